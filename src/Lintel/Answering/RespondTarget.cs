@@ -1,0 +1,34 @@
+using System.Text;
+using Lintel.Config;
+using Lintel.Errors;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Answering;
+
+/// <summary>Answers with what the configuration says.</summary>
+internal sealed class RespondTarget(RespondConfig config, (string Name, Template Value)[] headers) : Target
+{
+    private readonly byte[] _body = Encoding.UTF8.GetBytes(config.Body);
+
+    public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
+    {
+        var response = exchange.Response;
+        response.StatusCode = config.Status;
+        foreach (var (name, template) in headers)
+        {
+            if (template.RenderForHeader(exchange) is { Length: > 0 } value)
+                response.Headers.Append(name, value);
+        }
+
+        // RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: these have no content.
+        if (config.Status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified)
+            return null;
+        if (_body.Length > 0)
+            response.ContentType = config.ContentType;
+        response.ContentLength = _body.Length;
+        if (_body.Length > 0 && !HttpMethods.IsHead(exchange.Request.Method))
+            await response.Body.WriteAsync(_body, exchange.Context.RequestAborted).ConfigureAwait(false);
+        return null;
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text;
+
+namespace Lintel.Config;
+
+/// <summary>The way from the document's root to a node: <c>routes.user.match.hosts[1]</c>.</summary>
+internal sealed class KeyPath
+{
+    private readonly KeyPath? _parent;
+    private readonly int _index;
+
+    private KeyPath(KeyPath? parent, string? key, int index)
+    {
+        _parent = parent;
+        Key = key;
+        _index = index;
+    }
+
+    public static KeyPath Root { get; } = new(null, null, -1);
+
+    /// <summary>The last step's key; <see langword="null"/> for the root and for list items.</summary>
+    public string? Key { get; }
+
+    public KeyPath this[string key] => new(this, key, -1);
+
+    public KeyPath this[int index] => new(this, null, index);
+
+    /// <summary>The node at this path, or the nearest one above it that exists.</summary>
+    public ConfigNode Locate(ConfigNode root)
+    {
+        if (_parent is null)
+            return root;
+        var above = _parent.Locate(root);
+        return above switch
+        {
+            MapNode map when Key is not null && map.Find(Key) is { } entry => entry.Value,
+            ListNode list when Key is null && _index < list.Items.Count => list.Items[_index],
+            _ => above,
+        };
+    }
+
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        Append(text);
+        return text.ToString();
+    }
+
+    private void Append(StringBuilder text)
+    {
+        if (_parent is null)
+            return;
+        _parent.Append(text);
+        if (Key is null)
+        {
+            text.Append('[').Append(_index).Append(']');
+            return;
+        }
+
+        if (Key.AsSpan().IndexOfAny(". []\"") >= 0 || Key.Length == 0)
+            text.Append("[\"").Append(Key).Append("\"]");
+        else
+            text.Append(text.Length == 0 ? "" : ".").Append(Key);
+    }
+}

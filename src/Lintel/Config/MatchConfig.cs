@@ -1,0 +1,196 @@
+namespace Lintel.Config;
+
+/// <summary>A spelling of paths that is refused unless a route allows it, because services read it in different ways.</summary>
+public enum PathAllowance
+{
+    /// <summary><c>%2F</c> and <c>%5C</c> inside a segment: some services take them for separators.</summary>
+    EncodedSlashes,
+
+    /// <summary><c>;</c> inside a segment: Java services cut it and what follows off.</summary>
+    Semicolons,
+}
+
+/// <summary>The requests that a route takes: all conditions hold.</summary>
+public sealed record MatchConfig
+{
+    /// <summary>Host names without port, exact or with a first label <c>*</c> that stands for one label or more. Empty: any host.</summary>
+    public ValueList<string> Hosts { get; init; } = [];
+
+    /// <summary>Path templates in ASP.NET Core's syntax; at least one.</summary>
+    public required ValueList<string> Paths { get; init; }
+
+    /// <summary>Methods in upper case. Empty: any. <c>GET</c> takes <c>HEAD</c> too unless another route lists it.</summary>
+    public ValueList<string> Methods { get; init; } = [];
+
+    /// <summary>Conditions on headers by name.</summary>
+    public ValueMap<ConditionConfig> Headers { get; init; } = [];
+
+    /// <summary>Conditions on query parameters by name.</summary>
+    public ValueMap<ConditionConfig> Query { get; init; } = [];
+
+    /// <summary>Conditions on cookies by name.</summary>
+    public ValueMap<ConditionConfig> Cookies { get; init; } = [];
+
+    /// <summary>The name of the client that must be calling.</summary>
+    public string? Client { get; init; }
+
+    /// <summary>Spellings of paths that are refused otherwise.</summary>
+    public ValueList<PathAllowance> Allow { get; init; } = [];
+
+    private static Grammar<string> TokenGrammar { get; } = new ScalarGrammar<string>("a header or cookie name", null, static (string text, out string value) =>
+    {
+        value = text;
+        return HeaderGrammar.IsToken(text);
+    });
+
+    private static Grammar<string> MethodGrammar { get; } = new ScalarGrammar<string>("a method", "^[A-Z][A-Z-]*$", static (string text, out string value) =>
+    {
+        value = text;
+        return IsMethod(text);
+    }, "methods are written in capitals, such as `GET`");
+
+    private static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
+    {
+        value = text.ToLowerInvariant();
+        var name = text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text;
+        return name.Length is > 0 and <= 253 && (name[0] == '['
+            ? System.Net.IPAddress.TryParse(name, out _) && name.EndsWith(']')
+            : name.Split('.').All(label => label.Length is > 0 and <= 63 && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')));
+    }, "write a name without scheme and port, such as `api.example.com` or `*.example.net`; other scripts in their `xn--` form");
+
+    internal static Grammar<MatchConfig> Grammar { get; } = new ShortFormGrammar<MatchConfig>(
+        ReadShort,
+        "[METHOD[,METHOD…]] /path/{parameter}",
+        new RecordGrammar<MatchConfig>(static f =>
+        {
+            var single = f.Find("path", Scalars.Text);
+            var several = f.List("paths", Scalars.Text);
+            if (f.IsReading && single is null && several.Count == 0)
+                f.Report("missing-key", null, "no path is named", "add `path`; `/{**rest}` takes every path");
+            return new MatchConfig
+            {
+                Hosts = f.List("hosts", HostGrammar, allowSingle: true),
+                Paths = single is null ? several : [single, .. several],
+                Methods = f.List("methods", MethodGrammar, allowSingle: true),
+                Headers = f.Map("headers", ConditionConfig.Grammar, TokenGrammar),
+                Query = f.Map("query", ConditionConfig.Grammar),
+                Cookies = f.Map("cookies", ConditionConfig.Grammar, TokenGrammar),
+                Client = f.Find("client", Scalars.Name),
+                Allow = f.List("allow", Scalars.Choice([("encodedSlashes", PathAllowance.EncodedSlashes), ("semicolons", PathAllowance.Semicolons)])),
+            };
+        }));
+
+    private static bool IsMethod(string text) => text.Length is > 0 and <= 32 && char.IsAsciiLetterUpper(text[0]) && text.All(c => char.IsAsciiLetterUpper(c) || c == '-');
+
+    private static bool ReadShort(ScalarNode scalar, KeyPath path, ConfigReport report, out MatchConfig value)
+    {
+        var text = scalar.Text.Trim();
+        var slash = text.IndexOf('/');
+        var words = slash < 0 ? "" : text[..slash].Trim();
+        var methods = words.Length == 0 ? [] : words.Split(',', StringSplitOptions.TrimEntries);
+        value = null!;
+        if (slash < 0)
+        {
+            report.Add("bad-value", scalar, path, $"`{scalar.Written}` holds no path", "write `[METHODS] /path`, such as `GET /api/users/{id}`");
+            return false;
+        }
+
+        if (methods.FirstOrDefault(m => !IsMethod(m)) is { } wrong)
+        {
+            report.Add("bad-value", scalar, path, $"`{wrong}` is not a method", "write `[METHODS] /path`, such as `GET,POST /api/orders`");
+            return false;
+        }
+
+        value = new MatchConfig { Paths = [text[slash..]], Methods = [.. methods] };
+        return true;
+    }
+}
+
+/// <summary>A condition on the value of a header, query parameter or cookie. Exactly one property is set.</summary>
+public sealed record ConditionConfig
+{
+    /// <summary>A value equals this text.</summary>
+    public string? Exact { get; init; }
+
+    /// <summary>A value begins with this text.</summary>
+    public string? Prefix { get; init; }
+
+    /// <summary>A value matches this regular expression of .NET, run in time linear in the value's length (<c>NonBacktracking</c>: no lookarounds, no backreferences).</summary>
+    public string? Regex { get; init; }
+
+    /// <summary>A value equals one of these texts.</summary>
+    public ValueList<string>? OneOf { get; init; }
+
+    /// <summary>Whether there is any value.</summary>
+    public bool? Present { get; init; }
+
+    /// <summary>This condition does not hold; true also where there is no value at all.</summary>
+    public ConditionConfig? Not { get; init; }
+
+    internal static Grammar<ConditionConfig> Grammar { get; } = new LateGrammar();
+
+    private static Grammar<ConditionConfig> Full { get; } = new ShortFormGrammar<ConditionConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ConditionConfig value) =>
+        {
+            value = new ConditionConfig { Exact = scalar.Text };
+            return true;
+        },
+        "The exact value",
+        new RecordGrammar<ConditionConfig>(static f =>
+        {
+            var condition = new ConditionConfig
+            {
+                Exact = f.Find("exact", Scalars.Text),
+                Prefix = f.Find("prefix", Scalars.Text),
+                Regex = f.Find("regex", Scalars.Text),
+                OneOf = f.Find("oneOf", new ListGrammar<string>(Scalars.Text, minimum: 1)),
+                Present = f.FindValue("present", Scalars.Boolean),
+                Not = f.Find("not", Grammar),
+            };
+            string[] keys = ["exact", "prefix", "regex", "oneOf", "present", "not"];
+            if (f.IsReading && keys.Count(f.Has) != 1)
+                f.Report("conflict", null, "a condition is exactly one of `exact`, `prefix`, `regex`, `oneOf`, `present`, `not`", "write the value itself to match it exactly");
+            return condition;
+        }));
+
+    /// <summary><c>not</c> nests: the grammar refers to itself.</summary>
+    private sealed class LateGrammar : Grammar<ConditionConfig>
+    {
+        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ConditionConfig value) => Full.TryRead(node, path, report, out value);
+
+        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => Full.Describe(definitions);
+    }
+}
+
+/// <summary>A named kind of frontend or consumer.</summary>
+public sealed record ClientConfig
+{
+    /// <summary>The requests that this client makes.</summary>
+    public required ClientMatchConfig When { get; init; }
+
+    internal static Grammar<ClientConfig> Grammar { get; } = new RecordGrammar<ClientConfig>(static f =>
+    {
+        f.NotYet("apiKeys", "rateLimit", "scopes", "quota", "claims", "certificates");
+        return new ClientConfig { When = f.Get("when", ClientMatchConfig.Grammar, new ClientMatchConfig()) };
+    });
+}
+
+/// <summary>How a client is recognised: all conditions hold.</summary>
+public sealed record ClientMatchConfig
+{
+    /// <summary>Conditions on headers by name.</summary>
+    public ValueMap<ConditionConfig> Headers { get; init; } = [];
+
+    /// <summary>Conditions on query parameters by name.</summary>
+    public ValueMap<ConditionConfig> Query { get; init; } = [];
+
+    /// <summary>Conditions on cookies by name.</summary>
+    public ValueMap<ConditionConfig> Cookies { get; init; } = [];
+
+    internal static Grammar<ClientMatchConfig> Grammar { get; } = new RecordGrammar<ClientMatchConfig>(static f => new ClientMatchConfig
+    {
+        Headers = f.Map("headers", ConditionConfig.Grammar),
+        Query = f.Map("query", ConditionConfig.Grammar),
+        Cookies = f.Map("cookies", ConditionConfig.Grammar),
+    });
+}

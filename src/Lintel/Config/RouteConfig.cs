@@ -1,0 +1,312 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Lintel.Config;
+
+/// <summary>What is reachable, and what happens to it. Exactly one of <see cref="Forward"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.</summary>
+public sealed record RouteConfig
+{
+    /// <summary>The requests that the route takes.</summary>
+    public required MatchConfig Match { get; init; }
+
+    /// <summary>Sends the request to a service.</summary>
+    public ForwardConfig? Forward { get; init; }
+
+    /// <summary>Sends the client elsewhere.</summary>
+    public RedirectConfig? Redirect { get; init; }
+
+    /// <summary>Answers by itself.</summary>
+    public RespondConfig? Respond { get; init; }
+
+    /// <summary>Changes the request before it is forwarded and the response before it is returned.</summary>
+    public TransformConfig Transform { get; init; } = new();
+
+    /// <summary>The route's policies by name. Absent: <c>defaults.policies</c>; empty: none.</summary>
+    public ValueList<string>? Policies { get; init; }
+
+    internal static Grammar<RouteConfig> Grammar { get; } = new RecordGrammar<RouteConfig>(static f =>
+    {
+        f.NotYet("compose", "versions", "timeouts", "retry");
+        var route = new RouteConfig
+        {
+            Match = f.Require("match", MatchConfig.Grammar),
+            Forward = f.Find("forward", ForwardConfig.Grammar),
+            Redirect = f.Find("redirect", RedirectConfig.Grammar),
+            Respond = f.Find("respond", RespondConfig.Grammar),
+            Transform = f.Get("transform", TransformConfig.Grammar, new()),
+            Policies = f.Find("policies", new ListGrammar<string>(Scalars.Name)),
+        };
+        string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
+        var written = actions.Where(f.Has).ToList();
+        if (f.IsReading && written.Count == 0)
+            f.Report("missing-key", null, "the route does nothing", "add `forward`, `redirect` or `respond`");
+        if (written.Count > 1)
+            f.Report("conflict", written[1], $"a route has one action, and this one has {string.Join(" and ", written.Select(a => $"`{a}`"))}", "keep one of them");
+        return route;
+    });
+}
+
+/// <summary>Sends the request to a service. Either <see cref="Service"/> or <see cref="Split"/> is set.</summary>
+public sealed record ForwardConfig
+{
+    /// <summary>The service's name.</summary>
+    public string? Service { get; init; }
+
+    /// <summary>Services by name with their share of the requests: whole numbers that need not add up to 100.</summary>
+    public ValueMap<int> Split { get; init; } = [];
+
+    /// <summary>Whether <see cref="Split"/> sends a client (by its address) to the same service every time. Default false.</summary>
+    public bool Sticky { get; init; }
+
+    /// <summary>The path that the service sees, with placeholders: <c>/orders/{rest}</c>. Default: the request's own.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>A second service that gets a copy of some requests; its answers are thrown away.</summary>
+    public MirrorConfig? Mirror { get; init; }
+
+    internal static Grammar<ForwardConfig> Grammar { get; } = new ShortFormGrammar<ForwardConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ForwardConfig value) =>
+        {
+            var slash = scalar.Text.IndexOf('/');
+            var service = slash < 0 ? scalar.Text : scalar.Text[..slash];
+            value = new ForwardConfig { Service = service, Path = slash < 0 ? null : scalar.Text[slash..] };
+            if (service.Length > 0 && !service.Contains(':'))
+                return true;
+            report.Add("bad-value", scalar, path, $"`{scalar.Written}` names no service", "write `SERVICE` or `SERVICE/path`; addresses belong under `services`");
+            return false;
+        },
+        "SERVICE or SERVICE/path/{parameter}",
+        new RecordGrammar<ForwardConfig>(static f =>
+        {
+            var forward = new ForwardConfig
+            {
+                Service = f.Find("service", Scalars.Name),
+                Split = f.Map("split", Scalars.Integer(0, 1_000_000), Scalars.Name),
+                Sticky = f.Get("sticky", Scalars.Boolean, false),
+                Path = f.Find("path", Scalars.Text),
+                Mirror = f.Find("mirror", MirrorConfig.Grammar),
+            };
+            if (f.IsReading && f.Has("service") == f.Has("split"))
+                f.Report("conflict", f.Has("split") ? "split" : null, "a forward names either `service` or `split`", "name one of them");
+            if (f.Has("split") && forward.Split.Values.Sum(w => (long)w) == 0)
+                f.Report("out-of-range", "split", "all shares are 0", "give at least one service a share");
+            if (f.Has("sticky") && !f.Has("split"))
+                f.Report("conflict", "sticky", "`sticky` belongs to a `split`", "remove it");
+            return forward;
+        }));
+}
+
+/// <summary>A second service that gets a copy of some requests; its answers are thrown away.</summary>
+public sealed record MirrorConfig
+{
+    /// <summary>The service's name.</summary>
+    public required string Service { get; init; }
+
+    /// <summary>The share of requests that are copied. Default 100 %.</summary>
+    public double Percent { get; init; } = 100;
+
+    /// <summary>The contract's example writes <c>percent: 10</c>: the key itself is the unit, so that a bare number is right here, and <c>10%</c> as well.</summary>
+    private static Grammar<double> PercentOrNumber { get; } = new ScalarGrammar<double>("a percentage", null, static (string text, out double value) =>
+        double.TryParse(text.AsSpan().TrimEnd('%'), System.Globalization.NumberStyles.AllowDecimalPoint, System.Globalization.CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 100,
+        "write a number from 0 to 100");
+
+    internal static Grammar<MirrorConfig> Grammar { get; } = new ShortFormGrammar<MirrorConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out MirrorConfig value) =>
+        {
+            value = new MirrorConfig { Service = scalar.Text };
+            return true;
+        },
+        "The service's name",
+        new RecordGrammar<MirrorConfig>(static f => new MirrorConfig
+        {
+            Service = f.Require("service", Scalars.Name),
+            Percent = f.Get("percent", PercentOrNumber, 100),
+        }));
+
+}
+
+/// <summary>Sends the client elsewhere.</summary>
+public sealed record RedirectConfig
+{
+    /// <summary>The address, with placeholders.</summary>
+    public required string To { get; init; }
+
+    /// <summary>301, 302, 303, 307 (default: keeps the method, is not cached) or 308.</summary>
+    public int Status { get; init; } = 307;
+
+    internal static Grammar<RedirectConfig> Grammar { get; } = new ShortFormGrammar<RedirectConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out RedirectConfig value) =>
+        {
+            value = new RedirectConfig { To = scalar.Text };
+            return true;
+        },
+        "The address, with placeholders",
+        new RecordGrammar<RedirectConfig>(static f => new RedirectConfig
+        {
+            To = f.Require("to", Scalars.Text),
+            Status = f.Get("status", Scalars.Choice([("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)]), 307),
+        }));
+}
+
+/// <summary>Answers without any service.</summary>
+public sealed record RespondConfig
+{
+    /// <summary>The status code. Default 200, 200 to 599.</summary>
+    public int Status { get; init; } = 200;
+
+    /// <summary>The body's text. In YAML a map or list here becomes JSON.</summary>
+    public string Body { get; init; } = "";
+
+    /// <summary>Further headers.</summary>
+    public ValueMap<string> Headers { get; init; } = [];
+
+    /// <summary>The body's media type. Default <c>text/plain; charset=utf-8</c>, or <c>application/json</c> for a map or list.</summary>
+    public string ContentType { get; init; } = "text/plain; charset=utf-8";
+
+    internal static Grammar<RespondConfig> Grammar { get; } = new RecordGrammar<RespondConfig>(static f =>
+    {
+        var body = f.Get("body", new BodyGrammar(), new WrittenBody("", "text/plain; charset=utf-8"));
+        return new RespondConfig
+        {
+            Status = f.Get("status", Scalars.Integer(200, 599), 200),
+            Body = body.Text,
+            Headers = f.Map("headers", HeaderGrammar.Value, HeaderGrammar.Name),
+            ContentType = f.Get("contentType", HeaderGrammar.Value, body.ContentType),
+        };
+    });
+
+    private readonly record struct WrittenBody(string Text, string ContentType);
+
+    private sealed class BodyGrammar : Grammar<WrittenBody>
+    {
+        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out WrittenBody value)
+        {
+            value = node is ScalarNode scalar ? new WrittenBody(scalar.Text, "text/plain; charset=utf-8") : new WrittenBody(ToJson(node)!.ToJsonString(), "application/json");
+            return true;
+        }
+
+        public override JsonObject Describe(SchemaDefinitions definitions) => [];
+
+        private static JsonNode? ToJson(ConfigNode node) => node switch
+        {
+            MapNode map => new JsonObject(map.Entries.Select(e => KeyValuePair.Create(e.Key, ToJson(e.Value)))),
+            ListNode list => new JsonArray([.. list.Items.Select(ToJson)]),
+            ScalarNode { IsNull: true } => null,
+            ScalarNode { IsQuoted: false } scalar when TryParseLiteral(scalar.Text, out var literal) => literal,
+            _ => JsonValue.Create(((ScalarNode)node).Text),
+        };
+
+        private static bool TryParseLiteral(string text, out JsonNode? literal)
+        {
+            literal = null;
+            if (text is not ("true" or "false") && (text.Length == 0 || !(char.IsAsciiDigit(text[0]) || text[0] == '-')))
+                return false;
+            try
+            {
+                literal = JsonNode.Parse(text);
+                return true;
+            }
+            catch (JsonException)
+            {
+                return false;
+            }
+        }
+    }
+}
+
+/// <summary>Changes the request before it is forwarded and the response before it is returned.</summary>
+public sealed record TransformConfig
+{
+    /// <summary>Changes of the request.</summary>
+    public RequestTransformConfig Request { get; init; } = new();
+
+    /// <summary>Changes of the response.</summary>
+    public ResponseTransformConfig Response { get; init; } = new();
+
+    internal static Grammar<TransformConfig> Grammar { get; } = new RecordGrammar<TransformConfig>(static f =>
+    {
+        f.NotYet("body");
+        return new TransformConfig
+        {
+            Request = f.Get("request", RequestTransformConfig.Grammar, new()),
+            Response = f.Get("response", ResponseTransformConfig.Grammar, new()),
+        };
+    });
+}
+
+/// <summary>Changes of the request. Values may hold placeholders.</summary>
+public sealed record RequestTransformConfig
+{
+    /// <summary>The path that the service sees; the same as <c>forward.path</c>.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>Headers that replace the client's.</summary>
+    public ValueMap<string> SetHeaders { get; init; } = [];
+
+    /// <summary>Headers added beside the client's.</summary>
+    public ValueMap<string> AddHeaders { get; init; } = [];
+
+    /// <summary>Headers that are not forwarded.</summary>
+    public ValueList<string> RemoveHeaders { get; init; } = [];
+
+    /// <summary>Query parameters that replace the client's of the same name.</summary>
+    public ValueMap<string> SetQuery { get; init; } = [];
+
+    /// <summary>Query parameters that are not forwarded.</summary>
+    public ValueList<string> RemoveQuery { get; init; } = [];
+
+    internal static Grammar<RequestTransformConfig> Grammar { get; } = new RecordGrammar<RequestTransformConfig>(static f => new RequestTransformConfig
+    {
+        Path = f.Find("path", Scalars.Text),
+        SetHeaders = f.Map("setHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+        AddHeaders = f.Map("addHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+        RemoveHeaders = f.List("removeHeaders", HeaderGrammar.Name),
+        SetQuery = f.Map("setQuery", Scalars.Text),
+        RemoveQuery = f.List("removeQuery", Scalars.Text),
+    });
+}
+
+/// <summary>Changes of the response. Values may hold placeholders.</summary>
+public sealed record ResponseTransformConfig
+{
+    /// <summary>Headers that replace the service's.</summary>
+    public ValueMap<string> SetHeaders { get; init; } = [];
+
+    /// <summary>Headers added beside the service's.</summary>
+    public ValueMap<string> AddHeaders { get; init; } = [];
+
+    /// <summary>Headers that are not returned.</summary>
+    public ValueList<string> RemoveHeaders { get; init; } = [];
+
+    internal static Grammar<ResponseTransformConfig> Grammar { get; } = new RecordGrammar<ResponseTransformConfig>(static f => new ResponseTransformConfig
+    {
+        SetHeaders = f.Map("setHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+        AddHeaders = f.Map("addHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+        RemoveHeaders = f.List("removeHeaders", HeaderGrammar.Name),
+    });
+}
+
+/// <summary>Header names and values as users write them.</summary>
+internal static class HeaderGrammar
+{
+    private static readonly System.Buffers.SearchValues<char> Token =
+        System.Buffers.SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+    /// <summary>A token of RFC 9110 section 5.1; headers that the gateway itself governs are refused.</summary>
+    public static Grammar<string> Name { get; } = new ScalarGrammar<string>("a header that a configuration may set", "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", static (string text, out string value) =>
+    {
+        value = text;
+        return IsToken(text) && !IsGoverned(text);
+    }, "header names are letters, digits and `-`; message framing, connection, `Host`, `Via` and forwarding headers belong to the gateway");
+
+    public static Grammar<string> Value { get; } = new ScalarGrammar<string>("a header value", null, static (string text, out string value) =>
+    {
+        value = text;
+        return !text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.Contains('\x7f');
+    }, "control characters and line breaks cannot stand in a header");
+
+    public static bool IsToken(ReadOnlySpan<char> text) => text.Length > 0 && !text.ContainsAnyExcept(Token);
+
+    private static bool IsGoverned(string name) => name.ToLowerInvariant() is "connection" or "transfer-encoding" or "content-length" or "upgrade" or "te" or "trailer"
+        or "keep-alive" or "proxy-connection" or "host" or "via" or "expect" or "forwarded" or "x-forwarded-for" or "x-forwarded-proto" or "x-forwarded-host" or "proxy-status";
+}

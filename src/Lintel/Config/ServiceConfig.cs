@@ -1,0 +1,166 @@
+namespace Lintel.Config;
+
+/// <summary>How an instance is chosen for a request.</summary>
+public enum BalancingKind
+{
+    /// <summary>The less busy of two random instances, by requests in flight over weight («power of two choices»).</summary>
+    LeastRequests,
+
+    /// <summary>In turn, smoothly by weight.</summary>
+    RoundRobin,
+
+    /// <summary>By chance, in proportion to weight.</summary>
+    Random,
+}
+
+/// <summary>The HTTP version spoken to a service.</summary>
+public enum ServiceProtocol
+{
+    /// <summary>HTTP/1.1.</summary>
+    Http1,
+
+    /// <summary>HTTP/2; over <c>http://</c> by prior knowledge (h2c).</summary>
+    Http2,
+}
+
+/// <summary>A microservice: a pool of instances that are equal but for their weight.</summary>
+public sealed record ServiceConfig
+{
+    /// <summary>The instances; at least one.</summary>
+    public required ValueList<InstanceConfig> Instances { get; init; }
+
+    /// <summary>The HTTP version spoken to the instances: <c>http1</c> (default) or <c>http2</c>.</summary>
+    public ServiceProtocol Protocol { get; init; }
+
+    /// <summary>How an instance is chosen: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
+    public BalancingKind Balancing { get; init; }
+
+    /// <summary>The <c>Host</c> that the instances see: <c>request</c> (default) keeps the client's, <c>instance</c> sends the instance's own address, anything else is sent as it is.</summary>
+    public string Host { get; init; } = "request";
+
+    /// <summary>Timeouts of this service; what is absent comes from <c>defaults.timeouts</c>.</summary>
+    public TimeoutsConfig Timeouts { get; init; } = new();
+
+    /// <summary>How instances at <c>https://</c> are verified and addressed.</summary>
+    public ServiceTlsConfig Tls { get; init; } = new();
+
+    internal static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
+    {
+        value = text;
+        return text.Length is > 0 and <= 255 && char.IsAsciiLetterOrDigit(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
+    }, "letters, digits, `.`, `-`, `_`, and a port after `:`");
+
+    internal static Grammar<ServiceConfig> Grammar { get; } = new ShortFormGrammar<ServiceConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ServiceConfig value) =>
+        {
+            var read = InstanceConfig.AddressGrammar.TryRead(scalar, path, report, out var address);
+            value = read ? new ServiceConfig { Instances = [new InstanceConfig { Address = address }] } : null!;
+            return read;
+        },
+        "The address of its only instance, such as http://127.0.0.1:5101",
+        new RecordGrammar<ServiceConfig>(static f =>
+        {
+            f.NotYet("discover", "affinity", "health", "breaker", "retry", "limits");
+            return new ServiceConfig
+            {
+                Instances = f.Has("discover") ? [] : f.Require("instances", new ListGrammar<InstanceConfig>(InstanceConfig.Grammar, minimum: 1)),
+                Protocol = f.Get("protocol", Scalars.Choice([("http1", ServiceProtocol.Http1), ("http2", ServiceProtocol.Http2)], "http3", "auto"), ServiceProtocol.Http1),
+                Balancing = f.Get("balancing", Scalars.Choice([("leastRequests", BalancingKind.LeastRequests), ("roundRobin", BalancingKind.RoundRobin), ("random", BalancingKind.Random)], "consistentHash", "ewma"), BalancingKind.LeastRequests),
+                Host = f.Get("host", HostGrammar, "request"),
+                Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
+                Tls = f.Get("tls", ServiceTlsConfig.Grammar, new()),
+            };
+        }));
+}
+
+/// <summary>One process of a service.</summary>
+public sealed record InstanceConfig
+{
+    /// <summary>Its address, <c>http://HOST:PORT</c> or <c>https://…</c>, optionally with a path that goes before every request's own.</summary>
+    public required Uri Address { get; init; }
+
+    /// <summary>Its share of the requests beside its neighbours. Default 1, 1 to 1000.</summary>
+    public int Weight { get; init; } = 1;
+
+    internal static Grammar<Uri> AddressGrammar { get; } = new ScalarGrammar<Uri>("an instance's address", "^https?://", static (string text, out Uri value) =>
+        Uri.TryCreate(text, UriKind.Absolute, out value!) && value.Scheme is "http" or "https" && value.Host.Length > 0
+            && value.Query.Length == 0 && value.Fragment.Length == 0 && value.UserInfo.Length == 0,
+        "write `http://HOST:PORT` or `https://HOST:PORT`, without user, query and fragment");
+
+    internal static Grammar<InstanceConfig> Grammar { get; } = new ShortFormGrammar<InstanceConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out InstanceConfig value) =>
+        {
+            var read = AddressGrammar.TryRead(scalar, path, report, out var address);
+            value = read ? new InstanceConfig { Address = address } : null!;
+            return read;
+        },
+        "The address, such as http://127.0.0.1:5201",
+        new RecordGrammar<InstanceConfig>(static f =>
+        {
+            f.NotYet("zone");
+            return new InstanceConfig
+            {
+                Address = f.Require("address", AddressGrammar),
+                Weight = f.Get("weight", Scalars.Integer(1, 1000), 1),
+            };
+        }));
+}
+
+/// <summary>How long a service may take.</summary>
+public sealed record TimeoutsConfig
+{
+    /// <summary>Built-in value of <see cref="Connect"/>.</summary>
+    public static readonly TimeSpan DefaultConnect = TimeSpan.FromSeconds(2);
+
+    /// <summary>Built-in value of <see cref="Request"/>.</summary>
+    public static readonly TimeSpan DefaultRequest = TimeSpan.FromSeconds(30);
+
+    /// <summary>Built-in value of <see cref="Idle"/>.</summary>
+    public static readonly TimeSpan DefaultIdle = TimeSpan.FromSeconds(60);
+
+    /// <summary>For making a connection, TLS included. Default 2 s, 1 ms to 10 min. A failure of it is a 504 after every instance was tried once.</summary>
+    public TimeSpan? Connect { get; init; }
+
+    /// <summary>From the request's arrival to the response's head, all attempts included. Default 30 s, 1 ms to 1 d. The body has <see cref="Idle"/> instead, so that long downloads and event streams live.</summary>
+    public TimeSpan? Request { get; init; }
+
+    /// <summary>How long neither side may move a byte. Default 60 s (nginx' <c>proxy_read_timeout</c>), 1 ms to 1 d.</summary>
+    public TimeSpan? Idle { get; init; }
+
+    internal static Grammar<TimeoutsConfig> Grammar { get; } = new RecordGrammar<TimeoutsConfig>(static f => new TimeoutsConfig
+    {
+        Connect = f.FindValue("connect", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10))),
+        Request = f.FindValue("request", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1))),
+        Idle = f.FindValue("idle", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1))),
+    });
+}
+
+/// <summary>TLS towards a service's instances.</summary>
+public sealed record ServiceTlsConfig
+{
+    /// <summary>A PEM file with the authorities that are trusted for this service instead of the machine's.</summary>
+    public string? Authorities { get; init; }
+
+    /// <summary>A PEM file with the certificate that the gateway shows to the service; needs <see cref="KeyPath"/>.</summary>
+    public string? Certificate { get; init; }
+
+    /// <summary>The PEM file of the certificate's private key.</summary>
+    public string? KeyPath { get; init; }
+
+    /// <summary>The name asked for (SNI) and checked in the instance's certificate. Default: the host of its address.</summary>
+    public string? ServerName { get; init; }
+
+    internal static Grammar<ServiceTlsConfig> Grammar { get; } = new RecordGrammar<ServiceTlsConfig>(static f =>
+    {
+        var tls = new ServiceTlsConfig
+        {
+            Authorities = f.Find("authorities", Scalars.FilePath),
+            Certificate = f.Find("certificate", Scalars.FilePath),
+            KeyPath = f.Find("keyPath", Scalars.FilePath),
+            ServerName = f.Find("serverName", ServiceConfig.HostGrammar),
+        };
+        if (f.Has("certificate") != f.Has("keyPath"))
+            f.Report("missing-key", f.Has("certificate") ? "certificate" : "keyPath", "`certificate` and `keyPath` belong together", "name both files");
+        return tls;
+    });
+}

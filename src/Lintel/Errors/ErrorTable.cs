@@ -1,0 +1,91 @@
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.Errors;
+
+/// <summary>When a failed attempt may be repeated on another instance.</summary>
+public enum RetryScope
+{
+    /// <summary>Never.</summary>
+    None,
+
+    /// <summary>Nothing of the request reached the instance, so that any method may be tried again.</summary>
+    NothingSent,
+
+    /// <summary>The instance may have acted on the request: idempotent methods (RFC 9110 section 9.2.2) only.</summary>
+    Idempotent,
+}
+
+/// <summary>What follows from a kind of error.</summary>
+/// <param name="Kind">The kind.</param>
+/// <param name="Status">The HTTP status code for the client.</param>
+/// <param name="Slug">The stable last part of the problem's <c>type</c>, and the <c>error.type</c> of metrics and logs.</param>
+/// <param name="Title">The problem's <c>title</c>.</param>
+/// <param name="ProxyStatus">The error type of RFC 9209 section 2.3, or <see langword="null"/> where the failure is the client's alone.</param>
+/// <param name="Source">Who is at fault.</param>
+/// <param name="Retry">Whether another attempt may follow.</param>
+/// <param name="Level">The level of its line in the error log.</param>
+public sealed record ErrorRule(
+    GatewayErrorKind Kind, int Status, string Slug, string Title, string? ProxyStatus, ErrorSource Source, RetryScope Retry, LogLevel Level)
+{
+    /// <summary>The problem's <c>type</c> (RFC 9457 section 3.1.1): a stable identifier, not an address to fetch.</summary>
+    public string Type { get; } = "urn:problem-type:lintel:" + Slug;
+}
+
+/// <summary>The one place that says what each kind of error means to client, log, metrics and attempt loop.</summary>
+/// <remarks>Statuses of upstream failures are the recommended ones of RFC 9209 section 2.3.</remarks>
+public static class ErrorTable
+{
+    private static readonly ErrorRule[] Rules = Build();
+
+    /// <summary>All rules, in the order of <see cref="GatewayErrorKind"/>.</summary>
+    public static IReadOnlyList<ErrorRule> All => Rules;
+
+    /// <summary>The rule of a kind.</summary>
+    /// <param name="kind">A defined kind.</param>
+    public static ErrorRule Get(GatewayErrorKind kind) => Rules[(int)kind];
+
+    private static ErrorRule[] Build()
+    {
+        var rules = new ErrorRule[Enum.GetValues<GatewayErrorKind>().Length];
+
+        Client(GatewayErrorKind.BadTarget, 400, "bad-target", "The request target is malformed or ambiguous", "http_request_error");
+        Client(GatewayErrorKind.BadPlaceholder, 400, "bad-placeholder", "A value of the request does not fit the place where it is needed", "http_request_error");
+        Client(GatewayErrorKind.BadRequestBody, 400, "bad-request-body", "The request body could not be read", "http_request_error");
+        Client(GatewayErrorKind.RouteNotFound, 404, "route-not-found", "No route matches this request", null);
+        Client(GatewayErrorKind.MethodNotAllowed, 405, "method-not-allowed", "The method is not allowed here", null);
+        Client(GatewayErrorKind.ClientAborted, 499, "client-aborted", "The client went away", null);
+
+        Gateway(GatewayErrorKind.LoopDetected, 502, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);
+        Gateway(GatewayErrorKind.NoInstance, 503, "no-instance", "No instance of the service is available", "destination_unavailable", LogLevel.Warning);
+        Gateway(GatewayErrorKind.Unavailable, 503, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);
+        Gateway(GatewayErrorKind.Internal, 500, "internal", "The gateway failed", "proxy_internal_error", LogLevel.Error);
+
+        Upstream(GatewayErrorKind.ConnectionRefused, 502, "connection-refused", "The service refused the connection", "connection_refused", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.ConnectionTimeout, 504, "connection-timeout", "The service could not be connected in time", "connection_timeout", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.Unroutable, 502, "unroutable", "The service cannot be reached", "destination_ip_unroutable", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.DnsError, 502, "dns-error", "The service's name could not be resolved", "dns_error", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.TlsError, 502, "tls-error", "No secure connection to the service could be made", "tls_protocol_error", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.TlsCertificate, 502, "tls-certificate", "The service's certificate is not trusted", "tls_certificate_error", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.ConnectionTerminated, 502, "connection-terminated", "The service closed the connection", "connection_terminated", RetryScope.Idempotent);
+        Upstream(GatewayErrorKind.ProtocolError, 502, "protocol-error", "The service's answer is not valid HTTP", "http_protocol_error", RetryScope.None);
+        Upstream(GatewayErrorKind.ResponseHeadTooLarge, 502, "response-head-too-large", "The service's response head is too large", "http_response_header_section_size", RetryScope.None);
+        Upstream(GatewayErrorKind.ResponseTimeout, 504, "response-timeout", "The service did not answer in time", "http_response_timeout", RetryScope.Idempotent);
+        Upstream(GatewayErrorKind.ResponseIncomplete, 502, "response-incomplete", "The service's answer was cut off", "http_response_incomplete", RetryScope.None);
+        Upstream(GatewayErrorKind.IdleTimeout, 504, "idle-timeout", "The exchange stood still for too long", "connection_read_timeout", RetryScope.None);
+        Upstream(GatewayErrorKind.UpgradeFailed, 502, "upgrade-failed", "The service did not switch protocols", "http_upgrade_failed", RetryScope.None);
+        return rules;
+
+        void Add(GatewayErrorKind kind, int status, string slug, string title, string? proxyStatus, ErrorSource source, RetryScope retry, LogLevel level) =>
+            rules[(int)kind] = new ErrorRule(kind, status, slug, title, proxyStatus, source, retry, level);
+
+        // The client's own mistakes are no news for the operator: the access log has them.
+        void Client(GatewayErrorKind kind, int status, string slug, string title, string? proxyStatus) =>
+            Add(kind, status, slug, title, proxyStatus, ErrorSource.Client, RetryScope.None, LogLevel.Debug);
+
+        void Gateway(GatewayErrorKind kind, int status, string slug, string title, string proxyStatus, LogLevel level) =>
+            Add(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level);
+
+        void Upstream(GatewayErrorKind kind, int status, string slug, string title, string proxyStatus, RetryScope retry) =>
+            Add(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, LogLevel.Warning);
+    }
+}

@@ -1,0 +1,24 @@
+namespace Lintel.Errors;
+
+/// <summary>Who is at fault.</summary>
+public enum ErrorSource
+{
+    /// <summary>The client sent something wrong or left.</summary>
+    Client,
+
+    /// <summary>The gateway or its configuration.</summary>
+    Gateway,
+
+    /// <summary>The service's instance.</summary>
+    Upstream,
+}
+
+/// <summary>A failure as a value: what happened, and what the operator may read about it. What the client may read is in <see cref="ErrorTable"/>.</summary>
+/// <param name="Kind">Decides status, problem type, <c>Proxy-Status</c>, retry scope and log level by way of <see cref="ErrorTable"/>.</param>
+/// <param name="Detail">A sentence that is safe to show to the client; <see langword="null"/> for none.</param>
+/// <param name="Cause">The exception behind it, for the log alone.</param>
+public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, Exception? Cause = null)
+{
+    /// <summary>The table's row of this kind.</summary>
+    public ErrorRule Rule => ErrorTable.Get(Kind);
+}

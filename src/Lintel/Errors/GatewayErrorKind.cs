@@ -1,0 +1,74 @@
+namespace Lintel.Errors;
+
+/// <summary>Every way in which the gateway itself ends a request. One row of <see cref="ErrorTable"/> belongs to each.</summary>
+public enum GatewayErrorKind
+{
+    /// <summary>The request target is malformed or ambiguous: a bad escape, a control character, a dot segment above the root.</summary>
+    BadTarget,
+
+    /// <summary>A placeholder in the route's path would have become an empty, <c>.</c> or <c>..</c> segment, or a header value with a line break.</summary>
+    BadPlaceholder,
+
+    /// <summary>The client's request body could not be read: broken framing, too large, or too slow.</summary>
+    BadRequestBody,
+
+    /// <summary>No route matches host, path, headers, query, cookies and client.</summary>
+    RouteNotFound,
+
+    /// <summary>Routes match the path, but none of them takes the method.</summary>
+    MethodNotAllowed,
+
+    /// <summary>The request has already passed through this gateway (its name stands in <c>Via</c>).</summary>
+    LoopDetected,
+
+    /// <summary>The service has no instance that may be tried.</summary>
+    NoInstance,
+
+    /// <summary>The instance refused the TCP connection or reset it while it was being made.</summary>
+    ConnectionRefused,
+
+    /// <summary>The connection could not be made within <c>timeouts.connect</c>.</summary>
+    ConnectionTimeout,
+
+    /// <summary>There is no way to the instance's address.</summary>
+    Unroutable,
+
+    /// <summary>The instance's host name could not be resolved.</summary>
+    DnsError,
+
+    /// <summary>The TLS handshake with the instance failed for a reason other than its certificate.</summary>
+    TlsError,
+
+    /// <summary>The instance's certificate is not trusted or does not fit its name.</summary>
+    TlsCertificate,
+
+    /// <summary>The instance closed or reset the connection before it sent a complete response head.</summary>
+    ConnectionTerminated,
+
+    /// <summary>The instance sent something that is not HTTP.</summary>
+    ProtocolError,
+
+    /// <summary>The instance's response head exceeds the limit.</summary>
+    ResponseHeadTooLarge,
+
+    /// <summary>No response head within <c>timeouts.request</c>.</summary>
+    ResponseTimeout,
+
+    /// <summary>The response body ended early; what was sent to the client is cut off, never completed.</summary>
+    ResponseIncomplete,
+
+    /// <summary>Neither side moved a byte of a body within <c>timeouts.idle</c>.</summary>
+    IdleTimeout,
+
+    /// <summary>The instance did not accept a protocol upgrade properly.</summary>
+    UpgradeFailed,
+
+    /// <summary>The client went away before the answer was complete. Nobody sees the status; logs show 499 as nginx does.</summary>
+    ClientAborted,
+
+    /// <summary>The gateway is not configured or is shutting down.</summary>
+    Unavailable,
+
+    /// <summary>A defect in the gateway.</summary>
+    Internal,
+}

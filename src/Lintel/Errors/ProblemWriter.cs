@@ -1,0 +1,48 @@
+using System.Buffers;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Errors;
+
+/// <summary>Writes every answer that tells of an error the gateway made: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC 9209).</summary>
+internal static class ProblemWriter
+{
+    /// <summary>The media type of RFC 9457 section 6.1.</summary>
+    public const string ContentType = "application/problem+json";
+
+    /// <summary>Replaces whatever the response holds so far.</summary>
+    /// <param name="response">A response that has not started.</param>
+    /// <param name="error">What to tell. Its cause stays inside.</param>
+    /// <param name="proxyName">The gateway's name, the first item of <c>Proxy-Status</c>: a token of RFC 9651.</param>
+    /// <param name="traceId">The trace id by which the operator finds the request.</param>
+    public static async ValueTask WriteAsync(HttpResponse response, GatewayError error, string proxyName, string traceId)
+    {
+        var rule = error.Rule;
+        var allow = response.Headers.Allow;
+        response.Clear();
+        response.StatusCode = rule.Status;
+        if (rule.Kind == GatewayErrorKind.MethodNotAllowed)
+            response.Headers.Allow = allow;
+        if (rule.ProxyStatus is { } type)
+            response.Headers["Proxy-Status"] = $"{proxyName}; error={type}";
+        response.Headers.CacheControl = "no-store";
+
+        var body = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(body))
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, rule.Type);
+            json.WriteString("title"u8, rule.Title);
+            json.WriteNumber("status"u8, rule.Status);
+            if (error.Detail is { } detail)
+                json.WriteString("detail"u8, detail);
+            json.WriteString("traceId"u8, traceId);
+            json.WriteEndObject();
+        }
+
+        response.ContentType = ContentType;
+        response.ContentLength = body.WrittenCount;
+        if (!HttpMethods.IsHead(response.HttpContext.Request.Method))
+            await response.Body.WriteAsync(body.WrittenMemory, response.HttpContext.RequestAborted).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Collections.Frozen;
+using Microsoft.Extensions.Primitives;
+
+namespace Lintel.Forwarding;
+
+/// <summary>What happens to a header on its way.</summary>
+internal enum HeaderFate
+{
+    /// <summary>It is passed on.</summary>
+    Keep,
+
+    /// <summary>It belongs to one connection (RFC 9110 section 7.6.1) or is made anew by the gateway.</summary>
+    Drop,
+
+    /// <summary>It tells about the client and is believed from trusted proxies only.</summary>
+    KeepIfTrusted,
+}
+
+/// <summary>The one table of what headers pass through the gateway, for requests and responses, whichever forwarder carries them.</summary>
+internal static class HeaderRules
+{
+    private const string ForwardedPrefix = "X-Forwarded-";
+
+    private static readonly string[] OfOneConnection =
+    [
+        // RFC 9110 section 7.6.1, and RFC 9113 section 8.2.2 for those that must not reach HTTP/2
+        "Connection", "Proxy-Connection", "Keep-Alive", "TE", "Transfer-Encoding", "Upgrade",
+        // RFC 9110 section 11.7: credentials for and challenges of the proxy itself
+        "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info",
+        // RFC 9113 section 3.1
+        "HTTP2-Settings",
+    ];
+
+    private static readonly FrozenDictionary<string, HeaderFate> Request = OfOneConnection
+        .Select(n => KeyValuePair.Create(n, HeaderFate.Drop))
+        .Concat(
+        [
+            // Answered by the gateway itself: the body is asked for when a connection is there to take it.
+            KeyValuePair.Create("Expect", HeaderFate.Drop),
+
+            // Written anew, from what the gateway itself knows.
+            KeyValuePair.Create("Host", HeaderFate.Drop),
+            KeyValuePair.Create("Via", HeaderFate.Drop),
+            KeyValuePair.Create("Traceparent", HeaderFate.Drop),
+            KeyValuePair.Create("X-Forwarded-For", HeaderFate.Drop),
+            KeyValuePair.Create("X-Forwarded-Proto", HeaderFate.Drop),
+            KeyValuePair.Create("X-Forwarded-Host", HeaderFate.Drop),
+            KeyValuePair.Create("Forwarded", HeaderFate.Drop),
+
+            // RFC 9440 section 2.1: only the TLS-terminating proxy, which is us, may say who the client's certificate names.
+            KeyValuePair.Create("Client-Cert", HeaderFate.Drop),
+            KeyValuePair.Create("Client-Cert-Chain", HeaderFate.Drop),
+
+            KeyValuePair.Create("X-Real-IP", HeaderFate.KeepIfTrusted),
+        ])
+        .ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
+
+    private static readonly FrozenSet<string> Response =
+        OfOneConnection.Where(n => n is not "Proxy-Authorization").ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>What happens to a request header on its way to a service.</summary>
+    public static HeaderFate OfRequest(string name)
+    {
+        if (Request.TryGetValue(name, out var fate))
+            return fate;
+        if (name.StartsWith(ForwardedPrefix, StringComparison.OrdinalIgnoreCase))
+            return HeaderFate.KeepIfTrusted;
+
+        // CGI-like servers read X_Forwarded_For as X-Forwarded-For: what is governed stays so under either spelling.
+        return name.Contains('_') && OfRequest(name.Replace('_', '-')) != HeaderFate.Keep ? HeaderFate.Drop : HeaderFate.Keep;
+    }
+
+    /// <summary>Whether a response header goes on to the client.</summary>
+    public static bool KeepsResponse(string name) => !Response.Contains(name);
+
+    /// <summary>The names in <c>Connection</c>, which belong to this connection too; <see langword="null"/> where it holds nothing but <c>close</c> and <c>keep-alive</c>.</summary>
+    public static HashSet<string>? Nominated(StringValues connection)
+    {
+        HashSet<string>? names = null;
+        foreach (var line in connection)
+        {
+            foreach (var range in line.AsSpan().Split(','))
+            {
+                var name = line.AsSpan()[range].Trim();
+                if (name.IsEmpty || name.Equals("close", StringComparison.OrdinalIgnoreCase) || name.Equals("keep-alive", StringComparison.OrdinalIgnoreCase))
+                    continue;
+                (names ??= new HashSet<string>(StringComparer.OrdinalIgnoreCase)).Add(name.ToString());
+            }
+        }
+
+        return names;
+    }
+}

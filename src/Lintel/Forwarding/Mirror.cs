@@ -1,0 +1,155 @@
+using System.Net;
+using Lintel.Config;
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Services;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lintel.Forwarding;
+
+/// <summary>Sends copies of some requests to a second service and throws its answers away. The caller never waits for it and never sees it fail.</summary>
+/// <remarks>A copy is sent when the original has ended. Bounded: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once; what is beyond is counted and not copied.</remarks>
+internal sealed class Mirror(Service service, double percent, Random random, GatewayMetrics metrics, TimeProvider time)
+{
+    /// <summary>A copy is kept in memory while its original streams through: 64 of these are 64 MiB.</summary>
+    public const int MaxBodyBytes = 1024 * 1024;
+
+    /// <summary>A slow mirror service must not collect requests without end.</summary>
+    public const int MaxInFlight = 64;
+
+    private int _inFlight;
+
+    /// <summary>Decides whether this request is copied, and if so begins to record its body.</summary>
+    public BodyRecorder? Record(Exchange exchange)
+    {
+        if (random.NextDouble() * 100 >= percent)
+            return null;
+        if (Volatile.Read(ref _inFlight) >= MaxInFlight)
+        {
+            metrics.Mirrored(service.Name, "overloaded");
+            return null;
+        }
+
+        var canHaveBody = exchange.Context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        return new BodyRecorder(exchange.Request, canHaveBody, MaxBodyBytes);
+    }
+
+    /// <summary>Sends the copy, on its own.</summary>
+    public void Send(BodyRecorder recorder, UpstreamRequest request)
+    {
+        recorder.Stop();
+        if (!recorder.IsComplete)
+        {
+            metrics.Mirrored(service.Name, "incomplete-body");
+            return;
+        }
+
+        Interlocked.Increment(ref _inFlight);
+        _ = SendAsync(recorder.Body, request);
+    }
+
+    private async Task SendAsync(ReadOnlyMemory<byte>? body, UpstreamRequest request)
+    {
+        // The caller's thread ends its own request first.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        var result = "failed";
+        try
+        {
+            var instance = service.Balancer.Pick();
+            using var message = new HttpRequestMessage(new HttpMethod(request.Method), (Uri?)null)
+            {
+                Version = service.Config.Protocol == ServiceProtocol.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
+                VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+                Content = body is { } bytes ? new ReadOnlyMemoryContent(bytes) : null,
+            };
+            UpstreamMessage.Fill(message, service, instance, request);
+            if (message.Content is not null)
+                message.Content.Headers.ContentLength = body!.Value.Length;
+            using var deadline = new CancellationTokenSource(service.RequestTimeout, time);
+            using var response = await service.Invoker.SendAsync(message, deadline.Token).ConfigureAwait(false);
+            result = "sent";
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException or ObjectDisposedException)
+        {
+            // Counted below; a mirror's failure is nobody's failure.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inFlight);
+            metrics.Mirrored(service.Name, result);
+        }
+    }
+}
+
+/// <summary>Keeps a copy of a request body while somebody else reads it.</summary>
+internal sealed class BodyRecorder : Stream
+{
+    private readonly HttpRequest _request;
+    private readonly Stream _inner;
+    private readonly MemoryStream? _copy;
+    private readonly int _limit;
+    private bool _overflowed;
+
+    public BodyRecorder(HttpRequest request, bool canHaveBody, int limit)
+    {
+        _request = request;
+        _inner = request.Body;
+        _limit = limit;
+        IsComplete = !canHaveBody;
+        if (!canHaveBody)
+            return;
+        _copy = new MemoryStream();
+        request.Body = this;
+    }
+
+    /// <summary>Whether the whole body was read and fits.</summary>
+    public bool IsComplete { get; private set; }
+
+    /// <summary>The copy; <see langword="null"/> for a request without body.</summary>
+    public ReadOnlyMemory<byte>? Body => _copy is null ? null : _copy.GetBuffer().AsMemory(0, (int)_copy.Length);
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    /// <summary>Gives the request its own body back.</summary>
+    public void Stop()
+    {
+        if (_copy is not null)
+            _request.Body = _inner;
+    }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var count = await _inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+        if (count == 0 && buffer.Length > 0)
+            IsComplete = !_overflowed;
+        else if (_copy!.Length + count <= _limit)
+            _copy.Write(buffer.Span[..count]);
+        else
+            _overflowed = true;
+        return count;
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("bodies are read asynchronously");
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+}

@@ -1,0 +1,49 @@
+using System.Text;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Lintel.Forwarding;
+
+/// <summary>A route's changes of the query, compiled. What is not changed passes as the client wrote it, byte for byte.</summary>
+/// <param name="removed">Parameter names that do not pass; those that are set are among them.</param>
+/// <param name="set">Names with their values; a value whose placeholders are all absent sets nothing.</param>
+internal sealed class QueryChanges(IEnumerable<string> removed, (string Name, Template Value)[] set)
+{
+    private readonly HashSet<string> _removed = new(removed, StringComparer.Ordinal);
+
+    /// <summary>The query for the service: empty, or beginning with <c>?</c>.</summary>
+    public string Apply(Exchange exchange)
+    {
+        var query = exchange.RequestTarget.Query;
+        if (_removed.Count == 0 && set.Length == 0)
+            return query;
+
+        var result = new StringBuilder(query.Length + 32);
+        if (query.Length > 1)
+        {
+            foreach (var range in query.AsSpan(1).Split('&'))
+            {
+                var pair = query.AsSpan(1)[range];
+                if (!pair.IsEmpty && !IsRemoved(pair))
+                    Separate(result).Append(pair);
+            }
+        }
+
+        foreach (var (name, template) in set)
+        {
+            if (template.RenderForQuery(exchange) is { } value)
+                Separate(result).Append(Uri.EscapeDataString(name)).Append('=').Append(value);
+        }
+
+        return result.ToString();
+    }
+
+    private bool IsRemoved(ReadOnlySpan<char> pair)
+    {
+        foreach (var decoded in new QueryStringEnumerable(pair.ToString()))
+            return _removed.Contains(decoded.DecodeName().ToString());
+        return false;
+    }
+
+    private static StringBuilder Separate(StringBuilder result) => result.Append(result.Length == 0 ? '?' : '&');
+}

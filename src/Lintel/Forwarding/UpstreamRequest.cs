@@ -1,0 +1,112 @@
+using Lintel.Errors;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+
+namespace Lintel.Forwarding;
+
+/// <summary>What a service is sent, the same for every attempt: all rules applied, nothing left for a forwarder to decide but the framing.</summary>
+internal sealed class UpstreamRequest
+{
+    private UpstreamRequest(string method, string pathAndQuery, string host, List<KeyValuePair<string, StringValues>> headers)
+    {
+        Method = method;
+        PathAndQuery = pathAndQuery;
+        Host = host;
+        Headers = headers;
+    }
+
+    public string Method { get; }
+
+    /// <summary>Below the instance's base path; escaped.</summary>
+    public string PathAndQuery { get; }
+
+    /// <summary>The client's <c>Host</c>, for services that keep it.</summary>
+    public string Host { get; }
+
+    public List<KeyValuePair<string, StringValues>> Headers { get; }
+
+    /// <summary>Applies path, query and header rules.</summary>
+    public static UpstreamRequest? Create(Exchange exchange, UpstreamPath? path, QueryChanges query, HeaderChanges changes, out GatewayError? error)
+    {
+        var target = exchange.RequestTarget.Path;
+        if (path is not null && !path.TryRender(exchange, out target, out var problem))
+        {
+            error = new GatewayError(GatewayErrorKind.BadPlaceholder, problem);
+            return null;
+        }
+
+        var request = exchange.Request;
+        var headers = new List<KeyValuePair<string, StringValues>>(request.Headers.Count + 6);
+        CopyHeaders(exchange, changes, headers);
+        AddOwnHeaders(exchange, headers);
+        foreach (var (name, template) in changes.Added)
+        {
+            if (template.RenderForHeader(exchange) is not { } value)
+            {
+                error = new GatewayError(GatewayErrorKind.BadPlaceholder, $"a value cannot stand in the header {name}");
+                return null;
+            }
+
+            if (value.Length > 0)
+                headers.Add(new(name, value));
+        }
+
+        error = null;
+        return new UpstreamRequest(request.Method, target + query.Apply(exchange), request.Host.Value ?? "", headers);
+    }
+
+    private static void CopyHeaders(Exchange exchange, HeaderChanges changes, List<KeyValuePair<string, StringValues>> headers)
+    {
+        var incoming = exchange.Request.Headers;
+        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(exchange.Context.Connection.RemoteIpAddress);
+        var nominated = HeaderRules.Nominated(incoming.Connection);
+        foreach (var (name, values) in incoming)
+        {
+            var fate = HeaderRules.OfRequest(name);
+            if (fate == HeaderFate.Drop || (fate == HeaderFate.KeepIfTrusted && !isTrusted))
+                continue;
+            if (nominated is not null && nominated.Contains(name) && name != "Content-Length")
+                continue;
+            if (!changes.Removes(name))
+                headers.Add(new(name, values));
+        }
+
+        // The one meaning of TE that survives a hop: the client can take trailers (RFC 9110 section 10.1.4; gRPC insists on it).
+        foreach (var te in incoming.TE)
+        {
+            if (te is not null && te.Contains("trailers", StringComparison.OrdinalIgnoreCase))
+            {
+                headers.Add(new("TE", "trailers"));
+                break;
+            }
+        }
+    }
+
+    private static void AddOwnHeaders(Exchange exchange, List<KeyValuePair<string, StringValues>> headers)
+    {
+        var request = exchange.Request;
+        var incoming = request.Headers;
+        var peer = exchange.Context.Connection.RemoteIpAddress;
+        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(peer);
+        var peerText = peer is null ? "unknown" : (peer.IsIPv4MappedToIPv6 ? peer.MapToIPv4() : peer).ToString();
+
+        var chain = isTrusted ? incoming["X-Forwarded-For"].ToString() : "";
+        headers.Add(new("X-Forwarded-For", chain.Length > 0 ? chain + ", " + peerText : peerText));
+        headers.Add(new("X-Forwarded-Proto", isTrusted && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : request.Scheme));
+        headers.Add(new("X-Forwarded-Host", isTrusted && incoming["X-Forwarded-Host"] is { Count: > 0 } host ? host : request.Host.Value));
+
+        // RFC 7239 is continued where a trusted proxy began it.
+        if (isTrusted && incoming["Forwarded"] is { Count: > 0 } forwarded)
+            headers.Add(new("Forwarded", $"{forwarded};,".TrimEnd(',', ';') + ", for=" + ForwardedNode(peerText) + ";proto=" + request.Scheme));
+
+        var via = ViaVersion(request.Protocol) + " " + exchange.Snapshot.Identity.Via;
+        headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
+        headers.Add(new("traceparent", exchange.NewTraceParent()));
+    }
+
+    /// <summary>RFC 7239 section 6: IPv6 addresses stand in brackets and quotes.</summary>
+    private static string ForwardedNode(string address) => address.Contains(':') ? $"\"[{address}]\"" : address;
+
+    private static string ViaVersion(string protocol) => HttpProtocol.IsHttp11(protocol) ? "1.1" : HttpProtocol.IsHttp2(protocol) ? "2.0" : HttpProtocol.IsHttp3(protocol) ? "3.0" : "1.0";
+}

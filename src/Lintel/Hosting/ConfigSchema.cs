@@ -1,0 +1,22 @@
+using System.Text.Json.Nodes;
+using Lintel.Config;
+
+namespace Lintel.Hosting;
+
+/// <summary>The configuration's JSON Schema, made from the grammar that reads it.</summary>
+public static class ConfigSchema
+{
+    /// <summary>The schema (draft 2020-12).</summary>
+    /// <param name="documentation">The description of a record's property, or <see langword="null"/>.</param>
+    public static JsonObject Create(Func<Type, string, string?> documentation)
+    {
+        var schema = new SchemaDefinitions(documentation).ToSchema(GatewayConfig.Grammar);
+        ((JsonObject)schema["$defs"]!["gateway"]!["properties"]!)["include"] = new JsonObject
+        {
+            ["description"] = "Further files, by path or pattern, relative to this one. Its own keys win over theirs.",
+            ["type"] = "array",
+            ["items"] = new JsonObject { ["type"] = "string" },
+        };
+        return schema;
+    }
+}

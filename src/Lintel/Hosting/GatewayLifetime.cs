@@ -1,0 +1,27 @@
+using Lintel.Config;
+using Microsoft.Extensions.Hosting;
+
+namespace Lintel.Hosting;
+
+/// <summary>Starts the gateway with its host, reloads it while the host runs, drains it when the host stops.</summary>
+internal sealed class GatewayLifetime(Gateway gateway) : IHostedService, IDisposable
+{
+    private IDisposable? _watch;
+
+    /// <exception cref="ConfigException">The configuration is not valid: a gateway that cannot start must not look as if it had.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var report = await gateway.ReloadAsync(cancellationToken).ConfigureAwait(false);
+        if (!report.IsValid)
+            throw new ConfigException(report);
+        _watch = gateway.Watch();
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        _watch?.Dispose();
+        return gateway.StopAsync();
+    }
+
+    public void Dispose() => _watch?.Dispose();
+}

@@ -1,0 +1,79 @@
+using Lintel.Config;
+using Lintel.Forwarding;
+using Lintel.Hosting;
+using Lintel.Listeners;
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Runtime;
+using Lintel.Services;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds Lintel to a host.</summary>
+public static class LintelServiceCollectionExtensions
+{
+    /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by files. Changes of the files are taken while it runs.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="files">YAML or JSON files, each overlaying the ones before.</param>
+    public static IServiceCollection AddLintel(this IServiceCollection services, params string[] files) =>
+        Add(services, s => new GatewaySource.Files(files, ConfigSurroundings.Process, s.GetRequiredService<TimeProvider>()), ownsListeners: false);
+
+    /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by a section of its configuration. Reloads of it are taken while it runs.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="section">The section that holds <c>services</c>, <c>routes</c> and so on.</param>
+    public static IServiceCollection AddLintel(this IServiceCollection services, IConfiguration section) =>
+        Add(services, _ => new GatewaySource.Section(section), ownsListeners: false);
+
+    /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured in code.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="config">The configuration; the same model as in files.</param>
+    public static IServiceCollection AddLintel(this IServiceCollection services, GatewayConfig config) =>
+        Add(services, _ => new GatewaySource.Code(config), ownsListeners: false);
+
+    /// <summary>Adds a gateway that opens the listeners of its configuration by itself: what <c>lintel run</c> is made of.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="files">YAML or JSON files, each overlaying the ones before.</param>
+    public static IServiceCollection AddLintelServer(this IServiceCollection services, params string[] files) =>
+        Add(services, s => new GatewaySource.Files(files, ConfigSurroundings.Process, s.GetRequiredService<TimeProvider>()), ownsListeners: true);
+
+    private static IServiceCollection Add(IServiceCollection services, Func<IServiceProvider, GatewaySource> source, bool ownsListeners)
+    {
+        services.AddMetrics();
+        services.AddHttpForwarder();
+
+        // YARP tells of every failure too; the pipeline's line has all of it.
+        services.Configure<LoggerFilterOptions>(o => o.AddFilter("Yarp.ReverseProxy.Forwarder", LogLevel.None));
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(Random.Shared);
+        services.TryAddSingleton(source);
+        services.TryAddSingleton<GatewayMetrics>();
+        services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>()));
+        services.TryAddSingleton(s => Create(s, ownsListeners));
+        services.AddHostedService<GatewayLifetime>();
+        return services;
+    }
+
+    private static Gateway Create(IServiceProvider services, bool ownsListeners)
+    {
+        var time = services.GetRequiredService<TimeProvider>();
+        var metrics = services.GetRequiredService<GatewayMetrics>();
+        var snapshots = new SnapshotHolder();
+        var accessLog = new AccessLogSlot();
+        var parts = new GatewayParts(
+            services.GetRequiredService<GatewaySource>(),
+            new SnapshotCompiler(
+                services.GetRequiredService<ServiceRegistry>(),
+                new RouteParts(new YarpForwarder(services.GetRequiredService<IHttpForwarder>()), metrics, time, services.GetRequiredService<Random>())),
+            snapshots,
+            new RoutePipeline(snapshots, accessLog, metrics, time, services.GetRequiredService<ILogger<RoutePipeline>>()),
+            accessLog,
+            metrics,
+            time);
+        var listeners = ownsListeners ? new ListenerSet(services, time, services.GetRequiredService<ILogger<ListenerSet>>()) : null;
+        return new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());
+    }
+}

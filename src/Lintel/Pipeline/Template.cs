@@ -1,0 +1,209 @@
+using System.Text;
+using Lintel.Config;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Lintel.Pipeline;
+
+/// <summary>A text with placeholders, taken apart when the snapshot is compiled.</summary>
+internal sealed class Template
+{
+    private readonly Piece[] _pieces;
+
+    private Template(Piece[] pieces) => _pieces = pieces;
+
+    /// <summary>Whether it holds no placeholder.</summary>
+    public bool IsConstant => _pieces.All(p => p.Literal is not null);
+
+    public IReadOnlyList<Piece> Pieces => _pieces;
+
+    /// <summary>Takes a text apart; otherwise says what is wrong and what would be right.</summary>
+    /// <param name="text">Text with <c>{placeholders}</c>; <c>{{</c> and <c>}}</c> stand for braces.</param>
+    /// <param name="parameters">The route's parameters: name, place, whether a catch-all.</param>
+    /// <param name="problem">What is wrong.</param>
+    /// <param name="hint">What would be right.</param>
+    public static Template? Parse(string text, RouteParameters parameters, out string? problem, out string? hint)
+    {
+        problem = hint = null;
+        var pieces = new List<Piece>();
+        var literal = new StringBuilder();
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (text[i] is '{' or '}' && i + 1 < text.Length && text[i + 1] == text[i])
+            {
+                literal.Append(text[i++]);
+                continue;
+            }
+
+            if (text[i] == '}')
+            {
+                problem = $"`{text}` has a `}}` without a `{{`";
+                hint = "write `}}` for the character itself";
+                return null;
+            }
+
+            if (text[i] != '{')
+            {
+                literal.Append(text[i]);
+                continue;
+            }
+
+            var end = text.IndexOf('}', i);
+            if (end < 0)
+            {
+                problem = $"`{text}` has a `{{` that is not closed";
+                hint = "write `{{` for the character itself";
+                return null;
+            }
+
+            if (ParsePlaceholder(text[(i + 1)..end], parameters, out problem, out hint) is not { } placeholder)
+                return null;
+            if (literal.Length > 0)
+                pieces.Add(new Piece(literal.ToString(), default));
+            literal.Clear();
+            pieces.Add(new Piece(null, placeholder));
+            i = end;
+        }
+
+        if (literal.Length > 0)
+            pieces.Add(new Piece(literal.ToString(), default));
+        return new Template([.. pieces]);
+    }
+
+    /// <summary>The text for a header line: unescaped where it stays printable ASCII. <see langword="null"/> where a value is not fit for a header.</summary>
+    public string? RenderForHeader(Exchange exchange)
+    {
+        if (_pieces is [{ Literal: { } only }])
+            return only;
+        var result = new StringBuilder();
+        foreach (var piece in _pieces)
+        {
+            var value = piece.Literal ?? piece.Placeholder.Text(exchange);
+            if (value is null)
+                continue;
+            if (piece.Literal is null && value.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+            {
+                if (value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f'))
+                    return null;
+                value = Uri.EscapeDataString(value);
+            }
+
+            result.Append(value);
+        }
+
+        return result.ToString();
+    }
+
+    /// <summary>The text for a query parameter's value, escaped. <see langword="null"/> where all placeholders are absent.</summary>
+    public string? RenderForQuery(Exchange exchange)
+    {
+        var result = new StringBuilder();
+        var isAbsent = _pieces.Length > 0;
+        foreach (var piece in _pieces)
+        {
+            var value = piece.Literal ?? piece.Placeholder.Text(exchange);
+            isAbsent &= value is null;
+            result.Append(Uri.EscapeDataString(value ?? ""));
+        }
+
+        return isAbsent ? null : result.ToString();
+    }
+
+    private static Placeholder? ParsePlaceholder(string expression, RouteParameters parameters, out string? problem, out string? hint)
+    {
+        problem = hint = null;
+        var colon = expression.IndexOf(':');
+        if (colon < 0)
+        {
+            switch (expression)
+            {
+                case "clientIp":
+                    return new Placeholder(PlaceholderSource.ClientIp, "", -1, IsCatchAll: false);
+                case "host":
+                    return new Placeholder(PlaceholderSource.Host, "", -1, IsCatchAll: false);
+            }
+
+            var slot = parameters.IndexOf(expression);
+            if (slot >= 0)
+                return new Placeholder(PlaceholderSource.Parameter, parameters.Names[slot], slot, parameters.IsCatchAll(slot));
+            problem = $"`{{{expression}}}` is no parameter of the route's path";
+            hint = Suggestion.For(expression, parameters.Names.Concat(["clientIp", "host"]));
+            return null;
+        }
+
+        var name = expression[(colon + 1)..];
+        PlaceholderSource? source = expression[..colon] switch
+        {
+            "query" => PlaceholderSource.Query,
+            "header" => PlaceholderSource.Header,
+            "cookie" => PlaceholderSource.Cookie,
+            _ => null,
+        };
+        if (source is { } known && name.Length > 0)
+            return new Placeholder(known, name, -1, IsCatchAll: false);
+        if (expression[..colon] == "claim")
+            problem = "`{claim:…}` is not available yet";
+        else
+            problem = $"`{{{expression}}}` is no placeholder";
+        hint = "placeholders are `{parameter}`, `{query:name}`, `{header:Name}`, `{cookie:name}`, `{clientIp}` and `{host}`";
+        return null;
+    }
+
+    /// <summary>Text, or a placeholder.</summary>
+    internal readonly record struct Piece(string? Literal, Placeholder Placeholder);
+}
+
+/// <summary>Where a placeholder takes its value from.</summary>
+internal enum PlaceholderSource
+{
+    Parameter,
+    Query,
+    Header,
+    Cookie,
+    ClientIp,
+    Host,
+}
+
+/// <summary>A reference to a value of the request.</summary>
+internal readonly record struct Placeholder(PlaceholderSource Source, string Name, int Slot, bool IsCatchAll)
+{
+    /// <summary>The value without escapes; <see langword="null"/> where the request has none.</summary>
+    public string? Text(Exchange exchange) => Source switch
+    {
+        PlaceholderSource.Parameter => exchange.Parameter(Slot) is { } value ? Uri.UnescapeDataString(value) : null,
+        PlaceholderSource.Query => FirstQueryValue(exchange.RequestTarget.Query, Name),
+        PlaceholderSource.Header => exchange.Request.Headers.TryGetValue(Name, out var values) ? values.ToString() : null,
+        PlaceholderSource.Cookie => exchange.Request.Cookies[Name],
+        PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
+        _ => exchange.Request.Host.Value,
+    };
+
+    private static string? FirstQueryValue(string query, string name)
+    {
+        foreach (var pair in new QueryStringEnumerable(query))
+        {
+            if (pair.DecodeName().Span.SequenceEqual(name))
+                return pair.DecodeValue().ToString();
+        }
+
+        return null;
+    }
+}
+
+/// <summary>A route's parameters by place.</summary>
+internal sealed class RouteParameters(IReadOnlyList<string> names, IReadOnlyList<bool> catchAlls)
+{
+    public IReadOnlyList<string> Names { get; } = names;
+
+    public bool IsCatchAll(int slot) => catchAlls[slot];
+
+    public int IndexOf(string name)
+    {
+        for (var i = 0; i < Names.Count; i++)
+        {
+            if (Names[i].Equals(name, StringComparison.OrdinalIgnoreCase))
+                return i;
+        }
+
+        return -1;
+    }
+}

@@ -1,0 +1,175 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using Lintel.Routing;
+
+namespace Lintel.Pipeline;
+
+/// <summary>A path with placeholders. What is inserted can never leave its segment: it is escaped, and a segment that would be empty, <c>.</c> or <c>..</c> is refused.</summary>
+internal sealed class UpstreamPath
+{
+    private readonly Template.Piece[][] _segments;
+    private readonly PathTraits _allowed;
+    private readonly string? _constant;
+    private readonly bool _endsWithSlash;
+
+    private UpstreamPath(Template.Piece[][] segments, bool endsWithSlash, PathTraits allowed)
+    {
+        _segments = segments;
+        _allowed = allowed;
+        _endsWithSlash = endsWithSlash;
+        if (segments.All(s => s.All(p => p.Literal is not null)))
+            _constant = string.Concat(segments.Select(s => "/" + string.Concat(s.Select(p => p.Literal)))) + (endsWithSlash || segments.Length == 0 ? "/" : "");
+    }
+
+    /// <summary>Compiles a path; otherwise says what is wrong and what would be right.</summary>
+    public static UpstreamPath? Parse(string text, RouteParameters parameters, PathTraits allowed, out string? problem, out string? hint)
+    {
+        hint = null;
+        if (!text.StartsWith('/') || text.AsSpan().ContainsAny('#', '\\'))
+        {
+            problem = $"`{text}` is not a path";
+            hint = "begin it with `/`; set query parameters with `transform.request.setQuery`";
+            return null;
+        }
+
+        var segments = new List<Template.Piece[]>();
+        var parts = SplitOutsideBraces(text);
+        var endsWithSlash = parts[^1].Length == 0;
+        foreach (var part in endsWithSlash ? parts[..^1] : parts)
+        {
+            if (Template.Parse(part, parameters, out problem, out hint) is not { } template)
+                return null;
+            if (Check(text, template, out problem, out hint))
+                return null;
+            segments.Add([.. template.Pieces.Select(p => p.Literal is null ? p : p with { Literal = RequestTarget.NormalizeLiteral(p.Literal) })]);
+        }
+
+        problem = null;
+        return new UpstreamPath([.. segments], endsWithSlash, allowed);
+    }
+
+    /// <summary>The path for a request.</summary>
+    /// <param name="exchange">Whose values are inserted.</param>
+    /// <param name="path">Escaped.</param>
+    /// <param name="problem">Why there is none, in words fit for the client.</param>
+    public bool TryRender(Exchange exchange, out string path, [NotNullWhen(false)] out string? problem)
+    {
+        problem = null;
+        path = _constant!;
+        if (_constant is not null)
+            return true;
+
+        var result = new StringBuilder(64);
+        var endsWithSlash = _endsWithSlash;
+        foreach (var segment in _segments)
+        {
+            if (segment is [{ Literal: null, Placeholder: { IsCatchAll: true } whole }])
+            {
+                // The rest of a normalised path has neither dot segments nor empty ones; nothing left means no segment at all.
+                var rest = exchange.Parameter(whole.Slot) ?? "";
+                if (rest.Length > 0)
+                    result.Append('/').Append(rest);
+                else
+                    endsWithSlash |= exchange.RequestTarget.Path.EndsWith('/');
+                continue;
+            }
+
+            var start = result.Append('/').Length;
+            foreach (var piece in segment)
+            {
+                if (!TryAppend(result, piece, exchange, out problem))
+                    return false;
+            }
+
+            if (result.Length == start || IsDots(result, start))
+            {
+                problem = $"the value of {Describe(segment)} cannot be a path segment";
+                return false;
+            }
+        }
+
+        if (endsWithSlash && (result.Length == 0 || result[^1] != '/'))
+            result.Append('/');
+        path = result.Length == 0 ? "/" : result.ToString();
+        return true;
+    }
+
+    private bool TryAppend(StringBuilder result, Template.Piece piece, Exchange exchange, [NotNullWhen(false)] out string? problem)
+    {
+        problem = null;
+        if (piece.Literal is { } literal)
+        {
+            result.Append(literal);
+            return true;
+        }
+
+        var placeholder = piece.Placeholder;
+        if (placeholder.Source == PlaceholderSource.Parameter)
+        {
+            result.Append(exchange.Parameter(placeholder.Slot)); // normalised and escaped already
+            return true;
+        }
+
+        var text = placeholder.Text(exchange) ?? "";
+        var isUnsafe = (text.AsSpan().ContainsAny('/', '\\') && !_allowed.HasFlag(PathTraits.EncodedSlash))
+            || (text.Contains(';') && !_allowed.HasFlag(PathTraits.Semicolon))
+            || text.AsSpan().ContainsAnyInRange('\0', '\x1f') || text.Contains('\x7f');
+        if (isUnsafe || HidesDots(text))
+        {
+            problem = $"the value of {{{Describe(placeholder)}}} cannot stand in a path";
+            return false;
+        }
+
+        result.Append(Uri.EscapeDataString(text));
+        return true;
+    }
+
+    private static bool HidesDots(string text) => text.Split('/', '\\', ';').Length > 1 && text.Split('/', '\\', ';').Any(p => p is "." or "..");
+
+    private static bool IsDots(StringBuilder result, int start) =>
+        (result.Length - start == 1 && result[start] == '.') || (result.Length - start == 2 && result[start] == '.' && result[start + 1] == '.');
+
+    private static bool Check(string text, Template template, out string? problem, out string? hint)
+    {
+        problem = hint = null;
+        var literal = string.Concat(template.Pieces.Select(p => p.Literal));
+        if (template.IsConstant && literal is "" or "." or "..")
+            problem = $"`{text}` holds an empty or dot segment";
+        else if (literal.Contains('?'))
+            (problem, hint) = ($"`{text}` holds a query", "set query parameters with `transform.request.setQuery`");
+        else if (template.Pieces.Count > 1 && template.Pieces.Any(p => p.Literal is null && p.Placeholder.IsCatchAll))
+            (problem, hint) = ($"a catch-all shares a segment of `{text}` with other text", "give it a segment of its own: `/{rest}`");
+        return problem is not null;
+    }
+
+    /// <summary>Splits at slashes; those inside braces, such as of a header's name, do not count.</summary>
+    private static List<string> SplitOutsideBraces(string text)
+    {
+        var parts = new List<string>();
+        var depth = 0;
+        var start = 1;
+        for (var i = 1; i <= text.Length; i++)
+        {
+            if (i == text.Length || (text[i] == '/' && depth == 0))
+            {
+                parts.Add(text[start..i]);
+                start = i + 1;
+                continue;
+            }
+
+            depth += text[i] == '{' ? 1 : text[i] == '}' && depth > 0 ? -1 : 0;
+        }
+
+        return parts;
+    }
+
+    private static string Describe(Template.Piece[] segment) => string.Join(", ", segment.Where(p => p.Literal is null).Select(p => "{" + Describe(p.Placeholder) + "}"));
+
+    private static string Describe(Placeholder placeholder) => placeholder.Source switch
+    {
+        PlaceholderSource.Parameter => placeholder.Name,
+        PlaceholderSource.ClientIp => "clientIp",
+        PlaceholderSource.Host => "host",
+        var source => source.ToString().ToLowerInvariant() + ":" + placeholder.Name,
+    };
+}

@@ -1,0 +1,141 @@
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Primitives;
+
+namespace Lintel.Routing;
+
+/// <summary>Where a condition looks.</summary>
+internal enum ConditionPlace
+{
+    Header,
+    Query,
+    Cookie,
+}
+
+/// <summary>A condition on the values of one header, query parameter or cookie. It holds if one of several values fits.</summary>
+internal sealed class Condition(ConditionPlace place, string name, ValueTest test)
+{
+    public ConditionPlace Place { get; } = place;
+
+    public string Name { get; } = name;
+
+    public ValueTest Test { get; } = test;
+
+    public bool Holds(HttpRequest request) => Test.Holds(Place switch
+    {
+        ConditionPlace.Header => request.Headers[Name],
+        ConditionPlace.Query => QueryValues(request.QueryString.Value),
+        _ => request.Cookies[Name] is { } cookie ? new StringValues(cookie) : default,
+    });
+
+    /// <summary>Whether no request can satisfy both.</summary>
+    public bool Excludes(Condition other) =>
+        Place == other.Place && string.Equals(Name, other.Name, Place == ConditionPlace.Header ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal)
+        && Place != ConditionPlace.Query && Test.Excludes(other.Test) // a query parameter may stand twice, with both values
+            || IsPresenceContrary(other);
+
+    private bool IsPresenceContrary(Condition other) =>
+        Place == other.Place && string.Equals(Name, other.Name, StringComparison.OrdinalIgnoreCase) && Test.NeedsAbsence != other.Test.NeedsAbsence
+        && (Test.NeedsAbsence ? other.Test.NeedsPresence : Test.NeedsPresence);
+
+    private StringValues QueryValues(string? query)
+    {
+        var values = default(StringValues);
+        foreach (var pair in new QueryStringEnumerable(query))
+        {
+            // Parameter names are compared as they are after decoding, in their own case.
+            if (pair.DecodeName().Span.SequenceEqual(Name))
+                values = StringValues.Concat(values, pair.DecodeValue().ToString());
+        }
+
+        return values;
+    }
+}
+
+/// <summary>What a value must look like.</summary>
+internal abstract class ValueTest
+{
+    public abstract bool Holds(StringValues values);
+
+    /// <summary>Whether no single value can satisfy both.</summary>
+    public virtual bool Excludes(ValueTest other) =>
+        (this is NotTest mine && mine.Inner.Equals(other)) || (other is NotTest theirs && theirs.Inner.Equals(this));
+
+    /// <summary>True only when there is no value.</summary>
+    public virtual bool NeedsAbsence => false;
+
+    /// <summary>False only when there is no value.</summary>
+    public virtual bool NeedsPresence => true;
+}
+
+/// <summary>One of these texts; a single one for an exact match.</summary>
+internal sealed class OneOfTest(IReadOnlyList<string> texts) : ValueTest
+{
+    private readonly HashSet<string> _texts = new(texts, StringComparer.Ordinal);
+
+    public override bool Holds(StringValues values)
+    {
+        foreach (var value in values)
+        {
+            if (value is not null && _texts.Contains(value))
+                return true;
+        }
+
+        return false;
+    }
+
+    public override bool Excludes(ValueTest other) => other is OneOfTest one ? !_texts.Overlaps(one._texts) : base.Excludes(other);
+
+    public override bool Equals(object? obj) => obj is OneOfTest other && _texts.SetEquals(other._texts);
+
+    public override int GetHashCode() => _texts.Count;
+}
+
+internal sealed class PrefixTest(string prefix) : ValueTest
+{
+    public override bool Holds(StringValues values)
+    {
+        foreach (var value in values)
+        {
+            if (value is not null && value.StartsWith(prefix, StringComparison.Ordinal))
+                return true;
+        }
+
+        return false;
+    }
+}
+
+internal sealed class RegexTest(Regex regex) : ValueTest
+{
+    public override bool Holds(StringValues values)
+    {
+        foreach (var value in values)
+        {
+            if (value is not null && regex.IsMatch(value))
+                return true;
+        }
+
+        return false;
+    }
+}
+
+internal sealed class PresentTest(bool expected) : ValueTest
+{
+    public override bool Holds(StringValues values) => values.Count > 0 == expected;
+
+    public override bool NeedsAbsence => !expected;
+
+    public override bool NeedsPresence => expected;
+}
+
+internal sealed class NotTest(ValueTest inner) : ValueTest
+{
+    public ValueTest Inner { get; } = inner;
+
+    public override bool Holds(StringValues values) => !Inner.Holds(values);
+
+    public override bool NeedsAbsence => Inner is PresentTest { NeedsPresence: true };
+
+    public override bool NeedsPresence => Inner.NeedsAbsence;
+}

@@ -1,0 +1,196 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Routing;
+
+/// <summary>A place in the tree of paths: everything that can follow the segments above it.</summary>
+internal sealed class PathNode<TRoute>
+    where TRoute : class
+{
+    private readonly Dictionary<string, PathNode<TRoute>> _literals = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, PathNode<TRoute>>.AlternateLookup<ReadOnlySpan<char>> _literalLookup;
+    private List<(TemplateSegment Segment, PathNode<TRoute> Node)> _mixed = [];
+    private List<(TemplateSegment Segment, PathNode<TRoute> Node)> _parameters = [];
+    private List<(TemplateSegment Segment, PathNode<TRoute> Node)> _catchAlls = [];
+    private List<Candidate<TRoute>> _candidates = [];
+
+    public PathNode() => _literalLookup = _literals.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    public IReadOnlyList<Candidate<TRoute>> Candidates => _candidates;
+
+    /// <summary>All nodes below, this one included.</summary>
+    public IEnumerable<PathNode<TRoute>> All() =>
+        [this, .. _literals.Values.Concat(_mixed.Concat(_parameters).Concat(_catchAlls).Select(c => c.Node)).SelectMany(n => n.All())];
+
+    /// <summary>The node at the end of these segments, made where it is missing. Used while the table is built.</summary>
+    public PathNode<TRoute> Grow(ReadOnlySpan<TemplateSegment> segments)
+    {
+        if (segments.IsEmpty)
+            return this;
+        var segment = segments[0];
+        PathNode<TRoute>? next;
+        if (segment.IsLiteral)
+        {
+            var text = segment.Parts[0].Literal!;
+            if (!_literals.TryGetValue(text, out next))
+                _literals.Add(text, next = new PathNode<TRoute>());
+        }
+        else
+        {
+            var children = segment.IsCatchAll ? _catchAlls : segment.IsParameter ? _parameters : _mixed;
+            next = children.FirstOrDefault(c => c.Segment.Shape == segment.Shape).Node;
+            if (next is null)
+                children.Add((segment, next = new PathNode<TRoute>()));
+        }
+
+        return next.Grow(segments[1..]);
+    }
+
+    public void Add(Candidate<TRoute> candidate) => _candidates.Add(candidate);
+
+    /// <summary>Puts everything into its order of precedence, here and below.</summary>
+    public void Sort()
+    {
+        _mixed = [.. _mixed.OrderByDescending(c => c.Segment.IsConstrained).ThenByDescending(c => c.Segment.Parts.Sum(p => p.Literal?.Length ?? 0)).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
+        _parameters = Ordered(_parameters);
+        _catchAlls = Ordered(_catchAlls);
+        _candidates = [.. _candidates.OrderByDescending(c => c.Methods.Length > 0).ThenByDescending(c => c.Count(ConditionPlace.Header))
+            .ThenByDescending(c => c.Count(ConditionPlace.Query)).ThenByDescending(c => c.Count(ConditionPlace.Cookie)).ThenBy(c => c.Name, StringComparer.Ordinal)];
+        foreach (var child in _literals.Values.Concat(_mixed.Concat(_parameters).Concat(_catchAlls).Select(c => c.Node)))
+            child.Sort();
+
+        static List<(TemplateSegment Segment, PathNode<TRoute> Node)> Ordered(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children) =>
+            [.. children.OrderByDescending(c => c.Segment.IsConstrained).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
+    }
+
+    public bool Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup) => Descend(request, path, 1, 0, method, ref lookup);
+
+    /// <summary>Tries what follows from <paramref name="at"/> on, most specific first. Each node of the tree is seen at most once a look-up.</summary>
+    private bool Descend(HttpRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
+    {
+        if (at >= path.Length)
+            return Choose(request, method, ref lookup) || DescendCatchAll(request, path, path.Length, captured, method, ref lookup);
+
+        var slash = path.IndexOf('/', at);
+        var end = slash < 0 ? path.Length : slash;
+        var segment = path.AsSpan(at, end - at);
+
+        if (_literals.Count > 0 && _literalLookup.TryGetValue(segment, out var literal) && literal.Descend(request, path, end + 1, captured, method, ref lookup))
+            return true;
+
+        foreach (var (mixed, node) in _mixed)
+        {
+            var count = SegmentMatcher.TryCapture(mixed, segment, at, lookup.Captures[captured..]);
+            if (count >= 0 && node.Descend(request, path, end + 1, captured + count, method, ref lookup))
+                return true;
+        }
+
+        foreach (var (parameter, node) in _parameters)
+        {
+            if (!SegmentMatcher.Accepts(parameter.Parts[0].Constraints, segment))
+                continue;
+            lookup.Captures[captured] = new Capture((ushort)at, (ushort)segment.Length);
+            if (node.Descend(request, path, end + 1, captured + 1, method, ref lookup))
+                return true;
+        }
+
+        return DescendCatchAll(request, path, at, captured, method, ref lookup);
+    }
+
+    private bool DescendCatchAll(HttpRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
+    {
+        foreach (var (segment, node) in _catchAlls)
+        {
+            if (!SegmentMatcher.Accepts(segment.Parts[^1].Constraints, path.AsSpan(at)))
+                continue;
+            lookup.Captures[captured] = new Capture((ushort)at, (ushort)(path.Length - at));
+            if (node.Choose(request, method, ref lookup))
+                return true;
+        }
+
+        return false;
+    }
+
+    private bool Choose(HttpRequest request, string method, ref RouteLookup<TRoute> lookup)
+    {
+        foreach (var candidate in _candidates)
+        {
+            var takesMethod = candidate.TakesMethod(method);
+            if (!takesMethod && lookup.Outcome == RouteOutcome.MethodNotAllowed && candidate.Methods.All(lookup.Allowed!.Contains))
+                continue;
+            if (!candidate.ConditionsHold(request))
+                continue;
+            if (takesMethod)
+            {
+                lookup.Outcome = RouteOutcome.Found;
+                lookup.Candidate = candidate;
+                return true;
+            }
+
+            lookup.Outcome = RouteOutcome.MethodNotAllowed;
+            (lookup.Allowed ??= new SortedSet<string>(StringComparer.Ordinal)).UnionWith(candidate.Methods);
+        }
+
+        return false;
+    }
+}
+
+/// <summary>Matches one segment of a path.</summary>
+internal static class SegmentMatcher
+{
+    public static bool Accepts(PathConstraint[] constraints, ReadOnlySpan<char> value)
+    {
+        if (constraints.Length == 0)
+            return true;
+        if (value.Contains('%'))
+            value = Uri.UnescapeDataString(value.ToString()); // constraints speak of the text, not of its escapes
+        foreach (var constraint in constraints)
+        {
+            if (!constraint.Accepts(value))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Matches text and parameters from the right, each parameter as long as it can be, as ASP.NET Core does: <c>{name}.{ext}</c> splits <c>a.b.c</c> into <c>a.b</c> and <c>c</c>.</summary>
+    /// <returns>The number of captures, or -1.</returns>
+    public static int TryCapture(TemplateSegment segment, ReadOnlySpan<char> text, int offset, Span<Capture> captures)
+    {
+        var parts = segment.Parts;
+        var total = parts.Count(p => p.Parameter is not null);
+        var end = text.Length;
+        var index = total;
+        for (var i = parts.Length - 1; i >= 0; i--)
+        {
+            if (parts[i].Literal is { } literal)
+            {
+                if (!text[..end].EndsWith(literal, StringComparison.OrdinalIgnoreCase))
+                    return -1;
+                end -= literal.Length;
+                continue;
+            }
+
+            // The parameter ends here and begins after the last occurrence of the text before it.
+            var start = 0;
+            if (i > 0)
+            {
+                if (end == 0)
+                    return -1;
+                var before = parts[i - 1].Literal!;
+                var found = text[..(end - 1)].LastIndexOf(before, StringComparison.OrdinalIgnoreCase);
+                if (i == 1)
+                    found = text.StartsWith(before, StringComparison.OrdinalIgnoreCase) ? 0 : -1;
+                if (found < 0)
+                    return -1;
+                start = found + before.Length;
+            }
+
+            if (start >= end || !Accepts(parts[i].Constraints, text[start..end]))
+                return -1;
+            captures[--index] = new Capture((ushort)(offset + start), (ushort)(end - start));
+            end = start;
+        }
+
+        return end == 0 ? total : -1;
+    }
+}

@@ -1,0 +1,162 @@
+using Microsoft.AspNetCore.Routing.Patterns;
+
+namespace Lintel.Routing;
+
+/// <summary>A piece of a template's segment.</summary>
+/// <param name="Literal">Normalised text, or <see langword="null"/> for a parameter.</param>
+/// <param name="Parameter">The parameter's name, or <see langword="null"/> for text.</param>
+/// <param name="Constraints">What the parameter's value must satisfy.</param>
+internal readonly record struct SegmentPart(string? Literal, string? Parameter, PathConstraint[] Constraints);
+
+/// <summary>One segment: a single literal, a single parameter, a catch-all, or a mixture such as <c>{name}.json</c>.</summary>
+internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
+{
+    public bool IsLiteral => Parts.Length == 1 && Parts[0].Literal is not null;
+
+    public bool IsParameter => Parts.Length == 1 && Parts[0].Literal is null;
+
+    public bool IsConstrained => Parts.Any(p => p.Constraints.Length > 0);
+
+    /// <summary>What tells two segments apart: text and constraints, not the parameters' names.</summary>
+    public string Shape => (IsCatchAll ? "**" : "") + string.Concat(Parts.Select(p => p.Literal?.ToUpperInvariant() ?? "{" + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
+}
+
+/// <summary>One spelling of a template without optional parts.</summary>
+/// <param name="Segments">From the root.</param>
+/// <param name="Defaults">Values of the parameters that this spelling leaves out: their default, or <see langword="null"/> where they are optional.</param>
+internal sealed record TemplateVariant(TemplateSegment[] Segments, IReadOnlyDictionary<string, string?> Defaults)
+{
+    /// <summary>Parameters in the order in which a match captures them.</summary>
+    public IEnumerable<string> Parameters => Segments.SelectMany(s => s.Parts).Where(p => p.Parameter is not null).Select(p => p.Parameter!);
+}
+
+/// <summary>A path template in ASP.NET Core's syntax, taken apart.</summary>
+internal sealed class PathTemplate
+{
+    /// <summary>Captures lie in a fixed array of the exchange.</summary>
+    public const int MaxParameters = 16;
+
+    private PathTemplate(string text, List<TemplateVariant> variants, IReadOnlyDictionary<string, bool> parameters)
+    {
+        Text = text;
+        Variants = variants;
+        Parameters = parameters;
+    }
+
+    public string Text { get; }
+
+    /// <summary>The template with its optional and defaulted tail, longest first.</summary>
+    public IReadOnlyList<TemplateVariant> Variants { get; }
+
+    /// <summary>Parameter names; true for a catch-all, whose value keeps its slashes.</summary>
+    public IReadOnlyDictionary<string, bool> Parameters { get; }
+
+    /// <summary>Parses a template; otherwise says what is wrong and what would be right.</summary>
+    public static PathTemplate? Parse(string text, out string? problem, out string? hint)
+    {
+        hint = null;
+        problem = null;
+        if (!text.StartsWith('/'))
+        {
+            problem = $"the path `{text}` does not begin with `/`";
+            return null;
+        }
+
+        RoutePattern pattern;
+        try
+        {
+            pattern = RoutePatternFactory.Parse(text);
+        }
+        catch (RoutePatternException e)
+        {
+            problem = $"the path `{text}` is not a route template: {e.Message.TrimEnd('.')}";
+            return null;
+        }
+
+        if (text.AsSpan().ContainsAny('?', '#') && pattern.PathSegments.SelectMany(s => s.Parts).OfType<RoutePatternLiteralPart>().Any(p => p.Content.AsSpan().ContainsAny('?', '#')))
+        {
+            problem = $"the path `{text}` holds a query";
+            hint = "match query parameters with `match.query`";
+            return null;
+        }
+
+        if (pattern.Parameters.Count > MaxParameters)
+        {
+            problem = $"the path `{text}` has more than {MaxParameters} parameters";
+            return null;
+        }
+
+        return Build(text, pattern, ref problem, ref hint);
+    }
+
+    private static PathTemplate? Build(string text, RoutePattern pattern, ref string? problem, ref string? hint)
+    {
+        var segments = new List<TemplateSegment>();
+        foreach (var segment in pattern.PathSegments)
+        {
+            var parts = new List<SegmentPart>();
+            foreach (var part in segment.Parts)
+            {
+                if (part is RoutePatternParameterPart parameter)
+                {
+                    if (ReadConstraints(parameter, out problem, out hint) is not { } constraints)
+                        return null;
+                    parts.Add(new SegmentPart(null, parameter.Name, constraints));
+                }
+                else
+                {
+                    var literal = part is RoutePatternLiteralPart l ? l.Content : ((RoutePatternSeparatorPart)part).Content;
+                    parts.Add(new SegmentPart(RequestTarget.NormalizeLiteral(literal), null, []));
+                }
+            }
+
+            if (parts.Count == 1 && parts[0].Literal is "." or "..")
+            {
+                problem = $"the path `{text}` holds a dot segment, which no request has";
+                return null;
+            }
+
+            segments.Add(new TemplateSegment([.. parts], segment.Parts.Any(p => p is RoutePatternParameterPart { IsCatchAll: true })));
+        }
+
+        return new PathTemplate(text, Expand(pattern, segments), pattern.Parameters.ToDictionary(p => p.Name, p => p.IsCatchAll, StringComparer.OrdinalIgnoreCase));
+    }
+
+    private static PathConstraint[]? ReadConstraints(RoutePatternParameterPart parameter, out string? problem, out string? hint)
+    {
+        problem = hint = null;
+        var constraints = new List<PathConstraint>();
+        foreach (var policy in parameter.ParameterPolicies)
+        {
+            if (PathConstraint.Create(policy.Content ?? "", out problem, out hint) is not { } constraint)
+                return null;
+            constraints.Add(constraint);
+        }
+
+        return [.. constraints];
+    }
+
+    /// <summary><c>/a/{b?}</c> and <c>/a/{b=x}</c> also match without their tail; <c>{name}.{ext?}</c> also without the dot.</summary>
+    private static List<TemplateVariant> Expand(RoutePattern pattern, List<TemplateSegment> segments)
+    {
+        var variants = new List<TemplateVariant> { new([.. segments], new Dictionary<string, string?>()) };
+        var defaults = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        for (var count = segments.Count - 1; count >= 0; count--)
+        {
+            var parts = pattern.PathSegments[count].Parts;
+            if (parts[^1] is not RoutePatternParameterPart last || last.IsCatchAll || !(last.IsOptional || last.Default is not null))
+                break;
+            defaults[last.Name] = last.Default?.ToString() is { } text ? RequestTarget.NormalizeLiteral(text) : null;
+            if (parts.Count > 1)
+            {
+                var shorter = segments[count] with { Parts = segments[count].Parts[..^2] };
+                variants.Add(new([.. segments[..count], shorter], new Dictionary<string, string?>(defaults, StringComparer.OrdinalIgnoreCase)));
+                break;
+            }
+
+            variants.Add(new([.. segments[..count]], new Dictionary<string, string?>(defaults, StringComparer.OrdinalIgnoreCase)));
+        }
+
+        return variants;
+    }
+}

@@ -1,0 +1,273 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Unicode;
+
+namespace Lintel.Routing;
+
+/// <summary>What a path holds that services read in different ways; a route must allow it.</summary>
+[Flags]
+internal enum PathTraits
+{
+    None = 0,
+    EncodedSlash = 1,
+    Semicolon = 2,
+}
+
+/// <summary>A request's target after the one normalisation of <c>docs/guides/routing.md</c>. Routes match this path, and services get this path: no two hops can read it differently.</summary>
+/// <param name="Path">Begins with a slash; ASCII; no dot segments, no empty segments but a last one; escapes in capitals and only where needed (RFC 3986 section 6.2.2).</param>
+/// <param name="Query">Empty, or begins with <c>?</c>; as the client sent it.</param>
+/// <param name="Traits">What a route must allow.</param>
+internal readonly record struct RequestTarget(string Path, string Query, PathTraits Traits)
+{
+    /// <summary>Characters that stand for themselves in a normalised path: pchar of RFC 3986 section 3.3 without <c>%</c> and <c>;</c>, and the slash.</summary>
+    private static readonly SearchValues<char> Plain =
+        SearchValues.Create("/-._~!$&'()*+,=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+    private static readonly SearchValues<char> NotInQuery = SearchValues.Create(
+        "\0\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f #\x7f");
+
+    private const string Unreserved = "-._~";
+    private const string NotUtf8 = "the path's escapes are not UTF-8";
+
+    /// <summary>Reads the target of a request line: origin-form, or absolute-form whose authority Kestrel has checked against <c>Host</c>.</summary>
+    /// <param name="raw">The target as it was received.</param>
+    /// <param name="target">The normalised target.</param>
+    /// <param name="problem">Why it is refused, in words fit for the client.</param>
+    public static bool TryParse(string raw, out RequestTarget target, out string? problem)
+    {
+        problem = null;
+        target = default;
+        if (!raw.StartsWith('/'))
+        {
+            if (PathStart(raw) is not (>= 0 and var start))
+            {
+                problem = "the request target is neither a path nor an http address";
+                return false;
+            }
+
+            raw = start == raw.Length ? "/" : raw[start] == '/' ? raw[start..] : "/" + raw[start..];
+        }
+
+        var mark = raw.IndexOf('?');
+        var query = mark < 0 ? "" : raw[mark..];
+        if (query.AsSpan().ContainsAny(NotInQuery) || !Ascii.IsValid(query))
+        {
+            problem = "the query holds a character that must be escaped";
+            return false;
+        }
+
+        var path = mark < 0 ? raw : raw[..mark];
+        var traits = PathTraits.None;
+
+        // Nearly every path is normal already: three vectorised scans, no allocation.
+        if (!IsNormal(path) && !TryNormalize(path, out path, out traits, out problem))
+            return false;
+        target = new RequestTarget(path, query, traits);
+        return true;
+    }
+
+    /// <summary>The canonical form of a template's literal text, so that it compares with normalised paths.</summary>
+    public static string NormalizeLiteral(string literal)
+    {
+        var utf8 = Encoding.UTF8.GetBytes(literal);
+        var result = new StringBuilder(utf8.Length);
+        for (var i = 0; i < utf8.Length; i++)
+        {
+            if (utf8[i] == '%' && i + 2 < utf8.Length && TryHex((char)utf8[i + 1], (char)utf8[i + 2], out var value))
+            {
+                AppendByte(result, value);
+                i += 2;
+            }
+            else if (utf8[i] == ';' || (utf8[i] < 0x80 && Plain.Contains((char)utf8[i])))
+            {
+                result.Append((char)utf8[i]);
+            }
+            else
+            {
+                Escape(result, utf8[i]);
+            }
+        }
+
+        return result.ToString();
+    }
+
+    private static int PathStart(string raw)
+    {
+        var scheme = raw.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7 : raw.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? 8 : -1;
+        if (scheme < 0)
+            return -1;
+        var start = raw.AsSpan(scheme).IndexOfAny('/', '?');
+        return start < 0 ? raw.Length : scheme + start;
+    }
+
+    private static bool IsNormal(ReadOnlySpan<char> path) =>
+        !path.ContainsAnyExcept(Plain) && path.IndexOf("//") < 0 && path.IndexOf("/.") < 0;
+
+    private static bool TryNormalize(string path, out string normal, out PathTraits traits, out string? problem)
+    {
+        normal = path;
+        return TryCanonicalize(path, out var canonical, out traits, out problem) && TryRemoveDots(canonical, out normal, out problem);
+    }
+
+    /// <summary>One spelling for each character. Leaves segments alone.</summary>
+    private static bool TryCanonicalize(string path, out string canonical, out PathTraits traits, out string? problem)
+    {
+        traits = PathTraits.None;
+        canonical = path;
+        problem = null;
+        var result = new StringBuilder(path.Length + 16);
+        var high = new ArrayBufferWriter<byte>(16); // a run of escaped bytes above ASCII: must be UTF-8
+        for (var i = 0; i < path.Length; i++)
+        {
+            var c = path[i];
+            byte value;
+            if (c == '%')
+            {
+                if (i + 2 >= path.Length || !TryHex(path[i + 1], path[i + 2], out value))
+                {
+                    problem = "a percent sign in the path is not followed by two hexadecimal digits";
+                    return false;
+                }
+
+                i += 2;
+            }
+            else if (c is '\\' or > '\x7e' or <= ' ' or '#')
+            {
+                problem = "the path holds a character that must be escaped";
+                return false;
+            }
+            else
+            {
+                value = (byte)c;
+            }
+
+            if (value is < 0x20 or 0x7f)
+            {
+                problem = "the path holds an escaped control character";
+                return false;
+            }
+
+            if (value >= 0x80)
+            {
+                high.Write([value]);
+                Escape(result, value);
+                continue;
+            }
+
+            if (high.WrittenCount > 0 && !TakeUtf8(high))
+            {
+                problem = NotUtf8;
+                return false;
+            }
+
+            traits |= value switch
+            {
+                (byte)'/' or (byte)'\\' when c == '%' => PathTraits.EncodedSlash,
+                (byte)';' => PathTraits.Semicolon,
+                _ => PathTraits.None,
+            };
+            if (c == '%')
+                AppendByte(result, value);
+            else if (c == ';' || Plain.Contains(c))
+                result.Append(c);
+            else
+                Escape(result, value);
+        }
+
+        if (high.WrittenCount > 0 && !TakeUtf8(high))
+        {
+            problem = NotUtf8;
+            return false;
+        }
+
+        canonical = result.ToString();
+        return true;
+    }
+
+    private static bool TakeUtf8(ArrayBufferWriter<byte> high)
+    {
+        if (!Utf8.IsValid(high.WrittenSpan))
+            return false;
+        high.ResetWrittenCount();
+        return true;
+    }
+
+    /// <summary>Removes <c>.</c>, <c>..</c> and empty segments. What would hide one of them from here but not from a service is refused.</summary>
+    private static bool TryRemoveDots(string path, out string normal, out string? problem)
+    {
+        problem = null;
+        normal = path;
+        var kept = new List<Range>();
+        var endsOpen = true; // whether the path ends in a slash
+        foreach (var range in path.AsSpan(1).Split('/'))
+        {
+            var segment = path.AsSpan(1)[range];
+            endsOpen = segment is "" or "." or "..";
+            if (segment is "" or ".")
+                continue;
+            if (segment is "..")
+            {
+                if (kept.Count == 0)
+                {
+                    problem = "the path leads above its root";
+                    return false;
+                }
+
+                kept.RemoveAt(kept.Count - 1);
+                continue;
+            }
+
+            if (HidesDots(segment))
+            {
+                problem = "the path hides a dot segment";
+                return false;
+            }
+
+            kept.Add(range);
+        }
+
+        var result = new StringBuilder(path.Length);
+        foreach (var range in kept)
+            result.Append('/').Append(path.AsSpan(1)[range]);
+        if (endsOpen || kept.Count == 0)
+            result.Append('/');
+        normal = result.ToString();
+        return true;
+    }
+
+    /// <summary><c>..;x</c> (Tomcat cuts the parameter off) and <c>..%2F</c> (some services decode before they split).</summary>
+    private static bool HidesDots(ReadOnlySpan<char> segment)
+    {
+        if (!segment.ContainsAny('%', ';'))
+            return false;
+        var text = segment.ToString().Replace("%2F", "/", StringComparison.Ordinal).Replace("%5C", "/", StringComparison.Ordinal).Replace("%3B", ";", StringComparison.Ordinal);
+        foreach (var piece in text.Split('/'))
+        {
+            if (piece.Split(';')[0] is "." or "..")
+                return true;
+        }
+
+        return false;
+    }
+
+    private static void AppendByte(StringBuilder result, byte value)
+    {
+        if (char.IsAsciiLetterOrDigit((char)value) || Unreserved.Contains((char)value))
+            result.Append((char)value);
+        else
+            Escape(result, value);
+    }
+
+    private static void Escape(StringBuilder result, byte value) => result.Append('%').Append(value.ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
+
+    private static bool TryHex(char high, char low, out byte value)
+    {
+        value = 0;
+        if (!char.IsAsciiHexDigit(high) || !char.IsAsciiHexDigit(low))
+            return false;
+        value = (byte)((HexValue(high) << 4) | HexValue(low));
+        return true;
+    }
+
+    private static int HexValue(char digit) => char.IsAsciiDigit(digit) ? digit - '0' : (digit | 0x20) - 'a' + 10;
+}

@@ -1,0 +1,144 @@
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Routing;
+
+/// <summary>Where a parameter's value lies in the normalised path.</summary>
+internal readonly record struct Capture(ushort Start, ushort Length);
+
+/// <summary>The captures of one match, in template order.</summary>
+[InlineArray(PathTemplate.MaxParameters)]
+internal struct Captures
+{
+    private Capture _first;
+}
+
+/// <summary>How a look-up ended.</summary>
+internal enum RouteOutcome
+{
+    NotFound,
+    MethodNotAllowed,
+    Found,
+}
+
+/// <summary>What a look-up found.</summary>
+internal ref struct RouteLookup<TRoute>
+    where TRoute : class
+{
+    public RouteOutcome Outcome;
+    public Candidate<TRoute>? Candidate;
+    public Captures Captures;
+
+    /// <summary>The methods that routes of this path take, where none of them takes the request's.</summary>
+    public SortedSet<string>? Allowed;
+}
+
+/// <summary>A route at the end of one of its paths.</summary>
+internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVariant variant, IReadOnlyList<string> parameters, string[] methods, Condition[] conditions)
+    where TRoute : class
+{
+    public TRoute Route { get; } = route;
+
+    public string Name { get; } = name;
+
+    /// <summary>Upper case; empty for any.</summary>
+    public string[] Methods { get; } = methods;
+
+    public Condition[] Conditions { get; } = conditions;
+
+    /// <summary>For each of the route's parameters the index of its capture; -1 where this path leaves it out.</summary>
+    public int[] Slots { get; } = [.. parameters.Select(p => variant.Parameters.ToList().FindIndex(v => v.Equals(p, StringComparison.OrdinalIgnoreCase)))];
+
+    /// <summary>For each of the route's parameters the value it has when this path leaves it out.</summary>
+    public string?[] Defaults { get; } = [.. parameters.Select(p => variant.Defaults.GetValueOrDefault(p))];
+
+    public int Count(ConditionPlace place) => Conditions.Count(c => c.Place == place);
+
+    public bool TakesMethod(string method)
+    {
+        if (Methods.Length == 0)
+            return true;
+        foreach (var own in Methods)
+        {
+            if (HttpMethods.Equals(own, method))
+                return true;
+        }
+
+        return false;
+    }
+
+    public bool ConditionsHold(HttpRequest request)
+    {
+        foreach (var condition in Conditions)
+        {
+            if (!condition.Holds(request))
+                return false;
+        }
+
+        return true;
+    }
+}
+
+/// <summary>All routes, arranged so that the cost of a look-up depends on the path's length and not on their number.</summary>
+/// <remarks>
+/// Precedence is the Kubernetes Gateway API's: exact host, longest wildcard host, any host; then the most specific path, segment by segment from the
+/// left (text, text with parameters, constrained parameter, parameter, constrained catch-all, catch-all); then a method; then more headers, more
+/// query parameters, more cookies. It is independent of the order in files. Immutable: safe from any thread.
+/// </remarks>
+internal sealed class RouteTable<TRoute>
+    where TRoute : class
+{
+    private readonly Dictionary<string, PathNode<TRoute>>.AlternateLookup<ReadOnlySpan<char>> _exactHosts;
+    private readonly (string Suffix, PathNode<TRoute> Paths)[] _wildcardHosts;
+    private readonly PathNode<TRoute>? _anyHost;
+    private readonly bool _hasExactHosts;
+
+    internal RouteTable(Dictionary<string, PathNode<TRoute>> exactHosts, (string Suffix, PathNode<TRoute> Paths)[] wildcardHosts, PathNode<TRoute>? anyHost)
+    {
+        _exactHosts = exactHosts.GetAlternateLookup<ReadOnlySpan<char>>();
+        _hasExactHosts = exactHosts.Count > 0;
+        _wildcardHosts = wildcardHosts;
+        _anyHost = anyHost;
+    }
+
+    /// <summary>Finds the request's route.</summary>
+    /// <param name="request">For method, host and conditions.</param>
+    /// <param name="path">The normalised path.</param>
+    /// <param name="lookup">The result.</param>
+    public void Find(HttpRequest request, string path, ref RouteLookup<TRoute> lookup)
+    {
+        Find(request, path, request.Method, ref lookup);
+
+        // GET takes HEAD (RFC 9110 section 9.3.2) unless a route lists HEAD itself.
+        if (lookup.Outcome == RouteOutcome.MethodNotAllowed && HttpMethods.IsHead(request.Method))
+            Find(request, path, HttpMethods.Get, ref lookup);
+        if (lookup.Outcome == RouteOutcome.MethodNotAllowed && lookup.Allowed!.Contains(HttpMethods.Get))
+            lookup.Allowed.Add(HttpMethods.Head);
+    }
+
+    private void Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
+    {
+        if (_hasExactHosts || _wildcardHosts.Length > 0)
+        {
+            var host = HostName(request.Host.Value);
+            if (_hasExactHosts && _exactHosts.TryGetValue(host, out var exact) && exact.Find(request, path, method, ref lookup))
+                return;
+            foreach (var (suffix, paths) in _wildcardHosts)
+            {
+                if (host.Length > suffix.Length && host.EndsWith(suffix, StringComparison.OrdinalIgnoreCase) && paths.Find(request, path, method, ref lookup))
+                    return;
+            }
+        }
+
+        _anyHost?.Find(request, path, method, ref lookup);
+    }
+
+    /// <summary>The host without port and without the dot that ends a fully qualified name.</summary>
+    private static ReadOnlySpan<char> HostName(ReadOnlySpan<char> host)
+    {
+        var colon = host.LastIndexOf(':');
+        if (colon >= 0 && host.LastIndexOf(']') < colon)
+            host = host[..colon];
+        return host.EndsWith('.') ? host[..^1] : host;
+    }
+}

@@ -1,0 +1,69 @@
+namespace Lintel.Routing;
+
+/// <summary>A route as the table needs it.</summary>
+/// <param name="Name">The route's name.</param>
+/// <param name="Route">What a match yields.</param>
+/// <param name="Hosts">Lower case, exact or beginning with <c>*.</c>; empty for any.</param>
+/// <param name="Templates">Its paths.</param>
+/// <param name="Parameters">The names of the parameters of all its paths.</param>
+/// <param name="Methods">Upper case; empty for any.</param>
+/// <param name="Conditions">All must hold.</param>
+internal sealed record RouteEntry<TRoute>(
+    string Name, TRoute Route, IReadOnlyList<string> Hosts, IReadOnlyList<PathTemplate> Templates, IReadOnlyList<string> Parameters, string[] Methods, Condition[] Conditions)
+    where TRoute : class;
+
+/// <summary>Two routes of equal rank that one request can match.</summary>
+internal sealed record RouteConflict(string First, string Second);
+
+/// <summary>Arranges routes into a <see cref="RouteTable{TRoute}"/> and finds those that cannot be told apart.</summary>
+internal static class RouteTableBuilder
+{
+    public static RouteTable<TRoute> Build<TRoute>(IEnumerable<RouteEntry<TRoute>> entries, ICollection<RouteConflict> conflicts)
+        where TRoute : class
+    {
+        var hosts = new Dictionary<string, PathNode<TRoute>>(StringComparer.OrdinalIgnoreCase);
+        foreach (var entry in entries)
+        {
+            foreach (var host in entry.Hosts.Count == 0 ? [""] : entry.Hosts)
+            {
+                if (!hosts.TryGetValue(host, out var root))
+                    hosts.Add(host, root = new PathNode<TRoute>());
+                foreach (var variant in entry.Templates.SelectMany(t => t.Variants))
+                    root.Grow(variant.Segments).Add(new Candidate<TRoute>(entry.Route, entry.Name, variant, entry.Parameters, entry.Methods, entry.Conditions));
+            }
+        }
+
+        foreach (var root in hosts.Values)
+        {
+            root.Sort();
+            foreach (var node in root.All())
+                FindConflicts(node.Candidates, conflicts);
+        }
+
+        var exact = hosts.Where(h => h.Key.Length > 0 && !h.Key.StartsWith('*')).ToDictionary(StringComparer.OrdinalIgnoreCase);
+        var wildcard = hosts.Where(h => h.Key.StartsWith('*')).Select(h => (h.Key[1..], h.Value)).OrderByDescending(h => h.Item1.Length).ToArray();
+        return new RouteTable<TRoute>(exact, wildcard, hosts.GetValueOrDefault(""));
+    }
+
+    private static void FindConflicts<TRoute>(IReadOnlyList<Candidate<TRoute>> candidates, ICollection<RouteConflict> conflicts)
+        where TRoute : class
+    {
+        for (var i = 0; i < candidates.Count; i++)
+        {
+            for (var j = i + 1; j < candidates.Count && HaveEqualRank(candidates[i], candidates[j]); j++)
+            {
+                var (a, b) = (candidates[i], candidates[j]);
+                var shareMethod = a.Methods.Length == 0 || a.Methods.Intersect(b.Methods).Any();
+                if (shareMethod && !a.Conditions.Any(c => b.Conditions.Any(c.Excludes)))
+                    conflicts.Add(new RouteConflict(a.Name, b.Name));
+            }
+        }
+    }
+
+    private static bool HaveEqualRank<TRoute>(Candidate<TRoute> a, Candidate<TRoute> b)
+        where TRoute : class =>
+        a.Methods.Length > 0 == b.Methods.Length > 0
+        && a.Count(ConditionPlace.Header) == b.Count(ConditionPlace.Header)
+        && a.Count(ConditionPlace.Query) == b.Count(ConditionPlace.Query)
+        && a.Count(ConditionPlace.Cookie) == b.Count(ConditionPlace.Cookie);
+}

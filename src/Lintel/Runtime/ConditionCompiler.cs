@@ -1,0 +1,73 @@
+using Lintel.Config;
+using Lintel.Routing;
+
+namespace Lintel.Runtime;
+
+/// <summary>Compiles the conditions of matches and clients.</summary>
+internal sealed class ConditionCompiler(CompileScope scope)
+{
+    /// <summary>A match's conditions, those of its client included; <see langword="null"/> when one does not compile.</summary>
+    public Condition[]? Compile(MatchConfig match, KeyPath path)
+    {
+        var result = new List<Condition>();
+        var valid = Add(match.Headers, ConditionPlace.Header, path["headers"], result)
+            & Add(match.Query, ConditionPlace.Query, path["query"], result)
+            & Add(match.Cookies, ConditionPlace.Cookie, path["cookies"], result);
+        if (match.Client is { } name)
+            valid &= AddClient(name, path["client"], result);
+        return valid ? [.. result] : null;
+    }
+
+    private bool AddClient(string name, KeyPath path, List<Condition> result)
+    {
+        if (!scope.Config.Clients.TryGetValue(name, out var client))
+        {
+            if (!scope.Problems.IsWritten("clients", name))
+                scope.Problems.Add("unknown-client", path, $"no client is named `{name}`", Suggestion.For(name, scope.Config.Clients.Keys));
+            return false;
+        }
+
+        var when = KeyPath.Root["clients"][name]["when"];
+        return Add(client.When.Headers, ConditionPlace.Header, when["headers"], result)
+            & Add(client.When.Query, ConditionPlace.Query, when["query"], result)
+            & Add(client.When.Cookies, ConditionPlace.Cookie, when["cookies"], result);
+    }
+
+    private bool Add(ValueMap<ConditionConfig> written, ConditionPlace place, KeyPath path, List<Condition> result)
+    {
+        var valid = true;
+        foreach (var (name, config) in written)
+        {
+            if (Compile(config, path[name]) is { } test)
+                result.Add(new Condition(place, name, test));
+            else
+                valid = false;
+        }
+
+        return valid;
+    }
+
+    private ValueTest? Compile(ConditionConfig config, KeyPath path)
+    {
+        switch (config)
+        {
+            case { Exact: { } exact }:
+                return new OneOfTest([exact]);
+            case { Prefix: { } prefix }:
+                return new PrefixTest(prefix);
+            case { OneOf: { } texts }:
+                return new OneOfTest(texts);
+            case { Present: { } present }:
+                return new PresentTest(present);
+            case { Not: { } inner }:
+                return Compile(inner, path["not"]) is { } test ? new NotTest(test) : null;
+            case { Regex: { } pattern }:
+                if (LinearRegex.TryCreate(pattern, out var regex, out var problem))
+                    return new RegexTest(regex);
+                scope.Problems.Add("bad-regex", path["regex"], $"the regular expression does not compile: {problem}");
+                return null;
+            default:
+                return null; // told when it was read
+        }
+    }
+}

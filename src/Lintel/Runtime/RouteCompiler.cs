@@ -1,0 +1,142 @@
+using Lintel.Answering;
+using Lintel.Config;
+using Lintel.Forwarding;
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Routing;
+using Lintel.Services;
+
+namespace Lintel.Runtime;
+
+/// <summary>What targets are made of.</summary>
+internal sealed record RouteParts(YarpForwarder Forwarder, GatewayMetrics Metrics, TimeProvider Time, Random Random);
+
+/// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
+internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
+{
+    private readonly ConditionCompiler _conditions = new(scope);
+
+    public RouteEntry<Route>? Compile(string name, RouteConfig config)
+    {
+        var path = KeyPath.Root["routes"][name];
+        var templates = ParsePaths(config.Match, path["match"]);
+        var conditions = _conditions.Compile(config.Match, path["match"]);
+        if (config.Policies is { } policies)
+            SnapshotCompiler.CheckPolicies(policies, scope.Config, scope.Problems, path["policies"]);
+        if (templates is null)
+            return null;
+
+        var everywhere = templates.Select(t => t.Parameters.Keys).Aggregate(Enumerable.Intersect).ToList();
+        var parameters = new RouteParameters(everywhere, [.. everywhere.Select(p => templates.Any(t => t.Parameters[p]))]);
+        var allowed = config.Match.Allow.Aggregate(PathTraits.None, (all, one) => all | (one == PathAllowance.EncodedSlashes ? PathTraits.EncodedSlash : PathTraits.Semicolon));
+        var compile = new Templates(scope.Problems, parameters);
+        Target? target = (config.Forward, config.Redirect, config.Respond) switch
+        {
+            ({ } forward, _, _) => CompileForward(forward, config.Transform, allowed, compile, path),
+            (_, { } redirect, _) => CompileRedirect(redirect, compile, path["redirect"]),
+            (_, _, { } respond) => new RespondTarget(respond, compile.Values(respond.Headers, path["respond"]["headers"])),
+            _ => null,
+        };
+        if (config.Forward is null && config.Transform != new TransformConfig())
+            scope.Problems.Add("conflict", path["transform"], "`transform` changes what is forwarded, and this route forwards nothing", "remove it; `respond` has `headers` of its own");
+        if (target is null || conditions is null)
+            return null;
+        var route = new Route(name, templates[0].Text, allowed, target);
+        return new RouteEntry<Route>(name, route, config.Match.Hosts, templates, parameters.Names, [.. config.Match.Methods], conditions);
+    }
+
+    private List<PathTemplate>? ParsePaths(MatchConfig match, KeyPath path)
+    {
+        var templates = new List<PathTemplate>();
+        foreach (var text in match.Paths)
+        {
+            if (PathTemplate.Parse(text, out var problem, out var hint) is { } template)
+                templates.Add(template);
+            else
+                scope.Problems.Add("bad-path", path["path"], problem!, hint);
+        }
+
+        return templates.Count == match.Paths.Count && templates.Count > 0 ? templates : null;
+    }
+
+    private ForwardTarget? CompileForward(ForwardConfig config, TransformConfig transform, PathTraits allowed, Templates compile, KeyPath route)
+    {
+        var path = route["forward"];
+        var names = config.Service is { } single ? [KeyValuePair.Create(single, 1)] : config.Split.AsEnumerable();
+        var shares = new List<(Service Service, int Share)>();
+        var all = true;
+        foreach (var (name, share) in names)
+        {
+            if (FindService(name, config.Service is null ? path["split"][name] : path["service"]) is { } service)
+                shares.Add((service, share));
+            else
+                all = false;
+        }
+
+        var written = config.Path ?? transform.Request.Path;
+        if (config.Path is not null && transform.Request.Path is not null)
+            scope.Problems.Add("conflict", route["transform"]["request"]["path"], "the path is set by `forward` and by `transform` too", "keep one of them");
+        var upstream = written is null ? null : compile.Path(written, allowed, config.Path is not null ? path["path"] : route["transform"]["request"]["path"]);
+        var request = transform.Request;
+        var requestPath = route["transform"]["request"];
+        var query = new QueryChanges(request.RemoveQuery.Concat(request.SetQuery.Keys), compile.Values(request.SetQuery, requestPath["setQuery"]));
+        var requestHeaders = CompileHeaders(request.SetHeaders, request.AddHeaders, request.RemoveHeaders, compile, requestPath);
+        var response = transform.Response;
+        var responseHeaders = CompileHeaders(response.SetHeaders, response.AddHeaders, response.RemoveHeaders, compile, route["transform"]["response"]);
+        var mirror = config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
+            ? new Mirror(target, m.Percent, parts.Random, parts.Metrics, parts.Time)
+            : null;
+        if (!all || shares.Sum(s => (long)s.Share) == 0)
+            return null;
+        var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, responseHeaders, mirror);
+        return new ForwardTarget(plan, parts.Forwarder, parts.Metrics, parts.Time);
+    }
+
+    private static HeaderChanges CompileHeaders(ValueMap<string> set, ValueMap<string> add, ValueList<string> remove, Templates compile, KeyPath path) =>
+        new(remove.Concat(set.Keys), [.. compile.Values(set, path["setHeaders"]), .. compile.Values(add, path["addHeaders"])]);
+
+    private RedirectTarget? CompileRedirect(RedirectConfig config, Templates compile, KeyPath path)
+    {
+        if (Location.Parse(config.To, compile.Parameters, out var problem, out var hint) is { } location)
+            return new RedirectTarget(location, config.Status);
+        scope.Problems.Add("bad-template", path["to"], problem!, hint);
+        return null;
+    }
+
+    private Service? FindService(string name, KeyPath path)
+    {
+        if (scope.Services.TryGetValue(name, out var service))
+            return service;
+        if (!scope.Problems.IsWritten("services", name))
+            scope.Problems.Add("unknown-service", path, $"no service is named `{name}`", Suggestion.For(name, scope.Config.Services.Keys));
+        return null;
+    }
+
+    /// <summary>Compiles a route's templates and reports those that do not compile.</summary>
+    private sealed class Templates(ProblemSink problems, RouteParameters parameters)
+    {
+        public RouteParameters Parameters => parameters;
+
+        public (string Name, Template Value)[] Values(ValueMap<string> written, KeyPath path)
+        {
+            var result = new List<(string, Template)>();
+            foreach (var (name, text) in written)
+            {
+                if (Template.Parse(text, parameters, out var problem, out var hint) is { } template)
+                    result.Add((name, template));
+                else
+                    problems.Add("bad-template", path[name], problem!, hint);
+            }
+
+            return [.. result];
+        }
+
+        public UpstreamPath? Path(string text, PathTraits allowed, KeyPath path)
+        {
+            if (UpstreamPath.Parse(text, parameters, allowed, out var problem, out var hint) is { } compiled)
+                return compiled;
+            problems.Add("bad-template", path, problem!, hint);
+            return null;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+using System.Security.Cryptography;
+using Lintel.Config;
+using Lintel.Pipeline;
+using Lintel.Routing;
+using Lintel.Services;
+
+namespace Lintel.Runtime;
+
+/// <summary>Turns a configuration into a snapshot: everything that is written as a name becomes a reference, every template and condition a program.</summary>
+internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts parts)
+{
+    /// <summary>A name of its own for each process: two gateways in a row with no name configured are no loop.</summary>
+    private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
+
+    /// <summary>Compiles. Problems go to the report; nothing is left behind when there are any.</summary>
+    /// <param name="config">What was read; entries that could not be read are missing.</param>
+    /// <param name="source">The tree it was read from, for positions.</param>
+    /// <param name="report">Problems so far; the snapshot is made only if there are none in the end.</param>
+    public Snapshot? Compile(GatewayConfig config, MapNode source, ConfigReport report)
+    {
+        var problems = new ProblemSink(source, report);
+        var acquired = Acquire(config, problems);
+        CheckListeners(config, problems);
+        CheckPolicies(config.Defaults.Policies, config, problems, KeyPath.Root["defaults"]["policies"]);
+
+        var scope = new CompileScope(config, acquired, problems);
+        var routes = new RouteCompiler(scope, parts);
+        var entries = config.Routes.Select(r => routes.Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();
+        var conflicts = new List<RouteConflict>();
+        var table = RouteTableBuilder.Build(entries, conflicts);
+        foreach (var (first, second) in conflicts.Distinct())
+            ReportConflict(first, second, problems);
+
+        if (report.IsValid)
+            return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired));
+        Release(acquired);
+        return null;
+    }
+
+    internal static void CheckPolicies(IEnumerable<string> names, GatewayConfig config, ProblemSink problems, KeyPath path)
+    {
+        var index = 0;
+        foreach (var name in names)
+        {
+            if (!config.Policies.ContainsKey(name) && !problems.IsWritten("policies", name))
+                problems.Add("unknown-policy", path[index], $"no policy is named `{name}`", Suggestion.For(name, config.Policies.Keys));
+            index++;
+        }
+    }
+
+    private static void ReportConflict(string first, string second, ProblemSink problems)
+    {
+        if (first == second)
+            problems.Add("indistinguishable", KeyPath.Root["routes"][first]["match"], $"the route `{first}` has the same path twice", "remove one of them");
+        else
+            problems.Add("indistinguishable", KeyPath.Root["routes"][second]["match"], $"the routes `{first}` and `{second}` cannot be told apart: a request can match both equally well", "give one of them another path, method, host or one condition more");
+    }
+
+    private Dictionary<string, Service> Acquire(GatewayConfig config, ProblemSink problems)
+    {
+        var acquired = new Dictionary<string, Service>(StringComparer.Ordinal);
+        foreach (var (name, service) in config.Services)
+        {
+            var path = KeyPath.Root["services"][name];
+            if (service.Instances.Count == 0)
+                continue;
+            if (service.Instances.Select(i => i.Address.Scheme).Distinct().Count() > 1)
+            {
+                problems.Add("conflict", path["instances"], "the instances mix `http` and `https`", "give all of them the same scheme, or make two services");
+                continue;
+            }
+
+            if (service.Instances.GroupBy(i => i.Address).FirstOrDefault(g => g.Count() > 1) is { } twice)
+                problems.Add("conflict", path["instances"], $"the instance `{twice.Key}` is listed twice", "use `weight` to give it a larger share");
+            if (service.Instances.Any(i => i.Weight is < 1 or > 1000))
+                problems.Add("out-of-range", path["instances"], "a weight is not from 1 to 1000");
+            try
+            {
+                acquired.Add(name, registry.Acquire(name, service, config.Defaults.Timeouts));
+            }
+            catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+            {
+                problems.Add("file", path["tls"], $"the certificates cannot be used: {e.Message}", "they are PEM files; the key belongs to the certificate");
+            }
+        }
+
+        return acquired;
+    }
+
+    private void Release(Dictionary<string, Service> services)
+    {
+        foreach (var service in services.Values)
+            registry.Release(service);
+    }
+
+    private static void CheckListeners(GatewayConfig config, ProblemSink problems)
+    {
+        var taken = new List<(string Name, ListenerAddress Address)>();
+        var all = config.Listeners.Select(l => (Name: "listeners." + l.Key, l.Value.Address, Path: KeyPath.Root["listeners"][l.Key]));
+        if (config.Admin.Enabled)
+            all = all.Append((Name: "admin", config.Admin.Address, Path: KeyPath.Root["admin"]["address"]));
+        foreach (var (name, address, path) in all)
+        {
+            var other = taken.Find(t => Overlap(t.Address, address));
+            if (other.Name is not null)
+                problems.Add("port-taken", path, $"`{name}` and `{other.Name}` both listen on port {address.Port}", "give one of them another port");
+            taken.Add((name, address));
+        }
+    }
+
+    private static bool Overlap(ListenerAddress a, ListenerAddress b) =>
+        a.Port == b.Port && a.Port != 0 && (a.Host == b.Host || IsAny(a.Host) || IsAny(b.Host) || (a.IsLoopback && b.IsLoopback && (a.Host == "localhost" || b.Host == "localhost")));
+
+    private static bool IsAny(string host) => host is "*" or "0.0.0.0" or "::";
+}
+
+/// <summary>Takes problems of the compile pass and finds their place in the source.</summary>
+internal sealed class ProblemSink(MapNode source, ConfigReport report)
+{
+    public void Add(string code, KeyPath path, string message, string? hint = null) => report.Add(code, path.Locate(source), path, message, hint);
+
+    /// <summary>Whether the user wrote such an entry, readable or not: an entry with a mistake of its own is not also unknown.</summary>
+    public bool IsWritten(string section, string name) => (source.Find(section)?.Value as MapNode)?.Find(name) is not null;
+}
+
+/// <summary>What routes may refer to.</summary>
+internal sealed record CompileScope(GatewayConfig Config, IReadOnlyDictionary<string, Service> Services, ProblemSink Problems);

@@ -1,0 +1,48 @@
+using Lintel.Config;
+
+namespace Lintel.Services;
+
+/// <summary>One process of a service, with what is known of it. Survives reloads as long as its address stays.</summary>
+internal sealed class Instance
+{
+    private int _active;
+
+    public Instance(InstanceConfig config)
+    {
+        Address = config.Address;
+        Weight = config.Weight;
+        Authority = config.Address.Authority;
+        BasePath = config.Address.AbsolutePath.TrimEnd('/');
+        Name = config.Address.GetLeftPart(UriPartial.Path).TrimEnd('/');
+
+        // TLS is made by UpstreamClient's own connect step, so that the handler only ever sees http:
+        // it would otherwise take the name for SNI from the client's Host header.
+        Prefix = "http://" + config.Address.Host + ":" + config.Address.Port;
+    }
+
+    public Uri Address { get; }
+
+    /// <summary>Its address as the log shows it.</summary>
+    public string Name { get; }
+
+    /// <summary>Host and port as a <c>Host</c> header shows them.</summary>
+    public string Authority { get; }
+
+    /// <summary>What the HTTP handler is told: scheme, host and port.</summary>
+    public string Prefix { get; }
+
+    /// <summary>A path that goes before each request's own; empty for none.</summary>
+    public string BasePath { get; }
+
+    public int Weight { get; }
+
+    /// <summary>Requests in flight.</summary>
+    public int Active => Volatile.Read(ref _active);
+
+    public void Enter() => Interlocked.Increment(ref _active);
+
+    public void Leave() => Interlocked.Decrement(ref _active);
+
+    /// <summary>Whether this instance can stand for that configuration after a reload.</summary>
+    public bool Fits(InstanceConfig config) => Address == config.Address && Weight == config.Weight;
+}
