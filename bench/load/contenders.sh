@@ -31,7 +31,7 @@ start_lintel() {
       echo "  route-$i: { match: \"GET /service-$i/items/{id}\", forward: users }"
     done
   } >"$work/$name/config.yaml"
-  launch "$name" "$gateway_core" env DOTNET_gcServer=0 dotnet "$repo/artifacts/bin/Lintel.Cli/release/lintel.dll" \
+  launch "$name" "$gateway_core" env DOTNET_gcServer=0 dotnet "$repo/artifacts/bin/Lintel.Cli/release/Lintel.Cli.dll" \
     run "$work/$name/config.yaml"
 }
 

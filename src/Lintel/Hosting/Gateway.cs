@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.Hosting;
 
 /// <summary>A running gateway: serves requests, and takes a new configuration whenever its source changes.</summary>
-public sealed class Gateway
+public sealed class Gateway : IDisposable
 {
     private readonly GatewayParts _parts;
     private readonly ListenerSet? _listeners;
@@ -80,6 +80,9 @@ public sealed class Gateway
             _gate.Release();
         }
     }
+
+    /// <summary>Ends the gateway's own resources; the host calls it last.</summary>
+    public void Dispose() => _gate.Dispose();
 
     /// <summary>Watches the source and takes every change of it, until disposed.</summary>
     internal IDisposable Watch() => _parts.Source.Watch(() => ReloadAsync(CancellationToken.None).GetAwaiter().GetResult());

@@ -1,0 +1,67 @@
+using System.CommandLine;
+using Lintel.Hosting;
+using Lintel.Samples.Shop;
+using Microsoft.AspNetCore.Builder;
+
+namespace Lintel.Cli.Commands;
+
+/// <summary><c>lintel demo</c>: three sample services and a gateway in front of them, all in one process, all on loopback.</summary>
+internal static class DemoCommand
+{
+    private static readonly (string Name, int Port)[] Services = [("users", 5101), ("orders", 5201), ("orders", 5202), ("catalog", 5301)];
+
+    public static Command Create()
+    {
+        var command = new Command("demo", "Starts the sample shop's microservices and a gateway in front of them, and prints what to try.");
+        command.SetAction((_, _) => RunAsync());
+        return command;
+    }
+
+    private static async Task<int> RunAsync()
+    {
+        var file = Path.Combine(AppContext.BaseDirectory, "demo", "gateway.yaml");
+        var services = new List<WebApplication>();
+        try
+        {
+            foreach (var (name, port) in Services)
+            {
+                var service = ShopService.Create(name, $"http://127.0.0.1:{port}");
+                services.Add(service);
+                await service.StartAsync().ConfigureAwait(false);
+            }
+
+            return await GatewayProcess.RunAsync([file], (gateway, admin) => PrintGuide(gateway, admin, file)).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            await Console.Error.WriteLineAsync($"The demo cannot start: {e.Message}").ConfigureAwait(false);
+            return ExitCode.Unavailable;
+        }
+        finally
+        {
+            foreach (var service in services)
+                await service.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static void PrintGuide(Gateway gateway, string? admin, string file)
+    {
+        RunCommand.PrintBanner(gateway, admin);
+        Console.Error.WriteLine($$"""
+              services     {{string.Join(", ", Services.Select(s => $"{s.Name} :{s.Port}"))}}
+              config       {{file}}
+
+            Try, in another terminal:
+              curl -i http://127.0.0.1:8080/api/users/42                  # forwarded to the users service
+              curl -i 'http://127.0.0.1:8080/api/orders?user=42'          # two instances; see X-Service change
+              curl -i http://127.0.0.1:8080/api/products/7                # an ETag to send back in If-None-Match
+              curl -N http://127.0.0.1:8080/api/orders/1/events           # server-sent events, each at once
+              curl -i -H 'X-Client: ios' http://127.0.0.1:8080/whoami     # a client recognised by a header
+              curl -i http://127.0.0.1:8080/nothing/here                  # problem+json for an unknown route
+              curl -i -X DELETE http://127.0.0.1:8080/api/products/7      # 405 with Allow
+              curl -X PUT http://127.0.0.1:8080/knobs/users -d '{"failureRatio":0.5}' -H 'Content-Type: application/json'   # make users fail
+              curl -s http://127.0.0.1:9901/metrics | grep request_duration_seconds_count
+            Every request is a line below. Edit the file above and save: it is live at once. Ctrl+C ends it.
+            """);
+    }
+}

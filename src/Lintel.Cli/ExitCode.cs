@@ -1,0 +1,17 @@
+namespace Lintel.Cli;
+
+/// <summary>What the process's exit code says; documented in <c>docs/guides/running.md</c>.</summary>
+internal static class ExitCode
+{
+    /// <summary>Done; for <c>run</c>: stopped by a signal, every request finished or given its time.</summary>
+    public const int Ok = 0;
+
+    /// <summary>The configuration is not valid, or the command line is not.</summary>
+    public const int Invalid = 1;
+
+    /// <summary>Something on the machine is in the way, such as a port that is taken.</summary>
+    public const int Unavailable = 2;
+
+    /// <summary>A second signal ended the process before requests in flight had ended.</summary>
+    public const int Forced = 130;
+}
