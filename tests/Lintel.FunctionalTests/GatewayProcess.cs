@@ -1,0 +1,171 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>The real executable on a configuration of the test's, on free ports. Ended by its process id.</summary>
+internal sealed partial class GatewayProcess : IAsyncDisposable
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _errors = new();
+    private readonly ConcurrentQueue<string> _lines = new();
+
+    private GatewayProcess(Process process, string folder)
+    {
+        _process = process;
+        Folder = folder;
+    }
+
+    public string Folder { get; }
+
+    public string ConfigFile => Path.Combine(Folder, "gateway.yaml");
+
+    public Uri Address { get; private set; } = null!;
+
+    public Uri Admin { get; private set; } = null!;
+
+    public HttpClient Client { get; private set; } = null!;
+
+    public int Id => _process.Id;
+
+    public string Errors => string.Join('\n', _errors);
+
+    public IEnumerable<string> AccessLog => _lines;
+
+    public static string Program { get; } = FindProgram();
+
+    /// <summary>Starts a gateway. The configuration may leave out listeners and admin: they get free ports.</summary>
+    public static async Task<GatewayProcess> StartAsync(string yaml, IReadOnlyDictionary<string, string>? files = null)
+    {
+        var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
+        foreach (var (name, text) in files ?? new Dictionary<string, string>())
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, name))!);
+            await File.WriteAllTextAsync(Path.Combine(folder, name), text);
+        }
+
+        var file = Path.Combine(folder, "gateway.yaml");
+        await File.WriteAllTextAsync(file, WithPorts(yaml));
+        var gateway = new GatewayProcess(Start(["run", file]), folder);
+        gateway.Read();
+        var banner = await WaitFor(() => gateway._errors.Any(l => l.Contains("/health/ready", StringComparison.Ordinal)) || gateway._process.HasExited ? gateway.Errors : null);
+        gateway.Address = new Uri(Listener().Match(banner).Groups[1].Value);
+        gateway.Admin = new Uri(AdminLine().Match(banner).Groups[1].Value);
+        gateway.Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false }) { BaseAddress = gateway.Address, Timeout = Patience };
+        return gateway;
+    }
+
+    public static string WithPorts(string yaml) =>
+        (yaml.Contains("listeners:", StringComparison.Ordinal) ? "" : "listeners: { public: \"http://127.0.0.1:0\" }\n")
+        + (yaml.Contains("admin:", StringComparison.Ordinal) ? "" : "admin: { address: \"http://127.0.0.1:0\" }\n") + yaml;
+
+    /// <summary>Runs a command to its end.</summary>
+    public static async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        using var process = Start(arguments);
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        using var deadline = new CancellationTokenSource(Patience);
+        await process.WaitForExitAsync(deadline.Token);
+        return (process.ExitCode, await output, await errors);
+    }
+
+    /// <summary>Looks again and again until there is something to see.</summary>
+    public static async Task<T> WaitFor<T>(Func<T?> look)
+        where T : class
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            if (look() is { } seen)
+                return seen;
+            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "what was waited for did not come");
+            await Task.Yield();
+            await Task.Delay(10);
+        }
+    }
+
+    public static int FreePort()
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    /// <summary>Writes the configuration and waits until it is applied or refused.</summary>
+    public async Task ReloadAsync(string yaml)
+    {
+        var before = Outcomes();
+        await File.WriteAllTextAsync(ConfigFile, WithPorts(yaml));
+        await WaitFor(() => Outcomes() > before ? this : null);
+    }
+
+    public int Outcomes() => _errors.Count(l => l.Contains("Configuration applied", StringComparison.Ordinal) || l.Contains("Configuration refused", StringComparison.Ordinal));
+
+    public void Signal(int signal) => Assert.Equal(0, Kill(_process.Id, signal));
+
+    public async Task<int> ExitCodeAsync()
+    {
+        using var deadline = new CancellationTokenSource(Patience);
+        await _process.WaitForExitAsync(deadline.Token);
+        return _process.ExitCode;
+    }
+
+    public long PeakMemoryKiB() =>
+        long.Parse(File.ReadLines($"/proc/{_process.Id}/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+
+    public async ValueTask DisposeAsync()
+    {
+        Client?.Dispose();
+        if (!_process.HasExited)
+            _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        Directory.Delete(Folder, recursive: true);
+    }
+
+    private static Process Start(IReadOnlyList<string> arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
+        start.ArgumentList.Add(Program);
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        return Process.Start(start)!;
+    }
+
+    private static string FindProgram()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "Lintel.slnx")))
+            folder = folder.Parent;
+        return Path.Combine(folder.FullName, "artifacts/bin/Lintel.Cli/release/Lintel.Cli.dll");
+    }
+
+    private void Read()
+    {
+        _process.ErrorDataReceived += (_, e) => Keep(_errors, e.Data);
+        _process.OutputDataReceived += (_, e) => Keep(_lines, e.Data);
+        _process.BeginErrorReadLine();
+        _process.BeginOutputReadLine();
+
+        static void Keep(ConcurrentQueue<string> lines, string? line)
+        {
+            if (line is not null)
+                lines.Enqueue(line);
+        }
+    }
+
+    [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+
+    [GeneratedRegex(@"^  public +(\S+)", RegexOptions.Multiline)]
+    private static partial Regex Listener();
+
+    [GeneratedRegex(@"^  admin +(\S+)", RegexOptions.Multiline)]
+    private static partial Regex AdminLine();
+}

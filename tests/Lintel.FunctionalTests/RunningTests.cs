@@ -1,0 +1,296 @@
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>The process: starting, reloading, telling about itself, ending.</summary>
+public sealed class RunningTests
+{
+    private const int SigHup = 1;
+    private const int SigTerm = 15;
+
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    private static string Responds(string body, string more = "") => $$"""
+        routes: { r: { match: "/{**rest}", respond: { body: {{body}} } } }
+        {{more}}
+        """;
+
+    [Theory]
+    [InlineData("write")]
+    [InlineData("rename")]
+    [InlineData("link")]
+    public async Task Reload_OnAnyWayToChangeAFile_IsLive(string way)
+    {
+        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
+        var other = Path.Combine(gateway.Folder, "other.yaml");
+        var before = gateway.Outcomes();
+        var text = GatewayProcess.WithPorts(Responds("two"));
+        switch (way)
+        {
+            case "write":
+                await File.WriteAllTextAsync(gateway.ConfigFile, text, None);
+                break;
+            case "rename":
+                await File.WriteAllTextAsync(other, text, None);
+                File.Move(other, gateway.ConfigFile, overwrite: true);
+                break;
+            case "link":
+                await File.WriteAllTextAsync(other, text, None);
+                File.Delete(gateway.ConfigFile);
+                File.CreateSymbolicLink(gateway.ConfigFile, other);
+                break;
+        }
+
+        // Between delete and link the file is missing for a moment: that may be told as a refused change of its own.
+        await GatewayProcess.WaitFor(() => gateway.Outcomes() > before && gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult() == "two" ? this : null);
+    }
+
+    [Fact]
+    public async Task Reload_OfABrokenFile_ChangesNothingAndSaysWhy()
+    {
+        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
+        await gateway.ReloadAsync("routes: { r: { match: /x, forwrd: a } }");
+        Assert.Contains("unknown-key at routes.r.forwrd", gateway.Errors, StringComparison.Ordinal);
+        Assert.Contains("did you mean `forward`?", gateway.Errors, StringComparison.Ordinal);
+        Assert.Equal("one", await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None));
+    }
+
+    [Fact]
+    public async Task Reload_NamingATakenPort_ChangesNothing()
+    {
+        await using var other = await TestService.StartAsync(c => c.Response.WriteAsync("other"));
+        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
+        await gateway.ReloadAsync(Responds("two", "listeners: { public: \"http://127.0.0.1:0\", second: \"" + other.Address + "\" }"));
+        Assert.Contains("listen at listeners.second", gateway.Errors, StringComparison.Ordinal);
+        Assert.Equal("one", await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None));
+    }
+
+    [Fact]
+    public async Task Reload_OfListeners_OpensAndClosesOnlyWhatChanged()
+    {
+        var port = GatewayProcess.FreePort();
+        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
+        await gateway.ReloadAsync(Responds("two", "listeners: { public: \"http://127.0.0.1:0\", second: \"http://127.0.0.1:" + port + "\" }"));
+        using var second = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        Assert.Equal("two", await second.GetStringAsync(new Uri("/", UriKind.Relative), None));
+        await gateway.ReloadAsync(Responds("three"));
+        await GatewayProcess.WaitFor(() => TryGet(port) ? null : this);
+        Assert.Equal("three", await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None));
+
+        static bool TryGet(int port)
+        {
+            using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+            try
+            {
+                socket.Connect(IPAddress.Loopback, port);
+                return true;
+            }
+            catch (System.Net.Sockets.SocketException)
+            {
+                return false;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Reload_AHundredTimesUnderLoad_LosesNoRequest()
+    {
+        await using var service = await TestService.StartAsync(c => c.Response.WriteAsync("ok"));
+        string Config(int n) => $$"""
+            services: { s: "{{service.Address}}", unused{{n}}: "http://127.0.0.1:1" }
+            routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: "{{n}}" } } } } }
+            """;
+        await using var gateway = await GatewayProcess.StartAsync(Config(0));
+        using var stop = new CancellationTokenSource();
+        var failures = 0;
+        var requests = 0;
+        var load = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                try
+                {
+                    using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
+                    if (response.StatusCode != HttpStatusCode.OK || await response.Content.ReadAsStringAsync(None) != "ok")
+                        Interlocked.Increment(ref failures);
+                }
+                catch (HttpRequestException)
+                {
+                    Interlocked.Increment(ref failures);
+                }
+
+                Interlocked.Increment(ref requests);
+            }
+        })).ToList();
+        for (var n = 1; n <= 100; n++)
+        {
+            var before = gateway.Outcomes();
+            await File.WriteAllTextAsync(gateway.ConfigFile, GatewayProcess.WithPorts(Config(n)), None);
+            gateway.Signal(SigHup);
+            await GatewayProcess.WaitFor(() => gateway.Outcomes() > before ? this : null);
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(load);
+        Assert.Equal(0, failures);
+        Assert.True(requests > 1000, $"{requests} requests");
+        using var last = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
+        Assert.Equal("100", last.Headers.GetValues("X-N").Single());
+    }
+
+    [Fact]
+    public async Task Reload_LeavingAServiceAlone_KeepsItsConnections_AndRequestsInFlightEnd()
+    {
+        var connections = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();
+        var release = new TaskCompletionSource();
+        var arrived = new TaskCompletionSource();
+        await using var service = await TestService.StartAsync(async c =>
+        {
+            connections[c.Connection.Id] = true;
+            if (c.Request.Path == "/slow")
+            {
+                arrived.SetResult();
+                await release.Task;
+            }
+
+            await c.Response.WriteAsync("ok");
+        });
+        string Config(string header) => $$"""
+            services: { s: "{{service.Address}}" }
+            routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: {{header}} } } } } }
+            """;
+        await using var gateway = await GatewayProcess.StartAsync(Config("a"));
+        await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+        await gateway.ReloadAsync(Config("b"));
+        await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+        Assert.Single(connections);
+
+        var slow = gateway.Client.GetAsync(new Uri("/slow", UriKind.Relative), None);
+        await arrived.Task.WaitAsync(GatewayProcess.Patience, None);
+        await gateway.ReloadAsync("routes: { s: { match: /other, respond: {} } }");
+        release.SetResult();
+        using var response = await slow;
+        Assert.Equal("b", response.Headers.GetValues("X-N").Single());
+    }
+
+    [Fact]
+    public async Task Term_FinishesWhatIsInFlight_AndExitsWithZero()
+    {
+        var release = new TaskCompletionSource();
+        var arrived = new TaskCompletionSource();
+        await using var service = await TestService.StartAsync(async c =>
+        {
+            arrived.SetResult();
+            await release.Task;
+            await c.Response.WriteAsync("whole");
+        });
+        await using var gateway = await GatewayProcess.StartAsync($$"""
+            services: { s: "{{service.Address}}" }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """);
+        using var admin = new HttpClient { BaseAddress = gateway.Admin };
+        Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None)).StatusCode);
+        var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+        await arrived.Task.WaitAsync(GatewayProcess.Patience, None);
+        gateway.Signal(SigTerm);
+        await GatewayProcess.WaitFor(() => admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode == HttpStatusCode.ServiceUnavailable ? this : null);
+        release.SetResult();
+        Assert.Equal("whole", await answer);
+        Assert.Equal(0, await gateway.ExitCodeAsync());
+    }
+
+    [Fact]
+    public async Task Term_ASecondTime_EndsAtOnce()
+    {
+        var arrived = new TaskCompletionSource();
+        await using var service = await TestService.StartAsync(async c =>
+        {
+            arrived.SetResult();
+            await Task.Delay(Timeout.Infinite, c.RequestAborted);
+        });
+        await using var gateway = await GatewayProcess.StartAsync($$"""
+            services: { s: "{{service.Address}}" }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """);
+        using var admin = new HttpClient { BaseAddress = gateway.Admin };
+        var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+        await arrived.Task.WaitAsync(GatewayProcess.Patience, None);
+        gateway.Signal(SigTerm);
+        await GatewayProcess.WaitFor(() => admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode == HttpStatusCode.ServiceUnavailable ? this : null);
+        gateway.Signal(SigTerm);
+        Assert.Equal(130, await gateway.ExitCodeAsync());
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer);
+    }
+
+    [Fact]
+    public async Task Metrics_And_AccessLog_TellOfEveryRequest()
+    {
+        await using var service = await TestService.StartAsync(c => c.Response.WriteAsync("ok"));
+        await using var gateway = await GatewayProcess.StartAsync($$"""
+            services: { s: "{{service.Address}}" }
+            routes: { s: { match: "GET /a/{id}", forward: s } }
+            """);
+        await gateway.Client.GetStringAsync(new Uri("/a/1?secret=1", UriKind.Relative), None);
+        using var wrong = await gateway.Client.PostAsync(new Uri("/a/1", UriKind.Relative), null, None);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, wrong.StatusCode);
+        Assert.Equal(["GET", "HEAD"], wrong.Content.Headers.Allow);
+
+        using var admin = new HttpClient { BaseAddress = gateway.Admin };
+        var metrics = await admin.GetStringAsync(new Uri("/metrics", UriKind.Relative), None);
+        Assert.Contains("http_server_request_duration_seconds_count{", metrics, StringComparison.Ordinal);
+        Assert.Contains("http_route=\"/a/{id}\"", metrics, StringComparison.Ordinal);
+        Assert.Contains("http_client_request_duration_seconds_count{", metrics, StringComparison.Ordinal);
+        Assert.Contains("lintel_service=\"s\"", metrics, StringComparison.Ordinal);
+
+        await GatewayProcess.WaitFor(() => gateway.AccessLog.Count() >= 2 ? this : null);
+        using var line = JsonDocument.Parse(gateway.AccessLog.First());
+        Assert.Equal("/a/1", line.RootElement.GetProperty("path").GetString());
+        Assert.Equal("s", line.RootElement.GetProperty("service").GetString());
+        Assert.Equal(200, line.RootElement.GetProperty("status").GetInt32());
+        Assert.DoesNotContain("secret", gateway.AccessLog.First(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Commands_ExitCodesAndOutput_AreAsDocumented()
+    {
+        var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
+        var good = Path.Combine(folder, "good.yaml");
+        var bad = Path.Combine(folder, "bad.yaml");
+        await using var taken = await TestService.StartAsync(c => Task.CompletedTask);
+        var busy = Path.Combine(folder, "busy.yaml");
+        await File.WriteAllTextAsync(good, GatewayProcess.WithPorts(Responds("x")), None);
+        await File.WriteAllTextAsync(bad, "routes: { a: { match: /a, forward: nobody } }", None);
+        await File.WriteAllTextAsync(busy, Responds("x", $"listeners: {{ public: \"{taken.Address}\" }}\nadmin: {{ enabled: false }}"), None);
+
+        Assert.Equal((0, "valid"), await Trimmed("validate", good));
+        var (code, output) = await Trimmed("validate", bad);
+        Assert.Equal(1, code);
+        Assert.StartsWith($"{bad}:1:36: unknown-service at routes.a.forward", output, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse((await GatewayProcess.RunAsync("validate", bad, "--format", "json")).Output);
+        Assert.Equal("unknown-service", json.RootElement.GetProperty("problems")[0].GetProperty("code").GetString());
+        using var schema = JsonDocument.Parse((await GatewayProcess.RunAsync("schema")).Output);
+        Assert.NotEqual("", schema.RootElement.GetProperty("$defs").GetProperty("gateway").GetProperty("properties").GetProperty("routes").GetProperty("description").GetString());
+        Assert.Equal(1, (await GatewayProcess.RunAsync("run", bad)).Code);
+        Assert.Equal(2, (await GatewayProcess.RunAsync("run", busy)).Code);
+        Directory.Delete(folder, recursive: true);
+
+        static async Task<(int, string)> Trimmed(params string[] arguments)
+        {
+            var (code, output, _) = await GatewayProcess.RunAsync(arguments);
+            return (code, output.Trim());
+        }
+    }
+
+    [Fact]
+    public async Task TenThousandRoutes_AreLiveInTwoSeconds()
+    {
+        var routes = string.Join('\n', Enumerable.Range(0, 10_000).Select(i => $"  r{i}: {{ match: \"GET /api/v{i % 10}/thing{i}/{{id}}\", respond: {{ body: b{i} }} }}"));
+        await using var gateway = await GatewayProcess.StartAsync("routes:\n" + routes);
+        Assert.Equal("b9876", await gateway.Client.GetStringAsync(new Uri("/api/v6/thing9876/1", UriKind.Relative), None));
+        var applied = gateway.Errors.Split('\n').First(l => l.Contains("Configuration applied", StringComparison.Ordinal));
+        var milliseconds = int.Parse(applied.Split(' ')[^2], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.InRange(milliseconds, 0, 2000);
+    }
+}
