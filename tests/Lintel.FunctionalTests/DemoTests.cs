@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 namespace Lintel.FunctionalTests;
 
 /// <summary><c>lintel demo</c>, as a newcomer uses it: every line that it prints works when pasted.</summary>
+[Collection(nameof(Alone))]
 public sealed partial class DemoTests
 {
     [Fact]
