@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
@@ -9,6 +10,9 @@ internal static class ProblemWriter
 {
     /// <summary>The media type of RFC 9457 section 6.1.</summary>
     public const string ContentType = "application/problem+json";
+
+    /// <summary>Apostrophes and other scripts stay readable: this is JSON for programs and people, never a part of a page.</summary>
+    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Replaces whatever the response holds so far.</summary>
     /// <param name="response">A response that has not started.</param>
@@ -28,7 +32,7 @@ internal static class ProblemWriter
         response.Headers.CacheControl = "no-store";
 
         var body = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(body))
+        using (var json = new Utf8JsonWriter(body, Readable))
         {
             json.WriteStartObject();
             json.WriteString("type"u8, rule.Type);

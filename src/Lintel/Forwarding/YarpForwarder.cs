@@ -49,7 +49,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder)
             ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled when !hasResponse && Find<BadHttpRequestException>(cause) is not null => GatewayErrorKind.BadRequestBody,
             ForwarderError.RequestBodyClient => GatewayErrorKind.BadRequestBody,
             ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout => GatewayErrorKind.IdleTimeout,
-            ForwarderError.ResponseBodyDestination => GatewayErrorKind.ResponseIncomplete,
+            ForwarderError.ResponseBodyDestination => Find<OperationCanceledException>(cause) is null ? GatewayErrorKind.ResponseIncomplete : GatewayErrorKind.IdleTimeout,
             ForwarderError.ResponseBodyClient or ForwarderError.UpgradeRequestClient or ForwarderError.UpgradeResponseClient or ForwarderError.UpgradeRequestCanceled or ForwarderError.UpgradeResponseCanceled => GatewayErrorKind.ClientAborted,
             ForwarderError.UpgradeRequestDestination or ForwarderError.UpgradeResponseDestination => GatewayErrorKind.ResponseIncomplete,
             ForwarderError.RequestTimedOut => IsConnectTimeout(cause) ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.IdleTimeout,

@@ -17,6 +17,8 @@ namespace Lintel.Listeners;
 /// <summary>One listening address: a Kestrel of its own, so that it opens, fails and drains without touching its neighbours.</summary>
 internal sealed class Listener : IAsyncDisposable
 {
+    private static readonly ConnectionHeaderEncoding ConnectionHeader = new();
+
     private readonly KestrelServer _server;
 
     private Listener(ListenerConfig config, KestrelServer server)
@@ -39,7 +41,7 @@ internal sealed class Listener : IAsyncDisposable
         {
             ApplicationServices = services,
             AddServerHeader = false,
-            RequestHeaderEncodingSelector = static _ => Encoding.Latin1, // bytes pass through as they came
+            RequestHeaderEncodingSelector = static name => name == "Connection" ? ConnectionHeader : Encoding.Latin1, // bytes pass through as they came
             ResponseHeaderEncodingSelector = static _ => Encoding.Latin1,
         };
         options.Limits.MaxRequestBodySize = null; // the services' own concern: bodies stream through
