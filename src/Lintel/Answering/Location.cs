@@ -28,6 +28,13 @@ internal sealed class Location
     {
         hint = "write `https://host/path`, `https://{host}/path` or `/path`";
         problem = $"`{text}` is not an address to redirect to";
+        if (text.Contains('#'))
+        {
+            hint = "the client keeps its own";
+            problem = $"`{text}` holds a fragment";
+            return null;
+        }
+
         var scheme = "";
         var authority = "";
         var rest = text;
@@ -82,7 +89,14 @@ internal sealed class Location
         foreach (var pair in query.Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = pair.IndexOf('=');
-            if (equals < 0 || !pair.Contains('{'))
+            if (pair.AsSpan(0, equals < 0 ? pair.Length : equals).ContainsAny('{', '}'))
+            {
+                problem = $"`{pair}` has a placeholder for a parameter's name";
+                hint = "write `name={placeholder}`";
+                return null;
+            }
+
+            if (equals < 0 || !pair.AsSpan().ContainsAny('{', '}'))
             {
                 result.Add((pair, null));
                 continue;

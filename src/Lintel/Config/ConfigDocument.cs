@@ -113,12 +113,6 @@ internal sealed class ConfigDocument
     {
         var full = Path.GetFullPath(file);
         _files.Add(full);
-        if (including.Contains(full))
-        {
-            Report.Add(new ConfigProblem("include", new SourcePosition(file, 1, 1), "include", "this file includes itself", "remove it from `include`"));
-            return null;
-        }
-
         if (ReadText(file) is not { } text || ParseText(file, text) is not { } map)
             return null;
 
@@ -132,7 +126,15 @@ internal sealed class ConfigDocument
         map.Remove("include");
         var included = new List<string>();
         foreach (var (pattern, node, path) in Patterns(include.Value))
-            included.AddRange(Resolve(pattern, directory, Path.GetDirectoryName(file) ?? "", node, path));
+        {
+            foreach (var one in Resolve(pattern, directory, Path.GetDirectoryName(file) ?? "", node, path))
+            {
+                if (Path.GetFullPath(one) != full && !including.Contains(Path.GetFullPath(one)))
+                    included.Add(one);
+                else
+                    Report.Add("include", node, path, "the file includes itself" + (Path.GetFullPath(one) == full ? "" : $" by way of `{pattern}`"), "remove it from `include`");
+            }
+        }
 
         // What is included lies below the file that includes it: its own keys win.
         MapNode? root = null;
@@ -214,15 +216,17 @@ internal sealed class ConfigDocument
                 return null;
             }
 
-            return File.ReadAllText(file, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+            var bytes = File.ReadAllBytes(file);
+            var valid = System.Text.Unicode.Utf8.IsValid(bytes) ? bytes.Length : ValidPrefix(bytes);
+            if (valid == bytes.Length)
+                return new StreamReader(new MemoryStream(bytes)).ReadToEnd(); // takes a byte order mark off
+            var line = bytes.AsSpan(0, valid).Count((byte)'\n') + 1;
+            var column = valid - bytes.AsSpan(0, valid).LastIndexOf((byte)'\n');
+            Report.Add(new ConfigProblem("file", new SourcePosition(file, line, column), "", "the file is not UTF-8 text", "save it as UTF-8"));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             Report.Add(new ConfigProblem("file", new SourcePosition(file, 0, 0), "", "the file does not exist"));
-        }
-        catch (DecoderFallbackException e)
-        {
-            Report.Add(new ConfigProblem("file", new SourcePosition(file, 1, 1), "", $"the file is not UTF-8 text (byte {e.Index})", "save it as UTF-8"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -230,6 +234,15 @@ internal sealed class ConfigDocument
         }
 
         return null;
+    }
+
+    /// <summary>The number of bytes before the first that is not UTF-8.</summary>
+    private static int ValidPrefix(ReadOnlySpan<byte> bytes)
+    {
+        var at = 0;
+        while (Rune.DecodeFromUtf8(bytes[at..], out _, out var length) == System.Buffers.OperationStatus.Done)
+            at += length;
+        return at;
     }
 
     private MapNode? ParseText(string source, string text)

@@ -28,6 +28,9 @@ internal sealed class ScalarNode(SourcePosition position, string written, bool i
     /// <summary>A quoted scalar is text whatever it looks like (YAML 1.2 core schema).</summary>
     public bool IsQuoted { get; } = isQuoted;
 
+    /// <summary>A variable or file that it refers to is missing, and the report says so.</summary>
+    public bool IsExpansionFailed { get; set; }
+
     public bool IsNull => !IsQuoted && Text is "" or "~" or "null" or "Null" or "NULL";
 
     public override string Kind => IsNull ? "nothing" : "a single value";

@@ -10,7 +10,8 @@ public sealed record ConfigProblem(string Code, SourcePosition Position, string 
 {
     /// <summary>The problem in one line: <c>file:line:column: code at path: message; hint</c>.</summary>
     public override string ToString() =>
-        $"{Position}: {Code}{(Path.Length == 0 ? "" : " at " + Path)}: {Message}{(Hint is null ? "" : "; " + Hint)}";
+        $"{Position}: {Code}{(Path.Length == 0 ? "" : " at " + Path)}: {Message}{(Hint is null ? "" : "; " + Hint)}"
+            .Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 }
 
 /// <summary>All problems of one configuration. It is usable when there is none.</summary>
@@ -33,13 +34,20 @@ public sealed class ConfigReport
 
     internal void Add(ConfigProblem problem)
     {
+        // A client's condition that two routes use is still one mistake.
+        if (_problems.Contains(problem))
+            return;
         Count++;
         if (_problems.Count < MaxProblems)
             _problems.Add(problem);
     }
 
-    internal void Add(string code, ConfigNode node, KeyPath path, string message, string? hint = null) =>
-        Add(new ConfigProblem(code, node.Position, path.ToString(), message, hint));
+    internal void Add(string code, ConfigNode node, KeyPath path, string message, string? hint = null)
+    {
+        // What a value that could not be expanded would have been is not known: it is wrong once, not twice.
+        if (node is not ScalarNode { IsExpansionFailed: true } || code == "expansion")
+            Add(new ConfigProblem(code, node.Position, path.ToString(), message, hint));
+    }
 }
 
 /// <summary>Thrown where a configuration must be valid and is not: at the start of an embedding host.</summary>

@@ -62,7 +62,7 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
             var end = text.IndexOf('}', start);
             if (end < 0)
             {
-                report.Add("expansion", scalar, path, "`${` is not closed", "write `${NAME}`, or `$${` for the characters themselves");
+                Refuse(scalar, path, "`${` is not closed", "write `${NAME}`, or `$${` for the characters themselves");
                 return text;
             }
 
@@ -83,7 +83,7 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
             : (expression, (string?)null);
         if (name.Length == 0 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') || char.IsAsciiDigit(name[0]))
         {
-            report.Add("expansion", scalar, path, $"`${{{expression}}}` names no environment variable", "write `${NAME}`, `${NAME:-default}` or `${file:/path}`");
+            Refuse(scalar, path, $"`${{{expression}}}` names no environment variable", "write `${NAME}`, `${NAME:-default}` or `${file:/path}`");
             return "";
         }
 
@@ -91,7 +91,7 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
         if (string.IsNullOrEmpty(value) && fallback is not null)
             return fallback;
         if (value is null)
-            report.Add("expansion", scalar, path, $"the environment variable `{name}` is not set", $"set it, or give a default: `${{{name}:-…}}`");
+            Refuse(scalar, path, $"the environment variable `{name}` is not set", $"set it, or give a default: `${{{name}:-…}}`");
         return value ?? "";
     }
 
@@ -106,8 +106,14 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            report.Add("expansion", scalar, path, $"the file `{file}` cannot be read", e is FileNotFoundException or DirectoryNotFoundException ? "it does not exist" : e.Message);
+            Refuse(scalar, path, $"the file `{file}` cannot be read", e is FileNotFoundException or DirectoryNotFoundException ? "it does not exist" : e.Message);
             return "";
         }
+    }
+
+    private void Refuse(ScalarNode scalar, KeyPath path, string message, string hint)
+    {
+        scalar.IsExpansionFailed = true;
+        report.Add("expansion", scalar, path, message, hint);
     }
 }

@@ -200,7 +200,7 @@ public sealed record AdminConfig
         };
         if (f.Get("console", Scalars.Boolean, false))
             f.Report("not-available", "console", "the console is not available yet", "write `console: false`, or remove it");
-        if (f.IsReading && !admin.Address.IsLoopback && admin.Token.Length == 0)
+        if (f.IsReading && !f.HasFailed("token") && !admin.Address.IsLoopback && admin.Token.Length == 0)
             f.Report("insecure", "address", $"the admin address {admin.Address} can be reached from outside and has no token", "set `admin.token`, or listen on 127.0.0.1");
         return admin;
     });

@@ -27,7 +27,7 @@ internal sealed class ListGrammar<T>(Grammar<T> item, int minimum = 0, bool allo
         if (allowSingle && node is ScalarNode { IsNull: false })
         {
             var read = item.TryRead(node, path, report, out var single);
-            value = [single];
+            value = read ? [single] : [];
             return read;
         }
 
@@ -115,10 +115,21 @@ internal sealed class MapGrammar<T>(Grammar<T> item, Grammar<string>? name = nul
 internal sealed class ShortFormGrammar<T>(ShortForm<T> shortForm, string shortDescription, Grammar<T> longForm) : Grammar<T>
 {
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out T value) =>
-        node is ScalarNode { IsNull: false } scalar ? shortForm(scalar, path, report, out value) : longForm.TryRead(node, path, report, out value);
+        node switch
+        {
+            ScalarNode { IsNull: false } scalar => shortForm(scalar, path, report, out value),
+            MapNode => longForm.TryRead(node, path, report, out value),
+            _ => Refuse(node, path, report, out value),
+        };
 
     public override JsonObject Describe(SchemaDefinitions definitions) => SchemaDefinitions.AnyOf(
         new JsonObject { ["type"] = "string", ["description"] = shortDescription }, longForm.Describe(definitions));
+
+    private bool Refuse(ConfigNode node, KeyPath path, ConfigReport report, out T value)
+    {
+        report.Add("wrong-type", node, path, $"a single value or a map of settings is expected, not {node.Kind}", $"as a single value: {shortDescription}");
+        return Fail(out value);
+    }
 }
 
 /// <summary>Reads the short form.</summary>
@@ -138,7 +149,7 @@ internal sealed class RecordGrammar<T>(Func<RecordFields, T> build) : Grammar<T>
         var fields = new RecordFields(map, path, report);
         value = build(fields);
         fields.ReportUnknownKeys();
-        return !fields.IsUnusable;
+        return !fields.IsUnusable || Fail(out value);
     }
 
     public override JsonObject Describe(SchemaDefinitions definitions) =>

@@ -25,17 +25,25 @@ internal sealed class KeyPath
     public KeyPath this[int index] => new(this, null, index);
 
     /// <summary>The node at this path, or the nearest one above it that exists.</summary>
-    public ConfigNode Locate(ConfigNode root)
+    public ConfigNode Locate(ConfigNode root) => Locate(root, out _);
+
+    /// <summary>The node at this path, or the nearest one above it that exists: a short form has no keys of its own.</summary>
+    public ConfigNode Locate(ConfigNode root, out KeyPath found)
     {
+        found = this;
         if (_parent is null)
             return root;
-        var above = _parent.Locate(root);
-        return above switch
+        var above = _parent.Locate(root, out var parent);
+        switch (above)
         {
-            MapNode map when Key is not null && map.Find(Key) is { } entry => entry.Value,
-            ListNode list when Key is null && _index < list.Items.Count => list.Items[_index],
-            _ => above,
-        };
+            case MapNode map when parent == _parent && Key is not null && map.Find(Key) is { } entry:
+                return entry.Value;
+            case ListNode list when parent == _parent && Key is null && _index < list.Items.Count:
+                return list.Items[_index];
+            default:
+                found = parent;
+                return above;
+        }
     }
 
     public override string ToString()

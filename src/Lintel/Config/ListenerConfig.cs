@@ -22,6 +22,9 @@ public sealed record ListenerConfig
     /// <summary>The HTTP versions offered. Default: HTTP/1.1. Without TLS a listener speaks one of them.</summary>
     public ValueList<ListenerProtocol> Protocols { get; init; } = [ListenerProtocol.Http1];
 
+    /// <summary>Used when the configuration names no listener.</summary>
+    internal static ListenerConfig Default { get; } = new() { Address = new ListenerAddress("127.0.0.1", 8080) };
+
     internal static Grammar<ListenerConfig> Grammar { get; } = new ShortFormGrammar<ListenerConfig>(
         static (ScalarNode scalar, KeyPath path, ConfigReport report, out ListenerConfig value) =>
         {

@@ -11,6 +11,8 @@ internal sealed class RecordFields
     private readonly SchemaDefinitions? _definitions;
     private readonly Type? _owner;
     private readonly List<string> _known = [];
+    private readonly HashSet<string> _notYet = [];
+    private readonly HashSet<string> _failed = [];
 
     public RecordFields(MapNode node, KeyPath path, ConfigReport report)
     {
@@ -58,7 +60,7 @@ internal sealed class RecordFields
     {
         foreach (var key in keys)
         {
-            _known.Add(key);
+            _notYet.Add(key);
             if (_node.Find(key) is { } entry)
                 Report("not-available", key, $"`{entry.Key}` is not available yet", "remove it: this version of Lintel would not act on it");
         }
@@ -74,6 +76,9 @@ internal sealed class RecordFields
     /// <summary>Whether the user wrote this key.</summary>
     public bool Has(string key) => _node.Find(key) is not null;
 
+    /// <summary>Whether the user wrote this key with a value that was refused, in whole or in part: what it says as a whole is then not known.</summary>
+    public bool HasFailed(string key) => _failed.Contains(key);
+
     /// <summary>False while the record only describes itself: checks between keys have nothing to check then.</summary>
     public bool IsReading => _definitions is null;
 
@@ -81,7 +86,7 @@ internal sealed class RecordFields
     {
         foreach (var entry in _node.Entries)
         {
-            if (_known.Contains(entry.Key))
+            if (_known.Contains(entry.Key) || _notYet.Contains(entry.Key))
                 continue;
             _report.Add(new ConfigProblem("unknown-key", entry.KeyPosition, _path[entry.Key].ToString(), $"`{entry.Key}` is not known here", Suggestion.For(entry.Key, _known)));
         }
@@ -107,6 +112,8 @@ internal sealed class RecordFields
 
         if (grammar.TryRead(entry.Value, _path[key], _report, out value))
             return true;
+
+        _failed.Add(key);
 
         // A list or map that lost some items is still worth further checks, so that all mistakes are told at once:
         // the report keeps the configuration from being used anyway.

@@ -72,6 +72,7 @@ public sealed record ForwardConfig
             value = new ForwardConfig { Service = service, Path = slash < 0 ? null : scalar.Text[slash..] };
             if (service.Length > 0 && !service.Contains(':'))
                 return true;
+            value = null!;
             report.Add("bad-value", scalar, path, $"`{scalar.Written}` names no service", "write `SERVICE` or `SERVICE/path`; addresses belong under `services`");
             return false;
         },
@@ -88,7 +89,7 @@ public sealed record ForwardConfig
             };
             if (f.IsReading && f.Has("service") == f.Has("split"))
                 f.Report("conflict", f.Has("split") ? "split" : null, "a forward names either `service` or `split`", "name one of them");
-            if (f.Has("split") && forward.Split.Values.Sum(w => (long)w) == 0)
+            if (f.Has("split") && !f.HasFailed("split") && forward.Split.Values.Sum(w => (long)w) == 0)
                 f.Report("out-of-range", "split", "all shares are 0", "give at least one service a share");
             if (f.Has("sticky") && !f.Has("split"))
                 f.Report("conflict", "sticky", "`sticky` belongs to a `split`", "remove it");
@@ -107,7 +108,7 @@ public sealed record MirrorConfig
 
     /// <summary>The contract's example writes <c>percent: 10</c>: the key itself is the unit, so that a bare number is right here, and <c>10%</c> as well.</summary>
     private static Grammar<double> PercentOrNumber { get; } = new ScalarGrammar<double>("a percentage", null, static (string text, out double value) =>
-        double.TryParse(text.AsSpan().TrimEnd('%'), System.Globalization.NumberStyles.AllowDecimalPoint, System.Globalization.CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 100,
+        double.TryParse(text.EndsWith('%') ? text[..^1] : text, System.Globalization.NumberStyles.AllowDecimalPoint, System.Globalization.CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 100,
         "write a number from 0 to 100");
 
     internal static Grammar<MirrorConfig> Grammar { get; } = new ShortFormGrammar<MirrorConfig>(

@@ -21,18 +21,7 @@ internal static class Scalars
 
     public static Grammar<bool> Boolean { get; } = new BooleanGrammar();
 
-    public static Grammar<TimeSpan> Duration(TimeSpan minimum, TimeSpan maximum) => new ScalarGrammar<TimeSpan>(
-        "a duration", "^[0-9]+(ms|s|m|h|d)$",
-        (string text, out TimeSpan value) => TryParseDuration(text, out value) && value >= minimum && value <= maximum,
-        $"write a whole number with its unit, between `{Format(minimum)}` and `{Format(maximum)}`: `300ms`, `5s`, `1m`, `2h`");
-
-    public static Grammar<double> Percent { get; } = new ScalarGrammar<double>(
-        "a percentage", "^[0-9]+(\\.[0-9]+)?%$",
-        static (string text, out double value) =>
-        {
-            value = 0;
-            return text.EndsWith('%') && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 100;
-        }, "write `50%`, between `0%` and `100%`");
+    public static Grammar<TimeSpan> Duration(TimeSpan minimum, TimeSpan maximum) => new DurationGrammar(minimum, maximum);
 
     public static Grammar<int> Integer(int minimum, int maximum) => new IntegerGrammar(minimum, maximum);
 
@@ -104,12 +93,33 @@ internal sealed class ScalarGrammar<T>(string what, string? pattern, TryParse<T>
     }
 }
 
+internal sealed class DurationGrammar(TimeSpan minimum, TimeSpan maximum) : Grammar<TimeSpan>
+{
+    private string Hint => $"write a whole number with its unit, from `{Scalars.Format(minimum)}` to `{Scalars.Format(maximum)}`, such as `300ms`, `5s`, `1m` or `2h`";
+
+    public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out TimeSpan value)
+    {
+        value = default;
+        if (node is not ScalarNode { IsNull: false } scalar)
+            report.Add("wrong-type", node, path, $"a duration is expected, not {node.Kind}", Hint);
+        else if (!Scalars.TryParseDuration(scalar.Text, out value))
+            report.Add("bad-value", node, path, $"`{scalar.Written}` is not a duration", Hint);
+        else if (value < minimum || value > maximum)
+            report.Add("out-of-range", node, path, $"`{scalar.Written}` is out of range", Hint);
+        else
+            return true;
+        return false;
+    }
+
+    public override JsonObject Describe(SchemaDefinitions definitions) => new() { ["type"] = "string", ["pattern"] = "^[0-9]+(ms|s|m|h|d)$" };
+}
+
 internal sealed class BooleanGrammar : Grammar<bool>
 {
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out bool value)
     {
         value = false;
-        if (node is ScalarNode scalar)
+        if (node is ScalarNode { IsNull: false } scalar)
         {
             // Text that came from the environment or from IConfiguration has no quotes to tell by.
             var isTyped = !scalar.IsQuoted || scalar.Text != scalar.Written || scalar.Position.Line == 0;
@@ -122,7 +132,7 @@ internal sealed class BooleanGrammar : Grammar<bool>
                     return true;
             }
 
-            report.Add("bad-value", node, path, $"`{scalar.Written}` is neither `true` nor `false`", "YAML 1.2 knows no other spelling, and quotes make it text");
+            report.Add("bad-value", node, path, $"{(isTyped ? "" : "the text ")}`{scalar.Written}` is neither `true` nor `false`", isTyped ? "YAML 1.2 knows no other spelling" : "remove the quotes: they make it text");
             return false;
         }
 
@@ -183,7 +193,7 @@ internal sealed class ChoiceGrammar<T>((string Word, T Value)[] words, string[] 
         if (notYet.Contains(scalar.Text))
             report.Add("not-available", node, path, $"`{scalar.Text}` is not available yet", $"use one of {Words}");
         else
-            report.Add("bad-value", node, path, $"`{scalar.Written}` is not one of {Words}", Suggestion.For(scalar.Text, words.Select(w => w.Word)));
+            report.Add("bad-value", node, path, $"`{scalar.Written}` is not one of {Words}", Suggestion.Nearest(scalar.Text, words.Select(w => w.Word)));
         return false;
     }
 
@@ -218,6 +228,7 @@ internal sealed class FilePathGrammar : Grammar<string>
         value = Path.GetFullPath(Path.Combine(directory, scalar.Text));
         if (File.Exists(value))
             return true;
+        value = null!;
         report.Add("file", node, path, $"the file `{scalar.Written}` does not exist", "paths are relative to the configuration file");
         return false;
     }

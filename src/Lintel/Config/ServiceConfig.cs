@@ -161,6 +161,8 @@ public sealed record ServiceTlsConfig
         };
         if (f.Has("certificate") != f.Has("keyPath"))
             f.Report("missing-key", f.Has("certificate") ? "certificate" : "keyPath", "`certificate` and `keyPath` belong together", "name both files");
-        return tls;
+
+        // Half a pair is reported already: it is not tried as well.
+        return tls.Certificate is null || tls.KeyPath is null ? tls with { Certificate = null, KeyPath = null } : tls;
     });
 }

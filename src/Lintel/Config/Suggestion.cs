@@ -7,12 +7,19 @@ internal static class Suggestion
     public static string? For(string written, IEnumerable<string> candidates)
     {
         var all = candidates.Order(StringComparer.Ordinal).ToList();
-        var limit = Math.Max(1, written.Length / 3);
-        var best = all.Select(c => (Name: c, Distance: Distance(written, c))).Where(c => c.Distance <= limit)
-            .OrderBy(c => c.Distance).Select(c => c.Name).FirstOrDefault();
-        if (best is not null)
-            return $"did you mean `{best}`?";
+        if (Nearest(written, all) is { } nearest)
+            return nearest;
         return all.Count is 0 or > 12 ? null : "known are " + string.Join(", ", all.Select(c => $"`{c}`"));
+    }
+
+    /// <summary>A hint that names the nearest candidate, if one is near.</summary>
+    public static string? Nearest(string written, IEnumerable<string> candidates)
+    {
+        // Any letter is one edit from any other: short words must be the same but for their case.
+        var limit = written.Length < 3 ? 0 : Math.Max(1, written.Length / 3);
+        var best = candidates.Select(c => (Name: c, Distance: Distance(written, c))).Where(c => c.Distance <= limit)
+            .OrderBy(c => c.Distance).ThenBy(c => c.Name, StringComparer.Ordinal).Select(c => c.Name).FirstOrDefault();
+        return best is null ? null : $"did you mean `{best}`?";
     }
 
     /// <summary>Edits between two words, case aside: insertions, deletions, replacements and swaps of neighbours.</summary>

@@ -14,14 +14,22 @@ internal static class YamlDocument
 
     public static ConfigNode? Read(string source, string text, ConfigReport report)
     {
+        var reader = new Reader(source, text, report);
         try
         {
-            return new Reader(source, text, report).ReadDocument();
+            return reader.ReadDocument();
         }
         catch (YamlException e)
         {
             var inner = e.InnerException is YamlException deeper ? deeper : e;
-            report.Add(new ConfigProblem("syntax", Position(source, inner.Start), "", Clean(inner.Message), TabHint(text, (int)inner.Start.Line)));
+            var tab = inner.Message.Contains("tab", StringComparison.Ordinal) ? FindTab(source, text, (int)inner.Start.Line) : null;
+            report.Add(new ConfigProblem("syntax", tab ?? Position(source, inner.Start), "", Clean(inner.Message), tab is null ? null : "indent with spaces: YAML does not allow tabs there"));
+            return null;
+        }
+        catch (InvalidOperationException)
+        {
+            // YamlDotNet 18 loses its own count where a flow map or list is left open.
+            report.Add(new ConfigProblem("syntax", reader.LastPosition, "", "this is not valid YAML: what follows cannot be read", "is a `{`, `[` or quote here or above not closed?"));
             return null;
         }
     }
@@ -35,10 +43,18 @@ internal static class YamlDocument
         return "this is not valid YAML: " + (colon < 0 ? message : message[(colon + 3)..]).TrimEnd('.');
     }
 
-    private static string? TabHint(string text, int line)
+    /// <summary>The first tab among the spaces that begin a line: the scanner tells where the map began that it is in.</summary>
+    private static SourcePosition? FindTab(string source, string text, int line)
     {
-        var at = text.Split('\n').ElementAtOrDefault(line - 1) ?? "";
-        return at.TrimStart(' ').StartsWith('\t') || at.Contains(":\t", StringComparison.Ordinal) ? "indent with spaces: YAML does not allow tabs there" : null;
+        var lines = text.Split('\n');
+        for (var i = Math.Max(0, line - 1); i < lines.Length; i++)
+        {
+            var indentation = lines[i].AsSpan(0, lines[i].Length - lines[i].AsSpan().TrimStart(" \t").Length);
+            if (indentation.Contains('\t'))
+                return new SourcePosition(source, i + 1, indentation.IndexOf('\t') + 1);
+        }
+
+        return null;
     }
 
     private sealed class Reader(string source, string text, ConfigReport report)
@@ -46,6 +62,9 @@ internal static class YamlDocument
         private readonly Parser _parser = new(new Scanner(new StringReader(text), skipComments: true));
         private readonly Dictionary<string, ConfigNode> _anchors = new(StringComparer.Ordinal);
         private int _aliasedNodes;
+
+        /// <summary>Where the last thing that could be read begins.</summary>
+        public SourcePosition LastPosition => Position(source, _parser.Current?.Start ?? Mark.Empty);
 
         public ConfigNode? ReadDocument()
         {

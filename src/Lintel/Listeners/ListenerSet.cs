@@ -8,9 +8,6 @@ namespace Lintel.Listeners;
 /// <remarks>Thread rule: one caller at a time, the gateway's reload gate.</remarks>
 internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, ILogger<ListenerSet> logger)
 {
-    /// <summary>Used when the configuration names no listener.</summary>
-    private static readonly ListenerConfig Default = new() { Address = new ListenerAddress("127.0.0.1", 8080) };
-
     private readonly Dictionary<string, Listener> _running = new(StringComparer.Ordinal);
     private readonly List<Task> _closing = [];
 
@@ -28,7 +25,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
     /// <returns>What to call when the new configuration goes live; <see langword="null"/> on failure.</returns>
     public async Task<Action<TimeSpan>?> OpenAsync(GatewayConfig config, RequestDelegate handle, MapNode source, ConfigReport report, CancellationToken cancellation)
     {
-        var wanted = config.Listeners.Count > 0 ? config.Listeners : new ValueMap<ListenerConfig> { ["default"] = Default };
+        var wanted = config.Listeners.Count > 0 ? config.Listeners : new ValueMap<ListenerConfig> { ["default"] = ListenerConfig.Default };
         var opened = new Dictionary<string, Listener>(StringComparer.Ordinal);
         var replaced = new List<Listener>();
         foreach (var (name, listener) in wanted)

@@ -81,7 +81,7 @@ internal sealed class UpstreamPath
                     return false;
             }
 
-            if (result.Length == start || IsDots(result, start))
+            if (result.Length == start || IsDotSegment(result.ToString(start, result.Length - start)))
             {
                 problem = $"the value of {Describe(segment)} cannot be a path segment";
                 return false;
@@ -114,7 +114,7 @@ internal sealed class UpstreamPath
         var isUnsafe = (text.AsSpan().ContainsAny('/', '\\') && !_allowed.HasFlag(PathTraits.EncodedSlash))
             || (text.Contains(';') && !_allowed.HasFlag(PathTraits.Semicolon))
             || text.AsSpan().ContainsAnyInRange('\0', '\x1f') || text.Contains('\x7f');
-        if (isUnsafe || HidesDots(text))
+        if (isUnsafe)
         {
             problem = $"the value of {{{Describe(placeholder)}}} cannot stand in a path";
             return false;
@@ -124,16 +124,14 @@ internal sealed class UpstreamPath
         return true;
     }
 
-    private static bool HidesDots(string text) => text.Split('/', '\\', ';').Length > 1 && text.Split('/', '\\', ';').Any(p => p is "." or "..");
-
-    private static bool IsDots(StringBuilder result, int start) =>
-        (result.Length - start == 1 && result[start] == '.') || (result.Length - start == 2 && result[start] == '.' && result[start + 1] == '.');
+    /// <summary>Looked at as a whole: neighbours of a segment can make up together what none of them is.</summary>
+    private static bool IsDotSegment(string segment) => segment is "." or ".." || RequestTarget.HidesDots(segment);
 
     private static bool Check(string text, Template template, out string? problem, out string? hint)
     {
         problem = hint = null;
         var literal = string.Concat(template.Pieces.Select(p => p.Literal));
-        if (template.IsConstant && literal is "" or "." or "..")
+        if (template.IsConstant && (literal.Length == 0 || IsDotSegment(RequestTarget.NormalizeLiteral(literal))))
             problem = $"`{text}` holds an empty or dot segment";
         else if (literal.Contains('?'))
             (problem, hint) = ($"`{text}` holds a query", "set query parameters with `transform.request.setQuery`");

@@ -24,7 +24,11 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
         var name = (open < 0 ? text : text[..open]).ToLowerInvariant();
         var argument = open < 0 || !text.EndsWith(')') ? null : text[(open + 1)..^1];
         if (name == "regex")
-            return CreateRegex(text, argument ?? "", out problem);
+        {
+            problem = "the constraint `regex` lacks its pattern";
+            hint = "write `regex(^[a-z]+$)`";
+            return string.IsNullOrEmpty(argument) ? null : CreateRegex(text, argument, out problem, out hint);
+        }
 
         if (!Names.Contains(name))
         {
@@ -38,8 +42,9 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
         return check is null ? null : new PathConstraint(text, check);
     }
 
-    private static PathConstraint? CreateRegex(string text, string pattern, out string? problem)
+    private static PathConstraint? CreateRegex(string text, string pattern, out string? problem, out string? hint)
     {
+        hint = null;
         if (!LinearRegex.TryCreate(pattern, out var regex, out problem))
         {
             problem = $"the regular expression of `{text}` does not compile: {problem}";

@@ -112,6 +112,24 @@ internal sealed class PathNode<TRoute>
 
     private bool Choose(HttpRequest request, string method, ref RouteLookup<TRoute> lookup)
     {
+        if (!HttpMethods.IsHead(method))
+            return ChooseFor(request, method, ref lookup);
+
+        // GET takes HEAD (RFC 9110 section 9.3.2) unless a route at this very path lists HEAD itself.
+        foreach (var candidate in _candidates)
+        {
+            if (!candidate.Lists(method) || !candidate.ConditionsHold(request))
+                continue;
+            lookup.Outcome = RouteOutcome.Found;
+            lookup.Candidate = candidate;
+            return true;
+        }
+
+        return ChooseFor(request, HttpMethods.Get, ref lookup);
+    }
+
+    private bool ChooseFor(HttpRequest request, string method, ref RouteLookup<TRoute> lookup)
+    {
         foreach (var candidate in _candidates)
         {
             var takesMethod = candidate.TakesMethod(method);

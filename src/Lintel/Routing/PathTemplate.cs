@@ -62,6 +62,13 @@ internal sealed class PathTemplate
             return null;
         }
 
+        if (HoldsQuery(text))
+        {
+            problem = $"the path `{text}` holds a query";
+            hint = "match query parameters with `match.query`";
+            return null;
+        }
+
         RoutePattern pattern;
         try
         {
@@ -73,13 +80,6 @@ internal sealed class PathTemplate
             return null;
         }
 
-        if (text.AsSpan().ContainsAny('?', '#') && pattern.PathSegments.SelectMany(s => s.Parts).OfType<RoutePatternLiteralPart>().Any(p => p.Content.AsSpan().ContainsAny('?', '#')))
-        {
-            problem = $"the path `{text}` holds a query";
-            hint = "match query parameters with `match.query`";
-            return null;
-        }
-
         if (pattern.Parameters.Count > MaxParameters)
         {
             problem = $"the path `{text}` has more than {MaxParameters} parameters";
@@ -87,6 +87,20 @@ internal sealed class PathTemplate
         }
 
         return Build(text, pattern, ref problem, ref hint);
+    }
+
+    /// <summary>Inside braces a question mark makes a parameter optional, or belongs to a constraint's pattern.</summary>
+    private static bool HoldsQuery(string text)
+    {
+        var depth = 0;
+        foreach (var c in text)
+        {
+            if (depth == 0 && c is ('?' or '#'))
+                return true;
+            depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+        }
+
+        return false;
     }
 
     private static PathTemplate? Build(string text, RoutePattern pattern, ref string? problem, ref string? hint)

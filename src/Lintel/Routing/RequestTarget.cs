@@ -236,7 +236,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     }
 
     /// <summary><c>..;x</c> (Tomcat cuts the parameter off) and <c>..%2F</c> (some services decode before they split).</summary>
-    private static bool HidesDots(ReadOnlySpan<char> segment)
+    public static bool HidesDots(ReadOnlySpan<char> segment)
     {
         if (!segment.ContainsAny('%', ';'))
             return false;

@@ -54,10 +54,11 @@ internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVaria
 
     public int Count(ConditionPlace place) => Conditions.Count(c => c.Place == place);
 
-    public bool TakesMethod(string method)
+    public bool TakesMethod(string method) => Methods.Length == 0 || Lists(method);
+
+    /// <summary>Whether the route names this method; a route without methods names none.</summary>
+    public bool Lists(string method)
     {
-        if (Methods.Length == 0)
-            return true;
         foreach (var own in Methods)
         {
             if (HttpMethods.Equals(own, method))
@@ -108,10 +109,6 @@ internal sealed class RouteTable<TRoute>
     public void Find(HttpRequest request, string path, ref RouteLookup<TRoute> lookup)
     {
         Find(request, path, request.Method, ref lookup);
-
-        // GET takes HEAD (RFC 9110 section 9.3.2) unless a route lists HEAD itself.
-        if (lookup.Outcome == RouteOutcome.MethodNotAllowed && HttpMethods.IsHead(request.Method))
-            Find(request, path, HttpMethods.Get, ref lookup);
         if (lookup.Outcome == RouteOutcome.MethodNotAllowed && lookup.Allowed!.Contains(HttpMethods.Get))
             lookup.Allowed.Add(HttpMethods.Head);
     }

@@ -48,12 +48,15 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
     private List<PathTemplate>? ParsePaths(MatchConfig match, KeyPath path)
     {
         var templates = new List<PathTemplate>();
+        var index = scope.Problems.IsWritten(path["path"]) ? -1 : 0; // `path` comes before `paths`
         foreach (var text in match.Paths)
         {
+            var at = index < 0 ? path["path"] : path["paths"][index];
+            index++;
             if (PathTemplate.Parse(text, out var problem, out var hint) is { } template)
                 templates.Add(template);
             else
-                scope.Problems.Add("bad-path", path["path"], problem!, hint);
+                scope.Problems.Add("bad-path", at, problem!, hint);
         }
 
         return templates.Count == match.Paths.Count && templates.Count > 0 ? templates : null;

@@ -96,17 +96,21 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     private static void CheckListeners(GatewayConfig config, ProblemSink problems)
     {
         var taken = new List<(string Name, ListenerAddress Address)>();
-        var all = config.Listeners.Select(l => (Name: "listeners." + l.Key, l.Value.Address, Path: KeyPath.Root["listeners"][l.Key]));
+        var all = config.Listeners.Count == 0
+            ? [(Name: "the default listener", ListenerConfig.Default.Address, Path: KeyPath.Root["listeners"])]
+            : config.Listeners.Select(l => (Name: "listeners." + l.Key, l.Value.Address, Path: KeyPath.Root["listeners"][l.Key]));
         if (config.Admin.Enabled)
             all = all.Append((Name: "admin", config.Admin.Address, Path: KeyPath.Root["admin"]["address"]));
         foreach (var (name, address, path) in all)
         {
             var other = taken.Find(t => Overlap(t.Address, address));
             if (other.Name is not null)
-                problems.Add("port-taken", path, $"`{name}` and `{other.Name}` both listen on port {address.Port}", "give one of them another port");
+                problems.Add("port-taken", path, $"{Quote(name)} and {Quote(other.Name)} both listen on port {address.Port}", "give one of them another port");
             taken.Add((name, address));
         }
     }
+
+    private static string Quote(string name) => name.Contains(' ') ? name : $"`{name}`";
 
     private static bool Overlap(ListenerAddress a, ListenerAddress b) =>
         a.Port == b.Port && a.Port != 0 && (a.Host == b.Host || IsAny(a.Host) || IsAny(b.Host) || (a.IsLoopback && b.IsLoopback && (a.Host == "localhost" || b.Host == "localhost")));
@@ -117,10 +121,28 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
 /// <summary>Takes problems of the compile pass and finds their place in the source.</summary>
 internal sealed class ProblemSink(MapNode source, ConfigReport report)
 {
-    public void Add(string code, KeyPath path, string message, string? hint = null) => report.Add(code, path.Locate(source), path, message, hint);
+    public void Add(string code, KeyPath path, string message, string? hint = null)
+    {
+        var node = path.Locate(source, out var found);
+
+        // In a short form the value stands where the map would be; what stands nowhere (a default, code) keeps its whole path.
+        report.Add(code, node, node is ScalarNode ? found : path, message, hint);
+    }
+
+    /// <summary>Whether something stands at exactly this path.</summary>
+    public bool IsWritten(KeyPath path)
+    {
+        path.Locate(source, out var found);
+        return found == path;
+    }
 
     /// <summary>Whether the user wrote such an entry, readable or not: an entry with a mistake of its own is not also unknown.</summary>
-    public bool IsWritten(string section, string name) => (source.Find(section)?.Value as MapNode)?.Find(name) is not null;
+    public bool IsWritten(string section, string name) => source.Find(section)?.Value switch
+    {
+        MapNode map => map.Find(name) is not null,
+        ScalarNode { IsNull: true } or null => false,
+        _ => true, // the section as a whole could not be read
+    };
 }
 
 /// <summary>What routes may refer to.</summary>

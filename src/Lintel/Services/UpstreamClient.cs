@@ -86,6 +86,8 @@ internal sealed class UpstreamClient : IDisposable
         {
             var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
             policy.CustomTrustStore.ImportFromPemFile(authorities);
+            if (policy.CustomTrustStore.Count == 0)
+                throw new CryptographicException($"`{Path.GetFileName(authorities)}` holds no certificate");
             owned.AddRange(policy.CustomTrustStore);
             options.CertificateChainPolicy = policy;
         }

@@ -1,0 +1,82 @@
+using Lintel.Errors;
+
+namespace Lintel.Tests.Errors;
+
+public sealed class ErrorTableTests
+{
+    public static TheoryData<GatewayErrorKind> Kinds => [.. Enum.GetValues<GatewayErrorKind>()];
+
+    /// <summary>RFC 9209 section 2.3's recommended status of each error type that is used.</summary>
+    private static readonly Dictionary<string, int> StatusOfProxyError = new()
+    {
+        ["destination_unavailable"] = 503,
+        ["destination_ip_unroutable"] = 502,
+        ["dns_error"] = 502,
+        ["connection_refused"] = 502,
+        ["connection_terminated"] = 502,
+        ["connection_timeout"] = 504,
+        ["connection_read_timeout"] = 504,
+        ["tls_protocol_error"] = 502,
+        ["tls_certificate_error"] = 502,
+        ["http_request_error"] = 400,
+        ["http_response_incomplete"] = 502,
+        ["http_response_header_section_size"] = 502,
+        ["http_response_timeout"] = 504,
+        ["http_upgrade_failed"] = 502,
+        ["http_protocol_error"] = 502,
+        ["proxy_internal_error"] = 500,
+        ["proxy_loop_detected"] = 502,
+    };
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Kind_HasARuleOfItsOwn(GatewayErrorKind kind)
+    {
+        var rule = ErrorTable.Get(kind);
+        Assert.NotNull(rule);
+        Assert.Equal(kind, rule.Kind);
+        Assert.Same(rule, new GatewayError(kind).Rule);
+        Assert.Matches("^[a-z]+(-[a-z]+)*$", rule.Slug);
+        Assert.Equal("urn:problem-type:lintel:" + rule.Slug, rule.Type);
+        Assert.False(rule.Title.EndsWith('.'));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Status_OfAProxyError_IsTheRecommendedOne(GatewayErrorKind kind)
+    {
+        var rule = ErrorTable.Get(kind);
+        if (rule.ProxyStatus is { } type)
+            Assert.Equal(StatusOfProxyError[type], rule.Status);
+        else
+            Assert.Equal(ErrorSource.Client, rule.Source);
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Source_OfAnError_FitsItsStatusAndRetry(GatewayErrorKind kind)
+    {
+        var rule = ErrorTable.Get(kind);
+        Assert.Equal(rule.Source == ErrorSource.Client, rule.Status is >= 400 and < 500);
+        if (rule.Source != ErrorSource.Upstream)
+            Assert.Equal(RetryScope.None, rule.Retry);
+    }
+
+    [Fact]
+    public void Slugs_OfAllRules_AreUnique() => Assert.Equal(ErrorTable.All.Count, ErrorTable.All.Select(r => r.Slug).Distinct().Count());
+
+    [Theory]
+    [InlineData(GatewayErrorKind.RouteNotFound, 404)]
+    [InlineData(GatewayErrorKind.MethodNotAllowed, 405)]
+    [InlineData(GatewayErrorKind.ClientAborted, 499)]
+    public void Status_OfAClientsError_IsItsOwn(GatewayErrorKind kind, int status) => Assert.Equal(status, ErrorTable.Get(kind).Status);
+
+    [Theory]
+    [InlineData(GatewayErrorKind.ConnectionRefused, RetryScope.NothingSent)]
+    [InlineData(GatewayErrorKind.ConnectionTimeout, RetryScope.NothingSent)]
+    [InlineData(GatewayErrorKind.ConnectionTerminated, RetryScope.Idempotent)]
+    [InlineData(GatewayErrorKind.ResponseTimeout, RetryScope.Idempotent)]
+    [InlineData(GatewayErrorKind.ResponseIncomplete, RetryScope.None)]
+    [InlineData(GatewayErrorKind.ProtocolError, RetryScope.None)]
+    public void Retry_OfAFailure_DependsOnWhatMayHaveBeenSent(GatewayErrorKind kind, RetryScope retry) => Assert.Equal(retry, ErrorTable.Get(kind).Retry);
+}

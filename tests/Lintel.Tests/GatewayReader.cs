@@ -1,0 +1,75 @@
+using Lintel.Config;
+using Lintel.Forwarding;
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Runtime;
+using Lintel.Services;
+
+namespace Lintel.Tests;
+
+/// <summary>The three passes that text goes through, with fixed surroundings.</summary>
+internal static class GatewayReader
+{
+    private static readonly Dictionary<string, string> Variables = new()
+    {
+        ["PORT"] = "5101",
+        ["EMPTY"] = "",
+        ["NAME"] = "edge",
+    };
+
+    public static ConfigSurroundings Surroundings { get; } = new()
+    {
+        Variable = Variables.GetValueOrDefault,
+        ReadFile = File.ReadAllText,
+    };
+
+    /// <summary>Reads, checks and compiles files; the problems of all passes are in the report.</summary>
+    public static SourceReading Load(params string[] files)
+    {
+        var reading = new GatewaySource.Files(files, Surroundings, TimeProvider.System).Read();
+        Compile(reading);
+        return reading;
+    }
+
+    /// <summary>Reads, checks and compiles text.</summary>
+    public static SourceReading Parse(string yaml, string name = "test.yaml")
+    {
+        var document = ConfigDocument.Parse(name, yaml, Surroundings);
+        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        var reading = new SourceReading(config, document.Root, document.Report);
+        Compile(reading);
+        return reading;
+    }
+
+    /// <summary>A snapshot of a configuration that must be right.</summary>
+    public static Snapshot Snapshot(string yaml, Random? random = null)
+    {
+        var document = ConfigDocument.Parse("test.yaml", yaml, Surroundings);
+        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        var snapshot = Compiler(random).Compile(config, document.Root, document.Report);
+        Assert.Empty(document.Report.Problems);
+        return snapshot!;
+    }
+
+    private static void Compile(SourceReading reading)
+    {
+        if (reading.Config is { } config)
+            Compiler(null).Compile(config, reading.Root, reading.Report)?.Retire();
+    }
+
+    private static SnapshotCompiler Compiler(Random? random)
+    {
+        random ??= new Random(1);
+        var metrics = new GatewayMetrics(new Meters());
+        return new SnapshotCompiler(new ServiceRegistry(random), new RouteParts(new YarpForwarder(null!), metrics, TimeProvider.System, random));
+    }
+
+    private sealed class Meters : System.Diagnostics.Metrics.IMeterFactory
+    {
+        public System.Diagnostics.Metrics.Meter Create(System.Diagnostics.Metrics.MeterOptions options) => new(options);
+
+        public void Dispose()
+        {
+        }
+    }
+}

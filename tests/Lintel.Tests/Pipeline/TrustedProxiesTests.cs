@@ -1,0 +1,60 @@
+using System.Net;
+using Lintel.Pipeline;
+
+namespace Lintel.Tests.Pipeline;
+
+public sealed class TrustedProxiesTests
+{
+    [Theory]
+    // nobody is trusted: the header is a client's invention
+    [InlineData("", "192.0.2.1", "10.9.9.9", "192.0.2.1")]
+    // the peer is no proxy of ours
+    [InlineData("10.0.0.0/8", "192.0.2.1", "10.9.9.9", "192.0.2.1")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", null, "10.0.0.1")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "", "10.0.0.1")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "192.0.2.7", "192.0.2.7")]
+    // what stands left of the first stranger is his claim
+    [InlineData("10.0.0.0/8", "10.0.0.1", "6.6.6.6, 192.0.2.7", "192.0.2.7")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "10.1.1.1, 192.0.2.7, 10.0.0.2", "192.0.2.7")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "192.0.2.7, garbage, 10.0.0.2", "10.0.0.2")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "unknown", "10.0.0.1")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "192.0.2.7:50000", "192.0.2.7")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", " , 192.0.2.7 ,", "192.0.2.7")]
+    [InlineData("10.0.0.0/8", "::ffff:10.0.0.1", "192.0.2.7", "192.0.2.7")]
+    [InlineData("10.0.0.0/8", "10.0.0.1", "192.0.2.7, ::ffff:10.0.0.2", "192.0.2.7")]
+    [InlineData("10.0.0.0/8", "::ffff:192.0.2.1", "192.0.2.7", "192.0.2.1")]
+    [InlineData("fd00::/8", "fd00::1", "2001:db8::7", "2001:db8::7")]
+    [InlineData("fd00::/8", "fd00::1", "[2001:db8::7]:443", "2001:db8::7")]
+    [InlineData("fd00::/8", "fd00::1", "2001:db8::7, [fd00::2]", "2001:db8::7")]
+    [InlineData("10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2")]
+    [InlineData("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.2")]
+    [InlineData("0.0.0.0/0", "192.0.2.1", "a.b.c.d, 5.5.5.5", "5.5.5.5")]
+    public void ClientAddress_BehindProxies_IsTheNearestStranger(string trusted, string peer, string? forwardedFor, string expected)
+    {
+        var proxies = new TrustedProxies(trusted.Split(',', StringSplitOptions.RemoveEmptyEntries));
+        var request = TestRequest.Create("GET", "/").Request;
+        if (forwardedFor is not null)
+            request.Headers["X-Forwarded-For"] = forwardedFor;
+        Assert.Equal(expected, proxies.ClientAddress(request, IPAddress.Parse(peer))?.ToString());
+    }
+
+    [Fact]
+    public void ClientAddress_OverSeveralHeaderLines_ReadsThemAsOne()
+    {
+        var request = TestRequest.Create("GET", "/").Request;
+        request.Headers["X-Forwarded-For"] = new[] { "6.6.6.6", "192.0.2.7", "10.0.0.2" };
+        Assert.Equal("192.0.2.7", new TrustedProxies(["10.0.0.0/8"]).ClientAddress(request, IPAddress.Parse("10.0.0.1"))?.ToString());
+    }
+
+    [Fact]
+    public void ClientAddress_OfAnEndlessChain_StopsAfter32Hops()
+    {
+        var request = TestRequest.Create("GET", "/").Request;
+        request.Headers["X-Forwarded-For"] = string.Join(", ", Enumerable.Range(0, 100).Select(i => $"10.0.1.{i}"));
+        Assert.Equal("10.0.1.68", new TrustedProxies(["10.0.0.0/8"]).ClientAddress(request, IPAddress.Parse("10.0.0.1"))?.ToString());
+    }
+
+    [Fact]
+    public void Trusts_WithoutAnAddress_IsFalse() => Assert.False(new TrustedProxies(["0.0.0.0/0", "::/0"]).Trusts(null));
+}

@@ -1,0 +1,135 @@
+using Lintel.Config;
+using Lintel.Services;
+
+namespace Lintel.Tests.Services;
+
+public sealed class ServiceRegistryTests
+{
+    private static readonly TimeoutsConfig Defaults = new();
+
+    [Fact]
+    public void Acquire_OfAnEqualConfiguration_GivesTheSameService()
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
+        Assert.Same(first, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
+        Assert.NotSame(first, registry.Acquire("orders", Config("http://10.0.0.1"), Defaults));
+        Assert.NotSame(first, registry.Acquire("users", Config("http://10.0.0.1"), new TimeoutsConfig { Request = TimeSpan.FromSeconds(1) }));
+    }
+
+    [Fact]
+    public void Acquire_WithOtherInstances_KeepsConnectionsAndTheInstancesThatStay()
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var first = registry.Acquire("users", Config("http://10.0.0.1", "http://10.0.0.2"), Defaults);
+        first.Instances[1].Enter();
+        var second = registry.Acquire("users", Config("http://10.0.0.2", "http://10.0.0.3"), Defaults);
+        Assert.NotSame(first, second);
+        Assert.Same(first.Invoker, second.Invoker);
+        Assert.Same(first.Instances[1], second.Instances[0]);
+        Assert.Equal(1, second.Instances[0].Active);
+    }
+
+    [Fact]
+    public void Acquire_WithAnotherWeight_MakesTheInstanceAnew()
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
+        var heavier = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://10.0.0.1"), Weight = 2 }] };
+        Assert.NotSame(first.Instances[0], registry.Acquire("users", heavier, Defaults).Instances[0]);
+    }
+
+    [Theory]
+    [InlineData("connect")]
+    [InlineData("protocol")]
+    [InlineData("scheme")]
+    public void Acquire_WithOtherConnections_MakesThemAnew(string change)
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var config = Config("http://10.0.0.1");
+        var other = change switch
+        {
+            "connect" => config with { Timeouts = new TimeoutsConfig { Connect = TimeSpan.FromSeconds(9) } },
+            "protocol" => config with { Protocol = ServiceProtocol.Http2 },
+            _ => Config("https://10.0.0.1"),
+        };
+        Assert.NotSame(registry.Acquire("users", config, Defaults).Invoker, registry.Acquire("users", other, Defaults).Invoker);
+    }
+
+    [Fact]
+    public async Task Release_ByTheLastUser_ClosesTheConnections()
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var service = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
+        registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
+        registry.Release(service);
+        Assert.False(await IsDisposedAsync(service.Invoker));
+        registry.Release(service);
+        Assert.True(await IsDisposedAsync(service.Invoker));
+        Assert.NotSame(service, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
+    }
+
+    [Fact]
+    public async Task Release_OfTheServiceBefore_LeavesSharedConnectionsOpen()
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
+        var second = registry.Acquire("users", Config("http://10.0.0.2"), Defaults);
+        registry.Release(first);
+        Assert.False(await IsDisposedAsync(second.Invoker));
+        registry.Release(second);
+        Assert.True(await IsDisposedAsync(second.Invoker));
+    }
+
+    [Fact]
+    public void Release_OfARefusedReload_GoesBackToTheServiceThatRuns()
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var running = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
+        registry.Release(registry.Acquire("users", Config("http://10.0.0.2"), Defaults));
+        Assert.Same(running, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
+    }
+
+    [Theory]
+    [InlineData("request", null)]
+    [InlineData("instance", "10.0.0.1:81")]
+    [InlineData("users.internal", "users.internal")]
+    public void Host_ForAnInstance_FollowsTheConfiguration(string host, string? expected)
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var service = registry.Acquire("users", Config("http://10.0.0.1:81/base") with { Host = host }, Defaults);
+        Assert.Equal(expected, service.HostFor(service.Instances[0]));
+        Assert.Equal(("/base", "http://10.0.0.1:81"), (service.Instances[0].BasePath, service.Instances[0].Prefix));
+    }
+
+    [Fact]
+    public void Timeouts_OfAService_ComeFromItThenDefaultsThenBuiltIn()
+    {
+        using var registry = new ServiceRegistry(new Random(1));
+        var config = Config("http://10.0.0.1") with { Timeouts = new TimeoutsConfig { Request = TimeSpan.FromSeconds(1) } };
+        var service = registry.Acquire("users", config, new TimeoutsConfig { Request = TimeSpan.FromSeconds(2), Idle = TimeSpan.FromSeconds(3) });
+        Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)), (service.RequestTimeout, service.IdleTimeout));
+        Assert.Equal(TimeoutsConfig.DefaultRequest, registry.Acquire("orders", Config("http://10.0.0.1"), Defaults).RequestTimeout);
+    }
+
+    /// <summary>A disposed invoker says so before it sends; an open one gets as far as to see that the request is canceled.</summary>
+    private static async Task<bool> IsDisposedAsync(HttpMessageInvoker invoker)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://127.0.0.1:1/");
+        try
+        {
+            await invoker.SendAsync(request, new CancellationToken(canceled: true));
+            return false;
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private static ServiceConfig Config(params string[] addresses) => new() { Instances = [.. addresses.Select(a => new InstanceConfig { Address = new Uri(a) })] };
+}
