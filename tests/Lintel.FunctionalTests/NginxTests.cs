@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 namespace Lintel.FunctionalTests;
 
 /// <summary>In front of a server that nobody here wrote.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class NginxTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
