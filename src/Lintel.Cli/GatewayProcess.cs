@@ -67,7 +67,7 @@ internal static class GatewayProcess
         logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
-        logging.AddFilter("Lintel.Hosting.Gateway", LogLevel.Information);
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a failed start is told below, without its stack
     }
 
     /// <summary>Opens the admin address once the gateway has its configuration.</summary>

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
+using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -179,6 +180,19 @@ public sealed class ForwardingTests
     }
 
     [Fact]
+    public async Task Upload_SlowerThanTheRequestTimeout_IsNotCutOff()
+    {
+        await using var service = await TestService.StartAsync(async c => await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync()));
+        await using var gateway = await GatewayProcess.StartAsync($$"""
+            services: { s: { instances: ["{{service.Address}}"], timeouts: { request: 300ms } } }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """);
+        using var content = new SlowContent(TimeSpan.FromMilliseconds(900));
+        using var response = await gateway.Client.PostAsync(new Uri("/", UriKind.Relative), content, None);
+        Assert.Equal("ab", await response.Content.ReadAsStringAsync(None));
+    }
+
+    [Fact]
     public async Task Mirror_GetsTheBody_AndItsFailureIsNobodys()
     {
         var copies = new System.Collections.Concurrent.ConcurrentQueue<string>();
@@ -314,6 +328,24 @@ public sealed class ForwardingTests
                 await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"u8.ToArray());
                 await socket.ReceiveAsync(new byte[1]);
                 break;
+        }
+    }
+
+    /// <summary>Two bytes with a pause between them: the pause is what is tested.</summary>
+    private sealed class SlowContent(TimeSpan pause) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync("a"u8.ToArray());
+            await stream.FlushAsync();
+            await Task.Delay(pause);
+            await stream.WriteAsync("b"u8.ToArray());
+        }
+
+        protected override bool TryComputeLength(out long computed)
+        {
+            computed = 0;
+            return false;
         }
     }
 

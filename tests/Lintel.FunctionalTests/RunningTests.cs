@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;

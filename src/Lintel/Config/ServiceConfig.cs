@@ -121,7 +121,7 @@ public sealed record TimeoutsConfig
     /// <summary>For making a connection, TLS included. Default 2 s, 1 ms to 10 min. A failure of it is a 504 after every instance was tried once.</summary>
     public TimeSpan? Connect { get; init; }
 
-    /// <summary>From the request's arrival to the response's head, all attempts included. Default 30 s, 1 ms to 1 d. The body has <see cref="Idle"/> instead, so that long downloads and event streams live.</summary>
+    /// <summary>From the end of the request's body to the response's head, all attempts included. Default 30 s, 1 ms to 1 d. Bodies have <see cref="Idle"/> instead, so that long uploads, downloads and event streams live.</summary>
     public TimeSpan? Request { get; init; }
 
     /// <summary>How long neither side may move a byte. Default 60 s (nginx' <c>proxy_read_timeout</c>), 1 ms to 1 d.</summary>

@@ -3,6 +3,7 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
@@ -29,8 +30,11 @@ internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, G
             return refusal;
 
         var recorder = plan.Mirror?.Record(exchange);
-        using var deadline = new CancellationTokenSource(service.RequestTimeout, time);
+        var hasBody = exchange.Context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        using var deadline = new CancellationTokenSource(hasBody ? Timeout.InfiniteTimeSpan : service.RequestTimeout, time);
+        var body = hasBody ? new DeadlineBody(exchange.Request, deadline, service.RequestTimeout) : null;
         var error = await TryInstancesAsync(exchange, service, request, deadline).ConfigureAwait(false);
+        body?.Stop();
         if (recorder is not null)
             plan.Mirror!.Send(recorder, request);
         return error;

@@ -3,7 +3,6 @@ using Lintel.Config;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
@@ -80,76 +79,4 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
             metrics.Mirrored(service.Name, result);
         }
     }
-}
-
-/// <summary>Keeps a copy of a request body while somebody else reads it.</summary>
-internal sealed class BodyRecorder : Stream
-{
-    private readonly HttpRequest _request;
-    private readonly Stream _inner;
-    private readonly MemoryStream? _copy;
-    private readonly int _limit;
-    private bool _overflowed;
-
-    public BodyRecorder(HttpRequest request, bool canHaveBody, int limit)
-    {
-        _request = request;
-        _inner = request.Body;
-        _limit = limit;
-        IsComplete = !canHaveBody;
-        if (!canHaveBody)
-            return;
-        _copy = new MemoryStream();
-        request.Body = this;
-    }
-
-    /// <summary>Whether the whole body was read and fits.</summary>
-    public bool IsComplete { get; private set; }
-
-    /// <summary>The copy; <see langword="null"/> for a request without body.</summary>
-    public ReadOnlyMemory<byte>? Body => _copy is null ? null : _copy.GetBuffer().AsMemory(0, (int)_copy.Length);
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-    /// <summary>Gives the request its own body back.</summary>
-    public void Stop()
-    {
-        if (_copy is not null)
-            _request.Body = _inner;
-    }
-
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-    {
-        var count = await _inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-        if (count == 0 && buffer.Length > 0)
-            IsComplete = !_overflowed;
-        else if (_copy!.Length + count <= _limit)
-            _copy.Write(buffer.Span[..count]);
-        else
-            _overflowed = true;
-        return count;
-    }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("bodies are read asynchronously");
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

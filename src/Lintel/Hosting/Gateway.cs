@@ -71,8 +71,8 @@ public sealed class Gateway : IDisposable
             _parts.Metrics.Reloaded(applied);
             if (applied)
                 GatewayLog.Applied(_logger, Config!.Routes.Count, Config.Services.Count, (long)_parts.Time.GetElapsedTime(started).TotalMilliseconds);
-            else
-                GatewayLog.Refused(_logger, reading.Report.Count, Config is null ? "nothing is served" : "the configuration before goes on", string.Concat(reading.Report.Problems.Select(p => "\n  " + p)));
+            else if (Config is not null) // a refused start throws with the whole report
+                GatewayLog.Refused(_logger, reading.Report.Count, string.Concat(reading.Report.Problems.Select(p => "\n  " + p)));
             return reading.Report;
         }
         finally
@@ -114,10 +114,15 @@ public sealed class Gateway : IDisposable
     {
         if (_parts.Compiler.Compile(config, reading.Root, reading.Report) is not { } snapshot)
             return false;
-        if (OpenAccessLog(config, reading) is not { } log
-            || (_listeners is null ? _ => { } : await _listeners.OpenAsync(config, HandleAsync, reading.Root, reading.Report, cancellation).ConfigureAwait(false)) is not { } commit)
+        var log = OpenAccessLog(config, reading);
+        var commit = log is null ? null
+            : _listeners is null ? _ => { }
+            : await _listeners.OpenAsync(config, HandleAsync, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
+        if (log is null || commit is null)
         {
             snapshot.Retire();
+            if (log is not null && log != _parts.AccessLog.Current)
+                await log.DisposeAsync().ConfigureAwait(false);
             return false;
         }
 
@@ -159,6 +164,6 @@ internal static partial class GatewayLog
     [LoggerMessage(EventId = 1200, Level = LogLevel.Information, Message = "Configuration applied: {Routes} routes, {Services} services, {Milliseconds} ms")]
     public static partial void Applied(ILogger logger, int routes, int services, long milliseconds);
 
-    [LoggerMessage(EventId = 1201, Level = LogLevel.Error, Message = "Configuration refused, {Count} problems; {Consequence}:{Problems}")]
-    public static partial void Refused(ILogger logger, int count, string consequence, string problems);
+    [LoggerMessage(EventId = 1201, Level = LogLevel.Error, Message = "Configuration refused, the one before goes on; problems: {Count}{Problems}")]
+    public static partial void Refused(ILogger logger, int count, string problems);
 }

@@ -1,41 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 
 namespace Lintel.FunctionalTests;
-
-/// <summary>A real HTTP service with a handler of the test's.</summary>
-internal sealed class TestService : IAsyncDisposable
-{
-    private readonly WebApplication _application;
-
-    private TestService(WebApplication application) => _application = application;
-
-    public string Address => _application.Urls.First();
-
-    public static async Task<TestService> StartAsync(RequestDelegate handle)
-    {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(o =>
-        {
-            o.Limits.MaxRequestBodySize = null;
-            o.RequestHeaderEncodingSelector = _ => Encoding.Latin1;
-        });
-        builder.Logging.ClearProviders();
-        var application = builder.Build();
-        application.Urls.Add("http://127.0.0.1:0");
-        application.UseWebSockets();
-        application.Run(handle);
-        await application.StartAsync();
-        return new TestService(application);
-    }
-
-    public ValueTask DisposeAsync() => _application.DisposeAsync();
-}
 
 /// <summary>Takes connections and lets the test speak bytes.</summary>
 internal sealed class RawServer : IDisposable
