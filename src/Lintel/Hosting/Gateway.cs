@@ -117,7 +117,7 @@ public sealed class Gateway : IDisposable
         var log = OpenAccessLog(config, reading);
         var commit = log is null ? null
             : _listeners is null ? _ => { }
-            : await _listeners.OpenAsync(config, HandleAsync, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
+        : await _listeners.OpenAsync(config, HandleAsync, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
         if (log is null || commit is null)
         {
             snapshot.Retire();
