@@ -171,6 +171,9 @@ public sealed record ClientConfig
     internal static Grammar<ClientConfig> Grammar { get; } = new RecordGrammar<ClientConfig>(static f =>
     {
         f.NotYet("apiKeys", "rateLimit", "scopes", "quota", "claims", "certificates");
+        string[] signs = ["when", "apiKeys", "claims", "certificates"];
+        if (f.IsReading && !signs.Any(f.Has))
+            f.Report("missing-key", null, "nothing tells this client from others", "add `when` with conditions on headers, query or cookies");
         return new ClientConfig { When = f.Get("when", ClientMatchConfig.Grammar, new ClientMatchConfig()) };
     });
 }
