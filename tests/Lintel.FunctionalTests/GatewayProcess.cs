@@ -85,8 +85,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
             if (look() is { } seen)
                 return seen;
             Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "what was waited for did not come");
-            await Task.Yield();
-            await Task.Delay(10);
+            await Task.Delay(10); // between looks at another process, which cannot call back
         }
     }
 

@@ -18,13 +18,6 @@ public sealed class ConfigFolder : IDisposable
         return file;
     }
 
-    /// <summary>Writes beside it and renames over it, as most editors do.</summary>
-    public void Replace(string name, string text)
-    {
-        var draft = Write(name + ".draft", text);
-        File.Move(draft, this[name], overwrite: true);
-    }
-
     public void Dispose()
     {
         try

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using Lintel.Config;
 using Lintel.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -56,13 +55,6 @@ public sealed class InProcessGateway : IAsyncDisposable
     public Uri AddressOf(string listener) => new(Gateway.Addresses.First(a => a.Name == listener).Address);
 
     public Task<RawClient> ConnectAsync() => RawClient.ConnectAsync(Address);
-
-    /// <summary>Writes the file and takes it.</summary>
-    public Task<ConfigReport> ReloadAsync(string yaml)
-    {
-        _folder.Replace("gateway.yaml", Complete(yaml));
-        return Gateway.ReloadAsync(CancellationToken.None);
-    }
 
     public async ValueTask DisposeAsync()
     {

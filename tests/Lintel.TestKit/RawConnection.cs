@@ -87,13 +87,6 @@ public class RawConnection(Socket socket) : IDisposable
         return response with { Body = body, IsWhole = body.Length.ToString(CultureInfo.InvariantCulture) == length };
     }
 
-    /// <summary>Ends the connection with RST.</summary>
-    public void Reset()
-    {
-        socket.LingerState = new LingerOption(true, 0);
-        socket.Close();
-    }
-
     public void Dispose()
     {
         _stream.Dispose();
