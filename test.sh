@@ -14,12 +14,26 @@ step "servers that the tests talk to"
 missing=()
 [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v curl >/dev/null || missing+=(curl)
+command -v promtool >/dev/null || missing+=(prometheus)
+command -v h2load >/dev/null || missing+=(nghttp2-client)
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
+[ -x /usr/bin/chromium ] || missing+=(chromium)
+command -v bwrap >/dev/null || missing+=(bubblewrap)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 if [ ${#missing[@]} -gt 0 ]; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   # Packages start their server on the default port unless a policy says no; the tests start their own on free ones.
   if ! { "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     fail "could not install ${missing[*]}"
   fi
+fi
+
+step "Node packages that the tests use"
+node=tests/Lintel.FunctionalTests/node
+if ! cmp -s "$node/package-lock.json" "$node/node_modules/.installed"; then
+  (cd "$node" && npm ci --no-audit --no-fund) >"$log" 2>&1 || fail "npm ci in $node"
+  cp "$node/package-lock.json" "$node/node_modules/.installed"
 fi
 
 step "build, warnings as errors"

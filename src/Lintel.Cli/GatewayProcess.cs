@@ -1,13 +1,10 @@
 using Lintel.Config;
 using Lintel.Control;
 using Lintel.Hosting;
-using Lintel.Observability;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
-using OpenTelemetry;
-using OpenTelemetry.Metrics;
 
 namespace Lintel.Cli;
 
@@ -21,16 +18,18 @@ internal static class GatewayProcess
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null)
     {
-        using var meters = Sdk.CreateMeterProviderBuilder().AddMeter(GatewayMetrics.MeterName).AddPrometheusExporter().Build();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         AddLogging(builder.Logging);
         configure?.Invoke(builder.Services);
 
-        // Stopped in the opposite order: the admin address tells "not ready" while requests in flight end.
-        builder.Services.AddSingleton(s => new AdminServer(s.GetRequiredService<Gateway>(), app => app.UseOpenTelemetryPrometheusScrapingEndpoint(meters, null, "/metrics", null, null), s.GetRequiredService<ILogger<AdminServer>>()));
-        builder.Services.AddHostedService<AdminLifetime>();
+        // Stopped in the opposite order: the admin address tells "not ready" while requests in flight end, and telemetry ends with the process.
+        builder.Services.AddSingleton<Telemetry>();
+        builder.Services.AddHostedService(s => s.GetRequiredService<Telemetry>());
+        builder.Services.AddSingleton(s => new AdminServer(s.GetRequiredService<Gateway>(), s.GetRequiredService<Telemetry>().MapMetrics, Documentation.Create()));
+        builder.Services.AddHostedService(s => s.GetRequiredService<AdminServer>());
         builder.Services.AddLintelServer(files);
-        builder.Services.AddHostedService<AdminStart>();
+        builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>();
+        builder.Services.AddHostedService<ServiceManager>();
         builder.Services.AddSingleton<IHostLifetime, SignalLifetime>();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan); // the drain has its own deadline
         using var host = builder.Build();
@@ -43,6 +42,11 @@ internal static class GatewayProcess
             foreach (var problem in e.Report.Problems)
                 await Console.Error.WriteLineAsync(problem.ToString()).ConfigureAwait(false);
             return e.Report.Problems.All(p => p.Code == "listen") ? ExitCode.Unavailable : ExitCode.Invalid;
+        }
+        catch (OperationCanceledException) when (host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested)
+        {
+            await host.StopAsync().ConfigureAwait(false);
+            return ExitCode.Ok; // stopped while it was starting
         }
         catch (IOException e)
         {
@@ -68,21 +72,5 @@ internal static class GatewayProcess
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a failed start is told below, without its stack
-    }
-
-    /// <summary>Opens the admin address once the gateway has its configuration.</summary>
-    private sealed class AdminStart(AdminServer admin) : IHostedService
-    {
-        public Task StartAsync(CancellationToken cancellationToken) => admin.StartAsync(cancellationToken);
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-    }
-
-    /// <summary>Closes the admin address last.</summary>
-    private sealed class AdminLifetime(AdminServer admin) : IHostedService
-    {
-        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => admin.StopAsync(cancellationToken);
     }
 }

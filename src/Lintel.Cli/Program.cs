@@ -1,11 +1,14 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Lintel.Cli.Commands;
 
-var root = new RootCommand("Lintel, an API gateway: one address in front of your microservices.");
+// Not a RootCommand: that one is called after the assembly, and the program is called lintel.
+var root = new Command("lintel", "Lintel, an API gateway: one address in front of your microservices.") { new HelpOption(), new VersionOption() };
 root.Subcommands.Add(RunCommand.Create());
 root.Subcommands.Add(DemoCommand.Create());
 root.Subcommands.Add(ValidateCommand.Create());
+root.Subcommands.Add(HealthCommand.Create());
 root.Subcommands.Add(SchemaCommand.Create());
 
 // Signals are RunCommand's: the library would cancel on the first one and kill on a timer.
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }).ConfigureAwait(false);
+return await root.Parse(RunCommand.Normalise(args)).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }).ConfigureAwait(false);

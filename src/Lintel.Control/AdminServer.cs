@@ -1,137 +1,138 @@
-using System.Security.Cryptography;
-using System.Text;
 using Lintel.Config;
 using Lintel.Control.AdminApi;
 using Lintel.Hosting;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Lintel.Control;
 
 /// <summary>The admin address: a server of its own, so that operators reach the gateway however busy its listeners are.</summary>
+/// <remarks>
+/// It follows the configuration as listeners do: a new address is opened before a change goes live, one that cannot be had refuses the change, and
+/// the address before is closed afterwards. Thread rule: what changes it is called by the gateway's reload, one at a time.
+/// </remarks>
 /// <param name="gateway">What it tells about.</param>
-/// <param name="metrics">Adds the metrics endpoint; left out by <c>observability.metrics.prometheus: false</c>.</param>
-/// <param name="logger">Where a failure to follow a reload is told.</param>
-public sealed partial class AdminServer(Gateway gateway, Action<IApplicationBuilder> metrics, ILogger<AdminServer> logger) : IHostedService, IAsyncDisposable
+/// <param name="metrics">Adds the metrics endpoint, at <c>/metrics</c>; not asked while <c>observability.metrics.prometheus</c> is false.</param>
+/// <param name="documentation">The description of a type's property, and of the type itself for an empty name, for the API's own description.</param>
+public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> metrics, Func<Type, string, string?> documentation) : IHostedService, IAsyncDisposable
 {
-    private WebApplication? _application;
-    private (AdminConfig Admin, MetricsConfig Metrics)? _running;
+    private readonly AdminRequests _requests = new(new AdminEndpoints(gateway, documentation));
+    private readonly List<Task> _closing = [];
+    private volatile AdminListener? _listener;
 
     /// <summary>Where it listens; <see langword="null"/> when it is turned off.</summary>
-    public string? Address => _application?.Urls.FirstOrDefault();
+    public string? Address => _listener?.Address;
 
-    /// <inheritdoc/>
+    /// <summary>Begins to follow the gateway. The address is opened with its next configuration; at once, if it has one.</summary>
+    /// <exception cref="IOException">The gateway runs already, and the address cannot be had.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (gateway.Config is { } config)
-            await FollowAsync(config).ConfigureAwait(false);
-        gateway.Applied += ApplyAsync;
+        gateway.Applying += PrepareAsync;
+        if (gateway.Config is { Admin.Enabled: true } config)
+            _listener = await OpenAsync(config, retry: false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        gateway.Applied -= ApplyAsync;
-        if (_application is not null)
-            await _application.StopAsync(cancellationToken).ConfigureAwait(false);
+        gateway.Applying -= PrepareAsync;
+        Close(Interlocked.Exchange(ref _listener, null));
+        Task[] closing;
+        lock (_closing)
+            closing = [.. _closing];
+        await Task.WhenAll(closing).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_application is not null)
-            await _application.DisposeAsync().ConfigureAwait(false);
-        _application = null;
+        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        _requests.Dispose();
     }
 
-    private async Task ApplyAsync(GatewayConfig config)
+    private async Task PrepareAsync(ConfigChange change, CancellationToken cancellation)
     {
+        var (before, admin) = (_listener, change.Config.Admin);
+        if (!admin.Enabled)
+        {
+            change.OnCommit(() => Replace(null));
+            return;
+        }
+
+        // The grammar says so too; a configuration made in code has not passed it.
+        if (!admin.Address.IsLoopback && admin.Token.Length == 0)
+        {
+            change.Refuse("insecure", ["admin", "address"], $"the admin address {admin.Address} can be reached from outside and has no token", "set `admin.token`, or listen on 127.0.0.1");
+            return;
+        }
+
+        if (before is not null && before.Config.Admin.Address == admin.Address)
+        {
+            change.OnCommit(() =>
+            {
+                before.Take(change.Config);
+                return Task.CompletedTask;
+            });
+            return;
+        }
+
+        // The same port at another address can only be had once it is let go: 127.0.0.1:9901 stands in the way of 0.0.0.0:9901.
+        var isReplaced = before is not null && admin.Address.Port != 0 && before.Config.Admin.Address.Port == admin.Address.Port;
+        if (isReplaced)
+        {
+            Close(before);
+            change.OnRollback(async () =>
+            {
+                _listener = null;
+                _listener = await OpenAsync(before!.Config, retry: true, CancellationToken.None).ConfigureAwait(false);
+            });
+        }
+
         try
         {
-            await FollowAsync(config).ConfigureAwait(false);
+            var opened = await OpenAsync(change.Config, retry: isReplaced, cancellation).ConfigureAwait(false);
+            change.OnRollback(() => opened.CloseAsync());
+            change.OnCommit(() => Replace(opened, isReplaced));
         }
         catch (IOException e)
         {
-            Failed(logger, config.Admin.Address.ToString(), e.Message);
+            change.Refuse("listen", ["admin", "address"], $"cannot listen on {admin.Address}: {e.Message}", "is another process, or another Lintel, using this port?");
         }
     }
 
-    private async Task FollowAsync(GatewayConfig config)
+    private Task Replace(AdminListener? next, bool isClosed = false)
     {
-        var wanted = (config.Admin, config.Observability.Metrics);
-        if (_running == wanted)
+        var before = Interlocked.Exchange(ref _listener, next);
+        if (!isClosed)
+            Close(before);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Answers under way end by themselves: a reload does not wait for them.</summary>
+    private void Close(AdminListener? listener)
+    {
+        if (listener is null)
             return;
-        if (_application is not null)
-            await _application.DisposeAsync().ConfigureAwait(false);
-        _application = null;
-        _running = wanted;
-        if (!config.Admin.Enabled)
-            return;
-        var application = Build(config);
-        try
+        lock (_closing)
         {
-            await application.StartAsync().ConfigureAwait(false);
+            _closing.RemoveAll(c => c.IsCompleted);
+            _closing.Add(listener.CloseAsync());
         }
-        catch
+    }
+
+    private async Task<AdminListener> OpenAsync(GatewayConfig config, bool retry, CancellationToken cancellation)
+    {
+        for (var attempt = 0; ; attempt++)
         {
-            await application.DisposeAsync().ConfigureAwait(false);
-            _running = null;
-            throw;
+            try
+            {
+                return await AdminListener.OpenAsync(config, _requests, metrics, cancellation).ConfigureAwait(false);
+            }
+            catch (IOException) when (retry && attempt < 50)
+            {
+                // A listener lets go of its address as the first step of its closing; that takes a moment.
+                await Task.Delay(TimeSpan.FromMilliseconds(20), cancellation).ConfigureAwait(false);
+            }
         }
-
-        _application = application;
-    }
-
-    private WebApplication Build(GatewayConfig config)
-    {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(o =>
-        {
-            o.AddServerHeader = false;
-            o.Limits.MaxRequestBodySize = 64 * 1024; // nothing here takes a body worth the name
-            o.Limits.MaxConcurrentConnections = 256; // probes and scrapers; a flood here must not cost the gateway its memory
-        });
-        builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        var application = builder.Build();
-        var host = config.Admin.Address.Host;
-        application.Urls.Add(host.Contains(':') ? $"http://[{host}]:{config.Admin.Address.Port}" : $"http://{host}:{config.Admin.Address.Port}");
-        if (config.Admin.Token.Length > 0)
-            application.Use(Authorize(config.Admin.Token));
-        if (config.Observability.Metrics.Prometheus)
-            metrics(application);
-        application.UseRouting();
-        HealthEndpoints.Map(application, gateway);
-        return application;
-    }
-
-    /// <summary>Health is open: probes carry no credentials and it tells nothing else.</summary>
-    private static Func<HttpContext, RequestDelegate, Task> Authorize(string token)
-    {
-        var expected = SHA256.HashData(Encoding.UTF8.GetBytes("Bearer " + token));
-        return (context, next) =>
-        {
-            var given = SHA256.HashData(Encoding.UTF8.GetBytes(context.Request.Headers.Authorization.ToString()));
-            if (context.Request.Path.StartsWithSegments("/health", StringComparison.Ordinal) || CryptographicOperations.FixedTimeEquals(given, expected))
-                return next(context);
-            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
-            context.Response.Headers.WWWAuthenticate = "Bearer";
-            return Task.CompletedTask;
-        };
-    }
-
-    [LoggerMessage(EventId = 2000, Level = LogLevel.Error, Message = "The admin address {Address} could not be opened: {Reason}")]
-    private static partial void Failed(ILogger logger, string address, string reason);
-
-    /// <summary>Signals belong to the process's own host.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -15,6 +15,8 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> _errors = new();
     private readonly ConcurrentQueue<string> _lines = new();
 
+    private bool _ownsFolder;
+
     private GatewayProcess(Process process, string folder)
     {
         _process = process;
@@ -31,6 +33,9 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
 
     public HttpClient Client { get; private set; } = null!;
 
+    /// <summary>Where a listener of this name is bound.</summary>
+    public Uri AddressOf(string listener) => new(Regex.Match(Errors, $@"^  {listener} +(\S+)", RegexOptions.Multiline).Groups[1].Value);
+
     public int Id => _process.Id;
 
     public string Errors => string.Join('\n', _errors);
@@ -40,7 +45,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     public static string Program { get; } = FindProgram();
 
     /// <summary>Starts a gateway. The configuration may leave out listeners and admin: they get free ports.</summary>
-    public static async Task<GatewayProcess> StartAsync(string yaml, IReadOnlyDictionary<string, string>? files = null)
+    public static async Task<GatewayProcess> StartAsync(string yaml, IReadOnlyDictionary<string, string>? files = null, ProcessSettings? settings = null)
     {
         var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
         foreach (var (name, text) in files ?? new Dictionary<string, string>())
@@ -51,12 +56,26 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
 
         var file = Path.Combine(folder, "gateway.yaml");
         await File.WriteAllTextAsync(file, WithPorts(yaml));
-        var gateway = new GatewayProcess(Start(["run", file]), folder);
-        gateway.Read();
-        var banner = await WaitFor(() => gateway._errors.Any(l => l.Contains("/health/ready", StringComparison.Ordinal)) || gateway._process.HasExited ? gateway.Errors : null);
-        gateway.Address = new Uri(Listener().Match(banner).Groups[1].Value);
-        gateway.Admin = new Uri(AdminLine().Match(banner).Groups[1].Value);
-        gateway.Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false }) { BaseAddress = gateway.Address, Timeout = Patience };
+        var gateway = await StartInAsync(folder, settings);
+        gateway._ownsFolder = true;
+        return gateway;
+    }
+
+    /// <summary>Starts a gateway on <c>gateway.yaml</c> in a folder of the test's.</summary>
+    public static async Task<GatewayProcess> StartInAsync(string folder, ProcessSettings? settings = null)
+    {
+        settings ??= new ProcessSettings();
+        var gateway = new GatewayProcess(Start(["run", Path.Combine(folder, "gateway.yaml"), .. settings.Arguments], settings), folder);
+        try
+        {
+            await gateway.ConnectAsync();
+        }
+        catch
+        {
+            await gateway.DisposeAsync(); // nobody else knows of it
+            throw;
+        }
+
         return gateway;
     }
 
@@ -65,9 +84,11 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         + (yaml.Contains("admin:", StringComparison.Ordinal) ? "" : "admin: { address: \"http://127.0.0.1:0\" }\n") + yaml;
 
     /// <summary>Runs a command to its end.</summary>
-    public static async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
+    public static Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(new ProcessSettings(), arguments);
+
+    public static async Task<(int Code, string Output, string Errors)> RunAsync(ProcessSettings settings, params string[] arguments)
     {
-        using var process = Start(arguments);
+        using var process = Start(arguments, settings);
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         using var deadline = new CancellationTokenSource(Patience);
@@ -106,7 +127,9 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
 
     public int Outcomes() => _errors.Count(l => l.Contains("Configuration applied", StringComparison.Ordinal) || l.Contains("Configuration refused", StringComparison.Ordinal));
 
-    public void Signal(int signal) => Assert.Equal(0, Kill(_process.Id, signal));
+    public void Signal(int signal) => Signal(_process.Id, signal);
+
+    public static void Signal(int process, int signal) => Assert.Equal(0, Kill(process, signal));
 
     public async Task<int> ExitCodeAsync()
     {
@@ -125,15 +148,19 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
             _process.Kill(entireProcessTree: true);
         await _process.WaitForExitAsync();
         _process.Dispose();
-        Directory.Delete(Folder, recursive: true);
+        if (_ownsFolder)
+            Directory.Delete(Folder, recursive: true);
     }
 
-    private static Process Start(IReadOnlyList<string> arguments)
+    private static Process Start(IReadOnlyList<string> arguments, ProcessSettings? settings = null)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
-        start.ArgumentList.Add(Program);
-        foreach (var argument in arguments)
+        settings ??= new ProcessSettings();
+        string[] line = [.. settings.Wrapper, "dotnet", settings.Program ?? Program, .. arguments];
+        var start = new ProcessStartInfo(line[0]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach (var argument in line.Skip(1))
             start.ArgumentList.Add(argument);
+        foreach (var (name, value) in settings.Environment)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 
@@ -143,6 +170,15 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         while (!File.Exists(Path.Combine(folder!.FullName, "Lintel.slnx")))
             folder = folder.Parent;
         return Path.Combine(folder.FullName, "artifacts/bin/Lintel.Cli/release/Lintel.Cli.dll");
+    }
+
+    private async Task ConnectAsync()
+    {
+        Read();
+        var banner = await WaitFor(() => _errors.Any(l => l.Contains("/health/ready", StringComparison.Ordinal)) || _process.HasExited ? Errors : null);
+        Address = new Uri(Listener().Match(banner).Groups[1].Value);
+        Admin = new Uri(AdminLine().Match(banner).Groups[1].Value);
+        Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false }) { BaseAddress = Address, Timeout = Patience };
     }
 
     private void Read()
@@ -167,4 +203,18 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
 
     [GeneratedRegex(@"^  admin +(\S+)", RegexOptions.Multiline)]
     private static partial Regex AdminLine();
+}
+
+/// <summary>What a process of the gateway is started with beside its configuration.</summary>
+internal sealed record ProcessSettings
+{
+    public string[] Arguments { get; init; } = [];
+
+    public Dictionary<string, string> Environment { get; init; } = [];
+
+    /// <summary>The program, if not the one that the build made.</summary>
+    public string? Program { get; init; }
+
+    /// <summary>A command that runs the gateway.</summary>
+    public string[] Wrapper { get; init; } = [];
 }

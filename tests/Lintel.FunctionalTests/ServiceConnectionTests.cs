@@ -7,7 +7,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -31,7 +30,7 @@ public sealed class ServiceConnectionTests
             c => c.Response.WriteAsync(c.Connection.ClientCertificate?.Subject ?? "none"),
             l => l.UseHttps(server, o =>
             {
-                o.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
+                o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
                 o.AllowAnyClientCertificate();
             }));
         await using var gateway = await GatewayProcess.StartAsync($$"""
@@ -47,6 +46,42 @@ public sealed class ServiceConnectionTests
         using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
         Assert.Equal(status, (int)response.StatusCode);
         Assert.Contains(contains, await response.Content.ReadAsStringAsync(None), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tls_CertificateRenewedInItsFile_IsShownWithoutAReloadOfTheConfiguration()
+    {
+        using var authority = Certificate("CN=test authority", null);
+        using var server = Certificate("CN=orders.internal", authority);
+        using var first = Certificate("CN=first", authority);
+        using var second = Certificate("CN=second", authority);
+        await using var service = await TestService.StartAsync(
+            c => c.Response.WriteAsync(c.Connection.ClientCertificate?.Subject ?? "none"),
+            l => l.UseHttps(server, o =>
+            {
+                o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
+                o.AllowAnyClientCertificate();
+            }));
+        await using var gateway = await GatewayProcess.StartAsync($$"""
+            services: { s: { instances: ["https://127.0.0.1:{{service.Port}}"], tls: { authorities: ca.pem, serverName: orders.internal, certificate: client.pem, keyPath: client.key } } }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """,
+            new Dictionary<string, string>
+            {
+                ["ca.pem"] = authority.ExportCertificatePem(),
+                ["client.pem"] = first.ExportCertificatePem(),
+                ["client.key"] = first.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(),
+            });
+        string Shown() => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult();
+        Assert.Equal("CN=first", Shown());
+
+        // Between the two writes the pair does not fit together: the one before goes on.
+        await File.WriteAllTextAsync(Path.Combine(gateway.Folder, "client.pem"), second.ExportCertificatePem(), None);
+        await GatewayProcess.WaitFor(() => gateway.Errors.Contains("the certificates cannot be used", StringComparison.Ordinal) ? this : null);
+        Assert.Equal("CN=first", Shown());
+        await File.WriteAllTextAsync(Path.Combine(gateway.Folder, "client.key"), second.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), None);
+        await GatewayProcess.WaitFor(() => Shown() == "CN=second" ? this : null);
+        Assert.Equal(2, service.Connections);
     }
 
     [Fact]

@@ -41,6 +41,7 @@ public sealed class TestService : IAsyncDisposable
             o.ResponseHeaderEncodingSelector = _ => System.Text.Encoding.Latin1;
             o.Limits.MaxRequestHeadersTotalSize = 256 * 1024;
             o.Limits.MaxRequestBodySize = null;
+            o.Limits.MinRequestBodyDataRate = null; // the gateway's own is what tests look at
             o.Listen(System.Net.IPAddress.Loopback, 0, l => listen?.Invoke(l));
         });
         var application = builder.Build();

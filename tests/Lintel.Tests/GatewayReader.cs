@@ -1,6 +1,5 @@
 using Lintel.Config;
 using Lintel.Forwarding;
-using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
@@ -60,16 +59,7 @@ internal static class GatewayReader
     private static SnapshotCompiler Compiler(Random? random)
     {
         random ??= new Random(1);
-        var metrics = new GatewayMetrics(new Meters());
-        return new SnapshotCompiler(new ServiceRegistry(random), new RouteParts(new YarpForwarder(null!), metrics, TimeProvider.System, random));
-    }
-
-    private sealed class Meters : System.Diagnostics.Metrics.IMeterFactory
-    {
-        public System.Diagnostics.Metrics.Meter Create(System.Diagnostics.Metrics.MeterOptions options) => new(options);
-
-        public void Dispose()
-        {
-        }
+        var metrics = TestMetrics.Create();
+        return new SnapshotCompiler(new ServiceRegistry(random, metrics), new RouteParts(new YarpForwarder(null!, TimeProvider.System), metrics, TimeProvider.System, random));
     }
 }

@@ -1,18 +1,31 @@
 using System.CommandLine;
 using Lintel.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Lintel.Cli.Commands;
 
 /// <summary><c>lintel run FILE…</c></summary>
 internal static class RunCommand
 {
+    private const string LastGood = "--fallback-last-good";
+
     public static Command Create()
     {
         var files = Files();
-        var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.") { files };
-        command.SetAction((parse, _) => GatewayProcess.RunAsync(parse.GetValue(files)!, PrintBanner));
+        var lastGood = new Option<string>(LastGood)
+        {
+            Description = "Keep the last configuration that went live, and start from it when the files are broken or missing. Where: --fallback-last-good=DIR, else $STATE_DIRECTORY, else lintel in $XDG_STATE_HOME or ~/.local/state.",
+            HelpName = "DIR",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.") { files, lastGood };
+        command.SetAction((parse, _) => RunAsync(parse.GetValue(files)!, parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? ""));
         return command;
     }
+
+    /// <summary>The folder is optional and only taken after <c>=</c>: without one the option goes last, so that no file is taken for its folder.</summary>
+    public static string[] Normalise(string[] arguments) =>
+        arguments.Contains(LastGood) && !arguments.Contains("--") ? [.. arguments.Where(a => a != LastGood), LastGood] : arguments;
 
     /// <summary>The files that most commands take.</summary>
     public static Argument<string[]> Files() => new("FILE")
@@ -27,6 +40,27 @@ internal static class RunCommand
         Console.Error.WriteLine($"Lintel {typeof(Gateway).Assembly.GetName().Version?.ToString(3)}: {config.Routes.Count} routes to {config.Services.Count} services");
         foreach (var (name, address) in gateway.Addresses)
             Console.Error.WriteLine($"  {name,-12} {address}");
-        Console.Error.WriteLine($"  {"admin",-12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics")}");
+        Console.Error.WriteLine($"  {"limits",-12} {ProcessLimits.Read()}");
+        if (gateway.Fallback is { } fallback)
+            Console.Error.WriteLine($"  {"LAST GOOD",-12} configuration of {fallback.SavedAt:u}: the given files are not right, see above");
+        Console.Error.WriteLine($"  {"admin",-12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics /api/v1")}");
+    }
+
+    /// <param name="files">The configuration.</param>
+    /// <param name="lastGood">Where it is kept; empty for the usual place, <see langword="null"/> not to keep it.</param>
+    private static async Task<int> RunAsync(string[] files, string? lastGood)
+    {
+        if (ProcessLimits.Read().Descriptors is { } descriptors and < ProcessLimits.FewestDescriptors)
+        {
+            await Console.Error.WriteLineAsync($"At most {descriptors} file descriptors are allowed and at least {ProcessLimits.FewestDescriptors} are needed: raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n)").ConfigureAwait(false);
+            return ExitCode.Unavailable;
+        }
+
+        if (lastGood is null)
+            return await GatewayProcess.RunAsync(files, PrintBanner).ConfigureAwait(false);
+        if (StateFolder.Find(lastGood, Environment.GetEnvironmentVariable) is { } folder)
+            return await GatewayProcess.RunAsync(files, PrintBanner, services => services.AddLintelLastGood(folder)).ConfigureAwait(false);
+        await Console.Error.WriteLineAsync($"There is no folder to keep the last good configuration in: write {LastGood}=DIR").ConfigureAwait(false);
+        return ExitCode.Invalid;
     }
 }

@@ -1,7 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.FileSystemGlobbing;
-using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
 namespace Lintel.Config;
 
@@ -14,6 +13,7 @@ internal sealed class ConfigDocument
 
     private readonly HashSet<string> _files = new(StringComparer.Ordinal);
     private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, byte[]> _contents = new(StringComparer.Ordinal);
 
     private ConfigDocument()
     {
@@ -30,6 +30,9 @@ internal sealed class ConfigDocument
 
     /// <summary>The folders that include patterns look into, for the watcher: full paths.</summary>
     public IReadOnlyCollection<string> Folders => _folders;
+
+    /// <summary>What was read, by full path: the files as they are written, nothing expanded. Files that values come from are not among them.</summary>
+    public IReadOnlyDictionary<string, byte[]> Contents => _contents;
 
     /// <summary>Reads files, each overlaying the ones before.</summary>
     public static ConfigDocument Load(IReadOnlyList<string> files, ConfigSurroundings surroundings)
@@ -113,7 +116,7 @@ internal sealed class ConfigDocument
     {
         var full = Path.GetFullPath(file);
         _files.Add(full);
-        if (ReadText(file) is not { } text || ParseText(file, text) is not { } map)
+        if (ReadText(file, full, surroundings.Files) is not { } text || ParseText(file, text) is not { } map)
             return null;
 
         var directory = Path.GetDirectoryName(full)!;
@@ -127,7 +130,7 @@ internal sealed class ConfigDocument
         var included = new List<string>();
         foreach (var (pattern, node, path) in Patterns(include.Value))
         {
-            foreach (var one in Resolve(pattern, directory, Path.GetDirectoryName(file) ?? "", node, path))
+            foreach (var one in Resolve(pattern, new IncludeBase(surroundings.Files, directory, Path.GetDirectoryName(file) ?? ""), node, path))
             {
                 if (Path.GetFullPath(one) != full && !including.Contains(Path.GetFullPath(one)))
                     included.Add(one);
@@ -178,12 +181,12 @@ internal sealed class ConfigDocument
         }
     }
 
-    private List<string> Resolve(string pattern, string directory, string shownDirectory, ConfigNode node, KeyPath path)
+    private List<string> Resolve(string pattern, IncludeBase from, ConfigNode node, KeyPath path)
     {
         if (!pattern.AsSpan().ContainsAny('*', '?'))
         {
-            var single = Path.IsPathRooted(pattern) ? pattern : Path.Combine(shownDirectory, pattern);
-            if (File.Exists(single))
+            var single = Path.IsPathRooted(pattern) ? pattern : Path.Combine(from.ShownFolder, pattern);
+            if (from.Files.Length(Path.GetFullPath(single)) is not null)
                 return [single];
             _files.Add(Path.GetFullPath(single));
             Report.Add("include", node, path, $"the file `{pattern}` does not exist", "paths are relative to the file that includes them");
@@ -192,34 +195,45 @@ internal sealed class ConfigDocument
 
         // Split a rooted pattern so that the matcher sees a folder and a relative rest.
         var fixedPart = Path.GetDirectoryName(pattern[..pattern.AsSpan().IndexOfAny('*', '?')].TrimEnd('/') + "/x") ?? "";
-        var folder = Path.GetFullPath(Path.Combine(directory, fixedPart));
+        var folder = Path.GetFullPath(Path.Combine(from.Folder, fixedPart));
         _folders.Add(folder);
-        if (!Directory.Exists(folder))
+        if (from.Files.Folder(folder) is not { } searched)
         {
             Report.Add("include", node, path, $"the folder of `{pattern}` does not exist", "paths are relative to the file that includes them");
             return [];
         }
 
         var relative = pattern[fixedPart.Length..].TrimStart('/');
-        var found = new Matcher(StringComparison.Ordinal).AddInclude(relative).Execute(new DirectoryInfoWrapper(new DirectoryInfo(folder)));
-        return [.. found.Files.Select(f => Path.Combine(Path.IsPathRooted(pattern) ? folder : Path.Combine(shownDirectory, fixedPart), f.Path)).Order(StringComparer.Ordinal)];
+        try
+        {
+            var found = new Matcher(StringComparison.Ordinal).AddInclude(relative).Execute(searched);
+            return [.. found.Files.Select(f => Path.Combine(Path.IsPathRooted(pattern) ? folder : Path.Combine(from.ShownFolder, fixedPart), f.Path)).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Report.Add("include", node, path, $"the folder of `{pattern}` cannot be read: {e.Message}");
+            return [];
+        }
     }
 
-    private string? ReadText(string file)
+    private string? ReadText(string file, string full, ConfigFiles files)
     {
         try
         {
-            var info = new FileInfo(file);
-            if (info.Exists && info.Length > MaxFileBytes)
+            if (files.Length(full) is { } length and > MaxFileBytes)
             {
-                Report.Add(new ConfigProblem("file", new SourcePosition(file, 1, 1), "", $"the file has {info.Length / (1024 * 1024)} MiB; at most 64 are read", "split it with `include`"));
+                Report.Add(new ConfigProblem("file", new SourcePosition(file, 1, 1), "", $"the file has {length / (1024 * 1024)} MiB; at most 64 are read", "split it with `include`"));
                 return null;
             }
 
-            var bytes = File.ReadAllBytes(file);
+            var bytes = files.Read(full);
             var valid = System.Text.Unicode.Utf8.IsValid(bytes) ? bytes.Length : ValidPrefix(bytes);
             if (valid == bytes.Length)
+            {
+                _contents[full] = bytes;
                 return new StreamReader(new MemoryStream(bytes)).ReadToEnd(); // takes a byte order mark off
+            }
+
             var line = bytes.AsSpan(0, valid).Count((byte)'\n') + 1;
             var column = valid - bytes.AsSpan(0, valid).LastIndexOf((byte)'\n');
             Report.Add(new ConfigProblem("file", new SourcePosition(file, line, column), "", "the file is not UTF-8 text", "save it as UTF-8"));
@@ -263,4 +277,7 @@ internal sealed class ConfigDocument
                 return null;
         }
     }
+
+    /// <summary>Where the patterns of a file's <c>include</c> start from.</summary>
+    private sealed record IncludeBase(ConfigFiles Files, string Folder, string ShownFolder);
 }

@@ -11,8 +11,14 @@ internal sealed class ConfigSurroundings
     /// <summary>A variable's value, or <see langword="null"/>.</summary>
     public required Func<string, string?> Variable { get; init; }
 
-    /// <summary>A file's text; throws <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.</summary>
+    /// <summary>The text of a file that a value comes from; throws <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.</summary>
     public required Func<string, string> ReadFile { get; init; }
+
+    /// <summary>Where the configuration's own files are read from.</summary>
+    public ConfigFiles Files { get; init; } = ConfigFiles.Disk;
+
+    /// <summary>The same surroundings with the configuration's own files from elsewhere.</summary>
+    public ConfigSurroundings With(ConfigFiles files) => new() { Variable = Variable, ReadFile = ReadFile, Files = files };
 }
 
 /// <summary>Replaces <c>${NAME}</c>, <c>${NAME:-default}</c> and <c>${file:/path}</c> in every scalar value; <c>$${</c> stands for <c>${</c>. Keys are left alone.</summary>

@@ -27,10 +27,10 @@ public sealed record GatewayConfig
     /// <summary>What routes and services use unless they say otherwise.</summary>
     public DefaultsConfig Defaults { get; init; } = new();
 
-    /// <summary>Access log and metrics.</summary>
+    /// <summary>Access log, metrics and traces.</summary>
     public ObservabilityConfig Observability { get; init; } = new();
 
-    /// <summary>The operators' address: health, readiness and metrics.</summary>
+    /// <summary>The operators' address: health, readiness, metrics, and an API for reading.</summary>
     public AdminConfig Admin { get; init; } = new();
 
     /// <summary>Where limits, quotas and sessions are kept: <c>memory</c> (default).</summary>
@@ -38,6 +38,20 @@ public sealed record GatewayConfig
 
     /// <summary>How long a stopping gateway waits for requests in flight before it cuts them off. Default 30 s (Kubernetes' own grace period), 0 s to 1 h.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a stopping gateway that opens its own listeners goes on taking connections while <c>/health/ready</c> already says 503, so that load balancers notice. Every answer in that time ends its connection. Default 0 s, up to 10 min.</summary>
+    public TimeSpan DrainDelay { get; init; }
+    /// <summary>The listeners that are opened: the default one where none is named.</summary>
+    internal ValueMap<ListenerConfig> EffectiveListeners => Listeners is { Count: > 0 } named ? named : DefaultListeners;
+
+    private static ValueMap<ListenerConfig> DefaultListeners { get; } = new() { ["default"] = ListenerConfig.Default };
+
+    /// <summary>Files whose content matters as much as the configuration's own: a change of them is a change of it.</summary>
+    internal IEnumerable<string> Files =>
+        [
+            .. from listener in Listeners from file in listener.Value.Files select file,
+            .. from service in Services from file in new[] { service.Value.Tls.Authorities, service.Value.Tls.Certificate, service.Value.Tls.KeyPath } where file is not null select file,
+        ];
 
     private static Grammar<StateKind> StateGrammar { get; } = new StateKindGrammar();
 
@@ -57,6 +71,7 @@ public sealed record GatewayConfig
             Observability = f.Get("observability", ObservabilityConfig.Grammar, new()),
             Admin = f.Get("admin", AdminConfig.Grammar, new()),
             State = f.Get("state", StateGrammar, StateKind.Memory),
+            DrainDelay = f.Get("drainDelay", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromMinutes(10)), TimeSpan.Zero),
             DrainTimeout = f.Get("drainTimeout", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(1)), TimeSpan.FromSeconds(30)),
         };
     });
@@ -113,112 +128,4 @@ public sealed record DefaultsConfig
         Policies = f.List("policies", Scalars.Name),
         Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
     });
-}
-
-/// <summary>Access log and metrics.</summary>
-public sealed record ObservabilityConfig
-{
-    /// <summary>One line for each request.</summary>
-    public AccessLogConfig AccessLog { get; init; } = new();
-
-    /// <summary>Counters and histograms.</summary>
-    public MetricsConfig Metrics { get; init; } = new();
-
-    internal static Grammar<ObservabilityConfig> Grammar { get; } = new RecordGrammar<ObservabilityConfig>(static f =>
-    {
-        f.NotYet("tracing");
-        return new ObservabilityConfig
-        {
-            AccessLog = f.Get("accessLog", AccessLogConfig.Grammar, new()),
-            Metrics = f.Get("metrics", MetricsConfig.Grammar, new()),
-        };
-    });
-}
-
-/// <summary>The format of access-log lines.</summary>
-public enum AccessLogFormat
-{
-    /// <summary>A JSON object a line.</summary>
-    Json,
-}
-
-/// <summary>One line for each request.</summary>
-public sealed record AccessLogConfig
-{
-    /// <summary>The lines' format: <c>json</c> (default).</summary>
-    public AccessLogFormat Format { get; init; }
-
-    /// <summary><c>stdout</c> (default), <c>stderr</c>, <c>none</c>, or a file's path, to which lines are appended.</summary>
-    public string To { get; init; } = "stdout";
-
-    internal static Grammar<AccessLogConfig> Grammar { get; } = new RecordGrammar<AccessLogConfig>(static f =>
-    {
-        f.NotYet("sample", "rotate", "redact");
-        return new AccessLogConfig
-        {
-            Format = f.Get("format", Scalars.Choice([("json", AccessLogFormat.Json)], "text", "template"), AccessLogFormat.Json),
-            To = f.Get("to", Scalars.Text, "stdout"),
-        };
-    });
-}
-
-/// <summary>Counters and histograms.</summary>
-public sealed record MetricsConfig
-{
-    /// <summary>Whether <c>/metrics</c> on the admin address answers in Prometheus' text format. Default true.</summary>
-    public bool Prometheus { get; init; } = true;
-
-    internal static Grammar<MetricsConfig> Grammar { get; } = new RecordGrammar<MetricsConfig>(static f =>
-    {
-        f.NotYet("otlp");
-        return new MetricsConfig { Prometheus = f.Get("prometheus", Scalars.Boolean, true) };
-    });
-}
-
-/// <summary>The operators' address: health, readiness and metrics.</summary>
-public sealed record AdminConfig
-{
-    /// <summary>Whether the admin address is opened. Default true.</summary>
-    public bool Enabled { get; init; } = true;
-
-    /// <summary>Where it listens. Default <c>http://127.0.0.1:9901</c>. An address other than loopback needs a token.</summary>
-    public ListenerAddress Address { get; init; } = new("127.0.0.1", 9901);
-
-    /// <summary>The bearer token that everything but <c>/health/…</c> asks for. Default: none, allowed on loopback only.</summary>
-    public string Token { get; init; } = "";
-
-    /// <summary><c>"${TOKEN:-}"</c> may well become nothing.</summary>
-    private static Grammar<string> OptionalText { get; } = new OptionalTextGrammar();
-
-    internal static Grammar<AdminConfig> Grammar { get; } = new RecordGrammar<AdminConfig>(static f =>
-    {
-        var admin = new AdminConfig
-        {
-            Enabled = f.Get("enabled", Scalars.Boolean, true),
-            Address = f.Get("address", ListenerAddress.Grammar, new("127.0.0.1", 9901)),
-            Token = f.Get("token", OptionalText, ""),
-        };
-        if (f.Get("console", Scalars.Boolean, false))
-            f.Report("not-available", "console", "the console is not available yet", "write `console: false`, or remove it");
-        if (f.IsReading && !f.HasFailed("token") && !admin.Address.IsLoopback && admin.Token.Length == 0)
-            f.Report("insecure", "address", $"the admin address {admin.Address} can be reached from outside and has no token", "set `admin.token`, or listen on 127.0.0.1");
-        return admin;
-    });
-
-    /// <summary>Whether the web console is served. Not available yet: only <see langword="false"/> is taken.</summary>
-    public bool Console { get; init; }
-
-    private sealed class OptionalTextGrammar : Grammar<string>
-    {
-        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out string value)
-        {
-            value = (node as ScalarNode)?.Text ?? "";
-            if (node is ScalarNode)
-                return true;
-            report.Add("wrong-type", node, path, $"text is expected, not {node.Kind}");
-            return false;
-        }
-
-        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => Scalars.Text.Describe(definitions);
-    }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 
 namespace Lintel.Config;
@@ -11,110 +10,149 @@ public enum ListenerProtocol
 
     /// <summary>HTTP/2; without TLS by prior knowledge (h2c).</summary>
     Http2,
+
+    /// <summary>HTTP/3, over TLS on the same UDP port. Needs the library libmsquic; without it a warning tells so and the other versions are offered.</summary>
+    Http3,
 }
 
 /// <summary>Where clients connect.</summary>
 public sealed record ListenerConfig
 {
-    /// <summary>Scheme, address and port, such as <c>http://0.0.0.0:8080</c>. Port 0 takes any free one.</summary>
+    /// <summary>Scheme, address and port, such as <c>http://0.0.0.0:8080</c> or <c>https://[::]:8443</c>, or a Unix socket: <c>http://unix:/run/lintel.sock</c>. Port 0 takes any free one.</summary>
     public required ListenerAddress Address { get; init; }
 
-    /// <summary>The HTTP versions offered. Default: HTTP/1.1. Without TLS a listener speaks one of them.</summary>
+    /// <summary>The HTTP versions offered. Default: <c>[http1]</c>, with TLS <c>[http1, http2]</c>. Without TLS a listener speaks one of <c>http1</c> and <c>http2</c>; with TLS the client chooses (ALPN).</summary>
     public ValueList<ListenerProtocol> Protocols { get; init; } = [ListenerProtocol.Http1];
+
+    /// <summary>The certificates of an <c>https</c> address; at least one. The client's server name (SNI) chooses: exact name, then wildcard, then the first one without <c>hosts</c>.</summary>
+    public ValueList<CertificateConfig> Certificates { get; init; } = [];
+
+    /// <summary>Whether clients show certificates of their own. Default: they are not asked.</summary>
+    public ClientCertificatesConfig? ClientCertificates { get; init; }
+
+    /// <summary>Addresses or CIDR ranges of load balancers that begin every connection with a PROXY protocol header, version 1 or 2. From them the header is required; from others it is not understood. Default: none.</summary>
+    public ValueList<string> ProxyProtocol { get; init; } = [];
+
+    /// <summary>How much is taken from clients.</summary>
+    public ListenerLimitsConfig Limits { get; init; } = new();
 
     /// <summary>Used when the configuration names no listener.</summary>
     internal static ListenerConfig Default { get; } = new() { Address = new ListenerAddress("127.0.0.1", 8080) };
 
-    internal static Grammar<ListenerConfig> Grammar { get; } = new ShortFormGrammar<ListenerConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ListenerConfig value) =>
-        {
-            var read = ListenerAddress.Grammar.TryRead(scalar, path, report, out var address);
-            value = read ? new ListenerConfig { Address = address } : null!;
-            return read;
-        },
-        "The address, such as http://0.0.0.0:8080",
-        new RecordGrammar<ListenerConfig>(static f =>
-        {
-            f.NotYet("certificates", "clientCertificates", "transport", "limits", "proxyProtocol");
-            var listener = new ListenerConfig
-            {
-                Address = f.Require("address", ListenerAddress.Grammar),
-                Protocols = f.Get("protocols", new ListGrammar<ListenerProtocol>(Scalars.Choice([("http1", ListenerProtocol.Http1), ("http2", ListenerProtocol.Http2)], "http3"), minimum: 1), [ListenerProtocol.Http1]),
-            };
-            if (listener.Protocols.Count > 1)
-                f.Report("bad-value", "protocols", "without TLS a listener cannot offer HTTP/1.1 and HTTP/2 on one port", "name one of them, or open two listeners");
-            return listener;
-        }));
+    /// <summary>Files whose content is part of the listener.</summary>
+    internal IEnumerable<string> Files => Certificates.SelectMany(c => new[] { c.Path, c.KeyPath ?? c.Path }).Concat(ClientCertificates is { } clients ? [clients.Authorities] : []).Distinct();
+
+    private static Grammar<ListenerProtocol> ProtocolGrammar { get; } = Scalars.Choice([("http1", ListenerProtocol.Http1), ("http2", ListenerProtocol.Http2), ("http3", ListenerProtocol.Http3)]);
 
     internal static Grammar<string> NetworkGrammar { get; } = new ScalarGrammar<string>("an address range", null, static (string text, out string value) =>
     {
         value = text;
         return text.Contains('/') ? IPNetwork.TryParse(text, out _) : IPAddress.TryParse(text, out _);
     }, "write an address or a CIDR range: `10.0.0.0/8`, `fd00::/8`, `192.0.2.7`");
+
+    internal static Grammar<ListenerConfig> Grammar { get; } = new ShortFormGrammar<ListenerConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ListenerConfig value) =>
+        {
+            var read = ListenerAddress.Grammar.TryRead(scalar, path, report, out var address);
+            value = read ? new ListenerConfig { Address = address } : null!;
+            if (!read || !address.IsTls)
+                return read;
+            report.Add("missing-key", scalar, path, "an https address needs certificates", "write it in long form: `{ address: …, certificates: [{ path: …, keyPath: … }] }`");
+            return false;
+        },
+        "The address, such as http://0.0.0.0:8080",
+        new RecordGrammar<ListenerConfig>(static f =>
+        {
+            f.NotYet("transport");
+            var address = f.Require("address", ListenerAddress.Grammar);
+            ValueList<ListenerProtocol> usual = address is { IsTls: true } ? [ListenerProtocol.Http1, ListenerProtocol.Http2] : [ListenerProtocol.Http1];
+            var listener = new ListenerConfig
+            {
+                Address = address,
+                Protocols = f.Get("protocols", new ListGrammar<ListenerProtocol>(ProtocolGrammar, minimum: 1), usual),
+                Certificates = f.List("certificates", CertificateConfig.Grammar),
+                ClientCertificates = f.Find("clientCertificates", ClientCertificatesConfig.Grammar),
+                ProxyProtocol = f.List("proxyProtocol", NetworkGrammar),
+                Limits = f.Get("limits", ListenerLimitsConfig.Grammar, new()),
+            };
+            if (f.IsReading && address is not null)
+                Check(f, listener);
+            return listener;
+        }));
+
+    private static void Check(RecordFields f, ListenerConfig listener)
+    {
+        var isTls = listener.Address.IsTls;
+        if (!isTls && listener.Protocols.Contains(ListenerProtocol.Http3))
+            f.Report("bad-value", "protocols", "HTTP/3 exists over TLS only", "listen on an `https` address");
+        else if (!isTls && listener.Protocols.Count > 1)
+            f.Report("bad-value", "protocols", "without TLS a listener cannot offer HTTP/1.1 and HTTP/2 on one port", "name one of them, or open two listeners");
+        if (isTls && listener.Address.IsUnix && listener.Protocols.Contains(ListenerProtocol.Http3))
+            f.Report("bad-value", "protocols", "HTTP/3 needs a UDP port, and a Unix socket has none", "remove `http3`");
+        if (isTls && listener.Certificates.Count == 0 && !f.HasFailed("certificates"))
+            f.Report("missing-key", "certificates", "an https address needs certificates", "add `certificates: [{ path: …, keyPath: … }]`");
+        if (!isTls && f.Has("certificates"))
+            f.Report("conflict", "certificates", "an http address has no certificates", "write the address with `https://`, or remove them");
+        if (!isTls && f.Has("clientCertificates"))
+            f.Report("conflict", "clientCertificates", "an http address sees no client certificates", "write the address with `https://`, or remove it");
+        if (listener.ProxyProtocol.Count > 0 && listener.Protocols.Contains(ListenerProtocol.Http3))
+            f.Report("conflict", "proxyProtocol", "the PROXY protocol is for TCP: HTTP/3's packets come without it", "remove `http3`, or open a listener of its own for it");
+        if (listener.ProxyProtocol.Count > 0 && listener.Address.IsUnix)
+            f.Report("conflict", "proxyProtocol", "the peers of a Unix socket have no addresses to trust", "remove it");
+        if (listener.Certificates.SelectMany(c => c.Hosts).GroupBy(h => h, StringComparer.OrdinalIgnoreCase).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            f.Report("conflict", "certificates", $"two certificates are for `{twice.Key}`", "remove one of them");
+    }
 }
 
-/// <summary>Where to listen.</summary>
-/// <param name="Host">An IP address without brackets, <c>localhost</c> (both loopback addresses), or <c>*</c> (every address).</param>
-/// <param name="Port">0 to 65535; 0 takes any free port.</param>
-public sealed record ListenerAddress(string Host, int Port)
+/// <summary>A certificate that the gateway shows.</summary>
+public sealed record CertificateConfig
 {
-    /// <summary>Whether only this machine can reach it.</summary>
-    public bool IsLoopback => Host == "localhost" || (IPAddress.TryParse(Host, out var ip) && IPAddress.IsLoopback(ip));
+    /// <summary>The server names it is shown for: exact, or with <c>*.</c> for one label. Default: every name that no other certificate is for.</summary>
+    public ValueList<string> Hosts { get; init; } = [];
 
-    internal static Grammar<ListenerAddress> Grammar { get; } = new AddressGrammar();
+    /// <summary>A PEM file with the certificate and the intermediate ones after it. Watched: a new content is taken at once, without a connection lost.</summary>
+    public required string Path { get; init; }
 
-    /// <inheritdoc/>
-    public override string ToString() => Host.Contains(':') ? $"http://[{Host}]:{Port}" : $"http://{Host}:{Port}";
+    /// <summary>The PEM file of the private key. Default: it is in <see cref="Path"/> too.</summary>
+    public string? KeyPath { get; init; }
 
-    private sealed class AddressGrammar : Grammar<ListenerAddress>
+    private static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a server name", null, static (string text, out string value) =>
     {
-        private const string Hint = "write `http://ADDRESS:PORT`, such as `http://0.0.0.0:8080` or `http://[::1]:8080`";
+        value = text.ToLowerInvariant();
+        var name = value.StartsWith("*.", StringComparison.Ordinal) ? value[2..] : value;
+        return name.Length is > 0 and <= 253 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
+    }, "write `api.example.com` or `*.example.com`");
 
-        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ListenerAddress value)
-        {
-            value = null!;
-            if (node is not ScalarNode { IsNull: false } scalar)
-            {
-                report.Add("wrong-type", node, path, $"an address is expected, not {node.Kind}", Hint);
-                return false;
-            }
+    internal static Grammar<CertificateConfig> Grammar { get; } = new RecordGrammar<CertificateConfig>(static f => new CertificateConfig
+    {
+        Hosts = f.List("hosts", HostGrammar),
+        Path = f.Require("path", Scalars.FilePath),
+        KeyPath = f.Find("keyPath", Scalars.FilePath),
+    });
+}
 
-            var text = scalar.Text;
-            if (text.StartsWith("https://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("http://unix:", StringComparison.OrdinalIgnoreCase))
-            {
-                report.Add("not-available", node, path, text[4] is 's' or 'S' ? "TLS listeners are not available yet" : "Unix sockets are not available yet", Hint);
-                return false;
-            }
+/// <summary>Whether a client must show a certificate.</summary>
+public enum ClientCertificateMode
+{
+    /// <summary>It may; one that is shown must be right.</summary>
+    Optional,
 
-            if (!text.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || !TrySplit(text["http://".Length..].TrimEnd('/'), out var host, out var port))
-            {
-                report.Add("bad-value", node, path, $"`{scalar.Written}` is not an address to listen on", Hint);
-                return false;
-            }
+    /// <summary>It must, or the handshake fails.</summary>
+    Required,
+}
 
-            if (host is not ("*" or "localhost") && !IPAddress.TryParse(host, out _))
-            {
-                report.Add("bad-value", node, path, $"`{host}` is not an IP address", "listen on an IP address, `localhost` or `*`; choose names with `match.hosts`");
-                return false;
-            }
+/// <summary>Certificates that clients show (mutual TLS).</summary>
+public sealed record ClientCertificatesConfig
+{
+    /// <summary><c>required</c> (default): the handshake fails without one. <c>optional</c>: a client may show none. A certificate that no authority here signed always fails the handshake.</summary>
+    public ClientCertificateMode Mode { get; init; } = ClientCertificateMode.Required;
 
-            value = new ListenerAddress(host, port);
-            return true;
-        }
+    /// <summary>A PEM file with the authorities whose certificates are taken; the machine's own are not. Revocation lists are not asked.</summary>
+    public required string Authorities { get; init; }
 
-        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) =>
-            new() { ["type"] = "string", ["pattern"] = "^http://.+:[0-9]+/?$" };
-
-        private static bool TrySplit(string authority, out string host, out int port)
-        {
-            var colon = authority.LastIndexOf(':');
-            host = colon < 0 ? "" : authority[..colon];
-            port = 0;
-            var isBracketed = host.StartsWith('[') && host.EndsWith(']');
-            if (isBracketed)
-                host = host[1..^1];
-            return host.Length > 0 && isBracketed == host.Contains(':')
-                && int.TryParse(authority.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out port) && port <= 65535;
-        }
-    }
+    internal static Grammar<ClientCertificatesConfig> Grammar { get; } = new RecordGrammar<ClientCertificatesConfig>(static f => new ClientCertificatesConfig
+    {
+        Mode = f.Get("mode", Scalars.Choice([("optional", ClientCertificateMode.Optional), ("required", ClientCertificateMode.Required)]), ClientCertificateMode.Required),
+        Authorities = f.Require("authorities", Scalars.FilePath),
+    });
 }

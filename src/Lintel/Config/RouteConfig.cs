@@ -24,6 +24,9 @@ public sealed record RouteConfig
     /// <summary>The route's policies by name. Absent: <c>defaults.policies</c>; empty: none.</summary>
     public ValueList<string>? Policies { get; init; }
 
+    /// <summary>How much the route takes from clients.</summary>
+    public RouteLimitsConfig Limits { get; init; } = new();
+
     internal static Grammar<RouteConfig> Grammar { get; } = new RecordGrammar<RouteConfig>(static f =>
     {
         f.NotYet("compose", "versions", "timeouts", "retry");
@@ -35,6 +38,7 @@ public sealed record RouteConfig
             Respond = f.Find("respond", RespondConfig.Grammar),
             Transform = f.Get("transform", TransformConfig.Grammar, new()),
             Policies = f.Find("policies", new ListGrammar<string>(Scalars.Name)),
+            Limits = f.Get("limits", RouteLimitsConfig.Grammar, new()),
         };
         string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
         var written = actions.Where(f.Has).ToList();
@@ -43,6 +47,18 @@ public sealed record RouteConfig
         if (written.Count > 1)
             f.Report("conflict", written[1], $"a route has one action, and this one has {string.Join(" and ", written.Select(a => $"`{a}`"))}", "keep one of them");
         return route;
+    });
+}
+
+/// <summary>How much a route takes from clients.</summary>
+public sealed record RouteLimitsConfig
+{
+    /// <summary>A request's body. Default: what the listener takes. Beyond: 413.</summary>
+    public long? Body { get; init; }
+
+    internal static Grammar<RouteLimitsConfig> Grammar { get; } = new RecordGrammar<RouteLimitsConfig>(static f => new RouteLimitsConfig
+    {
+        Body = f.FindValue("body", Scalars.Size(0, 1L << 50)),
     });
 }
 

@@ -23,6 +23,17 @@ internal static class Scalars
 
     public static Grammar<TimeSpan> Duration(TimeSpan minimum, TimeSpan maximum) => new DurationGrammar(minimum, maximum);
 
+    /// <summary>A number of bytes with its unit.</summary>
+    public static Grammar<long> Size(long minimum, long maximum) => new SizeGrammar(minimum, maximum);
+
+    /// <summary>A share, from 0 to 100: <c>10%</c>, <c>0.5%</c>.</summary>
+    public static Grammar<double> Percent { get; } = new ScalarGrammar<double>("a percentage", "^[0-9]+(\\.[0-9]+)?%$", static (string text, out double value) =>
+    {
+        value = 0;
+        return text.Length > 1 && text[^1] == '%' && char.IsAsciiDigit(text[0]) && char.IsAsciiDigit(text[^2])
+            && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value <= 100;
+    }, "write a number with its unit, from `0%` to `100%`, such as `10%` or `0.5%`");
+
     public static Grammar<int> Integer(int minimum, int maximum) => new IntegerGrammar(minimum, maximum);
 
     /// <summary>One of a few words; those in <paramref name="notYet"/> are known but refused.</summary>

@@ -32,6 +32,9 @@ public sealed record ServiceConfig
     /// <summary>The HTTP version spoken to the instances: <c>http1</c> (default) or <c>http2</c>.</summary>
     public ServiceProtocol Protocol { get; init; }
 
+    /// <summary>Whether calls of gRPC-Web clients (browsers) are translated to the service's plain gRPC. Default <c>true</c>, and possible, where <see cref="Protocol"/> is <c>http2</c>; otherwise they pass as they are.</summary>
+    public bool? GrpcWeb { get; init; }
+
     /// <summary>How an instance is chosen: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
     public BalancingKind Balancing { get; init; }
 
@@ -61,15 +64,19 @@ public sealed record ServiceConfig
         new RecordGrammar<ServiceConfig>(static f =>
         {
             f.NotYet("discover", "affinity", "health", "breaker", "retry", "limits");
-            return new ServiceConfig
+            var service = new ServiceConfig
             {
                 Instances = f.Has("discover") ? [] : f.Require("instances", new ListGrammar<InstanceConfig>(InstanceConfig.Grammar, minimum: 1)),
                 Protocol = f.Get("protocol", Scalars.Choice([("http1", ServiceProtocol.Http1), ("http2", ServiceProtocol.Http2)], "http3", "auto"), ServiceProtocol.Http1),
+                GrpcWeb = f.FindValue("grpcWeb", Scalars.Boolean),
                 Balancing = f.Get("balancing", Scalars.Choice([("leastRequests", BalancingKind.LeastRequests), ("roundRobin", BalancingKind.RoundRobin), ("random", BalancingKind.Random)], "consistentHash", "ewma"), BalancingKind.LeastRequests),
                 Host = f.Get("host", HostGrammar, "request"),
                 Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
                 Tls = f.Get("tls", ServiceTlsConfig.Grammar, new()),
             };
+            if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
+                f.Report("bad-value", "grpcWeb", "gRPC-Web can be translated only for a service that speaks HTTP/2", "add `protocol: http2`");
+            return service;
         }));
 }
 
@@ -126,6 +133,10 @@ public sealed record TimeoutsConfig
 
     /// <summary>How long neither side may move a byte. Default 60 s (nginx' <c>proxy_read_timeout</c>), 1 ms to 1 d.</summary>
     public TimeSpan? Idle { get; init; }
+
+    /// <summary>The timeouts in force: what is absent here comes from the defaults, and then from the built-in values.</summary>
+    internal (TimeSpan Connect, TimeSpan Request, TimeSpan Idle) Over(TimeoutsConfig defaults) =>
+        (Connect ?? defaults.Connect ?? DefaultConnect, Request ?? defaults.Request ?? DefaultRequest, Idle ?? defaults.Idle ?? DefaultIdle);
 
     internal static Grammar<TimeoutsConfig> Grammar { get; } = new RecordGrammar<TimeoutsConfig>(static f => new TimeoutsConfig
     {

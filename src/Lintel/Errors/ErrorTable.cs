@@ -27,12 +27,18 @@ public enum RetryScope
 public sealed record ErrorRule(
     GatewayErrorKind Kind, int Status, string Slug, string Title, string? ProxyStatus, ErrorSource Source, RetryScope Retry, LogLevel Level)
 {
+    /// <summary>The status of gRPC that tells a gRPC client the same (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).</summary>
+    public int GrpcStatus { get; init; }
+
     /// <summary>The problem's <c>type</c> (RFC 9457 section 3.1.1): a stable identifier, not an address to fetch.</summary>
     public string Type { get; } = "urn:problem-type:lintel:" + Slug;
 }
 
 /// <summary>The one place that says what each kind of error means to client, log, metrics and attempt loop.</summary>
-/// <remarks>Statuses of upstream failures are the recommended ones of RFC 9209 section 2.3.</remarks>
+/// <remarks>
+/// Statuses of upstream failures are the recommended ones of RFC 9209 section 2.3. The column of gRPC follows what gRPC clients make of these statuses
+/// (its http-grpc-status-mapping.md), but for what that table cannot say: a deadline that is over (4), a value that does not fit (3), a call that was given up (1).
+/// </remarks>
 public static class ErrorTable
 {
     private static readonly ErrorRule[] Rules = Build();
@@ -48,44 +54,50 @@ public static class ErrorTable
     {
         var rules = new ErrorRule[Enum.GetValues<GatewayErrorKind>().Length];
 
-        Client(GatewayErrorKind.BadTarget, 400, "bad-target", "The request target is malformed or ambiguous", "http_request_error");
-        Client(GatewayErrorKind.BadPlaceholder, 400, "bad-placeholder", "A value of the request does not fit the place where it is needed", "http_request_error");
-        Client(GatewayErrorKind.BadRequestBody, 400, "bad-request-body", "The request body could not be read", "http_request_error");
-        Client(GatewayErrorKind.RouteNotFound, 404, "route-not-found", "No route matches this request", null);
-        Client(GatewayErrorKind.MethodNotAllowed, 405, "method-not-allowed", "The method is not allowed here", null);
-        Client(GatewayErrorKind.ClientAborted, 499, "client-aborted", "The client went away", null);
+        Client(GatewayErrorKind.BadTarget, 400, 13, "bad-target", "The request target is malformed or ambiguous", "http_request_error");
+        Client(GatewayErrorKind.BadPlaceholder, 400, 3, "bad-placeholder", "A value of the request does not fit the place where it is needed", "http_request_error");
+        Client(GatewayErrorKind.BadRequestBody, 400, 13, "bad-request-body", "The request body could not be read", "http_request_error");
+        Client(GatewayErrorKind.BadFraming, 400, 13, "bad-framing", "The request is malformed", "http_request_error");
+        Client(GatewayErrorKind.TargetTooLong, 414, 13, "target-too-long", "The request target is too long", "http_request_error");
+        Client(GatewayErrorKind.HeadTooLarge, 431, 13, "head-too-large", "The request's headers are too large", "http_request_error");
+        Client(GatewayErrorKind.BodyTooLarge, 413, 8, "body-too-large", "The request's body is too large", "http_request_error");
+        Client(GatewayErrorKind.RequestTimeout, 408, 4, "request-timeout", "The request came too slowly", "http_request_error");
+        Client(GatewayErrorKind.BadUpgrade, 400, 13, "bad-upgrade", "The request to switch protocols is malformed", "http_request_error");
+        Client(GatewayErrorKind.RouteNotFound, 404, 12, "route-not-found", "No route matches this request", null);
+        Client(GatewayErrorKind.MethodNotAllowed, 405, 12, "method-not-allowed", "The method is not allowed here", null);
+        Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client went away", null);
 
-        Gateway(GatewayErrorKind.LoopDetected, 502, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);
-        Gateway(GatewayErrorKind.NoInstance, 503, "no-instance", "No instance of the service is available", "destination_unavailable", LogLevel.Warning);
-        Gateway(GatewayErrorKind.Unavailable, 503, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);
-        Gateway(GatewayErrorKind.Internal, 500, "internal", "The gateway failed", "proxy_internal_error", LogLevel.Error);
+        Gateway(GatewayErrorKind.LoopDetected, 502, 14, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);
+        Gateway(GatewayErrorKind.NoInstance, 503, 14, "no-instance", "No instance of the service is available", "destination_unavailable", LogLevel.Warning);
+        Gateway(GatewayErrorKind.Unavailable, 503, 14, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);
+        Gateway(GatewayErrorKind.Internal, 500, 13, "internal", "The gateway failed", "proxy_internal_error", LogLevel.Error);
 
-        Upstream(GatewayErrorKind.ConnectionRefused, 502, "connection-refused", "The service refused the connection", "connection_refused", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.ConnectionTimeout, 504, "connection-timeout", "The service could not be connected in time", "connection_timeout", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.Unroutable, 502, "unroutable", "The service cannot be reached", "destination_ip_unroutable", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.DnsError, 502, "dns-error", "The service's name could not be resolved", "dns_error", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.TlsError, 502, "tls-error", "No secure connection to the service could be made", "tls_protocol_error", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.TlsCertificate, 502, "tls-certificate", "The service's certificate is not trusted", "tls_certificate_error", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.ConnectionTerminated, 502, "connection-terminated", "The service closed the connection", "connection_terminated", RetryScope.Idempotent);
-        Upstream(GatewayErrorKind.ProtocolError, 502, "protocol-error", "The service's answer is not valid HTTP", "http_protocol_error", RetryScope.None);
-        Upstream(GatewayErrorKind.ResponseHeadTooLarge, 502, "response-head-too-large", "The service's response head is too large", "http_response_header_section_size", RetryScope.None);
-        Upstream(GatewayErrorKind.ResponseTimeout, 504, "response-timeout", "The service did not answer in time", "http_response_timeout", RetryScope.Idempotent);
-        Upstream(GatewayErrorKind.ResponseIncomplete, 502, "response-incomplete", "The service's answer was cut off", "http_response_incomplete", RetryScope.None);
-        Upstream(GatewayErrorKind.IdleTimeout, 504, "idle-timeout", "The exchange stood still for too long", "connection_read_timeout", RetryScope.None);
-        Upstream(GatewayErrorKind.UpgradeFailed, 502, "upgrade-failed", "The service did not switch protocols", "http_upgrade_failed", RetryScope.None);
+        Upstream(GatewayErrorKind.ConnectionRefused, 502, 14, "connection-refused", "The service refused the connection", "connection_refused", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.ConnectionTimeout, 504, 4, "connection-timeout", "The service could not be connected in time", "connection_timeout", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.Unroutable, 502, 14, "unroutable", "The service cannot be reached", "destination_ip_unroutable", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.DnsError, 502, 14, "dns-error", "The service's name could not be resolved", "dns_error", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.TlsError, 502, 14, "tls-error", "No secure connection to the service could be made", "tls_protocol_error", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.TlsCertificate, 502, 14, "tls-certificate", "The service's certificate is not trusted", "tls_certificate_error", RetryScope.NothingSent);
+        Upstream(GatewayErrorKind.ConnectionTerminated, 502, 14, "connection-terminated", "The service closed the connection", "connection_terminated", RetryScope.Idempotent);
+        Upstream(GatewayErrorKind.ProtocolError, 502, 14, "protocol-error", "The service's answer is not valid HTTP", "http_protocol_error", RetryScope.None);
+        Upstream(GatewayErrorKind.ResponseHeadTooLarge, 502, 14, "response-head-too-large", "The service's response head is too large", "http_response_header_section_size", RetryScope.None);
+        Upstream(GatewayErrorKind.ResponseTimeout, 504, 4, "response-timeout", "The service did not answer in time", "http_response_timeout", RetryScope.Idempotent);
+        Upstream(GatewayErrorKind.DeadlineExceeded, 504, 4, "deadline-exceeded", "The call was not over within the time its client gives it", "http_response_timeout", RetryScope.None);
+        Upstream(GatewayErrorKind.ResponseIncomplete, 502, 14, "response-incomplete", "The service's answer was cut off", "http_response_incomplete", RetryScope.None);
+        Upstream(GatewayErrorKind.IdleTimeout, 504, 4, "idle-timeout", "The exchange stood still for too long", "connection_read_timeout", RetryScope.None);
+        Upstream(GatewayErrorKind.UpgradeFailed, 502, 14, "upgrade-failed", "The service did not switch protocols", "http_upgrade_failed", RetryScope.None);
         return rules;
 
-        void Add(GatewayErrorKind kind, int status, string slug, string title, string? proxyStatus, ErrorSource source, RetryScope retry, LogLevel level) =>
-            rules[(int)kind] = new ErrorRule(kind, status, slug, title, proxyStatus, source, retry, level);
+        void Add(ErrorRule rule) => rules[(int)rule.Kind] = rule;
 
         // The client's own mistakes are no news for the operator: the access log has them.
-        void Client(GatewayErrorKind kind, int status, string slug, string title, string? proxyStatus) =>
-            Add(kind, status, slug, title, proxyStatus, ErrorSource.Client, RetryScope.None, LogLevel.Debug);
+        void Client(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus) =>
+            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Client, RetryScope.None, LogLevel.Debug) { GrpcStatus = grpc });
 
-        void Gateway(GatewayErrorKind kind, int status, string slug, string title, string proxyStatus, LogLevel level) =>
-            Add(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level);
+        void Gateway(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, LogLevel level) =>
+            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level) { GrpcStatus = grpc });
 
-        void Upstream(GatewayErrorKind kind, int status, string slug, string title, string proxyStatus, RetryScope retry) =>
-            Add(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, LogLevel.Warning);
+        void Upstream(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, RetryScope retry) =>
+            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, LogLevel.Warning) { GrpcStatus = grpc });
     }
 }

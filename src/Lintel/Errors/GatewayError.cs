@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http;
+
 namespace Lintel.Errors;
 
 /// <summary>Who is at fault.</summary>
@@ -21,4 +23,12 @@ public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, 
 {
     /// <summary>The table's row of this kind.</summary>
     public ErrorRule Rule => ErrorTable.Get(Kind);
+
+    /// <summary>What the server's refusal to read on means.</summary>
+    internal static GatewayError OfRequestBody(BadHttpRequestException e) => e.StatusCode switch
+    {
+        StatusCodes.Status413PayloadTooLarge => new GatewayError(GatewayErrorKind.BodyTooLarge, Cause: e),
+        StatusCodes.Status408RequestTimeout => new GatewayError(GatewayErrorKind.RequestTimeout, Cause: e),
+        _ => new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e),
+    };
 }

@@ -12,6 +12,21 @@ public enum GatewayErrorKind
     /// <summary>The client's request body could not be read: broken framing, too large, or too slow.</summary>
     BadRequestBody,
 
+    /// <summary>The request's bytes are malformed or could be read in two ways (RFC 9112). The connection closes.</summary>
+    BadFraming,
+
+    /// <summary>The request line is longer than the listener takes.</summary>
+    TargetTooLong,
+
+    /// <summary>The request's headers or trailers are more or longer than the listener takes.</summary>
+    HeadTooLarge,
+
+    /// <summary>The request's body is longer than the route or the listener takes.</summary>
+    BodyTooLarge,
+
+    /// <summary>The request's head or body came too slowly.</summary>
+    RequestTimeout,
+
     /// <summary>No route matches host, path, headers, query, cookies and client.</summary>
     RouteNotFound,
 
@@ -71,4 +86,10 @@ public enum GatewayErrorKind
 
     /// <summary>A defect in the gateway.</summary>
     Internal,
+
+    /// <summary>The client's request to switch protocols cannot be passed on.</summary>
+    BadUpgrade,
+
+    /// <summary>A gRPC call was not over within its own <c>grpc-timeout</c>.</summary>
+    DeadlineExceeded,
 }

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Errors;
 
-/// <summary>Writes every answer that tells of an error the gateway made: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC 9209).</summary>
+/// <summary>Writes every answer that tells of an error the gateway made: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC 9209); for gRPC see <see cref="GrpcAnswer"/>.</summary>
 internal static class ProblemWriter
 {
     /// <summary>The media type of RFC 9457 section 6.1.</summary>
@@ -19,8 +19,15 @@ internal static class ProblemWriter
     /// <param name="error">What to tell. Its cause stays inside.</param>
     /// <param name="proxyName">The gateway's name, the first item of <c>Proxy-Status</c>: a token of RFC 9651.</param>
     /// <param name="traceId">The trace id by which the operator finds the request.</param>
-    public static async ValueTask WriteAsync(HttpResponse response, GatewayError error, string proxyName, string traceId)
+    /// <param name="closes">Whether the connection ends with this answer, because what follows on it cannot be told apart.</param>
+    public static async ValueTask WriteAsync(HttpResponse response, GatewayError error, string proxyName, string traceId, bool closes = false)
     {
+        if (GrpcMediaType.Of(response.HttpContext.Request.ContentType) is { Dialect: not GrpcDialect.None } media)
+        {
+            GrpcAnswer.Write(response, error, proxyName, media);
+            return;
+        }
+
         var rule = error.Rule;
         var allow = response.Headers.Allow;
         response.Clear();
@@ -29,6 +36,8 @@ internal static class ProblemWriter
             response.Headers.Allow = allow;
         if (rule.ProxyStatus is { } type)
             response.Headers["Proxy-Status"] = $"{proxyName}; error={type}";
+        if (closes)
+            response.Headers.Connection = "close";
         response.Headers.CacheControl = "no-store";
 
         var body = new ArrayBufferWriter<byte>(256);

@@ -1,9 +1,11 @@
 using Lintel.Errors;
+using Lintel.Forwarding.Grpc;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Lintel.Forwarding;
 
@@ -22,6 +24,9 @@ internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, G
     /// <summary>Three instances that cannot be connected say enough about a service; the client should not wait for more.</summary>
     private const int MaxAttempts = 3;
 
+    /// <summary>What an attempt that threw is counted as.</summary>
+    private static readonly GatewayError Escaped = new(GatewayErrorKind.Internal);
+
     public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
     {
         var service = plan.Choice.Pick(exchange);
@@ -29,41 +34,60 @@ internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, G
         if (UpstreamRequest.Create(exchange, plan.Path, plan.Query, plan.RequestHeaders, out var refusal) is not { } request)
             return refusal;
 
-        var recorder = plan.Mirror?.Record(exchange);
+        request.Grpc = GrpcCall.Of(exchange);
+        if (request.Grpc is not null || Upgrade.IsAsked(exchange.Context))
+            AllowSilence(exchange.Context);
+        var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
+        var recorder = Upgrade.IsAsked(exchange.Context) ? null : plan.Mirror?.Record(exchange);
         var hasBody = exchange.Context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
-        using var deadline = new CancellationTokenSource(hasBody ? Timeout.InfiniteTimeSpan : service.RequestTimeout, time);
-        var body = hasBody ? new DeadlineBody(exchange.Request, deadline, service.RequestTimeout) : null;
+        using var deadline = new Deadline(service.RequestTimeout, request.Grpc?.Timeout, hasBody, time);
+        var body = hasBody ? new DeadlineBody(exchange.Request, deadline) : null;
+        var tunnel = CountedTunnel.CountFor(exchange.Context);
         var error = await TryInstancesAsync(exchange, service, request, deadline).ConfigureAwait(false);
         body?.Stop();
+        exchange.RequestBytes = (body?.Count ?? 0) + (tunnel?.Received ?? 0);
+        exchange.ResponseBytes = tunnel?.Sent ?? 0;
         if (recorder is not null)
             plan.Mirror!.Send(recorder, request);
+        decoded?.Stop();
         return error;
     }
 
-    private async ValueTask<GatewayError?> TryInstancesAsync(Exchange exchange, Service service, UpstreamRequest request, CancellationTokenSource deadline)
+    /// <summary>A stream of messages may stand still for long: it has the idle timeout, and the listener's slowest rate is for uploads.</summary>
+    private static void AllowSilence(HttpContext context)
+    {
+        if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+            rate.MinDataRate = null;
+    }
+
+    private async ValueTask<GatewayError?> TryInstancesAsync(Exchange exchange, Service service, UpstreamRequest request, Deadline deadline)
     {
         var instance = service.Balancer.Pick();
         List<Instance>? tried = null;
         while (true)
         {
             var error = await TryAsync(exchange, service, instance, request, deadline).ConfigureAwait(false);
-            if (error is null || error.Rule.Retry != RetryScope.NothingSent || exchange.Attempts == MaxAttempts || deadline.IsCancellationRequested || exchange.Response.HasStarted)
+            if (error is null || error.Rule.Retry != RetryScope.NothingSent || exchange.Attempts == MaxAttempts || deadline.IsOver || exchange.Response.HasStarted)
                 return error;
             (tried ??= []).Add(instance);
             if (service.Balancer.PickOther(tried) is not { } other)
                 return error;
+            if (exchange.Span is { } span)
+                RequestSpan.Retried(span, instance.Name, error, exchange.Attempts);
             instance = other;
             exchange.Response.StatusCode = StatusCodes.Status200OK; // the failed attempt left its own
         }
     }
 
-    private async ValueTask<GatewayError?> TryAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, CancellationTokenSource deadline)
+    private async ValueTask<GatewayError?> TryAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
     {
         exchange.Instance = instance.Name;
         exchange.Attempts++;
         var started = time.GetTimestamp();
+        exchange.AttemptTimestamp = started;
+        exchange.AttemptSpan = AttemptSpan.Start(request, service, instance, exchange.Attempts - 1);
         instance.Enter();
-        GatewayError? error = null;
+        GatewayError? error = Escaped;
         try
         {
             error = await forwarder.SendAsync(exchange, service, instance, request, plan.ResponseHeaders, deadline).ConfigureAwait(false);
@@ -73,9 +97,20 @@ internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, G
             instance.Leave();
             var duration = time.GetElapsedTime(started);
             exchange.Upstream += duration;
-            metrics.AttemptEnded(request.Method, service.Name, instance.Address.Host, instance.Address.Port, error is null ? exchange.Response.StatusCode : null, error?.Rule.Slug, duration);
+            int? status = error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null;
+            metrics.AttemptEnded(new AttemptOutcome(request.Method, service.Name, instance.Host, instance.Address.Port, status, error?.Rule.Slug), duration);
+            EndSpan(exchange, status, error);
         }
 
         return error;
+    }
+
+    private static void EndSpan(Exchange exchange, int? status, GatewayError? error)
+    {
+        if (exchange.AttemptSpan is not { } span)
+            return;
+        AttemptSpan.Describe(span, status, error);
+        span.Stop();
+        exchange.AttemptSpan = null;
     }
 }

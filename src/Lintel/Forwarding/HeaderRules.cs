@@ -12,6 +12,9 @@ internal enum HeaderFate
     /// <summary>It belongs to one connection (RFC 9110 section 7.6.1) or is made anew by the gateway.</summary>
     Drop,
 
+    /// <summary>It is passed on as far as its own limits go (W3C Baggage).</summary>
+    Limit,
+
     /// <summary>It tells about the client and is believed from trusted proxies only.</summary>
     KeepIfTrusted,
 }
@@ -35,13 +38,14 @@ internal static class HeaderRules
         .Select(n => KeyValuePair.Create(n, HeaderFate.Drop))
         .Concat(
         [
-            // Answered by the gateway itself: the body is asked for when a connection is there to take it.
+            // Set anew by the forwarder, which knows whether there is a body to wait for.
             KeyValuePair.Create("Expect", HeaderFate.Drop),
 
             // Written anew, from what the gateway itself knows.
             KeyValuePair.Create("Host", HeaderFate.Drop),
             KeyValuePair.Create("Via", HeaderFate.Drop),
             KeyValuePair.Create("Traceparent", HeaderFate.Drop),
+            KeyValuePair.Create("Tracestate", HeaderFate.Drop),
             KeyValuePair.Create("X-Forwarded-For", HeaderFate.Drop),
             KeyValuePair.Create("X-Forwarded-Proto", HeaderFate.Drop),
             KeyValuePair.Create("X-Forwarded-Host", HeaderFate.Drop),
@@ -51,6 +55,7 @@ internal static class HeaderRules
             KeyValuePair.Create("Client-Cert", HeaderFate.Drop),
             KeyValuePair.Create("Client-Cert-Chain", HeaderFate.Drop),
 
+            KeyValuePair.Create("Baggage", HeaderFate.Limit),
             KeyValuePair.Create("X-Real-IP", HeaderFate.KeepIfTrusted),
         ])
         .ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
@@ -72,6 +77,18 @@ internal static class HeaderRules
 
     /// <summary>Whether a response header goes on to the client.</summary>
     public static bool KeepsResponse(string name) => !Response.Contains(name);
+
+    /// <summary>Whether <c>TE</c> says that trailers are welcome: the one meaning of it that survives a hop (RFC 9110 section 10.1.4; gRPC insists on it).</summary>
+    public static bool TakesTrailers(StringValues te)
+    {
+        foreach (var line in te)
+        {
+            if (line is not null && line.Contains("trailers", StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>The names in <c>Connection</c>, which belong to this connection too; <see langword="null"/> where it holds nothing but <c>close</c> and <c>keep-alive</c>.</summary>
     public static HashSet<string>? Nominated(StringValues connection)

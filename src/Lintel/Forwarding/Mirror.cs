@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Lintel.Config;
 using Lintel.Observability;
@@ -53,21 +54,25 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
         // The caller's thread ends its own request first.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var result = "failed";
+        Activity? span = null;
         try
         {
             var instance = service.Balancer.Pick();
+            span = AttemptSpan.Start(request, service, instance, resends: 0);
             using var message = new HttpRequestMessage(new HttpMethod(request.Method), (Uri?)null)
             {
                 Version = service.Config.Protocol == ServiceProtocol.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
                 VersionPolicy = HttpVersionPolicy.RequestVersionExact,
                 Content = body is { } bytes ? new ReadOnlyMemoryContent(bytes) : null,
             };
-            UpstreamMessage.Fill(message, service, instance, request);
+            UpstreamMessage.Fill(message, service, instance, request, span);
             if (message.Content is not null)
                 message.Content.Headers.ContentLength = body!.Value.Length;
             using var deadline = new CancellationTokenSource(service.RequestTimeout, time);
             using var response = await service.Invoker.SendAsync(message, deadline.Token).ConfigureAwait(false);
             result = "sent";
+            if (span is not null)
+                AttemptSpan.Describe(span, (int)response.StatusCode, null);
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException or ObjectDisposedException)
         {
@@ -75,6 +80,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
         }
         finally
         {
+            span?.Stop();
             Interlocked.Decrement(ref _inFlight);
             metrics.Mirrored(service.Name, result);
         }

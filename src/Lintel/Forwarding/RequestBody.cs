@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Forwarding;
 
 /// <summary>A request's body while a forwarder reads it: somebody looks at what passes.</summary>
-internal abstract class RequestBody : Stream
+internal abstract class RequestBody : ForwardOnlyStream
 {
     private readonly HttpRequest _request;
     private readonly Stream _inner;
@@ -15,16 +15,6 @@ internal abstract class RequestBody : Stream
         _inner = request.Body;
         request.Body = this;
     }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <summary>Gives the request its own body back.</summary>
     public void Stop() => _request.Body = _inner;
@@ -39,21 +29,6 @@ internal abstract class RequestBody : Stream
         return count;
     }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("bodies are read asynchronously");
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
     /// <summary>Some of it went by.</summary>
     protected abstract void Passed(ReadOnlySpan<byte> bytes);
 
@@ -61,24 +36,17 @@ internal abstract class RequestBody : Stream
     protected abstract void Ended();
 }
 
-/// <summary>Starts the wait for the response's head when the request is sent whole: an upload may take its time as long as it moves.</summary>
-internal sealed class DeadlineBody(HttpRequest request, CancellationTokenSource deadline, TimeSpan timeout) : RequestBody(request)
+/// <summary>Tells the deadline when the request is sent whole.</summary>
+internal sealed class DeadlineBody(HttpRequest request, Deadline deadline) : RequestBody(request)
 {
-    protected override void Passed(ReadOnlySpan<byte> bytes)
-    {
-    }
+    private long _count;
 
-    protected override void Ended()
-    {
-        try
-        {
-            deadline.CancelAfter(timeout);
-        }
-        catch (ObjectDisposedException)
-        {
-            // The answer came early and the request is over.
-        }
-    }
+    /// <summary>Bytes that went by.</summary>
+    public long Count => Interlocked.Read(ref _count);
+
+    protected override void Passed(ReadOnlySpan<byte> bytes) => Interlocked.Add(ref _count, bytes.Length);
+
+    protected override void Ended() => deadline.BodySent();
 }
 
 /// <summary>Keeps a copy of a request body for a mirror, up to a limit.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Lintel.Services;
 using Microsoft.Extensions.Primitives;
 
@@ -9,12 +10,19 @@ internal static class UpstreamMessage
     /// <summary>Nothing is added to the target: it was normalised and is sent to the letter.</summary>
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
-    public static void Fill(HttpRequestMessage message, Service service, Instance instance, UpstreamRequest request)
+    /// <param name="message">What the HTTP client sends.</param>
+    /// <param name="service">Says what <c>Host</c> is.</param>
+    /// <param name="instance">Where it goes.</param>
+    /// <param name="request">What is sent.</param>
+    /// <param name="span">The attempt's own span, the parent of the service's; <see langword="null"/> where nobody records it.</param>
+    public static void Fill(HttpRequestMessage message, Service service, Instance instance, UpstreamRequest request, Activity? span)
     {
         message.RequestUri = new Uri(instance.Prefix + instance.BasePath + request.PathAndQuery, AsItIs);
         message.Headers.Host = service.HostFor(instance) ?? request.Host;
         foreach (var (name, values) in request.Headers)
             Add(message, name, values);
+        if (request.TellsTrace)
+            message.Headers.TryAddWithoutValidation("traceparent", request.Trace.ToTraceParent(span));
     }
 
     private static void Add(HttpRequestMessage message, string name, StringValues values)

@@ -1,4 +1,6 @@
 using Lintel.Errors;
+using Lintel.Forwarding.Grpc;
+using Lintel.Observability;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
@@ -8,12 +10,14 @@ namespace Lintel.Forwarding;
 /// <summary>What a service is sent, the same for every attempt: all rules applied, nothing left for a forwarder to decide but the framing.</summary>
 internal sealed class UpstreamRequest
 {
-    private UpstreamRequest(string method, string pathAndQuery, string host, List<KeyValuePair<string, StringValues>> headers)
+    private UpstreamRequest(string method, string pathAndQuery, string host, List<KeyValuePair<string, StringValues>> headers, in TraceContext trace, bool tellsTrace)
     {
         Method = method;
         PathAndQuery = pathAndQuery;
         Host = host;
         Headers = headers;
+        Trace = trace;
+        TellsTrace = tellsTrace;
     }
 
     public string Method { get; }
@@ -25,6 +29,15 @@ internal sealed class UpstreamRequest
     public string Host { get; }
 
     public List<KeyValuePair<string, StringValues>> Headers { get; }
+
+    /// <summary>Each attempt, and each copy, writes a <c>traceparent</c> of its own below this one.</summary>
+    public TraceContext Trace { get; }
+
+    /// <summary>Whether <c>traceparent</c> is written at all: a route may remove it, or set another.</summary>
+    public bool TellsTrace { get; }
+
+    /// <summary>The gRPC call that this request is; <see langword="null"/> for any other request.</summary>
+    public GrpcCall? Grpc { get; set; }
 
     /// <summary>Applies path, query and header rules.</summary>
     public static UpstreamRequest? Create(Exchange exchange, UpstreamPath? path, QueryChanges query, HeaderChanges changes, out GatewayError? error)
@@ -40,6 +53,9 @@ internal sealed class UpstreamRequest
         var headers = new List<KeyValuePair<string, StringValues>>(request.Headers.Count + 6);
         CopyHeaders(exchange, changes, headers);
         AddOwnHeaders(exchange, headers);
+        var tellsTrace = !changes.Removes("traceparent");
+        if (tellsTrace && exchange.Trace.State is { } state && !changes.Removes("tracestate"))
+            headers.Add(new("tracestate", state));
         foreach (var (name, template) in changes.Added)
         {
             if (template.RenderForHeader(exchange) is not { } value)
@@ -53,14 +69,14 @@ internal sealed class UpstreamRequest
         }
 
         error = null;
-        return new UpstreamRequest(request.Method, target + query.Apply(exchange), request.Host.Value ?? "", headers);
+        return new UpstreamRequest(request.Method, target + query.Apply(exchange), request.Host.Value ?? "", headers, exchange.Trace, tellsTrace);
     }
 
     private static void CopyHeaders(Exchange exchange, HeaderChanges changes, List<KeyValuePair<string, StringValues>> headers)
     {
         var incoming = exchange.Request.Headers;
         var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(exchange.Context.Connection.RemoteIpAddress);
-        var nominated = HeaderRules.Nominated(incoming.Connection);
+        var nominated = HeaderRules.Nominated(exchange.Framing?.Connection ?? incoming.Connection);
         foreach (var (name, values) in incoming)
         {
             var fate = HeaderRules.OfRequest(name);
@@ -68,19 +84,16 @@ internal sealed class UpstreamRequest
                 continue;
             if (nominated is not null && nominated.Contains(name) && name != "Content-Length")
                 continue;
-            if (!changes.Removes(name))
+            if (changes.Removes(name))
+                continue;
+            if (fate != HeaderFate.Limit)
                 headers.Add(new(name, values));
+            else if (Baggage.Limit(values) is { Count: > 0 } within)
+                headers.Add(new(name, within));
         }
 
-        // The one meaning of TE that survives a hop: the client can take trailers (RFC 9110 section 10.1.4; gRPC insists on it).
-        foreach (var te in incoming.TE)
-        {
-            if (te is not null && te.Contains("trailers", StringComparison.OrdinalIgnoreCase))
-            {
-                headers.Add(new("TE", "trailers"));
-                break;
-            }
-        }
+        if (HeaderRules.TakesTrailers(incoming.TE))
+            headers.Add(new("TE", "trailers"));
     }
 
     private static void AddOwnHeaders(Exchange exchange, List<KeyValuePair<string, StringValues>> headers)
@@ -102,7 +115,6 @@ internal sealed class UpstreamRequest
 
         var via = ViaVersion(request.Protocol) + " " + exchange.Snapshot.Identity.Via;
         headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
-        headers.Add(new("traceparent", exchange.NewTraceParent()));
     }
 
     /// <summary>RFC 7239 section 6: IPv6 addresses stand in brackets and quotes.</summary>

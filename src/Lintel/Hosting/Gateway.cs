@@ -3,7 +3,10 @@ using Lintel.Listeners;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
+using Lintel.Services;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
@@ -15,7 +18,10 @@ public sealed class Gateway : IDisposable
     private readonly ListenerSet? _listeners;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly ILogger<Gateway> _logger;
-    private volatile bool _isStopping;
+    private readonly DateTimeOffset _startedAt;
+    private readonly Readiness _readiness = new();
+    private volatile DrainStatus? _drain;
+    private volatile LoadedConfig? _loaded;
     private AccessLogConfig? _accessLog;
 
     internal Gateway(GatewayParts parts, ListenerSet? listeners, ILogger<Gateway> logger)
@@ -23,36 +29,118 @@ public sealed class Gateway : IDisposable
         _parts = parts;
         _listeners = listeners;
         _logger = logger;
+        _startedAt = parts.Time.GetUtcNow();
     }
 
     /// <summary>The configuration that is being served; <see langword="null"/> before the first one.</summary>
-    public GatewayConfig? Config { get; private set; }
+    public GatewayConfig? Config => _loaded?.Config;
 
-    /// <summary>How the last attempt to take a configuration ended.</summary>
+    /// <summary>What is wrong with the configuration that was read last.</summary>
     public ConfigReport LastReport { get; private set; } = new();
+
+    /// <summary>How the last attempt to take a configuration ended; <see langword="null"/> before the first one.</summary>
+    public ReloadStatus? LastReload { get; private set; }
+
+    /// <summary>Called before a valid configuration goes live: each handler makes ready what it needs for it, or refuses it.</summary>
+    public event Func<ConfigChange, CancellationToken, Task>? Applying;
 
     /// <summary>Called after a new configuration went live, with that configuration.</summary>
     public event Func<GatewayConfig, Task>? Applied;
+
+    /// <summary>Called before the configuration is read again. From the outside it can be told apart from a start by <see cref="Config"/>.</summary>
+    public event Action? Reloading;
+
+    /// <summary>Called after each attempt to take a configuration, with its report: it went live or changed nothing.</summary>
+    public event Action<ConfigReport>? Reloaded;
+
+    /// <summary>The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the files themselves are.</summary>
+    public FallbackStatus? Fallback { get; private set; }
 
     /// <summary>The addresses that are listened on, by listener. Empty inside another host: it has listeners of its own.</summary>
     public IReadOnlyList<(string Name, string Address)> Addresses => _listeners?.Addresses ?? [];
 
     /// <summary>Why no requests should be sent here; empty when the gateway is ready.</summary>
-    public IReadOnlyList<string> NotReadyReasons => _isStopping ? ["stopping"] : Config is null ? ["no configuration"] : [];
+    public IReadOnlyList<string> NotReadyReasons => _readiness.Reasons(_drain is not null ? "stopping" : Config is null ? "no configuration" : null);
 
-    /// <summary>Lines of the access log that were lost since its sink was opened.</summary>
-    public long DroppedAccessLogLines => _parts.AccessLog.Current.Dropped;
+    /// <summary>The gateway as a whole, and the configuration that it serves.</summary>
+    public SnapshotStatus Status
+    {
+        get
+        {
+            var (loaded, drain, now) = (_loaded, _drain, _parts.Time.GetUtcNow());
+            return new SnapshotStatus
+            {
+                Version = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
+                Name = loaded?.Config.Name,
+                State = drain is not null ? GatewayState.Draining : loaded is null ? GatewayState.Starting : GatewayState.Serving,
+                NotReadyReasons = NotReadyReasons,
+                StartedAt = _startedAt,
+                UptimeSeconds = Math.Round((now - _startedAt).TotalSeconds, 3),
+                Drain = drain,
+                LoadedAt = loaded?.At,
+                Files = loaded?.Files ?? [],
+                Hash = loaded?.Hash,
+                Counts = SnapshotCounts.Of(loaded?.Config, _listeners is null ? 0 : loaded?.Config.EffectiveListeners.Count ?? 0),
+                LastReload = LastReload,
+                Fallback = Fallback,
+            };
+        }
+    }
+
+    /// <summary>The routes of the configuration, in its order. Each is made when it is looked at: there may be very many.</summary>
+    public IEnumerable<RouteStatus> Routes => Config is { } config ? config.Routes.Select(r => RouteStatus.Of(r.Key, r.Value, config)) : [];
+
+    /// <summary>The services of the configuration, in its order.</summary>
+    public IEnumerable<ServiceStatus> Services => Config is { } config ? config.Services.Select(s => Look(s.Key, s.Value, config)) : [];
+
+    /// <summary>The listeners of the configuration, in its order. Empty inside another host: it has listeners of its own.</summary>
+    public IReadOnlyList<ListenerStatus> Listeners
+    {
+        get
+        {
+            if (_listeners is null || _loaded is not { } loaded)
+                return [];
+            var bound = _listeners.Addresses;
+            return [.. loaded.Config.EffectiveListeners.Select(l => ListenerStatus.Of(l.Key, l.Value, bound))];
+        }
+    }
+
+    /// <summary>Lines of the access log that were lost since the gateway's start.</summary>
+    public long DroppedAccessLogLines => _parts.AccessLog.Lost;
+
+    /// <summary>The kinds of failure that came since the gateway's start, the last one first; at most 512, of which the one not seen for longest leaves.</summary>
+    public IReadOnlyList<ErrorStatus> Errors => _parts.Errors.Recent;
 
     /// <summary>Serves one request.</summary>
     /// <param name="context">A request from any server of ASP.NET Core.</param>
-    public Task HandleAsync(HttpContext context) => _parts.Pipeline.RunAsync(context);
+    public Task HandleAsync(HttpContext context)
+    {
+        if (_drain is not null)
+            AskToReconnect(context);
+        return _parts.Pipeline.RunAsync(context);
+    }
+
+    /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>
+    /// <param name="name">The route's name.</param>
+    public RouteStatus? FindRoute(string name) => Config is { } config && config.Routes.TryGetValue(name, out var route) ? RouteStatus.Of(name, route, config) : null;
+
+    /// <summary>A service of the configuration; <see langword="null"/> where none has this name.</summary>
+    /// <param name="name">The service's name.</param>
+    public ServiceStatus? FindService(string name) => Config is { } config && config.Services.TryGetValue(name, out var service) ? Look(name, service, config) : null;
+
+    /// <summary>Adds something that the gateway's readiness depends on.</summary>
+    /// <param name="reason">Gives the reason why no requests should be sent here, or <see langword="null"/>. Asked at every probe: quick, never failing, and fit to be shown without a token.</param>
+    /// <returns>Takes it away again when disposed.</returns>
+    public IDisposable AddReadiness(Func<string?> reason) => _readiness.Add(reason);
 
     /// <summary>Reads and checks the configuration without using it.</summary>
     public ConfigReport Validate()
     {
-        var reading = Read();
+        var reading = Check(_parts.Source.Read());
         if (reading.Config is { } config && _parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot)
             snapshot.Retire();
+        if (reading.Config is not null)
+            ListenerSet.Check(reading.Config, reading.Root, reading.Report);
         return reading.Report;
     }
 
@@ -64,16 +152,11 @@ public sealed class Gateway : IDisposable
         await _gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            var started = _parts.Time.GetTimestamp();
-            var reading = Read();
-            var applied = reading.Config is { } config && await TryApplyAsync(config, reading, cancellation).ConfigureAwait(false);
-            LastReport = reading.Report;
-            _parts.Metrics.Reloaded(applied);
-            if (applied)
-                GatewayLog.Applied(_logger, Config!.Routes.Count, Config.Services.Count, (long)_parts.Time.GetElapsedTime(started).TotalMilliseconds);
-            else if (Config is not null) // a refused start throws with the whole report
-                GatewayLog.Refused(_logger, reading.Report.Count, string.Concat(reading.Report.Problems.Select(p => "\n  " + p)));
-            return reading.Report;
+            Reloading?.Invoke();
+            _parts.AccessLog.Current.Reopen(); // SIGHUP is also how logrotate says that it has moved the file
+            var report = await TakeAsync(cancellation).ConfigureAwait(false);
+            Reloaded?.Invoke(report);
+            return report;
         }
         finally
         {
@@ -82,24 +165,147 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>Ends the gateway's own resources; the host calls it last.</summary>
-    public void Dispose() => _gate.Dispose();
+    public void Dispose()
+    {
+        _parts.AccessLog.CloseAsync().GetAwaiter().GetResult(); // its own patience bounds it; another host's requests end after StopAsync
+        _parts.Errors.Dispose();
+        _gate.Dispose();
+    }
 
     /// <summary>Watches the source and takes every change of it, until disposed.</summary>
     internal IDisposable Watch() => _parts.Source.Watch(() => ReloadAsync(CancellationToken.None).GetAwaiter().GetResult());
 
-    /// <summary>Stops being ready, takes no new connections, and waits for requests in flight for as long as the configuration says.</summary>
+    /// <summary>Serves the last good configuration if one is kept. For the start alone: later the configuration before simply goes on.</summary>
+    internal async Task<bool> TryStartFromLastGoodAsync(CancellationToken cancellation)
+    {
+        await _gate.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            if (_parts.Source.ReadKept() is not { } kept)
+                return false;
+            if (kept.Reading.Config is not { } config || !await TryApplyAsync(config, kept.Reading, cancellation).ConfigureAwait(false))
+            {
+                GatewayLog.LastGoodRefused(_logger, kept.FilePath, kept.SavedAt, Lines(kept.Reading.Report));
+                return false;
+            }
+
+            SetFallback(new FallbackStatus(kept.FilePath, kept.SavedAt));
+            GatewayLog.LastGoodServed(_logger, kept.SavedAt, kept.FilePath, LastReport.Count, Lines(LastReport));
+            return true;
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException)
+        {
+            GatewayLog.LastGoodUnreadable(_logger, e.Message);
+            return false;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Stops being ready, after <c>drainDelay</c> takes no new connections, and waits for requests in flight for as long as the configuration says.</summary>
     internal async Task StopAsync()
     {
-        _isStopping = true;
+        var now = _parts.Time.GetUtcNow();
+        var delay = _listeners is null ? TimeSpan.Zero : Config?.DrainDelay ?? TimeSpan.Zero;
+        _drain = new DrainStatus(now, now + delay + (Config?.DrainTimeout ?? TimeSpan.Zero));
+        if (delay > TimeSpan.Zero)
+            await Task.Delay(delay, _parts.Time).ConfigureAwait(false);
         await _gate.WaitAsync().ConfigureAwait(false); // a reload under way ends first; none comes after
         if (_listeners is not null)
             await _listeners.StopAsync(Config?.DrainTimeout ?? TimeSpan.Zero).ConfigureAwait(false);
-        await _parts.AccessLog.ReplaceAsync(AccessLog.Open(new AccessLogConfig { To = "none" })).ConfigureAwait(false);
+        if (_listeners is not null)
+            await _parts.AccessLog.CloseAsync().ConfigureAwait(false);
+        _parts.Errors.Flush();
     }
 
-    private SourceReading Read()
+    private async Task<ConfigReport> TakeAsync(CancellationToken cancellation)
     {
-        var reading = _parts.Source.Read();
+        var started = _parts.Time.GetTimestamp();
+        try
+        {
+            var reading = Check(Config is null ? _parts.Source.Read() : await _parts.Source.ReadSettledAsync(cancellation).ConfigureAwait(false));
+            var applied = reading.Config is { } config && await TryApplyAsync(config, reading, cancellation).ConfigureAwait(false);
+            Note(reading.Report, applied, started);
+            if (applied)
+            {
+                SetFallback(null);
+                GatewayLog.Applied(_logger, Config!.Routes.Count, Config.Services.Count, (long)_parts.Time.GetElapsedTime(started).TotalMilliseconds);
+                Keep(reading);
+            }
+            else if (Config is not null) // a refused start throws with the whole report
+            {
+                GatewayLog.Refused(_logger, reading.Report.Count, Lines(reading.Report));
+            }
+
+            return reading.Report;
+        }
+        catch (Exception e) when (e is not OperationCanceledException && Config is not null)
+        {
+            // A defect while reading must cost the change, never the gateway that runs.
+            var report = new ConfigReport();
+            report.Add(new ConfigProblem("internal", new SourcePosition("gateway", 0, 0), "", $"the configuration could not be taken: {e.Message}", "this is a defect of Lintel: please report it with the log"));
+            Note(report, applied: false, started);
+            GatewayLog.Failed(_logger, e);
+            return report;
+        }
+    }
+
+    private void Note(ConfigReport report, bool applied, long started)
+    {
+        LastReport = report;
+        LastReload = new ReloadStatus
+        {
+            At = _parts.Time.GetUtcNow(),
+            Outcome = applied ? ReloadOutcome.Applied : ReloadOutcome.Refused,
+            DurationMs = Math.Round(_parts.Time.GetElapsedTime(started).TotalMilliseconds, 3),
+            ProblemCount = report.Count,
+            Problems = report.Problems,
+        };
+        _parts.Metrics.Reloaded(applied, _parts.Time.GetUtcNow());
+    }
+
+    private ServiceStatus Look(string name, ServiceConfig service, GatewayConfig config) =>
+        ServiceStatus.Of(name, service, config.Defaults.Timeouts, _parts.Services.Find(name, service, config.Defaults.Timeouts));
+
+    /// <summary>A kept connection is the reason for most requests that meet a closing gateway: its client is told to make a new one, elsewhere.</summary>
+    private static void AskToReconnect(HttpContext context)
+    {
+        if (!HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpProtocol.IsHttp10(context.Request.Protocol))
+            context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose(); // GOAWAY
+        else if (context.Features.Get<IHttpUpgradeFeature>() is not { IsUpgradableRequest: true })
+            context.Response.OnStarting(Close, context.Response); // errors clear the headers that were set before
+
+        static Task Close(object response)
+        {
+            ((HttpResponse)response).Headers.Connection = "close";
+            return Task.CompletedTask;
+        }
+    }
+
+    private static string Lines(ConfigReport report) => string.Concat(report.Problems.Select(p => "\n  " + p));
+
+    private void SetFallback(FallbackStatus? status)
+    {
+        Fallback = status;
+        _parts.Metrics.Fallback(status is not null);
+    }
+
+    private void Keep(SourceReading reading)
+    {
+        try
+        {
+            _parts.Source.Keep(reading);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            GatewayLog.NotKept(_logger, e.Message); // it is served all the same
+        }
+    }
+
+    private SourceReading Check(SourceReading reading)
+    {
         if (_listeners is null && reading.Config is { } config)
         {
             var problems = new ProblemSink(reading.Root, reading.Report);
@@ -115,27 +321,52 @@ public sealed class Gateway : IDisposable
         if (_parts.Compiler.Compile(config, reading.Root, reading.Report) is not { } snapshot)
             return false;
         var log = OpenAccessLog(config, reading);
-        var commit = log is null ? null
-            : _listeners is null ? _ => { }
-        : await _listeners.OpenAsync(config, HandleAsync, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
+        var change = new ConfigChange(config, reading.Root, reading.Report);
+        Action<TimeSpan>? commit = null;
+        try
+        {
+            if (log is not null && Applying is { } applying)
+            {
+                foreach (var handler in applying.GetInvocationList().Cast<Func<ConfigChange, CancellationToken, Task>>())
+                    await change.PrepareAsync(handler, cancellation).ConfigureAwait(false);
+            }
+
+            // At the start every address that cannot be had is told; later, listeners are not touched for a change that is refused already.
+            if (log is not null && (_loaded is null || reading.Report.IsValid))
+                commit = await OpenListenersAsync(config, reading, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (commit is null)
+                await change.RollBackAsync(e => GatewayLog.RollbackFailed(_logger, e)).ConfigureAwait(false);
+        }
+
         if (log is null || commit is null)
         {
             snapshot.Retire();
             if (log is not null && log != _parts.AccessLog.Current)
-                await log.DisposeAsync().ConfigureAwait(false);
+                log.Discard();
             return false;
         }
 
         // From here on nothing can fail. New listeners answered 503 or by the old snapshot until this line.
         _parts.Snapshots.Swap(snapshot);
-        Config = config;
+        _loaded = new LoadedConfig(config, _parts.Time.GetUtcNow(), ConfigHash.Of(reading.Root), [.. reading.Contents.Keys.Order(StringComparer.Ordinal)]);
         commit(config.DrainTimeout);
+        await change.CommitAsync(e => GatewayLog.CommitFailed(_logger, e)).ConfigureAwait(false);
         _accessLog = config.Observability.AccessLog;
         if (log != _parts.AccessLog.Current)
-            await _parts.AccessLog.ReplaceAsync(log).ConfigureAwait(false);
+            _parts.AccessLog.Replace(log);
         if (Applied is { } applied)
             await applied(config).ConfigureAwait(false);
         return true;
+    }
+
+    private async ValueTask<Action<TimeSpan>?> OpenListenersAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
+    {
+        if (_listeners is not null)
+            return await _listeners.OpenAsync(config, HandleAsync, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
+        return reading.Report.IsValid ? static _ => { } : null;
     }
 
     private AccessLog? OpenAccessLog(GatewayConfig config, SourceReading reading)
@@ -144,26 +375,21 @@ public sealed class Gateway : IDisposable
             return _parts.AccessLog.Current;
         try
         {
-            return AccessLog.Open(config.Observability.AccessLog);
+            return _parts.AccessLog.Open(config.Observability.AccessLog);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             new ProblemSink(reading.Root, reading.Report).Add("file", KeyPath.Root["observability"]["accessLog"]["to"], $"the access log cannot be opened: {e.Message}");
-            return null;
         }
+        catch (FormatException e)
+        {
+            new ProblemSink(reading.Root, reading.Report).Add("bad-template", KeyPath.Root["observability"]["accessLog"]["format"], e.Message);
+        }
+
+        return null;
     }
 }
 
 /// <summary>What a gateway is made of.</summary>
 internal sealed record GatewayParts(
-    GatewaySource Source, SnapshotCompiler Compiler, SnapshotHolder Snapshots, RoutePipeline Pipeline, AccessLogSlot AccessLog, GatewayMetrics Metrics, TimeProvider Time);
-
-/// <summary>Log lines of the gateway: event ids 1200 to 1299.</summary>
-internal static partial class GatewayLog
-{
-    [LoggerMessage(EventId = 1200, Level = LogLevel.Information, Message = "Configuration applied: {Routes} routes, {Services} services, {Milliseconds} ms")]
-    public static partial void Applied(ILogger logger, int routes, int services, long milliseconds);
-
-    [LoggerMessage(EventId = 1201, Level = LogLevel.Error, Message = "Configuration refused, the one before goes on; problems: {Count}{Problems}")]
-    public static partial void Refused(ILogger logger, int count, string problems);
-}
+    GatewaySource Source, ServiceRegistry Services, SnapshotCompiler Compiler, SnapshotHolder Snapshots, RoutePipeline Pipeline, AccessLogSlot AccessLog, ErrorLog Errors, GatewayMetrics Metrics, TimeProvider Time);

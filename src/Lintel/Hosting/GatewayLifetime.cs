@@ -12,7 +12,7 @@ internal sealed class GatewayLifetime(Gateway gateway) : IHostedService, IDispos
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var report = await gateway.ReloadAsync(cancellationToken).ConfigureAwait(false);
-        if (!report.IsValid)
+        if (!report.IsValid && !(IsOfTheFiles(report) && await gateway.TryStartFromLastGoodAsync(cancellationToken).ConfigureAwait(false)))
             throw new ConfigException(report);
         _watch = gateway.Watch();
     }
@@ -22,6 +22,9 @@ internal sealed class GatewayLifetime(Gateway gateway) : IHostedService, IDispos
         _watch?.Dispose();
         return gateway.StopAsync();
     }
+
+    /// <summary>A port that is taken is no fault of the files: the last good ones would most likely want it too.</summary>
+    private static bool IsOfTheFiles(ConfigReport report) => report.Problems.Any(p => p.Code != "listen");
 
     public void Dispose() => _watch?.Dispose();
 }

@@ -6,6 +6,7 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -20,7 +21,7 @@ public static class LintelServiceCollectionExtensions
     /// <param name="services">The host's services.</param>
     /// <param name="files">YAML or JSON files, each overlaying the ones before.</param>
     public static IServiceCollection AddLintel(this IServiceCollection services, params string[] files) =>
-        Add(services, s => new GatewaySource.Files(files, ConfigSurroundings.Process, s.GetRequiredService<TimeProvider>()), ownsListeners: false);
+        Add(services, s => ReadFiles(s, files), ownsListeners: false);
 
     /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by a section of its configuration. Reloads of it are taken while it runs.</summary>
     /// <param name="services">The host's services.</param>
@@ -38,7 +39,35 @@ public static class LintelServiceCollectionExtensions
     /// <param name="services">The host's services.</param>
     /// <param name="files">YAML or JSON files, each overlaying the ones before.</param>
     public static IServiceCollection AddLintelServer(this IServiceCollection services, params string[] files) =>
-        Add(services, s => new GatewaySource.Files(files, ConfigSurroundings.Process, s.GetRequiredService<TimeProvider>()), ownsListeners: true);
+        Add(services, s => ReadFiles(s, files), ownsListeners: true);
+
+    /// <summary>Keeps the files of every configuration that goes live, and starts from the last such files when the given ones are broken or missing. Secrets that the files draw on are not kept.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="folder">Where they are kept, one file for each set of configuration files.</param>
+    public static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) => services.AddSingleton(new LastGoodFolder(folder));
+
+    /// <summary>Lets the Kestrel servers of this host accept connections as Lintel's own listeners do: while file descriptors are scarce, new connections wait.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="usesReserve">Whether the servers may use the descriptors that listeners leave to everything else; for operators' addresses.</param>
+    public static IServiceCollection AddLintelTransport(this IServiceCollection services, bool usesReserve)
+    {
+        services.TryAddSingleton(usesReserve ? DescriptorReserve.None() : DescriptorReserve.OfThisProcess());
+        AddTransport(services);
+        return services.AddSingleton<IConnectionListenerFactory>(s => s.GetRequiredService<AcceptTransport>());
+    }
+
+    private static void AddTransport(IServiceCollection services)
+    {
+        services.TryAddSingleton(_ => DescriptorReserve.OfThisProcess());
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<AcceptTransport>();
+    }
+
+    private static GatewaySource.Files ReadFiles(IServiceProvider services, string[] files)
+    {
+        var lastGood = services.GetService<LastGoodFolder>() is { } kept ? new LastGood(kept.Path, files) : null;
+        return new GatewaySource.Files(files, ConfigSurroundings.Process, services.GetRequiredService<TimeProvider>(), lastGood);
+    }
 
     private static IServiceCollection Add(IServiceCollection services, Func<IServiceProvider, GatewaySource> source, bool ownsListeners)
     {
@@ -47,11 +76,11 @@ public static class LintelServiceCollectionExtensions
 
         // YARP tells of every failure too; the pipeline's line has all of it.
         services.Configure<LoggerFilterOptions>(o => o.AddFilter("Yarp.ReverseProxy.Forwarder", LogLevel.None));
-        services.TryAddSingleton(TimeProvider.System);
+        AddTransport(services);
         services.TryAddSingleton(Random.Shared);
         services.TryAddSingleton(source);
         services.TryAddSingleton<GatewayMetrics>();
-        services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>()));
+        services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>(), s.GetRequiredService<GatewayMetrics>()));
         services.TryAddSingleton(s => Create(s, ownsListeners));
         services.AddHostedService<GatewayLifetime>();
         return services;
@@ -62,18 +91,24 @@ public static class LintelServiceCollectionExtensions
         var time = services.GetRequiredService<TimeProvider>();
         var metrics = services.GetRequiredService<GatewayMetrics>();
         var snapshots = new SnapshotHolder();
-        var accessLog = new AccessLogSlot();
+        var accessLog = new AccessLogSlot(time, services.GetRequiredService<ILogger<AccessLog>>());
+        var errors = new ErrorLog(time, services.GetRequiredService<ILogger<ErrorLog>>());
+        metrics.ObserveLostLines(() => accessLog.Lost);
         var parts = new GatewayParts(
             services.GetRequiredService<GatewaySource>(),
+            services.GetRequiredService<ServiceRegistry>(),
             new SnapshotCompiler(
                 services.GetRequiredService<ServiceRegistry>(),
-                new RouteParts(new YarpForwarder(services.GetRequiredService<IHttpForwarder>()), metrics, time, services.GetRequiredService<Random>())),
+                new RouteParts(new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time), metrics, time, services.GetRequiredService<Random>())),
             snapshots,
-            new RoutePipeline(snapshots, accessLog, metrics, time, services.GetRequiredService<ILogger<RoutePipeline>>()),
+            new RoutePipeline(snapshots, accessLog, errors, metrics, time),
             accessLog,
+            errors,
             metrics,
             time);
         var listeners = ownsListeners ? new ListenerSet(services, time, services.GetRequiredService<ILogger<ListenerSet>>()) : null;
         return new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());
     }
+
+    private sealed record LastGoodFolder(string Path);
 }

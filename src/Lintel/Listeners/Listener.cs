@@ -1,30 +1,43 @@
 using System.Net;
+using System.Net.Quic;
+using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
+using Lintel.Listeners.Framing;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Lintel.Listeners;
 
 /// <summary>One listening address: a Kestrel of its own, so that it opens, fails and drains without touching its neighbours.</summary>
 internal sealed class Listener : IAsyncDisposable
 {
-    private static readonly ConnectionHeaderEncoding ConnectionHeader = new();
+    /// <summary>Kestrel's grace before it measures rates: enough for a round trip by satellite and a retransmission.</summary>
+    private static readonly TimeSpan RateGrace = TimeSpan.FromSeconds(5);
 
-    private readonly KestrelServer _server;
+    /// <summary>Where the system does not tell its limit: systemd's default.</summary>
+    private const long UnknownDescriptors = 524_288;
 
-    private Listener(ListenerConfig config, KestrelServer server)
+    private readonly WebApplication _application;
+    private readonly IServer _server;
+    private readonly ListenerTls? _tls;
+
+    private Listener(ListenerConfig config, WebApplication application, ListenerTls? tls)
     {
         Config = config;
-        _server = server;
+        _application = application;
+        _server = application.Services.GetRequiredService<IServer>();
+        _tls = tls;
     }
 
     public ListenerConfig Config { get; }
@@ -34,70 +47,143 @@ internal sealed class Listener : IAsyncDisposable
 
     /// <summary>Opens the address.</summary>
     /// <exception cref="IOException">It is taken, or cannot be had.</exception>
+    /// <exception cref="CryptographicException">A certificate's file cannot be used.</exception>
     public static async Task<Listener> OpenAsync(ListenerConfig config, RequestDelegate handle, IServiceProvider services, CancellationToken cancellation)
     {
-        var logging = services.GetRequiredService<ILoggerFactory>();
-        var options = new KestrelServerOptions
-        {
-            ApplicationServices = services,
-            AddServerHeader = false,
-            RequestHeaderEncodingSelector = static name => name == "Connection" ? ConnectionHeader : Encoding.Latin1, // bytes pass through as they came
-            ResponseHeaderEncodingSelector = static _ => Encoding.Latin1,
-        };
-        options.Limits.MaxRequestBodySize = null; // the services' own concern: bodies stream through
-        Listen(options, config);
-        var server = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(new SocketTransportOptions()), logging), logging);
+        var tls = config.Address.IsTls ? new ListenerTls(config, ReadCertificates(config)) : null;
+        if (config.Protocols.Contains(ListenerProtocol.Http3) && !QuicListener.IsSupported)
+            ListenerLog.NoQuic(services.GetRequiredService<ILogger<Listener>>(), config.Address.ToString());
+        RemoveDeadSocket(config.Address);
+        var application = Build(config, tls, services);
+        var listener = new Listener(config, application, tls);
         try
         {
-            await server.StartAsync(new Application(handle, services.GetRequiredService<IServiceScopeFactory>()), cancellation).ConfigureAwait(false);
-            return new Listener(config, server);
+            await listener._server.StartAsync(new GatewayApplication(handle, services.GetRequiredService<IServiceScopeFactory>()), cancellation).ConfigureAwait(false);
+            return listener;
         }
-        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or SocketException or InvalidOperationException)
         {
-            server.Dispose();
+            await application.DisposeAsync().ConfigureAwait(false);
             throw new IOException(e.GetBaseException().Message, e);
         }
     }
 
+    /// <summary>Reads a listener's certificates anew, for <see cref="Use"/>.</summary>
+    /// <exception cref="CryptographicException">A file cannot be used.</exception>
+    public static CertificateStore ReadCertificates(ListenerConfig config)
+    {
+        try
+        {
+            return new CertificateStore(config);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CryptographicException(e.Message, e);
+        }
+    }
+
+    /// <summary>Shows these certificates from the next handshake on.</summary>
+    public void Use(CertificateStore certificates) => _tls!.Replace(certificates);
+
     /// <summary>Takes no new connections, closes idle ones, and waits for the others until the token is canceled; then cuts them off.</summary>
     public Task StopAsync(CancellationToken deadline) => _server.StopAsync(deadline);
 
-    public ValueTask DisposeAsync()
-    {
-        _server.Dispose();
-        return default;
-    }
+    public ValueTask DisposeAsync() => _application.DisposeAsync();
 
-    private static void Listen(KestrelServerOptions options, ListenerConfig config)
+    /// <summary>The application is only the box that Kestrel's parts come in: it never runs.</summary>
+    private static WebApplication Build(ListenerConfig config, ListenerTls? tls, IServiceProvider services)
     {
-        void Protocols(ListenOptions listen) =>
-            listen.Protocols = config.Protocols.Contains(ListenerProtocol.Http2) ? HttpProtocols.Http2 : HttpProtocols.Http1;
-
-        var (host, port) = config.Address;
-        if (host == "*")
-            options.ListenAnyIP(port, Protocols);
-        else if (host == "localhost" && port != 0)
-            options.ListenLocalhost(port, Protocols);
-        else
-            options.Listen(host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(host), port, Protocols);
-    }
-
-    /// <summary>Hands requests straight to the pipeline. Contexts are kept with their connection, as ASP.NET Core's own hosting does.</summary>
-    private sealed class Application(RequestDelegate handle, IServiceScopeFactory scopes) : IHttpApplication<DefaultHttpContext>
-    {
-        public DefaultHttpContext CreateContext(IFeatureCollection contextFeatures)
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(services.GetRequiredService<ILoggerFactory>());
+        if (services.GetService<System.Diagnostics.Metrics.IMeterFactory>() is { } meters)
+            builder.Services.AddSingleton(meters);
+        builder.Services.AddSingleton<IConnectionListenerFactory>(services.GetRequiredService<AcceptTransport>());
+        var kestrel = builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
+        if (config.Protocols.Contains(ListenerProtocol.Http3) && QuicListener.IsSupported)
+            kestrel.UseQuic();
+        var time = services.GetRequiredService<TimeProvider>();
+        kestrel.ConfigureKestrel(o =>
         {
-            if (contextFeatures is not IHostContextContainer<DefaultHttpContext> container)
-                return new DefaultHttpContext(contextFeatures) { ServiceScopeFactory = scopes };
-            if (container.HostContext is { } kept)
-                kept.Initialize(contextFeatures);
-            else
-                container.HostContext = new DefaultHttpContext(contextFeatures) { ServiceScopeFactory = scopes };
-            return container.HostContext;
+            o.AddServerHeader = false;
+            o.RequestHeaderEncodingSelector = static _ => Encoding.Latin1; // bytes pass through as they came
+            o.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
+            Limit(o.Limits, config.Limits, services.GetRequiredService<DescriptorReserve>());
+            Listen(o, config, l => Configure(l, config, tls, time));
+        });
+        return builder.Build();
+    }
+
+    private static void Limit(KestrelServerLimits kestrel, ListenerLimitsConfig limits, DescriptorReserve descriptors)
+    {
+        kestrel.MaxRequestBodySize = limits.Body;
+        kestrel.MaxConcurrentConnections = limits.Connections ?? Math.Max(64, (descriptors.Limit ?? UnknownDescriptors) * 45 / 100);
+        kestrel.MaxRequestLineSize = limits.RequestLine + 2;
+        kestrel.MaxRequestHeadersTotalSize = limits.Headers;
+        kestrel.MaxRequestHeaderCount = limits.HeaderCount;
+        kestrel.MaxRequestBufferSize = Math.Max(kestrel.MaxRequestBufferSize ?? 0, 2 * (limits.Headers + limits.RequestLine));
+        kestrel.KeepAliveTimeout = limits.KeepAlive;
+        kestrel.RequestHeadersTimeout = limits.HeadTimeout + TimeSpan.FromSeconds(5); // HTTP/1.1's comes before it, from FramingGuard, with an answer
+        kestrel.MinRequestBodyDataRate = limits.MinRequestRate == 0 ? null : new MinDataRate(limits.MinRequestRate, RateGrace);
+        kestrel.MinResponseDataRate = limits.MinResponseRate == 0 ? null : new MinDataRate(limits.MinResponseRate, RateGrace);
+        kestrel.Http2.MaxStreamsPerConnection = limits.Streams;
+        kestrel.Http2.MaxRequestHeaderFieldSize = Math.Max(limits.RequestLine, limits.Headers);
+
+        // A peer that has vanished without a word is noticed although streams are open: gRPC's advice for servers.
+        kestrel.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(60);
+        kestrel.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
+    }
+
+    private static void Listen(KestrelServerOptions options, ListenerConfig config, Action<ListenOptions> configure)
+    {
+        var (host, port) = (config.Address.Host, config.Address.Port);
+        if (config.Address.IsUnix)
+            options.ListenUnixSocket(host, configure);
+        else if (host == "*")
+            options.ListenAnyIP(port, configure);
+        else if (host == "localhost" && port != 0)
+            options.ListenLocalhost(port, configure);
+        else
+            options.Listen(host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(host), port, configure);
+    }
+
+    /// <summary>The steps of a connection, outermost first: whom it comes from, TLS, framing, HTTP.</summary>
+    private static void Configure(ListenOptions listen, ListenerConfig config, ListenerTls? tls, TimeProvider time)
+    {
+        listen.Protocols = config.Protocols.Aggregate(HttpProtocols.None, (all, one) => all | one switch
+        {
+            ListenerProtocol.Http1 => HttpProtocols.Http1,
+            ListenerProtocol.Http2 => HttpProtocols.Http2,
+            _ => QuicListener.IsSupported ? HttpProtocols.Http3 : HttpProtocols.None,
+        });
+        if (config.ProxyProtocol.Count > 0)
+        {
+            var proxies = new ProxyProtocol(new TrustedProxies(config.ProxyProtocol), config.Limits.HandshakeTimeout, time);
+            ((IConnectionBuilder)listen).Use(proxies.Use);
         }
 
-        public Task ProcessRequestAsync(DefaultHttpContext context) => handle(context);
+        if (tls is not null)
+            listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = tls.HandshakeAsync, HandshakeTimeout = config.Limits.HandshakeTimeout });
+        if (config.Protocols.Contains(ListenerProtocol.Http1))
+            ((IConnectionBuilder)listen).Use(next => GuardedConnection.Use(next, config.Limits, time));
+    }
 
-        public void DisposeContext(DefaultHttpContext context, Exception? exception) => context.Uninitialize();
+    /// <summary>A process that was killed leaves its socket's file behind, and nobody could ever bind to it again.</summary>
+    private static void RemoveDeadSocket(ListenerAddress address)
+    {
+        if (!address.IsUnix || !File.Exists(address.Host))
+            return;
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(address.Host));
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            File.Delete(address.Host);
+        }
+        catch (SocketException)
+        {
+            // Not a socket, or not ours to look at: binding says what is wrong.
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Lintel.Config;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -25,17 +26,25 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
     /// <returns>What to call when the new configuration goes live; <see langword="null"/> on failure.</returns>
     public async Task<Action<TimeSpan>?> OpenAsync(GatewayConfig config, RequestDelegate handle, MapNode source, ConfigReport report, CancellationToken cancellation)
     {
-        var wanted = config.Listeners.Count > 0 ? config.Listeners : new ValueMap<ListenerConfig> { ["default"] = ListenerConfig.Default };
+        var wanted = config.EffectiveListeners;
         var opened = new Dictionary<string, Listener>(StringComparer.Ordinal);
         var replaced = new List<Listener>();
+        var renewed = new List<(Listener Listener, CertificateStore Certificates)>();
         foreach (var (name, listener) in wanted)
         {
-            if (_running.GetValueOrDefault(name)?.Config == listener)
-                continue;
+            var path = KeyPath.Root["listeners"][name];
             try
             {
+                if (_running.TryGetValue(name, out var running) && running.Config == listener)
+                {
+                    // Its settings are the same; its certificates' files may not be.
+                    if (listener.Address.IsTls)
+                        renewed.Add((running, Listener.ReadCertificates(listener)));
+                    continue;
+                }
+
                 // An address that goes on under another name or with other protocols must be let go before it can be taken again.
-                var before = _running.Values.FirstOrDefault(r => r.Config.Address == listener.Address && listener.Address.Port != 0);
+                var before = _running.Values.FirstOrDefault(r => r.Config.Address.IsSamePlace(listener.Address));
                 if (before is not null)
                 {
                     replaced.Add(before);
@@ -46,17 +55,41 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
             }
             catch (IOException e)
             {
-                var path = KeyPath.Root["listeners"][name];
-                report.Add("listen", path.Locate(source), path, $"cannot listen on {listener.Address}: {e.Message}", "is another process, or another Lintel, using this port?");
+                report.Add("listen", path.Locate(source), path, $"cannot listen on {listener.Address}: {e.Message}", listener.Address.IsUnix ? "is another process listening there, and may this one write to the folder?" : "is another process, or another Lintel, using this port?");
+            }
+            catch (CryptographicException e)
+            {
+                ReportCertificates(e, path, source, report);
             }
         }
 
         if (report.IsValid)
-            return drain => Commit(wanted, opened, replaced, drain);
+            return drain =>
+            {
+                foreach (var (listener, certificates) in renewed)
+                    listener.Use(certificates);
+                Commit(wanted, opened, replaced, drain);
+            };
         foreach (var listener in opened.Values)
             Close(listener, TimeSpan.Zero);
         await ReopenAsync(replaced, handle, cancellation).ConfigureAwait(false);
         return null;
+    }
+
+    /// <summary>Reads what listeners will need besides their addresses, without opening anything.</summary>
+    public static void Check(GatewayConfig config, MapNode source, ConfigReport report)
+    {
+        foreach (var (name, listener) in config.Listeners.Where(l => l.Value.Address.IsTls))
+        {
+            try
+            {
+                _ = Listener.ReadCertificates(listener);
+            }
+            catch (CryptographicException e)
+            {
+                ReportCertificates(e, KeyPath.Root["listeners"][name], source, report);
+            }
+        }
     }
 
     /// <summary>Closes everything and waits until it is closed.</summary>
@@ -70,6 +103,12 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         }
 
         await Task.WhenAll(_closing).ConfigureAwait(false);
+    }
+
+    private static void ReportCertificates(CryptographicException e, KeyPath listener, MapNode source, ConfigReport report)
+    {
+        var path = listener["certificates"];
+        report.Add("file", path.Locate(source), path, $"the certificates cannot be used: {e.Message}", "they are PEM files, not encrypted; the key belongs to the certificate");
     }
 
     private void Commit(ValueMap<ListenerConfig> wanted, Dictionary<string, Listener> opened, List<Listener> replaced, TimeSpan drain)
@@ -118,7 +157,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                 lock (_running)
                     _running[_running.First(r => r.Value == old).Key] = again;
             }
-            catch (IOException e)
+            catch (Exception e) when (e is IOException or CryptographicException)
             {
                 ListenerLog.ReopenFailed(logger, old.Config.Address.ToString(), e.Message);
             }
@@ -140,4 +179,7 @@ internal static partial class ListenerLog
 {
     [LoggerMessage(EventId = 1100, Level = LogLevel.Critical, Message = "The listener on {Address} could not be opened again after a refused reload: {Reason}")]
     public static partial void ReopenFailed(ILogger logger, string address, string reason);
+
+    [LoggerMessage(EventId = 1101, Level = LogLevel.Warning, Message = "HTTP/3 is off on {Address}: the library libmsquic is not installed; HTTP/1.1 and HTTP/2 are offered as configured")]
+    public static partial void NoQuic(ILogger logger, string address);
 }

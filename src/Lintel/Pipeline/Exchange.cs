@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using Lintel.Config;
+using Lintel.Observability;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 
@@ -10,8 +12,8 @@ internal sealed class Exchange
 {
     private Captures _captures;
     private Candidate<Route>? _candidate;
-    private string? _traceId;
-    private ActivityContext _parentContext;
+    private TraceContext _trace;
+    private bool _hasTrace;
     private IPAddress? _clientAddress;
     private bool _hasClientAddress;
 
@@ -20,6 +22,9 @@ internal sealed class Exchange
     public Snapshot Snapshot { get; private set; } = null!;
 
     public long StartTimestamp { get; private set; }
+
+    /// <summary>What the connection's bytes say of the request; <see langword="null"/> where another server, or HTTP/2, has checked them.</summary>
+    public RequestFraming? Framing { get; private set; }
 
     public RequestTarget RequestTarget { get; set; }
 
@@ -36,35 +41,50 @@ internal sealed class Exchange
     /// <summary>Time spent in attempts.</summary>
     public TimeSpan Upstream { get; set; }
 
+    /// <summary>Bytes of the request's body that were read from the client.</summary>
+    public long RequestBytes { get; set; }
+
+    /// <summary>Bytes of the response's body that were handed to the client's connection.</summary>
+    public long ResponseBytes { get; set; }
+
+    /// <summary>How a gRPC call ended, for the log; <see langword="null"/> where it is no such call, or nobody said.</summary>
+    public int? GrpcStatus { get; set; }
+
+    /// <summary>The response has begun, and its trailers tell of the error: there is nothing to cut off.</summary>
+    public bool IsErrorTold { get; set; }
+
     public HttpRequest Request => Context.Request;
 
     public HttpResponse Response => Context.Response;
 
     /// <summary>The id by which logs, problems and services know the request: the client's own trace, or a new one.</summary>
-    public string TraceId
+    public string TraceId => Trace.TraceId.ToHexString();
+
+    /// <summary>Where the request stands in its trace: what its attempts are children of.</summary>
+    public TraceContext Trace
     {
         get
         {
-            if (_traceId is null)
-            {
-                if (!ActivityContext.TryParse(Context.Request.Headers.TraceParent, null, out _parentContext))
-                    _parentContext = new ActivityContext(ActivityTraceId.CreateRandom(), default, ActivityTraceFlags.None);
-                _traceId = _parentContext.TraceId.ToHexString();
-            }
+            if (!_hasTrace)
+                Trace = Snapshot.Tracing?.Parent != TraceParent.Ignore && TraceContext.TryParse(Request.Headers.TraceParent, Request.Headers.TraceState, out var client) ? client : TraceContext.NewRoot();
+            return _trace;
+        }
 
-            return _traceId;
+        set
+        {
+            _trace = value;
+            _hasTrace = true;
         }
     }
 
-    /// <summary>The <c>traceparent</c> for the next hop, with a parent id of its own (W3C Trace Context).</summary>
-    public string NewTraceParent()
-    {
-        var traceId = TraceId;
-        return $"00-{traceId}-{ActivitySpanId.CreateRandom().ToHexString()}-{(byte)_parentContext.TraceFlags:x2}";
-    }
+    /// <summary>The request's span, where somebody records it.</summary>
+    public Activity? Span { get; set; }
 
-    /// <summary>Whether the trace is the client's own and not made here.</summary>
-    public bool HasClientTrace => TraceId.Length > 0 && _parentContext.SpanId != default;
+    /// <summary>The span of the attempt under way, where somebody records it.</summary>
+    public Activity? AttemptSpan { get; set; }
+
+    /// <summary>When the attempt under way began.</summary>
+    public long AttemptTimestamp { get; set; }
 
     /// <summary>The client's address behind trusted proxies; <see langword="null"/> where the connection has none (Unix sockets).</summary>
     public IPAddress? ClientAddress
@@ -86,6 +106,7 @@ internal sealed class Exchange
         Context = context;
         Snapshot = snapshot;
         StartTimestamp = timestamp;
+        Framing = context.Features.Get<RequestFraming>();
     }
 
     public void Matched(ref readonly RouteLookup<Route> lookup)
@@ -106,14 +127,23 @@ internal sealed class Exchange
     {
         Context = null!;
         Snapshot = null!;
+        Framing = null;
         RequestTarget = default;
         _candidate = null;
-        _traceId = null;
+        _trace = default;
+        _hasTrace = false;
+        Span = null;
+        AttemptSpan = null;
+        AttemptTimestamp = 0;
         _clientAddress = null;
         _hasClientAddress = false;
         Service = null;
         Instance = null;
         Attempts = 0;
         Upstream = default;
+        RequestBytes = 0;
+        ResponseBytes = 0;
+        GrpcStatus = null;
+        IsErrorTold = false;
     }
 }

@@ -6,5 +6,6 @@ namespace Lintel.Pipeline;
 /// <param name="Name">Its name in the configuration.</param>
 /// <param name="Template">Its first path as it was written: <c>http.route</c> of metrics.</param>
 /// <param name="Allowed">Path spellings it allows.</param>
+/// <param name="BodyLimit">The longest body in bytes; <see langword="null"/> for the listener's own limit.</param>
 /// <param name="Target">What it does.</param>
-internal sealed record Route(string Name, string Template, PathTraits Allowed, Target Target);
+internal sealed record Route(string Name, string Template, PathTraits Allowed, long? BodyLimit, Target Target);

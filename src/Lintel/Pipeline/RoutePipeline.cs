@@ -3,13 +3,12 @@ using Lintel.Observability;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.ObjectPool;
 
 namespace Lintel.Pipeline;
 
 /// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom.</summary>
-internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot accessLog, GatewayMetrics metrics, TimeProvider time, ILogger<RoutePipeline> logger)
+internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot accessLog, ErrorLog errors, GatewayMetrics metrics, TimeProvider time)
 {
     private static readonly GatewayIdentity Nobody = new("lintel", "lintel");
 
@@ -21,19 +20,25 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         var started = time.GetTimestamp();
         if (snapshots.Enter() is not { } snapshot)
         {
-            await ProblemWriter.WriteAsync(context.Response, new GatewayError(GatewayErrorKind.Unavailable), Nobody.Name, "").ConfigureAwait(false);
+            var unavailable = new GatewayError(GatewayErrorKind.Unavailable);
+            errors.Record(unavailable, route: null, service: null, instance: null, traceId: "");
+            await ProblemWriter.WriteAsync(context.Response, unavailable, Nobody.Name, "").ConfigureAwait(false);
             return;
         }
 
         var exchange = _exchanges.Get();
         exchange.Begin(context, snapshot, started);
-        metrics.RequestStarted();
+        var body = ResponseBody.CountFor(context);
+        metrics.RequestStarted(context.Request.Method, context.Request.Scheme);
+        RequestSpan.Start(exchange);
         GatewayError? error;
         try
         {
-            error = Match(exchange) ?? CheckLoop(exchange);
+            error = exchange.Framing?.Refusal ?? Match(exchange) ?? CheckLoop(exchange) ?? CheckBody(exchange);
             if (error is null)
                 error = await exchange.Route!.Target.RunAsync(exchange).ConfigureAwait(false);
+            if (error is not null && exchange.Framing?.Refusal is { } refusal)
+                error = refusal; // whatever the target made of it: the body went wrong underway
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -41,7 +46,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         }
         catch (BadHttpRequestException e)
         {
-            error = new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e);
+            error = GatewayError.OfRequestBody(e);
         }
         catch (Exception e)
         {
@@ -50,7 +55,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
 
         if (error is not null)
             await AnswerAsync(exchange, error).ConfigureAwait(false);
+        exchange.ResponseBytes += body.Count;
         Complete(exchange, error);
+        exchange.Span?.Stop();
         exchange.End();
         _exchanges.Return(exchange);
         snapshot.Leave();
@@ -66,7 +73,15 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         exchange.RequestTarget = target;
 
         var lookup = default(RouteLookup<Route>);
-        exchange.Snapshot.Routes.Find(context.Request, target.Path, ref lookup);
+        var method = context.Request.Method;
+        if (context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
+        {
+            if (!"websocket".Equals(connect.Protocol, StringComparison.OrdinalIgnoreCase))
+                return new GatewayError(GatewayErrorKind.BadUpgrade, "of extended CONNECT only the protocol `websocket` is served");
+            method = HttpMethods.Get; // what the same handshake is in HTTP/1.1 (RFC 8441 section 5)
+        }
+
+        exchange.Snapshot.Routes.Find(context.Request, target.Path, method, ref lookup);
         switch (lookup.Outcome)
         {
             case RouteOutcome.NotFound:
@@ -94,6 +109,16 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         return null;
     }
 
+    /// <summary>A body that says how long it is need not be begun when that is too long.</summary>
+    private static GatewayError? CheckBody(Exchange exchange)
+    {
+        if (exchange.Context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false } || exchange.Context.Features.Get<IHttpMaxRequestBodySizeFeature>() is not { } limit)
+            return null;
+        if (exchange.Route!.BodyLimit is { } own && !limit.IsReadOnly)
+            limit.MaxRequestBodySize = own;
+        return exchange.Request.ContentLength > limit.MaxRequestBodySize ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit.MaxRequestBodySize} bytes are taken here") : null;
+    }
+
     /// <summary>RFC 9110 section 7.6.3: items of protocol, name and optional comment.</summary>
     private static bool NamesUs(string via, string name)
     {
@@ -110,7 +135,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     private static async ValueTask AnswerAsync(Exchange exchange, GatewayError error)
     {
         var context = exchange.Context;
-        if (error.Kind == GatewayErrorKind.ClientAborted || context.RequestAborted.IsCancellationRequested)
+        if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted || context.RequestAborted.IsCancellationRequested)
             return;
         if (context.Response.HasStarted)
         {
@@ -121,13 +146,17 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
 
         try
         {
-            await ProblemWriter.WriteAsync(context.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId).ConfigureAwait(false);
+            await ProblemWriter.WriteAsync(context.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error)).ConfigureAwait(false);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             // The client left while it was being told.
         }
     }
+
+    /// <summary>Whether what follows on the connection cannot be told apart, or would have to be read to its end first.</summary>
+    private static bool Closes(Exchange exchange, GatewayError error) =>
+        exchange.Framing is { } framing && (framing.Refusal is not null || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout);
 
     /// <summary>Metrics, error log and access log: always, whatever happened before.</summary>
     private void Complete(Exchange exchange, GatewayError? error)
@@ -136,22 +165,40 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         var request = context.Request;
         var duration = time.GetElapsedTime(exchange.StartTimestamp);
         var status = error is { Kind: GatewayErrorKind.ClientAborted } ? error.Rule.Status : context.Response.StatusCode;
-        metrics.RequestEnded(request.Method, request.Scheme, ProtocolVersion(request.Protocol), status, exchange.Route?.Template, error?.Rule.Slug, duration);
+        var protocol = ProtocolVersion(request.Protocol);
+        metrics.RequestEnded(new RequestOutcome(request.Method, request.Scheme, protocol, status, exchange.Route?.Template, exchange.Service, error?.Rule), duration, exchange.Upstream);
+        if (exchange.Span is { } span)
+            RequestSpan.Describe(span, exchange, status, protocol, error);
         if (error is not null)
-            PipelineLog.RequestFailed(logger, error.Rule.Level, error.Rule.Slug, exchange.Route?.Name ?? "-", exchange.Service ?? "-", exchange.Instance ?? "-", exchange.TraceId, error.Detail ?? Summary(error.Cause), LoggedCause(error));
+            errors.Record(error, exchange.Route?.Name, exchange.Service, exchange.Instance, exchange.TraceId);
+        WriteAccessLine(exchange, status, duration, error);
+    }
 
-        var log = accessLog.Current;
-        if (!log.IsEnabled)
-            return;
-        log.Write(new AccessRecord
+    private void WriteAccessLine(Exchange exchange, int status, TimeSpan duration, GatewayError? error)
+    {
+        AccessLog log;
+        do
+        {
+            log = accessLog.Current;
+            if (!log.IsEnabled || !log.Keeps(status, error is not null, exchange.TraceId))
+                return;
+        }
+        while (!log.TryWrite(Record(exchange, log.Headers, status, duration, error))); // a reload came between: the next log takes it
+    }
+
+    private AccessRecord Record(Exchange exchange, string[] headers, int status, TimeSpan duration, GatewayError? error)
+    {
+        var request = exchange.Request;
+        return new AccessRecord
         {
             Time = time.GetUtcNow(),
             TraceId = exchange.TraceId,
             Method = request.Method,
-            Path = exchange.RequestTarget.Path ?? "",
-            Host = request.Host.Value ?? "",
+            Path = exchange.RequestTarget.Path ?? RefusedPath(exchange),
+            Query = exchange.RequestTarget.Query ?? "",
+            Host = request.Headers.Host.ToString(),
             Protocol = request.Protocol,
-            Client = exchange.ClientAddress?.ToString() ?? "-",
+            Client = exchange.ClientAddress,
             Status = status,
             Duration = duration,
             Route = exchange.Route?.Name,
@@ -159,15 +206,21 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
             Instance = exchange.Instance,
             Upstream = exchange.Upstream,
             Attempts = exchange.Attempts,
+            RequestBytes = exchange.RequestBytes,
+            ResponseBytes = exchange.ResponseBytes,
             Error = error?.Rule.Slug,
             UserAgent = request.Headers.UserAgent is [{ } agent, ..] ? agent : null,
-        });
+            Headers = headers.Length == 0 ? null : Array.ConvertAll(headers, name => request.Headers[name]),
+        };
     }
 
-    /// <summary>A defect needs its stack; a service that is down needs a sentence, not forty lines a request.</summary>
-    private static Exception? LoggedCause(GatewayError error) => error.Kind == GatewayErrorKind.Internal ? error.Cause : null;
-
-    private static string Summary(Exception? cause) => cause is null ? "" : cause.GetBaseException().Message;
+    /// <summary>What could not be normalised, without what may be a query.</summary>
+    private static string RefusedPath(Exchange exchange)
+    {
+        var raw = exchange.Context.Features.Get<IHttpRequestFeature>()!.RawTarget;
+        var end = raw.AsSpan().IndexOfAny('?', '#');
+        return end < 0 ? raw : raw[..end];
+    }
 
     private static string ProtocolVersion(string protocol) => protocol switch
     {
@@ -176,11 +229,4 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         "HTTP/3" => "3",
         _ => "1.0",
     };
-}
-
-/// <summary>Log lines of the pipeline: event ids 1000 to 1099.</summary>
-internal static partial class PipelineLog
-{
-    [LoggerMessage(EventId = 1000, Message = "{Error}: route {Route}, service {Service}, instance {Instance}, trace {TraceId}: {Detail}")]
-    public static partial void RequestFailed(ILogger logger, LogLevel level, string error, string route, string service, string instance, string traceId, string detail, Exception? cause);
 }

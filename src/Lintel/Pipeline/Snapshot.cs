@@ -1,3 +1,4 @@
+using Lintel.Config;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -19,6 +20,12 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
     public GatewayIdentity Identity { get; } = identity;
 
     public TrustedProxies TrustedProxies { get; } = trustedProxies;
+
+    /// <summary>Which traces are recorded; <see langword="null"/> leaves it to whoever listens to the activity source.</summary>
+    public TracingConfig? Tracing { get; init; }
+
+    /// <summary>Whether forwarded answers tell how long they took.</summary>
+    public bool ServerTiming { get; init; }
 
     public bool TryEnter()
     {

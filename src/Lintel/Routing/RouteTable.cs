@@ -106,14 +106,21 @@ internal sealed class RouteTable<TRoute>
     /// <param name="request">For method, host and conditions.</param>
     /// <param name="path">The normalised path.</param>
     /// <param name="lookup">The result.</param>
-    public void Find(HttpRequest request, string path, ref RouteLookup<TRoute> lookup)
+    public void Find(HttpRequest request, string path, ref RouteLookup<TRoute> lookup) => Find(request, path, request.Method, ref lookup);
+
+    /// <summary>Finds the route of a request that is to be taken for one of another method.</summary>
+    /// <param name="request">For host and conditions.</param>
+    /// <param name="path">The normalised path.</param>
+    /// <param name="method">Upper case.</param>
+    /// <param name="lookup">The result.</param>
+    public void Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
     {
-        Find(request, path, request.Method, ref lookup);
+        FindOnHosts(request, path, method, ref lookup);
         if (lookup.Outcome == RouteOutcome.MethodNotAllowed && lookup.Allowed!.Contains(HttpMethods.Get))
             lookup.Allowed.Add(HttpMethods.Head);
     }
 
-    private void Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
+    private void FindOnHosts(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
     {
         if (_hasExactHosts || _wildcardHosts.Length > 0)
         {

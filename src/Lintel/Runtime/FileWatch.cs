@@ -19,13 +19,14 @@ internal sealed class FileWatch : IDisposable
     private readonly Dictionary<string, FileSystemWatcher> _watchers = new(StringComparer.Ordinal);
     private UInt128 _told;
     private UInt128 _seen;
+    private bool _isHinted;
     private bool _disposed;
 
     public FileWatch(Func<(IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders)> watched, Action changed, TimeProvider time)
     {
         _watched = watched;
         _changed = changed;
-        _told = _seen = Fingerprint();
+        _told = _seen = Fingerprint(watched()) ?? default;
         WatchFolders();
         _timer = time.CreateTimer(_ => Look(), null, Patience, Patience);
     }
@@ -44,11 +45,17 @@ internal sealed class FileWatch : IDisposable
 
     private void Look()
     {
+        (IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders) watched;
+        UInt128 now;
         lock (_lock)
         {
+            _isHinted = false;
             if (_disposed)
                 return;
-            var now = Fingerprint();
+            watched = _watched();
+            if (Fingerprint(watched) is not { } seen)
+                return;
+            now = seen;
             var isSettled = now == _seen;
             _seen = now;
             if (now == _told)
@@ -70,7 +77,10 @@ internal sealed class FileWatch : IDisposable
 
             // The change may have brought other includes with it.
             WatchFolders();
-            _told = _seen = Fingerprint();
+            if (Fingerprint(watched) == now)
+                _told = _seen = Fingerprint(_watched()) ?? now;
+            else
+                _timer.Change(Settle, Patience); // somebody wrote while it was being taken: that is another change
         }
     }
 
@@ -78,8 +88,11 @@ internal sealed class FileWatch : IDisposable
     {
         lock (_lock)
         {
-            if (!_disposed)
-                _timer.Change(Settle, Patience);
+            // The first event of a storm counts: a log that is written in the same folder must not put the look off for ever.
+            if (_disposed || _isHinted)
+                return;
+            _isHinted = true;
+            _timer.Change(Settle, Patience);
         }
     }
 
@@ -112,31 +125,48 @@ internal sealed class FileWatch : IDisposable
         }
     }
 
-    /// <summary>Names, sizes and content of everything that is watched.</summary>
-    private UInt128 Fingerprint()
+    /// <summary>Names and content of everything that is watched; <see langword="null"/> while the process cannot look because it has no file descriptor left.</summary>
+    private static UInt128? Fingerprint((IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders) watched)
     {
-        var (files, folders) = _watched();
+        var (files, folders) = watched;
         var hash = new XxHash128();
-        foreach (var folder in folders.Where(Directory.Exists))
+        try
         {
-            foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
-                hash.Append(System.Text.Encoding.UTF8.GetBytes(file));
-        }
+            foreach (var folder in folders.Where(Directory.Exists))
+            {
+                foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+                    hash.Append(System.Text.Encoding.UTF8.GetBytes(file));
+            }
 
-        foreach (var file in files.Order(StringComparer.Ordinal))
+            foreach (var file in files.Order(StringComparer.Ordinal))
+            {
+                hash.Append(System.Text.Encoding.UTF8.GetBytes(file));
+                Append(hash, file);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            hash.Append(System.Text.Encoding.UTF8.GetBytes(file));
-            try
-            {
-                using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-                hash.Append(stream);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                hash.Append("missing"u8);
-            }
+            if (IsOutOfDescriptors(e))
+                return null;
+            hash.Append("unreadable"u8);
         }
 
         return hash.GetCurrentHashAsUInt128();
     }
+
+    private static void Append(XxHash128 hash, string file)
+    {
+        try
+        {
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            hash.Append(stream);
+        }
+        catch (Exception e) when ((e is IOException && !IsOutOfDescriptors(e)) || e is UnauthorizedAccessException)
+        {
+            hash.Append("missing"u8);
+        }
+    }
+
+    /// <summary>EMFILE and ENFILE: on Unix an <see cref="IOException"/> carries the system's number.</summary>
+    private static bool IsOutOfDescriptors(Exception e) => e.HResult is 23 or 24;
 }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using Lintel.Config;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Primitives;
@@ -5,15 +6,38 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Runtime;
 
 /// <summary>What one reading yielded. The configuration is <see langword="null"/> where nothing could be made of it.</summary>
-internal sealed record SourceReading(GatewayConfig? Config, MapNode Root, ConfigReport Report);
+internal sealed record SourceReading(GatewayConfig? Config, MapNode Root, ConfigReport Report)
+{
+    /// <summary>The files as they are written, by full path; empty where the source is no file.</summary>
+    public IReadOnlyDictionary<string, byte[]> Contents { get; init; } = ReadOnlyDictionary<string, byte[]>.Empty;
+}
+
+/// <summary>What a reading of the last good configuration yielded.</summary>
+internal sealed record KeptReading(SourceReading Reading, DateTimeOffset SavedAt, string FilePath);
 
 /// <summary>Where the configuration comes from: files, <c>IConfiguration</c>, or code.</summary>
 internal abstract class GatewaySource
 {
     public abstract SourceReading Read();
 
+    /// <summary>Reads once nobody is writing: a program that writes a file empties it first, and half of a configuration may well be a valid one.</summary>
+    public virtual Task<SourceReading> ReadSettledAsync(CancellationToken cancellation) => Task.FromResult(Read());
+
     /// <summary>Calls back whenever reading again may yield something else, until disposed.</summary>
     public abstract IDisposable Watch(Action changed);
+
+    /// <summary>Is told of what went live, and keeps it if this source keeps anything.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    public virtual void Keep(SourceReading reading)
+    {
+    }
+
+    /// <summary>Reads what was kept; <see langword="null"/> where nothing is.</summary>
+    /// <exception cref="InvalidDataException">It is damaged.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public virtual KeptReading? ReadKept() => null;
 
     /// <summary>Gives the tree its meaning: the one way from a document to a configuration.</summary>
     protected static SourceReading Interpret(ConfigDocument document)
@@ -25,20 +49,60 @@ internal abstract class GatewaySource
     }
 
     /// <summary>Files, each overlaying the ones before.</summary>
-    internal sealed class Files(IReadOnlyList<string> files, ConfigSurroundings surroundings, TimeProvider time) : GatewaySource
+    internal sealed class Files(IReadOnlyList<string> files, ConfigSurroundings surroundings, TimeProvider time, LastGood? lastGood = null) : GatewaySource
     {
+        /// <summary>Emptying a file and writing it are a few milliseconds apart at most.</summary>
+        private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(50);
+
         private IReadOnlyCollection<string> _watched = [.. files.Select(Path.GetFullPath)];
         private IReadOnlyCollection<string> _folders = [];
+
+        // The files that held something when they went live: a program that writes a file empties it first, a full disk leaves it so.
+        private HashSet<string> _written = [];
 
         public override SourceReading Read()
         {
             var document = ConfigDocument.Load(files, surroundings);
-            _watched = document.Files;
+            foreach (var file in document.Contents.Where(c => _written.Contains(c.Key) && IsBlank(c.Value)).Select(c => c.Key))
+                document.Report.Add(new ConfigProblem("empty", new SourcePosition(file, 1, 1), "", "the file is empty, and what is served was not read from an empty one", "is it being written, or is the disk full? write `{}` if it is meant to hold nothing"));
+            var reading = Interpret(document) with { Contents = document.Contents };
+            _watched = [.. document.Files, .. reading.Config?.Files ?? []];
             _folders = document.Folders;
-            return Interpret(document);
+            return reading;
+        }
+
+        /// <summary>Young files are looked at again, but not for ever: one that is always being written is read as it is.</summary>
+        public override async Task<SourceReading> ReadSettledAsync(CancellationToken cancellation)
+        {
+            for (var round = 0; ; round++)
+            {
+                while (round < 40 && _watched.Any(IsYoung))
+                {
+                    await Task.Delay(Quiet, time, cancellation).ConfigureAwait(false);
+                    round++;
+                }
+
+                var reading = Read();
+                if (round >= 40 || !_watched.Any(IsYoung))
+                    return reading;
+            }
         }
 
         public override IDisposable Watch(Action changed) => new FileWatch(() => (_watched, _folders), changed, time);
+
+        public override void Keep(SourceReading reading)
+        {
+            _written = [.. reading.Contents.Where(c => !IsBlank(c.Value)).Select(c => c.Key)];
+            lastGood?.Keep(reading.Contents, time.GetUtcNow());
+        }
+
+        public override KeptReading? ReadKept() => lastGood?.Read() is { } kept
+            ? new KeptReading(Interpret(ConfigDocument.Load(files, surroundings.With(kept))), kept.SavedAt, lastGood.FilePath)
+            : null;
+
+        private static bool IsBlank(byte[] content) => content.AsSpan().IndexOfAnyExcept(" \t\r\n"u8) < 0;
+
+        private bool IsYoung(string file) => time.GetUtcNow().UtcDateTime - File.GetLastWriteTimeUtc(file) is var age && age >= TimeSpan.Zero && age < Quiet;
     }
 
     /// <summary>A section of .NET's configuration system.</summary>

@@ -41,7 +41,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             scope.Problems.Add("conflict", path["transform"], "`transform` changes what is forwarded, and this route forwards nothing", "remove it; `respond` has `headers` of its own");
         if (target is null || conditions is null)
             return null;
-        var route = new Route(name, templates[0].Text, allowed, target);
+        var route = new Route(name, templates[0].Text, allowed, config.Limits.Body, target);
         return new RouteEntry<Route>(name, route, config.Match.Hosts, templates, parameters.Names, [.. config.Match.Methods], conditions);
     }
 

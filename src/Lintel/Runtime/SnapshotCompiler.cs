@@ -32,7 +32,11 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             ReportConflict(first, second, problems);
 
         if (report.IsValid)
-            return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired));
+            return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired))
+            {
+                Tracing = config.Observability.Tracing,
+                ServerTiming = config.Observability.ServerTiming,
+            };
         Release(acquired);
         return null;
     }
@@ -105,7 +109,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         {
             var other = taken.Find(t => Overlap(t.Address, address));
             if (other.Name is not null)
-                problems.Add("port-taken", path, $"{Quote(name)} and {Quote(other.Name)} both listen on port {address.Port}", "give one of them another port");
+                problems.Add("port-taken", path, $"{Quote(name)} and {Quote(other.Name)} both listen on {(address.IsUnix ? address.Host : $"port {address.Port}")}", "give one of them another address");
             taken.Add((name, address));
         }
     }
@@ -113,7 +117,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     private static string Quote(string name) => name.Contains(' ') ? name : $"`{name}`";
 
     private static bool Overlap(ListenerAddress a, ListenerAddress b) =>
-        a.Port == b.Port && a.Port != 0 && (a.Host == b.Host || IsAny(a.Host) || IsAny(b.Host) || (a.IsLoopback && b.IsLoopback && (a.Host == "localhost" || b.Host == "localhost")));
+        a.IsUnix || b.IsUnix ? a.Host == b.Host : a.Port == b.Port && a.Port != 0 && (a.Host == b.Host || IsAny(a.Host) || IsAny(b.Host) || (a.IsLoopback && b.IsLoopback && (a.Host == "localhost" || b.Host == "localhost")));
 
     private static bool IsAny(string host) => host is "*" or "0.0.0.0" or "::";
 }

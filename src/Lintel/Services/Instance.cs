@@ -10,6 +10,7 @@ internal sealed class Instance
     public Instance(InstanceConfig config)
     {
         Address = config.Address;
+        Host = config.Address.IdnHost;
         Weight = config.Weight;
         Authority = config.Address.Authority;
         BasePath = config.Address.AbsolutePath.TrimEnd('/');
@@ -21,6 +22,9 @@ internal sealed class Instance
     }
 
     public Uri Address { get; }
+
+    /// <summary>The host of its address as the HTTP handler connects to it, and as metrics and spans name it: IPv6 without brackets.</summary>
+    public string Host { get; }
 
     /// <summary>Its address as the log shows it.</summary>
     public string Name { get; }

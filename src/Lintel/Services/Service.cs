@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Observability;
 
 namespace Lintel.Services;
 
@@ -9,19 +10,18 @@ internal sealed class Service : IDisposable
 
     /// <summary>Builds a service, taking over from the one before what did not change: connections, and instances with their counts.</summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
-    public Service(string name, ServiceConfig config, TimeoutsConfig defaults, Service? previous, Random random)
+    public Service(string name, ServiceConfig config, TimeoutsConfig defaults, ServiceCertificates certificates, Service? previous, Random random, GatewayMetrics metrics)
     {
         Name = name;
         Config = config;
         Defaults = defaults;
-        RequestTimeout = config.Timeouts.Request ?? defaults.Request ?? TimeoutsConfig.DefaultRequest;
-        IdleTimeout = config.Timeouts.Idle ?? defaults.Idle ?? TimeoutsConfig.DefaultIdle;
+        Certificates = certificates.Fingerprint();
+        (var connect, RequestTimeout, IdleTimeout) = config.Timeouts.Over(defaults);
         Instances = [.. config.Instances.Select(i => previous?.Instances.FirstOrDefault(p => p.Fits(i)) ?? new Instance(i))];
         Balancer = Balancer.Create(config.Balancing, Instances, random);
 
-        var client = new UpstreamClientConfig(
-            config.Protocol, config.Tls, config.Instances[0].Address.Scheme == Uri.UriSchemeHttps, config.Timeouts.Connect ?? defaults.Connect ?? TimeoutsConfig.DefaultConnect);
-        _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client);
+        var client = new UpstreamClientConfig(config.Protocol, config.Tls, ServiceCertificates.UsesTls(config), connect, Certificates);
+        _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, metrics);
     }
 
     public string Name { get; }
@@ -30,15 +30,23 @@ internal sealed class Service : IDisposable
 
     public TimeoutsConfig Defaults { get; }
 
+    /// <summary>Fingerprint of the certificate files' content.</summary>
+    public string Certificates { get; }
+
     public TimeSpan RequestTimeout { get; }
 
     public TimeSpan IdleTimeout { get; }
+
+    /// <summary>Whether calls of gRPC-Web become plain gRPC for this service.</summary>
+    public bool TranslatesGrpcWeb => Config.Protocol == ServiceProtocol.Http2 && (Config.GrpcWeb ?? true);
 
     public Instance[] Instances { get; }
 
     public Balancer Balancer { get; }
 
     public HttpMessageInvoker Invoker => _client.Invoker;
+
+    public int OpenConnections(Instance instance) => _client.OpenConnections(instance);
 
     /// <summary>The <c>Host</c> for an instance; <see langword="null"/> to keep the client's.</summary>
     public string? HostFor(Instance instance) => Config.Host switch

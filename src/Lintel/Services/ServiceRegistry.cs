@@ -1,29 +1,55 @@
 using Lintel.Config;
+using Lintel.Observability;
 
 namespace Lintel.Services;
 
 /// <summary>Owns what must outlive a reload. A service lives as long as a snapshot uses it; an equal configuration gets the same service again.</summary>
 /// <remarks>Thread rule: every member takes the lock; none is on the request path.</remarks>
-internal sealed class ServiceRegistry(Random random) : IDisposable
+internal sealed class ServiceRegistry : IDisposable
 {
     private readonly Lock _lock = new();
+    private readonly Random _random;
+    private readonly GatewayMetrics _metrics;
     private readonly Dictionary<string, Service> _newest = new(StringComparer.Ordinal);
     private readonly Dictionary<Service, int> _uses = [];
 
+    /// <param name="random">For balancing.</param>
+    /// <param name="metrics">Is told what the instances have to do, whenever it asks.</param>
+    public ServiceRegistry(Random random, GatewayMetrics metrics)
+    {
+        _random = random;
+        _metrics = metrics;
+        metrics.Observe(Observe);
+    }
+
     /// <summary>The service of this name and configuration, with one more user. Each call is followed by one <see cref="Release"/>.</summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
+    /// <exception cref="IOException">A certificate's file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">A certificate's file may not be read.</exception>
     public Service Acquire(string name, ServiceConfig config, TimeoutsConfig defaults)
     {
+        var certificates = ServiceCertificates.Read(config);
         lock (_lock)
         {
             var existing = _newest.GetValueOrDefault(name);
-            var service = existing is not null && existing.Config == config && existing.Defaults == defaults
+            var service = existing is not null && existing.Config == config && existing.Defaults == defaults && existing.Certificates == certificates.Fingerprint()
                 ? existing
-                : new Service(name, config, defaults, existing, random);
+                : new Service(name, config, defaults, certificates, existing, _random, _metrics);
             _newest[name] = service;
             _uses[service] = _uses.GetValueOrDefault(service) + 1;
             return service;
         }
+    }
+
+    /// <summary>The running service of this name and configuration; <see langword="null"/> where there is none. The caller only looks at it.</summary>
+    public Service? Find(string name, ServiceConfig config, TimeoutsConfig defaults)
+    {
+        lock (_lock)
+        {
+            return _newest.GetValueOrDefault(name) is { } newest && Fits(newest) ? newest : _uses.Keys.FirstOrDefault(s => s.Name == name && Fits(s));
+        }
+
+        bool Fits(Service service) => service.Config == config && service.Defaults == defaults;
     }
 
     /// <summary>One user fewer. The last one closes the service's connections.</summary>
@@ -45,6 +71,13 @@ internal sealed class ServiceRegistry(Random random) : IDisposable
         }
 
         service.Dispose();
+    }
+
+    /// <summary>The instances of the newest generation of each service: an older one only ends its last requests.</summary>
+    private List<InstanceUse> Observe()
+    {
+        lock (_lock)
+            return [.. _newest.Values.SelectMany(s => s.Instances.Select(i => new InstanceUse(s.Name, i.Host, i.Address.Port, i.Active, s.OpenConnections(i))))];
     }
 
     public void Dispose()

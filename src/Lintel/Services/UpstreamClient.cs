@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -7,11 +9,17 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Lintel.Config;
 using Lintel.Errors;
+using Lintel.Observability;
 
 namespace Lintel.Services;
 
 /// <summary>What a service's connections depend on. A reload that leaves it alone keeps the connections.</summary>
-internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect);
+/// <param name="Protocol">The HTTP version.</param>
+/// <param name="Tls">How TLS is made.</param>
+/// <param name="UsesTls">Whether there is TLS at all.</param>
+/// <param name="Connect">How long a connection may take.</param>
+/// <param name="Certificates">Fingerprint of the certificate files' content: a renewed certificate is another configuration.</param>
+internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect, string Certificates);
 
 /// <summary>The connections to a service's instances: a pool for each.</summary>
 internal sealed class UpstreamClient : IDisposable
@@ -25,17 +33,21 @@ internal sealed class UpstreamClient : IDisposable
     private readonly UpstreamClientConfig _config;
     private readonly SslClientAuthenticationOptions? _tls;
     private readonly IDisposable[] _certificates = [];
+    private readonly string _service;
+    private readonly GatewayMetrics _metrics;
+    private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
     private int _users = 1;
 
-    /// <summary>Reads the certificates' files.</summary>
     /// <exception cref="CryptographicException">A file is no certificate, or key and certificate do not belong together.</exception>
-    public UpstreamClient(UpstreamClientConfig config)
+    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, GatewayMetrics metrics)
     {
         _config = config;
+        _service = service;
+        _metrics = metrics;
         if (config.UsesTls)
-            (_tls, _certificates) = CreateTls(config);
+            (_tls, _certificates) = CreateTls(config, certificates);
         Invoker = new HttpMessageInvoker(
-            new SocketsHttpHandler
+            new RequestBodies(new SocketsHttpHandler
             {
                 AllowAutoRedirect = false,
                 AutomaticDecompression = DecompressionMethods.None,
@@ -43,19 +55,22 @@ internal sealed class UpstreamClient : IDisposable
                 UseProxy = false,
                 ActivityHeadersPropagator = null, // traceparent is the pipeline's
                 ConnectTimeout = config.Connect,
-                ConnectCallback = ConnectAsync,
+                ConnectCallback = MeasureConnectAsync,
                 PooledConnectionIdleTimeout = IdleLifetime,
                 PooledConnectionLifetime = Lifetime,
                 EnableMultipleHttp2Connections = true,
                 RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1, // bytes pass through as they came
                 ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
-            },
+            }),
             disposeHandler: true);
     }
 
     public HttpMessageInvoker Invoker { get; }
 
     public bool Fits(UpstreamClientConfig config) => _config == config;
+
+    /// <summary>Connections to an instance, busy and idle.</summary>
+    public int OpenConnections(Instance instance) => _open.TryGetValue((instance.Host, instance.Address.Port), out var count) ? count.Value : 0;
 
     /// <summary>One more service generation uses these connections.</summary>
     public UpstreamClient Share()
@@ -74,7 +89,7 @@ internal sealed class UpstreamClient : IDisposable
             certificate.Dispose();
     }
 
-    private static (SslClientAuthenticationOptions Options, IDisposable[] Owned) CreateTls(UpstreamClientConfig config)
+    private static (SslClientAuthenticationOptions Options, IDisposable[] Owned) CreateTls(UpstreamClientConfig config, ServiceCertificates certificates)
     {
         var owned = new List<IDisposable>();
         var options = new SslClientAuthenticationOptions
@@ -82,24 +97,59 @@ internal sealed class UpstreamClient : IDisposable
             ApplicationProtocols = [config.Protocol == ServiceProtocol.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11],
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
         };
-        if (config.Tls.Authorities is { } authorities)
+        if (certificates.Authorities is { } authorities)
         {
             var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            policy.CustomTrustStore.ImportFromPemFile(authorities);
+            policy.CustomTrustStore.ImportFromPem(authorities);
             if (policy.CustomTrustStore.Count == 0)
-                throw new CryptographicException($"`{Path.GetFileName(authorities)}` holds no certificate");
+                throw new CryptographicException($"`{Path.GetFileName(config.Tls.Authorities)}` holds no certificate");
             owned.AddRange(policy.CustomTrustStore);
             options.CertificateChainPolicy = policy;
         }
 
-        if (config.Tls.Certificate is { } certificate)
+        if (certificates is { Certificate: { } certificate, Key: { } key })
         {
-            var client = X509Certificate2.CreateFromPemFile(certificate, config.Tls.KeyPath);
+            var client = Load(certificate, key);
             owned.Add(client);
             options.ClientCertificateContext = SslStreamCertificateContext.Create(client, null, offline: true);
         }
 
         return (options, [.. owned]);
+    }
+
+    private async ValueTask<Stream> MeasureConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)
+    {
+        var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
+        var started = Stopwatch.GetTimestamp();
+        var kind = GatewayErrorKind.ConnectionTimeout; // what is left when the wait is given up
+        var connected = false;
+        try
+        {
+            var stream = await ConnectAsync(context, cancellation).ConfigureAwait(false);
+            connected = true;
+            return stream;
+        }
+        catch (UpstreamConnectException e)
+        {
+            kind = e.Kind;
+            throw;
+        }
+        finally
+        {
+            _metrics.ConnectEnded(_service, host, port, connected ? null : ErrorTable.Get(kind).Slug, Stopwatch.GetElapsedTime(started));
+        }
+    }
+
+    private static X509Certificate2 Load(string certificate, string key)
+    {
+        try
+        {
+            return X509Certificate2.CreateFromPem(certificate, key);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CryptographicException(e.Message, e); // .NET 10, for some kinds of keys that do not belong to the certificate
+        }
     }
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)
@@ -109,7 +159,7 @@ internal sealed class UpstreamClient : IDisposable
         try
         {
             await socket.ConnectAsync(context.DnsEndPoint, cancellation).ConfigureAwait(false);
-            stream = new NetworkStream(socket, ownsSocket: true);
+            stream = new UpstreamConnection(socket, _open.GetOrAdd((context.DnsEndPoint.Host, context.DnsEndPoint.Port), static _ => new ConnectionCount()));
         }
         catch (SocketException e)
         {
@@ -122,7 +172,9 @@ internal sealed class UpstreamClient : IDisposable
             throw;
         }
 
-        return _tls is null ? stream : await SecureAsync(stream, context.DnsEndPoint.Host, cancellation).ConfigureAwait(false);
+        if (_tls is not null)
+            stream = await SecureAsync(stream, context.DnsEndPoint.Host, cancellation).ConfigureAwait(false);
+        return _config.Protocol == ServiceProtocol.Http1 ? new Http1Stream(stream) : stream;
     }
 
     private async Task<SslStream> SecureAsync(Stream stream, string host, CancellationToken cancellation)
@@ -167,4 +219,35 @@ internal sealed class UpstreamClient : IDisposable
 internal sealed class UpstreamConnectException(GatewayErrorKind kind, Exception inner) : IOException(inner.Message, inner)
 {
     public GatewayErrorKind Kind { get; } = kind;
+}
+
+/// <summary>How many connections there are to one address.</summary>
+internal sealed class ConnectionCount
+{
+    private int _value;
+
+    public int Value => Volatile.Read(ref _value);
+
+    public void Add(int change) => Interlocked.Add(ref _value, change);
+}
+
+/// <summary>A connection that is counted while it is open. A kind of <see cref="NetworkStream"/>, so that the HTTP handler still sees one.</summary>
+internal sealed class UpstreamConnection : NetworkStream
+{
+    private readonly ConnectionCount _count;
+    private int _isClosed;
+
+    public UpstreamConnection(Socket socket, ConnectionCount count)
+        : base(socket, ownsSocket: true)
+    {
+        _count = count;
+        count.Add(1);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (Interlocked.Exchange(ref _isClosed, 1) == 0)
+            _count.Add(-1);
+        base.Dispose(disposing);
+    }
 }

@@ -37,6 +37,7 @@ public sealed class ValidConfigurationTests
         Assert.Equal([ListenerProtocol.Http2], config.Listeners["grpc"].Protocols);
         Assert.Equal(3, config.TrustedProxies.Count);
         Assert.Equal(2, config.Services["orders"].Instances[1].Weight);
+        Assert.False(config.Services["orders"].GrpcWeb);
         Assert.Equal(new TimeoutsConfig { Connect = TimeSpan.FromSeconds(1), Request = TimeSpan.FromSeconds(10), Idle = TimeSpan.FromMinutes(2) }, config.Services["orders"].Timeouts);
         Assert.Equal(TimeSpan.FromMilliseconds(500), config.Defaults.Timeouts.Connect);
         var match = config.Routes["orders"].Match;
@@ -53,7 +54,7 @@ public sealed class ValidConfigurationTests
         Assert.Equal(308, config.Routes["old-docs"].Redirect!.Status);
         Assert.False(config.Observability.Metrics.Prometheus);
         Assert.Equal("edge", config.Admin.Token);
-        Assert.Equal(TimeSpan.FromSeconds(10), config.DrainTimeout);
+        Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10)), (config.DrainDelay, config.DrainTimeout));
     }
 
     [Fact]

@@ -1,0 +1,160 @@
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Lintel.TestKit;
+
+namespace Lintel.Soak;
+
+/// <summary>Every kind of client, each a loop that notes how its requests end.</summary>
+internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, CancellationToken stop)
+{
+    private readonly HttpClient _http = Create(plain, new Version(1, 1));
+    private readonly HttpClient _h2c = Create(h2c, new Version(2, 0));
+    private readonly HttpClient _secure = Create(secure, new Version(2, 0));
+
+    /// <summary>What clients saw that they must not see.</summary>
+    public System.Collections.Concurrent.ConcurrentBag<string> Surprises { get; } = [];
+
+    public Task RunAsync() => Task.WhenAll(
+        Loop(() => GetAsync(_http, "/s/ok")),
+        Loop(() => EchoAsync(_http)),
+        Loop(() => GetAsync(_h2c, "/s/ok")),
+        Loop(() => EchoAsync(_h2c)),
+        Loop(() => EchoAsync(_secure)),
+        Loop(() => GetAsync(_http, "/nowhere")),
+        Loop(() => GetAsync(_http, "/s/500")),
+        Loop(() => GetAsync(_http, "/s/reset")),
+        Loop(() => GetAsync(_h2c, "/s/slow")),
+        Loop(() => GetAsync(_http, "/refused")),
+        Loop(() => CutAsync(_http)),
+        Loop(() => AbortAsync(_http)),
+        Loop(() => AbortAsync(_h2c)),
+        Loop(WebSocketAsync),
+        Loop(HostileAsync),
+        Loop(LeaveAsync));
+
+    private static HttpClient Create(Uri address, Version version) => new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+#pragma warning disable CA5359 // the certificate is the soak's own
+        SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },
+#pragma warning restore CA5359
+        PooledConnectionLifetime = TimeSpan.FromSeconds(5), // connections come and go
+    })
+    {
+        BaseAddress = address,
+        DefaultRequestVersion = version,
+        DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
+
+    private async Task Loop(Func<Task> once)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                await once();
+            }
+            catch (Exception e)
+            {
+                Surprises.Add($"{once.Method.Name}: {e.GetType().Name} {e.Message} {e.InnerException?.Message}");
+            }
+
+            await Task.Delay(Random.Shared.Next(1, 10), CancellationToken.None);
+        }
+    }
+
+    private async Task GetAsync(HttpClient http, string path)
+    {
+        using var response = await http.GetAsync(path, CancellationToken.None);
+        await NoteAsync(response);
+    }
+
+    private async Task NoteAsync(HttpResponseMessage response)
+    {
+        var body = await response.Content.ReadAsStringAsync(CancellationToken.None);
+        string? error = null;
+        if (response.Content.Headers.ContentType?.MediaType == "application/problem+json")
+            error = JsonDocument.Parse(body).RootElement.GetProperty("type").GetString()!.Split(':')[^1];
+        ledger.Add((int)response.StatusCode, error);
+    }
+
+    private async Task EchoAsync(HttpClient http)
+    {
+        var body = RandomNumberGenerator.GetBytes(Random.Shared.Next(256 * 1024));
+        using var response = await http.PostAsync("/s/echo", new ByteArrayContent(body), CancellationToken.None);
+        var answer = await response.Content.ReadAsByteArrayAsync(CancellationToken.None);
+        ledger.Add((int)response.StatusCode, null);
+        if (!answer.AsSpan().SequenceEqual(body))
+            Surprises.Add($"an echo of {body.Length} bytes came back as {answer.Length} others");
+    }
+
+    /// <summary>A body that the service cuts off must never look whole.</summary>
+    private async Task CutAsync(HttpClient http)
+    {
+        try
+        {
+            await http.GetByteArrayAsync("/s/cut", CancellationToken.None);
+            Surprises.Add("a cut answer looked whole");
+        }
+        catch (HttpRequestException e)
+        {
+            // The reset may overtake the head: then there is an answer, and it says so.
+            ledger.Add((int?)e.StatusCode ?? 200, e.StatusCode is null ? "response-incomplete" : "connection-terminated");
+        }
+    }
+
+    /// <summary>Leaves in the middle of an answer that never ends.</summary>
+    private async Task AbortAsync(HttpClient http)
+    {
+        using var response = await http.GetAsync("/s/events", HttpCompletionOption.ResponseHeadersRead, CancellationToken.None);
+        using (var events = await response.Content.ReadAsStreamAsync(CancellationToken.None))
+        {
+            var buffer = new byte[64];
+            for (var i = 0; i < 3; i++)
+                await events.ReadExactlyAsync(buffer.AsMemory(0, 16), CancellationToken.None);
+        }
+
+        ledger.Add(499, "client-aborted");
+    }
+
+    private async Task WebSocketAsync()
+    {
+        using var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new UriBuilder(plain) { Scheme = "ws", Path = "/s/ws" }.Uri, CancellationToken.None);
+        var message = RandomNumberGenerator.GetBytes(Random.Shared.Next(1, 20_000));
+        var buffer = new byte[32 * 1024];
+        for (var i = 0; i < 5; i++)
+        {
+            await socket.SendAsync(message, WebSocketMessageType.Binary, true, CancellationToken.None);
+            var got = 0;
+            for (var end = false; !end;)
+            {
+                var part = await socket.ReceiveAsync(buffer.AsMemory(got), CancellationToken.None);
+                got += part.Count;
+                end = part.EndOfMessage;
+            }
+
+            if (!buffer.AsSpan(0, got).SequenceEqual(message))
+                Surprises.Add("a WebSocket echo differs");
+        }
+
+        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
+        ledger.Add(101, null);
+    }
+
+    private async Task HostileAsync()
+    {
+        using var raw = await RawClient.ConnectAsync(plain);
+        await raw.SendAsync("POST /s/ok HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+        var response = await raw.ReadResponseAsync();
+        ledger.Add(response.Status, "bad-framing");
+    }
+
+    /// <summary>Connects and leaves, with and without a few bytes that are no request yet: nobody's request, nobody's failure.</summary>
+    private async Task LeaveAsync()
+    {
+        using var raw = await RawClient.ConnectAsync(plain);
+        raw.Socket.LingerState = new(true, 0);
+    }
+}

@@ -1,0 +1,39 @@
+using System.CommandLine;
+
+namespace Lintel.Cli.Commands;
+
+/// <summary><c>lintel health [ADDRESS]</c>: for probes where there is no curl, such as in a small container.</summary>
+internal static class HealthCommand
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
+    public static Command Create()
+    {
+        var address = new Argument<string>("ADDRESS") { Description = "The gateway's admin address.", DefaultValueFactory = _ => "http://127.0.0.1:9901" };
+        var command = new Command("health", "Asks a running gateway whether it is ready; exits with 1 if it is not.") { address };
+        command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(address)!, cancellation));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string address, CancellationToken cancellation)
+    {
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
+        {
+            await Console.Error.WriteLineAsync($"`{address}` is no address; write http://HOST:PORT").ConfigureAwait(false);
+            return ExitCode.Invalid;
+        }
+
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Patience };
+        try
+        {
+            using var response = await client.GetAsync(new Uri(uri, "/health/ready"), cancellation).ConfigureAwait(false);
+            Console.WriteLine(await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false));
+            return response.IsSuccessStatusCode ? ExitCode.Ok : ExitCode.Invalid;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync(e.GetBaseException().Message).ConfigureAwait(false);
+            return ExitCode.Invalid;
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using System.Net.Sockets;
+
+namespace Lintel.Cli;
+
+/// <summary>Asks the gateway's own admin address whether it lives: thread pool, sockets and server take part in the answer.</summary>
+/// <param name="address">The admin address; <see langword="null"/> where it is turned off.</param>
+internal sealed class HealthCheck(Func<string?> address) : IDisposable
+{
+    // One connection, kept: a gateway that has no descriptor left for another is busy, not dead.
+    private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, MaxConnectionsPerServer = 1, PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan });
+
+    /// <summary>Whether an answer came before the token was canceled. With the admin address turned off it is enough that this code runs.</summary>
+    public async Task<bool> IsLiveAsync(CancellationToken cancellation)
+    {
+        if (address() is not { } at)
+            return true;
+        try
+        {
+            using var response = await _client.GetAsync(new Uri(new Uri(at), "/health/live"), cancellation).ConfigureAwait(false);
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets })
+        {
+            return true;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose() => _client.Dispose();
+}

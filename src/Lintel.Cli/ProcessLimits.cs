@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace Lintel.Cli;
+
+/// <summary>What the machine lets the process have. The runtime raises the soft limit of descriptors to the hard one and keeps within the control group's memory and cores by itself; this tells what came of it.</summary>
+/// <param name="Cores">Cores that the control group and the affinity leave.</param>
+/// <param name="MemoryBytes">Memory that the garbage collector takes for all there is: of a control group with a limit, three quarters of it.</param>
+/// <param name="Descriptors">Sockets and files at a time; <see langword="null"/> where it is not known.</param>
+internal sealed record ProcessLimits(int Cores, long MemoryBytes, long? Descriptors)
+{
+    /// <summary>.NET 10 holds 200 to 250 for assemblies and itself, and an eighth is kept from clients: with fewer than this little or nothing is left for them.</summary>
+    public const long FewestDescriptors = 512;
+
+    /// <summary>Below this a gateway of a thousand or two clients runs out: a proxied request takes two.</summary>
+    public const long FewDescriptors = 4096;
+
+    public static ProcessLimits Read() => new(Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, ReadDescriptors("/proc/self/limits"));
+
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Cores} {(Cores == 1 ? "core" : "cores")}, {MemoryBytes / (1024 * 1024)} MiB for the heap")
+        + (Descriptors is { } descriptors ? string.Create(CultureInfo.InvariantCulture, $", {descriptors} descriptors{(descriptors < FewDescriptors ? " (few: raise the limit)" : "")}") : "");
+
+    private static long? ReadDescriptors(string file)
+    {
+        try
+        {
+            // "Max open files            20000                20000                files"
+            var line = File.ReadLines(file).FirstOrDefault(l => l.StartsWith("Max open files", StringComparison.Ordinal));
+            var soft = line?["Max open files".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0];
+            return long.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) ? limit : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null; // no Linux, or /proc is hidden
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+
+namespace Lintel.Cli;
+
+/// <summary>What <c>System.Runtime</c> does not tell of the process: descriptors, limits, age.</summary>
+internal sealed class ProcessMetrics : IDisposable
+{
+    /// <summary>The meter's name.</summary>
+    public const string MeterName = "Lintel.Process";
+
+    private readonly Meter _meter = new(MeterName);
+    private readonly long _started = Stopwatch.GetTimestamp();
+
+    public ProcessMetrics()
+    {
+        // Asked for at each collection only.
+        _meter.CreateObservableGauge("process.uptime", () => Stopwatch.GetElapsedTime(_started).TotalSeconds, "s", "How long the process has been running.");
+        _meter.CreateObservableUpDownCounter("lintel.process.memory.limit", static () => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "By", "Memory that the process may use: the machine's, or its container's.");
+        if (!OperatingSystem.IsLinux())
+            return;
+        _meter.CreateObservableUpDownCounter("process.unix.file_descriptor.count", static () => Directory.EnumerateFileSystemEntries("/proc/self/fd").LongCount(), "{file_descriptor}", "Open file descriptors: sockets, files, pipes.");
+        _meter.CreateObservableUpDownCounter("lintel.process.file_descriptor.limit", DescriptorLimit, "{file_descriptor}", "File descriptors that the process may open.");
+    }
+
+    public void Dispose() => _meter.Dispose();
+
+    /// <summary>The soft limit; nothing where there is none.</summary>
+    private static IEnumerable<Measurement<long>> DescriptorLimit()
+    {
+        foreach (var line in File.ReadLines("/proc/self/limits"))
+        {
+            if (line.StartsWith("Max open files", StringComparison.Ordinal))
+                return long.TryParse(line[14..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], CultureInfo.InvariantCulture, out var limit) ? [new Measurement<long>(limit)] : [];
+        }
+
+        return [];
+    }
+}

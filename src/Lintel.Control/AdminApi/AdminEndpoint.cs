@@ -1,0 +1,71 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Control.AdminApi;
+
+/// <summary>One address of the admin API. The same object answers and is described, so that the two cannot differ.</summary>
+/// <param name="path">Its path; a last segment <c>{name}</c> stands for the name of one thing.</param>
+/// <param name="summary">What it tells, in a sentence.</param>
+internal abstract class AdminEndpoint(string path, string summary)
+{
+    public string Path { get; } = path;
+
+    public string Summary { get; } = summary;
+
+    /// <summary>Whether the path ends with the name of one thing.</summary>
+    public bool TakesName { get; } = path.EndsWith("/{name}", StringComparison.Ordinal);
+
+    /// <summary>Whether it is answered without a token and without waiting: probes have neither credentials nor patience.</summary>
+    public bool IsHealth { get; } = path.StartsWith("/health/", StringComparison.Ordinal);
+
+    /// <summary>The form of its answers; <see langword="null"/> where that is not JSON.</summary>
+    public abstract JsonTypeInfo? Answer { get; }
+
+    /// <summary>Status codes of its answers in that form.</summary>
+    public virtual IReadOnlyList<int> Statuses => [StatusCodes.Status200OK];
+
+    /// <summary>Answers; otherwise says what is wrong.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="name">The name in the path; empty where it takes none.</param>
+    /// <param name="next">The server's further steps.</param>
+    public abstract Task<Problem?> RunAsync(HttpContext context, string name, RequestDelegate next);
+}
+
+/// <summary>An endpoint that answers with JSON.</summary>
+/// <typeparam name="T">The answer.</typeparam>
+internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo<T> form, Func<string, T?> look) : AdminEndpoint(path, summary)
+    where T : class
+{
+    public override JsonTypeInfo Answer => form;
+
+    /// <summary>The status code of an answer, where it is not always 200.</summary>
+    public Func<T, int>? StatusOf { get; init; }
+
+    public override IReadOnlyList<int> Statuses => StatusOf is null ? base.Statuses : [StatusCodes.Status200OK, StatusCodes.Status503ServiceUnavailable];
+
+    public override async Task<Problem?> RunAsync(HttpContext context, string name, RequestDelegate next)
+    {
+        if (look(name) is not { } answer)
+            return Problems.NoSuch(Path.Split('/')[^2].TrimEnd('s'), name);
+        context.Response.StatusCode = StatusOf?.Invoke(answer) ?? StatusCodes.Status200OK;
+        context.Response.ContentType = "application/json";
+
+        // Written while it is made, some kilobytes at a time: ten thousand routes are never one block of memory.
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await JsonSerializer.SerializeAsync(context.Response.BodyWriter, answer, form, context.RequestAborted).ConfigureAwait(false);
+        return null;
+    }
+}
+
+/// <summary>The metrics: another's middleware answers.</summary>
+internal sealed class MetricsEndpoint() : AdminEndpoint("/metrics", "The metrics, in Prometheus' text format.")
+{
+    public override JsonTypeInfo? Answer => null;
+
+    public override async Task<Problem?> RunAsync(HttpContext context, string name, RequestDelegate next)
+    {
+        await next(context).ConfigureAwait(false);
+        return null;
+    }
+}

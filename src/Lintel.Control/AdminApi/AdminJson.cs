@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Lintel.Config;
+using Lintel.Hosting;
+using Lintel.Observability;
+
+namespace Lintel.Control.AdminApi;
+
+/// <summary>A list. An object and not a bare array, so that something can be added beside the items.</summary>
+/// <param name="Items">The items.</param>
+internal sealed record ItemList<T>(IEnumerable<T> Items);
+
+/// <summary>The process answers.</summary>
+/// <param name="Status">Always <c>live</c>.</param>
+internal sealed record LiveStatus(string Status);
+
+/// <summary>Whether requests should be sent here.</summary>
+/// <param name="Status"><c>ready</c> or <c>not ready</c>.</param>
+/// <param name="Reasons">Why not; empty when it is ready.</param>
+internal sealed record ReadyStatus(string Status, IReadOnlyList<string> Reasons)
+{
+    public static ReadyStatus Of(IReadOnlyList<string> reasons) => new(reasons.Count == 0 ? "ready" : "not ready", reasons);
+}
+
+/// <summary>What the admin address has.</summary>
+/// <param name="Endpoints">Its addresses.</param>
+internal sealed record IndexStatus(IReadOnlyList<IndexEntry> Endpoints);
+
+/// <summary>An address.</summary>
+/// <param name="Path">Its path; <c>{name}</c> stands for the name of one thing.</param>
+/// <param name="Summary">What it tells.</param>
+internal sealed record IndexEntry(string Path, string Summary);
+
+/// <summary>The forms of all answers, worked out by the compiler: no reflection at run time.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    GenerationMode = JsonSourceGenerationMode.Metadata,
+    Converters =
+    [
+        typeof(DurationConverter), typeof(WordConverter<GatewayState>), typeof(WordConverter<ReloadOutcome>), typeof(WordConverter<RouteAction>),
+        typeof(WordConverter<ServiceProtocol>), typeof(WordConverter<BalancingKind>), typeof(WordConverter<ListenerProtocol>),
+    ])]
+[JsonSerializable(typeof(LiveStatus))]
+[JsonSerializable(typeof(ReadyStatus))]
+[JsonSerializable(typeof(IndexStatus))]
+[JsonSerializable(typeof(SnapshotStatus))]
+[JsonSerializable(typeof(ItemList<RouteStatus>))]
+[JsonSerializable(typeof(ItemList<ServiceStatus>))]
+[JsonSerializable(typeof(ItemList<ListenerStatus>))]
+[JsonSerializable(typeof(ItemList<ErrorStatus>))]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(JsonObject))]
+internal sealed partial class AdminJson : JsonSerializerContext
+{
+    // Apostrophes and other scripts stay readable: this is JSON for programs and people, never a part of a page.
+    static AdminJson() => Default = new AdminJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}
+
+/// <summary>Durations as the configuration writes them: <c>300ms</c>, <c>5s</c>, <c>1m</c>, <c>2h</c>.</summary>
+internal sealed class DurationConverter : JsonConverter<TimeSpan>
+{
+    public const string Pattern = "^[0-9]+(ms|s|m|h)$";
+
+    public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException("answers are written only");
+
+    public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options)
+    {
+        var (amount, unit) = value.Ticks switch
+        {
+            0 => (0, "s"),
+            var t when t % TimeSpan.TicksPerHour == 0 => (t / TimeSpan.TicksPerHour, "h"),
+            var t when t % TimeSpan.TicksPerMinute == 0 => (t / TimeSpan.TicksPerMinute, "m"),
+            var t when t % TimeSpan.TicksPerSecond == 0 => (t / TimeSpan.TicksPerSecond, "s"),
+            var t => (t / TimeSpan.TicksPerMillisecond, "ms"),
+        };
+        writer.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"{amount}{unit}"));
+    }
+}
+
+/// <summary>Choices as the configuration writes them: <c>leastRequests</c>.</summary>
+internal sealed class WordConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
+    where T : struct, Enum;

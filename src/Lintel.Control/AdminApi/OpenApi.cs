@@ -1,0 +1,156 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using Lintel.Hosting;
+
+namespace Lintel.Control.AdminApi;
+
+/// <summary>Describes the admin API in OpenAPI 3.1, from the endpoints themselves and the forms of their answers.</summary>
+internal sealed class OpenApi
+{
+    private readonly Func<Type, string, string?> _documentation;
+    private readonly JsonObject _schemas = [];
+
+    private OpenApi(Func<Type, string, string?> documentation) => _documentation = documentation;
+
+    public static JsonObject Describe(IEnumerable<AdminEndpoint> endpoints, Func<Type, string, string?> documentation)
+    {
+        var document = new OpenApi(documentation);
+        var problem = document.Schema(AdminJson.Default.Problem);
+        return new JsonObject
+        {
+            ["openapi"] = "3.1.1",
+            ["info"] = new JsonObject
+            {
+                ["title"] = "Lintel admin API",
+                ["version"] = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
+                ["description"] = "What a gateway is and does, for reading. HEAD works wherever GET does. Fields may be added within v1.",
+            },
+            ["paths"] = new JsonObject(endpoints.Select(e => KeyValuePair.Create(e.Path, (JsonNode?)document.PathItem(e)))),
+            ["components"] = new JsonObject
+            {
+                ["schemas"] = document._schemas,
+                ["responses"] = new JsonObject { ["problem"] = Response("Refused.", "application/problem+json", problem) },
+                ["securitySchemes"] = new JsonObject
+                {
+                    ["token"] = new JsonObject { ["type"] = "http", ["scheme"] = "bearer", ["description"] = "`admin.token`, if the configuration has one." },
+                },
+            },
+        };
+    }
+
+    private JsonObject PathItem(AdminEndpoint endpoint)
+    {
+        var responses = new JsonObject();
+        foreach (var status in endpoint.Statuses)
+        {
+            responses[$"{status}"] = endpoint.Answer is { } answer
+                ? Response(status == 200 ? "The answer." : "Not now.", "application/json", Schema(answer))
+                : Response("The answer.", "text/plain", new JsonObject { ["type"] = "string" });
+        }
+
+        responses["default"] = Reference("responses", "problem");
+        var operation = new JsonObject
+        {
+            ["operationId"] = OperationId(endpoint.Path),
+            ["summary"] = endpoint.Summary,
+            ["responses"] = responses,
+
+            // Each entry is enough by itself; the empty one: no token is configured.
+            ["security"] = endpoint.IsHealth ? new JsonArray() : new JsonArray(new JsonObject { ["token"] = new JsonArray() }, new JsonObject()),
+        };
+        if (endpoint.TakesName)
+        {
+            operation["parameters"] = new JsonArray(new JsonObject
+            {
+                ["name"] = "name",
+                ["in"] = "path",
+                ["required"] = true,
+                ["description"] = "The name in the configuration.",
+                ["schema"] = new JsonObject { ["type"] = "string" },
+            });
+        }
+
+        return new JsonObject { ["get"] = operation };
+    }
+
+    /// <summary><c>/api/v1/routes/{name}</c> becomes <c>apiV1RoutesName</c>.</summary>
+    private static string OperationId(string path)
+    {
+        var words = path.Split(['/', '{', '}', '.'], StringSplitOptions.RemoveEmptyEntries);
+        return words[0] + string.Concat(words.Skip(1).Select(w => char.ToUpperInvariant(w[0]) + w[1..]));
+    }
+
+    private static JsonObject Response(string description, string type, JsonObject schema) => new()
+    {
+        ["description"] = description,
+        ["content"] = new JsonObject { [type] = new JsonObject { ["schema"] = schema } },
+    };
+
+    private static JsonObject Reference(string kind, string name) => new() { ["$ref"] = $"#/components/{kind}/{name}" };
+
+    private JsonObject Schema(JsonTypeInfo form)
+    {
+        switch (form.Kind)
+        {
+            case JsonTypeInfoKind.Enumerable:
+                return new JsonObject { ["type"] = "array", ["items"] = Schema(form.Options.GetTypeInfo(form.ElementType!)) };
+            case JsonTypeInfoKind.Object:
+                var name = NameOf(form.Type);
+                if (!_schemas.ContainsKey(name))
+                {
+                    _schemas[name] = null; // holds the place: a type may lead back to itself
+                    _schemas[name] = Properties(form);
+                }
+
+                return Reference("schemas", name);
+            default:
+                return Scalar(form);
+        }
+    }
+
+    private JsonObject Properties(JsonTypeInfo form)
+    {
+        var properties = new JsonObject();
+        foreach (var property in form.Properties)
+        {
+            var schema = Schema(form.Options.GetTypeInfo(Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType));
+            if (property.IsGetNullable)
+            {
+                if (schema.ContainsKey("$ref"))
+                    schema = new JsonObject { ["anyOf"] = new JsonArray(schema, new JsonObject { ["type"] = "null" }) };
+                else
+                    schema["type"] = new JsonArray(schema["type"]!.DeepClone(), "null");
+            }
+
+            if (_documentation(form.Type, char.ToUpperInvariant(property.Name[0]) + property.Name[1..]) is { } text)
+                schema["description"] = text;
+            properties[property.Name] = schema;
+        }
+
+        var result = new JsonObject { ["type"] = "object" };
+        if (_documentation(form.Type, "") is { } description)
+            result["description"] = description;
+        result["properties"] = properties;
+        result["required"] = new JsonArray([.. form.Properties.Select(p => (JsonNode)p.Name)]); // what is absent is null: every property is always there
+        return result;
+    }
+
+    private static JsonObject Scalar(JsonTypeInfo form)
+    {
+        var type = form.Type;
+        if (type.IsEnum)
+            return new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. Enum.GetNames(type).Select(n => (JsonNode)JsonNamingPolicy.CamelCase.ConvertName(n))]) };
+        if (type == typeof(TimeSpan))
+            return new JsonObject { ["type"] = "string", ["pattern"] = DurationConverter.Pattern };
+        if (type == typeof(DateTimeOffset))
+            return new JsonObject { ["type"] = "string", ["format"] = "date-time" };
+        if (type == typeof(JsonObject))
+            return new JsonObject { ["type"] = "object" };
+        if (type == typeof(string))
+            return new JsonObject { ["type"] = "string" };
+        return new JsonObject { ["type"] = type == typeof(double) ? "number" : "integer" };
+    }
+
+    private static string NameOf(Type type) => type.IsGenericType ? type.GenericTypeArguments[0].Name + "List" : type.Name;
+}

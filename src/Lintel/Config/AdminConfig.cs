@@ -1,0 +1,49 @@
+namespace Lintel.Config;
+
+/// <summary>The operators' address: health, readiness, metrics, and an API for reading.</summary>
+public sealed record AdminConfig
+{
+    /// <summary>Whether the admin address is opened. Default true.</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>Where it listens. Default <c>http://127.0.0.1:9901</c>. An address other than loopback needs a token.</summary>
+    public ListenerAddress Address { get; init; } = new("127.0.0.1", 9901);
+
+    /// <summary>The bearer token that everything but <c>/health/…</c> asks for. Default: none, allowed on loopback only; a <c>Host</c> that is not this machine's is then refused.</summary>
+    public string Token { get; init; } = "";
+
+    /// <summary><c>"${TOKEN:-}"</c> may well become nothing.</summary>
+    private static Grammar<string> OptionalText { get; } = new OptionalTextGrammar();
+
+    internal static Grammar<AdminConfig> Grammar { get; } = new RecordGrammar<AdminConfig>(static f =>
+    {
+        var admin = new AdminConfig
+        {
+            Enabled = f.Get("enabled", Scalars.Boolean, true),
+            Address = f.Get("address", ListenerAddress.PlainGrammar, new("127.0.0.1", 9901)),
+            Token = f.Get("token", OptionalText, ""),
+        };
+        if (f.Get("console", Scalars.Boolean, false))
+            f.Report("not-available", "console", "the console is not available yet", "write `console: false`, or remove it");
+        if (f.IsReading && !f.HasFailed("token") && !admin.Address.IsLoopback && admin.Token.Length == 0)
+            f.Report("insecure", "address", $"the admin address {admin.Address} can be reached from outside and has no token", "set `admin.token`, or listen on 127.0.0.1");
+        return admin;
+    });
+
+    /// <summary>Whether the web console is served. Not available yet: only <see langword="false"/> is taken.</summary>
+    public bool Console { get; init; }
+
+    private sealed class OptionalTextGrammar : Grammar<string>
+    {
+        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out string value)
+        {
+            value = (node as ScalarNode)?.Text ?? "";
+            if (node is ScalarNode)
+                return true;
+            report.Add("wrong-type", node, path, $"text is expected, not {node.Kind}");
+            return false;
+        }
+
+        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => Scalars.Text.Describe(definitions);
+    }
+}

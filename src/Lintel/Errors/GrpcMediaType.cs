@@ -1,0 +1,56 @@
+namespace Lintel.Errors;
+
+/// <summary>How a request speaks gRPC.</summary>
+internal enum GrpcDialect
+{
+    /// <summary>Not at all.</summary>
+    None,
+
+    /// <summary>gRPC over HTTP/2.</summary>
+    Plain,
+
+    /// <summary>gRPC-Web in binary form: the trailers are a frame of the body.</summary>
+    Web,
+
+    /// <summary>gRPC-Web in base64.</summary>
+    WebText,
+}
+
+/// <summary>A media type of gRPC: <c>application/grpc</c>, <c>application/grpc-web</c> or <c>application/grpc-web-text</c>, and the message format after it.</summary>
+/// <param name="Dialect">Which of them; <see cref="GrpcDialect.None"/> for any other media type.</param>
+/// <param name="Format"><c>+proto</c> or the like; often empty.</param>
+internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format)
+{
+    private const string Prefix = "application/grpc";
+
+    /// <summary>The media type as a <c>Content-Type</c> has it.</summary>
+    public string Text => NameOf(Dialect) + Format;
+
+    /// <summary>Reads a <c>Content-Type</c>; parameters do not matter.</summary>
+    public static GrpcMediaType Of(string? contentType)
+    {
+        if (contentType is null || !contentType.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            return default;
+        var rest = contentType.AsSpan(Prefix.Length);
+        var end = rest.IndexOf(';');
+        if (end >= 0)
+            rest = rest[..end];
+        rest = rest.TrimEnd();
+        var plus = rest.IndexOf('+');
+        var dialect = (plus < 0 ? rest : rest[..plus]) switch
+        {
+            "" => GrpcDialect.Plain,
+            var name when name.Equals("-web", StringComparison.OrdinalIgnoreCase) => GrpcDialect.Web,
+            var name when name.Equals("-web-text", StringComparison.OrdinalIgnoreCase) => GrpcDialect.WebText,
+            _ => GrpcDialect.None,
+        };
+        return dialect == GrpcDialect.None ? default : new(dialect, plus < 0 ? "" : rest[plus..].ToString());
+    }
+
+    private static string NameOf(GrpcDialect dialect) => dialect switch
+    {
+        GrpcDialect.Web => Prefix + "-web",
+        GrpcDialect.WebText => Prefix + "-web-text",
+        _ => Prefix,
+    };
+}

@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using Lintel.Errors;
+using Lintel.Observability;
+using Lintel.Services;
+
+namespace Lintel.Forwarding;
+
+/// <summary>The span of one attempt, by OpenTelemetry's semantic conventions for HTTP clients.</summary>
+internal static class AttemptSpan
+{
+    /// <summary>Begins it, where the request itself is recorded.</summary>
+    /// <param name="request">What is sent.</param>
+    /// <param name="service">To which service.</param>
+    /// <param name="instance">To which of its instances.</param>
+    /// <param name="resends">How many attempts went before.</param>
+    public static Activity? Start(UpstreamRequest request, Service service, Instance instance, int resends)
+    {
+        if (!request.Trace.IsSampled || request.Trace.SpanId == default || !GatewayTracing.Source.HasListeners())
+            return null;
+        var span = GatewayTracing.Source.StartActivity(GatewayTracing.NameOf(request.Method), ActivityKind.Client, request.Trace.ToParent());
+        if (span is not { IsAllDataRequested: true })
+            return span;
+        GatewayTracing.SetMethod(span, request.Method);
+        span.SetTag("server.address", instance.Host);
+        span.SetTag("server.port", instance.Address.Port);
+        span.SetTag("url.full", instance.Name + PathOf(request.PathAndQuery));
+        span.SetTag("lintel.service", service.Name);
+        span.SetTag("lintel.instance", instance.Name);
+        if (resends > 0)
+            span.SetTag("http.request.resend_count", resends);
+        return span;
+    }
+
+    /// <summary>Tells the span how the attempt ended.</summary>
+    public static void Describe(Activity span, int? status, GatewayError? error)
+    {
+        if (!span.IsAllDataRequested)
+            return;
+        if (status is { } code)
+            span.SetTag("http.response.status_code", code);
+        if (error is not null)
+        {
+            span.SetTag("error.type", error.Rule.Slug);
+            if (error.Cause?.GetBaseException() is { } cause)
+                span.AddEvent(new ActivityEvent("exception", tags: new ActivityTagsCollection { ["exception.type"] = cause.GetType().FullName, ["exception.message"] = cause.Message }));
+        }
+        else if (status >= 400)
+        {
+            span.SetTag("error.type", GatewayMetrics.StatusText(status.Value));
+        }
+
+        // For clients 4xx is an error too; a client of ours that left is not the service's.
+        if (error is { Kind: not GatewayErrorKind.ClientAborted } || status >= 400)
+            span.SetStatus(ActivityStatusCode.Error);
+    }
+
+    /// <summary>Queries carry secrets.</summary>
+    private static string PathOf(string pathAndQuery) => pathAndQuery.IndexOf('?', StringComparison.Ordinal) is var mark and >= 0 ? pathAndQuery[..mark] : pathAndQuery;
+}

@@ -1,0 +1,93 @@
+using Lintel.Services;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lintel.Forwarding;
+
+/// <summary>Counts what passes once a connection or stream has changed its protocol: WebSocket over HTTP/1.1 (RFC 6455) and over HTTP/2 (RFC 8441).</summary>
+internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectFeature
+{
+    private readonly IHttpUpgradeFeature? _upgrade;
+    private readonly IHttpExtendedConnectFeature? _connect;
+    private long _received;
+    private long _sent;
+
+    private CountedTunnel(IHttpUpgradeFeature? upgrade, IHttpExtendedConnectFeature? connect)
+    {
+        _upgrade = upgrade;
+        _connect = connect;
+    }
+
+    /// <summary>Bytes from the client.</summary>
+    public long Received => Interlocked.Read(ref _received);
+
+    /// <summary>Bytes to the client.</summary>
+    public long Sent => Interlocked.Read(ref _sent);
+
+    public bool IsUpgradableRequest => _upgrade is { IsUpgradableRequest: true };
+
+    public bool IsExtendedConnect => _connect is { IsExtendedConnect: true };
+
+    public string? Protocol => _connect?.Protocol;
+
+    /// <summary>Puts one in the place of the request's own feature; <see langword="null"/> for a request that cannot change its protocol.</summary>
+    public static CountedTunnel? CountFor(HttpContext context)
+    {
+        if (context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
+        {
+            var tunnel = new CountedTunnel(upgrade, null);
+            context.Features.Set<IHttpUpgradeFeature>(tunnel);
+            return tunnel;
+        }
+
+        if (context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
+        {
+            var tunnel = new CountedTunnel(null, connect);
+            context.Features.Set<IHttpExtendedConnectFeature>(tunnel);
+            return tunnel;
+        }
+
+        return null;
+    }
+
+    public async Task<Stream> UpgradeAsync() => new Tunnel(await _upgrade!.UpgradeAsync().ConfigureAwait(false), this);
+
+    public async ValueTask<Stream> AcceptAsync() => new Tunnel(await _connect!.AcceptAsync().ConfigureAwait(false), this);
+
+    private sealed class Tunnel(Stream inner, CountedTunnel counts) : SequentialStream
+    {
+        public override bool CanRead => inner.CanRead;
+
+        public override bool CanWrite => inner.CanWrite;
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var count = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            Interlocked.Add(ref counts._received, count);
+            return count;
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await inner.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
+            Interlocked.Add(ref counts._sent, buffer.Length);
+        }
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
+
+        public override void Flush() => inner.Flush();
+
+        public override async ValueTask DisposeAsync()
+        {
+            await inner.DisposeAsync().ConfigureAwait(false);
+            await base.DisposeAsync().ConfigureAwait(false);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                inner.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+}

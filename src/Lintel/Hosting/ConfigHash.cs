@@ -1,0 +1,63 @@
+using System.Security.Cryptography;
+using System.Text;
+using Lintel.Config;
+
+namespace Lintel.Hosting;
+
+/// <summary>A hash by which two nodes, or two moments, can be told to have the same configuration.</summary>
+internal static class ConfigHash
+{
+    /// <summary>Maps whose keys are the user's own names: a service called <c>tokens</c> is no credential.</summary>
+    private static readonly string[] Named = ["listeners", "services", "policies", "routes", "clients", "split"];
+
+    /// <summary>SHA-256 over the tree after overlays and expansion. The order of keys does not count, and credentials are left out: a hash of a weak one could be turned back.</summary>
+    /// <returns><see langword="null"/> where there is no tree: the configuration was made in code.</returns>
+    public static string? Of(MapNode root)
+    {
+        if (root.Entries.Count == 0)
+            return null;
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Append(hash, root, isNamed: false);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private static void Append(IncrementalHash hash, ConfigNode node, bool isNamed)
+    {
+        switch (node)
+        {
+            case MapNode map:
+                hash.AppendData("{"u8);
+                foreach (var entry in map.Entries.OrderBy(e => e.Key, StringComparer.Ordinal))
+                {
+                    Append(hash, entry.Key);
+                    if (!isNamed && Credentials.IsCredential(entry.Key) && entry.Value is not MapNode)
+                        hash.AppendData("?"u8);
+                    else
+                        Append(hash, entry.Value, Named.Contains(entry.Key, StringComparer.Ordinal));
+                }
+
+                hash.AppendData("}"u8);
+                break;
+            case ListNode list:
+                hash.AppendData("["u8);
+                foreach (var item in list.Items)
+                    Append(hash, item, isNamed: false);
+                hash.AppendData("]"u8);
+                break;
+            case ScalarNode scalar:
+                hash.AppendData(scalar.IsNull ? "0"u8 : "="u8);
+                Append(hash, scalar.IsNull ? "" : scalar.Text);
+                break;
+        }
+    }
+
+    /// <summary>The length goes first, so that no two trees have the same bytes.</summary>
+    private static void Append(IncrementalHash hash, string text)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        Span<byte> length = stackalloc byte[4];
+        System.Buffers.Binary.BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
+        hash.AppendData(length);
+        hash.AppendData(bytes);
+    }
+}

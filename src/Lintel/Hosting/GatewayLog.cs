@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.Hosting;
+
+/// <summary>Log lines of the gateway: event ids 1200 to 1299.</summary>
+internal static partial class GatewayLog
+{
+    [LoggerMessage(EventId = 1200, Level = LogLevel.Information, Message = "Configuration applied: {Routes} routes, {Services} services, {Milliseconds} ms")]
+    public static partial void Applied(ILogger logger, int routes, int services, long milliseconds);
+
+    [LoggerMessage(EventId = 1201, Level = LogLevel.Error, Message = "Configuration refused, the one before goes on; problems: {Count}{Problems}")]
+    public static partial void Refused(ILogger logger, int count, string problems);
+
+    [LoggerMessage(EventId = 1202, Level = LogLevel.Error, Message = "SERVING THE LAST GOOD CONFIGURATION, of {SavedAt:u} from {File}: the given files are not right, and are taken as soon as they are; problems: {Count}{Problems}")]
+    public static partial void LastGoodServed(ILogger logger, DateTimeOffset savedAt, string file, int count, string problems);
+
+    [LoggerMessage(EventId = 1203, Level = LogLevel.Error, Message = "The last good configuration, {File} of {SavedAt:u}, cannot be used either: what it draws on is not as it was{Problems}")]
+    public static partial void LastGoodRefused(ILogger logger, string file, DateTimeOffset savedAt, string problems);
+
+    [LoggerMessage(EventId = 1204, Level = LogLevel.Error, Message = "The last good configuration cannot be read: {Reason}")]
+    public static partial void LastGoodUnreadable(ILogger logger, string reason);
+
+    [LoggerMessage(EventId = 1205, Level = LogLevel.Error, Message = "The configuration is live but could not be kept as the last good one: {Reason}")]
+    public static partial void NotKept(ILogger logger, string reason);
+
+    [LoggerMessage(EventId = 1206, Level = LogLevel.Critical, Message = "Configuration refused because of a defect, the one before goes on")]
+    public static partial void Failed(ILogger logger, Exception cause);
+
+    [LoggerMessage(EventId = 1207, Level = LogLevel.Critical, Message = "The configuration is live, but what follows it failed")]
+    public static partial void CommitFailed(ILogger logger, Exception cause);
+
+    [LoggerMessage(EventId = 1208, Level = LogLevel.Critical, Message = "The configuration was refused, and what had followed it already could not be put back")]
+    public static partial void RollbackFailed(ILogger logger, Exception cause);
+}

@@ -1,0 +1,85 @@
+using Lintel.Config;
+
+namespace Lintel.Hosting;
+
+/// <summary>What a route does.</summary>
+public enum RouteAction
+{
+    /// <summary>Sends the request to a service.</summary>
+    Forward,
+
+    /// <summary>Sends the client elsewhere.</summary>
+    Redirect,
+
+    /// <summary>Answers by itself.</summary>
+    Respond,
+}
+
+/// <summary>A route that is being served.</summary>
+public sealed record RouteStatus
+{
+    /// <summary>The route's name in the configuration.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The path templates, as they are written.</summary>
+    public required IReadOnlyList<string> Paths { get; init; }
+
+    /// <summary>Host names, exact or beginning with <c>*.</c>; empty for any.</summary>
+    public required IReadOnlyList<string> Hosts { get; init; }
+
+    /// <summary>Methods in upper case; empty for any.</summary>
+    public required IReadOnlyList<string> Methods { get; init; }
+
+    /// <summary>The named client that must be calling; <see langword="null"/> for any.</summary>
+    public string? Client { get; init; }
+
+    /// <summary>Further conditions in words, those of the client included. Values of credentials are hidden.</summary>
+    public required IReadOnlyList<string> Conditions { get; init; }
+
+    /// <summary>What the route does: <c>forward</c>, <c>redirect</c> or <c>respond</c>.</summary>
+    public required RouteAction Action { get; init; }
+
+    /// <summary>The template of the path that the service sees, or of the location that the client is sent to; <see langword="null"/> where the request's own path goes on and where the route answers by itself.</summary>
+    public string? To { get; init; }
+
+    /// <summary>The status code of a redirect or an answer; <see langword="null"/> where a service decides.</summary>
+    public int? Status { get; init; }
+
+    /// <summary>The services that requests go to, with their shares; empty where the route does not forward.</summary>
+    public required IReadOnlyList<RouteServiceStatus> Services { get; init; }
+
+    /// <summary>The service that gets copies of requests; <see langword="null"/> for none.</summary>
+    public RouteServiceStatus? Mirror { get; init; }
+
+    /// <summary>The names of the policies that apply, those of <c>defaults.policies</c> included.</summary>
+    public required IReadOnlyList<string> Policies { get; init; }
+
+    internal static RouteStatus Of(string name, RouteConfig route, GatewayConfig config) => new()
+    {
+        Name = name,
+        Paths = route.Match.Paths,
+        Hosts = route.Match.Hosts,
+        Methods = route.Match.Methods,
+        Client = route.Match.Client,
+        Conditions = [.. ConditionWords.Of(route.Match, config)],
+        Action = route.Forward is not null ? RouteAction.Forward : route.Redirect is not null ? RouteAction.Redirect : RouteAction.Respond,
+        To = route.Redirect?.To ?? route.Forward?.Path ?? route.Transform.Request.Path,
+        Status = route.Redirect?.Status ?? route.Respond?.Status,
+        Services = route.Forward is null ? [] : Shares(route.Forward),
+        Mirror = route.Forward?.Mirror is { } mirror ? new RouteServiceStatus(mirror.Service, mirror.Percent) : null,
+        Policies = route.Policies ?? config.Defaults.Policies,
+    };
+
+    private static List<RouteServiceStatus> Shares(ForwardConfig forward)
+    {
+        if (forward.Service is { } single)
+            return [new RouteServiceStatus(single, 100)];
+        var total = forward.Split.Values.Sum(s => (double)s);
+        return [.. forward.Split.Select(s => new RouteServiceStatus(s.Key, Math.Round(100 * s.Value / total, 3)))];
+    }
+}
+
+/// <summary>A service of a route.</summary>
+/// <param name="Name">The service's name.</param>
+/// <param name="Percent">The share of the route's requests that it gets, from 0 to 100.</param>
+public sealed record RouteServiceStatus(string Name, double Percent);

@@ -1,0 +1,64 @@
+using Lintel.Config;
+using Lintel.Services;
+
+namespace Lintel.Hosting;
+
+/// <summary>A service that routes may forward to.</summary>
+public sealed record ServiceStatus
+{
+    /// <summary>The service's name in the configuration.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The HTTP version spoken to the instances.</summary>
+    public required ServiceProtocol Protocol { get; init; }
+
+    /// <summary>How an instance is chosen for a request.</summary>
+    public required BalancingKind Balancing { get; init; }
+
+    /// <summary>The <c>Host</c> that the instances see: <c>request</c>, <c>instance</c>, or a name.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>The timeouts in force, defaults included.</summary>
+    public required ServiceTimeouts Timeouts { get; init; }
+
+    /// <summary>The instances, in the configuration's order.</summary>
+    public required IReadOnlyList<InstanceStatus> Instances { get; init; }
+
+    internal static ServiceStatus Of(string name, ServiceConfig config, TimeoutsConfig defaults, Service? running) => new()
+    {
+        Name = name,
+        Protocol = config.Protocol,
+        Balancing = config.Balancing,
+        Host = config.Host,
+        Timeouts = ServiceTimeouts.Of(config.Timeouts.Over(defaults)),
+        Instances = [.. config.Instances.Select((instance, i) => new InstanceStatus
+        {
+            // Without user and query: a configuration made in code may have them.
+            Address = instance.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
+            Weight = instance.Weight,
+            RequestsInFlight = running?.Instances[i].Active ?? 0,
+        })],
+    };
+}
+
+/// <summary>How long a service may take.</summary>
+/// <param name="Connect">For making a connection, TLS included.</param>
+/// <param name="Request">From the end of the request's body to the response's head, all attempts included.</param>
+/// <param name="Idle">How long neither side may move a byte.</param>
+public sealed record ServiceTimeouts(TimeSpan Connect, TimeSpan Request, TimeSpan Idle)
+{
+    internal static ServiceTimeouts Of((TimeSpan Connect, TimeSpan Request, TimeSpan Idle) inForce) => new(inForce.Connect, inForce.Request, inForce.Idle);
+}
+
+/// <summary>One process of a service.</summary>
+public sealed record InstanceStatus
+{
+    /// <summary>Its address: scheme, host, port, and the path that goes before every request's own.</summary>
+    public required string Address { get; init; }
+
+    /// <summary>Its share of the requests beside its neighbours.</summary>
+    public required int Weight { get; init; }
+
+    /// <summary>Requests that it has not answered to the end yet.</summary>
+    public required int RequestsInFlight { get; init; }
+}

@@ -1,0 +1,148 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.Listeners;
+
+/// <summary>Accepts connections for Kestrel while the process has file descriptors for them.</summary>
+/// <remarks>
+/// Connections that are not accepted yet stay in the system's queue of the listener: they are served late rather than never. Kestrel's own transport
+/// (10.0) accepts to the last descriptor and then asks again in a loop, which takes a whole core, and leaves none for connections to services, for
+/// files, and for assemblies that .NET has not loaded yet, whose failure to load it remembers.
+/// </remarks>
+/// <param name="reserve">How many descriptors are left to everything else.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Where it is told, once.</param>
+internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider time, ILogger<AcceptTransport> logger) : IConnectionListenerFactory
+{
+    /// <summary>Kestrel's own default.</summary>
+    private const int Backlog = 512;
+
+    /// <summary>Short beside a client's patience, long beside what a failed accept costs.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A gateway at its limit goes over it again and again: that is one thing to tell.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _lock = new();
+    private long _lastTold;
+    private bool _hasTold;
+
+    private TimeProvider Time => time;
+
+    private ILogger Logger => logger;
+
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    {
+        var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+        try
+        {
+            socket.Listen(Backlog);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            if (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+                throw new AddressInUseException(e.Message, e);
+            throw;
+        }
+
+        return ValueTask.FromResult<IConnectionListener>(new Accepting(this, socket));
+    }
+
+    private DescriptorReserve Reserve => reserve;
+
+    private static bool IsExhaustion(SocketError error) => error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable;
+
+    private void Tell(EndPoint endpoint)
+    {
+        lock (_lock)
+        {
+            if (_hasTold && time.GetElapsedTime(_lastTold) < Silence)
+                return;
+            _hasTold = true;
+            _lastTold = time.GetTimestamp();
+        }
+
+        AcceptLog.Exhausted(logger, reserve.Limit, endpoint.ToString() ?? "");
+    }
+
+    private sealed class Accepting(AcceptTransport transport, Socket socket) : IConnectionListener
+    {
+        private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), transport.Logger);
+        private readonly CancellationTokenSource _unbound = new();
+        private bool _isTight;
+
+        public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
+
+        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+        {
+            while (!_unbound.IsCancellationRequested)
+            {
+                if (_isTight && transport.Reserve.IsTouched())
+                {
+                    await PauseAsync().ConfigureAwait(false);
+                    continue;
+                }
+
+                try
+                {
+                    var accepted = await socket.AcceptAsync(cancellationToken).ConfigureAwait(false);
+                    _isTight = transport.Reserve.Holds(accepted.Handle);
+                    if (accepted.LocalEndPoint is IPEndPoint)
+                        accepted.NoDelay = true; // answers are written whole: nothing is gained by waiting for more
+                    return _connections.Create(accepted);
+                }
+                catch (ObjectDisposedException)
+                {
+                    return null;
+                }
+                catch (SocketException e) when (e.SocketErrorCode == SocketError.OperationAborted)
+                {
+                    return null;
+                }
+                catch (SocketException e) when (IsExhaustion(e.SocketErrorCode))
+                {
+                    _isTight = true;
+                    await PauseAsync().ConfigureAwait(false);
+                }
+                catch (SocketException)
+                {
+                    // The client gave up while it was waiting in the queue: the next one.
+                }
+            }
+
+            return null;
+        }
+
+        public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+        {
+            _unbound.Cancel();
+            socket.Dispose();
+            return default;
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            _unbound.Cancel();
+            socket.Dispose();
+            _connections.Dispose();
+            return default;
+        }
+
+        private Task PauseAsync()
+        {
+            transport.Tell(EndPoint);
+            return Task.Delay(Pause, transport.Time, _unbound.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
+        }
+    }
+}
+
+/// <summary>Log lines of accepting: event ids 1150 to 1159.</summary>
+internal static partial class AcceptLog
+{
+    [LoggerMessage(EventId = 1150, Level = LogLevel.Error, Message = "File descriptors run out (the limit is {Limit}): new connections to {EndPoint} wait until others end. Raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n): a client's connection and the one to its service take a descriptor each")]
+    public static partial void Exhausted(ILogger logger, long? limit, string endPoint);
+}

@@ -1,0 +1,77 @@
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Lintel.Config;
+
+namespace Lintel.Listeners;
+
+/// <summary>A listener's certificates and authorities as they were read from their files. A reload puts a new one in; handshakes under way keep theirs.</summary>
+/// <remarks>Never disposed: a handshake may still use it. The garbage collector takes what is no longer reachable.</remarks>
+internal sealed class CertificateStore
+{
+    private readonly Dictionary<string, SslStreamCertificateContext> _exact = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, SslStreamCertificateContext> _wildcards = new(StringComparer.OrdinalIgnoreCase);
+    private readonly SslStreamCertificateContext? _fallback;
+    private readonly bool _isStrict;
+
+    /// <summary>Reads the files.</summary>
+    /// <exception cref="CryptographicException">A file is no certificate, or key and certificate do not belong together.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">A file cannot be read.</exception>
+    public CertificateStore(ListenerConfig config)
+    {
+        foreach (var certificate in config.Certificates)
+        {
+            var context = Read(certificate);
+            foreach (var host in certificate.Hosts)
+            {
+                if (host.StartsWith("*.", StringComparison.Ordinal))
+                    _wildcards[host[2..]] = context;
+                else
+                    _exact[host] = context;
+            }
+
+            if (certificate.Hosts.Count == 0)
+                _fallback ??= context;
+        }
+
+        _isStrict = _fallback is null;
+        if (config.ClientCertificates is { } clients)
+            ClientAuthorities = ReadAuthorities(clients.Authorities);
+    }
+
+    /// <summary>Who may sign clients' certificates; <see langword="null"/> where clients are not asked.</summary>
+    public X509Certificate2Collection? ClientAuthorities { get; }
+
+    /// <summary>The certificate for a server name; <see langword="null"/> where there is none for it, and the handshake is to be refused.</summary>
+    /// <param name="serverName">What the client asks for; empty or <see langword="null"/> from clients that do not say.</param>
+    public SslStreamCertificateContext? Find(string? serverName)
+    {
+        if (string.IsNullOrEmpty(serverName))
+            return _fallback ?? _exact.Values.Concat(_wildcards.Values).FirstOrDefault();
+        serverName = serverName.TrimEnd('.');
+        if (_exact.TryGetValue(serverName, out var context))
+            return context;
+        var dot = serverName.IndexOf('.');
+        if (dot > 0 && _wildcards.TryGetValue(serverName[(dot + 1)..], out context))
+            return context;
+        return _isStrict ? null : _fallback;
+    }
+
+    private static SslStreamCertificateContext Read(CertificateConfig config)
+    {
+        var certificate = X509Certificate2.CreateFromPemFile(config.Path, config.KeyPath ?? config.Path);
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPemFile(config.Path);
+        if (chain.Count > 0)
+            chain.RemoveAt(0); // the certificate itself
+        return SslStreamCertificateContext.Create(certificate, chain, offline: true);
+    }
+
+    private static X509Certificate2Collection ReadAuthorities(string file)
+    {
+        var authorities = new X509Certificate2Collection();
+        authorities.ImportFromPemFile(file);
+        return authorities.Count > 0 ? authorities : throw new CryptographicException($"`{Path.GetFileName(file)}` holds no certificate");
+    }
+}

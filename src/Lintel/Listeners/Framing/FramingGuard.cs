@@ -1,0 +1,361 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Lintel.Config;
+using Lintel.Errors;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Listeners.Framing;
+
+/// <summary>Stands between an HTTP/1.1 connection's bytes and Kestrel, and lets through only what is framed beyond doubt.</summary>
+/// <remarks>
+/// <para>
+/// Kestrel is lenient in places (it takes the first of two Content-Lengths, and a signed one) and answers what it refuses without a body and a log line.
+/// So every head is checked before Kestrel sees its first line feed, and every chunk's frame before Kestrel passes it. The bytes of a head that is refused are
+/// replaced by those of a small valid request: the pipeline sees <see cref="RequestFraming.Refusal"/> and answers as it answers every other error. A body that
+/// goes wrong ends with the exception that Kestrel itself would throw.
+/// </para>
+/// <para>
+/// Nothing is copied: Kestrel gets slices of the connection's own buffers. Thread rule: Kestrel's reads, one at a time; <see cref="Tick"/> comes from its heartbeat.
+/// </para>
+/// </remarks>
+internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits, TimeProvider time) : PipeReader
+{
+    /// <summary>What Kestrel is given in place of a head that is refused. The method is no real one: nothing will take it for the client's.</summary>
+    private static readonly byte[] StandIn = Encoding.ASCII.GetBytes("REFUSED / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n");
+
+    private readonly HeadCheck _head = new(limits);
+    private ChunkedCheck? _chunked;
+    private Stage _stage;
+    private ReadOnlySequence<byte> _exposed;
+    private ReadOnlyMemory<byte> _substitute;
+    private byte[] _scratch = [];
+
+    // Counted from the first byte that Kestrel has not consumed.
+    private long _visible; // bytes that it may see
+    private long _checked; // bytes that were checked; those of a head become visible with its last one
+    private bool _sawAll = true;
+    private long _bodyLeft;
+
+    private long _headStarted;
+    private volatile bool _isOverdue;
+    private int _ownCancel;
+
+    private enum Stage
+    {
+        /// <summary>A head is expected or under way.</summary>
+        Head,
+
+        /// <summary>A body of known length.</summary>
+        Sized,
+
+        /// <summary>A chunked body.</summary>
+        Chunked,
+
+        /// <summary>The message is whole; what follows it waits until Kestrel has taken all of it.</summary>
+        Whole,
+
+        /// <summary>No more HTTP/1.1: the connection was upgraded.</summary>
+        Tunnel,
+
+        /// <summary>Refused: the stand-in is the last thing that Kestrel reads.</summary>
+        Refused,
+    }
+
+    public RequestFraming Framing { get; } = new();
+
+    /// <summary>From now on every byte belongs to another protocol.</summary>
+    public void OpenTunnel() => _stage = Stage.Tunnel;
+
+    /// <summary>Looks whether the head under way has had its time. About once a second.</summary>
+    public void Tick()
+    {
+        var started = Volatile.Read(ref _headStarted);
+        if (started == 0 || _isOverdue || time.GetElapsedTime(started) < limits.HeadTimeout)
+            return;
+        _isOverdue = true;
+        Volatile.Write(ref _ownCancel, 1);
+        inner.CancelPendingRead();
+    }
+
+    public override void CancelPendingRead() => inner.CancelPendingRead();
+
+    public override void Complete(Exception? exception = null) => inner.Complete(exception);
+
+    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
+
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+    {
+        var count = _exposed.Slice(0, consumed).Length;
+        if (!_substitute.IsEmpty)
+        {
+            _substitute = _substitute[(int)count..];
+            return;
+        }
+
+        _sawAll = _exposed.Slice(examined).IsEmpty;
+        _visible -= count;
+        _checked = Math.Max(0, _checked - count);
+        if (_stage != Stage.Refused)
+            inner.AdvanceTo(consumed, examined);
+    }
+
+    public override bool TryRead(out ReadResult result)
+    {
+        while (!TryReadStandIn(out result))
+        {
+            if (!inner.TryRead(out var read))
+                return false;
+            if (TryExpose(read, out result))
+                return true;
+        }
+
+        return true;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))] // one wait a request on a kept connection
+    public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+    {
+        ReadResult result;
+        while (!TryReadStandIn(out result) && !TryExpose(await inner.ReadAsync(cancellationToken).ConfigureAwait(false), out result))
+        {
+        }
+
+        return result;
+    }
+
+    private bool TryReadStandIn(out ReadResult result)
+    {
+        result = default;
+        if (_substitute.IsEmpty && _stage != Stage.Refused)
+            return false;
+        _exposed = new ReadOnlySequence<byte>(_substitute);
+        result = new ReadResult(_exposed, isCanceled: false, isCompleted: _stage == Stage.Refused);
+        return true;
+    }
+
+    /// <summary>Checks what is new and shows Kestrel what is right.</summary>
+    /// <returns>False when there is nothing to show yet: the connection's reader has been told, and is read again.</returns>
+    private bool TryExpose(in ReadResult read, out ReadResult result)
+    {
+        var buffer = read.Buffer;
+        var before = _visible;
+        var isCanceled = read.IsCanceled && Interlocked.Exchange(ref _ownCancel, 0) == 0;
+        result = default;
+        if (!Check(buffer, read.IsCompleted))
+        {
+            inner.AdvanceTo(buffer.End);
+            return false;
+        }
+
+        if (!_substitute.IsEmpty)
+        {
+            inner.AdvanceTo(buffer.GetPosition(_checked));
+            _checked = 0;
+            return false;
+        }
+
+        if (_visible == before && _sawAll && !isCanceled && !read.IsCompleted)
+        {
+            inner.AdvanceTo(buffer.Start, buffer.End);
+            return false;
+        }
+
+        // A reader that has seen all of a whole message and asks on gets nothing more, whatever comes after it: without an end it would ask for ever.
+        var isAll = _visible == buffer.Length || (_visible == before && _sawAll);
+        _exposed = buffer.Slice(0, _visible);
+        result = new ReadResult(_exposed, isCanceled, read.IsCompleted && isAll);
+        return true;
+    }
+
+    /// <summary>Moves <see cref="_visible"/> as far as the bytes allow.</summary>
+    /// <returns>False when the head was refused.</returns>
+    private bool Check(in ReadOnlySequence<byte> buffer, bool isCompleted)
+    {
+        if (_stage == Stage.Whole && _visible == 0)
+            BeginHead();
+        switch (_stage)
+        {
+            case Stage.Head:
+                return CheckHead(buffer, isCompleted);
+            case Stage.Sized:
+                var taken = Math.Min(buffer.Length - _visible, _bodyLeft);
+                _visible += taken;
+                _bodyLeft -= taken;
+                if (_bodyLeft == 0)
+                    _stage = Stage.Whole;
+                break;
+            case Stage.Chunked:
+                if (!CheckChunks(buffer))
+                    EndBody(buffer);
+                break;
+            case Stage.Tunnel:
+                _visible = buffer.Length;
+                break;
+        }
+
+        return true;
+    }
+
+    private void BeginHead()
+    {
+        _stage = Stage.Head;
+        _checked = 0;
+        _head.Reset();
+        Framing.Connection = null;
+    }
+
+    private bool CheckHead(in ReadOnlySequence<byte> buffer, bool isCompleted)
+    {
+        // RFC 9112 section 2.2: an empty line before the request line is passed over. Kestrel does that itself.
+        while (_headStarted == 0 && _checked == 0 && buffer.Length - _visible >= 2 && StartsWithEmptyLine(buffer.Slice(_visible)))
+            _visible += 2;
+        if (_checked < _visible)
+            _checked = _visible;
+
+        while (NextLine(buffer, _checked, out var line) is > 0 and var length)
+        {
+            _checked += length;
+            if (!_head.Take(line))
+                continue;
+            return _head.Refusal is null ? EndHead(buffer) : Refuse(_head.Refusal);
+        }
+
+        if (_head.Outgrows(buffer.Length - _checked))
+            return Refuse(_head.Refusal!);
+        if (_isOverdue)
+            return Refuse(new GatewayError(GatewayErrorKind.RequestTimeout, "the request's head did not come in time"));
+        if (buffer.Length == _visible || (_headStarted == 0 && IsHalfEmptyLine(buffer.Slice(_visible))))
+            return true;
+        if (isCompleted)
+            return Refuse(new GatewayError(GatewayErrorKind.BadFraming, "the request ends within its head"));
+
+        // One byte tells Kestrel that a request is under way, so that it no longer counts as an idle connection.
+        if (_headStarted == 0)
+            Volatile.Write(ref _headStarted, time.GetTimestamp());
+        _visible = Math.Max(_visible, 1);
+        return true;
+    }
+
+    private bool EndHead(in ReadOnlySequence<byte> buffer)
+    {
+        Volatile.Write(ref _headStarted, 0);
+        Framing.Connection = _head.Nominations;
+        _bodyLeft = Math.Max(0, _head.ContentLength);
+        _stage = _head.IsChunked ? Stage.Chunked : _bodyLeft > 0 ? Stage.Sized : Stage.Whole;
+        if (_head.IsChunked)
+            (_chunked ??= new ChunkedCheck(_head)).Reset();
+        if (_head.AsksForUpgrade && _head.HasBody)
+        {
+            // Java's HttpClient asks for h2c with its first request, whatever its body. Kestrel refuses the two together, where RFC 9110 section 7.8 allows to
+            // pass over the wish.
+            _visible = 0;
+            _substitute = WithoutUpgrade(buffer.Slice(0, _checked));
+            return true;
+        }
+
+        _visible = _checked;
+        if (_stage == Stage.Chunked && !CheckChunks(buffer))
+            return Refuse(_chunked!.Refusal!); // came with its head: Kestrel need not begin with it
+        return _stage != Stage.Sized || Check(buffer, isCompleted: false);
+    }
+
+    /// <returns>False when the body is wrong.</returns>
+    private bool CheckChunks(in ReadOnlySequence<byte> buffer)
+    {
+        var chunks = _chunked!;
+        while (!chunks.HasEnded && _visible < buffer.Length)
+        {
+            if (!chunks.AwaitsLine)
+            {
+                _visible += chunks.TakeData(buffer.Length - _visible);
+                continue;
+            }
+
+            var length = NextLine(buffer, _visible, out var line);
+            if (length == 0 ? chunks.Outgrows(buffer.Length - _visible) : !chunks.TakeLine(line))
+                return false;
+            if (length == 0)
+                break;
+            _visible += length;
+        }
+
+        if (chunks.HasEnded)
+            _stage = Stage.Whole;
+        return true;
+    }
+
+    /// <summary>A request that is under way already ends as if Kestrel itself had found the mistake.</summary>
+    private void EndBody(in ReadOnlySequence<byte> buffer)
+    {
+        var refusal = Framing.Refusal = _chunked!.Refusal!;
+        _stage = Stage.Refused;
+        inner.AdvanceTo(buffer.End);
+        throw new BadHttpRequestException(refusal.Detail ?? refusal.Rule.Title, refusal.Rule.Status);
+    }
+
+    private bool Refuse(GatewayError error)
+    {
+        Volatile.Write(ref _headStarted, 0);
+        Framing.Refusal = error;
+        _stage = Stage.Refused;
+        _substitute = StandIn;
+        return false;
+    }
+
+    /// <summary>The line that begins at an offset, without its line feed.</summary>
+    /// <returns>Its length with the line feed; 0 when its end has not come.</returns>
+    private int NextLine(in ReadOnlySequence<byte> buffer, long start, out ReadOnlySpan<byte> line)
+    {
+        var first = buffer.FirstSpan;
+        if (start < first.Length)
+        {
+            var rest = first[(int)start..];
+            var end = rest.IndexOf((byte)'\n');
+            if (end >= 0)
+            {
+                line = rest[..end];
+                return end + 1;
+            }
+        }
+
+        line = default;
+        return buffer.IsSingleSegment ? 0 : NextLineAcross(buffer.Slice(start), out line);
+    }
+
+    private int NextLineAcross(ReadOnlySequence<byte> rest, out ReadOnlySpan<byte> line)
+    {
+        line = default;
+        if (rest.PositionOf((byte)'\n') is not { } end)
+            return 0;
+        var found = rest.Slice(0, end);
+        var length = (int)found.Length;
+        if (_scratch.Length < length)
+            _scratch = new byte[Math.Max(256, length)];
+        found.CopyTo(_scratch);
+        line = _scratch.AsSpan(0, length);
+        return length + 1;
+    }
+
+    private static bool IsHalfEmptyLine(in ReadOnlySequence<byte> buffer) => buffer.Length == 1 && buffer.FirstSpan[0] == '\r';
+
+    private static bool StartsWithEmptyLine(in ReadOnlySequence<byte> buffer)
+    {
+        Span<byte> two = stackalloc byte[2];
+        buffer.Slice(0, 2).CopyTo(two);
+        return two.SequenceEqual("\r\n"u8);
+    }
+
+    /// <summary>The head without its wish for another protocol. Other names in <c>Connection</c> are in <see cref="RequestFraming.Connection"/>.</summary>
+    private static byte[] WithoutUpgrade(in ReadOnlySequence<byte> head)
+    {
+        var lines = Encoding.Latin1.GetString(head).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
+        var isConnection = lines.ToLookup(l => l.StartsWith("Connection:", StringComparison.OrdinalIgnoreCase));
+        var kept = isConnection[false].Where(l => !l.StartsWith("Upgrade:", StringComparison.OrdinalIgnoreCase));
+        if (isConnection[true].Any(l => l.Contains("close", StringComparison.OrdinalIgnoreCase)))
+            kept = kept.Append("Connection: close");
+        return Encoding.Latin1.GetBytes(string.Join("\r\n", kept) + "\r\n\r\n");
+    }
+}

@@ -1,0 +1,60 @@
+using System.IO.Pipelines;
+using Lintel.Config;
+using Lintel.Forwarding;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+
+namespace Lintel.Listeners.Framing;
+
+/// <summary>Puts a <see cref="FramingGuard"/> into every connection that speaks HTTP/1.1.</summary>
+internal static class GuardedConnection
+{
+    /// <summary>The step of a connection after TLS and before HTTP.</summary>
+    public static ConnectionDelegate Use(ConnectionDelegate next, ListenerLimitsConfig limits, TimeProvider time) => async connection =>
+    {
+        if (connection.Features.Get<ITlsApplicationProtocolFeature>() is { } tls && tls.ApplicationProtocol.Span.SequenceEqual("h2"u8))
+        {
+            await next(connection).ConfigureAwait(false);
+            return;
+        }
+
+        var transport = connection.Transport;
+        var guard = new FramingGuard(transport.Input, limits, time);
+        connection.Features.Set(guard.Framing);
+        connection.Features.Set(guard);
+        connection.Features.Set<IInformationalResponseFeature>(new InterimResponses(transport.Output));
+        var output = new TrailerOutput(transport.Output);
+        connection.Features.Set<ITrailerOutputFeature>(output);
+        connection.Features.Get<IConnectionHeartbeatFeature>()?.OnHeartbeat(static guard => ((FramingGuard)guard).Tick(), guard);
+        connection.Transport = new Pipes(guard, output);
+        try
+        {
+            await next(connection).ConfigureAwait(false);
+        }
+        finally
+        {
+            connection.Transport = transport;
+        }
+    };
+
+    private sealed class Pipes(PipeReader input, PipeWriter output) : IDuplexPipe
+    {
+        public PipeReader Input => input;
+
+        public PipeWriter Output => output;
+    }
+}
+
+/// <summary>Tells the guard when a request becomes a tunnel.</summary>
+internal sealed class GuardedUpgrade(IHttpUpgradeFeature inner, FramingGuard guard) : IHttpUpgradeFeature
+{
+    public bool IsUpgradableRequest => inner.IsUpgradableRequest;
+
+    public Task<Stream> UpgradeAsync()
+    {
+        guard.OpenTunnel();
+        return inner.UpgradeAsync();
+    }
+}

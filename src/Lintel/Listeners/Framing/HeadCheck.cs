@@ -1,0 +1,294 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Text;
+using Lintel.Config;
+using Lintel.Errors;
+
+namespace Lintel.Listeners.Framing;
+
+/// <summary>Reads a request's head line by line and says how its body is framed, or why no two hops can be trusted to read it alike.</summary>
+/// <remarks>Stricter than RFC 9112 where the RFC leaves a choice; nginx is the measure. One for each connection, used for one request after the other.</remarks>
+internal sealed class HeadCheck(ListenerLimitsConfig limits)
+{
+    // RFC 9110 section 5.6.2
+    internal static readonly SearchValues<byte> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
+
+    // Methods are case-sensitive, and all registered ones are capitals: `get` is a mistake or a probe (nginx refuses it too).
+    private static readonly SearchValues<byte> Method = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_"u8);
+
+    // Visible ASCII but for the fragment's sign, which no request carries (RFC 9112 section 3.2).
+    private static readonly SearchValues<byte> Target = SearchValues.Create([.. Enumerable.Range(0x21, 0x7f - 0x21).Where(b => b != '#').Select(b => (byte)b)]);
+
+    // RFC 9110 section 5.5: CR, LF and NUL must be refused or replaced; the other controls have no business here either.
+    private static readonly SearchValues<byte> Control = SearchValues.Create([.. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b), 0x7f]);
+
+    // RFC 3986 section 3.2.2 allows more; no name in DNS has it, and some readers make a list of it.
+    private static readonly SearchValues<byte> Host = SearchValues.Create("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
+
+    private int _lines;
+    private int _size;
+    private bool _isHttp10;
+    private bool _hasTransferEncoding;
+    private bool _hasConnectionUpgrade;
+    private bool _hasUpgrade;
+    private byte[]? _authority;
+    private byte[]? _host;
+    private string? _connection;
+
+    /// <summary>Why the request is refused; <see langword="null"/> as long as nothing is wrong.</summary>
+    public GatewayError? Refusal { get; private set; }
+
+    /// <summary>The body's length in bytes; -1 where none was given.</summary>
+    public long ContentLength { get; private set; } = -1;
+
+    public bool IsChunked => _hasTransferEncoding;
+
+    public bool HasBody => _hasTransferEncoding || ContentLength > 0;
+
+    /// <summary>Whether the client asks for another protocol on this connection.</summary>
+    public bool AsksForUpgrade => _hasUpgrade && _hasConnectionUpgrade;
+
+    /// <summary>The <c>Connection</c> header where it names headers; else <see langword="null"/>.</summary>
+    public string? Nominations => _connection;
+
+    public void Reset()
+    {
+        _lines = 0;
+        _size = 0;
+        _isHttp10 = false;
+        _hasTransferEncoding = false;
+        _hasConnectionUpgrade = false;
+        _hasUpgrade = false;
+        _authority = null;
+        _host = null;
+        _connection = null;
+        Refusal = null;
+        ContentLength = -1;
+    }
+
+    /// <summary>Takes the next line.</summary>
+    /// <param name="line">Without its line feed, but with the carriage return that must stand before it.</param>
+    /// <returns>True when the head is complete or refused.</returns>
+    public bool Take(ReadOnlySpan<byte> line)
+    {
+        if (line.IsEmpty || line[^1] != '\r')
+            return Refuse("a line ends without a carriage return");
+        line = line[..^1];
+        if (_lines == 0)
+        {
+            _lines = 1;
+            return TakeRequestLine(line);
+        }
+
+        _size += line.Length + 2;
+        if (_size > limits.Headers)
+            return TooLarge();
+        return line.IsEmpty ? Finish() : TakeHeader(line);
+    }
+
+    /// <summary>Takes a line of the trailer section; the empty one ends it.</summary>
+    /// <returns>True when the section is complete or refused.</returns>
+    public bool TakeTrailer(ReadOnlySpan<byte> line)
+    {
+        if (line.IsEmpty || line[^1] != '\r')
+            return Refuse("a trailer ends without a carriage return");
+        line = line[..^1];
+        _size += line.Length + 2;
+        if (_size > limits.Headers)
+            return TooLarge();
+        if (line.IsEmpty)
+            return true;
+        if (Split(line, out var name, out _))
+            return true;
+
+        // RFC 9110 section 6.5.1: what frames or routes a message cannot come after it.
+        return Is(name, "content-length"u8) || Is(name, "transfer-encoding"u8) || Is(name, "host"u8) || Is(name, "connection"u8)
+            ? Refuse("a header that frames the message stands among the trailers")
+            : Counted();
+    }
+
+    /// <summary>Whether an unfinished line is too long already.</summary>
+    public bool Outgrows(long length)
+    {
+        if (_lines == 0 && length > limits.RequestLine + 2)
+            return Refuse(GatewayErrorKind.TargetTooLong, null);
+        return length + _size > Math.Max(limits.Headers, limits.RequestLine) + 2 && TooLarge();
+    }
+
+    public bool TooLarge() => Refuse(GatewayErrorKind.HeadTooLarge, null);
+
+    private bool Refuse(string detail) => Refuse(GatewayErrorKind.BadFraming, detail);
+
+    private bool Refuse(GatewayErrorKind kind, string? detail)
+    {
+        Refusal = new GatewayError(kind, detail);
+        return true;
+    }
+
+    private bool Counted() => ++_lines > limits.HeaderCount + 1 && TooLarge();
+
+    private bool TakeRequestLine(ReadOnlySpan<byte> line)
+    {
+        if (line.Length > limits.RequestLine)
+            return Refuse(GatewayErrorKind.TargetTooLong, null);
+        var first = line.IndexOf((byte)' ');
+        var last = line.LastIndexOf((byte)' ');
+        if (first <= 0 || last == first)
+            return Refuse("the request line is not METHOD TARGET VERSION");
+        var method = line[..first];
+        var target = line[(first + 1)..last];
+        var version = line[(last + 1)..];
+        if (method.ContainsAnyExcept(Method))
+            return Refuse("the method is not made of capitals");
+        if (target.IsEmpty || target.ContainsAnyExcept(Target))
+            return Refuse("the request target holds a character that must be escaped");
+        _isHttp10 = version.SequenceEqual("HTTP/1.0"u8);
+        if (!_isHttp10 && !version.SequenceEqual("HTTP/1.1"u8))
+            return Refuse("the version is not HTTP/1.1 or HTTP/1.0");
+        return CheckForm(method, target);
+    }
+
+    /// <summary>RFC 9112 section 3.2: which form of target goes with which method.</summary>
+    private bool CheckForm(ReadOnlySpan<byte> method, ReadOnlySpan<byte> target)
+    {
+        if (method.SequenceEqual("CONNECT"u8))
+            return Refuse("CONNECT is for forward proxies");
+        if (target is [(byte)'*'])
+            return !method.SequenceEqual("OPTIONS"u8) && Refuse("the target * belongs to OPTIONS");
+        if (target[0] != '/')
+        {
+            var scheme = target.StartsWith("http://"u8) ? 7 : target.StartsWith("https://"u8) ? 8 : 0;
+            if (scheme == 0)
+                return Refuse("the request target is neither a path nor an http address");
+            var rest = target[scheme..];
+            var end = rest.IndexOfAny((byte)'/', (byte)'?');
+            var authority = end < 0 ? rest : rest[..end];
+            if (!IsHost(authority))
+                return Refuse("the request target's host is malformed");
+            _authority = authority.ToArray();
+        }
+
+        // Kestrel would refuse it without a word.
+        var query = target.IndexOf((byte)'?');
+        return (query < 0 ? target : target[..query]).IndexOf("%00"u8) >= 0 && Refuse(GatewayErrorKind.BadTarget, "the path holds an escaped NUL");
+    }
+
+    private bool TakeHeader(ReadOnlySpan<byte> line)
+    {
+        if (Split(line, out var name, out var value) || Counted())
+            return true;
+        switch (name.Length)
+        {
+            case 4 when Is(name, "host"u8):
+                return TakeHost(value);
+            case 7 when Is(name, "upgrade"u8):
+                _hasUpgrade = true;
+                return false;
+            case 10 when Is(name, "connection"u8):
+                return TakeConnection(value);
+            case 14 when Is(name, "content-length"u8):
+                return TakeContentLength(value);
+            case 17 when Is(name, "transfer-encoding"u8):
+                return TakeTransferEncoding(value);
+            default:
+                return false;
+        }
+    }
+
+    /// <returns>True when the line is refused.</returns>
+    private bool Split(ReadOnlySpan<byte> line, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    {
+        name = value = default;
+        if (line[0] is (byte)' ' or (byte)'\t')
+            return Refuse("a header is folded over two lines");
+        var colon = line.IndexOf((byte)':');
+        if (colon < 0)
+            return Refuse("a header has no colon");
+        name = line[..colon];
+        value = line[(colon + 1)..].Trim(" \t"u8);
+        if (name.IsEmpty || name.ContainsAnyExcept(Token))
+            return Refuse("a header's name is not a token");
+        return value.ContainsAny(Control) && Refuse("a header's value holds a control character");
+    }
+
+    private bool TakeHost(ReadOnlySpan<byte> value)
+    {
+        if (_host is not null)
+            return Refuse("Host stands there twice");
+        _host = value.ToArray();
+        return !IsHost(value) && Refuse("Host is malformed");
+    }
+
+    private bool TakeConnection(ReadOnlySpan<byte> value)
+    {
+        var names = false;
+        foreach (var range in value.Split((byte)','))
+        {
+            var option = value[range].Trim(" \t"u8);
+            if (Is(option, "upgrade"u8))
+                _hasConnectionUpgrade = true;
+            else
+                names |= !option.IsEmpty && !Is(option, "close"u8) && !Is(option, "keep-alive"u8);
+        }
+
+        if (names)
+            _connection = _connection is null ? Encoding.Latin1.GetString(value) : _connection + ", " + Encoding.Latin1.GetString(value);
+        return false;
+    }
+
+    private bool TakeContentLength(ReadOnlySpan<byte> value)
+    {
+        if (ContentLength >= 0)
+            return Refuse("Content-Length stands there twice");
+        if (value.IsEmpty || value.ContainsAnyExceptInRange((byte)'0', (byte)'9') || !Utf8Parser.TryParse(value, out long length, out var used) || used != value.Length)
+            return Refuse("Content-Length is not a number");
+        ContentLength = length;
+        return false;
+    }
+
+    private bool TakeTransferEncoding(ReadOnlySpan<byte> value)
+    {
+        if (_hasTransferEncoding)
+            return Refuse("Transfer-Encoding stands there twice");
+        _hasTransferEncoding = true;
+        return !Is(value, "chunked"u8) && Refuse("the only Transfer-Encoding taken is `chunked`");
+    }
+
+    private bool Finish()
+    {
+        if (_hasTransferEncoding && (ContentLength >= 0 || _isHttp10))
+            return Refuse(_isHttp10 ? "HTTP/1.0 has no Transfer-Encoding" : "the request has both Content-Length and Transfer-Encoding");
+        if (_host is null && !_isHttp10)
+            return Refuse("Host is missing");
+        if (_authority is not null && _host is not null && !_host.AsSpan().SequenceEqual(_authority))
+            return Refuse("Host is not the request target's host");
+        return true;
+    }
+
+    /// <summary>RFC 3986 section 3.2.2, without user: a name, an IPv4 address or an IPv6 address in brackets, and a port.</summary>
+    private static bool IsHost(ReadOnlySpan<byte> value)
+    {
+        if (value.IsEmpty)
+            return false;
+        ReadOnlySpan<byte> port;
+        if (value[0] == '[')
+        {
+            var end = value.IndexOf((byte)']');
+            if (end < 0 || !System.Net.IPAddress.TryParse(Encoding.ASCII.GetString(value[1..end]), out var address) || address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6 || value[1..end].Contains((byte)'%'))
+                return false;
+            port = value[(end + 1)..];
+        }
+        else
+        {
+            var colon = value.IndexOf((byte)':');
+            var name = colon < 0 ? value : value[..colon];
+            if (name.IsEmpty || name.ContainsAnyExcept(Host))
+                return false;
+            port = value[name.Length..];
+        }
+
+        return port.IsEmpty || (port[0] == ':' && port.Length is > 1 and <= 6 && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9') && int.Parse(port[1..], System.Globalization.CultureInfo.InvariantCulture) <= 65535);
+    }
+
+    private static bool Is(ReadOnlySpan<byte> value, ReadOnlySpan<byte> name) => Ascii.EqualsIgnoreCase(value, name);
+}

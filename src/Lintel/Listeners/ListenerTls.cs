@@ -1,0 +1,50 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Lintel.Config;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using ClientCertificateMode = Lintel.Config.ClientCertificateMode;
+
+namespace Lintel.Listeners;
+
+/// <summary>What a listener answers to a TLS handshake.</summary>
+internal sealed class ListenerTls(ListenerConfig config, CertificateStore certificates)
+{
+    private readonly List<SslApplicationProtocol> _protocols =
+    [
+        .. config.Protocols.Contains(ListenerProtocol.Http2) ? [SslApplicationProtocol.Http2] : Array.Empty<SslApplicationProtocol>(),
+        .. config.Protocols.Contains(ListenerProtocol.Http1) ? [SslApplicationProtocol.Http11] : Array.Empty<SslApplicationProtocol>(),
+    ];
+
+    private volatile CertificateStore _certificates = certificates;
+
+    /// <summary>From the next handshake on.</summary>
+    public void Replace(CertificateStore certificates) => _certificates = certificates;
+
+    /// <exception cref="AuthenticationException">No certificate is for the name that the client asks for.</exception>
+    public ValueTask<SslServerAuthenticationOptions> HandshakeAsync(TlsHandshakeCallbackContext context)
+    {
+        var certificates = _certificates;
+        var serverName = context.ClientHelloInfo.ServerName;
+        var options = new SslServerAuthenticationOptions
+        {
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            ServerCertificateContext = certificates.Find(serverName) ?? throw new AuthenticationException($"no certificate is for the server name `{serverName}`"),
+            ApplicationProtocols = _protocols,
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+            AllowRenegotiation = false,
+        };
+        if (certificates.ClientAuthorities is { } authorities)
+            AskForCertificate(options, authorities);
+        return new(options);
+    }
+
+    private void AskForCertificate(SslServerAuthenticationOptions options, X509Certificate2Collection authorities)
+    {
+        var isRequired = config.ClientCertificates!.Mode == ClientCertificateMode.Required;
+        options.ClientCertificateRequired = true;
+        options.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+        options.RemoteCertificateValidationCallback = (_, certificate, _, errors) => certificate is null ? !isRequired : errors == SslPolicyErrors.None;
+    }
+}

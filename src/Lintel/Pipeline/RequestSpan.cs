@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using Lintel.Config;
+using Lintel.Errors;
+using Lintel.Observability;
+
+namespace Lintel.Pipeline;
+
+/// <summary>The span of a request, by OpenTelemetry's semantic conventions for HTTP servers.</summary>
+internal static class RequestSpan
+{
+    /// <summary>Decides whether the request is recorded, and if so begins its span. Where nobody listens this costs two reads.</summary>
+    public static void Start(Exchange exchange)
+    {
+        // Inside another host its own span is under way: the request's trace is that one's.
+        var host = Activity.Current;
+        if (host is { IdFormat: ActivityIdFormat.W3C })
+            exchange.Trace = TraceContext.Of(host);
+        if (!GatewayTracing.Source.HasListeners() || (host is null && !IsRecorded(exchange)))
+            return;
+
+        var isRestarted = host is null && exchange.Snapshot.Tracing?.Parent == TraceParent.Ignore;
+        var span = GatewayTracing.Source.StartActivity(
+            GatewayTracing.NameOf(exchange.Request.Method), ActivityKind.Server, exchange.Trace.ToParent(), null, isRestarted ? LinksTo(exchange) : null);
+        if (span is null)
+            return;
+        exchange.Span = span;
+        exchange.Trace = TraceContext.Of(span);
+    }
+
+    /// <summary>Tells the span what became of the request.</summary>
+    public static void Describe(Activity span, Exchange exchange, int status, string protocol, GatewayError? error)
+    {
+        if (!span.IsAllDataRequested)
+            return;
+        var request = exchange.Request;
+        if (exchange.Route is { } route)
+        {
+            span.DisplayName = $"{GatewayTracing.NameOf(request.Method)} {route.Template}";
+            span.SetTag("http.route", route.Template);
+            span.SetTag("lintel.route", route.Name);
+        }
+
+        GatewayTracing.SetMethod(span, request.Method);
+        span.SetTag("url.path", exchange.RequestTarget.Path ?? request.Path.Value);
+        span.SetTag("url.scheme", request.Scheme);
+        span.SetTag("http.response.status_code", status);
+        span.SetTag("network.protocol.version", protocol);
+        span.SetTag("client.address", exchange.ClientAddress?.ToString());
+        if (request.Host is { HasValue: true } host)
+        {
+            span.SetTag("server.address", host.Host);
+            span.SetTag("server.port", host.Port ?? (request.IsHttps ? 443 : 80));
+        }
+
+        if (request.Headers.UserAgent is [{ } agent, ..])
+            span.SetTag("user_agent.original", agent);
+        if (exchange.Service is { } service)
+            span.SetTag("lintel.service", service);
+        if (error is not null)
+            DescribeError(span, error);
+        else if (status >= 500)
+            span.SetTag("error.type", GatewayMetrics.StatusText(status));
+
+        // «For HTTP status codes in the 4xx range span status MUST be left unset in case of SpanKind.SERVER»
+        if (status >= 500)
+            span.SetStatus(ActivityStatusCode.Error);
+    }
+
+    /// <summary>A failed attempt that another one follows.</summary>
+    public static void Retried(Activity span, string instance, GatewayError error, int attempt) =>
+        span.AddEvent(new ActivityEvent("lintel.retry", tags: new ActivityTagsCollection
+        {
+            ["lintel.instance"] = instance,
+            ["error.type"] = error.Rule.Slug,
+            ["http.request.resend_count"] = attempt,
+        }));
+
+    private static void DescribeError(Activity span, GatewayError error)
+    {
+        span.SetTag("error.type", error.Rule.Slug);
+        var tags = new ActivityTagsCollection { ["error.type"] = error.Rule.Slug, ["lintel.error.source"] = GatewayMetrics.SourceText(error.Rule.Source) };
+        if ((error.Detail ?? error.Cause?.GetBaseException().Message) is { } message)
+            tags["error.message"] = message;
+        span.AddEvent(new ActivityEvent("lintel.error", tags: tags));
+    }
+
+    /// <summary>Parent-based, as OpenTelemetry's default sampler: whoever began the trace has decided, and only traces that begin here are drawn by lot.</summary>
+    private static bool IsRecorded(Exchange exchange)
+    {
+        var trace = exchange.Trace;
+        if (exchange.Snapshot.Tracing is not { } tracing)
+            return true; // the listener's own sampler decides
+        return trace.SpanId == default ? GatewayTracing.Samples(trace.TraceId, tracing.Sample) : trace.IsSampled;
+    }
+
+    /// <summary>The trace that was left at the edge.</summary>
+    private static ActivityLink[]? LinksTo(Exchange exchange)
+    {
+        var headers = exchange.Request.Headers;
+        return TraceContext.TryParse(headers.TraceParent, headers.TraceState, out var client) ? [new ActivityLink(client.ToParent())] : null;
+    }
+}

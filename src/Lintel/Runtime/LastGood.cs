@@ -1,0 +1,160 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Lintel.Config;
+using Microsoft.Extensions.FileSystemGlobbing;
+using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
+
+namespace Lintel.Runtime;
+
+/// <summary>Keeps the files of the last configuration that went live, so that a gateway can start though its files are broken or gone.</summary>
+/// <remarks>
+/// One file holds all of them as they are written: variables and secrets' files are expanded anew when it is read. Its first line has a checksum of
+/// the rest. It is written beside, flushed, renamed, and the folder flushed: a crash at any moment leaves the one before or the new one.
+/// Thread rule: one caller at a time, the gateway's reload gate.
+/// </remarks>
+internal sealed class LastGood
+{
+    private const string Magic = "lintel-last-good 1 ";
+
+    private readonly string _folder;
+
+    /// <param name="folder">Where it is kept; made when it is first needed.</param>
+    /// <param name="files">The files that the gateway was given. Gateways of other files may use the same folder.</param>
+    public LastGood(string folder, IReadOnlyList<string> files)
+    {
+        _folder = Path.GetFullPath(folder);
+        var given = Encoding.UTF8.GetBytes(string.Join('\0', files.Select(Path.GetFullPath)));
+        FilePath = Path.Combine(_folder, $"last-good-{Convert.ToHexStringLower(SHA256.HashData(given))[..16]}");
+    }
+
+    public string FilePath { get; }
+
+    /// <summary>Keeps these files, by full path, in the place of those kept before. Does nothing if they are the same.</summary>
+    /// <exception cref="IOException">The folder or the file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written.</exception>
+    public void Keep(IReadOnlyDictionary<string, byte[]> contents, DateTimeOffset now)
+    {
+        if (IsKept(contents))
+            return;
+        var body = Write(contents, now);
+        if (!Directory.Exists(_folder))
+            CreateFolder();
+        var beside = FilePath + ".new";
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // what is written in the files may be secret
+        using (var stream = new FileStream(beside, options))
+        {
+            stream.Write(Encoding.ASCII.GetBytes(Magic + Convert.ToHexStringLower(SHA256.HashData(body)) + "\n"));
+            stream.Write(body);
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(beside, FilePath, overwrite: true);
+        FolderFlush.Flush(_folder);
+    }
+
+    /// <summary>What is kept; <see langword="null"/> where nothing is.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    public KeptFiles? Read()
+    {
+        if (!File.Exists(FilePath))
+            return null;
+        var bytes = File.ReadAllBytes(FilePath);
+        var line = bytes.AsSpan().IndexOf((byte)'\n');
+        if (line < 0 || !bytes.AsSpan().StartsWith(Encoding.ASCII.GetBytes(Magic)))
+            throw new InvalidDataException("it is no kept configuration");
+        var body = bytes.AsMemory(line + 1);
+        if (Encoding.ASCII.GetString(bytes, Magic.Length, line - Magic.Length) != Convert.ToHexStringLower(SHA256.HashData(body.Span)))
+            throw new InvalidDataException("its checksum does not agree with its content");
+        using var json = JsonDocument.Parse(body);
+        var contents = json.RootElement.GetProperty("files").EnumerateObject().ToDictionary(f => f.Name, f => Encoding.UTF8.GetBytes(f.Value.GetString()!), StringComparer.Ordinal);
+        return new KeptFiles(DateTimeOffset.Parse(json.RootElement.GetProperty("saved").GetString()!, CultureInfo.InvariantCulture), contents);
+    }
+
+    private static byte[] Write(IReadOnlyDictionary<string, byte[]> contents, DateTimeOffset now)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            json.WriteString("saved", now.ToString("O", CultureInfo.InvariantCulture));
+            json.WriteStartObject("files");
+            foreach (var (path, content) in contents)
+                json.WriteString(path, content); // is UTF-8: other files are not read
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+
+    private bool IsKept(IReadOnlyDictionary<string, byte[]> contents)
+    {
+        try
+        {
+            return Read() is { } kept && kept.Holds(contents);
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            return false; // what is damaged is written again; what cannot be written is told then
+        }
+    }
+
+    private void CreateFolder()
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(_folder);
+        else
+            Directory.CreateDirectory(_folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    /// <summary>A rename is on the disk when its folder is. .NET opens no folders, so the system is asked.</summary>
+    private static class FolderFlush
+    {
+        public static void Flush(string folder)
+        {
+            if (OperatingSystem.IsWindows())
+                return;
+            var descriptor = Open(Encoding.UTF8.GetBytes(folder + "\0"), 0);
+            if (descriptor < 0)
+                return; // the rename stands, it may only come to the disk later
+            _ = Synchronize(descriptor);
+            _ = Close(descriptor);
+        }
+
+        [DllImport("libc", EntryPoint = "open")]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        private static extern int Open(byte[] path, int flags);
+
+        [DllImport("libc", EntryPoint = "fsync")]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        private static extern int Synchronize(int descriptor);
+
+        [DllImport("libc", EntryPoint = "close")]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        private static extern int Close(int descriptor);
+    }
+}
+
+/// <summary>Configuration files out of a <see cref="LastGood"/>.</summary>
+internal sealed class KeptFiles(DateTimeOffset savedAt, IReadOnlyDictionary<string, byte[]> contents) : ConfigFiles
+{
+    public DateTimeOffset SavedAt { get; } = savedAt;
+
+    public bool Holds(IReadOnlyDictionary<string, byte[]> others) =>
+        others.Count == contents.Count && others.All(o => contents.TryGetValue(o.Key, out var content) && content.AsSpan().SequenceEqual(o.Value));
+
+    public override long? Length(string path) => contents.TryGetValue(path, out var content) ? content.Length : null;
+
+    public override byte[] Read(string path) => contents.TryGetValue(path, out var content) ? content : throw new FileNotFoundException();
+
+    // A folder without any file that matched was there all the same.
+    public override DirectoryInfoBase Folder(string path) => new InMemoryDirectoryInfo(path, contents.Keys.Where(k => k.StartsWith(path, StringComparison.Ordinal)));
+}

@@ -1,0 +1,232 @@
+using System.Net;
+using Lintel.Hosting;
+using Lintel.TestKit;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>The admin address follows the configuration, whole or not at all.</summary>
+public sealed class AdminReloadTests
+{
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    private static string Config(int port, string body, string more = "", string host = "127.0.0.1") =>
+        $$"""
+        admin: { address: "http://{{host}}:{{port}}", token: "{{(host == "127.0.0.1" ? "" : "t")}}" }
+        routes: { r: { match: "/{**rest}", respond: { body: {{body}} } } }
+        {{more}}
+        """;
+
+    [Fact]
+    public async Task Reload_NamingATakenAdminPort_IsRefusedAndChangesNothing()
+    {
+        await using var other = await TestService.StartAsync(c => c.Response.WriteAsync("other"));
+        var port = GatewayProcess.FreePort();
+        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        await gateway.ReloadAsync(Config(other.Port, "two"));
+        Assert.Contains($"listen at admin.address: cannot listen on http://127.0.0.1:{other.Port}", gateway.Errors, StringComparison.Ordinal);
+        Assert.Equal("one", await BodyAsync(gateway));
+        using var admin = new AdminClient(gateway.Admin);
+        var reload = (await admin.GetAsync("/api/v1/snapshot"))["lastReload"]!;
+        Assert.Equal("refused", (string?)reload["outcome"]);
+        Assert.Equal(("listen", "admin.address"), ((string?)reload["problems"]![0]!["code"], (string?)reload["problems"]![0]!["path"]));
+        Assert.Equal(2, (int)reload["problems"]![0]!["position"]!["line"]!);
+    }
+
+    [Fact]
+    public async Task Reload_ToAnotherPort_OpensItBeforeTheOldOneCloses()
+    {
+        var (first, second) = (GatewayProcess.FreePort(), GatewayProcess.FreePort());
+        await using var gateway = await GatewayProcess.StartAsync(Config(first, "one"));
+        using var stop = new CancellationTokenSource();
+        var silent = 0;
+        var looking = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                // The order counts: the old one first, so that it cannot close between two looks.
+                if (!await IsLiveAsync(first) && !await IsLiveAsync(second))
+                    silent++;
+            }
+        });
+        await gateway.ReloadAsync(Config(second, "two"));
+        await GatewayProcess.WaitFor(() => IsLiveAsync(first).GetAwaiter().GetResult() ? null : this);
+        await stop.CancelAsync();
+        await looking;
+        Assert.Equal(0, silent);
+        Assert.True(await IsLiveAsync(second));
+        Assert.Equal("two", await BodyAsync(gateway));
+    }
+
+    [Fact]
+    public async Task Reload_ToAnotherHostOnTheSamePort_TakesItOver()
+    {
+        var port = GatewayProcess.FreePort();
+        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        await gateway.ReloadAsync(Config(port, "two", host: "0.0.0.0"));
+        using var admin = new AdminClient(gateway.Admin, "t");
+        Assert.Equal(HttpStatusCode.OK, (await admin.AskAsync("/api/v1")).Status);
+        using var stranger = new AdminClient(gateway.Admin);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await stranger.AskAsync("/api/v1")).Status);
+        Assert.Equal("two", await BodyAsync(gateway));
+    }
+
+    [Fact]
+    public async Task Reload_RefusedByAListener_BringsTheAdminAddressBack()
+    {
+        await using var taken = await TestService.StartAsync(c => c.Response.WriteAsync("other"));
+        var (port, further) = (GatewayProcess.FreePort(), GatewayProcess.FreePort());
+        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        var listeners = "listeners: { public: \"http://127.0.0.1:0\", second: \"" + taken.Address + "\" }";
+        using var admin = new AdminClient(gateway.Admin);
+
+        // The same port at another host was let go already; another port was opened already.
+        await gateway.ReloadAsync(Config(port, "two", listeners, host: "0.0.0.0"));
+        Assert.Equal(HttpStatusCode.OK, (await admin.AskAsync("/api/v1")).Status); // no token: it is the old one
+        await gateway.ReloadAsync(Config(further, "two", listeners));
+        Assert.Equal(HttpStatusCode.OK, (await admin.AskAsync("/api/v1")).Status);
+        Assert.False(await IsLiveAsync(further));
+        Assert.Equal("one", await BodyAsync(gateway));
+    }
+
+    [Fact]
+    public async Task Reload_OfTheTokenAlone_KeepsConnectionsAndTakesTheNewOne()
+    {
+        static string With(string token, int port) => $"admin: {{ address: \"http://127.0.0.1:{port}\", token: \"{token}\" }}\nroutes: {{}}";
+        var port = GatewayProcess.FreePort();
+        await using var gateway = await GatewayProcess.StartAsync(With("one", port));
+        using var client = await RawClient.ConnectAsync(gateway.Admin);
+        Assert.Equal(200, (await client.GetAsync("/api/v1", "Authorization: Bearer one\r\n")).Status);
+        await gateway.ReloadAsync(With("two", port));
+        Assert.Equal(401, (await client.GetAsync("/api/v1", "Authorization: Bearer one\r\n")).Status);
+        Assert.Equal(200, (await client.GetAsync("/api/v1", "Authorization: Bearer two\r\n")).Status);
+    }
+
+    [Fact]
+    public async Task Reload_TurningTheAddressOffAndOn_Follows()
+    {
+        var port = GatewayProcess.FreePort();
+        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        await gateway.ReloadAsync("admin: { enabled: false }\nroutes: { r: { match: \"/{**rest}\", respond: { body: two } } }");
+        await GatewayProcess.WaitFor(() => IsLiveAsync(port).GetAwaiter().GetResult() ? null : this);
+        Assert.Equal("two", await BodyAsync(gateway));
+        await gateway.ReloadAsync(Config(port, "three"));
+        Assert.True(await IsLiveAsync(port));
+    }
+
+    [Fact]
+    public async Task Start_WithTakenAdminAndListenerPorts_TellsBoth()
+    {
+        await using var taken = await TestService.StartAsync(c => Task.CompletedTask);
+        await using var other = await TestService.StartAsync(c => Task.CompletedTask);
+        using var folder = new ConfigFolder();
+        var file = folder.Write("gateway.yaml", $"listeners: {{ public: \"{taken.Address}\" }}\nadmin: {{ address: \"{other.Address}\" }}\nroutes: {{}}");
+        var (code, _, errors) = await GatewayProcess.RunAsync("run", file);
+        Assert.Equal(2, code);
+        Assert.Contains($"{file}:1:", errors, StringComparison.Ordinal);
+        Assert.Contains("listen at listeners.public", errors, StringComparison.Ordinal);
+        Assert.Contains($"{file}:2:19: listen at admin.address", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Applying_WhereOneRefuses_RollsTheOthersBackInTheOppositeOrder()
+    {
+        await using var gateway = await InProcessGateway.StartAsync("routes: { a: { match: /a, respond: { body: one } } }");
+        var steps = new List<string>();
+        var refuses = true;
+        var config = gateway.Gateway.Config;
+        gateway.Gateway.Applying += (change, _) => Take(change, "first");
+        gateway.Gateway.Applying += (change, _) => Take(change, "second");
+        gateway.Gateway.Applying += (change, _) =>
+        {
+            Assert.NotSame(config, change.Config);
+            Assert.Same(config, gateway.Gateway.Config); // not live yet
+            if (refuses)
+                change.Refuse("conflict", ["routes", "a"], "not today", "try tomorrow");
+            return Task.CompletedTask;
+        };
+        var report = await gateway.Gateway.ReloadAsync(None);
+        Assert.Equal(["first rolled back", "second rolled back"], steps.Order(StringComparer.Ordinal));
+        Assert.Equal(["second rolled back", "first rolled back"], steps);
+        var problem = Assert.Single(report.Problems);
+        Assert.Equal(("conflict", "routes.a", "not today", "try tomorrow"), (problem.Code, problem.Path, problem.Message, problem.Hint));
+        Assert.True(problem.Position.Line > 0);
+        Assert.Same(config, gateway.Gateway.Config);
+
+        refuses = false;
+        steps.Clear();
+        Assert.True((await gateway.Gateway.ReloadAsync(None)).IsValid);
+        Assert.Equal(["first committed", "second committed"], steps);
+
+        Task Take(ConfigChange change, string name)
+        {
+            change.OnCommit(() => Add(name + " committed"));
+            change.OnRollback(() => Add(name + " rolled back"));
+            return Task.CompletedTask;
+        }
+
+        Task Add(string step)
+        {
+            steps.Add(step);
+            return Task.CompletedTask;
+        }
+    }
+
+    [Fact]
+    public async Task Applying_WhereAHandlerFails_RefusesAndGoesOn()
+    {
+        await using var gateway = await InProcessGateway.StartAsync("routes: {}");
+        var rolledBack = false;
+        var fails = true;
+        gateway.Gateway.Applying += (change, _) =>
+        {
+            change.OnRollback(() => throw new InvalidOperationException("cannot go back"));
+            change.OnRollback(() =>
+            {
+                rolledBack = true;
+                return Task.CompletedTask;
+            });
+            change.OnCommit(() => throw new InvalidOperationException("cannot go on"));
+            return fails ? throw new InvalidOperationException("out of order") : Task.CompletedTask;
+        };
+        var problem = Assert.Single((await gateway.Gateway.ReloadAsync(None)).Problems);
+        Assert.Equal(("internal", "the change could not be followed: out of order"), (problem.Code, problem.Message));
+        Assert.True(rolledBack);
+        Assert.Contains(gateway.Log, l => l.Contains("cannot go back", StringComparison.Ordinal));
+        fails = false;
+        Assert.True((await gateway.Gateway.ReloadAsync(None)).IsValid);
+        Assert.Contains(gateway.Log, l => l.Contains("cannot go on", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Readiness_WithAReasonAdded_IsLostUntilTheReasonIsGone()
+    {
+        await using var gateway = await InProcessGateway.StartAsync("routes: {}");
+        string? reason = "the cache is cold";
+        var entry = gateway.Gateway.AddReadiness(() => reason);
+        using var other = gateway.Gateway.AddReadiness(() => null);
+        Assert.Equal(["the cache is cold"], gateway.Gateway.NotReadyReasons);
+        reason = null;
+        Assert.Empty(gateway.Gateway.NotReadyReasons);
+        reason = "again";
+        Assert.Equal(["again"], gateway.Gateway.Status.NotReadyReasons);
+        entry.Dispose();
+        Assert.Empty(gateway.Gateway.NotReadyReasons);
+    }
+
+    private static Task<string> BodyAsync(GatewayProcess gateway) => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+
+    private static async Task<bool> IsLiveAsync(int port)
+    {
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = GatewayProcess.Patience };
+        try
+        {
+            using var response = await client.GetAsync(new Uri($"http://127.0.0.1:{port}/health/live"), None);
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+}

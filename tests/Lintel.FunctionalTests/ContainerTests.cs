@@ -1,0 +1,209 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Lintel.TestKit;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>What is in <c>deploy/</c>, as far as it can be seen without Docker and without systemd as process 1: with bubblewrap, the same kernel features.</summary>
+public sealed partial class ContainerTests
+{
+    private const int SigTerm = 15;
+
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    private static readonly string Root = FindRoot();
+
+    private static readonly string Dockerfile = File.ReadAllText(Path.Combine(Root, "deploy/docker/Dockerfile"));
+
+    /// <summary>Read-only root, a user without rights, process 1 of a PID namespace of its own, the environment that the image sets.</summary>
+    private static readonly string[] Container =
+    [
+        "bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--as-pid-1",
+        "--uid", "1654", "--gid", "1654", "--cap-drop", "ALL", "--new-session", "--die-with-parent",
+        "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "DOTNET_EnableDiagnostics", "0",
+    ];
+
+    [Fact]
+    public async Task ProcessOne_InAReadOnlyRootWithoutRights_ServesAndDrains()
+    {
+        var release = new TaskCompletionSource();
+        var arrived = new TaskCompletionSource();
+        await using var service = await TestService.StartAsync(async c =>
+        {
+            arrived.SetResult();
+            await release.Task;
+            await c.Response.WriteAsync("whole");
+        });
+        using var state = new ConfigFolder();
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(state.Path, (UnixFileMode)0x1ff);
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
+            services: { s: "{{service.Address}}" }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """,
+            settings: new ProcessSettings { Wrapper = [.. Container, "--bind", state.Path, state.Path], Arguments = ["--fallback-last-good=" + state.Path] });
+        Assert.Single(Directory.GetFiles(state.Path));
+        var (code, output, _) = await GatewayProcess.RunAsync(new ProcessSettings { Wrapper = Container }, "health", gateway.Admin.ToString());
+        Assert.Equal((0, "{\"status\":\"ready\",\"reasons\":[]}"), (code, output.Trim()));
+
+        var child = int.Parse((await File.ReadAllTextAsync($"/proc/{gateway.Id}/task/{gateway.Id}/children", None)).Trim(), CultureInfo.InvariantCulture);
+        var status = await File.ReadAllTextAsync($"/proc/{child}/status", None);
+        Assert.Matches(@"NSpid:\t\d+\t1\n", status);
+        Assert.Matches(@"CapEff:\t0+\n", status);
+
+        var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+        await arrived.Task.InTimeAsync();
+        GatewayProcess.Signal(child, SigTerm);
+        await GatewayProcess.WaitFor(() => Refuses(gateway.Address) ? this : null);
+        release.SetResult();
+        Assert.Equal("whole", await answer);
+        Assert.Equal(0, await gateway.ExitCodeAsync());
+    }
+
+    [Fact]
+    public async Task StandardStreams_ThatAreGone_AreNotMissed()
+    {
+        // Input from nowhere, output to a reader that has left.
+        await using var gateway = await GatewayProcess.StartAsync(
+            "routes: { r: { match: /x, respond: { body: hi } } }",
+            settings: new ProcessSettings { Wrapper = ["bash", "-c", "exec \"$@\" </dev/null > >(exec true)", "bash"] });
+        for (var n = 0; n < 20; n++)
+            Assert.Equal("hi", await gateway.Client.GetStringAsync(new Uri("/x", UriKind.Relative), None));
+        GatewayProcess.Signal(gateway.Id, SigTerm);
+        Assert.Equal(0, await gateway.ExitCodeAsync());
+    }
+
+    [Fact]
+    public async Task Dockerfile_PublishCommand_YieldsAProgramThatRuns()
+    {
+        using var context = new ConfigFolder();
+        foreach (var (sources, _) in Copies())
+        {
+            foreach (var source in sources)
+                CopyInto(context.Path, source);
+        }
+
+        var published = context["app"];
+        var command = Assert.Single(PublishLine().Matches(Dockerfile)).Groups[1].Value.Replace("-o /app", "-o " + published, StringComparison.Ordinal);
+        var start = new ProcessStartInfo("bash") { WorkingDirectory = context.Path, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add("-c");
+        start.ArgumentList.Add(command);
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        start.Environment["UseSharedCompilation"] = "false"; // no server of the compiler is left behind
+        using (var publish = Process.Start(start)!)
+        {
+            var output = publish.StandardOutput.ReadToEndAsync();
+            var errors = publish.StandardError.ReadToEndAsync();
+            using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(4)); // other tests have the cores too
+            await publish.WaitForExitAsync(deadline.Token);
+            Assert.True(publish.ExitCode == 0, await output + await errors);
+        }
+
+        var entry = Regex.Match(Dockerfile, "ENTRYPOINT \\[\"dotnet\", \"/app/(.*)\"\\]").Groups[1].Value;
+        var program = Path.Combine(published, entry);
+        var (code, version, _) = await GatewayProcess.RunAsync(new ProcessSettings { Wrapper = Container, Program = program }, "--version");
+        Assert.Equal((0, "0.1.0"), (code, version.Trim()));
+        await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /x, respond: { body: hi } } }", settings: new ProcessSettings { Wrapper = Container, Program = program });
+        Assert.Equal("hi", await gateway.Client.GetStringAsync(new Uri("/x", UriKind.Relative), None));
+    }
+
+    [Fact]
+    public async Task DeployedConfigurations_AreValid()
+    {
+        var (code, output, _) = await GatewayProcess.RunAsync("validate", Path.Combine(Root, "deploy/docker/gateway.yaml"));
+        Assert.Equal((0, "valid"), (code, output.Trim()));
+    }
+
+    [Fact]
+    public void Dockerfile_CopiesWhatExistsAndItsIgnoreFileLetsThrough()
+    {
+        var allowed = File.ReadAllLines(Path.Combine(Root, "deploy/docker/Dockerfile.dockerignore")).Where(l => l.StartsWith('!')).Select(l => l[1..].TrimEnd('/')).ToHashSet();
+        var copied = Copies().SelectMany(c => c.Sources).Select(s => s.TrimEnd('/')).ToList();
+        Assert.NotEmpty(copied);
+        Assert.All(copied, s => Assert.True(File.Exists(Path.Combine(Root, s)) || Directory.Exists(Path.Combine(Root, s)), s));
+        Assert.Equal(copied.Order(StringComparer.Ordinal), allowed.Order(StringComparer.Ordinal));
+        Assert.Contains("\nUSER 1654:1654\n", Dockerfile, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Unit_OfSystemd_IsUnderstoodAndHardened()
+    {
+        using var folder = new ConfigFolder();
+        var text = await File.ReadAllTextAsync(Path.Combine(Root, "deploy/systemd/lintel.service"), None);
+        var unit = folder.Write("lintel.service", text.Replace("/usr/bin/lintel", "/bin/true", StringComparison.Ordinal)); // must exist to be verified
+        var (verified, complaints) = await AnalyzeAsync("verify", unit);
+        Assert.Equal((0, ""), (verified, complaints.Trim()));
+        var (secure, report) = await AnalyzeAsync("security", "--offline=true", "--threshold=20", "--no-pager", unit); // 0 to 100, less is better
+        Assert.True(secure == 0, report);
+        var stop = int.Parse(Regex.Match(text, "(?m)^TimeoutStopSec=(\\d+)s$").Groups[1].Value, CultureInfo.InvariantCulture);
+        Assert.True(TimeSpan.FromSeconds(stop) > new Config.GatewayConfig().DrainTimeout);
+    }
+
+    private static async Task<(int Code, string Output)> AnalyzeAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("systemd-analyze") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = await process.StandardOutput.ReadToEndAsync(None);
+        await process.WaitForExitAsync(None);
+        return (process.ExitCode, output + await errors);
+    }
+
+    /// <summary>What the build stage copies out of the repository.</summary>
+    private static IEnumerable<(string[] Sources, string Target)> Copies() =>
+        from Match match in CopyLine().Matches(Dockerfile)
+        let words = match.Groups[1].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        select (words[..^1], words[^1]);
+
+    private static void CopyInto(string target, string source)
+    {
+        var from = Path.Combine(Root, source);
+        if (File.Exists(from))
+        {
+            File.Copy(from, Path.Combine(target, source));
+            return;
+        }
+
+        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var to = Path.Combine(target, Path.GetRelativePath(Root, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.Copy(file, to);
+        }
+    }
+
+    private static bool Refuses(Uri address)
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Connect(IPAddress.Loopback, address.Port);
+            return false;
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
+    }
+
+    private static string FindRoot()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "Lintel.slnx")))
+            folder = folder.Parent;
+        return folder.FullName;
+    }
+
+    [GeneratedRegex(@"^COPY (?!--)(.*)$", RegexOptions.Multiline)]
+    private static partial Regex CopyLine();
+
+    [GeneratedRegex(@"^RUN (dotnet publish .*)$", RegexOptions.Multiline)]
+    private static partial Regex PublishLine();
+}

@@ -1,0 +1,155 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using Lintel.TestKit;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>Floods of connections and of slowness against a real process: others keep their latency, and nothing stays behind.</summary>
+public sealed class FloodTests : IAsyncLifetime
+{
+    private TestService _service = null!;
+    private GatewayProcess _gateway = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        var megabyte = new byte[1024 * 1024];
+        _service = await TestService.StartAsync(async c =>
+        {
+            if (c.Request.Path != "/big")
+            {
+                await c.Response.WriteAsync("ok");
+                return;
+            }
+
+            for (var i = 0; i < 64; i++)
+                await c.Response.Body.WriteAsync(megabyte, c.RequestAborted);
+        });
+        _gateway = await GatewayProcess.StartAsync($$"""
+            listeners: { public: { address: "http://127.0.0.1:0", limits: { headTimeout: 2s, connections: 20000 } } }
+            observability: { accessLog: { to: none } }
+            services: { s: "{{_service.Address}}" }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """);
+        await LatencyAsync(200); // both processes have compiled their code
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _gateway.DisposeAsync();
+        await _service.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task TenThousandIdleConnections_CostLittleAndLeaveNothing()
+    {
+        var descriptors = Descriptors();
+        var memory = Memory();
+        var idle = await OpenAsync(10_000, "");
+        await GatewayProcess.WaitFor(() => Descriptors() >= descriptors + 10_000 ? this : null);
+        await AssertServesAsync();
+        var each = (Memory() - memory) * 1024 / idle.Count;
+        Assert.InRange(each, 0, 40 * 1024); // what one costs is in bench/results; this is a bound
+        idle.ForEach(c => c.Dispose());
+        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+    }
+
+    [Fact]
+    public async Task Slowloris_OfManyConnections_IsEndedWhileOthersAreServed()
+    {
+        var descriptors = Descriptors();
+        var slow = await OpenAsync(2000, "GET / HTTP/1.1\r\nHost: t\r\nX-A: ");
+        await AssertServesAsync();
+        var answers = await Task.WhenAll(slow.Select(ReadStatusAsync));
+        Assert.All(answers, a => Assert.Equal("HTTP/1.1 408 Request Timeout", a));
+        slow.ForEach(c => c.Dispose());
+        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+    }
+
+    [Fact]
+    public async Task SlowReaders_OfBigAnswers_HoldNeitherMemoryNorOthers()
+    {
+        var descriptors = Descriptors();
+        var memory = Memory();
+        var slow = await OpenAsync(200, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n", receiveBuffer: 4096);
+        await GatewayProcess.WaitFor(() => Descriptors() >= descriptors + 400 ? this : null);
+
+        // First the kernel's buffers fill, some 10 MB for each of them on each side: that is work for everybody. Then they stand still.
+        var started = Stopwatch.GetTimestamp();
+        while (await LatencyAsync(100) is var latency && latency > TimeSpan.FromMilliseconds(500))
+            Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, GatewayProcess.Patience);
+        Assert.All(slow, s => Assert.True(s.Connected));
+        Assert.InRange(Memory() - memory, long.MinValue, 400 * 1024); // 12.8 GB would be due
+        slow.ForEach(c => c.Dispose());
+        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+    }
+
+    [Fact]
+    public async Task ConnectionsOpenedAndReset_ByThousands_LeaveNothing()
+    {
+        var descriptors = Descriptors();
+        var flood = Task.WhenAll(Enumerable.Range(0, 4).Select(async i =>
+        {
+            for (var round = 0; round < 2500; round++)
+            {
+                using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
+                await socket.ConnectAsync(_gateway.Address.Host, _gateway.Address.Port);
+                if ((round + i) % 2 == 0)
+                    await socket.SendAsync("GET / HTTP/1.1\r\nHost: t\r\n\r\n"u8.ToArray());
+            }
+        }));
+        await AssertServesAsync();
+        await flood;
+        await AssertServesAsync();
+        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+    }
+
+    private static async Task<string?> ReadStatusAsync(Socket socket)
+    {
+        await using var stream = new NetworkStream(socket);
+        using var reader = new StreamReader(stream);
+        return await reader.ReadLineAsync().InTimeAsync();
+    }
+
+    private async Task<List<Socket>> OpenAsync(int count, string text, int receiveBuffer = 0)
+    {
+        var bytes = System.Text.Encoding.ASCII.GetBytes(text);
+        var sockets = new List<Socket>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            if (receiveBuffer > 0)
+                socket.ReceiveBufferSize = receiveBuffer;
+            await socket.ConnectAsync(_gateway.Address.Host, _gateway.Address.Port).InTimeAsync();
+            if (bytes.Length > 0)
+                await socket.SendAsync(bytes);
+            sockets.Add(socket);
+        }
+
+        return sockets;
+    }
+
+    /// <summary>A bound that two busy cores keep: the attack would otherwise cost seconds or an error.</summary>
+    private async Task AssertServesAsync() => Assert.InRange(await LatencyAsync(100), TimeSpan.Zero, TimeSpan.FromMilliseconds(500));
+
+    /// <summary>The 99th of a hundred, each asked after the one before.</summary>
+    private async Task<TimeSpan> LatencyAsync(int count)
+    {
+        var durations = new List<TimeSpan>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var started = Stopwatch.GetTimestamp();
+            Assert.Equal("ok", await _gateway.Client.GetStringAsync("/small"));
+            durations.Add(Stopwatch.GetElapsedTime(started));
+        }
+
+        durations.Sort();
+        return durations[count * 99 / 100 - 1];
+    }
+
+    private int Descriptors() => Directory.GetFiles($"/proc/{_gateway.Id}/fd").Length;
+
+    /// <summary>Resident memory in KiB.</summary>
+    private long Memory() =>
+        long.Parse(File.ReadLines($"/proc/{_gateway.Id}/status").First(l => l.StartsWith("VmRSS", StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,197 @@
+using System.Diagnostics;
+using System.Text;
+using Lintel.TestKit;
+using Microsoft.AspNetCore.Http;
+using static Lintel.FunctionalTests.FrameClient;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>Hostile HTTP/2, frame by frame: what is malformed is refused, what floods is bounded, and others are served all the while.</summary>
+public sealed class Http2AbuseTests : IAsyncLifetime
+{
+    private TestService _service = null!;
+    private InProcessGateway _gateway = null!;
+
+    public static TheoryData<int> Indexes => [.. Enumerable.Range(0, HostileFrames.All.Count)];
+
+    public async ValueTask InitializeAsync()
+    {
+        _service = await TestService.StartAsync();
+        _gateway = await InProcessGateway.StartAsync($$"""
+            listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2], limits: { minResponseRate: 1MiB } } }
+            services: { s: "{{_service.Address}}" }
+            routes:
+              s: { match: "/s/{**rest}", forward: s }
+              big: { match: "/big", forward: s }
+            """);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _gateway.DisposeAsync();
+        await _service.DisposeAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(Indexes))]
+    public async Task HostileFrame_OfAnyKind_IsRefusedAndNotForwarded(int index)
+    {
+        var hostile = HostileFrames.All[index];
+        var outcome = await SendAsync(hostile);
+        Assert.Matches("^(4[0-9][0-9]|reset .*|goaway .*|closed)$", outcome);
+        if (!hostile.IsInBody)
+            Assert.DoesNotContain(_service.Seen, s => s.Target != "/s/next");
+        await AssertServesOthersAsync();
+    }
+
+    [Fact]
+    public async Task Host_BesideAnAuthority_IsNotForwarded()
+    {
+        using var client = await ConnectAsync(_gateway.Address);
+        await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Get("/s", ("host", "u"))));
+        Assert.Equal("200", await client.OutcomeAsync(1));
+        Assert.Equal("t", Assert.Single(_service.Seen).Host);
+    }
+
+    [Fact]
+    public async Task Document_OfHostileFrames_SaysWhatReallyHappens()
+    {
+        var file = Path.Combine(HostileRequestTests.Repository(), "docs", "hostile-frames.md");
+        var text = new StringBuilder("""
+            # Hostile HTTP/2 and its answers
+
+            Made from `tests/Lintel.FunctionalTests/HostileFrames.cs`, whose every line is sent to a gateway by a client that writes frames (`Http2AbuseTests`), and from
+            what came back: the stream or the connection ends with an error, or there is an answer of that status. Nothing of a refused head reaches a service.
+
+            | what is sent | answer |
+            | --- | --- |
+
+            """);
+        foreach (var hostile in HostileFrames.All)
+            text.Append($"| {hostile.What} | {InWords(await SendAsync(hostile))} |\n");
+        if (Environment.GetEnvironmentVariable("LINTEL_UPDATE_GOLDEN") == "1")
+            await File.WriteAllTextAsync(file, text.ToString(), TestContext.Current.CancellationToken);
+        Assert.Equal(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), text.ToString());
+    }
+
+    [Fact]
+    public async Task RapidReset_OfThousandsOfStreams_EndsTheConnection()
+    {
+        var never = new TaskCompletionSource();
+        _service.Handler = async c => await never.Task.WaitAsync(c.RequestAborted);
+        using var client = await ConnectAsync(_gateway.Address);
+        var sent = 0u;
+        while (sent < 20_000)
+        {
+            var stream = (sent++ * 2) + 1;
+            if (!await client.TrySendAsync((byte[])[.. Frame(Headers, EndHeaders | EndStream, stream, Get()), .. Frame(Reset, 0, stream, [0, 0, 0, 8])], TimeSpan.FromSeconds(5)))
+                break;
+        }
+
+        Assert.Matches("goaway ENHANCE_YOUR_CALM|closed", await LastWordAsync(client));
+        never.SetResult();
+        _service.Handler = c => c.Response.WriteAsync("ok");
+        await AssertServesOthersAsync();
+        Assert.InRange(_service.Seen.Count, 0, 2000); // a tenth of what was asked at the most
+    }
+
+    [Fact]
+    public async Task ContinuationFlood_WithoutEnd_EndsTheConnection()
+    {
+        using var client = await ConnectAsync(_gateway.Address);
+        await client.SendAsync(Frame(Headers, EndStream, 1, Get()));
+        var piece = Frame(Continuation, 0, 1, Block(("x-a", new string('a', 8000))));
+        var count = 0;
+        while (count < 2000 && await client.TrySendAsync(piece, TimeSpan.FromSeconds(5)))
+            count++;
+        Assert.InRange(count, 0, 1999);
+        await AssertServesOthersAsync();
+        Assert.DoesNotContain(_service.Seen, s => s.Headers.ContainsKey("x-a"));
+    }
+
+    [Theory]
+    [InlineData(Ping, 8)]
+    [InlineData(Settings, 0)]
+    public async Task Flood_OfFramesThatWantAnAnswer_IsHeldBack(byte type, int length)
+    {
+        // The client never reads: answers pile up until the gateway stops reading or gives up. Either way it takes no more than its buffers hold.
+        using var client = await ConnectAsync(_gateway.Address);
+        var frames = Enumerable.Repeat(Frame(type, 0, 0, new byte[length]), 4096).SelectMany(f => f).ToArray();
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        var taken = 0L;
+        while (taken < 256L * 1024 * 1024 && await client.TrySendAsync(frames, TimeSpan.FromSeconds(2)))
+            taken += frames.Length;
+        Assert.InRange(taken, 0, 255L * 1024 * 1024);
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 32L * 1024 * 1024);
+        await AssertServesOthersAsync();
+    }
+
+    [Fact]
+    public async Task WindowThatStaysShut_OnManyStreams_EndsTheConnection()
+    {
+        _service.Handler = c => c.Response.WriteAsync(new string('a', 1024 * 1024));
+        using var client = await ConnectAsync(_gateway.Address, (4, 0));
+        for (var i = 0u; i < 50; i++)
+            await client.SendAsync(Frame(Headers, EndHeaders | EndStream, (i * 2) + 1, Get("/big")));
+        var started = Stopwatch.GetTimestamp();
+        while (await client.ReadAsync() is not null)
+        {
+        }
+
+        Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        _service.Handler = c => c.Response.WriteAsync("ok");
+        await AssertServesOthersAsync();
+    }
+
+    [Fact]
+    public async Task Streams_BeyondTheLimit_AreRefused()
+    {
+        var answer = new TaskCompletionSource();
+        _service.Handler = async c =>
+        {
+            await answer.Task.WaitAsync(c.RequestAborted);
+            await c.Response.WriteAsync("ok");
+        };
+        using var client = await ConnectAsync(_gateway.Address);
+        for (var i = 0u; i < 101; i++)
+            await client.SendAsync(Frame(Headers, EndHeaders | EndStream, (i * 2) + 1, Get()));
+        Assert.Equal("reset REFUSED_STREAM", await client.OutcomeAsync(201));
+        answer.SetResult();
+        Assert.Equal("200", await client.OutcomeAsync(1));
+    }
+
+    /// <summary>Which error it is, is Kestrel's to choose; whether the last frame is still seen before the connection ends, is chance.</summary>
+    private static string InWords(string outcome) => outcome.Split(' ')[0] switch
+    {
+        "goaway" or "closed" => "the connection ends",
+        "reset" => "the stream ends",
+        var status => status,
+    };
+
+    private static async Task<string> LastWordAsync(FrameClient client)
+    {
+        var last = "closed";
+        while (await client.ReadAsync() is { } frame)
+        {
+            if (frame.Type == GoAway && frame.Payload[7] != 0)
+                last = frame.Payload[7] == 11 ? "goaway ENHANCE_YOUR_CALM" : $"goaway {frame.Payload[7]}";
+        }
+
+        return last;
+    }
+
+    private async Task<string> SendAsync(HostileFrame hostile)
+    {
+        using var client = await ConnectAsync(_gateway.Address);
+        await client.SendAsync(hostile.Bytes);
+        await client.TrySendAsync(Frame(Headers, EndHeaders | EndStream, 3, Get("/s/next")), TimeSpan.FromSeconds(5)); // what is passed over leaves stream 1 silent
+        return await client.OutcomeAsync(1);
+    }
+
+    private async Task AssertServesOthersAsync()
+    {
+        using var client = await ConnectAsync(_gateway.Address);
+        await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Get()));
+        Assert.Equal("200", await client.OutcomeAsync(1));
+    }
+}

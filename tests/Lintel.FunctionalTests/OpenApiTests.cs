@@ -1,0 +1,160 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Microsoft.OpenApi;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>The admin API's description and its real answers are the same thing.</summary>
+public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixture<OpenApiTests.SharedGateway>
+{
+    private readonly AdminClient _admin = shared.Admin;
+    private readonly JsonNode _document = shared.Document;
+
+    [Fact]
+    public async Task Description_ByItsOwnStandard_IsValid()
+    {
+        using var stream = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(_document.ToJsonString()));
+        var (document, diagnostic) = await OpenApiDocument.LoadAsync(stream, "json", cancellationToken: CancellationToken.None);
+        Assert.Empty(diagnostic!.Errors.Select(e => e.ToString()));
+        Assert.Empty(diagnostic.Warnings.Select(e => e.ToString()));
+        Assert.Equal(OpenApiSpecVersion.OpenApi3_1, diagnostic.SpecificationVersion);
+        Assert.Equal(12, document!.Paths.Count);
+    }
+
+    [Fact]
+    public async Task Paths_OfTheDescription_AreThoseOfTheIndex()
+    {
+        var index = (await _admin.GetAsync("/api/v1"))["endpoints"]!.AsArray().Select(e => (string?)e!["path"]);
+        Assert.Equal(index, _document["paths"]!.AsObject().Select(p => p.Key));
+    }
+
+    [Fact]
+    public async Task Answers_OfEveryPath_HaveExactlyTheDescribedProperties()
+    {
+        foreach (var (path, item) in _document["paths"]!.AsObject())
+        {
+            foreach (var name in path.Contains("{name}", StringComparison.Ordinal) ? new[] { "a", "b" } : [""])
+            {
+                using var response = await _admin.SendAsync(path.Replace("{name}", name, StringComparison.Ordinal));
+                Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+                var content = item!["get"]!["responses"]!["200"]!["content"]!.AsObject().Single();
+                Assert.Equal(content.Key, response.Content.Headers.ContentType!.MediaType);
+                if (content.Key == "application/json")
+                    Check(JsonNode.Parse(await response.Content.ReadAsStringAsync(CancellationToken.None)), content.Value!["schema"]!, path);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Refusals_HaveTheDescribedForm()
+    {
+        var (status, problem) = await _admin.AskAsync("/api/v1/routes/none");
+        Assert.Equal(HttpStatusCode.NotFound, status);
+        Assert.Equal("#/components/responses/problem", (string?)_document["paths"]!["/api/v1/routes/{name}"]!["get"]!["responses"]!["default"]!["$ref"]);
+        Check(problem, _document["components"]!["responses"]!["problem"]!["content"]!["application/problem+json"]!["schema"]!, "problem");
+    }
+
+    [Fact]
+    public void Schemas_AndTheirProperties_AllHaveAText()
+    {
+        var silent =
+            from schema in _document["components"]!["schemas"]!.AsObject()
+            from property in schema.Value!["properties"]!.AsObject().Append(new(" ", schema.Value))
+            where string.IsNullOrWhiteSpace((string?)property.Value!["description"])
+            select $"{schema.Key}.{property.Key}";
+        Assert.Empty(silent);
+        Assert.Equal("The route's name in the configuration.", (string?)_document["components"]!["schemas"]!["RouteStatus"]!["properties"]!["name"]!["description"]);
+        Assert.Equal("The file's path as it was given, or a name such as `IConfiguration`.", (string?)_document["components"]!["schemas"]!["SourcePosition"]!["properties"]!["source"]!["description"]);
+    }
+
+    [Theory]
+    [InlineData("""{"a":1}""", """{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["a","b"]}""")]
+    [InlineData("""{"a":1,"b":"x","c":1}""", """{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["a","b"]}""")]
+    [InlineData("1.5", """{"type":"integer"}""")]
+    [InlineData("null", """{"type":"string"}""")]
+    [InlineData("\"c\"", """{"type":"string","enum":["a","b"]}""")]
+    public void Check_OfAnAnswerThatDiffers_Fails(string answer, string schema) =>
+        Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => Check(JsonNode.Parse(answer), JsonNode.Parse(schema)!, ""));
+
+    /// <summary>Stricter than JSON Schema: nothing may be missing, and nothing may be there besides.</summary>
+    private void Check(JsonNode? answer, JsonNode schema, string at)
+    {
+        if (schema["$ref"] is { } reference)
+        {
+            Check(answer, reference.GetValue<string>().Split('/').Skip(1).Aggregate(_document, (node, key) => node[key]!), at);
+            return;
+        }
+
+        if (schema["anyOf"] is JsonArray choices)
+        {
+            var choice = choices.Single(c => (string?)c!["type"] == "null" == answer is null)!;
+            Check(answer, choice, at);
+            return;
+        }
+
+        var types = schema["type"] is JsonArray several ? several.Select(t => (string)t!).ToList() : [(string)schema["type"]!];
+        var actual = answer?.GetValueKind() switch
+        {
+            null => "null",
+            JsonValueKind.Object => "object",
+            JsonValueKind.Array => "array",
+            JsonValueKind.String => "string",
+            JsonValueKind.True or JsonValueKind.False => "boolean",
+            _ => types.Contains("integer") && answer.GetValue<double>() % 1 == 0 ? "integer" : "number",
+        };
+        Assert.True(types.Contains(actual), $"{at} is {actual} and not {string.Join(" or ", types)}");
+        if (schema["enum"] is JsonArray words)
+            Assert.Contains((string?)answer, words.Select(w => (string?)w));
+        if (schema["pattern"] is { } pattern && answer is not null)
+            Assert.Matches(new Regex((string)pattern!), (string)answer!);
+        if ((string?)schema["format"] == "date-time" && answer is not null)
+            Assert.True(DateTimeOffset.TryParse((string)answer!, out _), at);
+        if (answer is JsonArray items)
+        {
+            foreach (var item in items)
+                Check(item, schema["items"]!, at + "[]");
+        }
+
+        if (answer is not JsonObject found || schema["properties"] is not JsonObject properties)
+            return;
+        Assert.Equal(properties.Select(p => p.Key).Order(StringComparer.Ordinal), found.Select(p => p.Key).Order(StringComparer.Ordinal));
+        Assert.Equal(properties.Select(p => p.Key), schema["required"]!.AsArray().Select(r => (string)r!));
+        foreach (var (key, value) in found)
+            Check(value, properties[key]!, $"{at}.{key}");
+    }
+
+    /// <summary>A gateway with something of everything, so that no part of an answer is missing.</summary>
+    public sealed class SharedGateway : IAsyncLifetime
+    {
+        private GatewayProcess _gateway = null!;
+
+        internal AdminClient Admin { get; private set; } = null!;
+
+        internal JsonNode Document { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync()
+        {
+            _gateway = await GatewayProcess.StartAsync("""
+                name: edge
+                services: { a: "http://127.0.0.1:1", b: { instances: ["http://127.0.0.1:2"], protocol: http2 } }
+                clients: { ios: { when: { headers: { X-Client: ios } } } }
+                routes:
+                  a: { match: { path: /a, hosts: x.example, methods: GET, client: ios }, forward: { split: { a: 1, b: 1 }, path: /x, mirror: b } }
+                  b: { match: /b, redirect: { to: /a } }
+                  c: { match: /c, forward: a }
+                """);
+            using var failing = await _gateway.Client.GetAsync(new Uri("/c", UriKind.Relative), CancellationToken.None); // an error to list
+            await _gateway.ReloadAsync("rotes: {}"); // problems to list
+            Admin = new AdminClient(_gateway.Admin);
+            Document = await Admin.GetAsync("/api/v1/openapi.json");
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Admin.Dispose();
+            await _gateway.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using Google.Protobuf;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.FunctionalTests.Protocols;
+
+/// <summary>A service on Grpc.AspNetCore, over HTTP/2 without TLS.</summary>
+internal sealed class GrpcServer : IAsyncDisposable
+{
+    private readonly WebApplication _application;
+
+    private GrpcServer(WebApplication application) => _application = application;
+
+    /// <summary>Completed when a call is canceled, anew for every call that hangs.</summary>
+    public static TaskCompletionSource Canceled { get; set; } = new();
+
+    public string Address => _application.Urls.First();
+
+    public static async Task<GrpcServer> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(o => o.Listen(System.Net.IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2));
+        builder.Services.AddGrpc(o =>
+        {
+            o.MaxReceiveMessageSize = null;
+            o.MaxSendMessageSize = null;
+        });
+        var application = builder.Build();
+        application.MapGrpcService<ProbeService>();
+        await application.StartAsync();
+        return new GrpcServer(application);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource(TimeSpan.Zero);
+        await _application.StopAsync(now.Token);
+        await _application.DisposeAsync();
+    }
+
+    private sealed class ProbeService : Probe.ProbeBase
+    {
+        public override async Task<Answer> Say(Ask request, ServerCallContext context)
+        {
+            var seen = context.RequestHeaders;
+            await context.WriteResponseHeadersAsync(new Metadata { { "seen-text", seen.GetValue("text") ?? "-" }, { "seen-timeout", context.GetHttpContext().Request.Headers["grpc-timeout"].ToString() }, { "seen-type", context.GetHttpContext().Request.ContentType ?? "-" } });
+            context.ResponseTrailers.Add("end", "here");
+            context.ResponseTrailers.Add("echo-bin", seen.GetValueBytes("data-bin") ?? []);
+            return new Answer { Text = request.Text, Number = request.Data.Length, Data = ByteString.CopyFrom(new byte[request.Number]) };
+        }
+
+        public override async Task<Answer> Collect(IAsyncStreamReader<Ask> requestStream, ServerCallContext context)
+        {
+            var sum = 0;
+            var texts = new List<string>();
+            await foreach (var ask in requestStream.ReadAllAsync(context.CancellationToken))
+            {
+                sum += ask.Number;
+                texts.Add(ask.Text);
+            }
+
+            return new Answer { Text = string.Join(',', texts), Number = sum };
+        }
+
+        public override async Task Count(Ask request, IServerStreamWriter<Answer> responseStream, ServerCallContext context)
+        {
+            if (request.Text == "refuse") // before any message: Trailers-Only
+                throw new RpcException(new Status(StatusCode.FailedPrecondition, "not now: 100 % \u00fcber"), new Metadata { { "reason", "tired" } });
+            for (var i = 0; i < request.Number; i++)
+                await responseStream.WriteAsync(new Answer { Number = i });
+            switch (request.Text)
+            {
+                case "fail":
+                    throw new RpcException(new Status(StatusCode.DataLoss, "lost at " + request.Number.ToString(CultureInfo.InvariantCulture)));
+                case "abort":
+                    context.GetHttpContext().Abort();
+                    break;
+                case "hang":
+                    await HangAsync(context);
+                    break;
+            }
+        }
+
+        public override async Task Chat(IAsyncStreamReader<Ask> requestStream, IServerStreamWriter<Answer> responseStream, ServerCallContext context)
+        {
+            try
+            {
+                await foreach (var ask in requestStream.ReadAllAsync(context.CancellationToken))
+                {
+                    if (ask.Text == "bye")
+                        return; // before the client has ended its side
+                    await responseStream.WriteAsync(new Answer { Text = ask.Text, Number = ask.Number });
+                }
+            }
+            catch (Exception e) when (e is OperationCanceledException or IOException)
+            {
+                Canceled.TrySetResult();
+                throw;
+            }
+        }
+
+        private static async Task HangAsync(ServerCallContext context)
+        {
+            try
+            {
+                await Task.Delay(Timeout.Infinite, context.CancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                Canceled.TrySetResult();
+                throw;
+            }
+        }
+    }
+}

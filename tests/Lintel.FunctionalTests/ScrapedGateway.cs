@@ -1,0 +1,176 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Lintel.FunctionalTests.Otlp;
+using Lintel.TestKit;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>A gateway that has served traffic of every kind, and a real Prometheus that scrapes it.</summary>
+public sealed class ScrapedGateway : IAsyncLifetime
+{
+    /// <summary>Requests to the route <c>/a/{id}</c> over HTTP/1.1, without TLS.</summary>
+    public const int Requests = 25;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("lintel-prometheus-").FullName;
+    private TestService _service = null!;
+    private OtlpReceiver _receiver = null!;
+    private Process _prometheus = null!;
+    private HttpClient _api = null!;
+
+    internal GatewayProcess Gateway { get; private set; } = null!;
+
+    public static string Deploy { get; } = Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../deploy");
+
+    /// <summary>The gateway's own text, in the format that Prometheus had before OpenMetrics.</summary>
+    public string Text { get; private set; } = "";
+
+    public async ValueTask InitializeAsync()
+    {
+        _receiver = await OtlpReceiver.StartAsync();
+        _service = await TestService.StartAsync(AnswerAsync);
+        Gateway = await GatewayProcess.StartAsync(Config("s2"), Certificates());
+        await ServeAsync();
+        await Gateway.ReloadAsync("routes: { broken: {} }");
+        await Gateway.ReloadAsync(Config("gone: false"));
+        await StartPrometheusAsync();
+        using var client = new HttpClient { BaseAddress = Gateway.Admin };
+        Text = await client.GetStringAsync(new Uri("/metrics", UriKind.Relative));
+        await GatewayProcess.WaitFor(() => QueryAsync($"sum(http_server_request_duration_seconds_count{{http_route=\"/a/{{id}}\"}})").GetAwaiter().GetResult().Count > 0 ? this : null);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _api?.Dispose();
+        if (_prometheus is { HasExited: false })
+        {
+            _prometheus.Kill(entireProcessTree: true);
+            await _prometheus.WaitForExitAsync();
+        }
+
+        _prometheus?.Dispose();
+        await Gateway.DisposeAsync();
+        await _service.DisposeAsync();
+        await _receiver.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    /// <summary>The result of an instant query; an error of the query fails the test.</summary>
+    public async Task<List<JsonElement>> QueryAsync(string expression) => [.. (await GetAsync("query?query=" + Uri.EscapeDataString(expression))).GetProperty("result").EnumerateArray()];
+
+    /// <summary>What Prometheus answers under <c>/api/v1/</c>.</summary>
+    public async Task<JsonElement> GetAsync(string path)
+    {
+        using var response = await _api.GetAsync(new Uri("/api/v1/" + path, UriKind.Relative));
+        using var answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        Assert.True(response.IsSuccessStatusCode, $"{Uri.UnescapeDataString(path)}: {answer.RootElement}");
+        return answer.RootElement.GetProperty("data").Clone();
+    }
+
+    private static async Task AnswerAsync(HttpContext context)
+    {
+        if (context.WebSockets.IsWebSocketRequest)
+        {
+            using var socket = await context.WebSockets.AcceptWebSocketAsync();
+            await socket.ReceiveAsync(new byte[16], CancellationToken.None);
+            await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
+            return;
+        }
+
+        context.Response.StatusCode = context.Request.Path == "/fail" ? 503 : 200;
+    }
+
+    private static Dictionary<string, string> Certificates()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
+        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        return new() { ["tls.pem"] = certificate.ExportCertificatePem(), ["tls.key"] = key.ExportPkcs8PrivateKeyPem() };
+    }
+
+    /// <summary>With a service of two instances, or with one of them gone.</summary>
+    private string Config(string second) => $$"""
+        listeners:
+          public: http://127.0.0.1:0
+          clear2: { address: http://127.0.0.1:0, protocols: [http2] }
+          secure: { address: https://127.0.0.1:0, certificates: [{ path: tls.pem, keyPath: tls.key }] }
+        services:
+          s: "{{_service.Address}}"
+          dead: "http://127.0.0.1:1"
+          two: { instances: ["{{_service.Address}}"{{(second == "s2" ? ", \"http://127.0.0.1:2\"" : "")}}] }
+        routes:
+          a: { match: "/a/{id}", forward: s }
+          fail: { match: /fail, forward: s }
+          mirrored: { match: /m, forward: { service: s, mirror: two } }
+          dead: { match: /d, forward: dead }
+          ping: { match: /p, respond: { body: pong } }
+        observability: { accessLog: { to: none }, tracing: { otlp: "{{_receiver.GrpcAddress}}", sample: 100% } }
+        """;
+
+    private async Task ServeAsync()
+    {
+        using var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new UriBuilder(Gateway.Address) { Scheme = "ws", Path = "/a/ws" }.Uri, CancellationToken.None);
+        await socket.SendAsync(new byte[1], WebSocketMessageType.Binary, true, CancellationToken.None);
+        await socket.ReceiveAsync(new byte[1], CancellationToken.None);
+        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
+
+        for (var i = 0; i < Requests; i++)
+            (await Gateway.Client.GetAsync(new Uri($"/a/{i}", UriKind.Relative))).Dispose();
+        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/nowhere"])
+            (await Gateway.Client.GetAsync(new Uri(path, UriKind.Relative))).Dispose();
+        for (var i = 0; i < 5; i++)
+        {
+            using var odd = new HttpRequestMessage(new HttpMethod("BREW" + i), "/p");
+            (await Gateway.Client.SendAsync(odd)).Dispose();
+        }
+
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, SslOptions = { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate?.Subject == "CN=localhost" } });
+        using var clear = new HttpRequestMessage(HttpMethod.Get, Listener("clear2") + "p") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        (await client.SendAsync(clear)).Dispose();
+        (await client.GetAsync(new Uri(Listener("secure") + "p"))).Dispose();
+
+        // No client hello: a handshake that fails.
+        using var junk = new TcpClient();
+        var secure = new Uri(Listener("secure"));
+        await junk.ConnectAsync(secure.Host, secure.Port);
+        await junk.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
+        while (await junk.GetStream().ReadAsync(new byte[256]) > 0)
+        {
+        }
+    }
+
+    private string Listener(string name) => Regex.Match(Gateway.Errors, $@"^  {name} +(\S+)", RegexOptions.Multiline).Groups[1].Value + "/";
+
+    private async Task StartPrometheusAsync()
+    {
+        var port = GatewayProcess.FreePort();
+        var config = await File.ReadAllTextAsync(Path.Combine(Deploy, "prometheus/prometheus.yml"));
+        await File.WriteAllTextAsync(Path.Combine(_folder, "prometheus.yml"), config.Replace("127.0.0.1:9901", Gateway.Admin.Authority, StringComparison.Ordinal).Replace("15s", "1s", StringComparison.Ordinal));
+        File.Copy(Path.Combine(Deploy, "prometheus/alerts.yaml"), Path.Combine(_folder, "alerts.yaml"));
+        _prometheus = Process.Start(new ProcessStartInfo("prometheus", [
+            "--config.file=" + Path.Combine(_folder, "prometheus.yml"), "--storage.tsdb.path=" + Path.Combine(_folder, "data"), $"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage", "--log.level=error"]))!;
+        _api = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        await GatewayProcess.WaitFor(() => IsReady() ? this : null);
+
+        bool IsReady()
+        {
+            try
+            {
+                using var answer = _api.GetAsync(new Uri("/-/ready", UriKind.Relative)).GetAwaiter().GetResult();
+                return answer.IsSuccessStatusCode;
+            }
+            catch (HttpRequestException)
+            {
+                Assert.False(_prometheus.HasExited, "Prometheus did not start");
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using Lintel.Errors;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Tests.Errors;
+
+public sealed class GrpcTests
+{
+    /// <summary>What gRPC clients make of HTTP statuses (gRPC's http-grpc-status-mapping.md), and of timeouts and sizes, which that table cannot know.</summary>
+    private static readonly Dictionary<int, int> StatusOfHttp = new() { [400] = 13, [404] = 12, [405] = 12, [408] = 4, [413] = 8, [414] = 13, [431] = 13, [499] = 1, [500] = 13, [502] = 14, [503] = 14, [504] = 4 };
+
+    [Theory]
+    [MemberData(nameof(ErrorTableTests.Kinds), MemberType = typeof(ErrorTableTests))]
+    public void GrpcStatus_OfAKind_FollowsItsHttpStatus(GatewayErrorKind kind)
+    {
+        var rule = ErrorTable.Get(kind);
+        Assert.Equal(kind == GatewayErrorKind.BadPlaceholder ? 3 : StatusOfHttp[rule.Status], rule.GrpcStatus);
+    }
+
+    [Theory]
+    [InlineData("application/grpc", "Plain", "")]
+    [InlineData("application/grpc+proto", "Plain", "+proto")]
+    [InlineData("Application/GRPC+json; charset=utf-8", "Plain", "+json")]
+    [InlineData("application/grpc-web", "Web", "")]
+    [InlineData("application/grpc-web+proto", "Web", "+proto")]
+    [InlineData("application/grpc-web-text ;q=1", "WebText", "")]
+    [InlineData("application/grpc-web-text+proto", "WebText", "+proto")]
+    [InlineData("application/grpcish", "None", "")]
+    [InlineData("application/grpc-other", "None", "")]
+    [InlineData("application/json", "None", "")]
+    [InlineData(null, "None", "")]
+    public void MediaType_IsToldApart(string? contentType, string dialect, string format)
+    {
+        var media = GrpcMediaType.Of(contentType);
+        Assert.Equal(dialect, media.Dialect.ToString());
+        Assert.Equal(format, media.Format ?? "");
+    }
+
+    [Theory]
+    [InlineData("plain text, with ~ and space", "plain text, with ~ and space")]
+    [InlineData("100 %", "100 %25")]
+    [InlineData("\u00fc\r\n", "%C3%BC%0D%0A")]
+    public void Message_IsPercentEncoded(string text, string encoded) => Assert.Equal(encoded, GrpcAnswer.Encode(text));
+
+    [Fact]
+    public async Task Problem_OfAGrpcRequest_IsTrailersOnly()
+    {
+        var context = new DefaultHttpContext();
+        context.Request.ContentType = "application/grpc-web-text+proto";
+        context.Response.Headers["X-Old"] = "gone";
+        await ProblemWriter.WriteAsync(context.Response, new GatewayError(GatewayErrorKind.BadPlaceholder, "not 100 %"), "lintel", "trace");
+        Assert.Equal(200, context.Response.StatusCode);
+        Assert.Equal("application/grpc-web-text+proto", context.Response.ContentType);
+        Assert.Equal("3", context.Response.Headers["grpc-status"]);
+        Assert.EndsWith(": not 100 %25", context.Response.Headers["grpc-message"].ToString(), StringComparison.Ordinal);
+        Assert.Equal("lintel; error=http_request_error", context.Response.Headers["Proxy-Status"]);
+        Assert.False(context.Response.Headers.ContainsKey("X-Old"));
+    }
+}

@@ -1,0 +1,30 @@
+using System.Diagnostics.Metrics;
+using Lintel.Observability;
+
+namespace Lintel.Tests;
+
+/// <summary>Instruments without a host.</summary>
+internal static class TestMetrics
+{
+    public static GatewayMetrics Create() => Create(out _);
+
+    /// <summary>Instruments of a meter of their own, for listeners that must not hear those of other tests.</summary>
+    public static GatewayMetrics Create(out Meter meter)
+    {
+        var factory = new Meters();
+        var metrics = new GatewayMetrics(factory);
+        meter = factory.Made!;
+        return metrics;
+    }
+
+    private sealed class Meters : IMeterFactory
+    {
+        public Meter? Made { get; private set; }
+
+        public Meter Create(MeterOptions options) => Made = new Meter(options);
+
+        public void Dispose()
+        {
+        }
+    }
+}
