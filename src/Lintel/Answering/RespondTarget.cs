@@ -27,8 +27,10 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
         if (_body.Length > 0)
             response.ContentType = config.ContentType;
         response.ContentLength = _body.Length;
-        if (_body.Length > 0 && !HttpMethods.IsHead(exchange.Request.Method))
-            await response.Body.WriteAsync(_body, exchange.Context.RequestAborted).ConfigureAwait(false);
+        if (_body.Length == 0 || HttpMethods.IsHead(exchange.Request.Method))
+            return null;
+        await response.Body.WriteAsync(_body, exchange.Context.RequestAborted).ConfigureAwait(false);
+        exchange.ResponseBytes += _body.Length;
         return null;
     }
 }

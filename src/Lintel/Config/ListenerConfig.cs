@@ -15,6 +15,16 @@ public enum ListenerProtocol
     Http3,
 }
 
+/// <summary>What a listener's connections live on.</summary>
+public enum ListenerTransport
+{
+    /// <summary>Lintel's event loops, one for each core; Linux only.</summary>
+    Loop,
+
+    /// <summary>Kestrel's own sockets and .NET's thread pool.</summary>
+    Sockets,
+}
+
 /// <summary>Where clients connect.</summary>
 public sealed record ListenerConfig
 {
@@ -33,6 +43,9 @@ public sealed record ListenerConfig
     /// <summary>Addresses or CIDR ranges of load balancers that begin every connection with a PROXY protocol header, version 1 or 2. From them the header is required; from others it is not understood. Default: none.</summary>
     public ValueList<string> ProxyProtocol { get; init; } = [];
 
+    /// <summary><c>loop</c> or <c>sockets</c>. Default: <c>loop</c> on Linux, elsewhere <c>sockets</c>.</summary>
+    public ListenerTransport? Transport { get; init; }
+
     /// <summary>How much is taken from clients.</summary>
     public ListenerLimitsConfig Limits { get; init; } = new();
 
@@ -43,6 +56,8 @@ public sealed record ListenerConfig
     internal IEnumerable<string> Files => Certificates.SelectMany(c => new[] { c.Path, c.KeyPath ?? c.Path }).Concat(ClientCertificates is { } clients ? [clients.Authorities] : []).Distinct();
 
     private static Grammar<ListenerProtocol> ProtocolGrammar { get; } = Scalars.Choice([("http1", ListenerProtocol.Http1), ("http2", ListenerProtocol.Http2), ("http3", ListenerProtocol.Http3)]);
+
+    private static Grammar<ListenerTransport> TransportGrammar { get; } = Scalars.Choice([("loop", ListenerTransport.Loop), ("sockets", ListenerTransport.Sockets)]);
 
     internal static Grammar<string> NetworkGrammar { get; } = new ScalarGrammar<string>("an address range", null, static (string text, out string value) =>
     {
@@ -63,7 +78,6 @@ public sealed record ListenerConfig
         "The address, such as http://0.0.0.0:8080",
         new RecordGrammar<ListenerConfig>(static f =>
         {
-            f.NotYet("transport");
             var address = f.Require("address", ListenerAddress.Grammar);
             ValueList<ListenerProtocol> usual = address is { IsTls: true } ? [ListenerProtocol.Http1, ListenerProtocol.Http2] : [ListenerProtocol.Http1];
             var listener = new ListenerConfig
@@ -72,6 +86,7 @@ public sealed record ListenerConfig
                 Protocols = f.Get("protocols", new ListGrammar<ListenerProtocol>(ProtocolGrammar, minimum: 1), usual),
                 Certificates = f.List("certificates", CertificateConfig.Grammar),
                 ClientCertificates = f.Find("clientCertificates", ClientCertificatesConfig.Grammar),
+                Transport = f.FindValue("transport", TransportGrammar),
                 ProxyProtocol = f.List("proxyProtocol", NetworkGrammar),
                 Limits = f.Get("limits", ListenerLimitsConfig.Grammar, new()),
             };

@@ -20,12 +20,13 @@ internal static class ProblemWriter
     /// <param name="proxyName">The gateway's name, the first item of <c>Proxy-Status</c>: a token of RFC 9651.</param>
     /// <param name="traceId">The trace id by which the operator finds the request.</param>
     /// <param name="closes">Whether the connection ends with this answer, because what follows on it cannot be told apart.</param>
-    public static async ValueTask WriteAsync(HttpResponse response, GatewayError error, string proxyName, string traceId, bool closes = false)
+    /// <returns>How many bytes the body has.</returns>
+    public static async ValueTask<int> WriteAsync(HttpResponse response, GatewayError error, string proxyName, string traceId, bool closes = false)
     {
         if (GrpcMediaType.Of(response.HttpContext.Request.ContentType) is { Dialect: not GrpcDialect.None } media)
         {
             GrpcAnswer.Write(response, error, proxyName, media);
-            return;
+            return 0;
         }
 
         var rule = error.Rule;
@@ -55,7 +56,9 @@ internal static class ProblemWriter
 
         response.ContentType = ContentType;
         response.ContentLength = body.WrittenCount;
-        if (!HttpMethods.IsHead(response.HttpContext.Request.Method))
-            await response.Body.WriteAsync(body.WrittenMemory, response.HttpContext.RequestAborted).ConfigureAwait(false);
+        if (HttpMethods.IsHead(response.HttpContext.Request.Method))
+            return 0;
+        await response.Body.WriteAsync(body.WrittenMemory, response.HttpContext.RequestAborted).ConfigureAwait(false);
+        return body.WrittenCount;
     }
 }

@@ -3,17 +3,23 @@ using Lintel.Errors;
 namespace Lintel.Forwarding;
 
 /// <summary>When a request must be over: the response's head within <c>timeouts.request</c> of the end of the request's body, a gRPC call as a whole within the time its client gives it.</summary>
-/// <remarks>Thread rule: the body's reader and the response's reader both call; a lock orders them.</remarks>
+/// <remarks>
+/// A forwarder that has timers of its own asks for <see cref="Left"/>; one that has none takes the <see cref="Token"/>, which costs a timer.
+/// Thread rule: the body's reader and the response's reader both call; a lock orders them.
+/// </remarks>
 internal sealed class Deadline : IDisposable
 {
     private readonly Lock _lock = new();
-    private readonly CancellationTokenSource _source;
     private readonly TimeProvider _time;
     private readonly TimeSpan _head;
     private readonly TimeSpan? _call;
     private readonly long _started;
+    private CancellationTokenSource? _source;
+    private TimeSpan _limit = Timeout.InfiniteTimeSpan;
+    private long _from;
     private bool _hasHead;
     private bool _callIsNext;
+    private bool _isOver;
     private bool _disposed;
 
     /// <summary>Begins.</summary>
@@ -26,15 +32,26 @@ internal sealed class Deadline : IDisposable
         _head = head;
         _call = call;
         _time = time;
-        _started = time.GetTimestamp();
+        _from = _started = time.GetTimestamp();
         IsBodySent = !hasBody;
         _callIsNext = call is { } limit && (hasBody || limit <= head);
-        _source = new CancellationTokenSource(_callIsNext ? call!.Value : hasBody ? Timeout.InfiniteTimeSpan : head, time);
+        _limit = _callIsNext ? call!.Value : hasBody ? Timeout.InfiniteTimeSpan : head;
     }
 
-    public CancellationToken Token => _source.Token;
+    /// <summary>Canceled when the time is over.</summary>
+    public CancellationToken Token
+    {
+        get
+        {
+            lock (_lock)
+                return (_source ??= new CancellationTokenSource(Left ?? Timeout.InfiniteTimeSpan, _time)).Token;
+        }
+    }
 
-    public bool IsOver => _source.IsCancellationRequested;
+    /// <summary>What is left of the limit that holds now; <see langword="null"/> without one.</summary>
+    public TimeSpan? Left => _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from));
+
+    public bool IsOver => _isOver || Left <= TimeSpan.Zero || _source is { IsCancellationRequested: true };
 
     /// <summary>What it means that the time is over.</summary>
     public GatewayErrorKind Kind => _callIsNext ? GatewayErrorKind.DeadlineExceeded : GatewayErrorKind.ResponseTimeout;
@@ -42,17 +59,20 @@ internal sealed class Deadline : IDisposable
     /// <summary>Whether nothing of the request is left to send.</summary>
     public bool IsBodySent { get; private set; }
 
+    /// <summary>The forwarder's own timer says that the time is over.</summary>
+    public void Expire() => _isOver = true;
+
     /// <summary>The request is sent whole: an upload may take its time as long as it moves, and the wait for the head begins here.</summary>
     public void BodySent()
     {
         lock (_lock)
         {
             IsBodySent = true;
-            if (_hasHead || _disposed || IsOver)
+            if (_hasHead)
                 return;
-            var left = Left();
+            var left = LeftOfCall();
             _callIsNext = left <= _head;
-            _source.CancelAfter(_callIsNext ? left!.Value : _head);
+            Set_NeedsLock(_callIsNext ? left!.Value : _head);
         }
     }
 
@@ -62,10 +82,8 @@ internal sealed class Deadline : IDisposable
         lock (_lock)
         {
             _hasHead = true;
-            if (_disposed || IsOver)
-                return;
             _callIsNext = _call is not null;
-            _source.CancelAfter(Left() ?? Timeout.InfiniteTimeSpan);
+            Set_NeedsLock(LeftOfCall() ?? Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -73,14 +91,19 @@ internal sealed class Deadline : IDisposable
     {
         lock (_lock)
             _disposed = true;
-        _source.Dispose();
+        _source?.Dispose();
     }
 
-    private TimeSpan? Left()
+    private static TimeSpan Positive(TimeSpan time) => time > TimeSpan.Zero ? time : TimeSpan.Zero;
+
+    private void Set_NeedsLock(TimeSpan limit)
     {
-        if (_call is not { } call)
-            return null;
-        var left = call - _time.GetElapsedTime(_started);
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        if (_disposed || IsOver)
+            return;
+        _from = _time.GetTimestamp();
+        _limit = limit;
+        _source?.CancelAfter(limit);
     }
+
+    private TimeSpan? LeftOfCall() => _call is { } call ? Positive(call - _time.GetElapsedTime(_started)) : null;
 }

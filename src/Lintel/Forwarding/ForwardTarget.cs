@@ -4,7 +4,6 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Lintel.Forwarding;
@@ -19,7 +18,7 @@ namespace Lintel.Forwarding;
 internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, QueryChanges Query, HeaderChanges RequestHeaders, HeaderChanges ResponseHeaders, Mirror? Mirror);
 
 /// <summary>The attempt loop: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
-internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, GatewayMetrics metrics, TimeProvider time) : Target
+internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, GatewayMetrics metrics, TimeProvider time) : Target
 {
     /// <summary>Three instances that cannot be connected say enough about a service; the client should not wait for more.</summary>
     private const int MaxAttempts = 3;
@@ -35,18 +34,13 @@ internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, G
             return refusal;
 
         request.Grpc = GrpcCall.Of(exchange);
-        if (request.Grpc is not null || Upgrade.IsAsked(exchange.Context))
+        var wantsUpgrade = exchange.WantsUpgrade = Upgrade.IsAsked(exchange.Context);
+        if (request.Grpc is not null || wantsUpgrade)
             AllowSilence(exchange.Context);
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
-        var recorder = Upgrade.IsAsked(exchange.Context) ? null : plan.Mirror?.Record(exchange);
-        var hasBody = exchange.Context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
-        using var deadline = new Deadline(service.RequestTimeout, request.Grpc?.Timeout, hasBody, time);
-        var body = hasBody ? new DeadlineBody(exchange.Request, deadline) : null;
-        var tunnel = CountedTunnel.CountFor(exchange.Context);
+        var recorder = wantsUpgrade ? null : plan.Mirror?.Record(exchange);
+        using var deadline = new Deadline(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, time);
         var error = await TryInstancesAsync(exchange, service, request, deadline).ConfigureAwait(false);
-        body?.Stop();
-        exchange.RequestBytes = (body?.Count ?? 0) + (tunnel?.Received ?? 0);
-        exchange.ResponseBytes = tunnel?.Sent ?? 0;
         if (recorder is not null)
             plan.Mirror!.Send(recorder, request);
         decoded?.Stop();
@@ -62,11 +56,12 @@ internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, G
 
     private async ValueTask<GatewayError?> TryInstancesAsync(Exchange exchange, Service service, UpstreamRequest request, Deadline deadline)
     {
+        var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
         var instance = service.Balancer.Pick();
         List<Instance>? tried = null;
         while (true)
         {
-            var error = await TryAsync(exchange, service, instance, request, deadline).ConfigureAwait(false);
+            var error = await TryAsync(forwarder, exchange, service, instance, request, deadline).ConfigureAwait(false);
             if (error is null || error.Rule.Retry != RetryScope.NothingSent || exchange.Attempts == MaxAttempts || deadline.IsOver || exchange.Response.HasStarted)
                 return error;
             (tried ??= []).Add(instance);
@@ -79,7 +74,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, YarpForwarder forwarder, G
         }
     }
 
-    private async ValueTask<GatewayError?> TryAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
+    private async ValueTask<GatewayError?> TryAsync(IForwarder forwarder, Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
     {
         exchange.Instance = instance.Name;
         exchange.Attempts++;

@@ -4,7 +4,6 @@ using Lintel.Config;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
@@ -31,8 +30,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
             return null;
         }
 
-        var canHaveBody = exchange.Context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
-        return new BodyRecorder(exchange.Request, canHaveBody, MaxBodyBytes);
+        return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes);
     }
 
     /// <summary>Sends the copy, on its own.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using Lintel.Transport.Http1;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -30,17 +31,42 @@ internal static class Upgrade
         return response.Version.Major == 2 && response.StatusCode == HttpStatusCode.OK ? null : $"the service answered {(int)response.StatusCode} and did not switch protocols";
     }
 
+    /// <summary>The same, for an answer of HTTP/1.1 to a request that went over HTTP/1.1.</summary>
+    public static string? Problem(bool isAsked, ResponseHead head)
+    {
+        if (head.Status != StatusCodes.Status101SwitchingProtocols)
+            return null;
+        if (!isAsked)
+            return "the service switched protocols without being asked";
+        var (upgrade, connection) = (false, false);
+        for (var i = 0; i < head.Count; i++)
+        {
+            upgrade |= head[i].Name.Equals("Upgrade", StringComparison.OrdinalIgnoreCase) && Names(head[i].Value, WebSocket);
+            connection |= head[i].Name.Equals("Connection", StringComparison.OrdinalIgnoreCase) && Names(head[i].Value, "upgrade");
+        }
+
+        return upgrade && connection ? null : "the service switched to something that was not asked for";
+    }
+
     private static bool Names(HttpResponseMessage response, string header, string name)
     {
         if (!response.Headers.NonValidated.TryGetValues(header, out var values))
             return false;
         foreach (var value in values)
         {
-            foreach (var range in value.AsSpan().Split(','))
-            {
-                if (value.AsSpan()[range].Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
-                    return true;
-            }
+            if (Names(value, name))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static bool Names(ReadOnlySpan<char> list, string name)
+    {
+        foreach (var range in list.Split(','))
+        {
+            if (list[range].Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
+                return true;
         }
 
         return false;

@@ -12,21 +12,32 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Lintel.Forwarding;
 
 /// <summary>Carries one attempt by YARP's forwarder: bodies both ways with back-pressure, trailers, upgrades. All decisions about headers and targets were made before.</summary>
-internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
+internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time) : IForwarder
 {
-    /// <summary>Sends the request to an instance and its answer to the client.</summary>
-    /// <param name="exchange">The request at hand.</param>
-    /// <param name="service">Whose connections carry it.</param>
-    /// <param name="instance">Where it goes.</param>
-    /// <param name="request">What is sent.</param>
-    /// <param name="responseHeaders">The route's changes of the response.</param>
-    /// <param name="deadline">Canceled when the response's head is due; disarmed when it comes.</param>
-    /// <returns><see langword="null"/> for an answer of whatever status that was passed on whole.</returns>
-    public async ValueTask<GatewayError?> SendAsync(
-        Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges responseHeaders, Deadline deadline)
+    public async ValueTask<GatewayError?> SendAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline)
+    {
+        // What the loops' forwarder does itself is done here by standing in the way of what YARP reads and writes.
+        var context = exchange.Context;
+        var answer = ResponseBody.CountFor(context);
+        var body = exchange.HasBody ? new DeadlineBody(exchange.Request, deadline) : null;
+        var tunnel = CountedTunnel.CountFor(context);
+        try
+        {
+            return await ForwardAsync(exchange, service, instance, request, changes, deadline).ConfigureAwait(false);
+        }
+        finally
+        {
+            body?.Stop();
+            answer.Stop();
+            exchange.RequestBytes += (body?.Count ?? 0) + (tunnel?.Received ?? 0);
+            exchange.ResponseBytes += answer.Count + (tunnel?.Sent ?? 0);
+        }
+    }
+
+    private async ValueTask<GatewayError?> ForwardAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline)
     {
         var context = exchange.Context;
-        var attempt = new Attempt(exchange, service, instance, request, responseHeaders, deadline, time);
+        var attempt = new Attempt(exchange, service, instance, request, changes, deadline, time);
         context.Features.Set<IHttpResetFeature>(attempt);
         var config = new ForwarderRequestConfig
         {
@@ -47,13 +58,6 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         // An answer that came whole before the request did is an answer: what became of the rest of the request is nobody's failure.
         return attempt.IsWhole ? null : Translate(result, context.Features.Get<IForwarderErrorFeature>()?.Exception, deadline);
     }
-
-    /// <summary>
-    /// Browsers that open a page: others make nothing of early hints, and some HTTP/1.1 clients take them for the answer (RFC 8297 section 3; nginx advises the same condition). Watching
-    /// for them costs a fifth of a small request (measured 2026-11-23, decision 0009). A client that waits for 100 (Continue) gets that one from Kestrel, and two cannot write at once.
-    /// </summary>
-    private static bool MayBeTold(HttpRequest request) =>
-        HttpProtocol.IsHttp11(request.Protocol) && request.Headers["Sec-Fetch-Mode"] is ["navigate"] && request.Headers.Expect.Count == 0;
 
     private static GatewayError Translate(ForwarderError error, Exception? cause, Deadline deadline)
     {
@@ -115,7 +119,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
 
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
     private sealed class Attempt(
-        Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges responseHeaders, Deadline deadline, TimeProvider time) : HttpTransformer, IHttpResetFeature
+        Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline, TimeProvider time) : HttpTransformer, IHttpResetFeature
     {
         public bool HasResponse { get; private set; }
 
@@ -131,7 +135,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         public override ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
         {
             UpstreamMessage.Fill(proxyRequest, service, instance, request, exchange.AttemptSpan);
-            if (proxyRequest.Content is not null && exchange.Request.Headers.Expect is [{ } expect, ..] && expect.Equals("100-continue", StringComparison.OrdinalIgnoreCase))
+            if (proxyRequest.Content is not null && exchange.ExpectsContinue)
                 proxyRequest.Headers.ExpectContinue = true; // the service may refuse before the client sends the body
             return default;
         }
@@ -149,14 +153,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
             var nominated = proxyResponse.Headers.NonValidated.TryGetValues("Connection", out var connection) ? HeaderRules.Nominated(Values(connection)) : null;
             Copy(proxyResponse.Headers.NonValidated, headers, nominated);
             Copy(proxyResponse.Content.Headers.NonValidated, headers, nominated);
-            foreach (var (name, template) in responseHeaders.Added)
-            {
-                if (template.RenderForHeader(exchange) is { Length: > 0 } value)
-                    headers.Append(name, value);
-            }
-
-            if (exchange.Snapshot.ServerTiming && !responseHeaders.Removes(ServerTiming.HeaderName))
-                headers.Append(ServerTiming.HeaderName, ServerTiming.Render(exchange.Upstream + time.GetElapsedTime(exchange.AttemptTimestamp), time.GetElapsedTime(exchange.StartTimestamp)));
+            ResponseFields.Add(exchange, changes, time);
             if (request.Grpc is { } call)
                 call.Take(proxyResponse, deadline);
             else if (headers.ContentLength is null && proxyResponse.StatusCode is not (HttpStatusCode.SwitchingProtocols or HttpStatusCode.NoContent or HttpStatusCode.NotModified) && !Upgrade.IsAsked(httpContext))
@@ -166,13 +163,10 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
 
         public override async ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken)
         {
-            if (request.Grpc is null || !await request.Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsResponse(n) && !responseHeaders.Removes(n)).ConfigureAwait(false))
+            if (request.Grpc is null || !await request.Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsResponse(n) && !changes.Removes(n)).ConfigureAwait(false))
             {
-                var trailers = httpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers;
-                if (trailers is { IsReadOnly: false })
-                    Copy(proxyResponse.TrailingHeaders.NonValidated, trailers, null);
-                else if (proxyResponse.TrailingHeaders.NonValidated.Count > 0)
-                    SendTrailers(httpContext, proxyResponse);
+                if (proxyResponse.TrailingHeaders.NonValidated.Count > 0)
+                    Trailers.Send(exchange, changes, proxyResponse.TrailingHeaders.NonValidated.SelectMany(t => t.Value.Select(v => KeyValuePair.Create(t.Key, v))));
             }
 
             // An answer before the end of the request: the client has it now, and may go on sending or not.
@@ -184,63 +178,21 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         /// <summary>What the connection to an HTTP/1.1 instance has to know of this request; <see langword="null"/> for nothing.</summary>
         public Http1Exchange? Watch(HttpContext context)
         {
-            var client = MayBeTold(context.Request) ? context.Features.Get<IInformationalResponseFeature>() : null;
-            var mayHaveTrailers = context.Request.ContentLength is null && context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
+            var client = Interim.To(context);
+            var mayHaveTrailers = exchange.HasBody && context.Request.ContentLength is null;
             if (client is null && !mayHaveTrailers)
                 return null;
-            return new Http1Exchange(client is null ? null : (status, fields) => TellAsync(client, status, fields))
+            return new Http1Exchange(client is null ? null : (status, fields) => Interim.TellAsync(client, status, fields, changes))
             {
-                Trailers = mayHaveTrailers && context.Features.Get<IHttpRequestTrailersFeature>() is { } trailers ? () => Passing(trailers) : null,
+                Trailers = mayHaveTrailers ? () => Trailers.OfRequest(context) : null,
             };
-        }
-
-        /// <summary>The request's trailers under the rules of its headers.</summary>
-        private static IEnumerable<KeyValuePair<string, string>> Passing(IHttpRequestTrailersFeature feature)
-        {
-            if (!feature.Available)
-                return [];
-            return from trailer in feature.Trailers
-                   where HeaderRules.OfRequest(trailer.Key) == HeaderFate.Keep
-                   from value in trailer.Value.OfType<string>()
-                   select KeyValuePair.Create(trailer.Key, value);
-        }
-
-        /// <summary>To a client of HTTP/1.1 that wants trailers.</summary>
-        private void SendTrailers(HttpContext context, HttpResponseMessage response)
-        {
-            if (!HeaderRules.TakesTrailers(context.Request.Headers.TE) || context.Response.ContentLength is not null || context.Features.Get<ITrailerOutputFeature>() is not { } output)
-                return;
-            var trailers = new HeaderDictionary();
-            Copy(response.TrailingHeaders.NonValidated, trailers, null);
-            output.Send(trailers);
-        }
-
-        /// <summary>An interim response goes on to the client before the final one: 103 Early Hints above all.</summary>
-        public async ValueTask TellAsync(IInformationalResponseFeature client, int status, List<KeyValuePair<string, string>> fields)
-        {
-            var headers = new HeaderDictionary();
-            var nominated = HeaderRules.Nominated(fields.Where(f => f.Key.Equals("Connection", StringComparison.OrdinalIgnoreCase)).Select(f => f.Value).ToArray());
-            foreach (var (name, value) in fields)
-            {
-                if (HeaderRules.KeepsResponse(name) && !responseHeaders.Removes(name) && (nominated is null || !nominated.Contains(name)))
-                    headers.Append(name, value);
-            }
-
-            try
-            {
-                await client.SendAsync(status, headers).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is IOException or OperationCanceledException)
-            {
-                // The client left: the final response will find out.
-            }
         }
 
         private void Copy(System.Net.Http.Headers.HttpHeadersNonValidated from, IHeaderDictionary to, HashSet<string>? nominated)
         {
             foreach (var (name, values) in from)
             {
-                if (HeaderRules.KeepsResponse(name) && !responseHeaders.Removes(name) && (nominated is null || !nominated.Contains(name)))
+                if (HeaderRules.KeepsResponse(name) && !changes.Removes(name) && (nominated is null || !nominated.Contains(name)))
                     to.Append(name, Values(values));
             }
         }

@@ -52,15 +52,16 @@ public static class LintelServiceCollectionExtensions
     public static IServiceCollection AddLintelTransport(this IServiceCollection services, bool usesReserve)
     {
         services.TryAddSingleton(usesReserve ? DescriptorReserve.None() : DescriptorReserve.OfThisProcess());
-        AddTransport(services);
-        return services.AddSingleton<IConnectionListenerFactory>(s => s.GetRequiredService<AcceptTransport>());
+        AddTransports(services);
+        return services.AddSingleton<IConnectionListenerFactory>(s => s.GetRequiredService<Transports>().Sockets);
     }
 
-    private static void AddTransport(IServiceCollection services)
+    private static void AddTransports(IServiceCollection services)
     {
         services.TryAddSingleton(_ => DescriptorReserve.OfThisProcess());
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton<AcceptTransport>();
+        services.TryAddSingleton<GatewayLoops>();
+        services.TryAddSingleton<Transports>();
     }
 
     private static GatewaySource.Files ReadFiles(IServiceProvider services, string[] files)
@@ -76,11 +77,11 @@ public static class LintelServiceCollectionExtensions
 
         // YARP tells of every failure too; the pipeline's line has all of it.
         services.Configure<LoggerFilterOptions>(o => o.AddFilter("Yarp.ReverseProxy.Forwarder", LogLevel.None));
-        AddTransport(services);
+        AddTransports(services);
         services.TryAddSingleton(Random.Shared);
         services.TryAddSingleton(source);
         services.TryAddSingleton<GatewayMetrics>();
-        services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>(), s.GetRequiredService<GatewayMetrics>()));
+        services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>(), s.GetRequiredService<GatewayMetrics>(), s.GetRequiredService<GatewayLoops>().Group));
         services.TryAddSingleton(s => Create(s, ownsListeners));
         services.AddHostedService<GatewayLifetime>();
         return services;
@@ -99,7 +100,7 @@ public static class LintelServiceCollectionExtensions
             services.GetRequiredService<ServiceRegistry>(),
             new SnapshotCompiler(
                 services.GetRequiredService<ServiceRegistry>(),
-                new RouteParts(new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time), metrics, time, services.GetRequiredService<Random>())),
+                new RouteParts(new Forwarders(new Http1Forwarder(time), new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time)), metrics, time, services.GetRequiredService<Random>())),
             snapshots,
             new RoutePipeline(snapshots, accessLog, errors, metrics, time),
             accessLog,

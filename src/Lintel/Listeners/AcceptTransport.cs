@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Lintel.Config;
+using Lintel.Services;
+using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
@@ -15,7 +18,8 @@ namespace Lintel.Listeners;
 /// <param name="reserve">How many descriptors are left to everything else.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Where it is told, once.</param>
-internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider time, ILogger<AcceptTransport> logger) : IConnectionListenerFactory
+/// <param name="loops">The event loops that connections live on; <see langword="null"/> for Kestrel's own sockets.</param>
+internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider time, ILogger<AcceptTransport> logger, LoopGroup? loops) : IConnectionListenerFactory
 {
     /// <summary>Kestrel's own default.</summary>
     private const int Backlog = 512;
@@ -52,6 +56,8 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
         return ValueTask.FromResult<IConnectionListener>(new Accepting(this, socket));
     }
 
+    private LoopGroup? Loops => loops;
+
     private DescriptorReserve Reserve => reserve;
 
     private static bool IsExhaustion(SocketError error) => error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable;
@@ -71,7 +77,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
     private sealed class Accepting(AcceptTransport transport, Socket socket) : IConnectionListener
     {
-        private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), transport.Logger);
+        private readonly SocketConnectionContextFactory? _connections = transport.Loops is null ? new(new SocketConnectionFactoryOptions(), transport.Logger) : null;
         private readonly CancellationTokenSource _unbound = new();
         private bool _isTight;
 
@@ -93,7 +99,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
                     _isTight = transport.Reserve.Holds(accepted.Handle);
                     if (accepted.LocalEndPoint is IPEndPoint)
                         accepted.NoDelay = true; // answers are written whole: nothing is gained by waiting for more
-                    return _connections.Create(accepted);
+                    return _connections?.Create(accepted) ?? transport.Loops!.Accept(accepted);
                 }
                 catch (ObjectDisposedException)
                 {
@@ -128,7 +134,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
         {
             _unbound.Cancel();
             socket.Dispose();
-            _connections.Dispose();
+            _connections?.Dispose();
             return default;
         }
 
@@ -138,6 +144,17 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
             return Task.Delay(Pause, transport.Time, _unbound.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
         }
     }
+}
+
+/// <summary>The transports that listeners choose from.</summary>
+internal sealed class Transports(DescriptorReserve reserve, TimeProvider time, ILogger<AcceptTransport> logger, GatewayLoops loops)
+{
+    private readonly AcceptTransport? _loop = loops.Group is { } group ? new AcceptTransport(reserve, time, logger, group) : null;
+
+    public AcceptTransport Sockets { get; } = new(reserve, time, logger, null);
+
+    /// <summary>The one that the listener asks for; without loops there is one alone.</summary>
+    public AcceptTransport For(ListenerConfig listener) => listener.Transport == ListenerTransport.Sockets ? Sockets : _loop ?? Sockets;
 }
 
 /// <summary>Log lines of accepting: event ids 1150 to 1159.</summary>

@@ -1,5 +1,6 @@
 using Lintel.Listeners.Framing;
 using Lintel.Pipeline;
+using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Http;
@@ -27,7 +28,7 @@ internal sealed class GatewayApplication(RequestDelegate handle, IServiceScopeFa
         if (context.Features.Get<RequestFraming>() is null && !HttpProtocol.IsHttp11(context.Request.Protocol) && StreamCheck.Check(context.Request) is { } refusal)
             context.Features.Set(new RequestFraming { Refusal = refusal });
         if (context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade && context.Features.Get<FramingGuard>() is { } guard)
-            context.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, guard));
+            context.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, guard, context.Features.Get<LoopConnection>()));
         return handle(context);
     }
 

@@ -97,7 +97,7 @@ internal sealed class Listener : IAsyncDisposable
         builder.Services.AddSingleton(services.GetRequiredService<ILoggerFactory>());
         if (services.GetService<System.Diagnostics.Metrics.IMeterFactory>() is { } meters)
             builder.Services.AddSingleton(meters);
-        builder.Services.AddSingleton<IConnectionListenerFactory>(services.GetRequiredService<AcceptTransport>());
+        builder.Services.AddSingleton<IConnectionListenerFactory>(services.GetRequiredService<Transports>().For(config));
         var kestrel = builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         if (config.Protocols.Contains(ListenerProtocol.Http3) && QuicListener.IsSupported)
             kestrel.UseQuic();

@@ -12,7 +12,7 @@ namespace Lintel.Observability;
 internal readonly record struct TraceContext(ActivityTraceId TraceId, ActivitySpanId SpanId, bool IsSampled, string? State, bool IsRemote = false)
 {
     /// <summary>Length of <c>00-TRACEID-PARENTID-FLAGS</c> (section 3.2.2).</summary>
-    private const int Length = 55;
+    public const int TextLength = 55;
 
     private const int TraceIdAt = 3;
     private const int SpanIdAt = 36;
@@ -43,15 +43,33 @@ internal readonly record struct TraceContext(ActivityTraceId TraceId, ActivitySp
         return $"00-{TraceId.ToHexString()}-{parent.ToHexString()}-{(span?.Recorded ?? IsSampled ? "01" : "00")}";
     }
 
+    /// <summary>The same as <see cref="ToTraceParent"/>, as the <see cref="TextLength"/> bytes that go on the wire.</summary>
+    public void Write(Span<byte> text, Activity? span)
+    {
+        Span<byte> id = stackalloc byte[16];
+        "00-"u8.CopyTo(text);
+        TraceId.CopyTo(id);
+        Convert.TryToHexStringLower(id, text[TraceIdAt..], out _);
+        text[SpanIdAt - 1] = (byte)'-';
+        if (span is null)
+            Random.Shared.NextBytes(id[..8]);
+        else
+            span.SpanId.CopyTo(id[..8]);
+        id[0] |= (byte)(span is null ? 1 : 0); // all zeros is no id
+        Convert.TryToHexStringLower(id[..8], text[SpanIdAt..], out _);
+        text[FlagsAt - 1] = (byte)'-';
+        (span?.Recorded ?? IsSampled ? "01"u8 : "00"u8).CopyTo(text[FlagsAt..]);
+    }
+
     /// <summary>As the parent of a span. Without a span id it is a root whose trace has a name already.</summary>
     public ActivityContext ToParent() => new(TraceId, SpanId, IsSampled ? ActivityTraceFlags.Recorded : ActivityTraceFlags.None, State, IsRemote);
 
     /// <summary>Section 3.2.2, and 3.3 for versions that are not known yet: their first 55 characters mean the same, and what follows begins with a dash.</summary>
     private static bool IsWellFormed(string text)
     {
-        if (text.Length < Length || !IsHex(text.AsSpan(0, 2)) || text is ['f', 'f', ..])
+        if (text.Length < TextLength || !IsHex(text.AsSpan(0, 2)) || text is ['f', 'f', ..])
             return false;
-        if (text.Length > Length && (text is ['0', '0', ..] || text[Length] != '-'))
+        if (text.Length > TextLength && (text is ['0', '0', ..] || text[TextLength] != '-'))
             return false;
         return text[2] == '-' && text[35] == '-' && text[52] == '-'
             && IsId(text.AsSpan(TraceIdAt, 32)) && IsId(text.AsSpan(SpanIdAt, 16)) && IsHex(text.AsSpan(FlagsAt, 2));

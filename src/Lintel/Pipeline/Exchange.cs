@@ -3,7 +3,9 @@ using System.Net;
 using Lintel.Config;
 using Lintel.Observability;
 using Lintel.Routing;
+using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Pipeline;
 
@@ -52,6 +54,24 @@ internal sealed class Exchange
 
     /// <summary>The response has begun, and its trailers tell of the error: there is nothing to cut off.</summary>
     public bool IsErrorTold { get; set; }
+
+    /// <summary>Whether the request has a body, be it an empty one in chunks.</summary>
+    public bool HasBody { get; private set; }
+
+    /// <summary>The client's connection, where it lives on a loop and carries nothing but this request; <see langword="null"/> for HTTP/2 and other servers' connections.</summary>
+    public LoopConnection? ClientConnection { get; private set; }
+
+    /// <summary>The loop of the client's connection; <see langword="null"/> where it has none.</summary>
+    public EventLoop? Loop { get; private set; }
+
+    /// <summary>Whether the client asks for another protocol that is served.</summary>
+    public bool WantsUpgrade { get; set; }
+
+    /// <summary>Whether the request is an extended CONNECT (RFC 8441).</summary>
+    public bool IsExtendedConnect { get; set; }
+
+    /// <summary>Whether the client waits for 100 (Continue) before it sends the body.</summary>
+    public bool ExpectsContinue => Request.Headers.Expect is [{ } expect, ..] && expect.Equals("100-continue", StringComparison.OrdinalIgnoreCase);
 
     public HttpRequest Request => Context.Request;
 
@@ -107,6 +127,12 @@ internal sealed class Exchange
         Snapshot = snapshot;
         StartTimestamp = timestamp;
         Framing = context.Features.Get<RequestFraming>();
+        HasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        var connection = context.Features.Get<LoopConnection>();
+        Loop = connection?.Loop;
+        ClientConnection = Framing is null ? null : connection;
+        if (Loop is not null && Loop == EventLoop.Current)
+            Loop.Subject = this;
     }
 
     public void Matched(ref readonly RouteLookup<Route> lookup)
@@ -128,6 +154,11 @@ internal sealed class Exchange
         Context = null!;
         Snapshot = null!;
         Framing = null;
+        HasBody = false;
+        WantsUpgrade = false;
+        IsExtendedConnect = false;
+        ClientConnection = null;
+        Loop = null;
         RequestTarget = default;
         _candidate = null;
         _trace = default;

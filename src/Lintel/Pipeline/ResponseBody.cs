@@ -6,7 +6,7 @@ namespace Lintel.Pipeline;
 
 /// <summary>Stands between the gateway and the client's connection and counts the response body's bytes, whoever writes them.</summary>
 /// <remarks>Made for each request and never used again: a write that comes late cannot count for another request.</remarks>
-internal sealed class ResponseBody(IHttpResponseBodyFeature inner) : Stream, IHttpResponseBodyFeature
+internal sealed class ResponseBody(HttpContext context, IHttpResponseBodyFeature inner) : Stream, IHttpResponseBodyFeature
 {
     private readonly Stream _stream = inner.Stream;
     private CountedWriter? _writer;
@@ -18,10 +18,13 @@ internal sealed class ResponseBody(IHttpResponseBodyFeature inner) : Stream, IHt
     /// <summary>Puts one in the place of the request's own.</summary>
     public static ResponseBody CountFor(HttpContext context)
     {
-        var body = new ResponseBody(context.Features.GetRequiredFeature<IHttpResponseBodyFeature>());
+        var body = new ResponseBody(context, context.Features.GetRequiredFeature<IHttpResponseBodyFeature>());
         context.Features.Set<IHttpResponseBodyFeature>(body);
         return body;
     }
+
+    /// <summary>Gives the request its own back.</summary>
+    public void Stop() => context.Features.Set(inner);
 
     public Stream Stream => this;
 

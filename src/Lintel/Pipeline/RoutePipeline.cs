@@ -28,7 +28,6 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
 
         var exchange = _exchanges.Get();
         exchange.Begin(context, snapshot, started);
-        var body = ResponseBody.CountFor(context);
         metrics.RequestStarted(context.Request.Method, context.Request.Scheme);
         RequestSpan.Start(exchange);
         GatewayError? error;
@@ -55,7 +54,6 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
 
         if (error is not null)
             await AnswerAsync(exchange, error).ConfigureAwait(false);
-        exchange.ResponseBytes += body.Count;
         Complete(exchange, error);
         exchange.Span?.Stop();
         exchange.End();
@@ -78,6 +76,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         {
             if (!"websocket".Equals(connect.Protocol, StringComparison.OrdinalIgnoreCase))
                 return new GatewayError(GatewayErrorKind.BadUpgrade, "of extended CONNECT only the protocol `websocket` is served");
+            exchange.IsExtendedConnect = true;
             method = HttpMethods.Get; // what the same handshake is in HTTP/1.1 (RFC 8441 section 5)
         }
 
@@ -112,7 +111,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     /// <summary>A body that says how long it is need not be begun when that is too long.</summary>
     private static GatewayError? CheckBody(Exchange exchange)
     {
-        if (exchange.Context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false } || exchange.Context.Features.Get<IHttpMaxRequestBodySizeFeature>() is not { } limit)
+        if (!exchange.HasBody || exchange.Context.Features.Get<IHttpMaxRequestBodySizeFeature>() is not { } limit)
             return null;
         if (exchange.Route!.BodyLimit is { } own && !limit.IsReadOnly)
             limit.MaxRequestBodySize = own;
@@ -146,7 +145,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
 
         try
         {
-            await ProblemWriter.WriteAsync(context.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error)).ConfigureAwait(false);
+            exchange.ResponseBytes += await ProblemWriter.WriteAsync(context.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error)).ConfigureAwait(false);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {

@@ -9,7 +9,7 @@ using Lintel.Services;
 namespace Lintel.Runtime;
 
 /// <summary>What targets are made of.</summary>
-internal sealed record RouteParts(YarpForwarder Forwarder, GatewayMetrics Metrics, TimeProvider Time, Random Random);
+internal sealed record RouteParts(Forwarders Forwarders, GatewayMetrics Metrics, TimeProvider Time, Random Random);
 
 /// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
@@ -92,7 +92,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         if (!all || shares.Sum(s => (long)s.Share) == 0)
             return null;
         var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, responseHeaders, mirror);
-        return new ForwardTarget(plan, parts.Forwarder, parts.Metrics, parts.Time);
+        return new ForwardTarget(plan, parts.Forwarders, parts.Metrics, parts.Time);
     }
 
     private static HeaderChanges CompileHeaders(ValueMap<string> set, ValueMap<string> add, ValueList<string> remove, Templates compile, KeyPath path) =>

@@ -1,5 +1,8 @@
+using System.Collections.Frozen;
 using Lintel.Config;
 using Lintel.Observability;
+using Lintel.Transport.Http1;
+using Lintel.Transport.Loop;
 
 namespace Lintel.Services;
 
@@ -7,10 +10,11 @@ namespace Lintel.Services;
 internal sealed class Service : IDisposable
 {
     private readonly UpstreamClient _client;
+    private readonly FrozenDictionary<Instance, Http1Pool> _pools = FrozenDictionary<Instance, Http1Pool>.Empty;
 
     /// <summary>Builds a service, taking over from the one before what did not change: connections, and instances with their counts.</summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
-    public Service(string name, ServiceConfig config, TimeoutsConfig defaults, ServiceCertificates certificates, Service? previous, Random random, GatewayMetrics metrics)
+    public Service(string name, ServiceConfig config, TimeoutsConfig defaults, ServiceCertificates certificates, Service? previous, Random random, LoopGroup? loops, GatewayMetrics metrics)
     {
         Name = name;
         Config = config;
@@ -21,7 +25,9 @@ internal sealed class Service : IDisposable
         Balancer = Balancer.Create(config.Balancing, Instances, random);
 
         var client = new UpstreamClientConfig(config.Protocol, config.Tls, ServiceCertificates.UsesTls(config), connect, Certificates);
-        _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, metrics);
+        _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, loops, metrics);
+        if (loops is not null && config.Protocol == ServiceProtocol.Http1)
+            _pools = Instances.ToFrozenDictionary(i => i, i => _client.PoolOf(i)!);
     }
 
     public string Name { get; }
@@ -43,6 +49,12 @@ internal sealed class Service : IDisposable
     public Instance[] Instances { get; }
 
     public Balancer Balancer { get; }
+
+    /// <summary>Whether its connections live on event loops.</summary>
+    public bool HasLoops => _pools.Count > 0;
+
+    /// <summary>The loops' connections to an instance, for a service that <see cref="HasLoops"/>.</summary>
+    public Http1Pool PoolOf(Instance instance) => _pools[instance];
 
     public HttpMessageInvoker Invoker => _client.Invoker;
 

@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Observability;
+using Lintel.Transport.Loop;
 
 namespace Lintel.Services;
 
@@ -10,15 +11,18 @@ internal sealed class ServiceRegistry : IDisposable
     private readonly Lock _lock = new();
     private readonly Random _random;
     private readonly GatewayMetrics _metrics;
+    private readonly LoopGroup? _loops;
     private readonly Dictionary<string, Service> _newest = new(StringComparer.Ordinal);
     private readonly Dictionary<Service, int> _uses = [];
 
     /// <param name="random">For balancing.</param>
     /// <param name="metrics">Is told what the instances have to do, whenever it asks.</param>
-    public ServiceRegistry(Random random, GatewayMetrics metrics)
+    /// <param name="loops">Where connections of HTTP/1.1 live; <see langword="null"/> where there are no event loops.</param>
+    public ServiceRegistry(Random random, GatewayMetrics metrics, LoopGroup? loops = null)
     {
         _random = random;
         _metrics = metrics;
+        _loops = loops;
         metrics.Observe(Observe);
     }
 
@@ -34,7 +38,7 @@ internal sealed class ServiceRegistry : IDisposable
             var existing = _newest.GetValueOrDefault(name);
             var service = existing is not null && existing.Config == config && existing.Defaults == defaults && existing.Certificates == certificates.Fingerprint()
                 ? existing
-                : new Service(name, config, defaults, certificates, existing, _random, _metrics);
+                : new Service(name, config, defaults, certificates, existing, _random, _loops, _metrics);
             _newest[name] = service;
             _uses[service] = _uses.GetValueOrDefault(service) + 1;
             return service;

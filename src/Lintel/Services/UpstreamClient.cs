@@ -10,6 +10,8 @@ using System.Text;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Observability;
+using Lintel.Transport.Http1;
+using Lintel.Transport.Loop;
 
 namespace Lintel.Services;
 
@@ -36,14 +38,17 @@ internal sealed class UpstreamClient : IDisposable
     private readonly string _service;
     private readonly GatewayMetrics _metrics;
     private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
+    private readonly ConcurrentDictionary<(string Host, int Port), Http1Pool> _pools = new();
+    private readonly LoopGroup? _loops;
     private int _users = 1;
 
     /// <exception cref="CryptographicException">A file is no certificate, or key and certificate do not belong together.</exception>
-    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, GatewayMetrics metrics)
+    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, LoopGroup? loops, GatewayMetrics metrics)
     {
         _config = config;
         _service = service;
         _metrics = metrics;
+        _loops = config.Protocol == ServiceProtocol.Http1 ? loops : null;
         if (config.UsesTls)
             (_tls, _certificates) = CreateTls(config, certificates);
         Invoker = new HttpMessageInvoker(
@@ -55,7 +60,7 @@ internal sealed class UpstreamClient : IDisposable
                 UseProxy = false,
                 ActivityHeadersPropagator = null, // traceparent is the pipeline's
                 ConnectTimeout = config.Connect,
-                ConnectCallback = MeasureConnectAsync,
+                ConnectCallback = (context, cancellation) => MeasureAsync(context.DnsEndPoint, ConnectAsync, cancellation),
                 PooledConnectionIdleTimeout = IdleLifetime,
                 PooledConnectionLifetime = Lifetime,
                 EnableMultipleHttp2Connections = true,
@@ -70,7 +75,14 @@ internal sealed class UpstreamClient : IDisposable
     public bool Fits(UpstreamClientConfig config) => _config == config;
 
     /// <summary>Connections to an instance, busy and idle.</summary>
-    public int OpenConnections(Instance instance) => _open.TryGetValue((instance.Host, instance.Address.Port), out var count) ? count.Value : 0;
+    public int OpenConnections(Instance instance)
+    {
+        var key = (instance.Host, instance.Address.Port);
+        return (_open.TryGetValue(key, out var count) ? count.Value : 0) + (_pools.TryGetValue(key, out var pool) ? pool.Open : 0);
+    }
+
+    /// <summary>The connections of the event loops to an instance; <see langword="null"/> where there are no loops, or the service speaks something else than HTTP/1.1.</summary>
+    public Http1Pool? PoolOf(Instance instance) => _loops is null ? null : _pools.GetOrAdd((instance.Host, instance.Address.Port), static (key, client) => client.CreatePool(new DnsEndPoint(key.Host, key.Port)), this);
 
     /// <summary>One more service generation uses these connections.</summary>
     public UpstreamClient Share()
@@ -85,6 +97,8 @@ internal sealed class UpstreamClient : IDisposable
         if (Interlocked.Decrement(ref _users) > 0)
             return;
         Invoker.Dispose();
+        foreach (var pool in _pools.Values)
+            pool.Dispose();
         foreach (var certificate in _certificates)
             certificate.Dispose();
     }
@@ -117,17 +131,21 @@ internal sealed class UpstreamClient : IDisposable
         return (options, [.. owned]);
     }
 
-    private async ValueTask<Stream> MeasureConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)
+    private Http1Pool CreatePool(DnsEndPoint address) => new(
+        _loops!,
+        (loop, cancellation) => MeasureAsync(address, (to, c) => ConnectAsync(loop, to, c), cancellation),
+        new Http1Options { IdleLifetime = IdleLifetime, Lifetime = Lifetime });
+
+    private async ValueTask<T> MeasureAsync<T>(DnsEndPoint address, Func<DnsEndPoint, CancellationToken, ValueTask<T>> connect, CancellationToken cancellation)
     {
-        var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
         var started = Stopwatch.GetTimestamp();
         var kind = GatewayErrorKind.ConnectionTimeout; // what is left when the wait is given up
         var connected = false;
         try
         {
-            var stream = await ConnectAsync(context, cancellation).ConfigureAwait(false);
+            var made = await connect(address, cancellation).ConfigureAwait(false);
             connected = true;
-            return stream;
+            return made;
         }
         catch (UpstreamConnectException e)
         {
@@ -136,7 +154,7 @@ internal sealed class UpstreamClient : IDisposable
         }
         finally
         {
-            _metrics.ConnectEnded(_service, host, port, connected ? null : ErrorTable.Get(kind).Slug, Stopwatch.GetElapsedTime(started));
+            _metrics.ConnectEnded(_service, address.Host, address.Port, connected ? null : ErrorTable.Get(kind).Slug, Stopwatch.GetElapsedTime(started));
         }
     }
 
@@ -152,14 +170,14 @@ internal sealed class UpstreamClient : IDisposable
         }
     }
 
-    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)
+    private async ValueTask<Stream> ConnectAsync(DnsEndPoint address, CancellationToken cancellation)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         Stream stream;
         try
         {
-            await socket.ConnectAsync(context.DnsEndPoint, cancellation).ConfigureAwait(false);
-            stream = new UpstreamConnection(socket, _open.GetOrAdd((context.DnsEndPoint.Host, context.DnsEndPoint.Port), static _ => new ConnectionCount()));
+            await socket.ConnectAsync(address, cancellation).ConfigureAwait(false);
+            stream = new UpstreamConnection(socket, _open.GetOrAdd((address.Host, address.Port), static _ => new ConnectionCount()));
         }
         catch (SocketException e)
         {
@@ -173,8 +191,54 @@ internal sealed class UpstreamClient : IDisposable
         }
 
         if (_tls is not null)
-            stream = await SecureAsync(stream, context.DnsEndPoint.Host, cancellation).ConfigureAwait(false);
+            stream = await SecureAsync(stream, address.Host, cancellation).ConfigureAwait(false);
         return _config.Protocol == ServiceProtocol.Http1 ? new Http1Stream(stream) : stream;
+    }
+
+    /// <summary>Makes a connection that lives on a loop, TLS included, within the time for connecting.</summary>
+    private async ValueTask<MadeConnection> ConnectAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(_config.Connect);
+        try
+        {
+            var socket = await ConnectSocketAsync(loop, address, limit.Token).ConfigureAwait(false);
+            return new MadeConnection(socket, _tls is null ? socket : await SecureAsync(socket, address.Host, limit.Token).ConfigureAwait(false));
+        }
+        catch (Exception e) when (limit.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            throw new UpstreamConnectException(GatewayErrorKind.ConnectionTimeout, e);
+        }
+        catch (SocketException e)
+        {
+            throw new UpstreamConnectException(Kind(e.SocketErrorCode), e);
+        }
+        catch (IOException e) when (e is not UpstreamConnectException)
+        {
+            throw new UpstreamConnectException(GatewayErrorKind.ConnectionRefused, e); // the loop cannot watch it: out of memory
+        }
+    }
+
+    /// <summary>Tries a name's addresses one after the other.</summary>
+    private static async ValueTask<LoopStream> ConnectSocketAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
+    {
+        if (IPAddress.TryParse(address.Host, out var single))
+            return await LoopStream.ConnectAsync(loop, new IPEndPoint(single, address.Port), cancellation).ConfigureAwait(false);
+        var addresses = await Dns.GetHostAddressesAsync(address.Host, cancellation).ConfigureAwait(false);
+        SocketException? failure = null;
+        foreach (var one in addresses)
+        {
+            try
+            {
+                return await LoopStream.ConnectAsync(loop, new IPEndPoint(one, address.Port), cancellation).ConfigureAwait(false);
+            }
+            catch (SocketException e)
+            {
+                failure = e;
+            }
+        }
+
+        throw failure ?? new SocketException((int)SocketError.HostNotFound);
     }
 
     private async Task<SslStream> SecureAsync(Stream stream, string host, CancellationToken cancellation)

@@ -11,7 +11,10 @@ public sealed partial class StaircaseTests
         ["Errors", "Config", "Observability", "Routing", "Pipeline", "Services", "Forwarding", "Answering", "Runtime", "Listeners", "Hosting"];
 
     /// <summary>Files that may be longer than 400 lines, each with its reason.</summary>
-    private static readonly Dictionary<string, string> LongFiles = [];
+    private static readonly Dictionary<string, string> LongFiles = new()
+    {
+        ["Lintel.Transport/Http1/Http1Connection.cs"] = "a protocol's state machine: both directions share what they know of the connection",
+    };
 
     private static readonly string[] ForbiddenFolders = ["Common", "Utilities", "Helpers", "Abstractions", "Extensions"];
 

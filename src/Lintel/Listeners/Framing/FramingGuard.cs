@@ -212,8 +212,8 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         // RFC 9112 section 2.2: an empty line before the request line is passed over. Kestrel does that itself.
         while (_headStarted == 0 && _checked == 0 && buffer.Length - _visible >= 2 && StartsWithEmptyLine(buffer.Slice(_visible)))
             _visible += 2;
-        if (_checked < _visible)
-            _checked = _visible;
+        if (_headStarted == 0)
+            _checked = Math.Max(_checked, _visible); // behind the empty lines; later, what is visible ahead of its line is the line's first byte
 
         while (NextLine(buffer, _checked, out var line) is > 0 and var length)
         {

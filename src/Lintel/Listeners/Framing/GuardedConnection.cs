@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using Lintel.Config;
 using Lintel.Forwarding;
+using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
@@ -48,13 +49,14 @@ internal static class GuardedConnection
 }
 
 /// <summary>Tells the guard when a request becomes a tunnel.</summary>
-internal sealed class GuardedUpgrade(IHttpUpgradeFeature inner, FramingGuard guard) : IHttpUpgradeFeature
+internal sealed class GuardedUpgrade(IHttpUpgradeFeature inner, FramingGuard guard, LoopConnection? connection) : IHttpUpgradeFeature
 {
     public bool IsUpgradableRequest => inner.IsUpgradableRequest;
 
     public Task<Stream> UpgradeAsync()
     {
         guard.OpenTunnel();
+        connection?.OpenTunnel();
         return inner.UpgradeAsync();
     }
 }

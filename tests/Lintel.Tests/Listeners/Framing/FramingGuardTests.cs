@@ -83,6 +83,21 @@ public sealed class FramingGuardTests
     }
 
     [Fact]
+    public async Task FirstByte_ThatComesAlone_IsCheckedWithItsLine()
+    {
+        var pipe = new Pipe();
+        var guard = new FramingGuard(pipe.Reader, new ListenerLimitsConfig(), TimeProvider.System);
+        foreach (var piece in (string[])["g", "ET /a HTTP/1.1\r\nHost: t\r\n\r\n"])
+        {
+            await pipe.Writer.WriteAsync(Encoding.ASCII.GetBytes(piece), TestContext.Current.CancellationToken);
+            Assert.True(guard.TryRead(out var read));
+            guard.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+
+        Assert.Equal("the method is not made of capitals", guard.Framing.Refusal?.Detail);
+    }
+
+    [Fact]
     public async Task LineFeed_OfAnUnfinishedHead_IsNotShown()
     {
         var pipe = new Pipe();

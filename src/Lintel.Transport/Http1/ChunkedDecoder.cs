@@ -1,0 +1,165 @@
+namespace Lintel.Transport.Http1;
+
+/// <summary>Takes the chunks of a body apart (RFC 9112 section 7.1), a piece at a time, and keeps its trailers.</summary>
+/// <remarks>Strict: a size is hexadecimal digits alone, lines end with CRLF, extensions are visible characters. Extensions mean nothing here and are passed over.</remarks>
+internal sealed class ChunkedDecoder
+{
+    /// <summary>Extensions of one chunk; nobody sends any, and a stream of them is an attack (CVE-2023-39326 in Go).</summary>
+    private const int MaxExtension = 4096;
+
+    private readonly List<ResponseField> _trailers = [];
+    private readonly List<byte> _line = [];
+    private int _maxTrailers;
+    private int _taken;
+    private long _left;
+    private bool _hasDigits;
+    private Stage _stage;
+
+    private enum Stage
+    {
+        Size,
+        Extension,
+        SizeEnd,
+        Data,
+        DataEnd,
+        DataEndFeed,
+        Trailer,
+        Ended,
+    }
+
+    /// <summary>Whether the last chunk and the trailers have come.</summary>
+    public bool HasEnded => _stage == Stage.Ended;
+
+    /// <summary>What is left of the chunk under way: bytes that may go past the decoder, if <see cref="Skip"/> is told.</summary>
+    public long DataLeft => _stage == Stage.Data ? _left : 0;
+
+    public IReadOnlyList<ResponseField> Trailers => _trailers;
+
+    public void Begin(int maxTrailers)
+    {
+        _maxTrailers = maxTrailers;
+        _stage = Stage.Size;
+        _hasDigits = false;
+        _left = 0;
+        _taken = 0;
+        _trailers.Clear();
+        _line.Clear();
+    }
+
+    /// <summary>Bytes of the chunk's data went another way.</summary>
+    public void Skip(int count)
+    {
+        _left -= count;
+        if (_left == 0)
+            _stage = Stage.DataEnd;
+    }
+
+    /// <summary>Decodes as much as there is, and as there is room for.</summary>
+    /// <returns>How many bytes were taken from the input, and how many were written.</returns>
+    /// <exception cref="Http1Exception">The chunks are wrong.</exception>
+    public (int Taken, int Written) Decode(ReadOnlySpan<byte> input, Span<byte> output)
+    {
+        var (taken, written) = (0, 0);
+        while (taken < input.Length && _stage != Stage.Ended)
+        {
+            if (_stage != Stage.Data)
+            {
+                TakeFrame(input[taken++]);
+                continue;
+            }
+
+            var count = (int)Math.Min(_left, Math.Min(input.Length - taken, output.Length - written));
+            if (count == 0)
+                break;
+            input.Slice(taken, count).CopyTo(output[written..]);
+            taken += count;
+            written += count;
+            Skip(count);
+        }
+
+        return (taken, written);
+    }
+
+    private void TakeFrame(byte b)
+    {
+        switch (_stage)
+        {
+            case Stage.Size:
+                TakeSize(b);
+                break;
+            case Stage.Extension:
+                if (b == '\r')
+                    _stage = Stage.SizeEnd;
+                else if ((b < 0x20 && b != '\t') || b == 0x7f || ++_taken > MaxExtension)
+                    throw ResponseHead.Malformed("a chunk's extension is malformed or too long");
+                break;
+            case Stage.SizeEnd:
+                Expect(b, '\n');
+                _taken = 0;
+                _stage = _left > 0 ? Stage.Data : Stage.Trailer;
+                break;
+            case Stage.DataEnd:
+                Expect(b, '\r');
+                _stage = Stage.DataEndFeed;
+                break;
+            case Stage.DataEndFeed:
+                Expect(b, '\n');
+                _hasDigits = false;
+                _stage = Stage.Size;
+                break;
+            case Stage.Trailer:
+                TakeTrailer(b);
+                break;
+        }
+    }
+
+    private void TakeSize(byte b)
+    {
+        if (char.IsAsciiHexDigit((char)b))
+        {
+            // Sixty bits: no carry into the sign, and more than anybody will ever send.
+            if (_left >> 56 != 0)
+                throw ResponseHead.Malformed("a chunk's size is too large");
+            _left = (_left << 4) | (uint)HexValue(b);
+            _hasDigits = true;
+            return;
+        }
+
+        if (!_hasDigits || b is not ((byte)'\r' or (byte)';' or (byte)' ' or (byte)'\t'))
+            throw ResponseHead.Malformed("a chunk's size is not a hexadecimal number");
+        _taken = 0;
+        _stage = b == '\r' ? Stage.SizeEnd : Stage.Extension;
+    }
+
+    private void TakeTrailer(byte b)
+    {
+        if (b != '\n')
+        {
+            if (++_taken > _maxTrailers)
+                throw new Http1Exception(Http1Failure.HeadTooLarge, "The answer's trailers are too large.");
+            _line.Add(b);
+            return;
+        }
+
+        var line = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_line);
+        if (line.IsEmpty || line[^1] != '\r')
+            throw ResponseHead.Malformed("a trailer ends without a carriage return");
+        if (line.Length == 1)
+        {
+            _stage = Stage.Ended;
+            return;
+        }
+
+        ResponseHead.Split(line[..^1], out var name, out var value);
+        _trailers.Add(new ResponseField(System.Text.Encoding.ASCII.GetString(name), System.Text.Encoding.Latin1.GetString(value)));
+        _line.Clear();
+    }
+
+    private static int HexValue(byte digit) => digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
+
+    private static void Expect(byte b, char expected)
+    {
+        if (b != expected)
+            throw ResponseHead.Malformed("a chunk does not end where its size says");
+    }
+}

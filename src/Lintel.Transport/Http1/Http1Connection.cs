@@ -1,0 +1,442 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using Lintel.Transport.Loop;
+
+namespace Lintel.Transport.Http1;
+
+/// <summary>A connection to a server on which one request and its answer follow the other.</summary>
+/// <remarks>
+/// <para>In order: <see cref="Begin"/>, <see cref="AddField(string, string)"/>…, an end of the head, the body, <see cref="ReadHeadAsync"/> until the final one, the answer's body, <see cref="Release"/>. An answer may be read while the body is still sent.</para>
+/// <para>Thread rule: one sender and one receiver at a time, each on any thread; <see cref="Abort"/> from anywhere.</para>
+/// </remarks>
+public sealed class Http1Connection
+{
+    private static readonly SearchValues<char> Breaks = SearchValues.Create("\r\n\0");
+
+    private readonly Stream _stream;
+    private readonly LoopStream _socket;
+    private readonly Http1Options _options;
+    private readonly TimeLimit _limit;
+    private readonly ChunkedDecoder _chunks = new();
+
+    private readonly SendBuffer _out = new();
+    private readonly ReceiveBuffer _in = new();
+    private bool _isHead;
+    private bool _isChunkedRequest;
+    private bool _isRequestWhole;
+
+    private BodyEnd _end;
+    private long _left;
+    private bool _hasFinalHead;
+    private bool _isWhole;
+    private bool _hasBytes;
+    private bool _isTunnel;
+    private Http1Exception? _failure;
+
+    internal Http1Connection(Http1Shard shard, Stream stream, LoopStream socket, Http1Options options, long born)
+    {
+        Shard = shard;
+        _stream = stream;
+        _socket = socket;
+        _options = options;
+        _limit = new TimeLimit(this);
+        IdleTimer = new IdleLimit(this);
+        Dropping = () => shard.Drop(this);
+        Born = born;
+    }
+
+    /// <summary>What the answer's last head said.</summary>
+    public ResponseHead Head { get; } = new();
+
+    /// <summary>The loop that the connection lives on.</summary>
+    public EventLoop Loop => _socket.Loop;
+
+    /// <summary>Whether other requests went before this one: then the server may have ended the connection before it saw this one.</summary>
+    public bool IsReused { get; internal set; }
+
+    /// <summary>Whether a byte of the answer has come.</summary>
+    public bool HasAnswer => _hasBytes;
+
+    /// <summary>Whether the answer's body, if it has one, was read to its end.</summary>
+    public bool IsBodyWhole => _isWhole;
+
+    /// <summary>How much of the body may be left, at most.</summary>
+    public long BodyLeft => _end == BodyEnd.Length ? _left : long.MaxValue;
+
+    /// <summary>The answer's trailers, once its body was read to its end.</summary>
+    public IReadOnlyList<ResponseField> Trailers => _end == BodyEnd.LastChunk && _isWhole ? _chunks.Trailers : [];
+
+    internal Http1Shard Shard { get; }
+
+    /// <summary>When it was made, by the loop's clock.</summary>
+    internal long Born { get; }
+
+    internal LoopTimer IdleTimer { get; }
+
+    /// <summary>What happens to an unused connection that stirs.</summary>
+    internal Action Dropping { get; }
+
+    internal LoopStream Socket => _socket;
+
+    /// <summary>Whether the server has ended the connection or said something unasked: then it cannot carry another request. Asks the system.</summary>
+    public bool HasStirred => _socket.HasStirred;
+
+    // The request.
+
+    /// <summary>Begins a request. Nothing is sent before the head ends.</summary>
+    /// <param name="method">A token.</param>
+    /// <param name="prefix">What goes before the target; an instance's base path.</param>
+    /// <param name="target">Path and query, escaped.</param>
+    public void Begin(string method, string prefix, string target)
+    {
+        _isHead = method == "HEAD";
+        _isRequestWhole = _isChunkedRequest = _hasFinalHead = _isWhole = _hasBytes = false;
+        _out.Clear();
+        _out.Append(method);
+        _out.Append(" "u8);
+        _out.Append(prefix);
+        _out.Append(target);
+        _out.Append(" HTTP/1.1\r\n"u8);
+    }
+
+    /// <summary>Adds a field.</summary>
+    /// <exception cref="Http1Exception">It would not stay on its line.</exception>
+    public void AddField(string name, string value)
+    {
+        if (value.AsSpan().ContainsAny(Breaks) || name.AsSpan().ContainsAny(Breaks))
+            throw new Http1Exception(Http1Failure.BadRequest, $"The value of {name} holds a line break.");
+        _out.Append(name);
+        _out.Append(": "u8);
+        _out.Append(value);
+        _out.Append("\r\n"u8);
+    }
+
+    /// <summary>Adds a field whose value is ASCII that was made here.</summary>
+    public void AddField(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        _out.Append(name);
+        _out.Append(": "u8);
+        _out.Append(value);
+        _out.Append("\r\n"u8);
+    }
+
+    /// <summary>Ends the head of a request without body.</summary>
+    public void EndHead()
+    {
+        _out.Append("\r\n"u8);
+        _isRequestWhole = true;
+    }
+
+    /// <summary>Ends the head of a request with a body.</summary>
+    /// <param name="length">Its length; <see langword="null"/> for chunks.</param>
+    public void EndHead(long? length)
+    {
+        _isChunkedRequest = length is null;
+        if (length is { } known)
+        {
+            Span<byte> digits = stackalloc byte[20];
+            known.TryFormat(digits, out var count);
+            AddField("Content-Length"u8, digits[..count]);
+        }
+        else
+        {
+            AddField("Transfer-Encoding"u8, "chunked"u8);
+        }
+
+        _out.Append("\r\n"u8);
+    }
+
+    /// <summary>Adds a piece of the body to what <see cref="FlushAsync"/> sends.</summary>
+    /// <remarks>A large piece should be flushed before the next one: the buffer grows with what waits.</remarks>
+    public void AddBody(ReadOnlySpan<byte> piece)
+    {
+        if (piece.IsEmpty)
+            return;
+        if (_isChunkedRequest)
+        {
+            Span<byte> size = stackalloc byte[10];
+            piece.Length.TryFormat(size, out var count, "x");
+            _out.Append(size[..count]);
+            _out.Append("\r\n"u8);
+        }
+
+        _out.Append(piece);
+        if (_isChunkedRequest)
+            _out.Append("\r\n"u8);
+    }
+
+    /// <summary>Ends the body.</summary>
+    /// <param name="trailers">Fields after the last chunk; without meaning where the body had a length.</param>
+    public void EndBody(IEnumerable<KeyValuePair<string, string>>? trailers)
+    {
+        if (_isChunkedRequest)
+        {
+            _out.Append("0\r\n"u8);
+            foreach (var (name, value) in trailers ?? [])
+                AddField(name, value);
+            _out.Append("\r\n"u8);
+        }
+
+        _isRequestWhole = true;
+    }
+
+    /// <summary>Sends what was added. Ends when the system has taken it.</summary>
+    /// <exception cref="Http1Exception">The connection is broken.</exception>
+    public ValueTask FlushAsync()
+    {
+        if (_out.IsEmpty)
+            return default;
+        var sending = _stream.WriteAsync(_out.Written);
+        if (!sending.IsCompletedSuccessfully)
+            return AwaitSentAsync(sending);
+        _out.Clear();
+        return default;
+    }
+
+    // The answer.
+
+    /// <summary>Reads the next head: an interim one (1xx), or the final one.</summary>
+    /// <exception cref="Http1Exception">There is none to be had.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask ReadHeadAsync()
+    {
+        Head.Clear();
+        _in.StartScan();
+        while (!TakeHead())
+        {
+            if (await ReceiveAsync().ConfigureAwait(false) == 0)
+                throw Failed(new Http1Exception(_hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated, _hasBytes ? "The connection ended within the answer's head." : "The connection ended before the answer."));
+        }
+
+        if (Head.Status < 200 && Head.Status != 101)
+            return;
+        _hasFinalHead = true;
+        _end = Head.EndOfBody(_isHead);
+        _left = _end == BodyEnd.Length ? Head.ContentLength : 0;
+        _isWhole = _end == BodyEnd.None;
+        if (_end == BodyEnd.LastChunk)
+            _chunks.Begin(_options.MaxHead);
+    }
+
+    /// <summary>Reads as much of the body as is there.</summary>
+    /// <returns>How many bytes; 0 at the body's end; -1 when <see cref="WaitForBodyAsync"/> has to be awaited first.</returns>
+    /// <exception cref="Http1Exception">The body is cut off or malformed.</exception>
+    public int TryReadBody(Span<byte> buffer)
+    {
+        if (_isWhole)
+            return 0;
+        try
+        {
+            return _end switch
+            {
+                BodyEnd.Length => ReadPlain(buffer[..(int)Math.Min(buffer.Length, _left)]),
+                BodyEnd.LastChunk => ReadChunks(buffer),
+                _ => ReadPlain(buffer),
+            };
+        }
+        catch (IOException e)
+        {
+            throw Failed(e);
+        }
+    }
+
+    /// <summary>Waits until more of the body, or its end, is there.</summary>
+    /// <exception cref="Http1Exception">The connection is broken.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask WaitForBodyAsync()
+    {
+        try
+        {
+            if (_stream == _socket)
+            {
+                // Into the reader's own buffer, as soon as there is something; nothing is held meanwhile.
+                await _socket.ReadAsync(Memory<byte>.Empty).ConfigureAwait(false);
+                if (_end != BodyEnd.LastChunk)
+                    return;
+            }
+
+            if (await ReceiveAsync().ConfigureAwait(false) == 0)
+                EndOfConnection();
+        }
+        catch (IOException e)
+        {
+            throw Failed(e);
+        }
+    }
+
+    /// <summary>Takes the connection out of HTTP after an answer of 101: what follows is the new protocol's.</summary>
+    public Stream OpenTunnel()
+    {
+        _isTunnel = true;
+        var ahead = _in.Unread.ToArray();
+        return new TunnelStream(_stream, _socket, ahead);
+    }
+
+    // Its end.
+
+    /// <summary>Lets the exchange fail with <see cref="Http1Failure.TimedOut"/> after a time, unless another limit is set before.</summary>
+    /// <param name="after">From now; <see langword="null"/> for no limit.</param>
+    public void Limit(TimeSpan? after)
+    {
+        if (after is { } time && time != Timeout.InfiniteTimeSpan)
+            Loop.Start(_limit, time);
+        else
+            EventLoop.Stop(_limit);
+    }
+
+    /// <summary>Cuts the exchange off: whoever waits for it gets the failure.</summary>
+    public void Abort(Http1Failure failure)
+    {
+        Interlocked.CompareExchange(ref _failure, new Http1Exception(failure, failure == Http1Failure.TimedOut ? "The time for it is over." : "The exchange was cut off here."), null);
+        _socket.Abort(_failure);
+    }
+
+    /// <summary>Gives the connection back: for the next request where both messages are whole and nothing else was said, else it is closed.</summary>
+    public void Release()
+    {
+        EventLoop.Stop(_limit);
+        var isClean = _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && _in.IsEmpty && _out.IsEmpty;
+        _in.Release();
+        _out.Release();
+        Shard.Return(this, isClean);
+    }
+
+    internal void Dispose()
+    {
+        Loop.Remove(_limit);
+        Loop.Remove(IdleTimer);
+        _stream.Dispose();
+    }
+
+    private bool TakeHead()
+    {
+        try
+        {
+            while (_in.NextLine(out var line))
+            {
+                if (!Head.Take(line))
+                    continue;
+                _in.TakeScanned();
+                return true;
+            }
+        }
+        catch (Http1Exception e)
+        {
+            throw Failed(e);
+        }
+
+        if (_in.Unread.Length > _options.MaxHead)
+            throw Failed(new Http1Exception(Http1Failure.HeadTooLarge, $"The answer's head is larger than {_options.MaxHead} bytes."));
+        return false;
+    }
+
+    private int ReadPlain(Span<byte> buffer)
+    {
+        int count;
+        if (!_in.IsEmpty)
+        {
+            count = _in.Take(buffer);
+        }
+        else
+        {
+            count = _stream == _socket ? _socket.TryRead(buffer) : -1;
+            if (count == 0)
+                EndOfConnection();
+        }
+
+        if (_end == BodyEnd.Length && count > 0)
+        {
+            _left -= count;
+            _isWhole = _left == 0;
+        }
+
+        return count;
+    }
+
+    private int ReadChunks(Span<byte> buffer)
+    {
+        // A large chunk's bytes need not pass through the buffer.
+        if (_in.IsEmpty && _chunks.DataLeft > 0 && _stream == _socket)
+        {
+            var count = _socket.TryRead(buffer[..(int)Math.Min(buffer.Length, _chunks.DataLeft)]);
+            if (count == 0)
+                EndOfConnection();
+            if (count > 0)
+                _chunks.Skip(count);
+            return count;
+        }
+
+        var (taken, written) = _chunks.Decode(_in.Unread, buffer);
+        _in.Skip(taken);
+        if (_chunks.HasEnded)
+            _isWhole = true;
+        return written > 0 ? written : _isWhole ? 0 : -1;
+    }
+
+    private void EndOfConnection()
+    {
+        if (_end != BodyEnd.Connection)
+            throw new Http1Exception(Http1Failure.Incomplete, "The connection ended within the answer's body.");
+        _isWhole = true;
+    }
+
+    private async ValueTask AwaitSentAsync(ValueTask sending)
+    {
+        try
+        {
+            await sending.ConfigureAwait(false);
+            _out.Clear();
+        }
+        catch (IOException e)
+        {
+            throw Failed(e);
+        }
+    }
+
+    /// <summary>Receives behind what is there.</summary>
+    /// <returns>0 when the server has ended the connection.</returns>
+    private ValueTask<int> ReceiveAsync()
+    {
+        var receiving = _stream.ReadAsync(_in.Room());
+        if (!receiving.IsCompletedSuccessfully)
+            return AwaitReceivedAsync(receiving);
+        return new(Received(receiving.GetAwaiter().GetResult()));
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> AwaitReceivedAsync(ValueTask<int> receiving)
+    {
+        try
+        {
+            return Received(await receiving.ConfigureAwait(false));
+        }
+        catch (IOException e)
+        {
+            throw Failed(e);
+        }
+    }
+
+    private int Received(int count)
+    {
+        _in.Received(count);
+        _hasBytes |= count > 0;
+        return count;
+    }
+
+    /// <summary>The first failure is the one that counts.</summary>
+    private Http1Exception Failed(IOException e)
+    {
+        var failure = e as Http1Exception ?? new Http1Exception(_hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated, e.Message, e);
+        return Interlocked.CompareExchange(ref _failure, failure, null) ?? failure;
+    }
+
+    private sealed class TimeLimit(Http1Connection connection) : LoopTimer
+    {
+        protected internal override void Fire() => connection.Abort(Http1Failure.TimedOut);
+    }
+
+    private sealed class IdleLimit(Http1Connection connection) : LoopTimer
+    {
+        protected internal override void Fire() => connection.Shard.Drop(connection);
+    }
+}

@@ -1,0 +1,256 @@
+using Lintel.Transport.Loop;
+
+namespace Lintel.Transport.Http1;
+
+/// <summary>How a server's connections are kept.</summary>
+public sealed record Http1Options
+{
+    /// <summary>How long an unused connection is kept. Default: 60 s, before most servers close theirs (nginx 75 s, Kestrel 130 s), so that requests seldom meet a closing one.</summary>
+    public TimeSpan IdleLifetime { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a connection is used. Default: 5 min, so that a name that resolves to other addresses is noticed.</summary>
+    public TimeSpan Lifetime { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Connections of one loop to the server, at most; further requests wait in their order. Default: 4096.</summary>
+    public int MaxConnections { get; init; } = 4096;
+
+    /// <summary>Bytes of an answer's head, at most. Default: 64 KiB, as SocketsHttpHandler's.</summary>
+    public int MaxHead { get; init; } = 64 * 1024;
+}
+
+/// <summary>A connection that was made: the socket, and what speaks on it, the socket itself or TLS.</summary>
+/// <param name="Socket">The socket.</param>
+/// <param name="Stream">The socket again, or TLS over it.</param>
+public readonly record struct MadeConnection(LoopStream Socket, Stream Stream);
+
+/// <summary>The connections to one server, in a shard for each loop: a request finds one that lives on its own loop.</summary>
+public sealed class Http1Pool : IDisposable
+{
+    private readonly LoopGroup _loops;
+    private readonly Http1Shard[] _shards;
+
+    /// <param name="loops">The loops.</param>
+    /// <param name="connect">Makes a connection that lives on a loop.</param>
+    /// <param name="options">How they are kept.</param>
+    public Http1Pool(LoopGroup loops, Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect, Http1Options options)
+    {
+        ArgumentNullException.ThrowIfNull(loops);
+        _loops = loops;
+        _shards = [.. loops.Loops.Select(l => new Http1Shard(l, connect, options))];
+    }
+
+    /// <summary>Connections that are open, busy or not.</summary>
+    public int Open => _shards.Sum(s => s.Open);
+
+    /// <summary>Gives a connection: one that is kept, or a new one, or, where there are as many as may be, the next that is given back.</summary>
+    /// <param name="loop">The loop that the request runs on.</param>
+    /// <param name="isFresh">Whether it must be a new one.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public ValueTask<Http1Connection> RentAsync(EventLoop loop, bool isFresh, CancellationToken cancellation) => _shards[loop.Index].RentAsync(isFresh, cancellation);
+
+    /// <summary>A connection that is kept on that loop; <see langword="null"/> for none: then <see cref="RentAsync"/>.</summary>
+    public Http1Connection? TryRent(EventLoop loop) => _shards[loop.Index].TryRent();
+
+    /// <summary>A loop for who runs on none.</summary>
+    public EventLoop AnyLoop() => _loops.Choose();
+
+    /// <summary>Closes what is unused, and the rest when it is given back.</summary>
+    public void Dispose()
+    {
+        foreach (var shard in _shards)
+            shard.Dispose();
+    }
+}
+
+/// <summary>A pool's connections on one loop.</summary>
+/// <remarks>Thread rule: any thread, ordered by a lock that is almost always taken by the loop's own thread alone.</remarks>
+internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect, Http1Options options) : IDisposable
+{
+    private readonly Lock _lock = new();
+
+    /// <summary>The one used last is taken first: those that are not needed grow old together.</summary>
+    private readonly List<Http1Connection> _idle = [];
+    private readonly LinkedList<TaskCompletionSource<Http1Connection?>> _waiting = [];
+    private int _open;
+    private bool _isDisposed;
+
+    public int Open => Volatile.Read(ref _open);
+
+    public Http1Connection? TryRent()
+    {
+        lock (_lock)
+        {
+            while (_idle.Count > 0)
+            {
+                var connection = _idle[^1];
+                _idle.RemoveAt(_idle.Count - 1);
+                connection.Socket.Stirred = null;
+                EventLoop.Stop(connection.IdleTimer);
+                if (EventLoop.Now - connection.Born < options.Lifetime.TotalMilliseconds)
+                    return connection;
+                _open--;
+                connection.Dispose();
+            }
+        }
+
+        return null;
+    }
+
+    public async ValueTask<Http1Connection> RentAsync(bool isFresh, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            if (!isFresh && TryRent() is { } kept)
+                return kept;
+            Task<Http1Connection?>? turn = null;
+            lock (_lock)
+            {
+                ObjectDisposedException.ThrowIf(_isDisposed, this);
+                if (_open < options.MaxConnections)
+                    _open++;
+                else
+                    turn = _waiting.AddLast(new TaskCompletionSource<Http1Connection?>(TaskCreationOptions.RunContinuationsAsynchronously)).Value.Task;
+            }
+
+            if (turn is null)
+                return await ConnectAsync(cancellation).ConfigureAwait(false);
+            try
+            {
+                if (await turn.WaitAsync(cancellation).ConfigureAwait(false) is not { } given)
+                    continue; // a place came free, without a connection
+                if (!isFresh)
+                    return given;
+                given.Dispose();
+                Closed();
+            }
+            catch (OperationCanceledException)
+            {
+                GiveUp(turn);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>A connection comes back.</summary>
+    public void Return(Http1Connection connection, bool isClean)
+    {
+        connection.IsReused = true;
+        if (isClean)
+        {
+            lock (_lock)
+            {
+                while (!_isDisposed && _waiting.First is { } first)
+                {
+                    _waiting.RemoveFirst();
+                    if (first.Value.TrySetResult(connection))
+                        return;
+                }
+
+                if (!_isDisposed)
+                {
+                    connection.Socket.Stirred = connection.Dropping;
+                    _idle.Add(connection);
+                    loop.Start(connection.IdleTimer, options.IdleLifetime);
+                    if (!connection.Socket.MayHaveStirred)
+                        return;
+                    _idle.Remove(connection);
+                }
+            }
+        }
+
+        connection.Dispose();
+        Closed();
+    }
+
+    /// <summary>An unused connection has grown old, or the server has ended it.</summary>
+    public void Drop(Http1Connection connection)
+    {
+        lock (_lock)
+        {
+            if (!_idle.Remove(connection))
+                return;
+        }
+
+        connection.Dispose();
+        Closed();
+    }
+
+    public void Dispose()
+    {
+        List<Http1Connection> idle;
+        lock (_lock)
+        {
+            _isDisposed = true;
+            idle = [.. _idle];
+            _idle.Clear();
+            _open -= idle.Count;
+            while (_waiting.First is { } first)
+            {
+                _waiting.RemoveFirst();
+                first.Value.TrySetException(new ObjectDisposedException(nameof(Http1Pool)));
+            }
+        }
+
+        idle.ForEach(c => c.Dispose());
+    }
+
+    private async ValueTask<Http1Connection> ConnectAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            var made = await connect(loop, cancellation).ConfigureAwait(false);
+            return new Http1Connection(this, made.Stream, made.Socket, options, EventLoop.Now);
+        }
+        catch
+        {
+            Closed();
+            throw;
+        }
+    }
+
+    private void Closed()
+    {
+        lock (_lock)
+        {
+            _open--;
+            OfferPlace_NeedsLock();
+        }
+    }
+
+    /// <summary>Who gives up after all was given something gives it on.</summary>
+    private void GiveUp(Task<Http1Connection?> turn)
+    {
+        lock (_lock)
+        {
+            for (var node = _waiting.First; node is not null; node = node.Next)
+            {
+                if (node.Value.Task != turn)
+                    continue;
+                _waiting.Remove(node);
+                return;
+            }
+        }
+
+        if (turn.IsCompletedSuccessfully && turn.GetAwaiter().GetResult() is { } given)
+            Return(given, isClean: true);
+        else
+            OfferPlace();
+    }
+
+    private void OfferPlace()
+    {
+        lock (_lock)
+            OfferPlace_NeedsLock();
+    }
+
+    /// <summary>Whoever waits longest may try.</summary>
+    private void OfferPlace_NeedsLock()
+    {
+        while (_waiting.First is { } first)
+        {
+            _waiting.RemoveFirst();
+            if (first.Value.TrySetResult(null))
+                return;
+        }
+    }
+}

@@ -1,0 +1,224 @@
+using System.Buffers;
+using System.Text;
+
+namespace Lintel.Transport.Http1;
+
+/// <summary>A field of an answer's head.</summary>
+/// <param name="Name">As it was written.</param>
+/// <param name="Value">Without the white space around it; bytes above ASCII as Latin-1.</param>
+public readonly record struct ResponseField(string Name, string Value);
+
+/// <summary>How an answer's body ends.</summary>
+public enum BodyEnd
+{
+    /// <summary>There is none.</summary>
+    None,
+
+    /// <summary>After <see cref="ResponseHead.ContentLength"/> bytes.</summary>
+    Length,
+
+    /// <summary>With the last chunk.</summary>
+    LastChunk,
+
+    /// <summary>With the connection.</summary>
+    Connection,
+}
+
+/// <summary>An answer's head. One object serves a connection for life; it is what the last head said.</summary>
+/// <remarks>
+/// A server tends to write the same fields in the same order again and again: a line that is the same as the one in its place the last time gives the same strings, and nothing
+/// is allocated (of nginx's five lines four).
+/// </remarks>
+public sealed class ResponseHead
+{
+    // RFC 9110 sections 5.6.2 and 5.5.
+    private static readonly SearchValues<byte> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
+    private static readonly SearchValues<byte> Control = SearchValues.Create([.. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b), 0x7f]);
+
+    private Line[] _lines = new Line[16];
+    private bool _hasTransferEncoding;
+    private bool _hasStatus;
+    private bool _closes;
+    private bool _keeps;
+
+    /// <summary>The status code, 100 to 999.</summary>
+    public int Status { get; private set; }
+
+    /// <summary>Whether the server speaks HTTP/1.0.</summary>
+    public bool IsHttp10 { get; private set; }
+
+    /// <summary>How many fields there are.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The body's length; -1 where none was given.</summary>
+    public long ContentLength { get; private set; } = -1;
+
+    /// <summary>Whether the body comes in chunks.</summary>
+    public bool IsChunked => _hasTransferEncoding;
+
+    /// <summary>Whether the server keeps the connection after a body that says where it ends.</summary>
+    public bool KeepsAlive => !_closes && (!IsHttp10 || _keeps);
+
+    /// <summary>A field, in the order of the head.</summary>
+    public ResponseField this[int index] => _lines[index].Field;
+
+    internal void Clear()
+    {
+        Count = 0;
+        Status = 0;
+        ContentLength = -1;
+        IsHttp10 = _hasTransferEncoding = _hasStatus = _closes = _keeps = false;
+    }
+
+    /// <summary>How the body of this answer to a request ends.</summary>
+    internal BodyEnd EndOfBody(bool isHead)
+    {
+        if (isHead || Status is < 200 or 204 or 304)
+            return BodyEnd.None;
+        if (_hasTransferEncoding)
+            return BodyEnd.LastChunk;
+        return ContentLength switch
+        {
+            0 => BodyEnd.None,
+            > 0 => BodyEnd.Length,
+            _ => BodyEnd.Connection,
+        };
+    }
+
+    /// <summary>Takes the next line, without its line feed.</summary>
+    /// <returns>True with the empty line that ends the head.</returns>
+    /// <exception cref="Http1Exception">It is wrong.</exception>
+    internal bool Take(ReadOnlySpan<byte> line)
+    {
+        if (line.IsEmpty || line[^1] != '\r')
+            throw Malformed("a line of its head ends without a carriage return");
+        line = line[..^1];
+        if (!_hasStatus)
+        {
+            TakeStatusLine(line);
+            return false;
+        }
+
+        if (!line.IsEmpty)
+        {
+            TakeField(line);
+            return false;
+        }
+
+        // RFC 9112 section 6.3: either is a sign of smuggling.
+        if (_hasTransferEncoding && (ContentLength >= 0 || IsHttp10))
+            throw Malformed(IsHttp10 ? "HTTP/1.0 has no Transfer-Encoding" : "it has both Content-Length and Transfer-Encoding");
+        return true;
+    }
+
+    internal static Http1Exception Malformed(string what) => new(Http1Failure.Malformed, "The answer is malformed: " + what + ".");
+
+    /// <summary>Splits a field's line, of a head or of a trailer section.</summary>
+    internal static void Split(ReadOnlySpan<byte> line, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    {
+        if (line[0] is (byte)' ' or (byte)'\t')
+            throw Malformed("a field is folded over two lines");
+        var colon = line.IndexOf((byte)':');
+        if (colon <= 0 || line[..colon].ContainsAnyExcept(Token))
+            throw Malformed("a field's name is not a token");
+        name = line[..colon];
+        value = line[(colon + 1)..].Trim(" \t"u8);
+        if (value.ContainsAny(Control))
+            throw Malformed("a field's value holds a control character");
+    }
+
+    private void TakeStatusLine(ReadOnlySpan<byte> line)
+    {
+        // HTTP/1.1 200 OK; the reason may be missing, and the space before it.
+        if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || line[7] is not ((byte)'1' or (byte)'0') || line[8] != ' ' || (line.Length > 12 && line[12] != ' ') || line[12..].ContainsAny(Control))
+            throw Malformed("its first line is no status line of HTTP/1.1");
+        IsHttp10 = line[7] == '0';
+        var digits = line.Slice(9, 3);
+        if (digits.ContainsAnyExceptInRange((byte)'0', (byte)'9') || digits[0] == '0')
+            throw Malformed("its status is not a number");
+        Status = ((digits[0] - '0') * 100) + ((digits[1] - '0') * 10) + (digits[2] - '0');
+        _hasStatus = true;
+    }
+
+    private void TakeField(ReadOnlySpan<byte> text)
+    {
+        if (Count == _lines.Length)
+            Array.Resize(ref _lines, Count * 2);
+        ref var line = ref _lines[Count++];
+        if (!line.Is(text))
+        {
+            Split(text, out var name, out var value);
+            line = new Line(text, new ResponseField(NameOf(name), Encoding.Latin1.GetString(value)), MeaningOf(name));
+        }
+
+        if (line.Meaning != Meaning.None)
+            Heed(line);
+    }
+
+    private void Heed(in Line line)
+    {
+        var value = line.Field.Value.AsSpan();
+        switch (line.Meaning)
+        {
+            case Meaning.ContentLength:
+                if (ContentLength >= 0)
+                    throw Malformed("Content-Length stands there twice");
+                if (value.IsEmpty || value.ContainsAnyExceptInRange('0', '9') || !long.TryParse(value, System.Globalization.NumberStyles.None, null, out var length))
+                    throw Malformed("Content-Length is not a number");
+                ContentLength = length;
+                break;
+            case Meaning.TransferEncoding:
+                if (_hasTransferEncoding || !value.Equals("chunked", StringComparison.OrdinalIgnoreCase))
+                    throw Malformed("its Transfer-Encoding is not `chunked`");
+                _hasTransferEncoding = true;
+                break;
+            case Meaning.Connection:
+                foreach (var range in value.Split(','))
+                {
+                    var option = value[range].Trim();
+                    _closes |= option.Equals("close", StringComparison.OrdinalIgnoreCase);
+                    _keeps |= option.Equals("keep-alive", StringComparison.OrdinalIgnoreCase);
+                }
+
+                break;
+        }
+    }
+
+    private static Meaning MeaningOf(ReadOnlySpan<byte> name) => name.Length switch
+    {
+        10 when Ascii.EqualsIgnoreCase(name, "Connection"u8) => Meaning.Connection,
+        14 when Ascii.EqualsIgnoreCase(name, "Content-Length"u8) => Meaning.ContentLength,
+        17 when Ascii.EqualsIgnoreCase(name, "Transfer-Encoding"u8) => Meaning.TransferEncoding,
+        _ => Meaning.None,
+    };
+
+    /// <summary>The usual names in their usual spelling are one string each: what compares them by reference first, as Kestrel's header table does, finds them at once.</summary>
+    private static string NameOf(ReadOnlySpan<byte> name)
+    {
+        var text = Encoding.ASCII.GetString(name);
+        return string.IsInterned(text) ?? text;
+    }
+
+    private enum Meaning : byte
+    {
+        None,
+        ContentLength,
+        TransferEncoding,
+        Connection,
+    }
+
+    /// <summary>A line and what it was found to say.</summary>
+    private struct Line(ReadOnlySpan<byte> text, ResponseField field, Meaning meaning)
+    {
+        private readonly byte[]? _text = text.Length <= LongestKept ? text.ToArray() : null;
+
+        public readonly ResponseField Field = field;
+
+        public readonly Meaning Meaning = meaning;
+
+        /// <summary>Cookies and policies that fill pages are not worth keeping.</summary>
+        private const int LongestKept = 256;
+
+        public readonly bool Is(ReadOnlySpan<byte> text) => _text is not null && text.SequenceEqual(_text);
+    }
+}

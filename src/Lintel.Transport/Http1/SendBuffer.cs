@@ -1,0 +1,57 @@
+using System.Buffers;
+using System.Text;
+
+namespace Lintel.Transport.Http1;
+
+/// <summary>What is to be sent next. Grows with it; holds no memory when it was released.</summary>
+internal sealed class SendBuffer
+{
+    /// <summary>Holds a usual request's head and a small body.</summary>
+    private const int UsualSize = 4096;
+
+    private byte[]? _bytes;
+    private int _count;
+
+    public bool IsEmpty => _count == 0;
+
+    public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _count);
+
+    /// <summary>Text of ASCII or Latin-1: bytes go on as they came.</summary>
+    public void Append(string text)
+    {
+        Reserve(text.Length);
+        _count += Encoding.Latin1.GetBytes(text, _bytes.AsSpan(_count));
+    }
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        Reserve(bytes.Length);
+        bytes.CopyTo(_bytes.AsSpan(_count));
+        _count += bytes.Length;
+    }
+
+    public void Clear() => _count = 0;
+
+    public void Release()
+    {
+        if (_bytes is not null)
+            ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = null;
+        _count = 0;
+    }
+
+    private void Reserve(int count)
+    {
+        if (_bytes is null)
+        {
+            _bytes = ArrayPool<byte>.Shared.Rent(Math.Max(UsualSize, count));
+        }
+        else if (_bytes.Length - _count < count)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_bytes.Length * 2, _count + count));
+            _bytes.AsSpan(0, _count).CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_bytes);
+            _bytes = larger;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.Transport.Loop;
+
+/// <summary>Something that another thread asks a loop to do.</summary>
+internal interface ILoopWork
+{
+    public void Run();
+}
+
+/// <summary>A thread that waits for its sockets and runs what waits for them, inline: no hand-over to another thread between a packet and the code that awaits it.</summary>
+/// <remarks>
+/// <para>
+/// Sockets are registered once, for their life, edge-triggered: no <c>epoll_ctl</c> a request, and bytes are received only after they were announced. An
+/// idle socket costs a place in a table.
+/// </para>
+/// <para>
+/// Code on the loop must not block: it holds up every other connection of the loop. What holds it longer than <see cref="LoopGroup.StallThreshold"/> is told.
+/// </para>
+/// </remarks>
+public sealed unsafe class EventLoop
+{
+    /// <summary>nginx's <c>epoll_events</c>: enough for a batch, short enough that posted work and timers get their turn.</summary>
+    private const int BatchSize = 512;
+
+    [ThreadStatic]
+    private static EventLoop? _current;
+
+    private readonly LoopGroup _group;
+    private readonly int _epoll = Libc.CreateEpoll();
+    private readonly int _signal = Libc.CreateEvent();
+    private readonly ConcurrentQueue<ILoopWork> _posted = new();
+    private readonly Lock _lock = new();
+    private readonly Thread _thread;
+    private readonly TimerWheel _timers = new(Environment.TickCount64);
+    private volatile LoopSocket?[] _sockets = new LoopSocket?[1024];
+    private uint _generation;
+    private int _isAsleep;
+    private int _connections;
+    private volatile bool _isStopping;
+    private volatile bool _hasEnded;
+    private long _entered;
+
+    internal EventLoop(LoopGroup group, int index)
+    {
+        _group = group;
+        Index = index;
+        _thread = new Thread(Run) { IsBackground = true, Name = $"lintel-loop-{index}" };
+        if (Libc.Control(_epoll, Libc.EpollAdd, _signal, Libc.EpollIn, ulong.MaxValue) is not 0 and var error)
+            throw new IOException($"The loop cannot be told of other threads' work: error {error}", error);
+        _thread.UnsafeStart();
+    }
+
+    /// <summary>The loop whose thread this is; <see langword="null"/> on any other thread.</summary>
+    public static EventLoop? Current => _current;
+
+    /// <summary>Its place among the loops of its group.</summary>
+    public int Index { get; }
+
+    /// <summary>What the callback under way works on, for the report of one that holds the loop. Set and read on the loop's thread; cleared with each callback.</summary>
+    public object? Subject { get; set; }
+
+    /// <summary>The group that it belongs to.</summary>
+    public LoopGroup Group => _group;
+
+    /// <summary>Sockets that are registered.</summary>
+    internal int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>The loop's clock: milliseconds, coarse.</summary>
+    internal static long Now => Environment.TickCount64;
+
+    /// <summary>The timestamp at which the callback under way began; 0 between callbacks.</summary>
+    internal long Entered => Volatile.Read(ref _entered);
+
+    /// <summary>Lets a timer fire after a time, at the earliest; what was set before is forgotten.</summary>
+    public void Start(LoopTimer timer, TimeSpan after)
+    {
+        // Sleeping until later than the new time: the loop has to look at its timers anew.
+        if (_timers.Set(timer, Now + (long)Math.Ceiling(after.TotalMilliseconds)) && _current != this)
+            Wake();
+    }
+
+    /// <summary>Keeps a timer from firing. One that is on the point of firing may still do it.</summary>
+    public static void Stop(LoopTimer timer) => timer.SetDue(LoopTimer.Never);
+
+    /// <summary>Forgets a timer whose owner ends.</summary>
+    internal void Remove(LoopTimer timer) => _timers.Remove(timer);
+
+    /// <summary>Has work done on the loop's thread.</summary>
+    /// <returns>False when the loop has ended: nobody will do it.</returns>
+    internal bool Post(ILoopWork work)
+    {
+        _posted.Enqueue(work);
+        Wake();
+        return !_hasEnded;
+    }
+
+    internal void Register(LoopSocket socket, int descriptor)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isStopping, this);
+            if (descriptor >= _sockets.Length)
+            {
+                var larger = new LoopSocket?[Math.Max(descriptor + 1, _sockets.Length * 2)];
+                _sockets.CopyTo(larger, 0);
+                _sockets = larger;
+            }
+
+            socket.Generation = ++_generation;
+            _sockets[descriptor] = socket;
+            _connections++;
+        }
+
+        var error = Libc.Control(_epoll, Libc.EpollAdd, descriptor, Libc.EpollIn | Libc.EpollOut | Libc.EpollRdHup | Libc.EpollEdge, ((ulong)socket.Generation << 32) | (uint)descriptor);
+        if (error == 0)
+            return;
+        Forget(socket, descriptor);
+        throw new IOException($"A socket cannot be watched: error {error}", error); // ENOMEM, ENOSPC: /proc/sys/fs/epoll/max_user_watches
+    }
+
+    /// <summary>Must come before the descriptor is closed; closing takes it out of epoll.</summary>
+    internal void Forget(LoopSocket socket, int descriptor)
+    {
+        lock (_lock)
+        {
+            if (_sockets[descriptor] != socket)
+                return;
+            _sockets[descriptor] = null;
+            _connections--;
+        }
+    }
+
+    /// <summary>Ends the thread after the callbacks under way; sockets left over are aborted.</summary>
+    internal void Stop()
+    {
+        lock (_lock)
+            _isStopping = true;
+        Wake();
+        if (_current != this)
+            _thread.Join();
+    }
+
+    private void Wake()
+    {
+        if (_current != this && Interlocked.Exchange(ref _isAsleep, 0) == 1)
+            Libc.Signal(_signal);
+    }
+
+    private void Run()
+    {
+        _current = this;
+        var events = stackalloc byte[BatchSize * 16];
+        while (!_isStopping)
+        {
+            var count = Libc.Wait(_epoll, events, BatchSize, Sleep());
+            Volatile.Write(ref _isAsleep, 0);
+            for (var i = 0; i < count; i++)
+            {
+                var (flags, data) = Libc.ReadEvent(events, i);
+                if (data == ulong.MaxValue)
+                    Libc.TakeSignal(_signal);
+                else
+                    Dispatch(flags, data);
+            }
+
+            // No more than there was at the beginning: work that posts work does not keep sockets waiting.
+            for (var left = _posted.Count; left > 0 && _posted.TryDequeue(out var work); left--)
+                Call(work);
+            _timers.Advance(Now);
+        }
+
+        End();
+    }
+
+    private int Sleep()
+    {
+        // Told first, looked at second: whoever posts after the look finds the loop asleep and wakes it.
+        Interlocked.Exchange(ref _isAsleep, 1);
+        return !_posted.IsEmpty || _isStopping ? 0 : _timers.Sleep(Now);
+    }
+
+    private void Dispatch(uint flags, ulong data)
+    {
+        var descriptor = (int)(uint)data;
+        var sockets = _sockets;
+        if (descriptor >= sockets.Length || sockets[descriptor] is not { } socket || socket.Generation != (uint)(data >> 32))
+            return; // closed by what ran before it in this batch
+        Enter();
+        try
+        {
+            socket.Dispatch(flags);
+        }
+        catch (Exception e)
+        {
+            LoopLog.Escaped(_group.Logger, e);
+            socket.Abort(e);
+        }
+
+        Leave();
+    }
+
+    private void Call(ILoopWork work)
+    {
+        Enter();
+        try
+        {
+            work.Run();
+        }
+        catch (Exception e)
+        {
+            LoopLog.Escaped(_group.Logger, e);
+        }
+
+        Leave();
+    }
+
+    private void Enter() => Volatile.Write(ref _entered, Stopwatch.GetTimestamp());
+
+    private void Leave()
+    {
+        var held = Stopwatch.GetElapsedTime(_entered);
+        Volatile.Write(ref _entered, 0);
+        if (held >= LoopGroup.StallThreshold)
+            _group.Tell(new LoopStall(Index, held, Subject, IsOver: true));
+        Subject = null;
+    }
+
+    private void End()
+    {
+        foreach (var socket in _sockets)
+            socket?.Abort(null);
+        _hasEnded = true;
+        while (_posted.TryDequeue(out var work))
+            Call(work);
+        _ = Libc.Close(_epoll);
+        _ = Libc.Close(_signal);
+    }
+}
+
+/// <summary>Log lines of loops: event ids 1170 to 1179.</summary>
+internal static partial class LoopLog
+{
+    [LoggerMessage(EventId = 1170, Level = LogLevel.Error, Message = "An exception escaped to an event loop; the connection is closed")]
+    public static partial void Escaped(ILogger logger, Exception exception);
+}

@@ -1,0 +1,166 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Lintel.Transport.Loop;
+
+/// <summary>The system calls of a loop. None of them blocks but <see cref="EpollWait"/>.</summary>
+internal static unsafe partial class Libc
+{
+    // <sys/epoll.h>
+    public const uint EpollIn = 0x001;
+    public const uint EpollOut = 0x004;
+    public const uint EpollErr = 0x008;
+    public const uint EpollHup = 0x010;
+    public const uint EpollRdHup = 0x2000;
+    public const uint EpollEdge = 1u << 31;
+    public const int EpollAdd = 1;
+    public const int EpollDelete = 2;
+    private const int EpollCloseOnExec = 0x80000;
+
+    // <sys/eventfd.h>
+    private const int EventNonBlocking = 0x800;
+
+    // <asm-generic/errno.h>
+    public const int Eintr = 4;
+    public const int Eagain = 11;
+    public const int EInProgress = 115;
+
+    // <sys/socket.h>
+    private const int DontWait = 0x40;
+    private const int NoSignal = 0x4000;
+
+    /// <summary>The kernel packs <c>struct epoll_event</c> on x86-64 alone (EPOLL_PACKED).</summary>
+    public static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
+    private static readonly int DataOffset = EventSize - sizeof(ulong);
+
+    public static int CreateEpoll() => Check(EpollCreate1(EpollCloseOnExec));
+
+    public static int CreateEvent() => Check(EventFd(0, EpollCloseOnExec | EventNonBlocking));
+
+    /// <summary>Registers or removes a descriptor; <paramref name="data"/> comes back with its events.</summary>
+    /// <returns>0, or the error's number.</returns>
+    public static int Control(int epoll, int operation, int descriptor, uint events, ulong data)
+    {
+        var entry = stackalloc byte[16];
+        *(uint*)entry = events;
+        *(ulong*)(entry + DataOffset) = data;
+        return EpollCtl(epoll, operation, descriptor, entry) == 0 ? 0 : Marshal.GetLastPInvokeError();
+    }
+
+    /// <returns>How many events came; 0 after the time, or when a signal interrupted.</returns>
+    public static int Wait(int epoll, byte* events, int capacity, int milliseconds)
+    {
+        var count = EpollWait(epoll, events, capacity, milliseconds);
+        return count >= 0 || Marshal.GetLastPInvokeError() == Eintr ? Math.Max(0, count) : Check(count);
+    }
+
+    public static (uint Events, ulong Data) ReadEvent(byte* events, int index)
+    {
+        var entry = events + (index * EventSize);
+        return (*(uint*)entry, *(ulong*)(entry + DataOffset));
+    }
+
+    public static void Signal(int descriptor)
+    {
+        ulong one = 1;
+        _ = Write(descriptor, &one, sizeof(ulong));
+    }
+
+    public static void TakeSignal(int descriptor)
+    {
+        ulong count;
+        _ = Read(descriptor, &count, sizeof(ulong));
+    }
+
+    /// <returns>How many bytes came; 0 at the end; the negated error's number otherwise.</returns>
+    public static int Receive(SafeHandle socket, Span<byte> buffer)
+    {
+        fixed (byte* start = buffer)
+        {
+            nint count;
+            do
+                count = Recv(socket, start, (nuint)buffer.Length, DontWait);
+            while (count < 0 && Marshal.GetLastPInvokeError() == Eintr);
+            return count >= 0 ? (int)count : -Marshal.GetLastPInvokeError();
+        }
+    }
+
+    /// <returns>How many bytes were taken; the negated error's number otherwise.</returns>
+    public static int Send(SafeHandle socket, ReadOnlySpan<byte> buffer)
+    {
+        fixed (byte* start = buffer)
+        {
+            nint count;
+            do
+                count = Send(socket, start, (nuint)buffer.Length, DontWait | NoSignal);
+            while (count < 0 && Marshal.GetLastPInvokeError() == Eintr);
+            return count >= 0 ? (int)count : -Marshal.GetLastPInvokeError();
+        }
+    }
+
+    /// <returns>0 when connected, otherwise the error's number: <see cref="EInProgress"/> when it is under way.</returns>
+    public static int Connect(SafeHandle socket, ReadOnlySpan<byte> address)
+    {
+        fixed (byte* start = address)
+        {
+            int result;
+            do
+                result = Connect(socket, start, (uint)address.Length);
+            while (result < 0 && Marshal.GetLastPInvokeError() == Eintr);
+            return result == 0 ? 0 : Marshal.GetLastPInvokeError();
+        }
+    }
+
+    /// <summary>What a system call's error says, in .NET's own numbers.</summary>
+    public static SocketException Failure(int number) => new((int)(number switch
+    {
+        2 or 111 => SocketError.ConnectionRefused, // ENOENT: a Unix socket that is not there
+        12 or 105 => SocketError.NoBufferSpaceAvailable,
+        13 => SocketError.AccessDenied,
+        23 or 24 => SocketError.TooManyOpenSockets,
+        32 => SocketError.Shutdown,
+        99 => SocketError.AddressNotAvailable,
+        100 => SocketError.NetworkDown,
+        101 => SocketError.NetworkUnreachable,
+        103 => SocketError.ConnectionAborted,
+        104 => SocketError.ConnectionReset,
+        107 => SocketError.NotConnected,
+        110 => SocketError.TimedOut,
+        112 => SocketError.HostDown,
+        113 => SocketError.HostUnreachable,
+        _ => SocketError.SocketError,
+    }));
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    public static partial int Close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "epoll_create1", SetLastError = true)]
+    private static partial int EpollCreate1(int flags);
+
+    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
+    private static partial int EventFd(uint initial, int flags);
+
+    [LibraryImport("libc", EntryPoint = "epoll_ctl", SetLastError = true)]
+    private static partial int EpollCtl(int epoll, int operation, int descriptor, byte* entry);
+
+    [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
+    private static partial int EpollWait(int epoll, byte* events, int capacity, int milliseconds);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    private static partial nint Read(int descriptor, void* buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    private static partial nint Write(int descriptor, void* buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
+    private static partial nint Recv(SafeHandle socket, byte* buffer, nuint length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
+    private static partial nint Send(SafeHandle socket, byte* buffer, nuint length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "connect", SetLastError = true)]
+    private static partial int Connect(SafeHandle socket, byte* address, uint length);
+
+    private static int Check(int result) =>
+        result >= 0 ? result : throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()), Marshal.GetLastPInvokeError());
+}

@@ -1,0 +1,237 @@
+using System.Net.Sockets;
+
+namespace Lintel.Transport.Loop;
+
+/// <summary>A socket whose readiness a loop tells. Receiving and sending are tried at once, on any thread; only who has to wait goes on on the loop's thread.</summary>
+/// <remarks>
+/// <para>
+/// For each direction a word says what is known: nothing (<see cref="Unknown"/>), that an event has come (<see cref="Ready"/>), or that somebody waits for one
+/// (<see cref="Waiting"/>). The loop exchanges it for Ready, and calls who waited; who wants to wait moves it from Unknown to Waiting, which fails where an event
+/// came between. So no edge is lost, without a lock.
+/// </para>
+/// <para>Thread rule: one reader and one writer at a time, each on any thread; <see cref="Abort"/> from anywhere.</para>
+/// </remarks>
+public abstract class LoopSocket
+{
+    private const int Unknown = 0;
+    private const int Ready = 1;
+    private const int Waiting = 2;
+
+    /// <summary>How often in a row one socket may be read without going back to the loop: a fast sender must not keep the loop from its neighbours.</summary>
+    private const int MaxTurns = 16;
+
+    /// <summary>What <see cref="TryReceive"/> and <see cref="TrySend"/> give when they would have to wait.</summary>
+    protected const int WouldBlock = -1;
+
+    private readonly int _descriptor;
+    private readonly AgainWork _again;
+    private int _reading;
+    private int _writing;
+    private int _turns;
+    private volatile bool _hasEnded;
+    private int _isClosed;
+    private bool _resets;
+
+    /// <param name="loop">The loop that tells of the socket's readiness.</param>
+    /// <param name="socket">Owned from now on.</param>
+    protected LoopSocket(EventLoop loop, Socket socket)
+    {
+        Loop = loop;
+        Socket = socket;
+        _descriptor = (int)socket.SafeHandle.DangerousGetHandle();
+        _again = new AgainWork(this);
+    }
+
+    /// <summary>The loop that tells of it.</summary>
+    public EventLoop Loop { get; }
+
+    internal uint Generation { get; set; }
+
+    private protected Socket Socket { get; }
+
+    /// <summary>Whether the peer has ended, or reset, the connection; bytes may still be there to be read.</summary>
+    protected bool HasEnded => _hasEnded;
+
+    /// <summary>Whether it was closed here.</summary>
+    protected bool IsClosed => Volatile.Read(ref _isClosed) == 1;
+
+    /// <summary>Ends both directions at once; who waits is woken.</summary>
+    public abstract void Abort(Exception? reason);
+
+    internal void Register() => Loop.Register(this, _descriptor);
+
+    /// <summary>An event has come. On the loop's thread.</summary>
+    internal void Dispatch(uint flags)
+    {
+        _turns = 0;
+        if ((flags & (Libc.EpollRdHup | Libc.EpollHup | Libc.EpollErr)) != 0)
+        {
+            _hasEnded = true;
+            flags |= Libc.EpollIn | Libc.EpollOut;
+        }
+
+        // The writer first: it gives its buffers back before the reader takes some.
+        if ((flags & Libc.EpollOut) != 0 && Volatile.Read(ref _writing) != Ready && Interlocked.Exchange(ref _writing, Ready) == Waiting)
+            OnWritable();
+        if ((flags & Libc.EpollIn) != 0)
+            BecomeReadable();
+        if (_hasEnded)
+            OnEnded();
+    }
+
+    /// <summary>Receives if there may be something; with 0 the peer has ended.</summary>
+    /// <returns><see cref="WouldBlock"/> when there is nothing.</returns>
+    /// <exception cref="SocketException">The connection is broken.</exception>
+    protected int TryReceive(Span<byte> buffer)
+    {
+        if (IsClosed)
+            throw new SocketException((int)SocketError.OperationAborted);
+        Interlocked.Exchange(ref _reading, Unknown); // before receiving: an event that comes during it says that there is more
+        int count;
+        try
+        {
+            count = Libc.Receive(Socket.SafeHandle, buffer);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw new SocketException((int)SocketError.OperationAborted);
+        }
+
+        if (count == buffer.Length || (_hasEnded && count != 0))
+            Interlocked.CompareExchange(ref _reading, Ready, Unknown); // a short read has emptied the socket: epoll(7)
+        if (count >= 0)
+            return count;
+        return count == -Libc.Eagain ? WouldBlock : throw Libc.Failure(-count);
+    }
+
+    /// <summary>Whether to receive now. Otherwise <see cref="OnReadable"/> comes, perhaps before this returns.</summary>
+    protected bool BeginReceive()
+    {
+        if (++_turns > MaxTurns)
+        {
+            Interlocked.Exchange(ref _reading, Waiting);
+            Loop.Post(_again);
+            return false;
+        }
+
+        return Interlocked.CompareExchange(ref _reading, Waiting, Unknown) != Unknown;
+    }
+
+    /// <summary>Whether something may be there to be received.</summary>
+    protected bool IsReadable => Volatile.Read(ref _reading) == Ready;
+
+    /// <summary>Sends as much as the system takes.</summary>
+    /// <returns><see cref="WouldBlock"/> when it takes nothing now.</returns>
+    /// <exception cref="SocketException">The connection is broken.</exception>
+    protected int TrySend(ReadOnlySpan<byte> buffer)
+    {
+        if (IsClosed)
+            throw new SocketException((int)SocketError.OperationAborted);
+        int count;
+        try
+        {
+            count = Libc.Send(Socket.SafeHandle, buffer);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw new SocketException((int)SocketError.OperationAborted);
+        }
+
+        if (count >= 0)
+            return count;
+        return count == -Libc.Eagain ? WouldBlock : throw Libc.Failure(-count);
+    }
+
+    /// <summary>After <see cref="WouldBlock"/>: whether to try again now. Otherwise <see cref="OnWritable"/> comes, perhaps before this returns.</summary>
+    protected bool BeginSend()
+    {
+        if (Interlocked.CompareExchange(ref _writing, Waiting, Unknown) == Unknown)
+            return false;
+        Interlocked.Exchange(ref _writing, Unknown); // every event says "writable" too: once again, and then wait
+        return true;
+    }
+
+    /// <summary>Who waited for bytes can receive. On the loop's thread.</summary>
+    protected abstract void OnReadable();
+
+    /// <summary>Who waited to send can send. On the loop's thread.</summary>
+    protected abstract void OnWritable();
+
+    /// <summary>There is something to receive, and nobody waits for it. On the loop's thread.</summary>
+    protected virtual void OnStirred()
+    {
+    }
+
+    /// <summary>The peer has ended or broken the connection. On the loop's thread, after the reader was told; may come more than once.</summary>
+    protected abstract void OnEnded();
+
+    /// <summary>Wakes who waits for bytes, on the loop's thread, as if some had come.</summary>
+    private protected void WakeReader() => Loop.Post(_again);
+
+    /// <summary>Ends both directions in the kernel: whoever waits is woken by the events that this makes.</summary>
+    private protected void ShutDown(SocketShutdown how)
+    {
+        try
+        {
+            Socket.Shutdown(how);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It was never connected, or is closed.
+        }
+    }
+
+    /// <summary>Closes the socket, once.</summary>
+    /// <param name="resets">Whether the peer is to see a reset, and what is not sent yet is thrown away.</param>
+    /// <returns>Whether this call did it.</returns>
+    private protected bool Close(bool resets)
+    {
+        if (Interlocked.Exchange(ref _isClosed, 1) == 1)
+            return false;
+        _resets = resets;
+        Loop.Forget(this, _descriptor);
+
+        // On the loop's thread nobody is receiving: .NET resets a connection whose socket is in use while it is closed.
+        if (EventLoop.Current == Loop || !Loop.Post(_again))
+            CloseSocket();
+        return true;
+    }
+
+    private void CloseSocket()
+    {
+        try
+        {
+            if (_resets)
+                Socket.LingerState = new LingerOption(true, 0);
+        }
+        catch (SocketException)
+        {
+            // A Unix socket, or one that is broken already.
+        }
+
+        Socket.Dispose();
+    }
+
+    private void BecomeReadable()
+    {
+        if (Interlocked.Exchange(ref _reading, Ready) == Waiting)
+            OnReadable();
+        else
+            OnStirred();
+    }
+
+    private sealed class AgainWork(LoopSocket socket) : ILoopWork
+    {
+        public void Run()
+        {
+            if (socket.IsClosed)
+            {
+                socket.CloseSocket();
+                return;
+            }
+
+            socket._turns = 0;
+            socket.BecomeReadable();
+        }
+    }
+}

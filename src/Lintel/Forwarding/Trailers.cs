@@ -1,0 +1,46 @@
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lintel.Forwarding;
+
+/// <summary>Fields that come after a body, under the rules of those before it.</summary>
+internal static class Trailers
+{
+    /// <summary>The request's, once its body was read to its end.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> OfRequest(HttpContext context)
+    {
+        if (context.Features.Get<IHttpRequestTrailersFeature>() is not { Available: true } feature)
+            return [];
+        return from trailer in feature.Trailers
+               where HeaderRules.OfRequest(trailer.Key) == HeaderFate.Keep
+               from value in trailer.Value.OfType<string>()
+               select KeyValuePair.Create(trailer.Key, value);
+    }
+
+    /// <summary>Passes a response's on: over HTTP/2 and 3 always, to a client of HTTP/1.1 that wants them.</summary>
+    public static void Send(Exchange exchange, HeaderChanges changes, IEnumerable<KeyValuePair<string, string>> fields)
+    {
+        var context = exchange.Context;
+        if (context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { IsReadOnly: false } trailers)
+        {
+            Copy(fields, changes, trailers);
+            return;
+        }
+
+        if (!HeaderRules.TakesTrailers(context.Request.Headers.TE) || context.Response.ContentLength is not null || context.Features.Get<ITrailerOutputFeature>() is not { } output)
+            return;
+        var last = new HeaderDictionary();
+        Copy(fields, changes, last);
+        output.Send(last);
+    }
+
+    private static void Copy(IEnumerable<KeyValuePair<string, string>> from, HeaderChanges changes, IHeaderDictionary to)
+    {
+        foreach (var (name, value) in from)
+        {
+            if (HeaderRules.KeepsResponse(name) && !changes.Removes(name))
+                to.Append(name, value);
+        }
+    }
+}
