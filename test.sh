@@ -43,9 +43,12 @@ step "format"
 dotnet format whitespace Lintel.slnx --verify-no-changes --no-restore >"$log" 2>&1 || fail "the format: run 'dotnet format whitespace Lintel.slnx'"
 
 passed=0 failed=0
-for suite in Lintel.Tests Lintel.FunctionalTests; do
-  step "$suite"
-  dotnet "artifacts/bin/$suite/release/$suite.dll" -noLogo -noColor >"$log" 2>&1
+# Everything that goes over sockets runs twice: on the event loops, and on Kestrel's sockets and YARP's forwarder.
+for run in Lintel.Tests Lintel.FunctionalTests Lintel.FunctionalTests:sockets; do
+  suite=${run%:*}
+  step "$run"
+  transport=${run#"$suite"}
+  LINTEL_TRANSPORT=${transport#:} dotnet "artifacts/bin/$suite/release/$suite.dll" -noLogo -noColor >"$log" 2>&1
   code=$?
   # Total: 12, Errors: 0, Failed: 1, Skipped: 0, …
   read -r total errors bad skipped < <(sed -nE 's/.*Total: ([0-9]+), Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+).*/\1 \2 \3 \4/p' "$log" | tail -1)
@@ -53,7 +56,7 @@ for suite in Lintel.Tests Lintel.FunctionalTests; do
     fail "$suite did not run to its end (exit code $code)"
   fi
   [ "$((errors + bad))" = 0 ] || cat "$log"
-  echo "$suite: $((total - errors - bad - skipped)) passed, $((errors + bad)) failed, $skipped skipped"
+  echo "$run: $((total - errors - bad - skipped)) passed, $((errors + bad)) failed, $skipped skipped"
   passed=$((passed + total - errors - bad - skipped))
   failed=$((failed + errors + bad))
 done

@@ -181,6 +181,7 @@ internal sealed class Http1Attempt
                 await Interim.TellAsync(client, status, Fields(_connection.Head), _changes).ConfigureAwait(false);
         }
 
+        _exchange.TellLoop();
         _hasFinalHead = true;
         _pump?.HeadCame();
         _deadline.HeadCame();

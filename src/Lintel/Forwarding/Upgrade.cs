@@ -12,8 +12,8 @@ internal static class Upgrade
 
     /// <summary>Whether the request asks for it.</summary>
     public static bool IsAsked(HttpContext context) =>
-        context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true }
-        || (context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } && WebSocket.Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase));
+        (HttpMethods.IsConnect(context.Request.Method) && context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true })
+        || (context.Request.Headers.Upgrade.Count > 0 && context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } && WebSocket.Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>What is wrong with an answer; <see langword="null"/> where it is a proper switch, or a refusal that passes like any answer.</summary>
     public static string? Problem(HttpContext context, HttpResponseMessage response)

@@ -94,6 +94,8 @@ public static class LintelServiceCollectionExtensions
         var snapshots = new SnapshotHolder();
         var accessLog = new AccessLogSlot(time, services.GetRequiredService<ILogger<AccessLog>>());
         var errors = new ErrorLog(time, services.GetRequiredService<ILogger<ErrorLog>>());
+        if (services.GetRequiredService<GatewayLoops>().Group is { } loops)
+            new LoopStalls(metrics, time, services.GetRequiredService<ILogger<LoopStalls>>()).Watch(loops);
         metrics.ObserveLostLines(() => accessLog.Lost);
         var parts = new GatewayParts(
             services.GetRequiredService<GatewaySource>(),

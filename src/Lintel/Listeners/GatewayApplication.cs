@@ -27,7 +27,7 @@ internal sealed class GatewayApplication(RequestDelegate handle, IServiceScopeFa
     {
         if (context.Features.Get<RequestFraming>() is null && !HttpProtocol.IsHttp11(context.Request.Protocol) && StreamCheck.Check(context.Request) is { } refusal)
             context.Features.Set(new RequestFraming { Refusal = refusal });
-        if (context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade && context.Features.Get<FramingGuard>() is { } guard)
+        if (context.Request.Headers.Upgrade.Count > 0 && context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade && context.Features.Get<FramingGuard>() is { } guard)
             context.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, guard, context.Features.Get<LoopConnection>()));
         return handle(context);
     }

@@ -40,6 +40,7 @@ public sealed class GatewayMetrics
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
     private readonly Gauge<int> _fallback;
+    private long _stalls;
     private double _appliedAt;
     private int _lastReload = -1;
 
@@ -56,6 +57,7 @@ public sealed class GatewayMetrics
         _connect = _meter.CreateHistogram("lintel.service.connect.duration", "s", "Duration of attempts to connect to an instance, TLS included.", null, ConnectSeconds);
         _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Readings of the configuration, by result.");
         _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
+        _meter.CreateObservableCounter("lintel.loop.stalls", () => Interlocked.Read(ref _stalls), "{stall}", "Callbacks that held an event loop, and every connection on it, for 50 ms or more.");
         _meter.CreateObservableGauge("lintel.config.applied.time", ObserveApplied, "s", "When the configuration that is served was applied, in Unix time.");
         _meter.CreateObservableGauge("lintel.config.last_reload.successful", ObserveLastReload, description: "1 if the last reading of the configuration was applied, 0 if it was refused.");
         _fallback = _meter.CreateGauge<int>("lintel.config.fallback", description: "1 while the last good configuration is served because the given files are not right.");
@@ -64,6 +66,9 @@ public sealed class GatewayMetrics
     /// <summary>Watches the access log's lost lines.</summary>
     internal void ObserveLostLines(Func<long> lost) =>
         _meter.CreateObservableCounter("lintel.access_log.dropped", lost, "{line}", "Lines of the access log that were dropped because too many waited or the sink failed.");
+
+    /// <summary>A callback has held an event loop for long.</summary>
+    internal void LoopStalled() => Interlocked.Increment(ref _stalls);
 
     internal void RequestStarted(string method, string scheme) => Activate(1, method, scheme);
 

@@ -131,14 +131,20 @@ internal sealed class Exchange
         var connection = context.Features.Get<LoopConnection>();
         Loop = connection?.Loop;
         ClientConnection = Framing is null ? null : connection;
+    }
+
+    /// <summary>Tells the loop, where this runs on it, which route holds it: for the report of a callback that holds it too long.</summary>
+    public void TellLoop()
+    {
         if (Loop is not null && Loop == EventLoop.Current)
-            Loop.Subject = this;
+            Loop.Subject = Route;
     }
 
     public void Matched(ref readonly RouteLookup<Route> lookup)
     {
         _candidate = lookup.Candidate;
         _captures = lookup.Captures;
+        TellLoop();
     }
 
     /// <summary>A route parameter's value as it stands in the normalised path: escaped. <see langword="null"/> for an optional one that is absent.</summary>

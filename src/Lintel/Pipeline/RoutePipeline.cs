@@ -72,7 +72,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
 
         var lookup = default(RouteLookup<Route>);
         var method = context.Request.Method;
-        if (context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
+        if (HttpMethods.IsConnect(method) && context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
         {
             if (!"websocket".Equals(connect.Protocol, StringComparison.OrdinalIgnoreCase))
                 return new GatewayError(GatewayErrorKind.BadUpgrade, "of extended CONNECT only the protocol `websocket` is served");
