@@ -44,7 +44,7 @@ dotnet format whitespace Lintel.slnx --verify-no-changes --no-restore >"$log" 2>
 
 passed=0 failed=0
 # Everything that goes over sockets runs twice: on the event loops, and on Kestrel's sockets and YARP's forwarder.
-for run in Lintel.Tests Lintel.FunctionalTests Lintel.FunctionalTests:sockets; do
+for run in Lintel.Transport.Tests Lintel.Tests Lintel.FunctionalTests Lintel.FunctionalTests:sockets; do
   suite=${run%:*}
   step "$run"
   transport=${run#"$suite"}

@@ -20,6 +20,11 @@ internal sealed class Http1Attempt
     /// <summary>What a response of unknown length is read into at first: most are small.</summary>
     private const int UsualPiece = 4096;
 
+    // Whether the client's leaving may still cut off the exchange: the connection carries another request as soon as this one is over.
+    private const int MayLeave = 0;
+    private const int IsLeaving = 1;
+    private const int IsOver = 2;
+
     private static readonly Action<object?> Leave = static attempt => ((Http1Attempt)attempt!).ClientLeft();
 
     private readonly Exchange _exchange;
@@ -35,6 +40,7 @@ internal sealed class Http1Attempt
     private CancellationTokenRegistration _leaving;
     private bool _hasFinalHead;
     private volatile bool _clientLeft;
+    private int _leavingState;
 
     public Http1Attempt(Exchange exchange, Service service, Http1Connection connection, UpstreamRequest request, HeaderChanges changes, Deadline deadline, TimeProvider time)
     {
@@ -93,13 +99,18 @@ internal sealed class Http1Attempt
     private void UnwatchClient()
     {
         _exchange.ClientConnection?.OnGone(null, null);
-        _leaving.Dispose(); // waits for one that is under way
+        _leaving.Dispose();
+        for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _leavingState, IsOver, MayLeave) == IsLeaving;)
+            spin.SpinOnce();
     }
 
     private void ClientLeft()
     {
+        if (Interlocked.CompareExchange(ref _leavingState, IsLeaving, MayLeave) != MayLeave)
+            return;
         _clientLeft = true;
         _connection.Abort(Http1Failure.Aborted);
+        Volatile.Write(ref _leavingState, IsOver);
     }
 
     // The request.

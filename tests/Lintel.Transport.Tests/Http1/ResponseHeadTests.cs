@@ -1,0 +1,96 @@
+using System.Text;
+using Lintel.Transport.Http1;
+
+namespace Lintel.Transport.Tests.Http1;
+
+public sealed class ResponseHeadTests
+{
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, true)]
+    [InlineData("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", BodyEnd.None, true)]
+    [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", BodyEnd.LastChunk, true)]
+    [InlineData("HTTP/1.1 200 OK\r\nA: b\r\n\r\n", BodyEnd.Connection, true)]
+    [InlineData("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, false)]
+    [InlineData("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, true)]
+    [InlineData("HTTP/1.1 200 OK\r\nConnection: x, close\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, false)]
+    [InlineData("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", BodyEnd.None, true)]
+    [InlineData("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", BodyEnd.None, true)]
+    [InlineData("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", BodyEnd.None, true)]
+    public void Head_ThatIsRight_SaysHowItsBodyEnds(string text, BodyEnd end, bool keepsAlive)
+    {
+        var head = Take(text);
+        Assert.Equal((end, keepsAlive), (head.EndOfBody(isHead: false), head.KeepsAlive));
+        Assert.Equal(BodyEnd.None, head.EndOfBody(isHead: true));
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5 5\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n")]
+    [InlineData("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\nA: b\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nA : b\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\n: b\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nno colon\r\n\r\n")]
+    [InlineData("HTTP/2 200 OK\r\n\r\n")]
+    [InlineData("HTTP/1.1  200 OK\r\n\r\n")]
+    [InlineData("HTTP/1.1 20 OK\r\n\r\n")]
+    [InlineData("HTTP/1.1 2000 OK\r\n\r\n")]
+    [InlineData("HTTP/1.1 099 OK\r\n\r\n")]
+    [InlineData("http/1.1 200 OK\r\n\r\n")]
+    [InlineData("\r\nHTTP/1.1 200 OK\r\n\r\n")]
+    public void Head_ThatTwoCouldReadDifferently_IsRefused(string text) =>
+        Assert.Equal(Http1Failure.Malformed, Assert.Throws<Http1Exception>(() => Take(text)).Failure);
+
+    [Fact]
+    public void Lines_ThatComeAgain_GiveTheSameStrings()
+    {
+        var head = new ResponseHead();
+        Take(head, "HTTP/1.1 200 OK\r\nServer: nginx\r\nETag: \"1\"\r\n\r\n");
+        var first = (head[0], head[1]);
+        Take(head, "HTTP/1.1 200 OK\r\nServer: nginx\r\nETag: \"2\"\r\n\r\n");
+        Assert.Same(first.Item1.Value, head[0].Value);
+        Assert.Equal(("ETag", "\"2\""), (head[1].Name, head[1].Value));
+        Assert.Equal(2, head.Count);
+    }
+
+    [Fact]
+    public void Value_WithBytesAboveAscii_IsKeptAsLatin1() => Assert.Equal("ä", Take("HTTP/1.1 200 OK\r\nA: ä\r\n\r\n")[0].Value);
+
+    private static ResponseHead Take(string text)
+    {
+        var head = new ResponseHead();
+        Take(head, text);
+        return head;
+    }
+
+    private static void Take(ResponseHead head, string text)
+    {
+        head.Clear();
+        var bytes = Encoding.Latin1.GetBytes(text).AsSpan();
+        while (bytes.IndexOf((byte)'\n') is >= 0 and var end)
+        {
+            if (head.Take(bytes[..end]))
+            {
+                Assert.Equal(end + 1, bytes.Length);
+                return;
+            }
+
+            bytes = bytes[(end + 1)..];
+        }
+
+        Assert.Fail("the head has no end");
+    }
+}
