@@ -48,7 +48,7 @@ public sealed class Http1ConnectionTests : IDisposable
             var connection = await pool.RentAsync(_loops.Loops[0], isFresh: false, CancellationToken.None);
             Assert.Equal(expected, await ExchangeAsync(connection));
             connection.Release();
-            Assert.True(SpinWait.SpinUntil(() => pool.Open == (isKept ? 1 : 0), Patience)); // what comes unasked may come a moment later
+            await WaitForAsync(() => pool.Open == (isKept ? 1 : 0)); // what comes unasked may come a moment later
             if (isKept)
                 Assert.Same(connection, pool.TryRent(_loops.Loops[0]));
             (await serving).Dispose();
@@ -89,7 +89,7 @@ public sealed class Http1ConnectionTests : IDisposable
         connection.Release();
         Assert.Equal(1, pool.Open);
         (await serving).Dispose();
-        Assert.True(SpinWait.SpinUntil(() => pool.Open == 0, Patience));
+        await WaitForAsync(() => pool.Open == 0);
     }
 
     [Fact]
@@ -156,6 +156,15 @@ public sealed class Http1ConnectionTests : IDisposable
     {
         var socket = await LoopStream.ConnectAsync(loop, _listener.LocalEndpoint, cancellation);
         return new MadeConnection(socket, socket);
+    }
+
+    /// <summary>Leaves the loop's thread, on which what was awaited goes on.</summary>
+    private static async Task WaitForAsync(Func<bool> condition)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        do
+            await Task.Delay(5, patience.Token);
+        while (!condition());
     }
 
     /// <summary>What was read: statuses, body, trailers, failure.</summary>
