@@ -219,10 +219,18 @@ public sealed class Http1ConnectionTests : IDisposable
         while (!request.EndsWith("\r\n\r\n", StringComparison.Ordinal))
             request += Encoding.ASCII.GetString(buffer, 0, await socket.ReceiveAsync(buffer));
         var bytes = Encoding.Latin1.GetBytes(answer);
-        for (var at = 0; at < bytes.Length; at += step)
-            await socket.SendAsync(bytes.AsMemory(at, Math.Min(step, bytes.Length - at)));
-        if (!staysOpen)
-            socket.Shutdown(SocketShutdown.Send);
+        try
+        {
+            for (var at = 0; at < bytes.Length; at += step)
+                await socket.SendAsync(bytes.AsMemory(at, Math.Min(step, bytes.Length - at)));
+            if (!staysOpen)
+                socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // The client has seen enough of it.
+        }
+
         return socket;
     }
 }
