@@ -1,0 +1,54 @@
+using System.Text.Json;
+
+namespace Lintel.JmesPath;
+
+/// <summary>One run of an expression: what it may still do, and what went wrong. Each step that makes or looks at an element spends one, and so do 32 bytes of a made string.</summary>
+internal struct Evaluation(long maxWork)
+{
+    /// <summary>The bytes of a made string that cost as much as an element: about the memory that one takes.</summary>
+    private const int BytesPerUnit = 32;
+
+    private long _remaining = maxWork;
+
+    /// <summary>Why there is no result; set once.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>How long a string may still be made.</summary>
+    public readonly long RemainingBytes => _remaining * BytesPerUnit;
+
+    /// <summary>How many elements may still be made.</summary>
+    public readonly int Remaining => (int)Math.Min(_remaining, int.MaxValue);
+
+    public bool TrySpend(long work)
+    {
+        if (work <= _remaining)
+        {
+            _remaining -= work;
+            return true;
+        }
+
+        _remaining = 0;
+        return Fail("the expression does more than it may on this input");
+    }
+
+    public bool TrySpendBytes(long bytes) => TrySpend(1 + (bytes / BytesPerUnit));
+
+    /// <summary>Sets the problem.</summary>
+    /// <returns>False, to be returned.</returns>
+    public bool Fail(string problem)
+    {
+        Problem ??= problem;
+        return false;
+    }
+
+    /// <summary>The word of <c>type()</c> for a kind.</summary>
+    public static string WordFor(JsonValueKind kind) => kind switch
+    {
+        JsonValueKind.True or JsonValueKind.False => "boolean",
+        JsonValueKind.String => "string",
+        JsonValueKind.Number => "number",
+        JsonValueKind.Array => "array",
+        JsonValueKind.Object => "object",
+        _ => "null",
+    };
+}

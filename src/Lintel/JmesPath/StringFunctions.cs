@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Collections.Frozen;
+using System.Text;
+using System.Text.Json;
+
+namespace Lintel.JmesPath;
+
+/// <summary>Functions about strings, and those that take strings among others.</summary>
+internal static class StringFunctions
+{
+    private static readonly FrozenDictionary<string, Value> TypeWords =
+        new[] { "null", "boolean", "number", "string", "array", "object" }.ToFrozenDictionary(w => w, Value.String);
+
+    public static bool Contains(Arguments arguments, out Value result)
+    {
+        ref readonly var subject = ref arguments[0];
+        ref readonly var sought = ref arguments[1];
+        var found = false;
+        if (subject.Kind == JsonValueKind.String)
+            found = sought.Kind == JsonValueKind.String && Value.TextOf(subject).IndexOf(Value.TextOf(sought)) >= 0;
+        else
+        {
+            var bare = sought.Unescaped();
+            foreach (var item in new Elements(subject))
+            {
+                found = Comparison.AreEqual(item, bare, ref arguments.Evaluation);
+                if (found || arguments.Evaluation.Problem is not null)
+                    break;
+            }
+        }
+
+        result = Value.Boolean(found);
+        return arguments.Evaluation.Problem is null;
+    }
+
+    public static bool StartsWith(Arguments arguments, out Value result)
+    {
+        result = Value.Boolean(Value.TextOf(arguments[0]).StartsWith(Value.TextOf(arguments[1])));
+        return true;
+    }
+
+    public static bool EndsWith(Arguments arguments, out Value result)
+    {
+        result = Value.Boolean(Value.TextOf(arguments[0]).EndsWith(Value.TextOf(arguments[1])));
+        return true;
+    }
+
+    /// <summary>A string's code points, an array's elements, an object's members.</summary>
+    public static bool Length(Arguments arguments, out Value result)
+    {
+        result = Value.Number(arguments[0].Kind == JsonValueKind.String ? Comparison.Length(Value.TextOf(arguments[0])) : arguments[0].Count);
+        return true;
+    }
+
+    public static bool Join(Arguments arguments, out Value result)
+    {
+        result = default;
+        var glue = Value.TextOf(arguments[0]);
+        var joined = new ArrayBufferWriter<byte>();
+        var isFirst = true;
+        foreach (var item in new Elements(arguments[1]))
+        {
+            if (item.Kind != JsonValueKind.String)
+                return arguments.Refuse("strings", $"{Evaluation.WordFor(item.Kind)} among them");
+            var text = Value.TextOf(item);
+            if (!arguments.Evaluation.TrySpendBytes(glue.Length + text.Length))
+                return false;
+            if (!isFirst)
+                joined.Write(glue);
+            joined.Write(text);
+            isFirst = false;
+        }
+
+        result = Value.String(joined.WrittenSpan.ToArray());
+        return true;
+    }
+
+    /// <summary>A string as it is, anything else as compact JSON.</summary>
+    public static bool ToText(Arguments arguments, out Value result)
+    {
+        result = arguments[0];
+        if (result.Kind == JsonValueKind.String)
+            return true;
+        var buffer = new ArrayBufferWriter<byte>();
+        var text = new JsonText(buffer, arguments.Evaluation.RemainingBytes, compact: true);
+        text.Append(result);
+        text.Flush();
+        var length = text.IsFull ? long.MaxValue : buffer.WrittenCount;
+        result = Value.String(text.IsFull ? [] : buffer.WrittenSpan.ToArray());
+        return arguments.Evaluation.TrySpendBytes(length);
+    }
+
+    public static bool TypeOf(Arguments arguments, out Value result)
+    {
+        result = TypeWords[Evaluation.WordFor(arguments[0].Kind)];
+        return true;
+    }
+
+    /// <summary>The code points from behind; bytes that are no UTF-8 become U+FFFD.</summary>
+    public static byte[] Reverse(ReadOnlySpan<byte> text)
+    {
+        var reversed = new byte[text.Length * 3];
+        var at = reversed.Length;
+        while (!text.IsEmpty)
+        {
+            Rune.DecodeFromUtf8(text, out var rune, out var length);
+            at -= rune.Utf8SequenceLength;
+            rune.EncodeToUtf8(reversed.AsSpan(at));
+            text = text[length..];
+        }
+
+        return reversed[at..];
+    }
+}
