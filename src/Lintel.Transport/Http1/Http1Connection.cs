@@ -120,6 +120,9 @@ public sealed class Http1Connection
         _out.Append("\r\n"u8);
     }
 
+    /// <summary>Adds fields that were written before, each with its line's end: what several requests share is put together once.</summary>
+    public void AddFields(ReadOnlySpan<byte> lines) => _out.Append(lines);
+
     /// <summary>Ends the head of a request without body.</summary>
     public void EndHead()
     {

@@ -20,6 +20,9 @@ internal sealed class KeyPath
     /// <summary>The last step's key; <see langword="null"/> for the root and for list items.</summary>
     public string? Key { get; }
 
+    /// <summary>The path one step up; the root's is the root.</summary>
+    public KeyPath Parent => _parent ?? this;
+
     public KeyPath this[string key] => new(this, key, -1);
 
     public KeyPath this[int index] => new(this, null, index);

@@ -1,9 +1,8 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Lintel.Config;
 
-/// <summary>What is reachable, and what happens to it. Exactly one of <see cref="Forward"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.</summary>
+/// <summary>What is reachable, and what happens to it. Exactly one of <see cref="Forward"/>, <see cref="Compose"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.</summary>
 public sealed record RouteConfig
 {
     /// <summary>The requests that the route takes.</summary>
@@ -11,6 +10,9 @@ public sealed record RouteConfig
 
     /// <summary>Sends the request to a service.</summary>
     public ForwardConfig? Forward { get; init; }
+
+    /// <summary>Answers with what several calls to services bring, merged into one.</summary>
+    public ComposeConfig? Compose { get; init; }
 
     /// <summary>Sends the client elsewhere.</summary>
     public RedirectConfig? Redirect { get; init; }
@@ -29,11 +31,12 @@ public sealed record RouteConfig
 
     internal static Grammar<RouteConfig> Grammar { get; } = new RecordGrammar<RouteConfig>(static f =>
     {
-        f.NotYet("compose", "versions", "timeouts", "retry");
+        f.NotYet("versions", "timeouts", "retry");
         var route = new RouteConfig
         {
             Match = f.Require("match", MatchConfig.Grammar),
             Forward = f.Find("forward", ForwardConfig.Grammar),
+            Compose = f.Find("compose", ComposeConfig.Grammar),
             Redirect = f.Find("redirect", RedirectConfig.Grammar),
             Respond = f.Find("respond", RespondConfig.Grammar),
             Transform = f.Get("transform", TransformConfig.Grammar, new()),
@@ -43,7 +46,7 @@ public sealed record RouteConfig
         string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
         var written = actions.Where(f.Has).ToList();
         if (f.IsReading && written.Count == 0)
-            f.Report("missing-key", null, "the route does nothing", "add `forward`, `redirect` or `respond`");
+            f.Report("missing-key", null, "the route does nothing", "add `forward`, `compose`, `redirect` or `respond`");
         if (written.Count > 1)
             f.Report("conflict", written[1], $"a route has one action, and this one has {string.Join(" and ", written.Select(a => $"`{a}`"))}", "keep one of them");
         return route;
@@ -198,36 +201,11 @@ public sealed record RespondConfig
     {
         public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out WrittenBody value)
         {
-            value = node is ScalarNode scalar ? new WrittenBody(scalar.Text, "text/plain; charset=utf-8") : new WrittenBody(ToJson(node)!.ToJsonString(), "application/json");
+            value = node is ScalarNode scalar ? new WrittenBody(scalar.Text, "text/plain; charset=utf-8") : new WrittenBody(JsonGrammar.ToJson(node)!.ToJsonString(), "application/json");
             return true;
         }
 
         public override JsonObject Describe(SchemaDefinitions definitions) => [];
-
-        private static JsonNode? ToJson(ConfigNode node) => node switch
-        {
-            MapNode map => new JsonObject(map.Entries.Select(e => KeyValuePair.Create(e.Key, ToJson(e.Value)))),
-            ListNode list => new JsonArray([.. list.Items.Select(ToJson)]),
-            ScalarNode { IsNull: true } => null,
-            ScalarNode { IsQuoted: false } scalar when TryParseLiteral(scalar.Text, out var literal) => literal,
-            _ => JsonValue.Create(((ScalarNode)node).Text),
-        };
-
-        private static bool TryParseLiteral(string text, out JsonNode? literal)
-        {
-            literal = null;
-            if (text is not ("true" or "false") && (text.Length == 0 || !(char.IsAsciiDigit(text[0]) || text[0] == '-')))
-                return false;
-            try
-            {
-                literal = JsonNode.Parse(text);
-                return true;
-            }
-            catch (JsonException)
-            {
-                return false;
-            }
-        }
     }
 }
 

@@ -86,6 +86,16 @@ public static class ErrorTable
         Upstream(GatewayErrorKind.ResponseIncomplete, 502, 14, "response-incomplete", "The service's answer was cut off", "http_response_incomplete", RetryScope.None);
         Upstream(GatewayErrorKind.IdleTimeout, 504, 4, "idle-timeout", "The exchange stood still for too long", "connection_read_timeout", RetryScope.None);
         Upstream(GatewayErrorKind.UpgradeFailed, 502, 14, "upgrade-failed", "The service did not switch protocols", "http_upgrade_failed", RetryScope.None);
+
+        // Compositions. RFC 9209 has no type for an answer that is right as HTTP and wrong as content; for an error status `received-status` says all there is.
+        Upstream(GatewayErrorKind.CallFailed, 502, 14, "call-failed", "A service that the answer needs reported an error", null, RetryScope.None);
+        Upstream(GatewayErrorKind.CallUnavailable, 503, 14, "call-unavailable", "A service that the answer needs is not available", null, RetryScope.None);
+        Upstream(GatewayErrorKind.CallTimeout, 504, 4, "call-timeout", "A service that the answer needs waited too long", null, RetryScope.None);
+        Upstream(GatewayErrorKind.MalformedAnswer, 502, 14, "malformed-answer", "The service's answer cannot be read", "http_protocol_error", RetryScope.None);
+        Upstream(GatewayErrorKind.AnswerTooLarge, 502, 14, "answer-too-large", "The service's answer is too large", "http_response_body_size", RetryScope.None);
+        Upstream(GatewayErrorKind.TooManyItems, 502, 14, "too-many-items", "The answer would take too many requests to services", "http_response_body_size", RetryScope.None);
+        Upstream(GatewayErrorKind.MissingInput, 502, 14, "missing-input", "A service's answer lacks what another call needs", "http_protocol_error", RetryScope.None);
+        Upstream(GatewayErrorKind.ExpressionFailed, 502, 14, "expression-failed", "The services' answers do not fit the expression", "http_protocol_error", RetryScope.None);
         return rules;
 
         void Add(ErrorRule rule) => rules[(int)rule.Kind] = rule;
@@ -97,7 +107,7 @@ public static class ErrorTable
         void Gateway(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, LogLevel level) =>
             Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level) { GrpcStatus = grpc });
 
-        void Upstream(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, RetryScope retry) =>
+        void Upstream(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus, RetryScope retry) =>
             Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, LogLevel.Warning) { GrpcStatus = grpc });
     }
 }

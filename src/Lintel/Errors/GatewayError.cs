@@ -21,6 +21,9 @@ public enum ErrorSource
 /// <param name="Cause">The exception behind it, for the log alone.</param>
 public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, Exception? Cause = null)
 {
+    /// <summary>Fields that the answer carries beside its own; one of a name that the answer has replaces it.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
+
     /// <summary>The table's row of this kind.</summary>
     public ErrorRule Rule => ErrorTable.Get(Kind);
 

@@ -92,4 +92,28 @@ public enum GatewayErrorKind
 
     /// <summary>A gRPC call was not over within its own <c>grpc-timeout</c>.</summary>
     DeadlineExceeded,
+
+    /// <summary>A service that a composed answer needs reported an error.</summary>
+    CallFailed,
+
+    /// <summary>A service that a composed answer needs said that it cannot serve now (503).</summary>
+    CallUnavailable,
+
+    /// <summary>A service that a composed answer needs said that it waited too long (504).</summary>
+    CallTimeout,
+
+    /// <summary>A service's answer is not in the form that a composition can use: malformed JSON, or another media type.</summary>
+    MalformedAnswer,
+
+    /// <summary>A service's answer is larger than a composition takes.</summary>
+    AnswerTooLarge,
+
+    /// <summary>A composed answer would take more requests to services than it may.</summary>
+    TooManyItems,
+
+    /// <summary>What a call needs of another one's answer is not there, or does not fit its place.</summary>
+    MissingInput,
+
+    /// <summary>An expression cannot be evaluated over the services' answers.</summary>
+    ExpressionFailed,
 }

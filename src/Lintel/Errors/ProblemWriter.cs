@@ -40,6 +40,8 @@ internal static class ProblemWriter
         if (closes)
             response.Headers.Connection = "close";
         response.Headers.CacheControl = "no-store";
+        foreach (var (name, value) in error.Headers)
+            response.Headers[name] = value;
 
         var body = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(body, Readable))

@@ -9,21 +9,23 @@ namespace Lintel.Forwarding;
 internal static class AttemptSpan
 {
     /// <summary>Begins it, where the request itself is recorded.</summary>
-    /// <param name="request">What is sent.</param>
+    /// <param name="method">The request's method.</param>
+    /// <param name="pathAndQuery">Its target.</param>
+    /// <param name="parent">What it is a part of.</param>
     /// <param name="service">To which service.</param>
     /// <param name="instance">To which of its instances.</param>
     /// <param name="resends">How many attempts went before.</param>
-    public static Activity? Start(UpstreamRequest request, Service service, Instance instance, int resends)
+    public static Activity? Start(string method, string pathAndQuery, in TraceContext parent, Service service, Instance instance, int resends)
     {
-        if (!request.Trace.IsSampled || request.Trace.SpanId == default || !GatewayTracing.Source.HasListeners())
+        if (!parent.IsSampled || parent.SpanId == default || !GatewayTracing.Source.HasListeners())
             return null;
-        var span = GatewayTracing.Source.StartActivity(GatewayTracing.NameOf(request.Method), ActivityKind.Client, request.Trace.ToParent());
+        var span = GatewayTracing.Source.StartActivity(GatewayTracing.NameOf(method), ActivityKind.Client, parent.ToParent());
         if (span is not { IsAllDataRequested: true })
             return span;
-        GatewayTracing.SetMethod(span, request.Method);
+        GatewayTracing.SetMethod(span, method);
         span.SetTag("server.address", instance.Host);
         span.SetTag("server.port", instance.Address.Port);
-        span.SetTag("url.full", instance.Name + PathOf(request.PathAndQuery));
+        span.SetTag("url.full", instance.Name + PathOf(pathAndQuery));
         span.SetTag("lintel.service", service.Name);
         span.SetTag("lintel.instance", instance.Name);
         if (resends > 0)

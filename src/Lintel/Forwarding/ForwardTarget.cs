@@ -80,7 +80,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
         exchange.Attempts++;
         var started = time.GetTimestamp();
         exchange.AttemptTimestamp = started;
-        exchange.AttemptSpan = AttemptSpan.Start(request, service, instance, exchange.Attempts - 1);
+        exchange.AttemptSpan = AttemptSpan.Start(request.Method, request.PathAndQuery, request.Trace, service, instance, exchange.Attempts - 1);
         instance.Enter();
         GatewayError? error = Escaped;
         try

@@ -56,7 +56,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
         try
         {
             var instance = service.Balancer.Pick();
-            span = AttemptSpan.Start(request, service, instance, resends: 0);
+            span = AttemptSpan.Start(request.Method, request.PathAndQuery, request.Trace, service, instance, resends: 0);
             using var message = new HttpRequestMessage(new HttpMethod(request.Method), (Uri?)null)
             {
                 Version = service.Config.Protocol == ServiceProtocol.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,

@@ -96,7 +96,7 @@ internal sealed class UpstreamRequest
             headers.Add(new("TE", "trailers"));
     }
 
-    private static void AddOwnHeaders(Exchange exchange, List<KeyValuePair<string, StringValues>> headers)
+    internal static void AddOwnHeaders(Exchange exchange, List<KeyValuePair<string, StringValues>> headers)
     {
         var request = exchange.Request;
         var incoming = request.Headers;

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Pipeline;
@@ -62,59 +61,22 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
     private static GatewayError Translate(ForwarderError error, Exception? cause, Deadline deadline)
     {
         if (deadline.IsOver)
-            return new GatewayError(Find<UpstreamConnectException>(cause)?.Kind ?? deadline.Kind, Cause: cause);
-        if (error is ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled && Find<BadHttpRequestException>(cause) is { } refused)
+            return new GatewayError(HandlerErrors.Find<UpstreamConnectException>(cause)?.Kind ?? deadline.Kind, Cause: cause);
+        if (error is ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled && HandlerErrors.Find<BadHttpRequestException>(cause) is { } refused)
             return GatewayError.OfRequestBody(refused);
         var kind = error switch
         {
             ForwarderError.RequestBodyClient => GatewayErrorKind.BadRequestBody,
             ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout => GatewayErrorKind.IdleTimeout,
-            ForwarderError.ResponseBodyDestination => Find<OperationCanceledException>(cause) is null ? GatewayErrorKind.ResponseIncomplete : GatewayErrorKind.IdleTimeout,
+            ForwarderError.ResponseBodyDestination => HandlerErrors.Find<OperationCanceledException>(cause) is null ? GatewayErrorKind.ResponseIncomplete : GatewayErrorKind.IdleTimeout,
             ForwarderError.ResponseBodyClient or ForwarderError.UpgradeRequestClient or ForwarderError.UpgradeResponseClient or ForwarderError.UpgradeRequestCanceled or ForwarderError.UpgradeResponseCanceled => GatewayErrorKind.ClientAborted,
             ForwarderError.UpgradeRequestDestination or ForwarderError.UpgradeResponseDestination => GatewayErrorKind.ResponseIncomplete,
-            ForwarderError.RequestTimedOut => IsConnectTimeout(cause) ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.IdleTimeout,
-            ForwarderError.ResponseHeaders when Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => GatewayErrorKind.UpgradeFailed,
+            ForwarderError.RequestTimedOut => HandlerErrors.IsConnectTimeout(cause) ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.IdleTimeout,
+            ForwarderError.ResponseHeaders when HandlerErrors.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => GatewayErrorKind.UpgradeFailed,
             ForwarderError.RequestCreation => GatewayErrorKind.Internal,
-            _ => OfException(cause),
+            _ => HandlerErrors.KindOf(cause),
         };
         return new GatewayError(kind, Cause: cause);
-    }
-
-    /// <summary>What the HTTP handler's exception says of the instance.</summary>
-    private static GatewayErrorKind OfException(Exception? cause)
-    {
-        if (Find<UpstreamConnectException>(cause) is { } connect)
-            return connect.Kind;
-        if (IsConnectTimeout(cause))
-            return GatewayErrorKind.ConnectionTimeout;
-        return Find<HttpRequestException>(cause)?.HttpRequestError switch
-        {
-            HttpRequestError.ResponseEnded => GatewayErrorKind.ConnectionTerminated,
-            HttpRequestError.InvalidResponse or HttpRequestError.HttpProtocolError or HttpRequestError.VersionNegotiationError => GatewayErrorKind.ProtocolError,
-            HttpRequestError.ExtendedConnectNotSupported => GatewayErrorKind.UpgradeFailed,
-            HttpRequestError.ConfigurationLimitExceeded => GatewayErrorKind.ResponseHeadTooLarge,
-            HttpRequestError.NameResolutionError => GatewayErrorKind.DnsError,
-            HttpRequestError.SecureConnectionError => GatewayErrorKind.TlsError,
-            HttpRequestError.ConnectionError => GatewayErrorKind.ConnectionRefused,
-            _ when Find<SocketException>(cause) is not null || Find<IOException>(cause) is not null => GatewayErrorKind.ConnectionTerminated,
-            null when cause is OperationCanceledException => GatewayErrorKind.ResponseTimeout,
-            _ => GatewayErrorKind.Internal,
-        };
-    }
-
-    /// <summary>SocketsHttpHandler's ConnectTimeout cancels with a TimeoutException inside.</summary>
-    private static bool IsConnectTimeout(Exception? cause) => Find<TimeoutException>(cause) is not null && Find<OperationCanceledException>(cause) is not null;
-
-    private static T? Find<T>(Exception? exception)
-        where T : Exception
-    {
-        for (; exception is not null; exception = exception.InnerException)
-        {
-            if (exception is T found)
-                return found;
-        }
-
-        return null;
     }
 
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>

@@ -1,3 +1,4 @@
+using Lintel.Composition;
 using Lintel.Config;
 using Lintel.Forwarding;
 using Lintel.Hosting;
@@ -81,6 +82,8 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton(Random.Shared);
         services.TryAddSingleton(source);
         services.TryAddSingleton<GatewayMetrics>();
+        services.TryAddSingleton<CompositionMetrics>();
+        services.TryAddSingleton<AnswerStore>();
         services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>(), s.GetRequiredService<GatewayMetrics>(), s.GetRequiredService<GatewayLoops>().Group));
         services.TryAddSingleton(s => Create(s, ownsListeners));
         services.AddHostedService<GatewayLifetime>();
@@ -102,7 +105,10 @@ public static class LintelServiceCollectionExtensions
             services.GetRequiredService<ServiceRegistry>(),
             new SnapshotCompiler(
                 services.GetRequiredService<ServiceRegistry>(),
-                new RouteParts(new Forwarders(new Http1Forwarder(time), new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time)), metrics, time, services.GetRequiredService<Random>())),
+                new RouteParts(
+                    new Forwarders(new Http1Forwarder(time), new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time)),
+                    new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), time),
+                    metrics, time, services.GetRequiredService<Random>())),
             snapshots,
             new RoutePipeline(snapshots, accessLog, errors, metrics, time),
             accessLog,

@@ -16,6 +16,9 @@ internal sealed class Template
 
     public IReadOnlyList<Piece> Pieces => _pieces;
 
+    /// <summary>The same with its literal text unescaped, where it was written as it stands in a URL.</summary>
+    public Template Unescaped() => new([.. _pieces.Select(p => p.Literal is null ? p : p with { Literal = Uri.UnescapeDataString(p.Literal) })]);
+
     /// <summary>Takes a text apart; otherwise says what is wrong and what would be right.</summary>
     /// <param name="text">Text with <c>{placeholders}</c>; <c>{{</c> and <c>}}</c> stand for braces.</param>
     /// <param name="parameters">The route's parameters: name, place, whether a catch-all.</param>
@@ -80,12 +83,10 @@ internal sealed class Template
             var value = piece.Literal ?? piece.Placeholder.Text(exchange);
             if (value is null)
                 continue;
-            if (piece.Literal is null && value.AsSpan().ContainsAnyExceptInRange(' ', '~'))
-            {
-                if (value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f'))
-                    return null;
-                value = Uri.EscapeDataString(value);
-            }
+            if (piece.Literal is null)
+                value = ForHeader(value);
+            if (value is null)
+                return null;
 
             result.Append(value);
         }
@@ -93,13 +94,29 @@ internal sealed class Template
         return result.ToString();
     }
 
+    /// <summary>A value as it may stand in a header line: as it is where it is printable ASCII, else escaped; <see langword="null"/> where it holds a control character.</summary>
+    public static string? ForHeader(string value)
+    {
+        if (!value.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+            return value;
+        return value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f') ? null : Uri.EscapeDataString(value);
+    }
+
     /// <summary>The text for a query parameter's value, escaped. <see langword="null"/> where all placeholders are absent.</summary>
-    public string? RenderForQuery(Exchange exchange)
+    public string? RenderForQuery(Exchange exchange, ReferencedValues? references = null)
     {
         var result = new StringBuilder();
         var isAbsent = _pieces.Length > 0;
         foreach (var piece in _pieces)
         {
+            if (piece is { Literal: null, Placeholder: { Source: PlaceholderSource.Reference } reference })
+            {
+                var text = references!.QueryText(reference.Slot);
+                isAbsent &= text is null;
+                result.Append(text);
+                continue;
+            }
+
             var value = piece.Literal ?? piece.Placeholder.Text(exchange);
             isAbsent &= value is null;
             result.Append(Uri.EscapeDataString(value ?? ""));
@@ -111,6 +128,12 @@ internal sealed class Template
     private static Placeholder? ParsePlaceholder(string expression, RouteParameters parameters, out string? problem, out string? hint)
     {
         problem = hint = null;
+        if (parameters.References is { } references && parameters.IndexOf(expression) < 0 && references.Takes(expression))
+        {
+            var reference = references.Add(expression, out problem, out hint);
+            return reference < 0 ? null : new Placeholder(PlaceholderSource.Reference, expression, reference, IsCatchAll: false);
+        }
+
         var colon = expression.IndexOf(':');
         if (colon < 0)
         {
@@ -125,8 +148,8 @@ internal sealed class Template
             var slot = parameters.IndexOf(expression);
             if (slot >= 0)
                 return new Placeholder(PlaceholderSource.Parameter, parameters.Names[slot], slot, parameters.IsCatchAll(slot));
-            problem = $"`{{{expression}}}` is no parameter of the route's path";
-            hint = Suggestion.For(expression, parameters.Names.Concat(["clientIp", "host"]));
+            problem = $"`{{{expression}}}` is no parameter of the route's path{(parameters.References is null ? "" : ", and no call")}";
+            hint = Suggestion.For(expression, [.. parameters.Names, "clientIp", "host", .. parameters.References?.Names ?? []]);
             return null;
         }
 
@@ -161,6 +184,9 @@ internal enum PlaceholderSource
     Cookie,
     ClientIp,
     Host,
+
+    /// <summary>Something beside the request: <see cref="ReferencedValues"/> has it.</summary>
+    Reference,
 }
 
 /// <summary>A reference to a value of the request.</summary>
@@ -174,7 +200,8 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
         PlaceholderSource.Header => exchange.Request.Headers.TryGetValue(Name, out var values) ? values.ToString() : null,
         PlaceholderSource.Cookie => exchange.Request.Cookies[Name],
         PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
-        _ => exchange.Request.Host.Value,
+        PlaceholderSource.Host => exchange.Request.Host.Value,
+        _ => throw new InvalidOperationException($"{{{Name}}} is no value of the request."),
     };
 
     private static string? FirstQueryValue(string query, string name)
@@ -189,10 +216,14 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
     }
 }
 
-/// <summary>A route's parameters by place.</summary>
-internal sealed class RouteParameters(IReadOnlyList<string> names, IReadOnlyList<bool> catchAlls)
+/// <summary>A route's parameters by place, and what else its placeholders may refer to.</summary>
+internal sealed class RouteParameters(IReadOnlyList<string> names, IReadOnlyList<bool> catchAlls, ReferenceScope? references = null)
 {
     public IReadOnlyList<string> Names { get; } = names;
+
+    public ReferenceScope? References { get; } = references;
+
+    public RouteParameters With(ReferenceScope scope) => new(Names, catchAlls, scope);
 
     public bool IsCatchAll(int slot) => catchAlls[slot];
 

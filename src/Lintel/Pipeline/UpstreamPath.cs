@@ -48,11 +48,17 @@ internal sealed class UpstreamPath
         return new UpstreamPath([.. segments], endsWithSlash, allowed);
     }
 
+    /// <summary>What is inserted.</summary>
+    public IEnumerable<Placeholder> Placeholders => _segments.SelectMany(s => s).Where(p => p.Literal is null).Select(p => p.Placeholder);
+
     /// <summary>The path for a request.</summary>
     /// <param name="exchange">Whose values are inserted.</param>
     /// <param name="path">Escaped.</param>
     /// <param name="problem">Why there is none, in words fit for the client.</param>
-    public bool TryRender(Exchange exchange, out string path, [NotNullWhen(false)] out string? problem)
+    public bool TryRender(Exchange exchange, out string path, [NotNullWhen(false)] out string? problem) => TryRender(exchange, null, out path, out problem);
+
+    /// <summary>The path for a request, with values from elsewhere.</summary>
+    public bool TryRender(Exchange exchange, ReferencedValues? references, out string path, [NotNullWhen(false)] out string? problem)
     {
         problem = null;
         path = _constant!;
@@ -77,7 +83,7 @@ internal sealed class UpstreamPath
             var start = result.Append('/').Length;
             foreach (var piece in segment)
             {
-                if (!TryAppend(result, piece, exchange, out problem))
+                if (!TryAppend(result, piece, exchange, references, out problem))
                     return false;
             }
 
@@ -94,7 +100,7 @@ internal sealed class UpstreamPath
         return true;
     }
 
-    private bool TryAppend(StringBuilder result, Template.Piece piece, Exchange exchange, [NotNullWhen(false)] out string? problem)
+    private bool TryAppend(StringBuilder result, Template.Piece piece, Exchange exchange, ReferencedValues? references, [NotNullWhen(false)] out string? problem)
     {
         problem = null;
         if (piece.Literal is { } literal)
@@ -110,7 +116,7 @@ internal sealed class UpstreamPath
             return true;
         }
 
-        var text = placeholder.Text(exchange) ?? "";
+        var text = (placeholder.Source == PlaceholderSource.Reference ? references!.Text(placeholder.Slot) : placeholder.Text(exchange)) ?? "";
         var isUnsafe = (text.AsSpan().ContainsAny('/', '\\') && !_allowed.HasFlag(PathTraits.EncodedSlash))
             || (text.Contains(';') && !_allowed.HasFlag(PathTraits.Semicolon))
             || text.AsSpan().ContainsAnyInRange('\0', '\x1f') || text.Contains('\x7f');
@@ -165,7 +171,7 @@ internal sealed class UpstreamPath
 
     private static string Describe(Placeholder placeholder) => placeholder.Source switch
     {
-        PlaceholderSource.Parameter => placeholder.Name,
+        PlaceholderSource.Parameter or PlaceholderSource.Reference => placeholder.Name,
         PlaceholderSource.ClientIp => "clientIp",
         PlaceholderSource.Host => "host",
         var source => source.ToString().ToLowerInvariant() + ":" + placeholder.Name,

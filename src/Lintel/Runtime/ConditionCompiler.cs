@@ -18,6 +18,13 @@ internal sealed class ConditionCompiler(CompileScope scope)
         return valid ? [.. result] : null;
     }
 
+    /// <summary>How a client is recognised; <see langword="null"/> when there is no such client, or a condition does not compile.</summary>
+    public Condition[]? OfClient(string name, KeyPath path)
+    {
+        var result = new List<Condition>();
+        return AddClient(name, path, result) ? [.. result] : null;
+    }
+
     private bool AddClient(string name, KeyPath path, List<Condition> result)
     {
         if (!scope.Config.Clients.TryGetValue(name, out var client))

@@ -1,4 +1,5 @@
 using Lintel.Answering;
+using Lintel.Composition;
 using Lintel.Config;
 using Lintel.Forwarding;
 using Lintel.Observability;
@@ -9,7 +10,7 @@ using Lintel.Services;
 namespace Lintel.Runtime;
 
 /// <summary>What targets are made of.</summary>
-internal sealed record RouteParts(Forwarders Forwarders, GatewayMetrics Metrics, TimeProvider Time, Random Random);
+internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, GatewayMetrics Metrics, TimeProvider Time, Random Random);
 
 /// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
@@ -30,11 +31,12 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var parameters = new RouteParameters(everywhere, [.. everywhere.Select(p => templates.Any(t => t.Parameters[p]))]);
         var allowed = config.Match.Allow.Aggregate(PathTraits.None, (all, one) => all | (one == PathAllowance.EncodedSlashes ? PathTraits.EncodedSlash : PathTraits.Semicolon));
         var compile = new Templates(scope.Problems, parameters);
-        Target? target = (config.Forward, config.Redirect, config.Respond) switch
+        Target? target = config switch
         {
-            ({ } forward, _, _) => CompileForward(forward, config.Transform, allowed, compile, path),
-            (_, { } redirect, _) => CompileRedirect(redirect, compile, path["redirect"]),
-            (_, _, { } respond) => new RespondTarget(respond, compile.Values(respond.Headers, path["respond"]["headers"])),
+            { Forward: { } forward } => CompileForward(forward, config.Transform, allowed, compile, path),
+            { Compose: { } compose } => CompileComposition(name, compose, parameters, allowed),
+            { Redirect: { } redirect } => CompileRedirect(redirect, compile, path["redirect"]),
+            { Respond: { } respond } => new RespondTarget(respond, compile.Values(respond.Headers, path["respond"]["headers"])),
             _ => null,
         };
         if (config.Forward is null && config.Transform != new TransformConfig())
@@ -105,6 +107,9 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         scope.Problems.Add("bad-template", path["to"], problem!, hint);
         return null;
     }
+
+    private ComposeTarget? CompileComposition(string name, ComposeConfig config, RouteParameters parameters, PathTraits allowed) =>
+        new CompositionCompiler(scope, _conditions, FindService).Compile(name, config, parameters, allowed) is { } plan ? new ComposeTarget(plan, parts.Compositions) : null;
 
     private Service? FindService(string name, KeyPath path)
     {

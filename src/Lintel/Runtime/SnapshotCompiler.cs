@@ -125,6 +125,9 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
 /// <summary>Takes problems of the compile pass and finds their place in the source.</summary>
 internal sealed class ProblemSink(MapNode source, ConfigReport report)
 {
+    /// <summary>How many there are.</summary>
+    public int Count => report.Count;
+
     public void Add(string code, KeyPath path, string message, string? hint = null)
     {
         var node = path.Locate(source, out var found);

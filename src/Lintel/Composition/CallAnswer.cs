@@ -1,0 +1,87 @@
+using Lintel.Errors;
+
+namespace Lintel.Composition;
+
+/// <summary>What a service answered to one request.</summary>
+internal sealed class CallAnswer
+{
+    public required int Status { get; init; }
+
+    public string? ContentType { get; set; }
+
+    public string? ContentEncoding { get; set; }
+
+    public string? ETag { get; set; }
+
+    public string? LastModified { get; set; }
+
+    public string? CacheControl { get; set; }
+
+    public string? Expires { get; set; }
+
+    public string? Date { get; set; }
+
+    public string? Age { get; set; }
+
+    public string? Vary { get; set; }
+
+    public AnswerBody Body { get; } = new();
+
+    /// <summary>Whether the body is JSON text by now, whatever it came as.</summary>
+    public bool IsNormalized { get; set; }
+
+    /// <summary>Why the body could not become JSON text.</summary>
+    public GatewayError? Problem { get; set; }
+
+    /// <summary>Semantics of semantics.md, section 2, rule 4: any 2xx is a success.</summary>
+    public bool IsSuccess => Status is >= 200 and < 300;
+
+    /// <summary>Keeps a field, if it is one that compositions look at.</summary>
+    public void Take(string name, string value)
+    {
+        // By length first: of a usual head's ten fields, most go no further.
+        switch (name.Length)
+        {
+            case 3 when Is(name, "Age"):
+                Age = value;
+                break;
+            case 4 when Is(name, "ETag"):
+                ETag = value;
+                break;
+            case 4 when Is(name, "Date"):
+                Date = value;
+                break;
+            case 4 when Is(name, "Vary"):
+                Vary = Join(Vary, value);
+                break;
+            case 7 when Is(name, "Expires"):
+                Expires = value;
+                break;
+            case 12 when Is(name, "Content-Type"):
+                ContentType = value;
+                break;
+            case 13 when Is(name, "Cache-Control"):
+                CacheControl = Join(CacheControl, value);
+                break;
+            case 13 when Is(name, "Last-Modified"):
+                LastModified = value;
+                break;
+            case 16 when Is(name, "Content-Encoding"):
+                ContentEncoding = value;
+                break;
+        }
+    }
+
+    private static bool Is(string name, string known) => ReferenceEquals(name, known) || name.Equals(known, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Lines of one list-based field are one list (RFC 9110 section 5.3).</summary>
+    private static string Join(string? before, string value) => before is null ? value : before + ", " + value;
+}
+
+/// <summary>How a request to a service ended: with an answer of whatever status, or an error.</summary>
+internal readonly record struct CallOutcome(CallAnswer? Answer, GatewayError? Error)
+{
+    public static implicit operator CallOutcome(CallAnswer answer) => new(answer, null);
+
+    public static implicit operator CallOutcome(GatewayError error) => new(null, error);
+}

@@ -1,0 +1,28 @@
+using Lintel.Services;
+
+namespace Lintel.Composition;
+
+/// <summary>One request to a service, as it is sent: all placeholders filled in.</summary>
+/// <param name="Call">Whose request it is.</param>
+/// <param name="Service">Where it goes.</param>
+/// <param name="Method">Its method.</param>
+/// <param name="Target">Path and query, escaped, below the instance's base path.</param>
+internal sealed record CallRequest(PlannedCall Call, Service Service, string Method, string Target)
+{
+    /// <summary>Fields of this request alone.</summary>
+    public List<KeyValuePair<string, string>>? Headers { get; init; }
+
+    /// <summary>The body; <see langword="null"/> for none.</summary>
+    public ReadOnlyMemory<byte>? Body { get; init; }
+
+    public string ContentType { get; init; } = "application/json";
+
+    /// <summary>Asks whether an answer that is kept still holds.</summary>
+    public string? IfNoneMatch { get; set; }
+
+    /// <summary>When it has to be over, by the clock's timestamps.</summary>
+    public long Due { get; set; }
+
+    /// <summary>Whether it may be sent a second time where the first may have reached the service (RFC 9110 section 9.2.2).</summary>
+    public bool IsIdempotent => Method is "GET" or "HEAD" or "OPTIONS" or "PUT" or "DELETE";
+}

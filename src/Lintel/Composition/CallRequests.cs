@@ -1,0 +1,59 @@
+using System.Buffers;
+using Lintel.Errors;
+using Lintel.JmesPath;
+
+namespace Lintel.Composition;
+
+/// <summary>Fills in the placeholders of a request.</summary>
+internal static class CallRequests
+{
+    /// <summary>Makes a request.</summary>
+    /// <param name="runner">Whose client's request and body it may use.</param>
+    /// <param name="call">Whose request it is.</param>
+    /// <param name="planned">As it was compiled.</param>
+    /// <param name="scope">What its references see.</param>
+    /// <param name="request">What is sent.</param>
+    /// <returns>Why it cannot be made.</returns>
+    public static GatewayError? Render(CallRunner runner, PlannedCall call, PlannedRequest planned, in Value scope, out CallRequest? request)
+    {
+        request = null;
+        var exchange = runner.Exchange;
+        if (!planned.Target.TryRender(exchange, new CallInputs(planned.References, scope), out var target, out var problem))
+            return new GatewayError(planned.References.Length == 0 ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.MissingInput, problem);
+
+        List<KeyValuePair<string, string>>? headers = null;
+        foreach (var (name, template) in planned.Headers)
+        {
+            if (template.RenderForHeader(exchange) is { Length: > 0 } value)
+                (headers ??= []).Add(new(name, value));
+        }
+
+        if (Body(runner, planned, scope, out var body) is { } error)
+            return error;
+        request = new CallRequest(call, planned.Service, planned.Config.Method, target)
+        {
+            Headers = headers,
+            Body = body,
+            ContentType = planned.PassesBody ? exchange.Request.ContentType ?? "application/octet-stream" : "application/json",
+        };
+        return null;
+    }
+
+    private static GatewayError? Body(CallRunner runner, PlannedRequest planned, in Value scope, out ReadOnlyMemory<byte>? body)
+    {
+        body = null;
+        if (planned.PassesBody)
+        {
+            body = runner.ClientBody?.Memory ?? ReadOnlyMemory<byte>.Empty;
+            return null;
+        }
+
+        if (planned.Body is not { } shape)
+            return null;
+        var text = new ArrayBufferWriter<byte>(256);
+        if (!shape.TryWrite(scope, text, runner.Plan.Limits.Total, out var problem))
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+        body = text.WrittenMemory;
+        return null;
+    }
+}

@@ -1,0 +1,68 @@
+using Lintel.Errors;
+
+namespace Lintel.Composition;
+
+/// <summary>How far a call is.</summary>
+internal enum CallState
+{
+    /// <summary>What it needs is not there yet.</summary>
+    Waiting,
+
+    /// <summary>It is under way.</summary>
+    Running,
+
+    /// <summary>Its value is the service's answer.</summary>
+    Succeeded,
+
+    /// <summary>Its condition did not hold; its value is null.</summary>
+    Skipped,
+
+    /// <summary>It failed; its value is what its fallback says.</summary>
+    Failed,
+
+    /// <summary>It was given up, because the answer failed or the client left.</summary>
+    Canceled,
+}
+
+/// <summary>How a call of one composed answer ended.</summary>
+internal sealed class CallResult(PlannedCall call)
+{
+    public PlannedCall Call => call;
+
+    public CallState State { get; set; }
+
+    public JsonPart Part { get; set; } = JsonPart.Null;
+
+    public GatewayError? Error { get; set; }
+
+    /// <summary>The status that the service answered with; <see langword="null"/> where there was no answer, or there were many.</summary>
+    public int? Status { get; set; }
+
+    /// <summary>Where a failed call's value comes from: <c>stale</c> or <c>value</c>; <see langword="null"/> for null.</summary>
+    public string? Source { get; set; }
+
+    public TimeSpan Duration { get; set; }
+
+    /// <summary>Its place in the order in which the calls ended.</summary>
+    public int Order { get; set; }
+
+    /// <summary>Whether its answer was another call's too.</summary>
+    public bool IsShared { get; set; }
+
+    public bool WasHedged { get; set; }
+
+    /// <summary>How many items a <c>forEach</c> had; <see langword="null"/> for a single call.</summary>
+    public int? Items { get; set; }
+
+    /// <summary>How many of them are null because their requests failed.</summary>
+    public int FailedItems { get; set; }
+
+    /// <summary>What undid it; <see langword="null"/> where nothing had to.</summary>
+    public bool? IsCompensated { get; set; }
+
+    /// <summary>Everything that the service answered, for caching and for passing on.</summary>
+    public List<CallAnswer> Answers { get; } = [];
+
+    /// <summary>Whether its value is all that it should be.</summary>
+    public bool IsWhole => State is CallState.Succeeded or CallState.Skipped && FailedItems == 0;
+}

@@ -1,0 +1,259 @@
+using System.Diagnostics;
+using Lintel.Errors;
+using Lintel.JmesPath;
+using Lintel.Observability;
+using Lintel.Services;
+
+namespace Lintel.Composition;
+
+/// <summary>One call of one composed answer, from its condition to its fallback.</summary>
+internal sealed class CallRun(CallRunner runner, CallResult result)
+{
+    private static readonly GatewayError GivenUp = new(GatewayErrorKind.ClientAborted);
+
+    private readonly PlannedCall _call = result.Call;
+    private Activity? _span;
+    private long _due;
+
+    /// <summary>The answer has failed before the call could begin.</summary>
+    public void GiveUp()
+    {
+        result.State = CallState.Canceled;
+        runner.Finished(result);
+    }
+
+    /// <summary>Runs it. Never throws: whatever happens is in the result.</summary>
+    public async Task RunAsync()
+    {
+        var started = runner.Parts.Time.GetTimestamp();
+        result.State = CallState.Running;
+        _due = runner.DueAfter(_call.Config.Timeout);
+        _span = CallSpan.Start(runner, _call);
+        GatewayError? error;
+        try
+        {
+            error = MissingBefore() ?? CheckCondition();
+            if (error is null && result.State == CallState.Running)
+                error = _call.FanOut is { } fanOut ? await new FanOutRun(runner, this, result, fanOut).RunAsync().ConfigureAwait(false) : await SingleAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            error = new GatewayError(GatewayErrorKind.Internal, Cause: e);
+        }
+
+        Settle(error);
+        result.Duration = runner.Parts.Time.GetElapsedTime(started);
+        runner.Parts.Compositions.CallEnded(Measure());
+        CallSpan.End(_span, result);
+        runner.Finished(result);
+    }
+
+    /// <summary>Asks a service, and sees to all that stands between a call and its attempts: the same question asked twice, answers that are kept, the second request to a slow service.</summary>
+    public async ValueTask<CallOutcome> AskAsync(CallRequest request)
+    {
+        var key = NeedsKey ? KeyOf(request) : null;
+        if (key is null || !_call.MayRepeat)
+            return await AskOnceAsync(request, key).ConfigureAwait(false);
+        if (runner.HasAsked(key, out var asked))
+        {
+            result.IsShared = true;
+            runner.Parts.Compositions.Deduplicated(runner.Plan.Route, _call.Name);
+            return await asked.Task.ConfigureAwait(false);
+        }
+
+        var outcome = await AskOnceAsync(request, key).ConfigureAwait(false);
+        asked.SetResult(outcome);
+        return outcome;
+    }
+
+    /// <summary>Reads an answer of this call.</summary>
+    /// <param name="outcome">The answer, or why there is none.</param>
+    /// <param name="isDocument">Whether expressions look into it.</param>
+    /// <param name="part">What it says.</param>
+    public GatewayError? Read(CallOutcome outcome, bool isDocument, out JsonPart part)
+    {
+        part = JsonPart.Null;
+        if (outcome.Answer is not { } answer)
+            return outcome.Error;
+        lock (result.Answers)
+            result.Answers.Add(answer);
+        if (_call.FanOut is null)
+            result.Status = answer.Status;
+        if (!answer.IsSuccess)
+            return OfStatus(answer.Status);
+        return AnswerReader.Read(answer, isDocument ? runner.Documents : null, out part);
+    }
+
+    /// <summary>A request of this call, with its placeholders filled in.</summary>
+    public GatewayError? Render(PlannedRequest planned, in Value scope, out CallRequest request)
+    {
+        request = null!;
+        var error = CallRequests.Render(runner, _call, planned, scope, out var rendered);
+        if (error is not null)
+            return error;
+        request = rendered!;
+        request.Due = _due;
+        return null;
+    }
+
+    /// <summary>The last good answer to a request that failed.</summary>
+    public bool TryStale(CallRequest request, bool isDocument, out JsonPart part)
+    {
+        part = JsonPart.Null;
+        if (!_call.MayBeStale || runner.Parts.Store.Find(KeyOf(request)) is not { } stored)
+            return false;
+        var answer = stored.Restore();
+        runner.Own(answer.Body);
+        if (AnswerReader.Read(answer, isDocument ? runner.Documents : null, out part) is not null)
+            return false;
+        result.Source = "stale";
+        return true;
+    }
+
+    private async ValueTask<GatewayError?> SingleAsync()
+    {
+        if (Render(_call.Request, runner.Scope(), out var request) is { } refusal)
+            return refusal;
+        var outcome = await AskAsync(request).ConfigureAwait(false);
+        var error = Read(outcome, _call.NeedsDocument, out var part);
+        if (error is null)
+            result.Part = part;
+        else if (!IsDecisive() && TryStale(request, _call.NeedsDocument, out part))
+            result.Part = part;
+        return error;
+    }
+
+    private async ValueTask<CallOutcome> AskOnceAsync(CallRequest request, string? key)
+    {
+        var isSafe = _call.Request.Config.IsSafe;
+        var stored = key is not null && isSafe && _call.HasKept ? runner.Parts.Store.Find(key) : null;
+        request.IfNoneMatch = stored?.ETag;
+        CallOutcome outcome;
+        if (key is not null && _call.Config.Collapse)
+        {
+            using var wait = new CancellationTokenSource(runner.Until(request.Due), runner.Parts.Time);
+            (outcome, var isShared) = await runner.Parts.Shared.AskAsync(key, () => SendAsync(request), wait.Token).ConfigureAwait(false);
+            result.IsShared |= isShared;
+            if (isShared)
+                runner.Parts.Compositions.Deduplicated(runner.Plan.Route, _call.Name);
+        }
+        else
+        {
+            outcome = await SendAsync(request).ConfigureAwait(false);
+        }
+
+        if (outcome.Answer is not { } answer)
+            return outcome;
+        if (answer.Status == 304 && stored is not null)
+            answer = Confirmed(stored, answer);
+        runner.Own(answer.Body);
+        if (answer.IsSuccess)
+        {
+            AnswerReader.Normalize(answer, _call.Config.Format);
+            if (isSafe && (answer.ETag is null ? _call.MayBeStale : stored?.ETag != answer.ETag))
+                Keep(key ?? KeyOf(request), answer);
+        }
+
+        return answer;
+    }
+
+    /// <summary>RFC 9111 section 4.3.4: what the 304 says of freshness takes the place of what was kept.</summary>
+    private static CallAnswer Confirmed(StoredAnswer stored, CallAnswer confirmation)
+    {
+        confirmation.Body.Release();
+        var kept = stored.Restore();
+        kept.CacheControl = confirmation.CacheControl ?? kept.CacheControl;
+        kept.Expires = confirmation.Expires;
+        kept.Date = confirmation.Date;
+        kept.Age = confirmation.Age;
+        return kept;
+    }
+
+    private void Keep(string key, CallAnswer answer)
+    {
+        if (answer.Problem is not null || AnswerReader.Read(answer, null, out _) is not null)
+            return; // what cannot be read is not good
+        _call.HasKept = true;
+        runner.Parts.Store.Keep(key, answer);
+    }
+
+    private ValueTask<CallOutcome> SendAsync(CallRequest request)
+    {
+        if (_call.Hedging is { } hedging)
+            return HedgedRequest.SendAsync(runner, request, hedging, result, _span);
+        return new CallAttempts(runner, request, new List<Instance>(1)).RunAsync(_span);
+    }
+
+    /// <summary>Keys are made only where something is looked up by them.</summary>
+    private bool NeedsKey => _call.Request.Config.IsSafe && (_call.MayRepeat || _call.Config.Collapse || _call.HasKept);
+
+    /// <summary>Everything that an answer may depend on, in full: no two questions share it.</summary>
+    private string KeyOf(CallRequest request) =>
+        string.Concat(request.Method, " ", request.Service.Name, request.Target) + "\n" + runner.Identity + string.Concat((request.Headers ?? []).Select(h => h.Key + ":" + h.Value + "\n"))
+        + (request.Service.Config.Host == "request" ? runner.Exchange.Request.Host.Value : "") + "\n" + _call.Config.Format;
+
+    private GatewayError? MissingBefore()
+    {
+        foreach (var index in _call.After)
+        {
+            if (runner.Results[index].State != CallState.Succeeded)
+                return new GatewayError(GatewayErrorKind.MissingInput, $"the call `{runner.Plan.Calls[index].Name}` has to succeed before");
+        }
+
+        return null;
+    }
+
+    private GatewayError? CheckCondition()
+    {
+        if (_call.Condition is not { } condition)
+            return null;
+        if (!condition.TryEvaluate(runner.Scope(), out var value, out var problem))
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+        if (!value.IsTrue)
+            result.State = CallState.Skipped;
+        return null;
+    }
+
+    private bool IsDecisive() => result.Status is { } status && _call.Passthrough.Contains(status);
+
+    private CallMeasurement Measure()
+    {
+        var bytes = 0L;
+        foreach (var answer in result.Answers)
+            bytes += answer.Body.Length;
+        var source = result.State == CallState.Failed && _call.Config.Optional ? result.Source ?? "null" : null;
+        return new CallMeasurement(runner.Plan.Route, _call.Name, CallSpan.StateText(result.State), result.Error?.Rule.Slug, source, result.Duration, bytes);
+    }
+
+    private void Settle(GatewayError? error)
+    {
+        if (error is null)
+        {
+            if (result.State == CallState.Running)
+                result.State = CallState.Succeeded;
+            return;
+        }
+
+        if (runner.Ongoing.IsCutOff && error.Kind == GivenUp.Kind)
+        {
+            result.State = CallState.Canceled;
+            result.Part = JsonPart.Null;
+            return;
+        }
+
+        result.State = CallState.Failed;
+        result.Error = error;
+        if (!_call.Config.Optional || result.Source is not null || _call.FallbackValue is not { } value)
+            return;
+        result.Source = "value";
+        result.Part = _call.NeedsDocument ? JsonPart.Of(AnswerReader.Parse(value, runner.Documents)) : JsonPart.OfText(value);
+    }
+
+    /// <summary>What an error status of a service means for the answer.</summary>
+    public static GatewayError OfStatus(int status) => new(status switch
+    {
+        503 or 429 => GatewayErrorKind.CallUnavailable,
+        504 or 408 => GatewayErrorKind.CallTimeout,
+        _ => GatewayErrorKind.CallFailed,
+    }, Cause: new HttpRequestException($"The service answered with status {status}."));
+}

@@ -1,0 +1,249 @@
+using System.Text.Json;
+using System.Threading.Tasks.Sources;
+using Lintel.JmesPath;
+using Lintel.Observability;
+using Lintel.Pipeline;
+
+namespace Lintel.Composition;
+
+/// <summary>What composed answers share.</summary>
+internal sealed record CompositionParts(GatewayMetrics Metrics, CompositionMetrics Compositions, ErrorLog Errors, AnswerStore Store, SharedRequests Shared, TimeProvider Time);
+
+/// <summary>Runs the calls of one composed answer: each as soon as what it needs is there, on the thread on which that came.</summary>
+/// <remarks>Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.</remarks>
+internal sealed class CallRunner : IValueTaskSource
+{
+    private static readonly Action<object?> Left = static runner => ((CallRunner)runner!).ClientLeft();
+
+    private readonly Lock _lock = new();
+    private readonly Value[] _values;
+    private readonly int[] _missing;
+    private readonly List<AnswerBody> _bodies = [];
+    private readonly CallFields _fields;
+    private Dictionary<string, TaskCompletionSource<CallOutcome>>? _asked;
+    private ManualResetValueTaskSourceCore<bool> _done;
+    private CancellationTokenRegistration _leaving;
+    private int _unfinished;
+    private int _ended;
+    private int _requests;
+    private long _bytes;
+    private bool _isOver;
+
+    public CallRunner(Exchange exchange, CallPlan plan, CompositionParts parts, TimeSpan deadline)
+    {
+        Exchange = exchange;
+        Plan = plan;
+        Parts = parts;
+        Started = parts.Time.GetTimestamp();
+        Due = Started + (long)(deadline.TotalSeconds * parts.Time.TimestampFrequency);
+        _fields = CallFields.Of(exchange, plan.ForwardHeaders);
+        _values = new Value[plan.ScopeSize];
+        _missing = new int[plan.Calls.Length];
+        _unfinished = plan.Calls.Length;
+        Results = new CallResult[plan.Calls.Length];
+        for (var i = 0; i < Results.Length; i++)
+        {
+            Results[i] = new CallResult(plan.Calls[i]);
+            _missing[i] = plan.Calls[i].Needs.Length;
+        }
+    }
+
+    public Exchange Exchange { get; }
+
+    public CallPlan Plan { get; }
+
+    public CompositionParts Parts { get; }
+
+    public long Started { get; }
+
+    /// <summary>When the whole answer is due.</summary>
+    public long Due { get; }
+
+    public CallResult[] Results { get; }
+
+    /// <summary>Documents that values point into.</summary>
+    public List<JsonDocument> Documents { get; } = [];
+
+    /// <summary>The requests under way; replaced for those that undo others, which go on when everything else is cut off.</summary>
+    public OngoingRequests Ongoing { get; private set; } = new();
+
+    /// <summary>The call whose end decides the answer: a required one that failed, or one whose status passes through.</summary>
+    public CallResult? Decisive { get; private set; }
+
+    public bool HasClientLeft { get; private set; }
+
+    /// <summary>Told of each call that ends, in the order in which they end; for answers that are sent piece by piece.</summary>
+    public Action<CallResult>? Ended { get; init; }
+
+    /// <summary>The client's body, where the plan reads it.</summary>
+    public AnswerBody? ClientBody { get; set; }
+
+    public ReadOnlySpan<byte> Fields => _fields.Lines;
+
+    public IReadOnlyList<KeyValuePair<string, Microsoft.Extensions.Primitives.StringValues>> FieldList => _fields.List;
+
+    /// <summary>What of the client's an answer may depend on.</summary>
+    public string Identity => _fields.Identity;
+
+    public int Requests => Volatile.Read(ref _requests);
+
+    public TimeSpan Until(long due)
+    {
+        var left = due - Parts.Time.GetTimestamp();
+        return left <= 0 ? TimeSpan.Zero : TimeSpan.FromTicks((long)(left * ((double)TimeSpan.TicksPerSecond / Parts.Time.TimestampFrequency)));
+    }
+
+    public long DueAfter(TimeSpan? timeout) =>
+        timeout is { } own ? Math.Min(Due, Parts.Time.GetTimestamp() + (long)(own.TotalSeconds * Parts.Time.TimestampFrequency)) : Due;
+
+    public bool TryCountRequest() => Interlocked.Increment(ref _requests) <= Plan.Limits.Requests;
+
+    public bool TryCountBytes(int count) => Interlocked.Add(ref _bytes, count) <= Plan.Limits.Total;
+
+    /// <summary>Runs all calls. Ends when each has ended, been skipped or been given up.</summary>
+    public ValueTask RunAsync()
+    {
+        WatchClient();
+        foreach (var call in Plan.Calls)
+        {
+            if (call.Needs.Length == 0)
+                Start(call);
+        }
+
+        return new ValueTask(this, _done.Version);
+    }
+
+    /// <summary>The scope of a call's expressions.</summary>
+    public Value Scope() => Value.Object(Plan.Scope, _values);
+
+    /// <summary>The scope of one item's request.</summary>
+    public Value Scope(in Value item, in Value items)
+    {
+        var values = (Value[])_values.Clone();
+        values[Plan.ItemSlot] = item;
+        values[Plan.ItemSlot + 1] = items;
+        return Value.Object(Plan.Scope, values);
+    }
+
+    public void Set(int slot, in Value value) => _values[slot] = value;
+
+    /// <summary>The body is this answer's until it is over.</summary>
+    public void Own(AnswerBody body)
+    {
+        lock (_lock)
+            _bodies.Add(body);
+    }
+
+    /// <summary>Whether another call of this answer has asked the same already; who has not will be asked by others.</summary>
+    public bool HasAsked(string key, out TaskCompletionSource<CallOutcome> asked)
+    {
+        lock (_lock)
+        {
+            _asked ??= new Dictionary<string, TaskCompletionSource<CallOutcome>>(StringComparer.Ordinal);
+            if (_asked.TryGetValue(key, out asked!))
+                return true;
+            _asked[key] = asked = new TaskCompletionSource<CallOutcome>();
+            return false;
+        }
+    }
+
+    /// <summary>A call has ended: those that waited for it alone begin.</summary>
+    public void Finished(CallResult result)
+    {
+        var call = result.Call;
+        List<PlannedCall>? ready = null;
+        lock (_lock)
+        {
+            _values[call.Index] = result.Part.Value;
+            result.Order = _ended++;
+            Ended?.Invoke(result);
+            if (Decisive is null && !HasClientLeft && IsDecisive(result))
+                Decisive = result;
+            foreach (var next in call.NeededBy)
+            {
+                if (--_missing[next] == 0)
+                    (ready ??= []).Add(Plan.Calls[next]);
+            }
+        }
+
+        if (Decisive == result)
+            Ongoing.CutOffAll();
+        foreach (var next in ready ?? [])
+            Start(next);
+        lock (_lock)
+        {
+            if (--_unfinished > 0)
+                return;
+            _isOver = true;
+        }
+
+        UnwatchClient();
+        _done.SetResult(true);
+    }
+
+    /// <summary>From now on requests run that nobody cuts off, and that no limit counts: they undo what others did.</summary>
+    public void BeginUndoing()
+    {
+        Ongoing = new OngoingRequests();
+        _requests = 0;
+        _bytes = 0;
+    }
+
+    /// <summary>The answer's own deadline may be what undoing follows on.</summary>
+    public long DueOfUndoing(TimeSpan timeout) => Parts.Time.GetTimestamp() + (long)(timeout.TotalSeconds * Parts.Time.TimestampFrequency);
+
+    /// <summary>Gives back all that the answer was made of. Nothing may look at it any more.</summary>
+    public void Release()
+    {
+        foreach (var document in Documents)
+            document.Dispose();
+        foreach (var body in _bodies)
+            body.Release();
+        ClientBody?.Release();
+    }
+
+    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) => _done.OnCompleted(continuation, state, token, flags);
+
+    /// <summary>A required call that failed, or a status that passes through.</summary>
+    private static bool IsDecisive(CallResult result) =>
+        result.State == CallState.Failed && (!result.Call.Config.Optional || (result.Status is { } status && result.Call.Passthrough.Contains(status)));
+
+    private void Start(PlannedCall call)
+    {
+        var run = new CallRun(this, Results[call.Index]);
+        if (Ongoing.IsCutOff)
+            run.GiveUp();
+        else
+            _ = run.RunAsync();
+    }
+
+    private void WatchClient()
+    {
+        if (Exchange.ClientConnection is { } client)
+            client.OnGone(Left, this);
+        else
+            _leaving = Exchange.Context.RequestAborted.UnsafeRegister(Left, this);
+    }
+
+    private void UnwatchClient()
+    {
+        Exchange.ClientConnection?.OnGone(null, null);
+        _leaving.Dispose();
+    }
+
+    private void ClientLeft()
+    {
+        lock (_lock)
+        {
+            if (_isOver)
+                return;
+            HasClientLeft = true;
+        }
+
+        Ongoing.CutOffAll();
+    }
+}

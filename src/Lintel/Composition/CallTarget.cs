@@ -1,0 +1,37 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using Lintel.Pipeline;
+
+namespace Lintel.Composition;
+
+/// <summary>A call's path and query, compiled. What is inserted can never leave its segment or parameter.</summary>
+internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value)[] query)
+{
+    /// <summary>Names and values of the query.</summary>
+    public (string Name, Template Value)[] Query => query;
+
+    /// <summary>Path and query for a request.</summary>
+    /// <param name="exchange">The client's request.</param>
+    /// <param name="references">Other calls' answers.</param>
+    /// <param name="target">Escaped.</param>
+    /// <param name="problem">Why there is none.</param>
+    public bool TryRender(Exchange exchange, ReferencedValues references, out string target, [NotNullWhen(false)] out string? problem)
+    {
+        if (!path.TryRender(exchange, references, out target, out problem))
+            return false;
+        if (query.Length == 0)
+            return true;
+        var text = new StringBuilder(target, target.Length + 64);
+        var separator = '?';
+        foreach (var (name, template) in query)
+        {
+            if (template.RenderForQuery(exchange, references) is not { } value)
+                continue; // all it refers to is absent
+            text.Append(separator).Append(name).Append('=').Append(value);
+            separator = '&';
+        }
+
+        target = text.ToString();
+        return true;
+    }
+}

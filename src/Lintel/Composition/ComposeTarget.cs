@@ -1,0 +1,96 @@
+using System.Globalization;
+using Lintel.Errors;
+using Lintel.Forwarding.Grpc;
+using Lintel.Pipeline;
+
+namespace Lintel.Composition;
+
+/// <summary>What a composing route is compiled to: runs the plan's calls and answers with what they brought.</summary>
+internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Target
+{
+    /// <summary>What is composed, for <c>explain</c>.</summary>
+    public CallPlan Plan => plan;
+
+    public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
+    {
+        var body = plan.ReadsBody ? new AnswerBody() : null;
+        if (body is not null && await ClientBody.ReadAsync(exchange, body, plan.Limits.Call).ConfigureAwait(false) is { } unreadable)
+        {
+            body.Release();
+            return unreadable;
+        }
+
+        var stream = plan.Streams ? new StreamedAnswer(exchange, plan) : null;
+        var runner = new CallRunner(exchange, plan, parts, Deadline(exchange)) { ClientBody = body, Ended = stream is null ? null : stream.Take };
+        GatewayError? error = null;
+        try
+        {
+            if (body is not null && plan.ParsesBody && ClientBody.Parse(runner, body) is { } malformed)
+                return error = malformed;
+            if (stream is null)
+            {
+                await runner.RunAsync().ConfigureAwait(false);
+                error = await FinishAsync(runner).ConfigureAwait(false) ?? await ComposedAnswer.SendAsync(runner).ConfigureAwait(false);
+            }
+            else
+            {
+                error = await stream.RunAsync(runner, () => FinishAsync(runner)).ConfigureAwait(false);
+            }
+
+            return error;
+        }
+        finally
+        {
+            var partial = Array.Exists(runner.Results, r => !r.IsWhole);
+            parts.Compositions.Ended(plan.Route, error is not null ? "failed" : partial ? "partial" : "complete", parts.Time.GetElapsedTime(runner.Started));
+            runner.Release();
+        }
+    }
+
+    /// <summary>After the last call: undoes what has to be undone, and tells the logs.</summary>
+    /// <returns>Why there is no answer; <see langword="null"/> also where a service's own answer passes through.</returns>
+    private async ValueTask<GatewayError?> FinishAsync(CallRunner runner)
+    {
+        var exchange = runner.Exchange;
+        exchange.Upstream += parts.Time.GetElapsedTime(runner.Started);
+        exchange.Attempts = runner.Requests;
+        var failed = runner.Decisive;
+        if (failed is not null || runner.HasClientLeft)
+            await Compensations.RunAsync(runner).ConfigureAwait(false);
+        foreach (var result in runner.Results)
+        {
+            if (result.Error is { } left && result != failed)
+                parts.Errors.Record(left, plan.Route, result.Call.Request.Service.Name, instance: null, exchange.TraceId);
+        }
+
+        if (runner.HasClientLeft)
+            return new GatewayError(GatewayErrorKind.ClientAborted);
+        if (failed is null || ComposedAnswer.PassesThrough(failed))
+            return null;
+        exchange.Service = failed.Call.Request.Service.Name;
+        return Describe(runner, failed, failed.Error!);
+    }
+
+    /// <summary>The failure of a required call is the answer's: the client learns which call it was, and what became of the others.</summary>
+    internal static GatewayError Describe(CallRunner runner, CallResult? failed, GatewayError error)
+    {
+        var headers = new List<KeyValuePair<string, string>> { new(CompositionField.Name, CompositionField.Render(runner.Results)) };
+        if (CompositionField.RenderProxyStatus(runner.Results, runner.Exchange.Snapshot.Identity.Name) is { } status)
+            headers.Add(new("Proxy-Status", status));
+        var detail = failed is null ? error.Detail : $"the call `{failed.Call.Name}` failed{(error.Detail is null ? "" : ": " + error.Detail)}";
+        return error with { Detail = detail, Headers = headers };
+    }
+
+    /// <summary>The plan's own deadline, or a shorter one of the client's.</summary>
+    private TimeSpan Deadline(Exchange exchange)
+    {
+        var deadline = plan.Deadline;
+        if (GrpcTimeout.Parse(exchange.Request.Headers[GrpcTimeout.Header]) is { } grpc && grpc < deadline)
+            deadline = grpc;
+
+        // Not a standard; Envoy, Azure's and Google's gateways know the like of it, in seconds.
+        if (double.TryParse(exchange.Request.Headers["Request-Timeout"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds > 0 && seconds < deadline.TotalSeconds)
+            deadline = TimeSpan.FromSeconds(seconds);
+        return deadline;
+    }
+}

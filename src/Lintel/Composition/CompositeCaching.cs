@@ -1,0 +1,135 @@
+using System.Globalization;
+using System.IO.Hashing;
+using System.Net.Http.Headers;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Composition;
+
+/// <summary>What a composed answer may say of caching: never more than all of its parts say (rule 11 of semantics.md, section 2).</summary>
+internal static class CompositeCaching
+{
+    /// <summary>Sets <c>Cache-Control</c>, <c>Vary</c> and <c>ETag</c>.</summary>
+    public static void Describe(CallRunner runner, AnswerShape shape, IHeaderDictionary headers)
+    {
+        var plan = runner.Plan;
+        var isWhole = Array.TrueForAll(runner.Results, r => r.IsWhole);
+        if (!isWhole || Array.Exists(plan.Calls, c => !c.Request.Config.IsSafe))
+        {
+            headers.CacheControl = "no-store";
+            return;
+        }
+
+        if (Array.Exists(runner.Results, r => r.Answers.Exists(a => a.CacheControl is not null || a.Expires is not null)))
+            headers.CacheControl = Combine(runner, runner.Parts.Time.GetUtcNow());
+        Vary(runner, headers);
+        if (Tag(runner, shape) is { } tag)
+            headers.ETag = tag;
+    }
+
+    /// <summary>Whether the client has this very answer (RFC 9110 section 13.1.2: compared weakly).</summary>
+    public static bool IsKnown(HttpRequest request, string? tag)
+    {
+        if (tag is null)
+            return false;
+        foreach (var line in request.Headers.IfNoneMatch)
+        {
+            foreach (var item in (line ?? "").Split(','))
+            {
+                var known = item.Trim();
+                if (known == "*" || (known.StartsWith("W/", StringComparison.Ordinal) ? known : "W/" + known) == tag)
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static string Combine(CallRunner runner, DateTimeOffset now)
+    {
+        var (isPublic, isPrivate) = (true, false);
+        var (fresh, shared) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
+        var hasShared = false;
+        foreach (var result in runner.Results)
+        {
+            foreach (var answer in result.Answers)
+            {
+                if (!CacheControlHeaderValue.TryParse(answer.CacheControl, out var control) || control is null)
+                    control = new CacheControlHeaderValue();
+                if (control.NoStore)
+                    return "no-store";
+                isPublic &= control.Public;
+                isPrivate |= control.Private;
+                var left = Freshness(answer, control, now);
+                fresh = left < fresh ? left : fresh;
+                hasShared |= control.SharedMaxAge is not null;
+                var sharedLeft = control.SharedMaxAge is { } s && !control.NoCache ? Less(s, AgeOf(answer)) : left;
+                shared = sharedLeft < shared ? sharedLeft : shared;
+            }
+        }
+
+        var text = new StringBuilder(isPrivate ? "private, " : isPublic ? "public, " : "");
+        text.Append("max-age=").Append(((long)fresh.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        if (hasShared && !isPrivate)
+            text.Append(", s-maxage=").Append(((long)shared.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        return text.ToString();
+    }
+
+    /// <summary>RFC 9111 section 4.2; an answer that says nothing has no freshness: what it is worth to its service is not the gateway's to guess.</summary>
+    private static TimeSpan Freshness(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
+    {
+        if (control.NoCache)
+            return TimeSpan.Zero;
+        if (control.MaxAge is { } age)
+            return Less(age, AgeOf(answer));
+        if (answer.Expires is { } text && TryParseDate(text, out var expires))
+            return Less(expires - (answer.Date is { } date && TryParseDate(date, out var sent) ? sent : now), AgeOf(answer));
+        return TimeSpan.Zero;
+    }
+
+    private static TimeSpan AgeOf(CallAnswer answer) => long.TryParse(answer.Age, NumberStyles.None, CultureInfo.InvariantCulture, out var age) && age < int.MaxValue ? TimeSpan.FromSeconds(age) : TimeSpan.Zero;
+
+    private static TimeSpan Less(TimeSpan time, TimeSpan spent) => time > spent ? time - spent : TimeSpan.Zero;
+
+    private static bool TryParseDate(string text, out DateTimeOffset date) => DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out date);
+
+    /// <summary>Of what the parts vary by, only what calls get of the client's can differ between clients; and what the plan itself looks at.</summary>
+    private static void Vary(CallRunner runner, IHeaderDictionary headers)
+    {
+        var names = new List<string>(runner.Plan.VaryBy);
+        foreach (var result in runner.Results)
+        {
+            foreach (var answer in result.Answers)
+            {
+                foreach (var item in (answer.Vary ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+                {
+                    if ((item == "*" || runner.Plan.ForwardHeaders.Contains(item, StringComparer.OrdinalIgnoreCase)) && !names.Contains(item, StringComparer.OrdinalIgnoreCase))
+                        names.Add(item);
+                }
+            }
+        }
+
+        if (names.Count > 0)
+            headers.Vary = names.Contains("*") ? "*" : string.Join(", ", names);
+    }
+
+    /// <summary>A weak tag of the parts' validators; none where a part has none.</summary>
+    private static string? Tag(CallRunner runner, AnswerShape shape)
+    {
+        StringBuilder? all = null;
+        foreach (var result in runner.Results)
+        {
+            foreach (var answer in result.Answers)
+            {
+                if ((answer.ETag ?? answer.LastModified) is not { } validator)
+                    return null;
+                (all ??= new StringBuilder()).Append(result.Call.Index).Append('=').Append(validator).Append('\n');
+            }
+        }
+
+        if (all is null)
+            return null;
+        all.Append(shape.Client).Append('\n').Append(runner.Plan.Fingerprint);
+        return "W/\"" + Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(all.ToString()))) + "\"";
+    }
+}

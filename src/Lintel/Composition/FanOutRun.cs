@@ -1,0 +1,137 @@
+using System.Buffers;
+using System.Text.Json;
+using Lintel.Errors;
+using Lintel.JmesPath;
+
+namespace Lintel.Composition;
+
+/// <summary>A call for each item of a list: equal items are asked for once, and no more than so many requests run at once.</summary>
+internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult result, FanOut fanOut)
+{
+    private readonly PlannedCall _planned = result.Call;
+    private List<(Value Item, Value Items)> _asks = [];
+    private JsonPart[] _parts = [];
+    private GatewayError? _error;
+    private int _next = -1;
+    private int _failed;
+
+    /// <summary>Whether the answers are parsed: to be joined, put together from batches, or looked into.</summary>
+    private bool IsDocument => _planned.NeedsDocument || fanOut.Join is not null || fanOut.Batch > 0;
+
+    /// <summary>Runs all requests.</summary>
+    /// <returns>Why there is no list; of an optional call only if none of its requests succeeded.</returns>
+    public async ValueTask<GatewayError?> RunAsync()
+    {
+        if (Plan() is { } refusal)
+            return refusal;
+        _parts = new JsonPart[_asks.Count];
+        var workers = Math.Min(fanOut.Concurrency, _asks.Count);
+        var running = new Task[workers];
+        for (var i = 0; i < workers; i++)
+            running[i] = WorkAsync();
+        await Task.WhenAll(running).ConfigureAwait(false);
+
+        if (_error is not null && (!_planned.Config.Optional || _failed == _asks.Count))
+            return _error;
+        result.FailedItems = _failed;
+        result.Error = _error;
+        result.Part = IsDocument ? JsonPart.Of(Collect()) : JsonPart.OfText(Write());
+        return null;
+    }
+
+    private GatewayError? Plan()
+    {
+        if (!fanOut.Items.TryEvaluate(runner.Scope(), out var list, out var problem))
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+        if (list.Kind is not (JsonValueKind.Array or JsonValueKind.Null))
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, "`forEach` gives no list");
+
+        var items = Distinct(list);
+        result.Items = items.Count;
+        if (items.Count > fanOut.MaxItems)
+            return new GatewayError(GatewayErrorKind.TooManyItems, $"`forEach` gives {items.Count} different items, and at most {fanOut.MaxItems} are taken");
+        _asks = fanOut.Batch == 0
+            ? items.ConvertAll(i => (i, Value.Null))
+            : [.. items.Chunk(fanOut.Batch).Select(chunk => (Value.Null, Value.Array(chunk)))];
+        return null;
+    }
+
+    private static List<Value> Distinct(in Value list)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var items = new List<Value>();
+        if (list.Kind == JsonValueKind.Null)
+            return items;
+        foreach (var item in new Elements(list))
+        {
+            if (item.Kind != JsonValueKind.Null && seen.Add(item.ToString()))
+                items.Add(item);
+        }
+
+        return items;
+    }
+
+    private async Task WorkAsync()
+    {
+        while (Interlocked.Increment(ref _next) is var index && index < _asks.Count && !IsHopeless)
+        {
+            _parts[index] = JsonPart.Null;
+            var error = await AskAsync(index).ConfigureAwait(false);
+            if (error is null)
+                continue;
+            Interlocked.Increment(ref _failed);
+            Interlocked.CompareExchange(ref _error, error, null);
+        }
+    }
+
+    /// <summary>The first failure of a required call is its end.</summary>
+    private bool IsHopeless => Volatile.Read(ref _error) is not null && !_planned.Config.Optional;
+
+    private async ValueTask<GatewayError?> AskAsync(int index)
+    {
+        var (item, items) = _asks[index];
+        if (call.Render(_planned.Request, runner.Scope(item, items), out var request) is { } refusal)
+            return refusal;
+        var outcome = await call.AskAsync(request).ConfigureAwait(false);
+        var error = call.Read(outcome, IsDocument, out var part);
+        if (error is not null && !call.TryStale(request, IsDocument, out part))
+            return error;
+        _parts[index] = part;
+        return null;
+    }
+
+    private Value Collect()
+    {
+        if (fanOut.Batch == 0)
+            return Value.Array(Array.ConvertAll(_parts, p => p.Value));
+        var all = new List<Value>();
+        foreach (var part in _parts)
+        {
+            if (part.Value.Kind == JsonValueKind.Array)
+            {
+                foreach (var item in new Elements(part.Value))
+                    all.Add(item);
+            }
+            else if (part.Value.Kind != JsonValueKind.Null)
+                all.Add(part.Value);
+        }
+
+        return Value.Array([.. all]);
+    }
+
+    private ReadOnlyMemory<byte> Write()
+    {
+        var body = new AnswerBody();
+        runner.Own(body);
+        body.Write("["u8);
+        for (var i = 0; i < _parts.Length; i++)
+        {
+            if (i > 0)
+                body.Write(","u8);
+            _parts[i].WriteTo(body);
+        }
+
+        body.Write("]"u8);
+        return body.Memory;
+    }
+}

@@ -1,0 +1,106 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Lintel.Errors;
+using Lintel.Forwarding;
+using Lintel.Services;
+
+namespace Lintel.Composition;
+
+/// <summary>One attempt of a call by .NET's HTTP handler: HTTP/2, and HTTP/1.1 where there are no event loops.</summary>
+internal static class HandlerCall
+{
+    private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
+    public static async ValueTask<CallOutcome> SendAsync(CallAttempts attempts, Instance instance)
+    {
+        var timer = attempts.Timer();
+        CallAnswer? answer = null;
+        try
+        {
+            using var message = Write(attempts, instance);
+            using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
+            answer = ReadHead(response);
+            if (response.Content.Headers.ContentLength > attempts.Runner.Plan.Limits.Call)
+                return TooLarge(answer, attempts.Runner.Plan.Limits.Call);
+            using var stream = await response.Content.ReadAsStreamAsync(timer.Token).ConfigureAwait(false);
+            return await ReadBodyAsync(attempts.Runner, stream, answer, timer.Token).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            answer?.Body.Release();
+            if (e is OperationCanceledException && timer.IsCancellationRequested && HandlerErrors.Find<UpstreamConnectException>(e) is null)
+                return attempts.Explain(new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: e));
+            var kind = HandlerErrors.KindOf(e);
+            return attempts.Explain(new GatewayError(answer is not null && kind is GatewayErrorKind.ConnectionTerminated or GatewayErrorKind.ProtocolError ? GatewayErrorKind.ResponseIncomplete : kind, Cause: e));
+        }
+        finally
+        {
+            attempts.EndTimer(timer);
+        }
+    }
+
+    private static HttpRequestMessage Write(CallAttempts attempts, Instance instance)
+    {
+        var request = attempts.Request;
+        var runner = attempts.Runner;
+        var isHttp2 = request.Service.Config.Protocol == Config.ServiceProtocol.Http2;
+        var message = new HttpRequestMessage(new HttpMethod(request.Method), new Uri(instance.Prefix + instance.BasePath + request.Target, AsItIs))
+        {
+            Version = isHttp2 ? HttpVersion.Version20 : HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        message.Headers.Host = request.Service.HostFor(instance) ?? runner.Exchange.Request.Host.Value;
+        foreach (var (name, values) in runner.FieldList)
+            message.Headers.TryAddWithoutValidation(name, values.ToArray());
+        foreach (var (name, value) in request.Headers ?? [])
+            message.Headers.TryAddWithoutValidation(name, value);
+        if (request.IfNoneMatch is { } tag)
+            message.Headers.TryAddWithoutValidation("If-None-Match", tag);
+        message.Headers.TryAddWithoutValidation("traceparent", runner.Exchange.Trace.ToTraceParent(attempts.Span));
+        if (request.Body is { } body)
+        {
+            message.Content = new ReadOnlyMemoryContent(body);
+            message.Content.Headers.TryAddWithoutValidation("Content-Type", request.ContentType);
+        }
+
+        return message;
+    }
+
+    private static CallAnswer ReadHead(HttpResponseMessage response)
+    {
+        var answer = new CallAnswer { Status = (int)response.StatusCode };
+        Take(response.Headers.NonValidated, answer);
+        Take(response.Content.Headers.NonValidated, answer);
+        return answer;
+    }
+
+    private static void Take(HttpHeadersNonValidated headers, CallAnswer answer)
+    {
+        foreach (var (name, values) in headers)
+        {
+            foreach (var value in values)
+                answer.Take(name, value);
+        }
+    }
+
+    private static async ValueTask<CallOutcome> ReadBodyAsync(CallRunner runner, Stream stream, CallAnswer answer, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var count = await stream.ReadAsync(answer.Body.Room(), cancellation).ConfigureAwait(false);
+            if (count == 0)
+                return answer;
+            answer.Body.Advance(count);
+            if (answer.Body.Length > runner.Plan.Limits.Call)
+                return TooLarge(answer, runner.Plan.Limits.Call);
+            if (!runner.TryCountBytes(count))
+                return TooLarge(answer, runner.Plan.Limits.Total);
+        }
+    }
+
+    private static CallOutcome TooLarge(CallAnswer answer, long limit)
+    {
+        answer.Body.Release();
+        return new GatewayError(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
+    }
+}

@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text;
+using System.Threading.Channels;
+using Lintel.Errors;
+using Lintel.Pipeline;
+
+namespace Lintel.Composition;
+
+/// <summary>An answer that is sent piece by piece, each call's part as soon as it is there: NDJSON, or server-sent events where the client asks for them.</summary>
+/// <remarks>
+/// A line is an object of one property: the call's name and its value. The last one is <c>_composition</c>, with what the header of that name says; before it comes <c>_errors</c> where something failed that the
+/// client should know of. What is joined into another call's list is sent with that list.
+/// </remarks>
+internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
+{
+    private readonly Channel<CallResult> _ended = Channel.CreateUnbounded<CallResult>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly bool _isEvents = exchange.Request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);
+    private readonly HashSet<int> _known = [];
+    private bool _hasBegun;
+
+    /// <summary>A call has ended.</summary>
+    public void Take(CallResult result) => _ended.Writer.TryWrite(result);
+
+    /// <summary>Runs the calls and sends their parts.</summary>
+    public async ValueTask<GatewayError?> RunAsync(CallRunner runner, Func<ValueTask<GatewayError?>> finish)
+    {
+        var running = runner.RunAsync();
+        try
+        {
+            for (var left = plan.Calls.Length; left > 0; left--)
+            {
+                var result = await _ended.Reader.ReadAsync().ConfigureAwait(false);
+                _known.Add(result.Call.Index);
+                if (result.State is not CallState.Canceled && runner.Decisive is null && !runner.HasClientLeft)
+                    await SendAsync(runner, Root(result.Call)).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
+        }
+
+        var error = await finish().ConfigureAwait(false) ?? (runner.Decisive is { } passing ? ComposeTarget.Describe(runner, passing, passing.Error!) : null);
+        if (error is not null && (!_hasBegun || runner.HasClientLeft))
+            return error;
+        await EndAsync(runner).ConfigureAwait(false);
+        exchange.IsErrorTold = error is not null;
+        return error;
+    }
+
+    /// <summary>The call whose value a call's answers end up in.</summary>
+    private PlannedCall Root(PlannedCall call)
+    {
+        while (call.FanOut?.Join is { } join)
+            call = plan.Calls[join.Into];
+        return call;
+    }
+
+    private async ValueTask SendAsync(CallRunner runner, PlannedCall call)
+    {
+        if (!Array.TrueForAll(plan.Calls, c => Root(c) != call || _known.Contains(c.Index)))
+            return; // what is joined into it is still to come
+        JsonMerge.Join(runner, j => Root(j) == call);
+        var text = new AnswerBody();
+        runner.Own(text);
+        runner.Results[call.Index].Part.WriteTo(text);
+        await SendAsync(call.Name, text.Memory).ConfigureAwait(false);
+    }
+
+    private async ValueTask EndAsync(CallRunner runner)
+    {
+        if (runner.Decisive is not null || plan.Answer.TellsErrors)
+        {
+            var errors = new ArrayBufferWriter<byte>();
+            JsonMerge.WriteErrors(runner, errors);
+            await SendAsync("_errors", errors.WrittenMemory).ConfigureAwait(false);
+        }
+
+        await SendAsync("_composition", Encoding.ASCII.GetBytes("\"" + CompositionField.Render(runner.Results) + "\"")).ConfigureAwait(false);
+    }
+
+    private async ValueTask SendAsync(string name, ReadOnlyMemory<byte> value)
+    {
+        var response = exchange.Response;
+        if (!_hasBegun)
+        {
+            _hasBegun = true;
+            response.ContentType = _isEvents ? "text/event-stream" : "application/x-ndjson";
+            response.Headers.CacheControl = "no-store";
+        }
+
+        var writer = response.BodyWriter;
+        Write(writer, _isEvents ? "event: " : "{\"");
+        Write(writer, name);
+        Write(writer, _isEvents ? "\ndata: " : "\":");
+        WriteLine(writer, value.Span);
+        Write(writer, _isEvents ? "\n\n" : "}\n");
+        await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false);
+    }
+
+    private void Write(PipeWriter writer, string text) => exchange.ResponseBytes += Encoding.ASCII.GetBytes(text, writer);
+
+    /// <summary>JSON's line breaks stand between tokens only: as spaces they mean the same, and the text stays on its line.</summary>
+    private void WriteLine(PipeWriter writer, ReadOnlySpan<byte> text)
+    {
+        var line = writer.GetSpan(text.Length)[..text.Length];
+        text.CopyTo(line);
+        line.Replace((byte)'\n', (byte)' ');
+        line.Replace((byte)'\r', (byte)' ');
+        writer.Advance(text.Length);
+        exchange.ResponseBytes += text.Length;
+    }
+}

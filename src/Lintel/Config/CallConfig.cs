@@ -1,0 +1,294 @@
+namespace Lintel.Config;
+
+/// <summary>One call of a composition.</summary>
+public sealed record CallConfig
+{
+    /// <summary>What is asked of which service. Placeholders may refer to the client's request, to other calls' answers (<c>{user.segmentId}</c>) and, with <see cref="ForEach"/>, to <c>{item}</c> or <c>{items}</c>.</summary>
+    public required CallRequestConfig Request { get; init; }
+
+    /// <summary>Whether the answer can do without this call. With <see cref="ForEach"/>: without any single item too. Default false: its failure is the answer's failure.</summary>
+    public bool Optional { get; init; }
+
+    /// <summary>How long the call may take, its retries included; 1 ms to 1 h. Default: what is left of the composition's deadline.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>What takes the place of the answer of an optional call that failed: the first that is there. Default: null.</summary>
+    public ValueList<FallbackConfig> Fallback { get; init; } = [];
+
+    /// <summary>Statuses of this call, 300 to 599, that become the composition's own answer, with the service's body.</summary>
+    public ValueList<int> Passthrough { get; init; } = [];
+
+    /// <summary>A JMESPath condition over other calls' answers; where it does not hold the call is skipped and its value is null.</summary>
+    public string? If { get; init; }
+
+    /// <summary>Calls that must have succeeded before, though nothing refers to them.</summary>
+    public ValueList<string> After { get; init; } = [];
+
+    /// <summary>A JMESPath expression that gives a list: one request for each different item, or for each <see cref="Batch"/> of them. The call's value is then the list of their answers.</summary>
+    public string? ForEach { get; init; }
+
+    /// <summary>How many items go into one request, as <c>{items}</c>; 1 to 1 000. Default: one request an item.</summary>
+    public int? Batch { get; init; }
+
+    /// <summary>Puts each answer into the element of another call's list that it belongs to.</summary>
+    public JoinConfig? Join { get; init; }
+
+    /// <summary>How many requests of <see cref="ForEach"/> run at once, 1 to 100. Default 8.</summary>
+    public int Concurrency { get; init; } = 8;
+
+    /// <summary>How many items <see cref="ForEach"/> may give, 1 to 10 000. Default 100; beyond it the call fails.</summary>
+    public int MaxItems { get; init; } = 100;
+
+    /// <summary>The request's body: <c>request</c> for the client's own, otherwise a JMESPath expression, or maps and lists of them; sent as JSON.</summary>
+    public ShapeConfig? Body { get; init; }
+
+    /// <summary>Headers that the request gets beside the forwarded ones; values may hold placeholders of the client's request.</summary>
+    public ValueMap<string> Headers { get; init; } = [];
+
+    /// <summary>What undoes this call when a later one fails.</summary>
+    public CompensationConfig? Compensate { get; init; }
+
+    /// <summary>A second request to another instance where the first is slow; safe methods only.</summary>
+    public HedgeConfig? Hedge { get; init; }
+
+    /// <summary>Whether clients that ask for the same at the same time share one request; safe methods only. Default false.</summary>
+    public bool Collapse { get; init; }
+
+    /// <summary>How the service's answer is read. Default: by its media type.</summary>
+    public AnswerFormat Format { get; init; }
+
+    /// <summary>The property of the default answer that the call's value becomes; <c>.</c> puts the properties of an object beside those of the other calls. Default: the call's name.</summary>
+    public string? As { get; init; }
+
+    internal static Grammar<CallConfig> Grammar { get; } = new ShortFormGrammar<CallConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out CallConfig value) =>
+        {
+            var read = CallRequestConfig.Grammar.TryRead(scalar, path, report, out var request);
+            value = read ? new CallConfig { Request = request } : null!;
+            return read;
+        },
+        CallRequestConfig.Form,
+        new RecordGrammar<CallConfig>(static f =>
+        {
+            var call = new CallConfig
+            {
+                Request = f.Require("request", CallRequestConfig.Grammar),
+                Optional = f.Get("optional", Scalars.Boolean, false),
+                Timeout = f.FindValue("timeout", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1))),
+                Fallback = f.List("fallback", FallbackConfig.Grammar, allowSingle: true),
+                Passthrough = f.List("passthrough", Scalars.Integer(300, 599), allowSingle: true),
+                If = f.Find("if", Scalars.Text),
+                After = f.List("after", ComposeConfig.CallName, allowSingle: true),
+                ForEach = f.Find("forEach", Scalars.Text),
+                Batch = f.FindValue("batch", Scalars.Integer(1, 1000)),
+                Join = f.Find("join", JoinConfig.Grammar),
+                Concurrency = f.Get("concurrency", Scalars.Integer(1, 100), 8),
+                MaxItems = f.Get("maxItems", Scalars.Integer(1, 10_000), 100),
+                Body = f.Find("body", ShapeConfig.Grammar),
+                Headers = f.Map("headers", HeaderGrammar.Value, HeaderGrammar.Name),
+                Compensate = f.Find("compensate", CompensationConfig.Grammar),
+                Hedge = f.Find("hedge", HedgeConfig.Grammar),
+                Collapse = f.Get("collapse", Scalars.Boolean, false),
+                Format = f.Get("format", Scalars.Choice([("auto", AnswerFormat.Auto), ("json", AnswerFormat.Json), ("ndjson", AnswerFormat.Ndjson), ("xml", AnswerFormat.Xml), ("text", AnswerFormat.Text)]), AnswerFormat.Auto),
+                As = f.Find("as", Scalars.Text),
+            };
+            CheckKeys(f, call);
+            return call;
+        }));
+
+    private static void CheckKeys(RecordFields f, CallConfig call)
+    {
+        if (!f.IsReading)
+            return;
+        foreach (var key in (string[])["batch", "join", "concurrency", "maxItems"])
+        {
+            if (f.Has(key) && !f.Has("forEach"))
+                f.Report("conflict", key, $"`{key}` belongs to `forEach`", "add `forEach`, or remove it");
+        }
+
+        if (f.Has("fallback") && !f.HasFailed("optional") && !call.Optional)
+            f.Report("conflict", "fallback", "a required call has no fallback: its failure is the answer's failure", "add `optional: true`");
+        if (f.Has("join") && f.Has("as"))
+            f.Report("conflict", "as", "a joined call's value stands in another call's list", "remove `as`; the property there is `join.as`");
+        if (call.Request is { IsSafe: false })
+        {
+            foreach (var key in (string[])["hedge", "collapse"])
+            {
+                if (f.Has(key))
+                    f.Report("conflict", key, $"`{key}` would repeat or share a request with effects", "use it with GET or HEAD only");
+            }
+
+            if (call.Fallback.Any(s => s.Stale))
+                f.Report("conflict", "fallback", "an old answer of a request with effects says nothing", "use `stale` with GET or HEAD only");
+        }
+        else if (call.Request is not null && f.Has("compensate"))
+        {
+            f.Report("conflict", "compensate", "a safe request leaves nothing to undo", "remove it");
+        }
+    }
+}
+
+/// <summary>How a service's answer is read.</summary>
+public enum AnswerFormat
+{
+    /// <summary>By its media type: JSON, NDJSON, XML, other text.</summary>
+    Auto,
+
+    /// <summary>JSON; an empty answer is null.</summary>
+    Json,
+
+    /// <summary>JSON values, each on a line of its own: a list.</summary>
+    Ndjson,
+
+    /// <summary>XML, as an object: elements are properties, repeated ones lists, attributes begin with <c>@</c>, text beside either is <c>#text</c>.</summary>
+    Xml,
+
+    /// <summary>Text, as a string.</summary>
+    Text,
+}
+
+/// <summary>What is asked of which service.</summary>
+public sealed record CallRequestConfig
+{
+    internal const string Form = "[METHOD] SERVICE/path/{parameter}?name={value}";
+
+    /// <summary>The method. Default GET.</summary>
+    public string Method { get; init; } = "GET";
+
+    /// <summary>The service's name.</summary>
+    public required string Service { get; init; }
+
+    /// <summary>Path and query, with placeholders.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>Whether asking changes nothing (RFC 9110 section 9.2.1).</summary>
+    internal bool IsSafe => Method is "GET" or "HEAD" or "OPTIONS";
+
+    internal static Grammar<CallRequestConfig> Grammar { get; } = new ScalarGrammar<CallRequestConfig>($"a request: {Form}", null, static (string text, out CallRequestConfig value) =>
+    {
+        value = null!;
+        var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (words.Length is not (1 or 2) || (words.Length == 2 && words[0] is not ("GET" or "HEAD" or "OPTIONS" or "POST" or "PUT" or "PATCH" or "DELETE")))
+            return false;
+        var address = words[^1];
+        var end = address.AsSpan().IndexOfAny('/', '?');
+        var service = end < 0 ? address : address[..end];
+        if (service.Length == 0 || service.AsSpan().ContainsAny(":{}"))
+            return false;
+        value = new CallRequestConfig { Method = words.Length == 2 ? words[0] : "GET", Service = service, Target = end < 0 ? "/" : address[end] == '?' ? "/" + address[end..] : address[end..] };
+        return true;
+    }, "write a service's name and a path, such as `users/users/{id}` or `POST orders/orders`; addresses belong under `services`");
+}
+
+/// <summary>What takes the place of the answer of an optional call that failed.</summary>
+public sealed record FallbackConfig
+{
+    /// <summary>The last good answer to the same request, where there was one and it may be stored.</summary>
+    public bool Stale { get; init; }
+
+    /// <summary>A value, as JSON text.</summary>
+    public string? Value { get; init; }
+
+    internal static Grammar<FallbackConfig> Grammar { get; } = new ShortFormGrammar<FallbackConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out FallbackConfig value) =>
+        {
+            value = new FallbackConfig { Stale = true };
+            if (scalar.Text == "stale")
+                return true;
+            report.Add("bad-value", scalar, path, $"`{scalar.Written}` is no fallback", "write `stale`, or `{ value: … }`");
+            return false;
+        },
+        "stale",
+        new RecordGrammar<FallbackConfig>(static f => new FallbackConfig { Value = f.Require("value", JsonGrammar.Any) }));
+}
+
+/// <summary>Puts each answer of a <c>forEach</c> into the element of a list that it belongs to.</summary>
+public sealed record JoinConfig
+{
+    /// <summary>The call whose value is the list.</summary>
+    public required string Into { get; init; }
+
+    /// <summary>Which belong together: <c>KEY = PARENTKEY</c>, a JMESPath expression over an answer and one over an element; a parent's key may be a list of keys.</summary>
+    public required string On { get; init; }
+
+    /// <summary>The property of the element.</summary>
+    public required string As { get; init; }
+
+    internal static Grammar<JoinConfig> Grammar { get; } = new RecordGrammar<JoinConfig>(static f => new JoinConfig
+    {
+        Into = f.Require("into", ComposeConfig.CallName),
+        On = f.Require("on", Scalars.Text),
+        As = f.Require("as", Scalars.Text),
+    });
+}
+
+/// <summary>What undoes a call when a later one fails.</summary>
+public sealed record CompensationConfig
+{
+    /// <summary>The request; it may refer to the answer that it undoes.</summary>
+    public required CallRequestConfig Request { get; init; }
+
+    /// <summary>Its body, as of a call.</summary>
+    public ShapeConfig? Body { get; init; }
+
+    /// <summary>How long it may take, 1 ms to 1 h. Default 10 s: the client waits for it.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    internal static Grammar<CompensationConfig> Grammar { get; } = new ShortFormGrammar<CompensationConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out CompensationConfig value) =>
+        {
+            var read = CallRequestConfig.Grammar.TryRead(scalar, path, report, out var request);
+            value = read ? new CompensationConfig { Request = request } : null!;
+            return read;
+        },
+        CallRequestConfig.Form,
+        new RecordGrammar<CompensationConfig>(static f => new CompensationConfig
+        {
+            Request = f.Require("request", CallRequestConfig.Grammar),
+            Body = f.Find("body", ShapeConfig.Grammar),
+            Timeout = f.Get("timeout", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1)), TimeSpan.FromSeconds(10)),
+        }));
+}
+
+/// <summary>A second request to another instance where the first is slow.</summary>
+public sealed record HedgeConfig
+{
+    /// <summary>When it is sent, 1 ms to 1 min. <see langword="null"/>: after the time in which 95 % of this call's answers came.</summary>
+    public TimeSpan? After { get; init; }
+
+    /// <summary>How many of the call's requests may be sent twice. Default 5 %.</summary>
+    public double Budget { get; init; } = 5;
+
+    private static Grammar<TimeSpan> Delay { get; } = Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+
+    internal static Grammar<HedgeConfig> Grammar { get; } = new ShortFormGrammar<HedgeConfig>(
+        static (ScalarNode scalar, KeyPath path, ConfigReport report, out HedgeConfig value) =>
+        {
+            var read = new DelayGrammar().TryRead(scalar, path, report, out var after);
+            value = new HedgeConfig { After = after.Fixed };
+            return read;
+        },
+        "p95, or a duration",
+        new RecordGrammar<HedgeConfig>(static f => new HedgeConfig
+        {
+            After = f.Get("after", new DelayGrammar(), default).Fixed,
+            Budget = f.Get("budget", Scalars.Percent, 5),
+        }));
+
+    private readonly record struct HedgeDelay(TimeSpan? Fixed);
+
+    private sealed class DelayGrammar : Grammar<HedgeDelay>
+    {
+        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out HedgeDelay value)
+        {
+            value = default;
+            if (node is ScalarNode { Text: "p95" })
+                return true;
+            var read = Delay.TryRead(node, path, report, out var after);
+            value = new HedgeDelay(after);
+            return read;
+        }
+
+        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => SchemaDefinitions.AnyOf(new System.Text.Json.Nodes.JsonObject { ["const"] = "p95" }, Delay.Describe(definitions));
+    }
+}

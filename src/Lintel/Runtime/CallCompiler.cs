@@ -1,0 +1,224 @@
+using System.Collections.Frozen;
+using System.Text;
+using Lintel.Composition;
+using Lintel.Config;
+using Lintel.Pipeline;
+using Lintel.Routing;
+
+namespace Lintel.Runtime;
+
+/// <summary>A call that compiled.</summary>
+internal sealed record CompiledCall(PlannedCall Call);
+
+/// <summary>Compiles one call of a composition after the other.</summary>
+internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services, ExpressionCompiler expressions, List<string> names, RouteParameters parameters, PathTraits allowed)
+{
+    /// <summary>For each call, what it waits for.</summary>
+    public Dictionary<string, HashSet<string>> Needs { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Headers of the client that requests are made of.</summary>
+    public HashSet<string> ClientHeaders { get; } = new(StringComparer.OrdinalIgnoreCase);
+
+    public CompiledCall? Compile(string name, CallConfig config, KeyPath path)
+    {
+        var needs = Needs[name] = new HashSet<string>(StringComparer.Ordinal);
+        var input = new ExpressionUse(name) { Needs = needs };
+        var perItem = new ExpressionUse(name, HasItems: config.ForEach is not null) { Needs = needs };
+        var condition = config.If is { } text ? expressions.Compile(text, path["if"], input) : null;
+        var items = config.ForEach is { } list ? expressions.Compile(list, path["forEach"], input) : null;
+        var request = CompileRequest(config.Request, config.Body, config.Headers, path, perItem);
+        var after = CompileAfter(name, config, path["after"], needs);
+        var join = config.Join is { } joined ? CompileJoin(name, joined, path["join"]) : null;
+        var compensation = config.Compensate is { } undo
+            ? CompileRequest(undo.Request, undo.Body, [], path["compensate"], new ExpressionUse(name, MaySeeItself: true) { Needs = [] })
+            : null;
+
+        var isComplete = request is not null && after is not null && (config.If is null) == (condition is null) && (config.ForEach is null) == (items is null)
+            && (config.Join is null) == (join is null) && (config.Compensate is null) == (compensation is null);
+        if (!isComplete)
+            return null;
+        if (config.Batch is null && config.ForEach is not null && !UsesItem(config))
+            problems.Add("bad-expression", path["request"], "every item would ask for the same", "refer to `{item}`, or set `batch` and refer to `{items}`");
+        return new CompiledCall(new PlannedCall
+        {
+            Index = names.IndexOf(name),
+            Name = name,
+            Config = config,
+            Request = request!,
+            Needs = [.. needs.Select(n => names.IndexOf(n)).Order()],
+            After = after!,
+            Condition = condition,
+            FanOut = items is null ? null : new FanOut(items, config.Batch ?? 0, config.Concurrency, config.MaxItems, join),
+            Passthrough = config.Passthrough.ToFrozenSet(),
+            FallbackValue = config.Fallback.FirstOrDefault(f => f.Value is not null)?.Value is { } value ? Encoding.UTF8.GetBytes(value) : null,
+            MayBeStale = config.Fallback.Any(f => f.Stale),
+            Compensation = compensation,
+            Hedging = config.Hedge is { } hedge ? new Hedging(hedge) : null,
+            Property = config.Join is null ? ExpressionCompiler.Lead(config.As ?? name, isFirst: false) : null,
+            IsSpread = config.As == ".",
+        });
+    }
+
+    private static bool UsesItem(CallConfig config) =>
+        config.Request.Target.Contains("{item", StringComparison.Ordinal) || UsesItem(config.Body);
+
+    private static bool UsesItem(ShapeConfig? shape) =>
+        shape?.Expression?.Contains("item", StringComparison.Ordinal) == true || (shape?.Members?.Values.Any(UsesItem) ?? false) || (shape?.Items?.Any(UsesItem) ?? false);
+
+    private PlannedRequest? CompileRequest(CallRequestConfig config, ShapeConfig? body, ValueMap<string> headers, KeyPath path, ExpressionUse use)
+    {
+        var service = services(config.Service, path["request"]);
+        var references = new CallReferences(expressions, names, path["request"], use);
+        var target = CompileTarget(config.Target, path["request"], references);
+        var fields = CompileHeaders(headers, path["headers"]);
+        var passesBody = body?.Expression == "request";
+        var shape = body is null || passesBody ? null : expressions.Compile(body, path["body"], use);
+        if (service is null || target is null || fields is null || (body is not null && !passesBody && shape is null))
+            return null;
+        if (body is not null && config.IsSafe)
+        {
+            problems.Add("conflict", path["body"], $"a {config.Method} request has no body", "use another method, or remove `body`");
+            return null;
+        }
+
+        return new PlannedRequest(service, config, target, [.. references.Slots], fields, shape) { PassesBody = passesBody };
+    }
+
+    private CallTarget? CompileTarget(string target, KeyPath path, CallReferences references)
+    {
+        var own = parameters.With(references);
+        var before = problems.Count;
+        var mark = IndexOutsideBraces(target, '?', 0);
+        var upstream = UpstreamPath.Parse(mark < 0 ? target : target[..mark], own, allowed, out var problem, out var hint);
+        if (upstream is null && problems.Count == before)
+            problems.Add("bad-template", path, problem!, hint);
+        Note(upstream?.Placeholders ?? []);
+
+        var query = new List<(string, Template)>();
+        var all = upstream is not null;
+        for (var at = mark + 1; mark >= 0 && at <= target.Length;)
+        {
+            var end = IndexOutsideBraces(target, '&', at);
+            var pair = target[at..(end < 0 ? target.Length : end)];
+            if (pair.Length > 0)
+                all &= AddPair(pair, own, path, query);
+            at = end < 0 ? target.Length + 1 : end + 1;
+        }
+
+        return all ? new CallTarget(upstream!, [.. query]) : null;
+    }
+
+    private bool AddPair(string pair, RouteParameters own, KeyPath path, List<(string, Template)> query)
+    {
+        var before = problems.Count;
+        var equals = IndexOutsideBraces(pair, '=', 0);
+        var name = equals < 0 ? pair : pair[..equals];
+        if (Template.Parse(equals < 0 ? "" : pair[(equals + 1)..], own, out var problem, out var hint) is not { } value)
+        {
+            if (problems.Count == before)
+                problems.Add("bad-template", path, problem!, hint);
+            return false;
+        }
+
+        if (name.Contains('{') || name.Contains('#'))
+        {
+            problems.Add("bad-template", path, $"the query's `{pair}` has a name that is not fixed", "placeholders stand in values: `name={value}`");
+            return false;
+        }
+
+        Note(value.Pieces.Where(p => p.Literal is null).Select(p => p.Placeholder));
+        query.Add((Uri.EscapeDataString(Uri.UnescapeDataString(name)), value.Unescaped()));
+        return true;
+    }
+
+    private (string, Template)[]? CompileHeaders(ValueMap<string> headers, KeyPath path)
+    {
+        var fields = new List<(string, Template)>();
+        foreach (var (name, text) in headers)
+        {
+            if (Template.Parse(text, parameters, out var problem, out var hint) is { } template)
+            {
+                Note(template.Pieces.Where(p => p.Literal is null).Select(p => p.Placeholder));
+                fields.Add((name, template));
+            }
+            else
+            {
+                problems.Add("bad-template", path[name], problem!, hint);
+            }
+        }
+
+        return fields.Count == headers.Count ? [.. fields] : null;
+    }
+
+    private int[]? CompileAfter(string name, CallConfig config, KeyPath path, HashSet<string> needs)
+    {
+        var all = true;
+        foreach (var other in config.After)
+        {
+            if (!names.Contains(other))
+                problems.Add("unknown-call", path, $"no call is named `{other}`", Suggestion.For(other, names));
+            else if (other == name)
+                problems.Add("cycle", path, $"the call `{name}` would wait for itself", "refer to other calls");
+            else
+                needs.Add(other);
+            all &= needs.Contains(other);
+        }
+
+        return all ? [.. config.After.Select(n => names.IndexOf(n))] : null;
+    }
+
+    private Join? CompileJoin(string name, JoinConfig config, KeyPath path)
+    {
+        var into = names.IndexOf(config.Into);
+        if (into < 0)
+            problems.Add("unknown-call", path["into"], $"no call is named `{config.Into}`", Suggestion.For(config.Into, names));
+        else if (config.Into == name)
+            problems.Add("cycle", path["into"], $"the call `{name}` cannot be joined into itself", "name the call whose list the answers belong to");
+        var (key, parentKey) = SplitKeys(config.On);
+        if (parentKey is null)
+        {
+            problems.Add("bad-value", path["on"], $"`{config.On}` does not say which belong together", "write `KEY = PARENTKEY`, such as `id = productId`: a property of the answer, and one of the element");
+            return null;
+        }
+
+        var compiledKey = expressions.Parse(key, path["on"]);
+        var compiledParent = expressions.Parse(parentKey, path["on"]);
+        return into < 0 || config.Into == name || compiledKey is null || compiledParent is null ? null : new Join(into, compiledKey, compiledParent, config.As);
+    }
+
+    /// <summary>At the one `=` that is no comparison.</summary>
+    private static (string Key, string? ParentKey) SplitKeys(string on)
+    {
+        for (var i = 1; i < on.Length - 1; i++)
+        {
+            if (on[i] == '=' && on[i + 1] != '=' && on[i - 1] is not ('=' or '!' or '<' or '>'))
+                return (on[..i].Trim(), on[(i + 1)..].Trim());
+        }
+
+        return (on, null);
+    }
+
+    private void Note(IEnumerable<Placeholder> placeholders)
+    {
+        foreach (var placeholder in placeholders)
+        {
+            if (placeholder.Source == PlaceholderSource.Header)
+                ClientHeaders.Add(placeholder.Name);
+            else if (placeholder.Source == PlaceholderSource.Cookie)
+                ClientHeaders.Add("Cookie");
+        }
+    }
+
+    private static int IndexOutsideBraces(string text, char sought, int from)
+    {
+        var depth = 0;
+        for (var i = from; i < text.Length; i++)
+        {
+            if (text[i] == sought && depth == 0)
+                return i;
+            depth += text[i] == '{' ? 1 : text[i] == '}' && depth > 0 ? -1 : 0;
+        }
+
+        return -1;
+    }
+}

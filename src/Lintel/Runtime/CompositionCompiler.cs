@@ -1,0 +1,203 @@
+using System.IO.Hashing;
+using System.Text;
+using Lintel.Composition;
+using Lintel.Config;
+using Lintel.JmesPath;
+using Lintel.Pipeline;
+using Lintel.Routing;
+using Lintel.Services;
+
+namespace Lintel.Runtime;
+
+/// <summary>Finds a service by name, or reports that there is none.</summary>
+internal delegate Service? ServiceFinder(string name, KeyPath path);
+
+/// <summary>Compiles a composition: references become a graph, expressions and templates programs. What cannot work is told here, not to clients.</summary>
+internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler conditions, ServiceFinder services)
+{
+    /// <summary>A composition of more is a program of its own; and each call costs every answer something.</summary>
+    private const int MaxCalls = 100;
+
+    /// <summary>Compiles.</summary>
+    /// <param name="route">The route's name.</param>
+    /// <param name="config">What was written.</param>
+    /// <param name="parameters">The route's parameters.</param>
+    /// <param name="allowed">Path spellings that it allows.</param>
+    /// <returns><see langword="null"/> where something is wrong; it is told then.</returns>
+    public CallPlan? Compile(string route, ComposeConfig config, RouteParameters parameters, PathTraits allowed)
+    {
+        var path = KeyPath.Root["routes"][route]["compose"];
+        var names = config.Calls.Keys.ToList();
+        if (names.Count > MaxCalls)
+            scope.Problems.Add("out-of-range", path["calls"], $"a composition has at most {MaxCalls} calls, and this one has {names.Count}");
+        foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
+            scope.Problems.Add("conflict", path["calls"][name], $"`{name}` is a parameter of the route's path too: `{{{name}}}` could mean either", "give the call another name");
+
+        var expressions = new ExpressionCompiler(scope.Problems, names);
+        var compiler = new CallCompiler(scope.Problems, services, expressions, names, parameters, allowed);
+        var calls = new List<CompiledCall>();
+        foreach (var (name, call) in config.Calls)
+        {
+            if (compiler.Compile(name, call, path["calls"][name]) is { } compiled)
+                calls.Add(compiled);
+        }
+
+        var answers = CompileAnswers(config, expressions, path);
+        var joins = OrderJoins(config, expressions, path["calls"]);
+        var valid = CallGraph.Check(compiler.Needs, scope.Problems, path["calls"]) & CheckPlaces(config, path);
+        if (!valid || joins is null || answers is not var (answer, variants) || calls.Count < names.Count)
+            return null;
+
+        var planned = Link(calls, config, expressions);
+        var deadline = config.Deadline ?? new TimeoutsConfig().Over(scope.Config.Defaults.Timeouts).Request;
+        return new CallPlan
+        {
+            Route = route,
+            Calls = planned,
+            Deadline = deadline,
+            Limits = config.Limits,
+            ForwardHeaders = [.. config.ForwardHeaders],
+            Scope = new Names([.. names, "request", "item", "items"]),
+            Answer = answer,
+            Variants = variants,
+            Opening = planned.FirstOrDefault(c => c.Property is not null)?.Property is { } first ? [(byte)'{', .. first.AsSpan(1)] : "{"u8.ToArray(),
+            Conflict = config.Conflict,
+            Streams = config.Stream,
+            Joins = [.. joins.Select(j => (planned[j], planned[j].FanOut!.Join!))],
+            ReadsBody = expressions.LooksIntoRequest || calls.Exists(c => c.Call.Request.PassesBody || c.Call.Compensation is { PassesBody: true }),
+            ParsesBody = expressions.LooksIntoRequest,
+            VaryBy = [.. compiler.ClientHeaders.Union(config.Variants.Keys.SelectMany(HeadersOf), StringComparer.OrdinalIgnoreCase).Order(StringComparer.Ordinal)],
+            Fingerprint = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(route + "\n" + Text(config))),
+        };
+    }
+
+    private (AnswerShape Answer, Variant[] Variants)? CompileAnswers(ComposeConfig config, ExpressionCompiler expressions, KeyPath path)
+    {
+        var use = new ExpressionUse(Owner: null, MaySeeAll: true);
+        var answer = CompileAnswer(config.Respond, config.Respond, null, expressions, path["respond"], use);
+        var variants = new List<Variant>();
+        foreach (var (client, variant) in config.Variants)
+        {
+            var recognised = conditions.OfClient(client, path["variants"][client]);
+            var shape = CompileAnswer(variant, config.Respond, client, expressions, path["variants"][client], use);
+            if (recognised is not null && shape is not null)
+                variants.Add(new Variant(recognised, shape));
+        }
+
+        return answer is null || variants.Count < config.Variants.Count ? null : (answer, [.. variants]);
+    }
+
+    private static AnswerShape? CompileAnswer(ComposedAnswerConfig config, ComposedAnswerConfig otherwise, string? client, ExpressionCompiler expressions, KeyPath path, ExpressionUse use)
+    {
+        var body = (config.Body ?? otherwise.Body) is { } shape ? expressions.Compile(shape, config.Body is null ? path.Parent.Parent["respond"]["body"] : path["body"], use) : null;
+        var headers = new List<(string, Expression)>();
+        var written = config.Headers.Count > 0 || client is null ? config.Headers : otherwise.Headers;
+        foreach (var (name, text) in written)
+        {
+            if (expressions.Compile(text, path["headers"][name], use) is { } expression)
+                headers.Add((name, expression));
+        }
+
+        if (((config.Body ?? otherwise.Body) is not null && body is null) || headers.Count < written.Count)
+            return null;
+        return new AnswerShape(client, body, [.. headers], config.Status ?? otherwise.Status ?? 200, config.Errors ?? otherwise.Errors ?? false);
+    }
+
+    /// <summary>What is joined into a list that is itself joined goes first.</summary>
+    private List<int>? OrderJoins(ComposeConfig config, ExpressionCompiler expressions, KeyPath path)
+    {
+        var names = config.Calls.Keys.ToList();
+        var into = config.Calls.Where(c => c.Value.Join is not null).ToDictionary(c => c.Key, c => c.Value.Join!.Into, StringComparer.Ordinal);
+        var valid = true;
+        foreach (var group in config.Calls.Where(c => c.Value.Join is not null).GroupBy(c => (c.Value.Join!.Into, c.Value.Join.As)).Where(g => g.Count() > 1))
+        {
+            valid = false;
+            scope.Problems.Add("conflict", path[group.Last().Key]["join"]["as"], $"the calls {string.Join(" and ", group.Select(c => $"`{c.Key}`"))} would write one place: `{group.Key.As}` in the elements of `{group.Key.Into}`", "give one of them another `as`");
+        }
+
+        foreach (var (name, target) in into)
+        {
+            expressions.LookedInto.Add(name);
+            expressions.LookedInto.Add(target);
+            valid &= names.Contains(target); // told with the call
+        }
+
+        var rings = into.ToDictionary(p => p.Key, p => new HashSet<string> { p.Value }, StringComparer.Ordinal);
+        if (!CallGraph.Check(rings, scope.Problems, path) || !valid)
+            return null;
+        return [.. into.Keys.OrderByDescending(Depth).Select(n => names.IndexOf(n))];
+
+        int Depth(string name) => into.TryGetValue(name, out var target) ? 1 + Depth(target) : 0;
+    }
+
+    /// <summary>Two calls that can write one place need a rule for it.</summary>
+    private bool CheckPlaces(ComposeConfig config, KeyPath path)
+    {
+        var isShaped = config.Respond.Body is not null && !config.Stream;
+        var writers = config.Calls.Where(c => c.Value.Join is null).Select(c => (Call: c.Key, Place: c.Value.As ?? c.Key)).ToList();
+        if (isShaped || config.Stream || config.Conflict is not null)
+            return true;
+        foreach (var (call, place) in writers)
+        {
+            var other = place == "." ? writers.Find(w => w.Call != call) : writers.Find(w => w.Call != call && w.Place == place);
+            if (other.Call is null)
+                continue;
+            var at = config.Calls[call].As is null ? path["calls"][other.Call]["as"] : path["calls"][call]["as"];
+            scope.Problems.Add("conflict", at, $"the calls `{call}` and `{other.Call}` can write one place of the answer", "set `conflict: first`, `last`, `deep` or `concat`, or give one of them another `as`");
+            return false;
+        }
+
+        return true;
+    }
+
+    private static PlannedCall[] Link(List<CompiledCall> calls, ComposeConfig config, ExpressionCompiler expressions)
+    {
+        var planned = calls.ConvertAll(c => c.Call).ToArray();
+        foreach (var call in planned)
+        {
+            call.NeededBy = [.. planned.Where(p => p.Needs.Contains(call.Index)).Select(p => p.Index)];
+            call.NeedsDocument = expressions.LookedInto.Contains(call.Name) || call.IsSpread || config.Conflict is not null;
+            call.MayRepeat = call.Request.Config.IsSafe && planned.Any(p => p != call && p.Request.Service == call.Request.Service && p.Request.Config.Method == call.Request.Config.Method);
+        }
+
+        return planned;
+    }
+
+    private IEnumerable<string> HeadersOf(string client)
+    {
+        if (!scope.Config.Clients.TryGetValue(client, out var config))
+            return [];
+        return [.. config.When.Headers.Keys, .. config.When.Cookies.Count > 0 ? (string[])["Cookie"] : []];
+    }
+
+    /// <summary>All that decides how parts become an answer, as text.</summary>
+    private static string Text(ComposeConfig config)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, call) in config.Calls)
+            text.Append(name).Append('|').Append(call.As).Append('|').Append(call.ForEach).Append('|').Append(call.Join).Append('|').Append(call.If).Append('\n');
+        foreach (var answer in config.Variants.Values.Prepend(config.Respond))
+        {
+            Append(answer.Body);
+            text.Append('|').Append(answer.Status).Append('|').Append(answer.Errors).Append('\n');
+        }
+
+        return text.Append(config.Conflict).ToString();
+
+        void Append(ShapeConfig? shape)
+        {
+            text.Append(shape?.Expression);
+            foreach (var (name, member) in shape?.Members ?? [])
+            {
+                text.Append('{').Append(name).Append(':');
+                Append(member);
+            }
+
+            foreach (var item in shape?.Items ?? [])
+            {
+                text.Append('[');
+                Append(item);
+            }
+        }
+    }
+}
