@@ -39,7 +39,7 @@ internal static class ArrayFunctions
             var text = Value.TextOf(subject);
             if (!arguments.Evaluation.TrySpendBytes(text.Length))
                 return false;
-            result = Value.String(StringFunctions.Reverse(text));
+            result = Value.String(CodePoints.Reverse(text));
             return true;
         }
 

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Lintel.JmesPath;
@@ -29,23 +28,6 @@ internal static class Comparison
         return a.Kind == JsonValueKind.Number ? Digits.Compare(a.NumberText, b.NumberText) : Value.TextOf(a).SequenceCompareTo(Value.TextOf(b));
     }
 
-    /// <summary>The number of code points in a text; bytes that are no UTF-8 count as the U+FFFD that they would be read as.</summary>
-    public static int Length(ReadOnlySpan<byte> text)
-    {
-        var count = 0;
-        while (!text.IsEmpty)
-        {
-            var ascii = text.IndexOfAnyInRange((byte)0x80, (byte)0xFF);
-            if (ascii < 0)
-                return count + text.Length;
-            count += ascii + 1;
-            Rune.DecodeFromUtf8(text[ascii..], out _, out var length);
-            text = text[(ascii + length)..];
-        }
-
-        return count;
-    }
-
     private static bool AreEqualTexts(in Value a, in Value b)
     {
         if (a.IsEscaped)
@@ -74,11 +56,12 @@ internal static class Comparison
 
         // Objects of one origin have one order: no search.
         var others = new Properties(b);
-        foreach (var property in new Properties(a))
+        var properties = new Properties(a);
+        while (properties.MoveNext())
         {
-            if (!others.MoveNext() || !property.Text.SequenceEqual(others.Text))
+            if (!others.MoveNext() || !properties.Text.SequenceEqual(others.Text))
                 return AreEqualMembers(a, b, ref evaluation);
-            if (!AreEqual(property.Value, others.Value, ref evaluation))
+            if (!AreEqual(properties.Value, others.Value, ref evaluation))
                 return false;
         }
 
@@ -104,8 +87,9 @@ internal static class Comparison
     private static Dictionary<Name, Value> TableOf(in Value value)
     {
         var table = Names.NewTable<Value>(value.Count);
-        foreach (var property in new Properties(value))
-            table[property.Name] = property.Value;
+        var properties = new Properties(value);
+        while (properties.MoveNext())
+            table[properties.Name] = properties.Value;
         return table;
     }
 }

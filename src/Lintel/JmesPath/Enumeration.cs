@@ -30,7 +30,7 @@ internal ref struct Elements
     public bool MoveNext() => _isMade ? _next++ < _made.Length : _raw.MoveNext();
 }
 
-/// <summary>Goes through the members of an object, wherever it lies.</summary>
+/// <summary>Goes through the members of an object, wherever it lies: what it tells is about the one that <see cref="MoveNext"/> came to.</summary>
 internal ref struct Properties
 {
     private readonly Members? _made;
@@ -44,10 +44,6 @@ internal ref struct Properties
         if (_made is null)
             _raw = value.Raw.EnumerateObject();
     }
-
-    public readonly Properties GetEnumerator() => this;
-
-    public readonly Properties Current => this;
 
     public readonly Value Value => _made is null ? new Value(_raw.Current.Value) : _made.Values[_next - 1];
 

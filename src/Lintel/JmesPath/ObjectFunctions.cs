@@ -7,11 +7,13 @@ internal static class ObjectFunctions
     {
         result = default;
         var collected = new Collected(Math.Min(arguments[0].Count, arguments.Evaluation.Remaining));
-        foreach (var property in new Properties(arguments[0]))
+        var properties = new Properties(arguments[0]);
+        while (properties.MoveNext())
         {
-            if (!arguments.Evaluation.TrySpendBytes(property.Text.Length))
+            var text = properties.Text;
+            if (!arguments.Evaluation.TrySpendBytes(text.Length))
                 return false;
-            collected.Add(Value.String(property.Text.ToArray()));
+            collected.Add(Value.String(text.ToArray()));
         }
 
         result = collected.ToValue();
@@ -24,8 +26,9 @@ internal static class ObjectFunctions
         if (!arguments.Evaluation.TrySpend(arguments[0].Count))
             return false;
         var collected = new Collected(arguments[0].Count);
-        foreach (var property in new Properties(arguments[0]))
-            collected.Add(property.Value);
+        var properties = new Properties(arguments[0]);
+        while (properties.MoveNext())
+            collected.Add(properties.Value);
         result = collected.ToValue();
         return true;
     }
@@ -45,18 +48,19 @@ internal static class ObjectFunctions
         var values = new List<Value>();
         for (var i = 0; i < arguments.Count; i++)
         {
-            foreach (var property in new Properties(arguments[i]))
+            var properties = new Properties(arguments[i]);
+            while (properties.MoveNext())
             {
-                var name = property.Name;
+                var name = properties.Name;
                 if (!arguments.Evaluation.TrySpendBytes(name.Json.Length))
                     return false;
                 if (places.TryAdd(name, names.Count))
                 {
                     names.Add(name);
-                    values.Add(property.Value);
+                    values.Add(properties.Value);
                 }
                 else
-                    values[places[name]] = property.Value;
+                    values[places[name]] = properties.Value;
             }
         }
 

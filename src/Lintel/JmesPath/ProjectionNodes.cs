@@ -61,9 +61,10 @@ internal sealed class ValueProjectionNode(Node left, Node right) : ProjectionNod
         if (source.Kind != JsonValueKind.Object)
             return true;
         var collected = new Collected(Math.Min(source.Count, evaluation.Remaining));
-        foreach (var property in new Properties(source))
+        var properties = new Properties(source);
+        while (properties.MoveNext())
         {
-            if (!TryCollect(property.Value, ref evaluation, ref collected))
+            if (!TryCollect(properties.Value, ref evaluation, ref collected))
                 return false;
         }
 

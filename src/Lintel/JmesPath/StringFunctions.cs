@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Frozen;
-using System.Text;
 using System.Text.Json;
 
 namespace Lintel.JmesPath;
@@ -15,20 +14,9 @@ internal static class StringFunctions
     {
         ref readonly var subject = ref arguments[0];
         ref readonly var sought = ref arguments[1];
-        var found = false;
-        if (subject.Kind == JsonValueKind.String)
-            found = sought.Kind == JsonValueKind.String && Value.TextOf(subject).IndexOf(Value.TextOf(sought)) >= 0;
-        else
-        {
-            var bare = sought.Unescaped();
-            foreach (var item in new Elements(subject))
-            {
-                found = Comparison.AreEqual(item, bare, ref arguments.Evaluation);
-                if (found || arguments.Evaluation.Problem is not null)
-                    break;
-            }
-        }
-
+        var found = subject.Kind == JsonValueKind.String
+            ? sought.Kind == JsonValueKind.String && ContainsText(subject, sought, ref arguments.Evaluation)
+            : ContainsItem(subject, sought.Unescaped(), ref arguments.Evaluation);
         result = Value.Boolean(found);
         return arguments.Evaluation.Problem is null;
     }
@@ -48,7 +36,17 @@ internal static class StringFunctions
     /// <summary>A string's code points, an array's elements, an object's members.</summary>
     public static bool Length(Arguments arguments, out Value result)
     {
-        result = Value.Number(arguments[0].Kind == JsonValueKind.String ? Comparison.Length(Value.TextOf(arguments[0])) : arguments[0].Count);
+        result = default;
+        if (arguments[0].Kind != JsonValueKind.String)
+            result = Value.Number(arguments[0].Count);
+        else
+        {
+            var text = Value.TextOf(arguments[0]);
+            if (!arguments.Evaluation.TrySpendBytes(text.Length))
+                return false;
+            result = Value.Number(CodePoints.Length(text));
+        }
+
         return true;
     }
 
@@ -96,19 +94,22 @@ internal static class StringFunctions
         return true;
     }
 
-    /// <summary>The code points from behind; bytes that are no UTF-8 become U+FFFD.</summary>
-    public static byte[] Reverse(ReadOnlySpan<byte> text)
+    private static bool ContainsText(in Value text, in Value part, ref Evaluation evaluation)
     {
-        var reversed = new byte[text.Length * 3];
-        var at = reversed.Length;
-        while (!text.IsEmpty)
+        var whole = Value.TextOf(text);
+        return evaluation.TrySpendBytes(whole.Length) && CodePoints.Contains(whole, Value.TextOf(part));
+    }
+
+    private static bool ContainsItem(in Value array, in Value sought, ref Evaluation evaluation)
+    {
+        foreach (var item in new Elements(array))
         {
-            Rune.DecodeFromUtf8(text, out var rune, out var length);
-            at -= rune.Utf8SequenceLength;
-            rune.EncodeToUtf8(reversed.AsSpan(at));
-            text = text[length..];
+            if (Comparison.AreEqual(item, sought, ref evaluation))
+                return true;
+            if (evaluation.Problem is not null)
+                return false;
         }
 
-        return reversed[at..];
+        return false;
     }
 }
