@@ -62,7 +62,7 @@ internal static class JoinedList
     {
         var names = new List<Name>(element.Count + 1);
         var values = new List<Value>(element.Count + 1);
-        foreach (var property in new Properties(element))
+        for (var property = new Properties(element); property.MoveNext();)
         {
             if (property.Text.SequenceEqual(name.Utf8))
                 continue;

@@ -25,7 +25,7 @@ internal static class MergedObject
             // Null, for an optional call that failed or was skipped, has no properties to give.
             if (value.Kind != JsonValueKind.Object)
                 continue;
-            foreach (var property in new Properties(value))
+            for (var property = new Properties(value); property.MoveNext();)
                 merged.Put(property.Name, property.Value, rule);
         }
 
@@ -56,9 +56,9 @@ internal static class MergedObject
         if (first.Kind != JsonValueKind.Object || second.Kind != JsonValueKind.Object)
             return second;
         var merged = new Entries();
-        foreach (var property in new Properties(first))
+        for (var property = new Properties(first); property.MoveNext();)
             merged.Put(property.Name, property.Value, ConflictRule.Last);
-        foreach (var property in new Properties(second))
+        for (var property = new Properties(second); property.MoveNext();)
             merged.Put(property.Name, property.Value, rule);
         return merged.ToValue();
     }
