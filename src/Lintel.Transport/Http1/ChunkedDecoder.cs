@@ -1,11 +1,24 @@
+using System.Collections.Frozen;
+using System.Runtime.InteropServices;
+using System.Text;
+
 namespace Lintel.Transport.Http1;
 
 /// <summary>Takes the chunks of a body apart (RFC 9112 section 7.1), a piece at a time, and keeps its trailers.</summary>
-/// <remarks>Strict: a size is hexadecimal digits alone, lines end with CRLF, extensions are visible characters. Extensions mean nothing here and are passed over.</remarks>
+/// <remarks>
+/// Strict: a size is hexadecimal digits alone, lines end with CRLF, extensions begin with a semicolon and are visible characters. Extensions mean nothing here and are passed
+/// over; so are trailers that would have a meaning for the message itself.
+/// </remarks>
 internal sealed class ChunkedDecoder
 {
-    /// <summary>Extensions of one chunk; nobody sends any, and a stream of them is an attack (CVE-2023-39326 in Go).</summary>
+    /// <summary>Digits, and extensions, of one chunk; nobody sends so many, and a stream of them is an attack (CVE-2023-39326 in Go).</summary>
     private const int MaxExtension = 4096;
+
+    /// <summary>RFC 9110 section 6.5.1: framing, routing, modifiers, authentication, and what says how to take the content. Whoever merges trailers into the head would believe them.</summary>
+    private static readonly FrozenSet<string> NeverTrailers = FrozenSet.Create(
+        StringComparer.OrdinalIgnoreCase,
+        "Age", "Authorization", "Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Date", "Expect", "Expires", "Host", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range",
+        "If-Unmodified-Since", "Location", "Max-Forwards", "Pragma", "Proxy-Authenticate", "Proxy-Authorization", "Range", "Retry-After", "Set-Cookie", "TE", "Trailer", "Transfer-Encoding", "Vary", "Warning", "WWW-Authenticate");
 
     private readonly List<ResponseField> _trailers = [];
     private readonly List<byte> _line = [];
@@ -18,6 +31,7 @@ internal sealed class ChunkedDecoder
     private enum Stage
     {
         Size,
+        Space,
         Extension,
         SizeEnd,
         Data,
@@ -87,6 +101,13 @@ internal sealed class ChunkedDecoder
             case Stage.Size:
                 TakeSize(b);
                 break;
+            case Stage.Space:
+                // RFC 9112 section 7.1.1: blanks may stand before the semicolon, and nothing else.
+                if (b is (byte)'\r' or (byte)';')
+                    _stage = b == '\r' ? Stage.SizeEnd : Stage.Extension;
+                else if (b is not ((byte)' ' or (byte)'\t') || ++_taken > MaxExtension)
+                    throw ResponseHead.Malformed("something follows a chunk's size");
+                break;
             case Stage.Extension:
                 if (b == '\r')
                     _stage = Stage.SizeEnd;
@@ -118,7 +139,7 @@ internal sealed class ChunkedDecoder
         if (char.IsAsciiHexDigit((char)b))
         {
             // Sixty bits: no carry into the sign, and more than anybody will ever send.
-            if (_left >> 56 != 0)
+            if (_left >> 56 != 0 || ++_taken > MaxExtension)
                 throw ResponseHead.Malformed("a chunk's size is too large");
             _left = (_left << 4) | (uint)HexValue(b);
             _hasDigits = true;
@@ -128,7 +149,12 @@ internal sealed class ChunkedDecoder
         if (!_hasDigits || b is not ((byte)'\r' or (byte)';' or (byte)' ' or (byte)'\t'))
             throw ResponseHead.Malformed("a chunk's size is not a hexadecimal number");
         _taken = 0;
-        _stage = b == '\r' ? Stage.SizeEnd : Stage.Extension;
+        _stage = b switch
+        {
+            (byte)'\r' => Stage.SizeEnd,
+            (byte)';' => Stage.Extension,
+            _ => Stage.Space,
+        };
     }
 
     private void TakeTrailer(byte b)
@@ -141,7 +167,7 @@ internal sealed class ChunkedDecoder
             return;
         }
 
-        var line = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_line);
+        var line = CollectionsMarshal.AsSpan(_line);
         if (line.IsEmpty || line[^1] != '\r')
             throw ResponseHead.Malformed("a trailer ends without a carriage return");
         if (line.Length == 1)
@@ -151,7 +177,9 @@ internal sealed class ChunkedDecoder
         }
 
         ResponseHead.Split(line[..^1], out var name, out var value);
-        _trailers.Add(new ResponseField(System.Text.Encoding.ASCII.GetString(name), System.Text.Encoding.Latin1.GetString(value)));
+        var text = Encoding.ASCII.GetString(name);
+        if (!NeverTrailers.Contains(text))
+            _trailers.Add(new ResponseField(text, Encoding.Latin1.GetString(value)));
         _line.Clear();
     }
 

@@ -298,7 +298,7 @@ public sealed class Http1Connection
     public void Release()
     {
         EventLoop.Stop(_limit);
-        var isClean = _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && _in.IsEmpty && _out.IsEmpty;
+        var isClean = _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && Head.Status != 101 && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && _in.IsEmpty && _out.IsEmpty;
         _in.Release();
         _out.Release();
         Shard.Return(this, isClean);
@@ -317,6 +317,8 @@ public sealed class Http1Connection
         {
             while (_in.NextLine(out var line))
             {
+                if (_in.Scanned > _options.MaxHead)
+                    throw TooLarge();
                 if (!Head.Take(line))
                     continue;
                 _in.TakeScanned();
@@ -328,10 +330,10 @@ public sealed class Http1Connection
             throw Failed(e);
         }
 
-        if (_in.Unread.Length > _options.MaxHead)
-            throw Failed(new Http1Exception(Http1Failure.HeadTooLarge, $"The answer's head is larger than {_options.MaxHead} bytes."));
-        return false;
+        return _in.Unread.Length <= _options.MaxHead ? false : throw Failed(TooLarge());
     }
+
+    private Http1Exception TooLarge() => new(Http1Failure.HeadTooLarge, $"The answer's head is larger than {_options.MaxHead} bytes.");
 
     private int ReadPlain(Span<byte> buffer)
     {

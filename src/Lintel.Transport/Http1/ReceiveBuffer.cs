@@ -20,6 +20,9 @@ internal sealed class ReceiveBuffer
 
     public ReadOnlySpan<byte> Unread => _bytes.AsSpan(_start, _end - _start);
 
+    /// <summary>Bytes in the lines since <see cref="StartScan"/>.</summary>
+    public int Scanned => _scanned - _start;
+
     /// <summary>Lines are looked for from here on.</summary>
     public void StartScan() => _scanned = _start;
 

@@ -35,6 +35,8 @@ public sealed class ResponseHead
     private static readonly SearchValues<byte> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
     private static readonly SearchValues<byte> Control = SearchValues.Create([.. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b), 0x7f]);
 
+    private const int MostLinesKept = 128;
+
     private Line[] _lines = new Line[16];
     private bool _hasTransferEncoding;
     private bool _hasStatus;
@@ -64,6 +66,9 @@ public sealed class ResponseHead
 
     internal void Clear()
     {
+        // One head of thousands of fields is not worth keeping for the connection's life.
+        if (_lines.Length > MostLinesKept)
+            _lines = new Line[16];
         Count = 0;
         Status = 0;
         ContentLength = -1;
@@ -129,8 +134,8 @@ public sealed class ResponseHead
 
     private void TakeStatusLine(ReadOnlySpan<byte> line)
     {
-        // HTTP/1.1 200 OK; the reason may be missing, and the space before it.
-        if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || line[7] is not ((byte)'1' or (byte)'0') || line[8] != ' ' || (line.Length > 12 && line[12] != ' ') || line[12..].ContainsAny(Control))
+        // HTTP/1.1 200 OK; the reason may be missing, and the space before it. A later HTTP/1.x is read as 1.1 (RFC 9110 section 6.2).
+        if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || !char.IsAsciiDigit((char)line[7]) || line[8] != ' ' || (line.Length > 12 && line[12] != ' ') || line[12..].ContainsAny(Control))
             throw Malformed("its first line is no status line of HTTP/1.1");
         IsHttp10 = line[7] == '0';
         var digits = line.Slice(9, 3);

@@ -66,6 +66,39 @@ public sealed class Http1ConnectionTests : IDisposable
         (await serving).Dispose();
     }
 
+    /// <summary>Whether a head is too large must not depend on how it arrives.</summary>
+    [Theory]
+    [InlineData(4096, 1)]
+    [InlineData(4097, 1)]
+    [InlineData(4096, 100_000)]
+    [InlineData(4097, 100_000)]
+    public async Task Head_OfExactlyTheLimit_IsTheLargestTaken(int size, int step)
+    {
+        const string Before = "HTTP/1.1 204 No Content\r\nX: ";
+        var serving = ServeAsync(Before + new string('x', size - Before.Length - 4) + "\r\n\r\n", step, staysOpen: true);
+        using var pool = Pool(new Http1Options { MaxHead = 4096 });
+        var connection = await pool.RentAsync(_loops.Loops[0], isFresh: false, CancellationToken.None);
+        Assert.Equal(size <= 4096 ? "204 " : "HeadTooLarge", await ExchangeAsync(connection));
+        connection.Release();
+        (await serving).Dispose();
+    }
+
+    /// <summary>A server that switches protocols unasked does not speak HTTP any more.</summary>
+    [Fact]
+    public async Task Connection_AfterSwitchingProtocols_IsNotKept()
+    {
+        var serving = ServeAsync("HTTP/1.1 101 Switching Protocols\r\n\r\n", 4096, staysOpen: true);
+        using var pool = Pool(new Http1Options());
+        var connection = await pool.RentAsync(_loops.Loops[0], isFresh: false, CancellationToken.None);
+        connection.Begin("GET", "", "/");
+        connection.EndHead();
+        await connection.FlushAsync();
+        await connection.ReadHeadAsync();
+        connection.Release();
+        Assert.Equal(0, pool.Open);
+        (await serving).Dispose();
+    }
+
     [Fact]
     public async Task Limit_ThatIsOver_EndsTheExchange()
     {

@@ -10,6 +10,7 @@ public sealed class ResponseHeadTests
     [InlineData("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", BodyEnd.None, true)]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", BodyEnd.LastChunk, true)]
     [InlineData("HTTP/1.1 200 OK\r\nA: b\r\n\r\n", BodyEnd.Connection, true)]
+    [InlineData("HTTP/1.2 200 OK\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, true)]
     [InlineData("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, false)]
     [InlineData("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, true)]
     [InlineData("HTTP/1.1 200 OK\r\nConnection: x, close\r\nContent-Length: 5\r\n\r\n", BodyEnd.Length, false)]

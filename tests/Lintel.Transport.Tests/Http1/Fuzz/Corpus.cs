@@ -1,0 +1,42 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+
+namespace Lintel.Transport.Tests.Http1.Fuzz;
+
+/// <summary>Answers that are worth keeping: for each way through the reader the shortest that has been found. In the file, a line that says which way, and the answer.</summary>
+internal sealed class Corpus
+{
+    /// <summary>What is long is long for one reason, and there are tests for that.</summary>
+    private const int Longest = 400;
+
+    private readonly ConcurrentDictionary<string, Answer> _answers = new(StringComparer.Ordinal);
+
+    public IReadOnlyList<(string Kind, Answer Answer)> Entries => [.. _answers.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => (a.Key, a.Value))];
+
+    /// <summary>The one in the repository.</summary>
+    public static Corpus Read([CallerFilePath] string here = "")
+    {
+        var corpus = new Corpus();
+        string? kind = null;
+        foreach (var line in File.ReadLines(Path.Combine(Path.GetDirectoryName(here)!, "answers.txt")))
+        {
+            if (line.StartsWith('#'))
+                kind = line[2..];
+            else
+                corpus._answers[kind!] = Answer.Parse(line);
+        }
+
+        return corpus;
+    }
+
+    /// <summary>The kind under which an answer is kept.</summary>
+    public static string KindOf(Reading reading, string opinion) => $"{reading.Kind}; {opinion}";
+
+    public void Offer(string kind, Answer answer)
+    {
+        if (answer.Bytes.Length <= Longest)
+            _answers.AddOrUpdate(kind, static (_, a) => a, static (_, kept, a) => a.Bytes.Length < kept.Bytes.Length ? a : kept, answer with { Cuts = [] });
+    }
+
+    public void Save(string path) => File.WriteAllLines(path, Entries.SelectMany(e => new[] { "# " + e.Kind, e.Answer.ToString() }));
+}
