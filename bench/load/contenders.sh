@@ -3,7 +3,7 @@
 # The contenders: one function each, start_<kind> NAME PORT [VARIANT]. It writes its configuration below $work and calls launch.
 # A contender is named kind or kind-variant: "lintel", "lintel-log", "lintel-1000" (routes), "lintel-tls", "nginx-tls".
 
-# start NAME: on a free port, until it answers as it should; then warm.
+# start NAME: on a free port, until it answers as it should.
 start() {
   local name=$1 variant=${1#"${1%%-*}"}
   [[ $name != upstream* ]] && declare -F "start_${name%%-*}" >/dev/null || die "no such contender: $name"
@@ -23,7 +23,7 @@ start_yarp() {
     --port "$port" --upstream "http://127.0.0.1:$upstream_port" --routes "$variant" "${more[@]}"
 }
 
-# The variants: log (access log to a file), tls, compose, or the number of routes.
+# The variants: log (access log to a file), tls, compose, one and two (cores), or the number of routes.
 start_lintel() {
   local name=$1 port=$2
   lintel_conf "$@"
@@ -40,8 +40,8 @@ lintel_conf() {
       certificate
       listener="{ address: \"https://127.0.0.1:$port\", protocols: [http1, http2], certificates: [{ path: $work/tls.pem, keyPath: $work/tls.key }] }"
       ;;
-    compose) ;;
-    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, tls or compose" ;;
+    compose | one | two) ;;
+    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, tls, compose, one or two" ;;
     *) routes=$variant ;;
   esac
   free_port
@@ -72,9 +72,9 @@ END
   } >"$work/$name/config.yaml"
 }
 
-# The variants: tls (TLS 1.3, HTTP/2); large (buffers for large bodies instead of the defaults); the number of workers.
+# The variants: tls (TLS 1.3, HTTP/2); large (buffers for large bodies instead of the defaults); one and two (workers).
 start_nginx() {
-  local name=$1 port=$2 variant=${3:-1} listen=$2 workers=1 more=
+  local name=$1 port=$2 variant=${3:-one} listen=$2 workers=1 more=
   case $variant in
     tls)
       certificate
@@ -82,8 +82,9 @@ start_nginx() {
       more="ssl_certificate $work/tls.pem; ssl_certificate_key $work/tls.key; ssl_protocols TLSv1.3;"
       ;;
     large) more="proxy_buffer_size 64k; proxy_buffers 16 64k; proxy_busy_buffers_size 256k;" ;;
-    *[!0-9]*) die "$name: the part after the dash is the number of workers, tls or large" ;;
-    *) workers=$variant ;;
+    one) ;;
+    two) workers=2 ;;
+    *) die "$name: the part after the dash is tls, large, one or two" ;;
   esac
   # proxy_max_temp_file_size 0: a client that reads slowly must not make it write to disk, which none of the others does.
   nginx_conf "$name" "$workers" <<END

@@ -46,4 +46,13 @@ generate_h2load() {
   got_rate=$(awk -v n="$got_requests" -v s="$2" 'BEGIN { print n / s }') got_p50='' got_p99=''
 }
 
+# pace NAME RATE SECONDS CONNECTIONS: a constant rate, latencies from when requests were due; the report has a line for each second and the total.
+pace() {
+  build bench/clients/LoadClients.csproj
+  run "$work/report" taskset -c "$load_cores" dotnet "$repo/artifacts/bin/LoadClients/release/LoadClients.dll" pace "${port[$1]}" "$path" "$2" "$3" "$4" 2
+}
+
+# paced FIELD: of the total of the last report: 2 requests, 3 failed, 4 p50, 5 p90, 6 p99, 7 p99.9, 8 the longest (milliseconds).
+paced() { awk -F'\t' -v field="$1" '$1 == "total" { print $field }' "$work/report"; }
+
 load() { "generate_$generator" "$@"; }

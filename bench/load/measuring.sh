@@ -75,6 +75,13 @@ measure() {
   say "round $2 of $rounds: $name $(awk -F'\t' -v unit="$unit" 'END { printf "%.1f µs/%s, %d/s", $4 + $5, unit, $6 }' "$work/$rounds_file")"
 }
 
+# begin_rounds WORKLOAD [COLUMNS]: the file of its rounds, with its columns as a comment.
+begin_rounds() {
+  rounds_file=$1.tsv
+  echo "# ${2:-contender round requests user_µs sys_µs rate p50_ms p99_ms rss_MiB load_core_idle_% gateway_core_idle_% load_core_others_% gateway_core_others_%}" |
+    tr ' ' '\t' | sed 's/\t/ /' >"$work/$rounds_file"
+}
+
 # choose CONTENDER...: sets contenders, to CONTENDERS where that is given.
 choose() { if [[ -n ${CONTENDERS:-} ]]; then read -r -a contenders <<<"$CONTENDERS"; else contenders=("$@"); fi; }
 
@@ -87,7 +94,7 @@ warm() {
 # compare WORKLOAD: starts and warms the contenders, measures them interleaved, and writes the workload's table.
 compare() {
   local name round
-  rounds_file=$1.tsv
+  begin_rounds "$1"
   for name in "${contenders[@]}"; do
     start "$name"
     warm "$name"

@@ -66,7 +66,7 @@ Every round:
 END
   for file in "$work"/*.tsv; do
     [[ ${file##*/} != targets.tsv ]] || continue
-    printf '```tsv\n%s: contender\tround\trequests\tuser µs\tsys µs\treq/s\tp50 ms\tp99 ms\tRSS MiB\tload core idle %%\tgateway core idle %%\tload core others %%\tgateway core others %%\n' "$(basename "$file" .tsv)"
+    printf '```tsv\n# %s\n' "$(basename "$file" .tsv)"
     cat "$file"
     echo '```'
   done

@@ -4,7 +4,7 @@
 
 BEGIN { FS = "\t" }
 
-{
+!/^#/ {
   if (!($1 in rounds)) order[++contenders] = $1
   n = ++rounds[$1]
   cpu[$1, n] = $4 + $5
