@@ -23,7 +23,7 @@ start_yarp() {
     --port "$port" --upstream "http://127.0.0.1:$upstream_port" --routes "$variant" "${more[@]}"
 }
 
-# The variants: log (access log to a file), tls, compose, one and two (cores), or the number of routes.
+# The variants: log (access log to a file), tls, compose, one and two (cores), many (connections beyond the default limit), or the number of routes.
 start_lintel() {
   local name=$1 port=$2
   lintel_conf "$@"
@@ -40,8 +40,9 @@ lintel_conf() {
       certificate
       listener="{ address: \"https://127.0.0.1:$port\", protocols: [http1, http2], certificates: [{ path: $work/tls.pem, keyPath: $work/tls.key }] }"
       ;;
+    many) listener="{ address: $listener, limits: { connections: 1000000 } }" ;;
     compose | one | two) ;;
-    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, tls, compose, one or two" ;;
+    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, tls, compose, many, one or two" ;;
     *) routes=$variant ;;
   esac
   free_port

@@ -8,7 +8,7 @@ workload_idle() {
   [[ $limit == unlimited ]] || ((limit >= count + 1000)) || die "$count connections need $((count + 1000)) descriptors a process; the hard limit is $limit"
   ulimit -Sn "$limit"
   build bench/clients/LoadClients.csproj
-  choose lintel nginx yarp
+  choose lintel-many nginx yarp
   begin_rounds idle "contender connections pss_before_KiB pss_opened_KiB pss_settled_KiB pss_closed_KiB rss_before_KiB rss_settled_KiB"
   for name in "${contenders[@]}"; do hold "$name" "$count"; done
   section "Idle connections" < <(
@@ -18,7 +18,7 @@ workload_idle() {
     echo
     echo "$count connections, one GET on each, all kept open. Before \"before\" and before \"settled\" 4 other connections bring load for $settle_seconds s, so that the collector has run in both. The kernel's own memory for sockets is not in these figures. nginx has its table of connections from its start."
   )
-  target "$count idle connections" "KiB of memory each" "$(awk -F'\t' '$1 == "lintel" { printf "%.1f", ($5 - $3) / $2 }' "$work/$rounds_file")" "<=" 10
+  target "$count idle connections" "KiB of memory each" "$(awk -F'\t' '$1 == "lintel-many" { printf "%.1f", ($5 - $3) / $2 }' "$work/$rounds_file")" "<=" 10
 }
 
 readonly settle_seconds=6

@@ -18,10 +18,9 @@ workload_reload() {
   for ((i = 1; i <= rounds; i++)); do
     sleep 5 &
     wait $!
-    # A route more each time, and the file exchanged whole, as deployments do it.
+    # A route more each time, and the file exchanged whole, as deployments do it. Lintel watches it.
     { cat "$work/$name/config.yaml"; echo "  extra-$i: { match: \"GET /extra-$i\", forward: users }"; } >"$work/$name/next.yaml"
     mv "$work/$name/next.yaml" "$work/$name/config.yaml"
-    kill -HUP "${pid[$name]}"
   done
   wait "$generator_pid" || true # failures are counted, not fatal: they are what is asked
   [[ -n $(paced 2) ]] || die "no report of the load: $(cat "$work/report")"
