@@ -56,6 +56,7 @@ lintel_conf() {
     echo "routes:"
     echo "  users: { match: \"GET /api/users/{id}\", forward: users }"
     echo "  files: { match: \"GET /files/{name}\", forward: users }"
+    echo "  sink: { match: \"POST /sink\", forward: users }"
     echo "  trace: { match: \"GET /trace\", forward: users }"
     [[ $variant != compose ]] || cat <<'END'
   dashboard:
@@ -102,6 +103,7 @@ start_nginx() {
         proxy_http_version 1.1;
         proxy_set_header Connection "";
         proxy_max_temp_file_size 0;
+        proxy_request_buffering off; # as Lintel: a body goes on while it comes
       }
     }
 END
@@ -159,6 +161,7 @@ start_upstream() {
       location = /api/orders/42 { return 200 '$orders'; }
       location = /api/segments/42 { return 200 '$segment'; }
       location = /trace { return 200 '\$http_traceparent'; }
+      location = /sink { client_max_body_size 2m; proxy_pass http://127.0.0.1:$upstream_port/api/users/42; proxy_method GET; proxy_set_body ""; }
       location /files/ { root $work/$1; sendfile on; tcp_nopush on; default_type application/octet-stream; }
     }
 END

@@ -6,7 +6,7 @@ using Lintel.TestKit;
 namespace Lintel.Soak;
 
 /// <summary>Every kind of client, each a loop that notes how its requests end.</summary>
-internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, CancellationToken stop)
+internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, CancellationToken stop) : IDisposable
 {
     private readonly HttpClient _http = Create(plain, new Version(1, 1));
     private readonly HttpClient _h2c = Create(h2c, new Version(2, 0));
@@ -31,7 +31,19 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         Loop(() => AbortAsync(_h2c)),
         Loop(WebSocketAsync),
         Loop(HostileAsync),
-        Loop(LeaveAsync));
+        Loop(LeaveAsync),
+        Loop(AbortAnywhereAsync),
+        Loop(AbortAnywhereAsync),
+        HammerAsync());
+
+    public void Dispose()
+    {
+        foreach (var http in (HttpClient[])[_http, _h2c, _secure])
+            http.Dispose();
+    }
+
+    /// <summary>As much as the machine takes, beside all the others.</summary>
+    private Task HammerAsync() => Task.WhenAll(Enumerable.Range(0, 8).Select(i => Loop(() => i % 4 == 3 ? EchoAsync(_http, 2048) : GetAsync(_http, "/s/ok"), pauses: false)));
 
     private static HttpClient Create(Uri address, Version version) => new(new SocketsHttpHandler
     {
@@ -47,7 +59,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
 
-    private async Task Loop(Func<Task> once)
+    private async Task Loop(Func<Task> once, bool pauses = true)
     {
         while (!stop.IsCancellationRequested)
         {
@@ -60,7 +72,8 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
                 Surprises.Add($"{once.Method.Name}: {e.GetType().Name} {e.Message} {e.InnerException?.Message}");
             }
 
-            await Task.Delay(Random.Shared.Next(1, 10), CancellationToken.None);
+            if (pauses)
+                await Task.Delay(Random.Shared.Next(1, 10), CancellationToken.None);
         }
     }
 
@@ -79,9 +92,9 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         ledger.Add((int)response.StatusCode, error);
     }
 
-    private async Task EchoAsync(HttpClient http)
+    private async Task EchoAsync(HttpClient http, int longest = 256 * 1024)
     {
-        var body = RandomNumberGenerator.GetBytes(Random.Shared.Next(256 * 1024));
+        var body = RandomNumberGenerator.GetBytes(Random.Shared.Next(longest));
         using var response = await http.PostAsync("/s/echo", new ByteArrayContent(body), CancellationToken.None);
         var answer = await response.Content.ReadAsByteArrayAsync(CancellationToken.None);
         ledger.Add((int)response.StatusCode, null);
@@ -149,6 +162,24 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         await raw.SendAsync("POST /s/ok HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
         var response = await raw.ReadResponseAsync();
         ledger.Add(response.Status, "bad-framing");
+    }
+
+    /// <summary>Resets the connection at any moment: in the middle of the head, of the body, before, within or after the answer. Nobody can say how the gateway will have seen it.</summary>
+    private async Task AbortAnywhereAsync()
+    {
+        using var raw = await RawClient.ConnectAsync(plain);
+        raw.Socket.LingerState = new(true, 0);
+        var request = $"POST {Ledger.Uncertain}echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2000\r\n\r\n{new string('x', 2000)}";
+        try
+        {
+            await raw.SendAsync(request[..Random.Shared.Next(1, request.Length + 1)]);
+        }
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
+        {
+            return; // a part that was no request, and was refused before all of it was sent
+        }
+
+        await Task.Delay(Random.Shared.Next(3), CancellationToken.None);
     }
 
     /// <summary>Connects and leaves, with and without a few bytes that are no request yet: nobody's request, nobody's failure.</summary>
