@@ -4,10 +4,12 @@ using Lintel.Bench.Clients;
 
 // LoadClients pace PORT PATH RATE SECONDS [CONNECTIONS [WARM_SECONDS]]: a constant rate, latencies from when a request was due.
 // LoadClients hold PORT PATH CONNECTIONS: so many keep-alive connections with one request on each, open until standard input ends.
+// LoadClients collect PID: a full collection in another .NET process.
 return args switch
 {
     ["pace", var port, var path, var rate, var seconds, .. var more] => Pace(Server(port), path, Number(rate), Number(seconds), more),
     ["hold", var port, var path, var connections] => Hold(Server(port), path, Number(connections)),
+    ["collect", var pid] => Collection.Run(Number(pid)),
     _ => Usage(),
 };
 
@@ -35,7 +37,7 @@ static int Hold(IPEndPoint server, string path, int connections)
     return held.CountEnded() is > 0 and var ended ? Fail($"the server has ended {ended} of them") : 0;
 }
 
-static int Usage() => Fail("usage: LoadClients pace PORT PATH RATE SECONDS [CONNECTIONS [WARM_SECONDS]] | hold PORT PATH CONNECTIONS");
+static int Usage() => Fail("usage: LoadClients pace PORT PATH RATE SECONDS [CONNECTIONS [WARM_SECONDS]] | hold PORT PATH CONNECTIONS | collect PID");
 
 static int Fail(string message)
 {

@@ -10,10 +10,14 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
 {
     private readonly HttpClient _http = Create(plain, new Version(1, 1));
     private readonly HttpClient _h2c = Create(h2c, new Version(2, 0));
+    private long _cutHeads;
     private readonly HttpClient _secure = Create(secure, new Version(2, 0));
 
     /// <summary>What clients saw that they must not see.</summary>
     public System.Collections.Concurrent.ConcurrentBag<string> Surprises { get; } = [];
+
+    /// <summary>Heads that were cut off by a reset.</summary>
+    public long CutHeads => Interlocked.Read(ref _cutHeads);
 
     public Task RunAsync() => Task.WhenAll(
         Loop(() => GetAsync(_http, "/s/ok")),
@@ -169,10 +173,14 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     {
         using var raw = await RawClient.ConnectAsync(plain);
         raw.Socket.LingerState = new(true, 0);
-        var request = $"POST {Ledger.Uncertain}echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2000\r\n\r\n{new string('x', 2000)}";
+        var head = $"POST {Ledger.Uncertain}echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2000\r\n\r\n";
+        var request = head + new string('x', 2000);
+        var length = Random.Shared.Next(1, request.Length + 1);
+        if (length < head.Length)
+            Interlocked.Increment(ref _cutHeads);
         try
         {
-            await raw.SendAsync(request[..Random.Shared.Next(1, request.Length + 1)]);
+            await raw.SendAsync(request[..length]);
         }
         catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
         {

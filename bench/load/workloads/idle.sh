@@ -16,12 +16,12 @@ workload_idle() {
     echo "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     awk -F'\t' '!/^#/ { printf "| %s | **%.1f** | %.1f MiB | %.1f MiB | %.1f MiB | %.1f MiB | %.1f |\n", $1, ($5 - $3) / $2, $3 / 1024, $4 / 1024, $5 / 1024, $6 / 1024, ($8 - $7) / $2 }' "$work/$rounds_file"
     echo
-    echo "$count connections, one GET on each, all kept open. Before \"before\" and before \"settled\" 4 other connections bring load for $settle_seconds s, so that the collector has run in both. The kernel's own memory for sockets is not in these figures. nginx has its table of connections from its start."
+    echo "$count connections, one GET on each, all kept open. Before \"before\" and before \"settled\" 4 other connections bring load for $settle_seconds s, and .NET is asked for a full collection. The kernel's own memory for sockets is not in these figures. nginx has its table of connections from its start."
   )
   target "$count idle connections" "KiB of memory each" "$(awk -F'\t' '$1 == "lintel-many" { printf "%.1f", ($5 - $3) / $2 }' "$work/$rounds_file")" "<=" 10
 }
 
-readonly settle_seconds=6
+readonly settle_seconds=3
 
 # hold NAME COUNT: one line of the workload's rounds.
 hold() {
@@ -52,11 +52,14 @@ hold() {
   end "$name"
 }
 
-# settle NAME: a little load, so that the collector runs and what is used only once is given back; then a moment's rest.
+# settle NAME: a little load, the same each time, and a full collection; then a moment's rest.
 settle() {
   connections=4
   load "$1" "$settle_seconds"
   connections=64
+  case $1 in
+    lintel* | yarp*) run "$work/collect" taskset -c "$load_core" dotnet "$repo/artifacts/bin/LoadClients/release/LoadClients.dll" collect "${pid[$1]}" || die "collect: $(cat "$work/collect")" ;;
+  esac
   sleep 2 &
   wait $!
 }
