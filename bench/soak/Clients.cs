@@ -6,14 +6,18 @@ using Lintel.TestKit;
 namespace Lintel.Soak;
 
 /// <summary>Every kind of client, each a loop that notes how its requests end.</summary>
-internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, CancellationToken stop)
+internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, CancellationToken stop) : IDisposable
 {
     private readonly HttpClient _http = Create(plain, new Version(1, 1));
     private readonly HttpClient _h2c = Create(h2c, new Version(2, 0));
+    private long _cutHeads;
     private readonly HttpClient _secure = Create(secure, new Version(2, 0));
 
     /// <summary>What clients saw that they must not see.</summary>
     public System.Collections.Concurrent.ConcurrentBag<string> Surprises { get; } = [];
+
+    /// <summary>Heads that were cut off by a reset.</summary>
+    public long CutHeads => Interlocked.Read(ref _cutHeads);
 
     public Task RunAsync() => Task.WhenAll(
         Loop(() => GetAsync(_http, "/s/ok")),
@@ -31,7 +35,19 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         Loop(() => AbortAsync(_h2c)),
         Loop(WebSocketAsync),
         Loop(HostileAsync),
-        Loop(LeaveAsync));
+        Loop(LeaveAsync),
+        Loop(AbortAnywhereAsync),
+        Loop(AbortAnywhereAsync),
+        HammerAsync());
+
+    public void Dispose()
+    {
+        foreach (var http in (HttpClient[])[_http, _h2c, _secure])
+            http.Dispose();
+    }
+
+    /// <summary>As much as the machine takes, beside all the others.</summary>
+    private Task HammerAsync() => Task.WhenAll(Enumerable.Range(0, 8).Select(i => Loop(() => i % 4 == 3 ? EchoAsync(_http, 2048) : GetAsync(_http, "/s/ok"), pauses: false)));
 
     private static HttpClient Create(Uri address, Version version) => new(new SocketsHttpHandler
     {
@@ -47,7 +63,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
 
-    private async Task Loop(Func<Task> once)
+    private async Task Loop(Func<Task> once, bool pauses = true)
     {
         while (!stop.IsCancellationRequested)
         {
@@ -60,7 +76,8 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
                 Surprises.Add($"{once.Method.Name}: {e.GetType().Name} {e.Message} {e.InnerException?.Message}");
             }
 
-            await Task.Delay(Random.Shared.Next(1, 10), CancellationToken.None);
+            if (pauses)
+                await Task.Delay(Random.Shared.Next(1, 10), CancellationToken.None);
         }
     }
 
@@ -79,9 +96,9 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         ledger.Add((int)response.StatusCode, error);
     }
 
-    private async Task EchoAsync(HttpClient http)
+    private async Task EchoAsync(HttpClient http, int longest = 256 * 1024)
     {
-        var body = RandomNumberGenerator.GetBytes(Random.Shared.Next(256 * 1024));
+        var body = RandomNumberGenerator.GetBytes(Random.Shared.Next(longest));
         using var response = await http.PostAsync("/s/echo", new ByteArrayContent(body), CancellationToken.None);
         var answer = await response.Content.ReadAsByteArrayAsync(CancellationToken.None);
         ledger.Add((int)response.StatusCode, null);
@@ -149,6 +166,28 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         await raw.SendAsync("POST /s/ok HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
         var response = await raw.ReadResponseAsync();
         ledger.Add(response.Status, "bad-framing");
+    }
+
+    /// <summary>Resets the connection at any moment: in the middle of the head, of the body, before, within or after the answer. Nobody can say how the gateway will have seen it.</summary>
+    private async Task AbortAnywhereAsync()
+    {
+        using var raw = await RawClient.ConnectAsync(plain);
+        raw.Socket.LingerState = new(true, 0);
+        var head = $"POST {Ledger.Uncertain}echo HTTP/1.1\r\nHost: t\r\nContent-Length: 2000\r\n\r\n";
+        var request = head + new string('x', 2000);
+        var length = Random.Shared.Next(1, request.Length + 1);
+        if (length < head.Length)
+            Interlocked.Increment(ref _cutHeads);
+        try
+        {
+            await raw.SendAsync(request[..length]);
+        }
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
+        {
+            return; // a part that was no request, and was refused before all of it was sent
+        }
+
+        await Task.Delay(Random.Shared.Next(3), CancellationToken.None);
     }
 
     /// <summary>Connects and leaves, with and without a few bytes that are no request yet: nobody's request, nobody's failure.</summary>

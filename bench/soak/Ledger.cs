@@ -8,7 +8,13 @@ namespace Lintel.Soak;
 /// <summary>How requests ended, by status and error, in one of the three books: the clients', the access log's, the metrics'.</summary>
 internal sealed partial class Ledger
 {
+    /// <summary>Requests below this path end as chance wills: the clients keep no book of them, but access log and metrics must agree.</summary>
+    public const string Uncertain = "/uncertain/";
+
     private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);
+
+    /// <summary>Begins the names of what the clients keep no book of.</summary>
+    public const string UncertainMark = "aborted anywhere: ";
 
     public IReadOnlyDictionary<string, long> Counts => _counts;
 
@@ -20,7 +26,8 @@ internal sealed partial class Ledger
         foreach (var line in File.ReadLines(file))
         {
             using var record = JsonDocument.Parse(line);
-            ledger.Add(record.RootElement.GetProperty("status").GetInt32(), record.RootElement.TryGetProperty("error", out var error) ? error.GetString() : null);
+            var isUncertain = record.RootElement.GetProperty("path").GetString()!.StartsWith(Uncertain, StringComparison.Ordinal);
+            ledger.Add(record.RootElement.GetProperty("status").GetInt32(), record.RootElement.TryGetProperty("error", out var error) ? error.GetString() : null, isUncertain: isUncertain);
         }
 
         return ledger;
@@ -32,15 +39,16 @@ internal sealed partial class Ledger
         foreach (Match match in Series().Matches(text))
         {
             var status = int.Parse(Label(match.Groups[1].Value, "http_response_status_code")!, CultureInfo.InvariantCulture);
-            ledger.Add(status, Label(match.Groups[1].Value, "error_type"), long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture));
+            var isUncertain = Label(match.Groups[1].Value, "http_route")?.StartsWith(Uncertain, StringComparison.Ordinal) is true;
+            ledger.Add(status, Label(match.Groups[1].Value, "error_type"), long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture), isUncertain);
         }
 
         return ledger;
     }
 
     /// <summary>Semantic conventions name a 5xx without other error by its status: that is no error of the gateway's.</summary>
-    public void Add(int status, string? error, long count = 1) =>
-        _counts.AddOrUpdate($"{status} {(error is null || error == status.ToString(CultureInfo.InvariantCulture) ? "-" : error)}", count, (_, before) => before + count);
+    public void Add(int status, string? error, long count = 1, bool isUncertain = false) =>
+        _counts.AddOrUpdate($"{(isUncertain ? UncertainMark : "")}{status} {(error is null || error == status.ToString(CultureInfo.InvariantCulture) ? "-" : error)}", count, (_, before) => before + count);
 
     private static string? Label(string labels, string name) => Regex.Match(labels, $"(?:^|,){name}=\"([^\"]*)\"") is { Success: true } match ? match.Groups[1].Value : null;
 

@@ -1,11 +1,13 @@
 using System.Globalization;
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Yarp.ReverseProxy.Configuration;
 
-// A plain YARP host: YarpHost --url http://127.0.0.1:8080 --upstream http://127.0.0.1:9000 [--routes N]
+// A plain YARP host: YarpHost --port 8080 --upstream http://127.0.0.1:9000 [--routes N] [--certificate PEM --key PEM]
 const string Cluster = "upstream";
 
 var arguments = new ConfigurationBuilder().AddCommandLine(args).Build();
-var url = Required("url");
+var port = int.Parse(Required("port"), CultureInfo.InvariantCulture);
 var upstream = Required("upstream");
 var routeCount = int.Parse(arguments["routes"] ?? "1", CultureInfo.InvariantCulture);
 
@@ -23,10 +25,16 @@ ClusterConfig[] clusters =
     },
 ];
 
-// No arguments for the builder: its own meaning of --url and friends must not interfere.
+// No arguments for the builder: its own meaning of --port and friends must not interfere.
 var builder = WebApplication.CreateSlimBuilder();
 builder.Logging.SetMinimumLevel(LogLevel.Warning);
-builder.WebHost.UseUrls(url);
+builder.WebHost.UseKestrelHttpsConfiguration();
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port, listener =>
+{
+    // HTTP/1.1 and, where there is TLS, HTTP/2: Kestrel's defaults.
+    if (arguments["certificate"] is { } certificate)
+        listener.UseHttps(X509Certificate2.CreateFromPemFile(certificate, Required("key")));
+}));
 builder.Services.AddReverseProxy().LoadFromMemory(routes, clusters);
 
 var app = builder.Build();
@@ -34,7 +42,7 @@ app.MapReverseProxy();
 await app.RunAsync();
 
 string Required(string name) =>
-    arguments[name] ?? throw new ArgumentException($"--{name} is missing; usage: YarpHost --url URL --upstream URL [--routes N]");
+    arguments[name] ?? throw new ArgumentException($"--{name} is missing; usage: YarpHost --port PORT --upstream URL [--routes N] [--certificate PEM --key PEM]");
 
 static RouteConfig Route(string id, string path) =>
     new() { RouteId = id, ClusterId = Cluster, Match = new RouteMatch { Path = path } };

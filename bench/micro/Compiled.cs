@@ -1,0 +1,35 @@
+using System.Diagnostics.Metrics;
+using Lintel.Config;
+using Lintel.Forwarding;
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Runtime;
+using Lintel.Services;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Lintel.Benchmarks;
+
+/// <summary>Snapshots and pipelines without listeners.</summary>
+internal static class Compiled
+{
+    /// <summary>A snapshot of a configuration that must be right.</summary>
+    public static Snapshot Snapshot(string yaml, GatewayMetrics metrics)
+    {
+        var document = ConfigDocument.Parse("bench.yaml", yaml, ConfigSurroundings.Process);
+        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        var random = new Random(1);
+        var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!, TimeProvider.System));
+        var compiler = new SnapshotCompiler(new ServiceRegistry(random, metrics), new RouteParts(forwarders, null!, metrics, TimeProvider.System, random));
+        return compiler.Compile(config, document.Root, document.Report) ?? throw new InvalidOperationException(string.Join('\n', document.Report.Problems));
+    }
+
+    /// <summary>Instruments as a host makes them, with a listener that takes every measurement and forgets it: what the gateway pays, without the exporter's part.</summary>
+    public static GatewayMetrics Metrics()
+    {
+        var listener = new MeterListener { InstrumentPublished = (instrument, self) => self.EnableMeasurementEvents(instrument) };
+        listener.SetMeasurementEventCallback<long>(static (_, _, _, _) => { });
+        listener.SetMeasurementEventCallback<double>(static (_, _, _, _) => { });
+        listener.Start();
+        return new(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
+    }
+}
