@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # run.sh sources this file and sets work, repo, upstream_port and gateway_core.
 #
 # The contenders: one function each, start_<kind> NAME PORT [VARIANT]. It writes its configuration below $work and calls launch.
-# A contender is named kind or kind-variant: "lintel", "lintel-log", "lintel-1000" (routes), "yarp-1000".
+# A contender is named kind or kind-variant: "lintel", "lintel-log", "lintel-1000" (routes), "yarp-1000", and "lintel-before":
+# the build in the folder LINTEL_BEFORE (a copy of artifacts/bin/Lintel.Cli/release), to see in one run what a change has done.
 
 start_yarp() {
   local name=$1 port=$2 routes=${3:-1}
@@ -11,10 +12,11 @@ start_yarp() {
 }
 
 start_lintel() {
-  local name=$1 port=$2 variant=${3:-1} access_log=none routes=1 i
+  local name=$1 port=$2 variant=${3:-1} access_log=none routes=1 program=$repo/artifacts/bin/Lintel.Cli/release i
   case $variant in
+    before) program=${LINTEL_BEFORE:?is the folder of the build before} ;;
     log) access_log=$work/$name/access.log ;;
-    *[!0-9]*) die "lintel-$variant: the part after the dash is the number of routes, or log" ;;
+    *[!0-9]*) die "lintel-$variant: the part after the dash is the number of routes, log, or before" ;;
     *) routes=$variant ;;
   esac
   free_port
@@ -31,7 +33,7 @@ start_lintel() {
       echo "  route-$i: { match: \"GET /service-$i/items/{id}\", forward: users }"
     done
   } >"$work/$name/config.yaml"
-  launch "$name" "$gateway_core" env DOTNET_gcServer=0 dotnet "$repo/artifacts/bin/Lintel.Cli/release/Lintel.Cli.dll" \
+  launch "$name" "$gateway_core" env DOTNET_gcServer=0 dotnet "$program/Lintel.Cli.dll" \
     run "$work/$name/config.yaml"
 }
 

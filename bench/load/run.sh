@@ -12,6 +12,7 @@ usage: bench/load/run.sh [quick|full] [--save]
 
 environment:
   CONTENDERS     the set to run, for example "yarp nginx lintel-log"
+  LINTEL_BEFORE  folder of another build, which lintel-before runs
   LOAD_CORE      core of the load generator and the upstream (0)
   GATEWAY_CORE   core of the contenders (1)
   WARM_SECONDS   another length of the warm-up
@@ -21,7 +22,7 @@ END
 
 # As it was called, environment included: it goes into the saved result.
 exact_command=
-for variable in CONTENDERS LOAD_CORE GATEWAY_CORE WARM_SECONDS QUIET_WAIT; do
+for variable in CONTENDERS LINTEL_BEFORE LOAD_CORE GATEWAY_CORE WARM_SECONDS QUIET_WAIT; do
   [[ -z ${!variable:-} ]] || exact_command+="$variable=\"${!variable}\" "
 done
 exact_command+="bench/load/run.sh${*:+ $*}"
