@@ -127,7 +127,7 @@ public sealed class Http1ConnectionTests : IDisposable
         connection.Begin("GET", "", "/");
         connection.EndHead();
         await connection.FlushAsync();
-        await connection.ReadHeadAsync();
+        await ReadHeadAsync(connection);
         Assert.Equal(101, connection.Head.Status);
         var buffer = new byte[16];
         var tunnel = connection.OpenTunnel();
@@ -167,6 +167,12 @@ public sealed class Http1ConnectionTests : IDisposable
         while (!condition());
     }
 
+    private static async Task ReadHeadAsync(Http1Connection connection)
+    {
+        while (!connection.TryReadHead())
+            await connection.WaitAsync().AsTask().WaitAsync(Patience);
+    }
+
     /// <summary>What was read: statuses, body, trailers, failure.</summary>
     private static async Task<string> ExchangeAsync(Http1Connection connection)
     {
@@ -180,7 +186,7 @@ public sealed class Http1ConnectionTests : IDisposable
             await connection.FlushAsync().AsTask().WaitAsync(Patience);
             do
             {
-                await connection.ReadHeadAsync().AsTask().WaitAsync(Patience);
+                await ReadHeadAsync(connection);
                 seen.Append(connection.Head.Status).Append(' ');
             }
             while (connection.Head.Status < 200);
@@ -189,7 +195,7 @@ public sealed class Http1ConnectionTests : IDisposable
             while (connection.TryReadBody(buffer) is not 0 and var count)
             {
                 if (count < 0)
-                    await connection.WaitForBodyAsync().AsTask().WaitAsync(Patience);
+                    await connection.WaitAsync().AsTask().WaitAsync(Patience);
                 else
                     seen.Append(Encoding.ASCII.GetString(buffer, 0, count));
             }
