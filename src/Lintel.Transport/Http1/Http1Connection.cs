@@ -1,12 +1,15 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using Lintel.Transport.Loop;
 
 namespace Lintel.Transport.Http1;
 
 /// <summary>A connection to a server on which one request and its answer follow the other.</summary>
 /// <remarks>
-/// <para>In order: <see cref="Begin"/>, <see cref="AddField(string, string)"/>…, an end of the head, the body, <see cref="ReadHeadAsync"/> until the final one, the answer's body, <see cref="Release"/>. An answer may be read while the body is still sent.</para>
+/// <para>In order: <see cref="Begin"/>, <see cref="AddField(string, string)"/>…, an end of the head, the body, <see cref="TryReadHead"/> until the final one, the answer's body, <see cref="Release"/>. An answer may be read while the body is still sent.</para>
+/// <para>
+/// Reading never waits by itself: it says that nothing more is there, and the reader awaits <see cref="WaitAsync"/>, which is the socket's own wait. So a request that waits for its answer costs
+/// no frame below its reader's, and holds no buffer.
+/// </para>
 /// <para>Thread rule: one sender and one receiver at a time, each on any thread; <see cref="Abort"/> from anywhere.</para>
 /// </remarks>
 public sealed class Http1Connection
@@ -30,6 +33,8 @@ public sealed class Http1Connection
     private bool _hasFinalHead;
     private bool _isWhole;
     private bool _hasBytes;
+    private bool _isWithinHead;
+    private bool _hasEnded;
     private bool _isTunnel;
     private Http1Exception? _failure;
 
@@ -66,6 +71,9 @@ public sealed class Http1Connection
     /// <summary>The answer's trailers, once its body was read to its end.</summary>
     public IReadOnlyList<ResponseField> Trailers => _end == BodyEnd.LastChunk && _isWhole ? _chunks.Trailers : [];
 
+    /// <summary>Whether the answer's final head has come.</summary>
+    public bool HasFinalHead => _hasFinalHead;
+
     internal Http1Shard Shard { get; }
 
     /// <summary>When it was made, by the loop's clock.</summary>
@@ -77,6 +85,9 @@ public sealed class Http1Connection
     internal Action Dropping { get; }
 
     internal LoopStream Socket => _socket;
+
+    /// <summary>Whether HTTP is spoken on the socket itself. Otherwise TLS is between, which holds back what it has received.</summary>
+    private bool IsPlain => _stream == _socket;
 
     /// <summary>Whether the server has ended the connection or said something unasked: then it cannot carry another request. Asks the system.</summary>
     public bool HasStirred => _socket.HasStirred;
@@ -90,7 +101,7 @@ public sealed class Http1Connection
     public void Begin(string method, string prefix, string target)
     {
         _isHead = method == "HEAD";
-        _isRequestWhole = _isChunkedRequest = _hasFinalHead = _isWhole = _hasBytes = false;
+        _isRequestWhole = _isChunkedRequest = _hasFinalHead = _isWhole = _hasBytes = _isWithinHead = false;
         _out.Clear();
         _out.Append(method);
         _out.Append(" "u8);
@@ -192,37 +203,56 @@ public sealed class Http1Connection
         var sending = _stream.WriteAsync(_out.Written);
         if (!sending.IsCompletedSuccessfully)
             return AwaitSentAsync(sending);
-        _out.Clear();
+        _out.Release();
         return default;
     }
 
     // The answer.
 
-    /// <summary>Reads the next head: an interim one (1xx), or the final one.</summary>
+    /// <summary>Reads the next head as far as it is there: an interim one (1xx), or the final one.</summary>
+    /// <returns>False when <see cref="WaitAsync"/> has to be awaited first.</returns>
     /// <exception cref="Http1Exception">There is none to be had.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask ReadHeadAsync()
+    public bool TryReadHead()
     {
-        Head.Clear();
-        _in.StartScan();
+        if (!_isWithinHead)
+        {
+            Head.Clear();
+            _in.StartScan();
+            _isWithinHead = true;
+        }
+
         while (!TakeHead())
         {
-            if (await ReceiveAsync().ConfigureAwait(false) == 0)
+            var count = TryReceive();
+            if (count < 0)
+                return false;
+            if (count == 0)
                 throw Failed(new Http1Exception(_hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated, _hasBytes ? "The connection ended within the answer's head." : "The connection ended before the answer."));
         }
 
+        _isWithinHead = false;
         if (Head.Status < 200 && Head.Status != 101)
-            return;
+            return true;
         _hasFinalHead = true;
         _end = Head.EndOfBody(_isHead);
         _left = _end == BodyEnd.Length ? Head.ContentLength : 0;
         _isWhole = _end == BodyEnd.None;
         if (_end == BodyEnd.LastChunk)
             _chunks.Begin(_options.MaxHead);
+        return true;
+    }
+
+    /// <summary>Waits until more of the answer, or its end, is there. The result has no meaning; what is wrong with the connection is told by reading.</summary>
+    /// <exception cref="Http1Exception">The connection is broken.</exception>
+    public ValueTask<int> WaitAsync()
+    {
+        if (_in.IsEmpty)
+            _in.Release();
+        return IsPlain ? _socket.WaitReadableAsync() : ReceiveAsync();
     }
 
     /// <summary>Reads as much of the body as is there.</summary>
-    /// <returns>How many bytes; 0 at the body's end; -1 when <see cref="WaitForBodyAsync"/> has to be awaited first.</returns>
+    /// <returns>How many bytes; 0 at the body's end; -1 when <see cref="WaitAsync"/> has to be awaited first.</returns>
     /// <exception cref="Http1Exception">The body is cut off or malformed.</exception>
     public int TryReadBody(Span<byte> buffer)
     {
@@ -236,30 +266,6 @@ public sealed class Http1Connection
                 BodyEnd.LastChunk => ReadChunks(buffer),
                 _ => ReadPlain(buffer),
             };
-        }
-        catch (IOException e)
-        {
-            throw Failed(e);
-        }
-    }
-
-    /// <summary>Waits until more of the body, or its end, is there.</summary>
-    /// <exception cref="Http1Exception">The connection is broken.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask WaitForBodyAsync()
-    {
-        try
-        {
-            if (_stream == _socket)
-            {
-                // Into the reader's own buffer, as soon as there is something; nothing is held meanwhile.
-                await _socket.ReadAsync(Memory<byte>.Empty).ConfigureAwait(false);
-                if (_end != BodyEnd.LastChunk)
-                    return;
-            }
-
-            if (await ReceiveAsync().ConfigureAwait(false) == 0)
-                EndOfConnection();
         }
         catch (IOException e)
         {
@@ -344,7 +350,8 @@ public sealed class Http1Connection
         }
         else
         {
-            count = _stream == _socket ? _socket.TryRead(buffer) : -1;
+            // Into the reader's own buffer.
+            count = IsPlain ? _socket.TryRead(buffer) : _hasEnded ? 0 : -1;
             if (count == 0)
                 EndOfConnection();
         }
@@ -360,22 +367,30 @@ public sealed class Http1Connection
 
     private int ReadChunks(Span<byte> buffer)
     {
-        // A large chunk's bytes need not pass through the buffer.
-        if (_in.IsEmpty && _chunks.DataLeft > 0 && _stream == _socket)
+        while (true)
         {
-            var count = _socket.TryRead(buffer[..(int)Math.Min(buffer.Length, _chunks.DataLeft)]);
+            // A large chunk's bytes need not pass through the buffer.
+            if (_in.IsEmpty && _chunks.DataLeft > 0 && IsPlain)
+            {
+                var read = _socket.TryRead(buffer[..(int)Math.Min(buffer.Length, _chunks.DataLeft)]);
+                if (read == 0)
+                    EndOfConnection();
+                if (read > 0)
+                    _chunks.Skip(read);
+                return read;
+            }
+
+            var (taken, written) = _chunks.Decode(_in.Unread, buffer);
+            _in.Skip(taken);
+            _isWhole = _chunks.HasEnded;
+            if (written > 0 || _isWhole)
+                return written;
+            var count = TryReceive();
             if (count == 0)
                 EndOfConnection();
-            if (count > 0)
-                _chunks.Skip(count);
-            return count;
+            if (count < 0)
+                return count;
         }
-
-        var (taken, written) = _chunks.Decode(_in.Unread, buffer);
-        _in.Skip(taken);
-        if (_chunks.HasEnded)
-            _isWhole = true;
-        return written > 0 ? written : _isWhole ? 0 : -1;
     }
 
     private void EndOfConnection()
@@ -390,7 +405,7 @@ public sealed class Http1Connection
         try
         {
             await sending.ConfigureAwait(false);
-            _out.Clear();
+            _out.Release();
         }
         catch (IOException e)
         {
@@ -398,22 +413,32 @@ public sealed class Http1Connection
         }
     }
 
-    /// <summary>Receives behind what is there.</summary>
-    /// <returns>0 when the server has ended the connection.</returns>
-    private ValueTask<int> ReceiveAsync()
+    /// <summary>Receives behind what is there, if something is there.</summary>
+    /// <returns>0 when the server has ended the connection; -1 when nothing is there.</returns>
+    private int TryReceive()
     {
-        var receiving = _stream.ReadAsync(_in.Room());
-        if (!receiving.IsCompletedSuccessfully)
-            return AwaitReceivedAsync(receiving);
-        return new(Received(receiving.GetAwaiter().GetResult()));
+        if (!IsPlain)
+            return _hasEnded ? 0 : -1; // what was there, the wait has received
+        if (!_socket.IsReadable)
+            return -1;
+        try
+        {
+            return Received(_socket.TryRead(_in.Room().Span));
+        }
+        catch (IOException e)
+        {
+            throw Failed(e);
+        }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<int> AwaitReceivedAsync(ValueTask<int> receiving)
+    /// <summary>Receives through TLS.</summary>
+    private async ValueTask<int> ReceiveAsync()
     {
         try
         {
-            return Received(await receiving.ConfigureAwait(false));
+            var count = Received(await _stream.ReadAsync(_in.Room()).ConfigureAwait(false));
+            _hasEnded = count == 0;
+            return count;
         }
         catch (IOException e)
         {
@@ -423,7 +448,7 @@ public sealed class Http1Connection
 
     private int Received(int count)
     {
-        _in.Received(count);
+        _in.Received(Math.Max(0, count));
         _hasBytes |= count > 0;
         return count;
     }

@@ -40,8 +40,7 @@ public sealed class ResponseHead
     private Line[] _lines = new Line[16];
     private bool _hasTransferEncoding;
     private bool _hasStatus;
-    private bool _closes;
-    private bool _keeps;
+    private Options _options;
 
     /// <summary>The status code, 100 to 999.</summary>
     public int Status { get; private set; }
@@ -59,7 +58,10 @@ public sealed class ResponseHead
     public bool IsChunked => _hasTransferEncoding;
 
     /// <summary>Whether the server keeps the connection after a body that says where it ends.</summary>
-    public bool KeepsAlive => !_closes && (!IsHttp10 || _keeps);
+    public bool KeepsAlive => (_options & Options.Close) == 0 && (!IsHttp10 || (_options & Options.KeepAlive) != 0);
+
+    /// <summary>Whether <c>Connection</c> names fields that belong to the connection, besides <c>close</c> and <c>keep-alive</c>.</summary>
+    public bool NominatesFields => (_options & Options.Others) != 0;
 
     /// <summary>A field, in the order of the head.</summary>
     public ResponseField this[int index] => _lines[index].Field;
@@ -72,7 +74,8 @@ public sealed class ResponseHead
         Count = 0;
         Status = 0;
         ContentLength = -1;
-        IsHttp10 = _hasTransferEncoding = _hasStatus = _closes = _keeps = false;
+        IsHttp10 = _hasTransferEncoding = _hasStatus = false;
+        _options = Options.None;
     }
 
     /// <summary>How the body of this answer to a request ends.</summary>
@@ -162,29 +165,20 @@ public sealed class ResponseHead
 
     private void Heed(in Line line)
     {
-        var value = line.Field.Value.AsSpan();
         switch (line.Meaning)
         {
             case Meaning.ContentLength:
                 if (ContentLength >= 0)
                     throw Malformed("Content-Length stands there twice");
-                if (value.IsEmpty || value.ContainsAnyExceptInRange('0', '9') || !long.TryParse(value, System.Globalization.NumberStyles.None, null, out var length))
-                    throw Malformed("Content-Length is not a number");
-                ContentLength = length;
+                ContentLength = line.Length;
                 break;
             case Meaning.TransferEncoding:
-                if (_hasTransferEncoding || !value.Equals("chunked", StringComparison.OrdinalIgnoreCase))
+                if (_hasTransferEncoding)
                     throw Malformed("its Transfer-Encoding is not `chunked`");
                 _hasTransferEncoding = true;
                 break;
             case Meaning.Connection:
-                foreach (var range in value.Split(','))
-                {
-                    var option = value[range].Trim();
-                    _closes |= option.Equals("close", StringComparison.OrdinalIgnoreCase);
-                    _keeps |= option.Equals("keep-alive", StringComparison.OrdinalIgnoreCase);
-                }
-
+                _options |= line.Options;
                 break;
         }
     }
@@ -212,18 +206,70 @@ public sealed class ResponseHead
         Connection,
     }
 
-    /// <summary>A line and what it was found to say.</summary>
-    private struct Line(ReadOnlySpan<byte> text, ResponseField field, Meaning meaning)
+    [Flags]
+    private enum Options : byte
     {
-        private readonly byte[]? _text = text.Length <= LongestKept ? text.ToArray() : null;
+        None = 0,
+        Close = 1,
+        KeepAlive = 2,
+        Others = 4,
+    }
 
-        public readonly ResponseField Field = field;
-
-        public readonly Meaning Meaning = meaning;
-
+    /// <summary>A line and what it was found to say.</summary>
+    private readonly struct Line
+    {
         /// <summary>Cookies and policies that fill pages are not worth keeping.</summary>
         private const int LongestKept = 256;
 
-        public readonly bool Is(ReadOnlySpan<byte> text) => _text is not null && text.SequenceEqual(_text);
+        public readonly ResponseField Field;
+        public readonly Meaning Meaning;
+        public readonly Options Options;
+        public readonly long Length;
+        private readonly byte[]? _text;
+
+        public Line(ReadOnlySpan<byte> text, ResponseField field, Meaning meaning)
+        {
+            Field = field;
+            Meaning = meaning;
+            switch (meaning)
+            {
+                case Meaning.ContentLength:
+                    Length = LengthOf(field.Value);
+                    break;
+                case Meaning.TransferEncoding when !field.Value.Equals("chunked", StringComparison.OrdinalIgnoreCase):
+                    throw Malformed("its Transfer-Encoding is not `chunked`");
+                case Meaning.Connection:
+                    Options = OptionsOf(field.Value);
+                    break;
+            }
+
+            _text = text.Length <= LongestKept ? text.ToArray() : null;
+        }
+
+        public bool Is(ReadOnlySpan<byte> text) => _text is not null && text.SequenceEqual(_text);
+
+        private static long LengthOf(ReadOnlySpan<char> value)
+        {
+            if (value.IsEmpty || value.ContainsAnyExceptInRange('0', '9') || !long.TryParse(value, System.Globalization.NumberStyles.None, null, out var length))
+                throw Malformed("Content-Length is not a number");
+            return length;
+        }
+
+        private static Options OptionsOf(ReadOnlySpan<char> value)
+        {
+            var options = Options.None;
+            foreach (var range in value.Split(','))
+            {
+                var option = value[range].Trim();
+                if (option.Equals("close", StringComparison.OrdinalIgnoreCase))
+                    options |= Options.Close;
+                else if (option.Equals("keep-alive", StringComparison.OrdinalIgnoreCase))
+                    options |= Options.KeepAlive;
+                else if (!option.IsEmpty)
+                    options |= Options.Others;
+            }
+
+            return options;
+        }
     }
 }

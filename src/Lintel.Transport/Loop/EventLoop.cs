@@ -25,6 +25,9 @@ public sealed unsafe class EventLoop
     /// <summary>nginx's <c>epoll_events</c>: enough for a batch, short enough that posted work and timers get their turn.</summary>
     private const int BatchSize = 512;
 
+    private static readonly long TicksPerMillisecond = Stopwatch.Frequency / 1000;
+    private static readonly long StallTicks = (long)(LoopGroup.StallThreshold.TotalMilliseconds * TicksPerMillisecond);
+
     [ThreadStatic]
     private static EventLoop? _current;
 
@@ -34,7 +37,7 @@ public sealed unsafe class EventLoop
     private readonly ConcurrentQueue<ILoopWork> _posted = new();
     private readonly Lock _lock = new();
     private readonly Thread _thread;
-    private readonly TimerWheel _timers = new(Environment.TickCount64);
+    private readonly TimerWheel _timers = new(Milliseconds(Stopwatch.GetTimestamp()));
     private volatile LoopSocket?[] _sockets = new LoopSocket?[1024];
     private uint _generation;
     private int _isAsleep;
@@ -68,8 +71,8 @@ public sealed unsafe class EventLoop
     /// <summary>Sockets that are registered.</summary>
     internal int Connections => Volatile.Read(ref _connections);
 
-    /// <summary>The loop's clock: milliseconds, coarse.</summary>
-    internal static long Now => Environment.TickCount64;
+    /// <summary>The loop's clock, in milliseconds. Within a callback it is the time at which that began: reading the system's clock for each timer would cost more than setting the timer.</summary>
+    internal static long Now => Milliseconds(_current is { Entered: not 0 and var entered } ? entered : Stopwatch.GetTimestamp());
 
     /// <summary>The timestamp at which the callback under way began; 0 between callbacks.</summary>
     internal long Entered => Volatile.Read(ref _entered);
@@ -157,6 +160,7 @@ public sealed unsafe class EventLoop
         {
             var count = Libc.Wait(_epoll, events, BatchSize, Sleep());
             Volatile.Write(ref _isAsleep, 0);
+            Enter(Stopwatch.GetTimestamp());
             for (var i = 0; i < count; i++)
             {
                 var (flags, data) = Libc.ReadEvent(events, i);
@@ -170,6 +174,7 @@ public sealed unsafe class EventLoop
             for (var left = _posted.Count; left > 0 && _posted.TryDequeue(out var work); left--)
                 Call(work);
             _timers.Advance(Now);
+            Volatile.Write(ref _entered, 0);
         }
 
         End();
@@ -188,7 +193,6 @@ public sealed unsafe class EventLoop
         var sockets = _sockets;
         if (descriptor >= sockets.Length || sockets[descriptor] is not { } socket || socket.Generation != (uint)(data >> 32))
             return; // closed by what ran before it in this batch
-        Enter();
         try
         {
             socket.Dispatch(flags);
@@ -204,7 +208,6 @@ public sealed unsafe class EventLoop
 
     private void Call(ILoopWork work)
     {
-        Enter();
         try
         {
             work.Run();
@@ -217,22 +220,26 @@ public sealed unsafe class EventLoop
         Leave();
     }
 
-    private void Enter() => Volatile.Write(ref _entered, Stopwatch.GetTimestamp());
+    private void Enter(long timestamp) => Volatile.Write(ref _entered, timestamp);
 
+    /// <summary>The end of one callback is the beginning of the next: one look at the clock for both.</summary>
     private void Leave()
     {
-        var held = Stopwatch.GetElapsedTime(_entered);
-        Volatile.Write(ref _entered, 0);
-        if (held >= LoopGroup.StallThreshold)
-            _group.Tell(new LoopStall(Index, held, Subject, IsOver: true));
+        var now = Stopwatch.GetTimestamp();
+        if (now - _entered >= StallTicks)
+            _group.Tell(new LoopStall(Index, Stopwatch.GetElapsedTime(_entered, now), Subject, IsOver: true));
         Subject = null;
+        Enter(now);
     }
+
+    private static long Milliseconds(long timestamp) => timestamp / TicksPerMillisecond;
 
     private void End()
     {
         foreach (var socket in _sockets)
             socket?.Abort(null);
         _hasEnded = true;
+        Enter(Stopwatch.GetTimestamp());
         while (_posted.TryDequeue(out var work))
             Call(work);
         _ = Libc.Close(_epoll);

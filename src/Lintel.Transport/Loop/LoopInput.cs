@@ -19,6 +19,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
     private ManualResetValueTaskSourceCore<ReadResult> _read;
     private Block? _first;
     private Block? _last;
+    private Block? _spare; // without its bytes: most connections need one block at a time
     private int _start;
     private int _nextBlock = SmallBlock;
     private bool _hasUnexamined;
@@ -78,7 +79,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
         {
             var done = _first!;
             _first = (Block?)done.Next;
-            done.Return();
+            Return(done);
         }
 
         _start = consumed.GetInteger();
@@ -97,8 +98,13 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
     /// <summary>Gives the blocks back.</summary>
     public void Release()
     {
-        for (var block = _first; block is not null; block = (Block?)block.Next)
-            block.Return();
+        for (var block = _first; block is not null;)
+        {
+            var next = (Block?)block.Next;
+            Return(block);
+            block = next;
+        }
+
         _first = _last = null;
         _start = 0;
         _hasUnexamined = false;
@@ -205,17 +211,31 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
     private Span<byte> Room()
     {
         if (_last is null)
-            _first = _last = new Block(_nextBlock, null);
+            _first = _last = NewBlock(null);
         else if (_last.Free.Length < SmallBlock / 8)
-            _last = new Block(_nextBlock, _last);
+            _last = NewBlock(_last);
         return _last.Free;
+    }
+
+    private Block NewBlock(Block? before)
+    {
+        var block = _spare ?? new Block();
+        _spare = null;
+        block.Rent(_nextBlock, before);
+        return block;
+    }
+
+    private void Return(Block block)
+    {
+        block.Return();
+        _spare = block;
     }
 
     private sealed class Block : ReadOnlySequenceSegment<byte>
     {
-        private readonly byte[] _array;
+        private byte[] _array = [];
 
-        public Block(int size, Block? before)
+        public void Rent(int size, Block? before)
         {
             _array = ArrayPool<byte>.Shared.Rent(size);
             if (before is null)
@@ -234,6 +254,14 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
             Memory = _array.AsMemory(0, Length);
         }
 
-        public void Return() => ArrayPool<byte>.Shared.Return(_array);
+        public void Return()
+        {
+            ArrayPool<byte>.Shared.Return(_array);
+            _array = [];
+            Memory = default;
+            Next = null;
+            RunningIndex = 0;
+            Length = 0;
+        }
     }
 }

@@ -25,6 +25,9 @@ public sealed class LoopStream : Stream
     /// <summary>Whether <see cref="HasStirred"/> may be: where no event has come since the last read, it is not, and the system need not be asked.</summary>
     internal bool MayHaveStirred => _socket.MayHaveStirred && _socket.HasStirred;
 
+    /// <summary>Whether <see cref="TryRead"/> would ask the system.</summary>
+    internal bool IsReadable => _socket.MayBeRead;
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 
@@ -85,6 +88,9 @@ public sealed class LoopStream : Stream
     /// <returns>0 at the end; -1 when nothing is there.</returns>
     /// <exception cref="IOException">The connection is broken or cut off.</exception>
     public int TryRead(Span<byte> buffer) => _socket.TryRead(buffer);
+
+    /// <summary>Waits until <see cref="TryRead"/> has something to tell: bytes, the end, or what broke the connection. Itself it never fails, and its result has no meaning.</summary>
+    public ValueTask<int> WaitReadableAsync() => _socket.WaitReadableAsync();
 
     /// <inheritdoc/>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _socket.ReadAsync(buffer, cancellationToken);
@@ -158,7 +164,17 @@ public sealed class LoopStream : Stream
             }
         }
 
+        public bool MayBeRead => IsReadable;
+
         public int TryRead(Span<byte> buffer) => IsReadable ? Receive(buffer) : WouldBlock;
+
+        public ValueTask<int> WaitReadableAsync()
+        {
+            _into = default;
+            _read.Reset();
+            var version = _read.Version;
+            return BeginReceive() ? default : new(this, version);
+        }
 
         public ValueTask ConnectedAsync(CancellationToken cancellation)
         {
@@ -230,6 +246,13 @@ public sealed class LoopStream : Stream
 
         protected override void OnReadable()
         {
+            if (_into.IsEmpty)
+            {
+                _readCancellation.Dispose();
+                _read.SetResult(0);
+                return;
+            }
+
             try
             {
                 int count;

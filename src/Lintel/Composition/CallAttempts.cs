@@ -149,7 +149,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
         }
 
         var duration = time.GetElapsedTime(started);
-        runner.Parts.Metrics.AttemptEnded(new AttemptOutcome(request.Method, request.Service.Name, instance.Host, instance.Address.Port, outcome.Answer?.Status, outcome.Error?.Rule.Slug), duration);
+        runner.Parts.Metrics.AttemptEnded(new AttemptOutcome(request.Method, request.Service.Name, instance.Host, instance.Port, outcome.Answer?.Status, outcome.Error?.Rule.Slug), duration, instance.Labels);
         if (Span is { } span)
         {
             AttemptSpan.Describe(span, outcome.Answer?.Status, outcome.Error);

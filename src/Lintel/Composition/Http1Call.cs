@@ -74,7 +74,8 @@ internal static class Http1Call
             await connection.FlushAsync().ConfigureAwait(false);
             do
             {
-                await connection.ReadHeadAsync().ConfigureAwait(false);
+                while (!connection.TryReadHead())
+                    await connection.WaitAsync().ConfigureAwait(false);
             }
             while (connection.Head.Status < 200 && connection.Head.Status != 101);
             answer = ReadHead(connection.Head);
@@ -148,7 +149,7 @@ internal static class Http1Call
             }
             else if (count < 0)
             {
-                await connection.WaitForBodyAsync().ConfigureAwait(false);
+                await connection.WaitAsync().ConfigureAwait(false);
             }
         }
 

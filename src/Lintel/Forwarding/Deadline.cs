@@ -5,11 +5,11 @@ namespace Lintel.Forwarding;
 /// <summary>When a request must be over: the response's head within <c>timeouts.request</c> of the end of the request's body, a gRPC call as a whole within the time its client gives it.</summary>
 /// <remarks>
 /// A forwarder that has timers of its own asks for <see cref="Left"/>; one that has none takes the <see cref="Token"/>, which costs a timer.
-/// Thread rule: the body's reader and the response's reader both call; a lock orders them.
+/// Thread rule: where there is a body, its reader and the response's reader both call, and a lock orders them; without one there is nobody to be ordered, and nothing is locked.
 /// </remarks>
 internal sealed class Deadline : IDisposable
 {
-    private readonly Lock _lock = new();
+    private readonly Lock? _lock;
     private readonly TimeProvider _time;
     private readonly TimeSpan _head;
     private readonly TimeSpan? _call;
@@ -34,6 +34,7 @@ internal sealed class Deadline : IDisposable
         _time = time;
         _from = _started = time.GetTimestamp();
         IsBodySent = !hasBody;
+        _lock = hasBody ? new Lock() : null;
         _callIsNext = call is { } limit && (hasBody || limit <= head);
         _limit = _callIsNext ? call!.Value : hasBody ? Timeout.InfiniteTimeSpan : head;
     }
@@ -43,13 +44,16 @@ internal sealed class Deadline : IDisposable
     {
         get
         {
-            lock (_lock)
+            using (Enter())
                 return (_source ??= new CancellationTokenSource(Left ?? Timeout.InfiniteTimeSpan, _time)).Token;
         }
     }
 
     /// <summary>What is left of the limit that holds now; <see langword="null"/> without one.</summary>
-    public TimeSpan? Left => _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from));
+    public TimeSpan? Left => _limit == Timeout.InfiniteTimeSpan ? null : LeftAt(_time.GetTimestamp());
+
+    /// <summary>The same, for who has looked at the clock a moment ago.</summary>
+    public TimeSpan? LeftAt(long timestamp) => _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from, timestamp));
 
     public bool IsOver => _isOver || Left <= TimeSpan.Zero || _source is { IsCancellationRequested: true };
 
@@ -65,7 +69,7 @@ internal sealed class Deadline : IDisposable
     /// <summary>The request is sent whole: an upload may take its time as long as it moves, and the wait for the head begins here.</summary>
     public void BodySent()
     {
-        lock (_lock)
+        using (Enter())
         {
             IsBodySent = true;
             if (_hasHead)
@@ -79,20 +83,25 @@ internal sealed class Deadline : IDisposable
     /// <summary>The response's head is there: what follows has the idle timeout, and the call's own time.</summary>
     public void HeadCame()
     {
-        lock (_lock)
+        using (Enter())
         {
             _hasHead = true;
             _callIsNext = _call is not null;
-            Set_NeedsLock(LeftOfCall() ?? Timeout.InfiniteTimeSpan);
+            if (_callIsNext || _source is not null)
+                Set_NeedsLock(LeftOfCall() ?? Timeout.InfiniteTimeSpan);
+            else if (!_isOver)
+                _limit = Timeout.InfiniteTimeSpan; // the forwarder's own timer has not fired: it came in time, and the clock need not be asked
         }
     }
 
     public void Dispose()
     {
-        lock (_lock)
+        using (Enter())
             _disposed = true;
         _source?.Dispose();
     }
+
+    private Lock.Scope Enter() => _lock is null ? default : _lock.EnterScope();
 
     private static TimeSpan Positive(TimeSpan time) => time > TimeSpan.Zero ? time : TimeSpan.Zero;
 

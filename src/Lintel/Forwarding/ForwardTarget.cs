@@ -40,7 +40,36 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
         var recorder = wantsUpgrade ? null : plan.Mirror?.Record(exchange);
         using var deadline = new Deadline(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, time);
-        var error = await TryInstancesAsync(exchange, service, request, deadline).ConfigureAwait(false);
+
+        // The attempts stand here and not in a method of their own: each async method on the way costs every request an object and a resumption.
+        var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
+        var instance = service.Balancer.Pick();
+        List<Instance>? tried = null;
+        GatewayError? error;
+        while (true)
+        {
+            Begin(exchange, service, instance, request);
+            error = Escaped;
+            try
+            {
+                error = await forwarder.SendAsync(exchange, service, instance, request, plan.ResponseHeaders, deadline).ConfigureAwait(false);
+            }
+            finally
+            {
+                End(exchange, service, instance, request, error);
+            }
+
+            if (error is null || error.Rule.Retry != RetryScope.NothingSent || exchange.Attempts == MaxAttempts || deadline.IsOver || exchange.Response.HasStarted)
+                break;
+            (tried ??= []).Add(instance);
+            if (service.Balancer.PickOther(tried) is not { } other)
+                break;
+            if (exchange.Span is { } span)
+                RequestSpan.Retried(span, instance.Name, error, exchange.Attempts);
+            instance = other;
+            exchange.Response.StatusCode = StatusCodes.Status200OK; // the failed attempt left its own
+        }
+
         if (recorder is not null)
             plan.Mirror!.Send(recorder, request);
         decoded?.Stop();
@@ -54,50 +83,24 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             rate.MinDataRate = null;
     }
 
-    private async ValueTask<GatewayError?> TryInstancesAsync(Exchange exchange, Service service, UpstreamRequest request, Deadline deadline)
-    {
-        var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
-        var instance = service.Balancer.Pick();
-        List<Instance>? tried = null;
-        while (true)
-        {
-            var error = await TryAsync(forwarder, exchange, service, instance, request, deadline).ConfigureAwait(false);
-            if (error is null || error.Rule.Retry != RetryScope.NothingSent || exchange.Attempts == MaxAttempts || deadline.IsOver || exchange.Response.HasStarted)
-                return error;
-            (tried ??= []).Add(instance);
-            if (service.Balancer.PickOther(tried) is not { } other)
-                return error;
-            if (exchange.Span is { } span)
-                RequestSpan.Retried(span, instance.Name, error, exchange.Attempts);
-            instance = other;
-            exchange.Response.StatusCode = StatusCodes.Status200OK; // the failed attempt left its own
-        }
-    }
-
-    private async ValueTask<GatewayError?> TryAsync(IForwarder forwarder, Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
+    /// <summary>An attempt begins: the instance is busy with it, and it is timed.</summary>
+    private void Begin(Exchange exchange, Service service, Instance instance, UpstreamRequest request)
     {
         exchange.Instance = instance.Name;
         exchange.Attempts++;
-        var started = time.GetTimestamp();
-        exchange.AttemptTimestamp = started;
+        exchange.AttemptTimestamp = time.GetTimestamp();
         exchange.AttemptSpan = AttemptSpan.Start(request.Method, request.PathAndQuery, request.Trace, service, instance, exchange.Attempts - 1);
         instance.Enter();
-        GatewayError? error = Escaped;
-        try
-        {
-            error = await forwarder.SendAsync(exchange, service, instance, request, plan.ResponseHeaders, deadline).ConfigureAwait(false);
-        }
-        finally
-        {
-            instance.Leave();
-            var duration = time.GetElapsedTime(started);
-            exchange.Upstream += duration;
-            int? status = error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null;
-            metrics.AttemptEnded(new AttemptOutcome(request.Method, service.Name, instance.Host, instance.Address.Port, status, error?.Rule.Slug), duration);
-            EndSpan(exchange, status, error);
-        }
+    }
 
-        return error;
+    private void End(Exchange exchange, Service service, Instance instance, UpstreamRequest request, GatewayError? error)
+    {
+        instance.Leave();
+        var duration = time.GetElapsedTime(exchange.AttemptTimestamp);
+        exchange.Upstream += duration;
+        int? status = error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null;
+        metrics.AttemptEnded(new AttemptOutcome(request.Method, service.Name, instance.Host, instance.Port, status, error?.Rule.Slug), duration, instance.Labels);
+        EndSpan(exchange, status, error);
     }
 
     private static void EndSpan(Exchange exchange, int? status, GatewayError? error)

@@ -1,9 +1,9 @@
 using System.IO.Pipelines;
-using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Lintel.Transport.Http1;
+using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -29,46 +29,96 @@ internal sealed class Http1Attempt
 
     private readonly Exchange _exchange;
     private readonly Service _service;
-    private readonly Http1Connection _connection;
+    private readonly Instance _instance;
     private readonly UpstreamRequest _request;
     private readonly HeaderChanges _changes;
     private readonly Deadline _deadline;
     private readonly TimeProvider _time;
-    private readonly BodyPump? _pump;
     private readonly bool _wantsUpgrade;
 
+    private Http1Connection _connection = null!; // from RunAsync on
+    private BodyPump? _pump;
     private CancellationTokenRegistration _leaving;
-    private bool _hasFinalHead;
+    private bool _hasWaited; // for a connection: the attempt did not begin a moment ago
     private volatile bool _clientLeft;
     private int _leavingState;
 
-    public Http1Attempt(Exchange exchange, Service service, Http1Connection connection, UpstreamRequest request, HeaderChanges changes, Deadline deadline, TimeProvider time)
+    public Http1Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline, TimeProvider time)
     {
         _exchange = exchange;
         _service = service;
-        _connection = connection;
+        _instance = instance;
         _request = request;
         _changes = changes;
         _deadline = deadline;
         _time = time;
-        _pump = exchange.HasBody ? new BodyPump(exchange, service, connection, deadline, time) : null;
         _wantsUpgrade = exchange.WantsUpgrade;
     }
 
-    /// <summary>Sends the request and passes the answer on; gives the connection back.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<GatewayError?> RunAsync(Instance instance)
+    /// <summary>RFC 9110 section 9.2.2: only what is idempotent, and only while all of it is here.</summary>
+    private bool CanBeSentAgain => !_exchange.HasBody && _request.Method is ("GET" or "HEAD" or "OPTIONS" or "TRACE" or "PUT" or "DELETE");
+
+    /// <summary>Sends the request and passes the answer on, over a connection that is kept, at once; only who finds none has to wait for one.</summary>
+    public ValueTask<GatewayError?> RunAsync()
     {
+        var pool = _service.PoolOf(_instance);
+        var loop = Loop(pool);
+        while (pool.TryRent(loop) is { } kept)
+        {
+            if (CanBeSentAgain || !kept.HasStirred)
+                return RunAsync(kept);
+            kept.Release(); // the server has ended it: this request could not be sent a second time
+        }
+
+        return ConnectAndRunAsync(pool, loop, isFresh: false);
+    }
+
+    private async ValueTask<GatewayError?> ConnectAndRunAsync(Http1Pool pool, EventLoop loop, bool isFresh)
+    {
+        Http1Connection connection;
+        _hasWaited = true;
+        try
+        {
+            using var ends = CancellationTokenSource.CreateLinkedTokenSource(_deadline.Token, _exchange.Context.RequestAborted);
+            connection = await pool.RentAsync(loop, isFresh, ends.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is UpstreamConnectException or OperationCanceledException or ObjectDisposedException)
+        {
+            return _exchange.Context.RequestAborted.IsCancellationRequested ? new GatewayError(GatewayErrorKind.ClientAborted) : OfConnecting(e);
+        }
+
+        if (!connection.IsReused || CanBeSentAgain || !connection.HasStirred)
+            return await RunAsync(connection).ConfigureAwait(false);
+        connection.Release();
+        return await RunAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The exchange on one connection, which is given back at its end.</summary>
+    private async ValueTask<GatewayError?> RunAsync(Http1Connection connection)
+    {
+        var isReused = connection.IsReused;
+        _connection = connection;
+        _pump = _exchange.HasBody ? new BodyPump(_exchange, _service, connection, _deadline, _time) : null;
+        GatewayError? error;
         try
         {
             WatchClient();
-            WriteHead(instance);
+            Http1RequestHead.Write(connection, _request, _instance, _service.HostFor(_instance) ?? _request.Host, _exchange);
             await SendAsync().ConfigureAwait(false);
-            await ReadFinalHeadAsync().ConfigureAwait(false);
-            if (Upgrade.Problem(_wantsUpgrade, _connection.Head) is { } problem)
+            while (!connection.HasFinalHead)
+            {
+                // The socket's own wait: no frame lies below this one while the service works on its answer.
+                while (!connection.TryReadHead())
+                    await connection.WaitAsync().ConfigureAwait(false);
+                if (!connection.HasFinalHead)
+                    await PassInterimAsync().ConfigureAwait(false);
+            }
+
+            HeadCame();
+            if (Upgrade.Problem(_wantsUpgrade, connection.Head) is { } problem)
                 return new GatewayError(GatewayErrorKind.UpgradeFailed, Cause: new UpgradeException(problem));
             PassHead();
-            if (_connection.Head.Status == StatusCodes.Status101SwitchingProtocols)
+            if (connection.Head.Status == StatusCodes.Status101SwitchingProtocols)
                 return await TunnelAsync().ConfigureAwait(false);
             await PassBodyAsync().ConfigureAwait(false);
             await EndAsync().ConfigureAwait(false);
@@ -76,7 +126,7 @@ internal sealed class Http1Attempt
         }
         catch (Http1Exception e)
         {
-            return Translate(e);
+            error = Translate(e);
         }
         finally
         {
@@ -84,12 +134,21 @@ internal sealed class Http1Attempt
             UnwatchClient();
             if (_pump is { IsOver: false })
                 await _pump.StopAsync().ConfigureAwait(false);
-            _connection.Release();
+            connection.Release();
         }
+
+        // A kept connection that the server ended in the moment in which the request was sent: it has seen none of it.
+        if (error.Kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer && CanBeSentAgain)
+            return await ConnectAndRunAsync(_service.PoolOf(_instance), connection.Loop, isFresh: true).ConfigureAwait(false);
+        return error;
     }
+
+    /// <summary>The client's loop, else the one that this runs on.</summary>
+    private EventLoop Loop(Http1Pool pool) => _exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
 
     private void WatchClient()
     {
+        _leavingState = MayLeave;
         if (_exchange.ClientConnection is { } client)
             client.OnGone(Leave, this);
         else
@@ -115,52 +174,6 @@ internal sealed class Http1Attempt
 
     // The request.
 
-    private void WriteHead(Instance instance)
-    {
-        _connection.Begin(_request.Method, instance.BasePath, _request.PathAndQuery);
-        _connection.AddField("Host", _service.HostFor(instance) ?? _request.Host);
-        foreach (var (name, values) in _request.Headers)
-            AddField(name, values);
-        if (_request.TellsTrace)
-            AddTraceParent();
-        if (_wantsUpgrade)
-        {
-            _connection.AddField("Connection"u8, "Upgrade"u8);
-            _connection.AddField("Upgrade"u8, "websocket"u8);
-        }
-
-        if (_pump is { Waits: true })
-            _connection.AddField("Expect"u8, "100-continue"u8); // the service may refuse before the client sends the body
-    }
-
-    private void AddField(string name, StringValues values)
-    {
-        if (_pump is not null && name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
-            return; // the body's framing is written with it
-        if (values.Count == 1)
-        {
-            _connection.AddField(name, values[0] ?? "");
-            return;
-        }
-
-        // HTTP/2 clients may send a cookie in pieces; HTTP/1.1 wants one line (RFC 9113 section 8.2.3).
-        if (name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
-        {
-            _connection.AddField(name, string.Join("; ", values.ToArray()));
-            return;
-        }
-
-        foreach (var value in values)
-            _connection.AddField(name, value ?? "");
-    }
-
-    private void AddTraceParent()
-    {
-        Span<byte> text = stackalloc byte[Observability.TraceContext.TextLength];
-        _request.Trace.Write(text, _exchange.AttemptSpan);
-        _connection.AddField("traceparent"u8, text);
-    }
-
     private ValueTask SendAsync()
     {
         if (_pump is not null)
@@ -172,28 +185,24 @@ internal sealed class Http1Attempt
         }
 
         _connection.EndHead();
-        _connection.Limit(_deadline.Left);
+        _connection.Limit(_hasWaited ? _deadline.Left : _deadline.LeftAt(_exchange.AttemptTimestamp));
         return _connection.FlushAsync();
     }
 
     // The answer.
 
-    private async ValueTask ReadFinalHeadAsync()
+    private ValueTask PassInterimAsync()
     {
-        while (true)
-        {
-            await _connection.ReadHeadAsync().ConfigureAwait(false);
-            var status = _connection.Head.Status;
-            if (status >= 200 || status == StatusCodes.Status101SwitchingProtocols)
-                break;
-            if (status == StatusCodes.Status100Continue)
-                _pump?.GoAhead();
-            else if (Interim.To(_exchange.Context) is { } client)
-                await Interim.TellAsync(client, status, Fields(_connection.Head), _changes).ConfigureAwait(false);
-        }
+        if (_connection.Head.Status == StatusCodes.Status100Continue)
+            _pump?.GoAhead();
+        else if (Interim.To(_exchange.Context) is { } client)
+            return Interim.TellAsync(client, _connection.Head.Status, Fields(_connection.Head), _changes);
+        return default;
+    }
 
+    private void HeadCame()
+    {
         _exchange.TellLoop();
-        _hasFinalHead = true;
         _pump?.HeadCame();
         _deadline.HeadCame();
         _connection.Limit(_service.IdleTimeout);
@@ -213,12 +222,21 @@ internal sealed class Http1Attempt
         var response = _exchange.Response;
         response.StatusCode = head.Status;
         var headers = response.Headers;
-        var nominated = Nominated(head);
+        var nominated = head.NominatesFields ? Nominated(head) : null;
+        var lengths = 0UL; // of the names that were passed on, modulo 64
         for (var i = 0; i < head.Count; i++)
         {
             var (name, value) = head[i];
-            if (HeaderRules.KeepsResponse(name) && !_changes.Removes(name) && (nominated is null || !nominated.Contains(name)))
+            if (!HeaderRules.KeepsResponse(name) || _changes.Removes(name) || (nominated is not null && nominated.Contains(name)))
+                continue;
+
+            // A name of a length that was not there before was not there before: the server's table need not be asked.
+            var length = 1UL << name.Length;
+            if ((lengths & length) == 0)
+                headers[name] = value;
+            else
                 headers.Append(name, value);
+            lengths |= length;
         }
 
         ResponseFields.Add(_exchange, _changes, _time);
@@ -271,7 +289,7 @@ internal sealed class Http1Attempt
             await FlushAsync(writer).ConfigureAwait(false);
             unflushed = 0;
             if (count < 0)
-                await _connection.WaitForBodyAsync().ConfigureAwait(false);
+                await _connection.WaitAsync().ConfigureAwait(false);
         }
 
         await FlushAsync(writer).ConfigureAwait(false);
@@ -331,17 +349,24 @@ internal sealed class Http1Attempt
             return error;
         if (_clientLeft || _exchange.Context.RequestAborted.IsCancellationRequested)
             return new GatewayError(GatewayErrorKind.ClientAborted);
-        if (e.Failure == Http1Failure.TimedOut && !_hasFinalHead && _deadline.IsBodySent)
+        if (e.Failure == Http1Failure.TimedOut && !_connection.HasFinalHead && _deadline.IsBodySent)
             _deadline.Expire();
         return new GatewayError(e.Failure switch
         {
             Http1Failure.TimedOut when _deadline.IsOver => _deadline.Kind,
             Http1Failure.TimedOut => GatewayErrorKind.IdleTimeout,
-            Http1Failure.Malformed or Http1Failure.Incomplete or Http1Failure.Terminated when _hasFinalHead => GatewayErrorKind.ResponseIncomplete,
+            Http1Failure.Malformed or Http1Failure.Incomplete or Http1Failure.Terminated when _connection.HasFinalHead => GatewayErrorKind.ResponseIncomplete,
             Http1Failure.Malformed => GatewayErrorKind.ProtocolError,
             Http1Failure.HeadTooLarge => GatewayErrorKind.ResponseHeadTooLarge,
             Http1Failure.Terminated or Http1Failure.Incomplete => GatewayErrorKind.ConnectionTerminated,
             _ => GatewayErrorKind.Internal,
         }, Cause: e);
     }
+
+    private GatewayError OfConnecting(Exception e) => e switch
+    {
+        UpstreamConnectException connect => new GatewayError(connect.Kind, Cause: connect),
+        _ when _deadline.IsOver => new GatewayError(_deadline.Kind, Cause: e),
+        _ => new GatewayError(GatewayErrorKind.ConnectionTerminated, Cause: e),
+    };
 }

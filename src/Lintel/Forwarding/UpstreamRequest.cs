@@ -75,7 +75,7 @@ internal sealed class UpstreamRequest
     private static void CopyHeaders(Exchange exchange, HeaderChanges changes, List<KeyValuePair<string, StringValues>> headers)
     {
         var incoming = exchange.Request.Headers;
-        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(exchange.Context.Connection.RemoteIpAddress);
+        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(exchange.Peer.Address);
         var nominated = HeaderRules.Nominated(exchange.Framing?.Connection ?? incoming.Connection);
         foreach (var (name, values) in incoming)
         {
@@ -100,9 +100,8 @@ internal sealed class UpstreamRequest
     {
         var request = exchange.Request;
         var incoming = request.Headers;
-        var peer = exchange.Context.Connection.RemoteIpAddress;
-        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(peer);
-        var peerText = peer is null ? "unknown" : (peer.IsIPv4MappedToIPv6 ? peer.MapToIPv4() : peer).ToString();
+        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(exchange.Peer.Address);
+        var peerText = exchange.Peer.Text;
 
         var chain = isTrusted ? incoming["X-Forwarded-For"].ToString() : "";
         headers.Add(new("X-Forwarded-For", chain.Length > 0 ? chain + ", " + peerText : peerText));
@@ -113,12 +112,13 @@ internal sealed class UpstreamRequest
         if (isTrusted && incoming["Forwarded"] is { Count: > 0 } forwarded)
             headers.Add(new("Forwarded", $"{forwarded};,".TrimEnd(',', ';') + ", for=" + ForwardedNode(peerText) + ";proto=" + request.Scheme));
 
-        var via = ViaVersion(request.Protocol) + " " + exchange.Snapshot.Identity.Via;
+        var identity = exchange.Snapshot.Identity;
+        var via = HttpProtocol.IsHttp11(request.Protocol) ? identity.ViaHttp11 : ViaVersion(request.Protocol) + " " + identity.Via;
         headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
     }
 
     /// <summary>RFC 7239 section 6: IPv6 addresses stand in brackets and quotes.</summary>
     private static string ForwardedNode(string address) => address.Contains(':') ? $"\"[{address}]\"" : address;
 
-    private static string ViaVersion(string protocol) => HttpProtocol.IsHttp11(protocol) ? "1.1" : HttpProtocol.IsHttp2(protocol) ? "2.0" : HttpProtocol.IsHttp3(protocol) ? "3.0" : "1.0";
+    private static string ViaVersion(string protocol) => HttpProtocol.IsHttp2(protocol) ? "2.0" : HttpProtocol.IsHttp3(protocol) ? "3.0" : "1.0";
 }

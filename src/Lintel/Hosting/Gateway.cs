@@ -113,11 +113,14 @@ public sealed class Gateway : IDisposable
 
     /// <summary>Serves one request.</summary>
     /// <param name="context">A request from any server of ASP.NET Core.</param>
-    public Task HandleAsync(HttpContext context)
+    public Task HandleAsync(HttpContext context) => HandleAsync(context, null);
+
+    /// <summary>The same, for requests of the gateway's own listeners.</summary>
+    private Task HandleAsync(HttpContext context, ClientConnection? client)
     {
         if (_drain is not null)
             AskToReconnect(context);
-        return _parts.Pipeline.RunAsync(context);
+        return _parts.Pipeline.RunAsync(context, client);
     }
 
     /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>

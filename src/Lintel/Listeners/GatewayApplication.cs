@@ -1,6 +1,5 @@
 using Lintel.Listeners.Framing;
 using Lintel.Pipeline;
-using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Http;
@@ -9,28 +8,40 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Lintel.Listeners;
 
-/// <summary>Hands requests straight to the pipeline. Contexts are kept with their connection, as ASP.NET Core's own hosting does.</summary>
-internal sealed class GatewayApplication(RequestDelegate handle, IServiceScopeFactory scopes) : IHttpApplication<DefaultHttpContext>
+/// <summary>Hands requests straight to the pipeline.</summary>
+internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFactory scopes) : IHttpApplication<KeptContext>
 {
-    public DefaultHttpContext CreateContext(IFeatureCollection contextFeatures)
+    public KeptContext CreateContext(IFeatureCollection contextFeatures)
     {
-        if (contextFeatures is not IHostContextContainer<DefaultHttpContext> container)
-            return new DefaultHttpContext(contextFeatures) { ServiceScopeFactory = scopes };
+        if (contextFeatures is not IHostContextContainer<KeptContext> container)
+            return new KeptContext(contextFeatures, scopes);
         if (container.HostContext is { } kept)
-            kept.Initialize(contextFeatures);
+            kept.Http.Initialize(contextFeatures);
         else
-            container.HostContext = new DefaultHttpContext(contextFeatures) { ServiceScopeFactory = scopes };
+            container.HostContext = new KeptContext(contextFeatures, scopes);
         return container.HostContext;
     }
 
-    public Task ProcessRequestAsync(DefaultHttpContext context)
+    public Task ProcessRequestAsync(KeptContext context)
     {
-        if (context.Features.Get<RequestFraming>() is null && !HttpProtocol.IsHttp11(context.Request.Protocol) && StreamCheck.Check(context.Request) is { } refusal)
-            context.Features.Set(new RequestFraming { Refusal = refusal });
-        if (context.Request.Headers.Upgrade.Count > 0 && context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade && context.Features.Get<FramingGuard>() is { } guard)
-            context.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, guard, context.Features.Get<LoopConnection>()));
-        return handle(context);
+        var (http, client) = (context.Http, context.Client);
+        if (client is null && !HttpProtocol.IsHttp11(http.Request.Protocol) && StreamCheck.Check(http.Request) is { } refusal)
+            http.Features.Set(new RequestFraming { Refusal = refusal });
+        if (client is not null && http.Request.Headers.Upgrade.Count > 0 && http.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
+            http.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, http.Features.GetRequiredFeature<FramingGuard>(), client.Loop));
+        return handle(http, client);
     }
 
-    public void DisposeContext(DefaultHttpContext context, Exception? exception) => context.Uninitialize();
+    public void DisposeContext(KeptContext context, Exception? exception) => context.Http.Uninitialize();
+}
+
+/// <summary>What Kestrel keeps for us with a connection of HTTP/1.1, or a stream of a later version, from one request to the next; as ASP.NET Core's own hosting does.</summary>
+/// <param name="features">The connection's or stream's.</param>
+/// <param name="scopes">For who asks for services.</param>
+internal sealed class KeptContext(IFeatureCollection features, IServiceScopeFactory scopes)
+{
+    public DefaultHttpContext Http { get; } = new(features) { ServiceScopeFactory = scopes };
+
+    /// <summary>The connection, where it is one of HTTP/1.1: its framing is watched.</summary>
+    public ClientConnection? Client { get; } = features.Get<RequestFraming>() is { } framing ? new ClientConnection(features, framing) : null;
 }

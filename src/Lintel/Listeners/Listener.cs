@@ -11,7 +11,6 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
@@ -48,7 +47,7 @@ internal sealed class Listener : IAsyncDisposable
     /// <summary>Opens the address.</summary>
     /// <exception cref="IOException">It is taken, or cannot be had.</exception>
     /// <exception cref="CryptographicException">A certificate's file cannot be used.</exception>
-    public static async Task<Listener> OpenAsync(ListenerConfig config, RequestDelegate handle, IServiceProvider services, CancellationToken cancellation)
+    public static async Task<Listener> OpenAsync(ListenerConfig config, RequestHandler handle, IServiceProvider services, CancellationToken cancellation)
     {
         var tls = config.Address.IsTls ? new ListenerTls(config, ReadCertificates(config)) : null;
         if (config.Protocols.Contains(ListenerProtocol.Http3) && !QuicListener.IsSupported)

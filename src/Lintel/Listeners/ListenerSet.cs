@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using Lintel.Config;
-using Microsoft.AspNetCore.Http;
+using Lintel.Pipeline;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners;
@@ -24,7 +24,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
 
     /// <summary>Opens what is new. On failure everything is as before, and the report says what could not be opened.</summary>
     /// <returns>What to call when the new configuration goes live; <see langword="null"/> on failure.</returns>
-    public async Task<Action<TimeSpan>?> OpenAsync(GatewayConfig config, RequestDelegate handle, MapNode source, ConfigReport report, CancellationToken cancellation)
+    public async Task<Action<TimeSpan>?> OpenAsync(GatewayConfig config, RequestHandler handle, MapNode source, ConfigReport report, CancellationToken cancellation)
     {
         var wanted = config.EffectiveListeners;
         var opened = new Dictionary<string, Listener>(StringComparer.Ordinal);
@@ -131,7 +131,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         _closing.RemoveAll(c => c.IsCompleted);
     }
 
-    private async Task<Listener> OpenAsync(ListenerConfig config, RequestDelegate handle, bool retry, CancellationToken cancellation)
+    private async Task<Listener> OpenAsync(ListenerConfig config, RequestHandler handle, bool retry, CancellationToken cancellation)
     {
         for (var attempt = 0; ; attempt++)
         {
@@ -147,7 +147,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         }
     }
 
-    private async Task ReopenAsync(List<Listener> replaced, RequestDelegate handle, CancellationToken cancellation)
+    private async Task ReopenAsync(List<Listener> replaced, RequestHandler handle, CancellationToken cancellation)
     {
         foreach (var old in replaced)
         {

@@ -9,6 +9,9 @@ namespace Lintel.Observability;
 /// <remarks>Every label is a name from the configuration, a number of bounded range, or a word of a fixed list: nothing that a client can choose becomes a series.</remarks>
 public sealed class GatewayMetrics
 {
+    /// <summary>The label of methods that are nobody's (semantic conventions, HTTP, <c>http.request.method</c>).</summary>
+    internal const string OtherMethod = "_OTHER";
+
     /// <summary>The meter's name, for exporters.</summary>
     public const string MeterName = "Lintel";
 
@@ -35,7 +38,7 @@ public sealed class GatewayMetrics
     private readonly Histogram<double> _gateway;
     private readonly Histogram<double> _client;
     private readonly Histogram<double> _connect;
-    private readonly UpDownCounter<long> _active;
+    private readonly ActiveRequests _active = new();
     private readonly Counter<long> _errors;
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
@@ -50,7 +53,7 @@ public sealed class GatewayMetrics
     {
         _meter = factory.Create(MeterName);
         _server = _meter.CreateHistogram("http.server.request.duration", "s", "Duration of requests that clients made to the gateway.", null, Seconds);
-        _active = _meter.CreateUpDownCounter<long>("http.server.active_requests", "{request}", "Requests of clients in flight.");
+        _meter.CreateObservableUpDownCounter("http.server.active_requests", _active.Observe, "{request}", "Requests of clients in flight.");
         _gateway = _meter.CreateHistogram("lintel.gateway.duration", "s", "What the gateway added: a request's duration less the time in attempts.", null, FineSeconds);
         _errors = _meter.CreateCounter<long>("lintel.errors", "{error}", "Requests that the gateway itself ended, by kind of error.");
         _client = _meter.CreateHistogram("http.client.request.duration", "s", "Duration of attempts that the gateway made to instances.", null, Seconds);
@@ -70,30 +73,18 @@ public sealed class GatewayMetrics
     /// <summary>A callback has held an event loop for long.</summary>
     internal void LoopStalled() => Interlocked.Increment(ref _stalls);
 
-    internal void RequestStarted(string method, string scheme) => Activate(1, method, scheme);
+    internal void RequestStarted(string method, string scheme) => _active.Change(method, scheme, 1);
 
     /// <summary>Called while the request's span is current, so that exemplars find it.</summary>
-    internal void RequestEnded(in RequestOutcome request, TimeSpan total, TimeSpan upstream)
+    /// <param name="request">How it ended.</param>
+    /// <param name="total">How long it took.</param>
+    /// <param name="upstream">How long of that its attempts.</param>
+    /// <param name="memo">Its route's; <see langword="null"/> where it has none.</param>
+    internal void RequestEnded(in RequestOutcome request, TimeSpan total, TimeSpan upstream, LabelMemo<RequestOutcome>? memo = null)
     {
-        Activate(-1, request.Method, request.Scheme);
+        _active.Change(request.Method, request.Scheme, -1);
         if (_server.Enabled)
-        {
-            var tags = new TagList
-            {
-                { "http.request.method", KnownMethod(request.Method) },
-                { "http.response.status_code", request.Status },
-                { "url.scheme", request.Scheme },
-                { "network.protocol.version", request.ProtocolVersion },
-            };
-            if (request.Route is { } route)
-                tags.Add("http.route", route);
-            if (request.Error is { } rule)
-                tags.Add("error.type", rule.Slug);
-            else if (request.Status >= 500)
-                tags.Add("error.type", StatusText(request.Status));
-            _server.Record(total.TotalSeconds, tags);
-        }
-
+            _server.Record(total.TotalSeconds, memo is null ? LabelsOf(request) : memo.Get(request, request.Status, LabelsOf));
         if (_gateway.Enabled)
         {
             var added = Math.Max(0, (total - upstream).TotalSeconds);
@@ -107,24 +98,14 @@ public sealed class GatewayMetrics
             CountError(error, request.Service);
     }
 
-    internal void AttemptEnded(in AttemptOutcome attempt, TimeSpan duration)
+    /// <summary>An attempt ended.</summary>
+    /// <param name="attempt">How.</param>
+    /// <param name="duration">How long it took.</param>
+    /// <param name="memo">The instance's.</param>
+    internal void AttemptEnded(in AttemptOutcome attempt, TimeSpan duration, LabelMemo<AttemptOutcome>? memo = null)
     {
-        if (!_client.Enabled)
-            return;
-        var tags = new TagList
-        {
-            { "http.request.method", KnownMethod(attempt.Method) },
-            { "server.address", attempt.Address },
-            { "server.port", attempt.Port },
-            { "lintel.service", attempt.Service },
-        };
-        if (attempt.Status is { } code)
-            tags.Add("http.response.status_code", code);
-        if (attempt.Error is { } error)
-            tags.Add("error.type", error);
-        else if (attempt.Status >= 400)
-            tags.Add("error.type", StatusText(attempt.Status.Value));
-        _client.Record(duration.TotalSeconds, tags);
+        if (_client.Enabled)
+            _client.Record(duration.TotalSeconds, memo is null ? LabelsOf(attempt) : memo.Get(attempt, attempt.Status ?? 0, LabelsOf));
     }
 
     internal void ConnectEnded(string service, string address, int port, string? error, TimeSpan duration)
@@ -164,7 +145,7 @@ public sealed class GatewayMetrics
 
     /// <summary>Methods are the client's choice: unknown ones share a label, so that label sets stay bounded.</summary>
     internal static string KnownMethod(string method) =>
-        method is "GET" or "HEAD" or "POST" or "PUT" or "PATCH" or "DELETE" or "OPTIONS" or "CONNECT" or "TRACE" or "QUERY" ? method : "_OTHER";
+        method is "GET" or "HEAD" or "POST" or "PUT" or "PATCH" or "DELETE" or "OPTIONS" or "CONNECT" or "TRACE" or "QUERY" ? method : OtherMethod;
 
     /// <summary>An <c>error.type</c> that is a status.</summary>
     internal static string StatusText(int status) => status switch
@@ -184,8 +165,41 @@ public sealed class GatewayMetrics
         _ => "upstream",
     };
 
-    private void Activate(int change, string method, string scheme) =>
-        _active.Add(change, new KeyValuePair<string, object?>("http.request.method", KnownMethod(method)), new KeyValuePair<string, object?>("url.scheme", scheme));
+    private static KeyValuePair<string, object?>[] LabelsOf(RequestOutcome request)
+    {
+        List<KeyValuePair<string, object?>> labels =
+        [
+            new("http.request.method", KnownMethod(request.Method)),
+            new("http.response.status_code", request.Status),
+            new("url.scheme", request.Scheme),
+            new("network.protocol.version", request.ProtocolVersion),
+        ];
+        if (request.Route is { } route)
+            labels.Add(new("http.route", route));
+        if (request.Error is { } rule)
+            labels.Add(new("error.type", rule.Slug));
+        else if (request.Status >= 500)
+            labels.Add(new("error.type", StatusText(request.Status)));
+        return [.. labels];
+    }
+
+    private static KeyValuePair<string, object?>[] LabelsOf(AttemptOutcome attempt)
+    {
+        List<KeyValuePair<string, object?>> labels =
+        [
+            new("http.request.method", KnownMethod(attempt.Method)),
+            new("server.address", attempt.Address),
+            new("server.port", attempt.Port),
+            new("lintel.service", attempt.Service),
+        ];
+        if (attempt.Status is { } code)
+            labels.Add(new("http.response.status_code", code));
+        if (attempt.Error is { } error)
+            labels.Add(new("error.type", error));
+        else if (attempt.Status >= 400)
+            labels.Add(new("error.type", StatusText(attempt.Status.Value)));
+        return [.. labels];
+    }
 
     private void CountError(ErrorRule error, string? service)
     {

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Text;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Observability;
@@ -46,19 +48,22 @@ internal readonly record struct TraceContext(ActivityTraceId TraceId, ActivitySp
     /// <summary>The same as <see cref="ToTraceParent"/>, as the <see cref="TextLength"/> bytes that go on the wire.</summary>
     public void Write(Span<byte> text, Activity? span)
     {
-        Span<byte> id = stackalloc byte[16];
         "00-"u8.CopyTo(text);
-        TraceId.CopyTo(id);
-        Convert.TryToHexStringLower(id, text[TraceIdAt..], out _);
+        Encoding.Latin1.GetBytes(TraceId.ToHexString(), text[TraceIdAt..]); // .NET keeps ids as text
         text[SpanIdAt - 1] = (byte)'-';
         if (span is null)
-            Random.Shared.NextBytes(id[..8]);
+            WriteNewId(text[SpanIdAt..]);
         else
-            span.SpanId.CopyTo(id[..8]);
-        id[0] |= (byte)(span is null ? 1 : 0); // all zeros is no id
-        Convert.TryToHexStringLower(id[..8], text[SpanIdAt..], out _);
+            Encoding.Latin1.GetBytes(span.SpanId.ToHexString(), text[SpanIdAt..]);
         text[FlagsAt - 1] = (byte)'-';
         (span?.Recorded ?? IsSampled ? "01"u8 : "00"u8).CopyTo(text[FlagsAt..]);
+    }
+
+    private static void WriteNewId(Span<byte> text)
+    {
+        Span<byte> id = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(id, Random.Shared.NextInt64() | 1); // all zeros is no id
+        Convert.TryToHexStringLower(id, text, out _);
     }
 
     /// <summary>As the parent of a span. Without a span id it is a root whose trace has a name already.</summary>

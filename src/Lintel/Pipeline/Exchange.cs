@@ -28,7 +28,13 @@ internal sealed class Exchange
     /// <summary>What the connection's bytes say of the request; <see langword="null"/> where another server, or HTTP/2, has checked them.</summary>
     public RequestFraming? Framing { get; private set; }
 
+    /// <summary>The target as it was received; empty where a server does not tell.</summary>
+    public string RawTarget { get; private set; } = "";
+
     public RequestTarget RequestTarget { get; set; }
+
+    /// <summary>Whom the connection comes from: the client, or a proxy before it.</summary>
+    public Peer Peer { get; private set; } = null!;
 
     public Route? Route => _candidate?.Route;
 
@@ -113,7 +119,7 @@ internal sealed class Exchange
         {
             if (!_hasClientAddress)
             {
-                _clientAddress = Snapshot.TrustedProxies.ClientAddress(Context.Request, Context.Connection.RemoteIpAddress);
+                _clientAddress = Snapshot.TrustedProxies.ClientAddress(Context.Request, Peer.Address);
                 _hasClientAddress = true;
             }
 
@@ -121,16 +127,28 @@ internal sealed class Exchange
         }
     }
 
-    public void Begin(HttpContext context, Snapshot snapshot, long timestamp)
+    public void Begin(HttpContext context, Snapshot snapshot, long timestamp, ClientConnection? client = null)
     {
         Context = context;
         Snapshot = snapshot;
         StartTimestamp = timestamp;
-        Framing = context.Features.Get<RequestFraming>();
-        HasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
-        var connection = context.Features.Get<LoopConnection>();
-        Loop = connection?.Loop;
-        ClientConnection = Framing is null ? null : connection;
+        if (client is not null)
+        {
+            Framing = client.Framing;
+            HasBody = client.HasBody;
+            ClientConnection = client.Loop;
+            Loop = client.Loop?.Loop;
+            Peer = client.Peer;
+            RawTarget = client.RawTarget;
+            return;
+        }
+
+        var features = context.Features;
+        Framing = features.Get<RequestFraming>();
+        HasBody = features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        Loop = features.Get<LoopConnection>()?.Loop;
+        Peer = new Peer(context.Connection.RemoteIpAddress);
+        RawTarget = features.Get<IHttpRequestFeature>()!.RawTarget;
     }
 
     /// <summary>Tells the loop, where this runs on it, which route holds it: for the report of a callback that holds it too long.</summary>
@@ -160,6 +178,8 @@ internal sealed class Exchange
         Context = null!;
         Snapshot = null!;
         Framing = null;
+        Peer = null!;
+        RawTarget = "";
         HasBody = false;
         WantsUpgrade = false;
         IsExtendedConnect = false;

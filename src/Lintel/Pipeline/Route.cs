@@ -1,3 +1,4 @@
+using Lintel.Observability;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -8,4 +9,8 @@ namespace Lintel.Pipeline;
 /// <param name="Allowed">Path spellings it allows.</param>
 /// <param name="BodyLimit">The longest body in bytes; <see langword="null"/> for the listener's own limit.</param>
 /// <param name="Target">What it does.</param>
-internal sealed record Route(string Name, string Template, PathTraits Allowed, long? BodyLimit, Target Target);
+internal sealed record Route(string Name, string Template, PathTraits Allowed, long? BodyLimit, Target Target)
+{
+    /// <summary>The labels of its requests.</summary>
+    public LabelMemo<RequestOutcome> Labels { get; } = new();
+}

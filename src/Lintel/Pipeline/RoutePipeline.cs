@@ -15,7 +15,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     private readonly ObjectPool<Exchange> _exchanges = new DefaultObjectPool<Exchange>(new DefaultPooledObjectPolicy<Exchange>(), 1024);
 
     /// <summary>Serves one request. Never throws.</summary>
-    public async Task RunAsync(HttpContext context)
+    /// <param name="context">The request.</param>
+    /// <param name="client">Its connection, where that is an HTTP/1.1 connection of our own listeners.</param>
+    public async Task RunAsync(HttpContext context, ClientConnection? client)
     {
         var started = time.GetTimestamp();
         if (snapshots.Enter() is not { } snapshot)
@@ -27,7 +29,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         }
 
         var exchange = _exchanges.Get();
-        exchange.Begin(context, snapshot, started);
+        exchange.Begin(context, snapshot, started, client);
         metrics.RequestStarted(context.Request.Method, context.Request.Scheme);
         RequestSpan.Start(exchange);
         GatewayError? error;
@@ -65,7 +67,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     private static GatewayError? Match(Exchange exchange)
     {
         var context = exchange.Context;
-        var raw = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
+        var raw = exchange.RawTarget;
         if (!RequestTarget.TryParse(raw.Length > 0 ? raw : context.Request.PathBase + context.Request.Path + context.Request.QueryString, out var target, out var problem))
             return new GatewayError(GatewayErrorKind.BadTarget, problem);
         exchange.RequestTarget = target;
@@ -165,7 +167,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         var duration = time.GetElapsedTime(exchange.StartTimestamp);
         var status = error is { Kind: GatewayErrorKind.ClientAborted } ? error.Rule.Status : context.Response.StatusCode;
         var protocol = ProtocolVersion(request.Protocol);
-        metrics.RequestEnded(new RequestOutcome(request.Method, request.Scheme, protocol, status, exchange.Route?.Template, exchange.Service, error?.Rule), duration, exchange.Upstream);
+        metrics.RequestEnded(new RequestOutcome(request.Method, request.Scheme, protocol, status, exchange.Route?.Template, exchange.Service, error?.Rule), duration, exchange.Upstream, exchange.Route?.Labels);
         if (exchange.Span is { } span)
             RequestSpan.Describe(span, exchange, status, protocol, error);
         if (error is not null)
@@ -216,7 +218,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     /// <summary>What could not be normalised, without what may be a query.</summary>
     private static string RefusedPath(Exchange exchange)
     {
-        var raw = exchange.Context.Features.Get<IHttpRequestFeature>()!.RawTarget;
+        var raw = exchange.RawTarget;
         var end = raw.AsSpan().IndexOfAny('?', '#');
         return end < 0 ? raw : raw[..end];
     }

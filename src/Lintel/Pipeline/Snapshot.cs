@@ -58,7 +58,11 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
 /// <summary>How the gateway names itself.</summary>
 /// <param name="Name">In <c>Proxy-Status</c>.</param>
 /// <param name="Via">In <c>Via</c>: by it a request that comes back is recognised.</param>
-internal sealed record GatewayIdentity(string Name, string Via);
+internal sealed record GatewayIdentity(string Name, string Via)
+{
+    /// <summary>The whole item of <c>Via</c> for a request that came by HTTP/1.1.</summary>
+    public string ViaHttp11 { get; } = "1.1 " + Via;
+}
 
 /// <summary>The one reference by which a new snapshot goes live.</summary>
 internal sealed class SnapshotHolder

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Observability;
 
 namespace Lintel.Services;
 
@@ -11,6 +12,7 @@ internal sealed class Instance
     {
         Address = config.Address;
         Host = config.Address.IdnHost;
+        Port = config.Address.Port;
         Weight = config.Weight;
         Authority = config.Address.Authority;
         BasePath = config.Address.AbsolutePath.TrimEnd('/');
@@ -26,6 +28,9 @@ internal sealed class Instance
     /// <summary>The host of its address as the HTTP handler connects to it, and as metrics and spans name it: IPv6 without brackets.</summary>
     public string Host { get; }
 
+    /// <summary>The port of its address.</summary>
+    public int Port { get; }
+
     /// <summary>Its address as the log shows it.</summary>
     public string Name { get; }
 
@@ -39,6 +44,9 @@ internal sealed class Instance
     public string BasePath { get; }
 
     public int Weight { get; }
+
+    /// <summary>The labels of its attempts.</summary>
+    public LabelMemo<AttemptOutcome> Labels { get; } = new();
 
     /// <summary>Requests in flight.</summary>
     public int Active => Volatile.Read(ref _active);

@@ -13,19 +13,43 @@ public sealed class GatewayMetricsTests
     {
         var seen = Record(m =>
         {
-            m.RequestStarted("BREW", "http");
             m.RequestEnded(new RequestOutcome("BREW", "http", "1.1", 200, "/a/{id}", null, null), 3 * Ms, 2 * Ms);
             m.AttemptEnded(new AttemptOutcome("get", "s", "h", 80, 200, null), Ms);
         });
         Assert.Equal(
             [
-                "http.server.active_requests 1 http.request.method=_OTHER url.scheme=http",
-                "http.server.active_requests -1 http.request.method=_OTHER url.scheme=http",
                 "http.server.request.duration 0.003 http.request.method=_OTHER http.response.status_code=200 http.route=/a/{id} network.protocol.version=1.1 url.scheme=http",
                 "lintel.gateway.duration 0.001 http.route=/a/{id}",
                 "http.client.request.duration 0.001 http.request.method=_OTHER http.response.status_code=200 lintel.service=s server.address=h server.port=80",
             ],
             seen);
+    }
+
+    [Fact]
+    public void ActiveRequests_AreThoseThatHaveNotEnded_BySchemeAndKnownMethod()
+    {
+        var metrics = TestMetrics.Create(out var meter);
+        Assert.Empty(Active());
+        metrics.RequestStarted("GET", "https");
+        metrics.RequestStarted("GET", "https");
+        metrics.RequestStarted("BREW", "http");
+        Assert.Equal(["http.server.active_requests 2 http.request.method=GET url.scheme=https", "http.server.active_requests 1 http.request.method=_OTHER url.scheme=http"], Active());
+        metrics.RequestEnded(new RequestOutcome("BREW", "http", "1.1", 200, null, null, null), Ms, default);
+        metrics.RequestEnded(new RequestOutcome("GET", "https", "1.1", 200, null, null, null), Ms, default);
+        Assert.Equal(["http.server.active_requests 1 http.request.method=GET url.scheme=https", "http.server.active_requests 0 http.request.method=_OTHER url.scheme=http"], Active());
+
+        IEnumerable<string> Active() => Collect(meter).Where(s => s.StartsWith("http.server.active_requests", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Labels_ThatAreRemembered_AreThoseOfTheOutcome()
+    {
+        var memo = new LabelMemo<RequestOutcome>();
+        var outcome = new RequestOutcome("GET", "http", "1.1", 200, "/a", "s", null);
+        RequestOutcome[] outcomes = [outcome, outcome with { Status = 201 }, outcome, outcome with { Status = 404 }, outcome with { Method = "POST" }, outcome with { Status = 999 }, outcome];
+        Assert.Equal(
+            Record(m => Array.ForEach(outcomes, o => m.RequestEnded(o, Ms, Ms))),
+            Record(m => Array.ForEach(outcomes, o => m.RequestEnded(o, Ms, Ms, memo))));
     }
 
     [Fact]

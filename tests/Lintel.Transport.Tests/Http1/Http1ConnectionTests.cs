@@ -93,7 +93,7 @@ public sealed class Http1ConnectionTests : IDisposable
         connection.Begin("GET", "", "/");
         connection.EndHead();
         await connection.FlushAsync();
-        await connection.ReadHeadAsync();
+        await ReadHeadAsync(connection);
         connection.Release();
         Assert.Equal(0, pool.Open);
         (await serving).Dispose();
@@ -160,7 +160,7 @@ public sealed class Http1ConnectionTests : IDisposable
         connection.Begin("GET", "", "/");
         connection.EndHead();
         await connection.FlushAsync();
-        await connection.ReadHeadAsync();
+        await ReadHeadAsync(connection);
         Assert.Equal(101, connection.Head.Status);
         var buffer = new byte[16];
         var tunnel = connection.OpenTunnel();
@@ -200,6 +200,12 @@ public sealed class Http1ConnectionTests : IDisposable
         while (!condition());
     }
 
+    private static async Task ReadHeadAsync(Http1Connection connection)
+    {
+        while (!connection.TryReadHead())
+            await connection.WaitAsync().AsTask().WaitAsync(Patience);
+    }
+
     /// <summary>What was read: statuses, body, trailers, failure.</summary>
     private static async Task<string> ExchangeAsync(Http1Connection connection)
     {
@@ -213,7 +219,7 @@ public sealed class Http1ConnectionTests : IDisposable
             await connection.FlushAsync().AsTask().WaitAsync(Patience);
             do
             {
-                await connection.ReadHeadAsync().AsTask().WaitAsync(Patience);
+                await ReadHeadAsync(connection);
                 seen.Append(connection.Head.Status).Append(' ');
             }
             while (connection.Head.Status < 200);
@@ -222,7 +228,7 @@ public sealed class Http1ConnectionTests : IDisposable
             while (connection.TryReadBody(buffer) is not 0 and var count)
             {
                 if (count < 0)
-                    await connection.WaitForBodyAsync().AsTask().WaitAsync(Patience);
+                    await connection.WaitAsync().AsTask().WaitAsync(Patience);
                 else
                     seen.Append(Encoding.ASCII.GetString(buffer, 0, count));
             }

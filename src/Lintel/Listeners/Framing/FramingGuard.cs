@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
 using System.Text;
 using Lintel.Config;
 using Lintel.Errors;
@@ -21,7 +22,7 @@ namespace Lintel.Listeners.Framing;
 /// Nothing is copied: Kestrel gets slices of the connection's own buffers. Thread rule: Kestrel's reads, one at a time; <see cref="Tick"/> comes from its heartbeat.
 /// </para>
 /// </remarks>
-internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits, TimeProvider time) : PipeReader
+internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits, TimeProvider time) : PipeReader, IValueTaskSource<ReadResult>
 {
     /// <summary>What Kestrel is given in place of a head that is refused. The method is no real one: nothing will take it for the client's.</summary>
     private static readonly byte[] StandIn = Encoding.ASCII.GetBytes("REFUSED / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n");
@@ -38,6 +39,11 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
     private long _checked; // bytes that were checked; those of a head become visible with its last one
     private bool _sawAll = true;
     private long _bodyLeft;
+
+    private ManualResetValueTaskSourceCore<ReadResult> _wait;
+    private ConfiguredValueTaskAwaitable<ReadResult>.ConfiguredValueTaskAwaiter _reading;
+    private Action? _goOn;
+    private CancellationToken _cancellation;
 
     private long _headStarted;
     private volatile bool _isOverdue;
@@ -115,15 +121,69 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         return true;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))] // one wait a request on a kept connection
-    public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+    /// <remarks>Every request on a kept connection is waited for here. The wait is this object's own, because an async method's would be an object more for each.</remarks>
+    public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
-        ReadResult result;
-        while (!TryReadStandIn(out result) && !TryExpose(await inner.ReadAsync(cancellationToken).ConfigureAwait(false), out result))
+        _cancellation = cancellationToken;
+        _wait.Reset();
+        var version = _wait.Version;
+        try
         {
+            return TryReadOn(out var result) ? new(result) : new(this, version);
+        }
+        catch (Exception e)
+        {
+            return ValueTask.FromException<ReadResult>(e);
+        }
+    }
+
+    ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _wait.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _wait.GetStatus(token);
+
+    void IValueTaskSource<ReadResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _wait.OnCompleted(continuation, state, token, flags);
+
+    /// <summary>Reads until there is something to show.</summary>
+    /// <returns>False when the connection has to be waited for; then <see cref="GoOn"/> comes.</returns>
+    private bool TryReadOn(out ReadResult result)
+    {
+        while (!TryReadStandIn(out result))
+        {
+            if (!IsRead(inner.ReadAsync(_cancellation)))
+                return false;
+            if (TryExpose(_reading.GetResult(), out result))
+                break;
         }
 
-        return result;
+        return true;
+    }
+
+    private bool IsRead(ValueTask<ReadResult> reading)
+    {
+        _reading = reading.ConfigureAwait(false).GetAwaiter();
+        if (_reading.IsCompleted)
+            return true;
+        _reading.UnsafeOnCompleted(_goOn ??= GoOn);
+        return false;
+    }
+
+    /// <summary>The connection's reader has something.</summary>
+    private void GoOn()
+    {
+        ReadResult result;
+        try
+        {
+            if (!TryExpose(_reading.GetResult(), out result) && !TryReadOn(out result))
+                return;
+        }
+        catch (Exception e)
+        {
+            _wait.SetException(e);
+            return;
+        }
+
+        _wait.SetResult(result);
     }
 
     private bool TryReadStandIn(out ReadResult result)
@@ -210,7 +270,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
     private bool CheckHead(in ReadOnlySequence<byte> buffer, bool isCompleted)
     {
         // RFC 9112 section 2.2: an empty line before the request line is passed over. Kestrel does that itself.
-        while (_headStarted == 0 && _checked == 0 && buffer.Length - _visible >= 2 && StartsWithEmptyLine(buffer.Slice(_visible)))
+        while (_headStarted == 0 && _checked == 0 && buffer.Length - _visible >= 2 && HeadBytes.StartsWithEmptyLine(buffer.Slice(_visible)))
             _visible += 2;
         if (_headStarted == 0)
             _checked = Math.Max(_checked, _visible); // behind the empty lines; later, what is visible ahead of its line is the line's first byte
@@ -227,7 +287,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
             return Refuse(_head.Refusal!);
         if (_isOverdue)
             return Refuse(new GatewayError(GatewayErrorKind.RequestTimeout, "the request's head did not come in time"));
-        if (buffer.Length == _visible || (_headStarted == 0 && IsHalfEmptyLine(buffer.Slice(_visible))))
+        if (buffer.Length == _visible || (_headStarted == 0 && HeadBytes.IsHalfEmptyLine(buffer.Slice(_visible))))
             return true;
         if (isCompleted)
             return Refuse(new GatewayError(GatewayErrorKind.BadFraming, "the request ends within its head"));
@@ -252,7 +312,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
             // Java's HttpClient asks for h2c with its first request, whatever its body. Kestrel refuses the two together, where RFC 9110 section 7.8 allows to
             // pass over the wish.
             _visible = 0;
-            _substitute = WithoutUpgrade(buffer.Slice(0, _checked));
+            _substitute = HeadBytes.WithoutUpgrade(buffer.Slice(0, _checked));
             return true;
         }
 
@@ -322,40 +382,6 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         }
 
         line = default;
-        return buffer.IsSingleSegment ? 0 : NextLineAcross(buffer.Slice(start), out line);
-    }
-
-    private int NextLineAcross(ReadOnlySequence<byte> rest, out ReadOnlySpan<byte> line)
-    {
-        line = default;
-        if (rest.PositionOf((byte)'\n') is not { } end)
-            return 0;
-        var found = rest.Slice(0, end);
-        var length = (int)found.Length;
-        if (_scratch.Length < length)
-            _scratch = new byte[Math.Max(256, length)];
-        found.CopyTo(_scratch);
-        line = _scratch.AsSpan(0, length);
-        return length + 1;
-    }
-
-    private static bool IsHalfEmptyLine(in ReadOnlySequence<byte> buffer) => buffer.Length == 1 && buffer.FirstSpan[0] == '\r';
-
-    private static bool StartsWithEmptyLine(in ReadOnlySequence<byte> buffer)
-    {
-        Span<byte> two = stackalloc byte[2];
-        buffer.Slice(0, 2).CopyTo(two);
-        return two.SequenceEqual("\r\n"u8);
-    }
-
-    /// <summary>The head without its wish for another protocol. Other names in <c>Connection</c> are in <see cref="RequestFraming.Connection"/>.</summary>
-    private static byte[] WithoutUpgrade(in ReadOnlySequence<byte> head)
-    {
-        var lines = Encoding.Latin1.GetString(head).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
-        var isConnection = lines.ToLookup(l => l.StartsWith("Connection:", StringComparison.OrdinalIgnoreCase));
-        var kept = isConnection[false].Where(l => !l.StartsWith("Upgrade:", StringComparison.OrdinalIgnoreCase));
-        if (isConnection[true].Any(l => l.Contains("close", StringComparison.OrdinalIgnoreCase)))
-            kept = kept.Append("Connection: close");
-        return Encoding.Latin1.GetBytes(string.Join("\r\n", kept) + "\r\n\r\n");
+        return buffer.IsSingleSegment ? 0 : HeadBytes.NextLineAcross(buffer.Slice(start), ref _scratch, out line);
     }
 }

@@ -18,9 +18,9 @@ internal static class Exchange
             connection.Begin(isHead ? "HEAD" : "GET", "", "/");
             connection.EndHead();
             await connection.FlushAsync();
-            await connection.ReadHeadAsync();
+            await ReadHeadAsync(connection);
             for (; connection.Head.Status is < 200 and not 101; interim++)
-                await connection.ReadHeadAsync();
+                await ReadHeadAsync(connection);
             if (connection.Head.Status == 101 && !isHead)
                 await connection.OpenTunnel().CopyToAsync(body);
             else
@@ -43,6 +43,12 @@ internal static class Exchange
         };
     }
 
+    private static async Task ReadHeadAsync(Http1Connection connection)
+    {
+        while (!connection.TryReadHead())
+            await connection.WaitAsync();
+    }
+
     private static async Task ReadBodyAsync(Http1Connection connection, Memory<byte> buffer, MemoryStream body)
     {
         while (connection.TryReadBody(buffer.Span) is not 0 and var count)
@@ -50,7 +56,7 @@ internal static class Exchange
             if (count > 0)
                 body.Write(buffer.Span[..count]);
             else
-                await connection.WaitForBodyAsync();
+                await connection.WaitAsync();
         }
     }
 }

@@ -1,0 +1,62 @@
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Services;
+using Lintel.Transport.Http1;
+using Microsoft.Extensions.Primitives;
+
+namespace Lintel.Forwarding;
+
+/// <summary>Writes a prepared request's head for an attempt over HTTP/1.1, up to the fields that frame its body.</summary>
+internal static class Http1RequestHead
+{
+    /// <param name="connection">What it is written to.</param>
+    /// <param name="request">What is sent.</param>
+    /// <param name="instance">Where it goes.</param>
+    /// <param name="host">What the instance is told of the host.</param>
+    /// <param name="exchange">The request at hand.</param>
+    public static void Write(Http1Connection connection, UpstreamRequest request, Instance instance, string host, Exchange exchange)
+    {
+        connection.Begin(request.Method, instance.BasePath, request.PathAndQuery);
+        connection.AddField("Host", host);
+        foreach (var (name, values) in request.Headers)
+        {
+            if (!exchange.HasBody || !name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) // the body's framing is written with it
+                Add(connection, name, values);
+        }
+
+        if (request.TellsTrace)
+        {
+            Span<byte> text = stackalloc byte[TraceContext.TextLength];
+            request.Trace.Write(text, exchange.AttemptSpan);
+            connection.AddField("traceparent"u8, text);
+        }
+
+        if (exchange.WantsUpgrade)
+        {
+            connection.AddField("Connection"u8, "Upgrade"u8);
+            connection.AddField("Upgrade"u8, "websocket"u8);
+        }
+
+        if (exchange.HasBody && exchange.ExpectsContinue)
+            connection.AddField("Expect"u8, "100-continue"u8); // the service may refuse before the client sends the body
+    }
+
+    private static void Add(Http1Connection connection, string name, StringValues values)
+    {
+        if (values.Count == 1)
+        {
+            connection.AddField(name, values[0] ?? "");
+            return;
+        }
+
+        // HTTP/2 clients may send a cookie in pieces; HTTP/1.1 wants one line (RFC 9113 section 8.2.3).
+        if (name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
+        {
+            connection.AddField(name, string.Join("; ", values.ToArray()));
+            return;
+        }
+
+        foreach (var value in values)
+            connection.AddField(name, value ?? "");
+    }
+}
