@@ -71,7 +71,8 @@ public class Http1PoolBenchmarks
         await connection.FlushAsync().ConfigureAwait(false);
         await server.ReceiveAsync(new byte[1024]).ConfigureAwait(false);
         await server.SendAsync("HTTP/1.1 204 No Content\r\n\r\n"u8.ToArray()).ConfigureAwait(false);
-        await connection.ReadHeadAsync().ConfigureAwait(false);
+        while (!connection.TryReadHead())
+            await connection.WaitAsync();
     }
 
     private sealed class Work(Http1Pool pool, EventLoop loop) : ILoopWork

@@ -35,7 +35,7 @@ public class RoutePipelineBenchmarks
     private Task RunAsync(DefaultHttpContext context)
     {
         _response.StatusCode = StatusCodes.Status200OK;
-        var done = _pipeline.RunAsync(context);
+        var done = _pipeline.RunAsync(context, client: null);
         return done.IsCompletedSuccessfully && _response.StatusCode == StatusCodes.Status200OK ? done : throw new InvalidOperationException($"status {_response.StatusCode}");
     }
 }
