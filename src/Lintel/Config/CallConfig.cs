@@ -152,6 +152,8 @@ public sealed record CallRequestConfig
 {
     internal const string Form = "[METHOD] SERVICE/path/{parameter}?name={value}";
 
+    private static readonly string[] Methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
     /// <summary>The method. Default GET.</summary>
     public string Method { get; init; } = "GET";
 
@@ -164,20 +166,22 @@ public sealed record CallRequestConfig
     /// <summary>Whether asking changes nothing (RFC 9110 section 9.2.1).</summary>
     internal bool IsSafe => Method is "GET" or "HEAD" or "OPTIONS";
 
-    internal static Grammar<CallRequestConfig> Grammar { get; } = new ScalarGrammar<CallRequestConfig>($"a request: {Form}", null, static (string text, out CallRequestConfig value) =>
+    internal static Grammar<CallRequestConfig> Grammar { get; } = new ScalarGrammar<CallRequestConfig>("a request", null, static (string text, out CallRequestConfig value) =>
     {
         value = null!;
         var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (words.Length is not (1 or 2) || (words.Length == 2 && words[0] is not ("GET" or "HEAD" or "OPTIONS" or "POST" or "PUT" or "PATCH" or "DELETE")))
+        if (words.Length is not (1 or 2) || (words.Length == 2 && !Methods.Contains(words[0])))
             return false;
         var address = words[^1];
+        if (words.Length == 1 && Methods.Contains(address))
+            return false;
         var end = address.AsSpan().IndexOfAny('/', '?');
         var service = end < 0 ? address : address[..end];
         if (service.Length == 0 || service.AsSpan().ContainsAny(":{}"))
             return false;
         value = new CallRequestConfig { Method = words.Length == 2 ? words[0] : "GET", Service = service, Target = end < 0 ? "/" : address[end] == '?' ? "/" + address[end..] : address[end..] };
         return true;
-    }, "write a service's name and a path, such as `users/users/{id}` or `POST orders/orders`; addresses belong under `services`");
+    }, $"write `{Form}`, such as `users/users/{{id}}` or `POST orders/orders`; the methods are {string.Join(", ", Methods)}, and addresses belong under `services`");
 }
 
 /// <summary>What takes the place of the answer of an optional call that failed.</summary>

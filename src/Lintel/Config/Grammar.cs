@@ -24,7 +24,7 @@ internal sealed class ListGrammar<T>(Grammar<T> item, int minimum = 0, bool allo
 {
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ValueList<T> value)
     {
-        if (allowSingle && node is ScalarNode { IsNull: false })
+        if (allowSingle && node is (ScalarNode { IsNull: false } or MapNode))
         {
             var read = item.TryRead(node, path, report, out var single);
             value = read ? [single] : [];

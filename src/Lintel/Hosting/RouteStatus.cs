@@ -8,6 +8,9 @@ public enum RouteAction
     /// <summary>Sends the request to a service.</summary>
     Forward,
 
+    /// <summary>Answers with what several calls to services bring.</summary>
+    Compose,
+
     /// <summary>Sends the client elsewhere.</summary>
     Redirect,
 
@@ -36,7 +39,7 @@ public sealed record RouteStatus
     /// <summary>Further conditions in words, those of the client included. Values of credentials are hidden.</summary>
     public required IReadOnlyList<string> Conditions { get; init; }
 
-    /// <summary>What the route does: <c>forward</c>, <c>redirect</c> or <c>respond</c>.</summary>
+    /// <summary>What the route does: <c>forward</c>, <c>compose</c>, <c>redirect</c> or <c>respond</c>.</summary>
     public required RouteAction Action { get; init; }
 
     /// <summary>The template of the path that the service sees, or of the location that the client is sent to; <see langword="null"/> where the request's own path goes on and where the route answers by itself.</summary>
@@ -45,7 +48,7 @@ public sealed record RouteStatus
     /// <summary>The status code of a redirect or an answer; <see langword="null"/> where a service decides.</summary>
     public int? Status { get; init; }
 
-    /// <summary>The services that requests go to, with their shares; empty where the route does not forward.</summary>
+    /// <summary>The services that requests go to, with their shares, or that the composition calls, each once; empty where the route answers by itself.</summary>
     public required IReadOnlyList<RouteServiceStatus> Services { get; init; }
 
     /// <summary>The service that gets copies of requests; <see langword="null"/> for none.</summary>
@@ -62,12 +65,20 @@ public sealed record RouteStatus
         Methods = route.Match.Methods,
         Client = route.Match.Client,
         Conditions = [.. ConditionWords.Of(route.Match, config)],
-        Action = route.Forward is not null ? RouteAction.Forward : route.Redirect is not null ? RouteAction.Redirect : RouteAction.Respond,
+        Action = ActionOf(route),
         To = route.Redirect?.To ?? route.Forward?.Path ?? route.Transform.Request.Path,
         Status = route.Redirect?.Status ?? route.Respond?.Status,
-        Services = route.Forward is null ? [] : Shares(route.Forward),
+        Services = route.Forward is { } forward ? Shares(forward) : [.. (route.Compose?.Calls.Values ?? []).Select(c => c.Request.Service).Distinct().Select(s => new RouteServiceStatus(s, 100))],
         Mirror = route.Forward?.Mirror is { } mirror ? new RouteServiceStatus(mirror.Service, mirror.Percent) : null,
         Policies = route.Policies ?? config.Defaults.Policies,
+    };
+
+    internal static RouteAction ActionOf(RouteConfig route) => route switch
+    {
+        { Forward: not null } => RouteAction.Forward,
+        { Compose: not null } => RouteAction.Compose,
+        { Redirect: not null } => RouteAction.Redirect,
+        _ => RouteAction.Respond,
     };
 
     private static List<RouteServiceStatus> Shares(ForwardConfig forward)
@@ -81,5 +92,5 @@ public sealed record RouteStatus
 
 /// <summary>A service of a route.</summary>
 /// <param name="Name">The service's name.</param>
-/// <param name="Percent">The share of the route's requests that it gets, from 0 to 100.</param>
+/// <param name="Percent">The share of the route's requests that it gets, from 0 to 100; of a composition 100 each.</param>
 public sealed record RouteServiceStatus(string Name, double Percent);

@@ -84,7 +84,7 @@ internal sealed class Lexer(string text)
             _at++;
         var digits = text.AsSpan(start, _at - start);
         if (digits is "-")
-            return Fail("`-` is followed by no digit", start, "numbers to compare with are literals: `` `-1.5` ``");
+            return Fail("`-` is followed by no digit", start, "a name with `-` stands in double quotes: `\"first-name\"`; a number to compare with is a literal: `` `-1.5` ``");
         return int.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
             ? new Token(TokenKind.Number, start, _at, number)
             : Fail("the index is beyond 32 bits", start);

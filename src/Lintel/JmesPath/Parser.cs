@@ -36,7 +36,7 @@ internal sealed partial class Parser
         else
             node = Expression(0);
         if (node is not null && _token.Kind != TokenKind.End)
-            node = Unexpected("an operator or the end");
+            node = Unexpected("an operator or the end", _token.Payload is "and" or "or" ? "«and» is written `&&`, and «or» `||`" : null);
 
         // A lexer's mistake looks like an end to the parser: where there is one, it is the cause.
         problem = _lexer.Problem is { } cause && (_problem is null || _problem.Offset >= cause.Offset) ? cause : _problem;

@@ -149,7 +149,8 @@ internal sealed class Template
             if (slot >= 0)
                 return new Placeholder(PlaceholderSource.Parameter, parameters.Names[slot], slot, parameters.IsCatchAll(slot));
             problem = $"`{{{expression}}}` is no parameter of the route's path{(parameters.References is null ? "" : ", and no call")}";
-            hint = Suggestion.For(expression, [.. parameters.Names, "clientIp", "host", .. parameters.References?.Names ?? []]);
+            var end = parameters.References is null ? -1 : expression.AsSpan().IndexOfAny('.', '[');
+            hint = Suggestion.For(end < 0 ? expression : expression[..end], [.. parameters.Names, "clientIp", "host", .. parameters.References?.Names ?? []]);
             return null;
         }
 
@@ -167,7 +168,7 @@ internal sealed class Template
             problem = "`{claim:…}` is not available yet";
         else
             problem = $"`{{{expression}}}` is no placeholder";
-        hint = "placeholders are `{parameter}`, `{query:name}`, `{header:Name}`, `{cookie:name}`, `{clientIp}` and `{host}`";
+        hint = $"placeholders are `{{parameter}}`, {(parameters.References is null ? "" : "`{call.field}`, ")}`{{query:name}}`, `{{header:Name}}`, `{{cookie:name}}`, `{{clientIp}}` and `{{host}}`";
         return null;
     }
 

@@ -27,8 +27,9 @@ internal sealed class UpstreamPath
         hint = null;
         if (!text.StartsWith('/') || text.AsSpan().ContainsAny('#', '\\'))
         {
-            problem = $"`{text}` is not a path";
-            hint = "begin it with `/`; set query parameters with `transform.request.setQuery`";
+            (problem, hint) = !text.StartsWith('/') ? ($"`{text}` is not a path", "begin it with `/`")
+                : text.Contains('#') ? ($"`{text}` holds a fragment, which no service gets", "remove it; `%23` stands for the character itself")
+                : ($"`{text}` holds a backslash, which services read in different ways", "write `/`");
             return null;
         }
 

@@ -37,8 +37,8 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
             && (config.Join is null) == (join is null) && (config.Compensate is null) == (compensation is null);
         if (!isComplete)
             return null;
-        if (config.Batch is null && config.ForEach is not null && !UsesItem(config))
-            problems.Add("bad-expression", path["request"], "every item would ask for the same", "refer to `{item}`, or set `batch` and refer to `{items}`");
+        if (config.ForEach is not null)
+            CheckItems(request!, config.Batch is not null, path);
         return new CompiledCall(new PlannedCall
         {
             Index = names.IndexOf(name),
@@ -59,11 +59,16 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         });
     }
 
-    private static bool UsesItem(CallConfig config) =>
-        config.Request.Target.Contains("{item", StringComparison.Ordinal) || UsesItem(config.Body);
-
-    private static bool UsesItem(ShapeConfig? shape) =>
-        shape?.Expression?.Contains("item", StringComparison.Ordinal) == true || (shape?.Members?.Values.Any(UsesItem) ?? false) || (shape?.Items?.Any(UsesItem) ?? false);
+    /// <summary>A request that has no part of its item would be the same for all of them.</summary>
+    private void CheckItems(PlannedRequest request, bool isBatch, KeyPath path)
+    {
+        var roots = request.References.SelectMany(r => r.Roots ?? []).Select(r => r.Name).Concat(request.Body?.Roots ?? []).ToHashSet();
+        var (wanted, other) = isBatch ? ("items", "item") : ("item", "items");
+        if (roots.Contains(other))
+            problems.Add("bad-expression", path["request"], isBatch ? "with `batch` a request is for several items, and `item` is none of them" : "`items` is the list of a batch, and this call has a request for each item", isBatch ? "refer to `{items}`, or remove `batch`" : "refer to `{item}`, or set `batch`");
+        else if (!roots.Contains(wanted))
+            problems.Add("bad-expression", path["request"], isBatch ? "every batch would ask for the same" : "every item would ask for the same", isBatch ? "refer to `{items}`" : "refer to `{item}`, or set `batch` and refer to `{items}`");
+    }
 
     private PlannedRequest? CompileRequest(CallRequestConfig config, ShapeConfig? body, ValueMap<string> headers, KeyPath path, ExpressionUse use)
     {
@@ -120,7 +125,13 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
             return false;
         }
 
-        if (name.Contains('{') || name.Contains('#'))
+        if (pair.Contains('#') && IndexOutsideBraces(pair, '#', 0) >= 0)
+        {
+            problems.Add("bad-template", path, $"the query's `{pair}` holds a fragment, which no service gets", "remove it; `%23` stands for the character itself");
+            return false;
+        }
+
+        if (name.Contains('{'))
         {
             problems.Add("bad-template", path, $"the query's `{pair}` has a name that is not fixed", "placeholders stand in values: `name={value}`");
             return false;
@@ -134,9 +145,10 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
     private (string, Template)[]? CompileHeaders(ValueMap<string> headers, KeyPath path)
     {
         var fields = new List<(string, Template)>();
+        var own = parameters.With(new NoReferences(names));
         foreach (var (name, text) in headers)
         {
-            if (Template.Parse(text, parameters, out var problem, out var hint) is { } template)
+            if (Template.Parse(text, own, out var problem, out var hint) is { } template)
             {
                 Note(template.Pieces.Where(p => p.Literal is null).Select(p => p.Placeholder));
                 fields.Add((name, template));
@@ -175,7 +187,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         else if (config.Into == name)
             problems.Add("cycle", path["into"], $"the call `{name}` cannot be joined into itself", "name the call whose list the answers belong to");
         var (key, parentKey) = SplitKeys(config.On);
-        if (parentKey is null)
+        if (string.IsNullOrEmpty(parentKey) || key.Length == 0)
         {
             problems.Add("bad-value", path["on"], $"`{config.On}` does not say which belong together", "write `KEY = PARENTKEY`, such as `id = productId`: a property of the answer, and one of the element");
             return null;

@@ -5,43 +5,45 @@ namespace Lintel.Runtime;
 /// <summary>Which calls wait for which.</summary>
 internal static class CallGraph
 {
-    /// <summary>Reports calls that wait for each other, each ring once.</summary>
+    /// <summary>Reports calls that wait for each other. Of rings that share a call the first one is told: mending it shows what is left.</summary>
     /// <param name="needs">For each call by name, what it waits for.</param>
     /// <param name="problems">Where they go.</param>
     /// <param name="path">Of the calls.</param>
     /// <returns>Whether there is none.</returns>
     public static bool Check(IReadOnlyDictionary<string, HashSet<string>> needs, ProblemSink problems, KeyPath path)
     {
-        var done = new HashSet<string>(StringComparer.Ordinal);
-        var valid = true;
-        foreach (var name in needs.Keys)
-        {
-            var way = new List<string>();
-            if (Ring(name, needs, way, done) is not { } ring)
-                continue;
-            valid = false;
+        var rings = Rings(needs);
+        foreach (var ring in rings)
             problems.Add("cycle", path[ring[0]], $"these calls wait for each other: {string.Join(" → ", ring.Append(ring[0]).Select(c => $"`{c}`"))}", "let one of them do without the other's answer");
-        }
-
-        return valid;
+        return rings.Count == 0;
     }
 
-    /// <summary>Goes down from a call; what was gone through once holds no ring that was not told.</summary>
-    private static List<string>? Ring(string name, IReadOnlyDictionary<string, HashSet<string>> needs, List<string> way, HashSet<string> done)
+    /// <summary>The rings, no two of which share a call. Wherever calls wait for each other, one of them is here.</summary>
+    public static List<List<string>> Rings(IReadOnlyDictionary<string, HashSet<string>> needs)
+    {
+        var rings = new List<List<string>>();
+        var done = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var name in needs.Keys)
+            Descend(name, needs, [], done, rings);
+        return rings;
+    }
+
+    private static void Descend(string name, IReadOnlyDictionary<string, HashSet<string>> needs, List<string> way, HashSet<string> done, List<List<string>> rings)
     {
         var at = way.IndexOf(name);
         if (at >= 0)
-            return way[at..];
-        if (!done.Add(name) || !needs.TryGetValue(name, out var next))
-            return null;
-        way.Add(name);
-        foreach (var needed in next)
         {
-            if (Ring(needed, needs, way, done) is { } ring)
-                return ring;
+            var ring = way[at..];
+            if (!rings.Exists(r => r.Intersect(ring, StringComparer.Ordinal).Any()))
+                rings.Add(ring);
+            return;
         }
 
+        if (!done.Add(name) || !needs.TryGetValue(name, out var next))
+            return;
+        way.Add(name);
+        foreach (var needed in next)
+            Descend(needed, needs, way, done, rings);
         way.RemoveAt(way.Count - 1);
-        return null;
     }
 }

@@ -29,7 +29,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var path = KeyPath.Root["routes"][route]["compose"];
         var names = config.Calls.Keys.ToList();
         if (names.Count > MaxCalls)
-            scope.Problems.Add("out-of-range", path["calls"], $"a composition has at most {MaxCalls} calls, and this one has {names.Count}");
+            scope.Problems.Add("out-of-range", path["calls"], $"a composition has at most {MaxCalls} calls, and this one has {names.Count}", "ask for several things with one call (`forEach` with `batch`), or make two routes of it");
         foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
             scope.Problems.Add("conflict", path["calls"][name], $"`{name}` is a parameter of the route's path too: `{{{name}}}` could mean either", "give the call another name");
 
@@ -45,7 +45,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var answers = CompileAnswers(config, expressions, path);
         var joins = OrderJoins(config, expressions, path["calls"]);
         var valid = CallGraph.Check(compiler.Needs, scope.Problems, path["calls"]) & CheckPlaces(config, path);
-        if (!valid || joins is null || answers is not var (answer, variants) || calls.Count < names.Count)
+        if (!valid || joins is null || answers is not var (answer, variants) || calls.Count < names.Count || names.Exists(ComposeConfig.IsReserved))
             return null;
 
         var planned = Link(calls, config, expressions);
@@ -91,10 +91,12 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
     {
         var body = (config.Body ?? otherwise.Body) is { } shape ? expressions.Compile(shape, config.Body is null ? path.Parent.Parent["respond"]["body"] : path["body"], use) : null;
         var headers = new List<(string, Expression)>();
-        var written = config.Headers.Count > 0 || client is null ? config.Headers : otherwise.Headers;
+        var isInherited = config.Headers.Count == 0 && client is not null;
+        var written = isInherited ? otherwise.Headers : config.Headers;
+        var at = isInherited ? path.Parent.Parent["respond"]["headers"] : path["headers"];
         foreach (var (name, text) in written)
         {
-            if (expressions.Compile(text, path["headers"][name], use) is { } expression)
+            if (expressions.Compile(text, at[name], use) is { } expression)
                 headers.Add((name, expression));
         }
 
@@ -117,12 +119,13 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
 
         foreach (var (name, target) in into)
         {
+            valid &= name != target; // told with the call
             expressions.LookedInto.Add(name);
             expressions.LookedInto.Add(target);
             valid &= names.Contains(target); // told with the call
         }
 
-        var rings = into.ToDictionary(p => p.Key, p => new HashSet<string> { p.Value }, StringComparer.Ordinal);
+        var rings = into.Where(p => p.Key != p.Value).ToDictionary(p => p.Key, p => new HashSet<string> { p.Value }, StringComparer.Ordinal);
         if (!CallGraph.Check(rings, scope.Problems, path) || !valid)
             return null;
         return [.. into.Keys.OrderByDescending(Depth).Select(n => names.IndexOf(n))];
@@ -137,17 +140,18 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var writers = config.Calls.Where(c => c.Value.Join is null).Select(c => (Call: c.Key, Place: c.Value.As ?? c.Key)).ToList();
         if (isShaped || config.Stream || config.Conflict is not null)
             return true;
-        foreach (var (call, place) in writers)
+        var spread = writers.Find(w => w.Place == ".").Call;
+        if (spread is not null && writers.Count > 1)
+            writers.RemoveAll(w => w.Place != "." && w.Call != writers.Find(o => o.Place != ".").Call); // one pair says it
+        var groups = spread is not null && writers.Count > 1 ? [writers] : writers.GroupBy(w => w.Place, StringComparer.Ordinal).Select(g => g.ToList()).Where(g => g.Count > 1).ToList();
+        foreach (var group in groups)
         {
-            var other = place == "." ? writers.Find(w => w.Call != call) : writers.Find(w => w.Call != call && w.Place == place);
-            if (other.Call is null)
-                continue;
-            var at = config.Calls[call].As is null ? path["calls"][other.Call]["as"] : path["calls"][call]["as"];
-            scope.Problems.Add("conflict", at, $"the calls `{call}` and `{other.Call}` can write one place of the answer", "set `conflict: first`, `last`, `deep` or `concat`, or give one of them another `as`");
-            return false;
+            var at = group.FindLast(w => config.Calls[w.Call].As is not null).Call ?? group[^1].Call;
+            var calls = string.Join(" and ", group.Select(w => $"`{w.Call}`"));
+            scope.Problems.Add("conflict", path["calls"][at]["as"], $"the calls {calls} can write one place of the answer{(spread is null ? $": `{group[0].Place}`" : "")}", "set `conflict: first`, `last`, `deep` or `concat`, or give one of them another `as`");
         }
 
-        return true;
+        return groups.Count == 0;
     }
 
     private static PlannedCall[] Link(List<CompiledCall> calls, ComposeConfig config, ExpressionCompiler expressions)

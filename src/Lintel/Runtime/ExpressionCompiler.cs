@@ -32,9 +32,12 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
     {
         var expression = Expression.Parse(text, out var problem);
         if (problem is not null)
-            problems.Add("bad-expression", path, $"`{text}` is no JMESPath expression: {problem.Message}, at character {problem.Offset + 1}", problem.Hint);
+            problems.Add("bad-expression", path, $"`{Shown(text)}` is no JMESPath expression: {problem.Message}, at character {problem.Offset + 1}", problem.Hint);
         return expression;
     }
+
+    /// <summary>A long expression as its beginning: the position says where to look.</summary>
+    private static string Shown(string text) => text.Length <= 200 ? text : text[..100] + "…";
 
     /// <summary>Compiles a document of expressions.</summary>
     public Shape? Compile(ShapeConfig shape, KeyPath path, ExpressionUse use)
@@ -101,7 +104,7 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
             case "item" or "items" when use.HasItems:
                 return true;
             case "item" or "items":
-                problems.Add("unknown-call", path, $"`{root}` means something only in the request of a call with `forEach`");
+                problems.Add("unknown-call", path, $"`{root}` means something only in the request of a call with `forEach`", use.Owner is null ? "name a call" : "set `forEach` to the list that its items are of");
                 return false;
         }
 
@@ -139,7 +142,7 @@ internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyLi
 {
     public List<Expression> Slots { get; } = [];
 
-    public override IEnumerable<string> Names => use.HasItems ? [.. calls, "item", "items"] : calls;
+    public override IEnumerable<string> Names => [.. calls, "item", "items"];
 
     public override int Add(string expression, out string? problem, out string? hint)
     {
@@ -152,4 +155,17 @@ internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyLi
 
     /// <summary>No slot, and the report knows why.</summary>
     private const int Told = -1;
+}
+
+/// <summary>Where references are refused: in a call's headers. A value of a service could name the client's credentials' place, or break what the header means.</summary>
+internal sealed class NoReferences(IReadOnlyList<string> calls) : ReferenceScope
+{
+    public override IEnumerable<string> Names => [.. calls, "item", "items"];
+
+    public override int Add(string expression, out string? problem, out string? hint)
+    {
+        problem = $"`{{{expression}}}` refers to a call, and headers take values of the client's request only";
+        hint = "send it in the path, in the query or in `body`";
+        return -1;
+    }
 }

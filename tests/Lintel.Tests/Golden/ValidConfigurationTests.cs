@@ -52,9 +52,30 @@ public sealed class ValidConfigurationTests
         Assert.Null(config.Routes["teapot"].Policies);
         Assert.Equal("""{"kind":"teapot","cups":2,"hot":true,"owner":null}""", config.Routes["teapot"].Respond!.Body);
         Assert.Equal(308, config.Routes["old-docs"].Redirect!.Status);
+        CheckCompositions(config);
         Assert.False(config.Observability.Metrics.Prometheus);
         Assert.Equal("edge", config.Admin.Token);
         Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10)), (config.DrainDelay, config.DrainTimeout));
+    }
+
+    private static void CheckCompositions(GatewayConfig config)
+    {
+        var compose = config.Routes["dashboard"].Compose!;
+        Assert.Equal(["user", "orders", "segment", "recommended", "products", "prices"], compose.Calls.Keys);
+        Assert.Equal((TimeSpan.FromMilliseconds(800), ConflictRule.Last, false), (compose.Deadline, compose.Conflict, compose.Stream));
+        Assert.Equal(new ComposeLimitsConfig { Call = 1 << 20, Total = 8 << 20, Requests = 200 }, compose.Limits);
+        var orders = compose.Calls["orders"];
+        Assert.Equal(new CallRequestConfig { Method = "GET", Service = "orders", Target = "/orders?user={userId}&limit={query:limit}" }, orders.Request);
+        Assert.Equal([new FallbackConfig { Stale = true }, new FallbackConfig { Value = "[]" }], orders.Fallback);
+        Assert.Equal(new HedgeConfig { After = TimeSpan.FromMilliseconds(50), Budget = 10 }, orders.Hedge);
+        Assert.Equal(new HedgeConfig(), compose.Calls["user"].Hedge);
+        Assert.Equal(new JoinConfig { Into = "orders", On = "id = productId", As = "product" }, compose.Calls["products"].Join);
+        Assert.Equal((4, 50, (int?)50), (compose.Calls["products"].Concurrency, compose.Calls["products"].MaxItems, compose.Calls["prices"].Batch));
+        Assert.Equal("length(orders)", compose.Respond.Body!.Members!["lists"].Items![1].Items![1].Expression);
+        Assert.Equal((200, (bool?)false), (compose.Variants["mobile"].Status, compose.Variants["mobile"].Errors));
+        var reserve = config.Routes["checkout"].Compose!.Calls["reserve"];
+        Assert.Equal(("POST", "DELETE", TimeSpan.FromSeconds(2)), (reserve.Request.Method, reserve.Compensate!.Request.Method, reserve.Compensate.Timeout));
+        Assert.Equal("""{"a":1}""", config.Routes["feed"].Compose!.Calls["old"].Fallback.Single().Value);
     }
 
     [Fact]
@@ -141,7 +162,7 @@ public sealed class ValidConfigurationTests
     {
         var random = new Random(20261123);
         var texts = Directory.EnumerateFiles(Folder).Select(f => (Name: Path.GetFileName(f), Text: File.ReadAllText(f))).ToList();
-        string[] pieces = ["{", "}", "[", "]", ":", ": ", "- ", "\n", "\t", "\"", "'", "&a ", "*a", "!!str ", "|", ">", "?", "#", "%", "null", "${", "}", ",", "--- ", "\0", "é", "{**", "//", "-1", "0"];
+        string[] pieces = ["{", "}", "[", "]", ":", ": ", "- ", "\n", "\t", "\"", "'", "&a ", "*a", "!!str ", "|", ">", "?", "#", "%", "null", "${", "}", ",", "--- ", "\0", "é", "{**", "//", "-1", "0", "`", "[?", "|", "&", "..", "(", "item", "request", "@"];
         var broken = 0;
         for (var i = 0; i < 4000; i++)
         {
@@ -171,8 +192,15 @@ public sealed class ValidConfigurationTests
 
     private static GatewayConfig WithoutBodies(GatewayConfig config) => config with
     {
-        Routes = new ValueMap<RouteConfig>(config.Routes.Select(r => KeyValuePair.Create(r.Key, r.Value with { Respond = r.Value.Respond is { } respond ? respond with { Body = "" } : null }))),
+        Routes = new ValueMap<RouteConfig>(config.Routes.Select(r => KeyValuePair.Create(r.Key, r.Value with
+        {
+            Respond = r.Value.Respond is { } respond ? respond with { Body = "" } : null,
+            Compose = r.Value.Compose is { } compose ? compose with { Calls = new ValueMap<CallConfig>(compose.Calls.Select(c => KeyValuePair.Create(c.Key, WithoutValues(c.Value)))) } : null,
+        }))),
     };
+
+    private static CallConfig WithoutValues(CallConfig call) =>
+        call with { Fallback = [.. call.Fallback.Select(f => f with { Value = f.Value is null ? null : "" })] };
 
     private static void Flatten(ConfigNode node, string key, Dictionary<string, string?> settings)
     {
