@@ -156,7 +156,10 @@ public sealed class ResponseHead
         if (!line.Is(text))
         {
             Split(text, out var name, out var value);
-            line = new Line(text, new ResponseField(NameOf(name), Encoding.Latin1.GetString(value)), MeaningOf(name));
+            var meaning = MeaningOf(name);
+            if (meaning == Meaning.ContentLength && ContentLength >= 0)
+                throw Malformed("Content-Length stands there twice"); // whatever the second one says
+            line = new Line(text, new ResponseField(NameOf(name), Encoding.Latin1.GetString(value)), meaning);
         }
 
         if (line.Meaning != Meaning.None)
