@@ -7,6 +7,7 @@ var root = new Command("lintel", "Lintel, an API gateway: one address in front o
 root.Subcommands.Add(RunCommand.Create());
 root.Subcommands.Add(DemoCommand.Create());
 root.Subcommands.Add(ValidateCommand.Create());
+root.Subcommands.Add(ExplainCommand.Create());
 root.Subcommands.Add(HealthCommand.Create());
 root.Subcommands.Add(SchemaCommand.Create());
 

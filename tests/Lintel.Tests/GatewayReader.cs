@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Forwarding;
+using Lintel.Hosting.Explaining;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
@@ -48,6 +49,15 @@ internal static class GatewayReader
         var snapshot = Compiler(random).Compile(config, document.Root, document.Report);
         Assert.Empty(document.Report.Problems);
         return snapshot!;
+    }
+
+    /// <summary>What would happen to a request under a configuration that must be right.</summary>
+    public static Explanation Explain(string file, ExplainRequest request)
+    {
+        var reading = new GatewaySource.Files([file], Surroundings, TimeProvider.System).Read();
+        var snapshot = Compiler(null).Compile(reading.Config!, reading.Root, reading.Report);
+        Assert.Empty(reading.Report.Problems);
+        return new RequestExplainer(reading.Config!, snapshot!).Explain(request, reading.Report);
     }
 
     private static void Compile(SourceReading reading)

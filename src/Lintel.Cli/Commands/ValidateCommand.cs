@@ -23,11 +23,17 @@ internal static class ValidateCommand
     {
         using var services = new ServiceCollection().AddLogging().AddLintelServer(files).BuildServiceProvider();
         var report = services.GetRequiredService<Gateway>().Validate();
+        Write(report, asJson);
+        return report.IsValid ? ExitCode.Ok : ExitCode.Invalid;
+    }
+
+    /// <summary>Tells a report, on standard output.</summary>
+    public static void Write(ConfigReport report, bool asJson)
+    {
         if (asJson)
             WriteJson(report);
         else
             WriteText(report);
-        return report.IsValid ? ExitCode.Ok : ExitCode.Invalid;
     }
 
     private static void WriteText(ConfigReport report)

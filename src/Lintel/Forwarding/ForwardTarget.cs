@@ -23,6 +23,9 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
     /// <summary>Three instances that cannot be connected say enough about a service; the client should not wait for more.</summary>
     private const int MaxAttempts = 3;
 
+    /// <summary>What is forwarded and how, for <c>explain</c>.</summary>
+    public ForwardPlan Plan => plan;
+
     /// <summary>What an attempt that threw is counted as.</summary>
     private static readonly GatewayError Escaped = new(GatewayErrorKind.Internal);
 

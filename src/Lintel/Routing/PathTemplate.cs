@@ -17,6 +17,9 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
 
     public bool IsConstrained => Parts.Any(p => p.Constraints.Length > 0);
 
+    /// <summary>As it is written, but for its default and its question mark.</summary>
+    public override string ToString() => string.Concat(Parts.Select(p => p.Literal ?? "{" + (IsCatchAll ? "**" : "") + p.Parameter + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
+
     /// <summary>What tells two segments apart: text and constraints, not the parameters' names.</summary>
     public string Shape => (IsCatchAll ? "**" : "") + string.Concat(Parts.Select(p => p.Literal?.ToUpperInvariant() ?? "{" + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
 }

@@ -41,10 +41,16 @@ internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVaria
 
     public string Name { get; } = name;
 
+    /// <summary>The names of the route's parameters.</summary>
+    public IReadOnlyList<string> Parameters { get; } = parameters;
+
     /// <summary>Upper case; empty for any.</summary>
     public string[] Methods { get; } = methods;
 
     public Condition[] Conditions { get; } = conditions;
+
+    /// <summary>The path that leads here; for <see cref="RouteExplanation"/>, no look-up needs it.</summary>
+    public TemplateVariant Variant { get; } = variant;
 
     /// <summary>For each of the route's parameters the index of its capture; -1 where this path leaves it out.</summary>
     public int[] Slots { get; } = [.. parameters.Select(p => variant.Parameters.ToList().FindIndex(v => v.Equals(p, StringComparison.OrdinalIgnoreCase)))];
@@ -102,6 +108,11 @@ internal sealed class RouteTable<TRoute>
         _anyHost = anyHost;
     }
 
+    /// <summary>Every route at every host and path of its own; hosts as they are written, empty for any. Not for the request path.</summary>
+    public IEnumerable<(string Host, Candidate<TRoute> Candidate)> All =>
+        _exactHosts.Dictionary.Select(h => (Host: h.Key, Paths: h.Value)).Concat(_wildcardHosts.Select(h => (Host: "*" + h.Suffix, h.Paths))).Concat(_anyHost is null ? [] : [(Host: "", Paths: _anyHost)])
+            .SelectMany(h => h.Paths.All().SelectMany(n => n.Candidates).Select(c => (h.Host, c)));
+
     /// <summary>Finds the request's route.</summary>
     /// <param name="request">For method, host and conditions.</param>
     /// <param name="path">The normalised path.</param>
@@ -138,7 +149,7 @@ internal sealed class RouteTable<TRoute>
     }
 
     /// <summary>The host without port and without the dot that ends a fully qualified name.</summary>
-    private static ReadOnlySpan<char> HostName(ReadOnlySpan<char> host)
+    internal static ReadOnlySpan<char> HostName(ReadOnlySpan<char> host)
     {
         var colon = host.LastIndexOf(':');
         if (colon >= 0 && host.LastIndexOf(']') < colon)

@@ -1,0 +1,56 @@
+using System.CommandLine;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Lintel.Hosting;
+using Lintel.Hosting.Explaining;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Lintel.Cli.Commands;
+
+/// <summary><c>lintel explain FILE… "METHOD /path"</c></summary>
+internal static class ExplainCommand
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    public static Command Create()
+    {
+        var words = new Argument<string[]>("FILE… REQUEST")
+        {
+            Description = "The configuration's files, then the request: \"GET /api/users/42\".",
+            Arity = new ArgumentArity(2, 1000),
+        };
+        var headers = new Option<string[]>("--header", "-H") { Description = "A header of the request: -H \"X-Client: ios\".", HelpName = "NAME: VALUE" };
+        var format = new Option<string>("--format") { Description = "How the explanation is told.", DefaultValueFactory = _ => "text" };
+        format.AcceptOnlyFromAmong("text", "json");
+        var command = new Command("explain", "Says which route a request takes and why the others lose, and what would be sent; sends nothing. Exits with 1 where the gateway would refuse the request.") { words, headers, format };
+        command.SetAction(parse => Run(parse.GetValue(words)!, parse.GetValue(headers) ?? [], parse.GetValue(format) == "json"));
+        return command;
+    }
+
+    private static int Run(string[] words, string[] headers, bool asJson)
+    {
+        if (ExplainRequest.Parse(words[^1], headers, out var problem) is not { } request)
+        {
+            Console.Error.WriteLine(problem);
+            return ExitCode.Invalid;
+        }
+
+        using var services = new ServiceCollection().AddLogging().AddLintelServer(words[..^1]).BuildServiceProvider();
+        var explanation = services.GetRequiredService<Gateway>().Explain(request);
+        if (!explanation.Report.IsValid)
+        {
+            ValidateCommand.Write(explanation.Report, asJson);
+            return ExitCode.Invalid;
+        }
+
+        Console.Write(asJson ? JsonSerializer.Serialize(explanation, Json) + "\n" : explanation.ToText());
+        return explanation.RefusedWith is null ? ExitCode.Ok : ExitCode.Invalid;
+    }
+}

@@ -1,0 +1,142 @@
+using Lintel.Composition;
+using Lintel.Config;
+using Lintel.JmesPath;
+using Lintel.Pipeline;
+
+namespace Lintel.Hosting.Explaining;
+
+/// <summary>Reads a call plan for a person.</summary>
+internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, Exchange exchange)
+{
+    public ExplainedComposition Explain()
+    {
+        var levels = new int[plan.Calls.Length];
+        foreach (var call in plan.Calls)
+            levels[call.Index] = Level(call);
+        return new ExplainedComposition
+        {
+            Deadline = plan.Deadline,
+            Levels = [.. plan.Calls.GroupBy(c => levels[c.Index]).OrderBy(g => g.Key).Select(g => (IReadOnlyList<ExplainedCall>)[.. g.Select(Explain)])],
+            Headers = [.. CallFields.Of(exchange, plan.ForwardHeaders).List.Where(h => h.Key != "traceparent").Select(h => ExplainedForward.Field(h.Key, h.Value.ToString()))],
+            Answer = Answer(),
+        };
+
+        // The graph has no rings; its depth is at most the number of calls.
+        int Level(PlannedCall call) => levels[call.Index] > 0 || call.Needs.Length == 0 ? levels[call.Index] : levels[call.Index] = 1 + call.Needs.Max(n => Level(plan.Calls[n]));
+    }
+
+    private ExplainedCall Explain(PlannedCall call)
+    {
+        var isRendered = call.Request.Target.TryRender(exchange, new WrittenReferences(call.Request.References), out var target, out var problem);
+        return new ExplainedCall
+        {
+            Name = call.Name,
+            Request = $"{call.Request.Config.Method} {call.Request.Service.Name}{(isRendered ? WrittenReferences.Resolve(target, call.Request.References) : call.Request.Config.Target)}",
+            Problem = problem,
+            Service = call.Request.Service.Name,
+            Needs = [.. call.Needs.Select(n => new ExplainedNeed(plan.Calls[n].Name, Because(call, plan.Calls[n])))],
+            IsOptional = call.Config.Optional,
+            Timeout = call.Config.Timeout,
+            IsParsed = call.NeedsDocument || call.FanOut is { Join: not null } or { Batch: > 0 },
+            Traits = [.. Traits(call)],
+        };
+    }
+
+    private static string Because(PlannedCall call, PlannedCall needed)
+    {
+        var reasons = new List<string>();
+        if (call.After.Contains(needed.Index))
+            reasons.Add("after: it must have succeeded");
+        if (LooksAt(call.Condition))
+            reasons.Add("if " + call.Condition!.Text);
+        if (LooksAt(call.FanOut?.Items))
+            reasons.Add("forEach " + call.FanOut!.Items.Text);
+        reasons.AddRange(call.Request.References.Where(LooksAt).Select(r => $"request {{{r.Text}}}").Distinct());
+        if (call.Request.Body?.Roots?.Contains(needed.Name) == true)
+            reasons.Add("body");
+        return string.Join(", ", reasons);
+
+        bool LooksAt(Expression? expression) => expression?.Roots?.Any(r => r.Name == needed.Name) == true;
+    }
+
+    private IEnumerable<string> Traits(PlannedCall call)
+    {
+        var own = call.Config;
+        if (own.If is { } condition)
+            yield return $"only if {condition}; otherwise skipped, and null";
+        if (call.FanOut is { } fanOut)
+        {
+            yield return $"for each different item of {fanOut.Items.Text}, at most {fanOut.MaxItems}: {(fanOut.Batch > 0 ? $"{fanOut.Batch} a request" : "a request each")}, {fanOut.Concurrency} at once";
+            if (fanOut.Join is { } join)
+                yield return $"joined into {plan.Calls[join.Into].Name} as {join.As}, where {own.Join!.On}";
+        }
+
+        if (own.Body is { } body)
+            yield return call.Request.PassesBody ? "body: the client's own, byte for byte" : $"body: {Compact(body)}";
+        foreach (var (name, template) in call.Request.Headers)
+            yield return $"header {name}: {ExplainedForward.Field(name, template.RenderForHeader(exchange) ?? "").Value}";
+        if (own.Optional)
+            yield return $"if it fails: {string.Join(", then ", own.Fallback.Select(f => f.Stale ? "the last good answer" : f.Value!).Append("null").Take(own.Fallback.Any(f => !f.Stale) ? own.Fallback.Count : own.Fallback.Count + 1))}";
+        if (own.Passthrough.Count > 0)
+            yield return $"the statuses {string.Join(", ", own.Passthrough)} become the answer's own";
+        if (own.Hedge is { } hedge)
+            yield return $"hedged after {(hedge.After is { } after ? Scalars.Format(after) : "the time of 95 % of its answers")}, at most {hedge.Budget.ToString(System.Globalization.CultureInfo.InvariantCulture)} % of its requests";
+        if (own.Collapse)
+            yield return "shared by clients that ask for the same at the same time";
+        if (call.Compensation is { } undo)
+            yield return $"undone, when a later call fails, by {undo.Config.Method} {undo.Service.Name}{undo.Config.Target} within {Scalars.Format(own.Compensate!.Timeout)}";
+        if (own.Format != AnswerFormat.Auto)
+            yield return $"read as {own.Format.ToString().ToLowerInvariant()}, whatever its media type";
+    }
+
+    private ExplainedShape Answer()
+    {
+        var shape = plan.ShapeFor(exchange.Request);
+        var variant = shape.Client is null ? null : config.Variants[shape.Client];
+        var body = variant?.Body ?? config.Respond.Body;
+        var wantsEvents = exchange.Request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);
+        return new ExplainedShape
+        {
+            Variant = shape.Client,
+            Status = shape.Status,
+            MediaType = !plan.Streams ? "application/json" : wantsEvents ? "text/event-stream" : "application/x-ndjson",
+            Body = [.. body is null ? DefaultBody() : Lines(body, "")],
+            Headers = [.. shape.Headers.Select(h => new ExplainedHeader(h.Name, h.Value.Text))],
+            TellsErrors = shape.TellsErrors,
+        };
+    }
+
+    private IEnumerable<string> DefaultBody() => plan.Calls.Where(c => c.Property is not null).Select(c => c.IsSpread ? $"…: the properties of {c.Name}" : $"{c.Config.As ?? c.Name}: {c.Name}");
+
+    private static IEnumerable<string> Lines(ShapeConfig shape, string indent)
+    {
+        if (shape.Expression is { } text)
+            return [indent + text];
+        var parts = shape.Members?.Select(m => (Lead: m.Key + ": ", Shape: m.Value)) ?? shape.Items!.Select(i => (Lead: "- ", Shape: i));
+        return parts.SelectMany(p => p.Shape.Expression is { } leaf ? [indent + p.Lead + leaf] : Lines(p.Shape, indent + "  ").Prepend(indent + p.Lead.TrimEnd()));
+    }
+
+    private static string Compact(ShapeConfig shape) => shape switch
+    {
+        { Expression: { } text } => text,
+        { Members: { } members } => "{ " + string.Join(", ", members.Select(m => $"{m.Key}: {Compact(m.Value)}")) + " }",
+        _ => "[ " + string.Join(", ", shape.Items!.Select(Compact)) + " ]",
+    };
+
+    /// <summary>References that nobody has answered yet: each is a mark of unreserved characters, and is written out when the target is whole.</summary>
+    private sealed class WrittenReferences(Expression[] references) : ReferencedValues
+    {
+        public static string Resolve(string target, Expression[] references)
+        {
+            for (var i = references.Length - 1; i >= 0; i--)
+                target = target.Replace(Mark(i), "{" + references[i].Text + "}", StringComparison.Ordinal);
+            return target;
+        }
+
+        public override string? Text(int slot) => slot < references.Length ? Mark(slot) : null;
+
+        public override string? QueryText(int slot) => Text(slot);
+
+        private static string Mark(int slot) => $"~reference.{slot}~";
+    }
+}

@@ -1,0 +1,47 @@
+namespace Lintel.Hosting.Explaining;
+
+/// <summary>A request to explain.</summary>
+public sealed record ExplainRequest
+{
+    /// <summary>The method, in capitals. Default GET.</summary>
+    public string Method { get; init; } = "GET";
+
+    /// <summary>Path and query as a request line has them, or a whole address whose host then is the request's.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>Header fields. Without <c>Host</c> the host is that of the target, else <c>localhost</c>.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
+
+    /// <summary>Reads <c>[METHOD] /path?query</c>.</summary>
+    /// <param name="line">Such as <c>GET /api/users/42</c>.</param>
+    /// <param name="headers">Such as <c>X-Client: ios</c>.</param>
+    /// <param name="problem">What is wrong with them.</param>
+    /// <returns><see langword="null"/> where they are no request.</returns>
+    public static ExplainRequest? Parse(string line, IEnumerable<string> headers, out string? problem)
+    {
+        ArgumentNullException.ThrowIfNull(line);
+        ArgumentNullException.ThrowIfNull(headers);
+        problem = null;
+        var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (words.Length is not (1 or 2) || (words.Length == 2 && !words[0].All(c => char.IsAsciiLetterUpper(c) || c == '-')) || !(words[^1].StartsWith('/') || words[^1].Contains("://", StringComparison.Ordinal)))
+        {
+            problem = $"`{line}` is not a request: write `[METHOD] /path?query`, such as \"GET /api/users/42\"";
+            return null;
+        }
+
+        var fields = new List<KeyValuePair<string, string>>();
+        foreach (var header in headers)
+        {
+            var colon = header.IndexOf(':', StringComparison.Ordinal);
+            if (colon <= 0 || !Config.HeaderGrammar.IsToken(header.AsSpan(0, colon)) || header.Any(char.IsControl))
+            {
+                problem = $"`{header}` is not a header: write `Name: value`";
+                return null;
+            }
+
+            fields.Add(new(header[..colon], header[(colon + 1)..].Trim()));
+        }
+
+        return new ExplainRequest { Method = words.Length == 2 ? words[0] : "GET", Target = words[^1], Headers = fields };
+    }
+}

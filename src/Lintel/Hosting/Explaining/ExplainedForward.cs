@@ -1,0 +1,74 @@
+using Lintel.Config;
+using Lintel.Forwarding;
+using Lintel.Pipeline;
+
+namespace Lintel.Hosting.Explaining;
+
+/// <summary>What a service would be sent.</summary>
+public sealed record ExplainedForward
+{
+    /// <summary>The services that the request can go to, with their share.</summary>
+    public required IReadOnlyList<RouteServiceStatus> Services { get; init; }
+
+    /// <summary>The instances of those services.</summary>
+    public required IReadOnlyList<ServiceStatus> Instances { get; init; }
+
+    /// <summary>The service that gets copies of requests; <see langword="null"/> for none.</summary>
+    public RouteServiceStatus? Mirror { get; init; }
+
+    /// <summary>The request line, below an instance's own path.</summary>
+    public required string RequestLine { get; init; }
+
+    /// <summary>Fields that the client did not send.</summary>
+    public required IReadOnlyList<ExplainedHeader> Added { get; init; }
+
+    /// <summary>Fields that get another value than the client's.</summary>
+    public required IReadOnlyList<ExplainedHeader> Changed { get; init; }
+
+    /// <summary>Names of the client's fields that do not pass.</summary>
+    public required IReadOnlyList<string> Removed { get; init; }
+
+    /// <summary>Names of the client's fields that pass as they are.</summary>
+    public required IReadOnlyList<string> Passed { get; init; }
+
+    /// <summary>Changes of the answer's fields, in words.</summary>
+    public required IReadOnlyList<string> Response { get; init; }
+
+    internal static ExplainedForward? Of(RouteConfig route, RouteStatus status, ForwardPlan plan, Exchange exchange, GatewayConfig config, out string? problem)
+    {
+        problem = null;
+        if (UpstreamRequest.Create(exchange, plan.Path, plan.Query, plan.RequestHeaders, out var error) is not { } request)
+        {
+            problem = error!.Detail;
+            return null;
+        }
+
+        var client = exchange.Request.Headers.Where(h => h.Key != "Host").ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
+        var sent = request.Headers.GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase).Select(g => (Name: g.Key, Value: string.Join(", ", g.Select(h => h.Value.ToString())))).ToList();
+        if (request.TellsTrace)
+            sent.Add(("traceparent", "(each attempt's own)"));
+        var services = status.Services.Where(s => s.Percent > 0).Select(s => ServiceStatus.Of(s.Name, config.Services[s.Name], config.Defaults.Timeouts, running: null)).ToList();
+        sent.Insert(0, ("Host", string.Join(" or ", services.Select(s => s.Host switch { "request" => request.Host, "instance" => "(the instance's address)", var name => name }).Distinct())));
+        client.Add("Host", request.Host);
+        var response = route.Transform.Response;
+        return new ExplainedForward
+        {
+            Services = status.Services,
+            Instances = services,
+            Mirror = status.Mirror,
+            RequestLine = request.Method + " " + request.PathAndQuery,
+            Added = [.. sent.Where(h => !client.ContainsKey(h.Name)).Select(h => Field(h.Name, h.Value))],
+            Changed = [.. sent.Where(h => client.TryGetValue(h.Name, out var old) && old != h.Value).Select(h => Field(h.Name, h.Value))],
+            Removed = [.. client.Keys.Where(n => !sent.Exists(h => h.Name.Equals(n, StringComparison.OrdinalIgnoreCase)))],
+            Passed = [.. sent.Where(h => client.TryGetValue(h.Name, out var old) && old == h.Value).Select(h => h.Name)],
+            Response =
+            [
+                .. response.SetHeaders.Select(h => $"sets {h.Key}: {Field(h.Key, h.Value).Value}"),
+                .. response.AddHeaders.Select(h => $"adds {h.Key}: {Field(h.Key, h.Value).Value}"),
+                .. response.RemoveHeaders.Select(h => $"removes {h}"),
+            ],
+        };
+    }
+
+    internal static ExplainedHeader Field(string name, string value) => new(name, Credentials.IsCredential(name) ? "(hidden)" : value);
+}

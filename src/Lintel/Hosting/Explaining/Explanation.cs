@@ -1,0 +1,77 @@
+using System.Text.Json.Serialization;
+using Lintel.Config;
+
+namespace Lintel.Hosting.Explaining;
+
+/// <summary>What would happen to a request. Nothing has been sent.</summary>
+public sealed record Explanation
+{
+    /// <summary>What is wrong with the configuration; if anything is, nothing else is known.</summary>
+    [JsonIgnore]
+    public required ConfigReport Report { get; init; }
+
+    /// <summary>The request's method.</summary>
+    public string Method { get; init; } = "";
+
+    /// <summary>Path and query as routes and services see them: normalised.</summary>
+    public string Target { get; init; } = "";
+
+    /// <summary>The host that routes compare.</summary>
+    public string Host { get; init; } = "";
+
+    /// <summary>The status with which the gateway itself refuses the request; <see langword="null"/> where it does not.</summary>
+    public int? RefusedWith { get; init; }
+
+    /// <summary>Why it refuses it.</summary>
+    public string? Refusal { get; init; }
+
+    /// <summary>The route that wins; <see langword="null"/> for none.</summary>
+    public string? Route { get; init; }
+
+    /// <summary>The winner's first path, as it is written.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>What the route does.</summary>
+    public RouteAction? Action { get; init; }
+
+    /// <summary>The values of the route's parameters, escaped.</summary>
+    public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Routes that lose, the nearest first: all whose path fits, or the ten nearest.</summary>
+    public IReadOnlyList<LosingRoute> Others { get; init; } = [];
+
+    /// <summary>How many further routes lose because of their path.</summary>
+    public int FurtherRoutes { get; init; }
+
+    /// <summary>The names of the policies that apply, in their order.</summary>
+    public IReadOnlyList<string> Policies { get; init; } = [];
+
+    /// <summary>What is forwarded.</summary>
+    public ExplainedForward? Forward { get; init; }
+
+    /// <summary>What the gateway answers by itself: a redirect or a fixed answer.</summary>
+    public ExplainedAnswer? Answer { get; init; }
+
+    /// <summary>What is composed.</summary>
+    public ExplainedComposition? Compose { get; init; }
+
+    /// <summary>The explanation as <c>lintel explain</c> prints it.</summary>
+    public string ToText() => new ExplanationText(this).ToString();
+}
+
+/// <summary>A route that does not win.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Path">The path of it that comes nearest.</param>
+/// <param name="Reasons">Why not.</param>
+public sealed record LosingRoute(string Name, string Path, IReadOnlyList<string> Reasons);
+
+/// <summary>A header field. The value of a credential is hidden.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Value">Its value.</param>
+public sealed record ExplainedHeader(string Name, string Value);
+
+/// <summary>What the gateway answers by itself.</summary>
+/// <param name="Status">The status.</param>
+/// <param name="Headers">Its header fields.</param>
+/// <param name="Body">Its body as text.</param>
+public sealed record ExplainedAnswer(int Status, IReadOnlyList<ExplainedHeader> Headers, string Body);

@@ -1,0 +1,125 @@
+using System.Text;
+using Lintel.Config;
+
+namespace Lintel.Hosting.Explaining;
+
+/// <summary>An explanation as text: labels in a column, one thing a line.</summary>
+internal sealed class ExplanationText
+{
+    private const int Column = 12;
+
+    private readonly StringBuilder _text = new();
+
+    public ExplanationText(Explanation explanation)
+    {
+        Line("request", $"{explanation.Method} {explanation.Target}{(explanation.Host.Length > 0 ? $"  host {explanation.Host}" : "")}");
+        if (explanation.Route is { } route)
+            Line("route", $"{route}  {explanation.Path}");
+        foreach (var (name, value) in explanation.Parameters)
+            Line("", $"{{{name}}} = {value}");
+        if (explanation.RefusedWith is { } status)
+            Line("refused", $"{status}: {explanation.Refusal}");
+        if (explanation.Policies.Count > 0)
+            Line("policies", string.Join(", ", explanation.Policies));
+        if (explanation.Forward is { } forward)
+            Write(forward);
+        if (explanation.Answer is { } answer)
+            Write(answer, explanation.Action == RouteAction.Redirect ? "redirect" : "respond");
+        if (explanation.Compose is { } compose)
+            Write(compose);
+        Write(explanation.Others, explanation.FurtherRoutes);
+    }
+
+    public override string ToString() => _text.ToString();
+
+    private void Write(IReadOnlyList<LosingRoute> others, int further)
+    {
+        var label = "others";
+        foreach (var other in others)
+        {
+            Line(label, $"{other.Name}  {other.Path}: {string.Join("; ", other.Reasons)}");
+            label = "";
+        }
+
+        if (further > 0)
+            Line(label, $"and {further} more with another path");
+    }
+
+    private void Write(ExplainedForward forward)
+    {
+        var label = "forward";
+        foreach (var service in forward.Services)
+        {
+            Line(label, $"{service.Name}{(forward.Services.Count > 1 ? $"  {Percent(service.Percent)}" : "")}");
+            label = "";
+            foreach (var known in forward.Instances.Where(i => i.Name == service.Name))
+            {
+                foreach (var instance in known.Instances)
+                    Line("", $"  {instance.Address}{(instance.Weight == 1 ? "" : $"  weight {instance.Weight}")}");
+                Line("", $"  {known.Protocol.ToString().ToLowerInvariant()}, timeouts: connect {Scalars.Format(known.Timeouts.Connect)}, request {Scalars.Format(known.Timeouts.Request)}, idle {Scalars.Format(known.Timeouts.Idle)}");
+            }
+        }
+
+        if (forward.Mirror is { } mirror)
+            Line("mirror", $"{mirror.Name}  {Percent(mirror.Percent)}");
+        Line("sends", forward.RequestLine);
+        List("adds", forward.Added.Select(h => $"{h.Name}: {h.Value}"));
+        List("changes", forward.Changed.Select(h => $"{h.Name}: {h.Value}"));
+        if (forward.Removed.Count > 0)
+            Line("removes", string.Join(", ", forward.Removed));
+        if (forward.Passed.Count > 0)
+            Line("passes", string.Join(", ", forward.Passed));
+        List("response", forward.Response);
+    }
+
+    private void Write(ExplainedAnswer answer, string label)
+    {
+        Line(label, answer.Status.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        List("", answer.Headers.Select(h => $"{h.Name}: {h.Value}"));
+        if (answer.Body.Length > 0)
+            Line("", answer.Body.Length <= 400 ? answer.Body : answer.Body[..400] + "…");
+    }
+
+    private void Write(ExplainedComposition compose)
+    {
+        var count = compose.Levels.Sum(l => l.Count);
+        Line("compose", $"{count} {(count == 1 ? "call" : "calls")} within {Scalars.Format(compose.Deadline)}");
+        for (var i = 0; i < compose.Levels.Count; i++)
+        {
+            Line(i == 0 ? "at once" : "then", "");
+            foreach (var call in compose.Levels[i])
+                Write(call);
+        }
+
+        List("to all", compose.Headers.Select(h => $"{h.Name}: {h.Value}"));
+        var answer = compose.Answer;
+        Line("answer", $"{answer.Status} {answer.MediaType}{(answer.Variant is { } client ? $", the variant of {client}" : "")}");
+        List("", answer.Headers.Select(h => $"{h.Name}: {h.Value}"));
+        List("body", answer.Body.Concat(answer.TellsErrors ? ["_errors: parts that failed"] : []));
+    }
+
+    private void Write(ExplainedCall call)
+    {
+        _text.Append("  ").Append(call.Name.PadRight(Column - 2)).Append(call.Name.Length > Column - 3 ? " " : "").Append(call.Request).Append('\n');
+        if (call.Problem is not null)
+            Line("", $"  fails: {call.Problem}");
+        foreach (var need in call.Needs)
+            Line("", $"  waits for {need.Call}: {need.Because}");
+        Line("", $"  {(call.IsOptional ? "optional" : "required")}, {(call.Timeout is { } timeout ? $"within {Scalars.Format(timeout)}" : "within the deadline")}, its answer is {(call.IsParsed ? "parsed" : "passed byte for byte")}");
+        foreach (var trait in call.Traits)
+            Line("", "  " + trait);
+    }
+
+    private void List(string label, IEnumerable<string> lines)
+    {
+        foreach (var line in lines)
+        {
+            Line(label, line);
+            label = "";
+        }
+    }
+
+    private void Line(string label, string text) => _text.Append((label.PadRight(Column) + text).TrimEnd().Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)).Append('\n');
+
+    private static string Percent(double value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture) + " %";
+}

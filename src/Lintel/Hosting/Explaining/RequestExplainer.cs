@@ -1,0 +1,134 @@
+using System.Net;
+using System.Text;
+using Lintel.Answering;
+using Lintel.Composition;
+using Lintel.Config;
+using Lintel.Errors;
+using Lintel.Forwarding;
+using Lintel.Pipeline;
+using Lintel.Routing;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lintel.Hosting.Explaining;
+
+/// <summary>Takes a request the way of <see cref="RoutePipeline"/>, up to where something would be sent.</summary>
+internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
+{
+    /// <summary>Of routes with another path, so many are told.</summary>
+    private const int MaxOtherPaths = 10;
+
+    /// <summary>Explains. The client is 127.0.0.1, and speaks HTTP/1.1.</summary>
+    public Explanation Explain(ExplainRequest request, ConfigReport report)
+    {
+        var explanation = new Explanation { Report = report, Method = request.Method, Target = request.Target };
+        if (!RequestTarget.TryParse(request.Target, out var target, out var problem))
+            return explanation with { RefusedWith = StatusCodes.Status400BadRequest, Refusal = problem };
+
+        var context = Context(request);
+        var exchange = new Exchange();
+        exchange.Begin(context, snapshot, timestamp: 0);
+        exchange.RequestTarget = target;
+        context.Request.QueryString = new QueryString(target.Query);
+        var lookup = default(RouteLookup<Route>);
+        snapshot.Routes.Find(context.Request, target.Path, ref lookup);
+        explanation = Others(explanation, RouteExplanation.Losses(snapshot.Routes, context.Request, target.Path, lookup.Candidate)) with
+        {
+            Target = target.Path + target.Query,
+            Host = context.Request.Host.Value!,
+        };
+        switch (lookup.Outcome)
+        {
+            case RouteOutcome.NotFound:
+                return explanation with { RefusedWith = StatusCodes.Status404NotFound, Refusal = "no route matches" };
+            case RouteOutcome.MethodNotAllowed:
+                return explanation with { RefusedWith = StatusCodes.Status405MethodNotAllowed, Refusal = $"no route takes {request.Method} here; Allow: {string.Join(", ", lookup.Allowed!)}" };
+        }
+
+        exchange.Matched(ref lookup);
+        return Winner(explanation, exchange, lookup.Candidate!);
+    }
+
+    private Explanation Others(Explanation explanation, List<RouteLoss> losses)
+    {
+        var told = losses.Where(l => l.FitsPath).ToList();
+        told.AddRange(losses.Where(l => !l.FitsPath).Take(Math.Max(0, MaxOtherPaths - told.Count)));
+        return explanation with { Others = [.. told.Select(Words)], FurtherRoutes = losses.Count - told.Count };
+    }
+
+    private LosingRoute Words(RouteLoss loss)
+    {
+        var conditions = ConditionWords.Of(config.Routes[loss.Name].Match, config).ToList();
+        return new LosingRoute(loss.Name, loss.Path, [.. loss.Reasons, .. loss.FailedConditions.Select(i => $"does not hold: {conditions[i]}")]);
+    }
+
+    private Explanation Winner(Explanation explanation, Exchange exchange, Candidate<Route> candidate)
+    {
+        var route = exchange.Route!;
+        var written = config.Routes[route.Name];
+        var status = RouteStatus.Of(route.Name, written, config);
+        explanation = explanation with
+        {
+            Route = route.Name,
+            Path = route.Template,
+            Action = status.Action,
+            Policies = status.Policies,
+            Parameters = Parameters(exchange, candidate),
+        };
+        var refused = exchange.RequestTarget.Traits & ~route.Allowed;
+        if (refused != PathTraits.None)
+            return explanation with { RefusedWith = StatusCodes.Status400BadRequest, Refusal = $"the route does not allow {(refused.HasFlag(PathTraits.EncodedSlash) ? "encoded slashes (`match.allow: [encodedSlashes]`)" : "semicolons (`match.allow: [semicolons]`)")}" };
+
+        string? problem = null;
+        explanation = route.Target switch
+        {
+            ForwardTarget forward => explanation with { Forward = ExplainedForward.Of(written, status, forward.Plan, exchange, config, out problem) },
+            ComposeTarget compose => explanation with { Compose = new CompositionExplainer(compose.Plan, written.Compose!, exchange).Explain() },
+            RedirectTarget or RespondTarget => explanation with { Answer = Answer(route.Target, exchange, out problem) },
+            _ => explanation,
+        };
+        return problem is null ? explanation : explanation with { RefusedWith = ErrorTable.Get(GatewayErrorKind.BadPlaceholder).Status, Refusal = problem };
+    }
+
+    private static Dictionary<string, string> Parameters(Exchange exchange, Candidate<Route> candidate)
+    {
+        var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        for (var i = 0; i < candidate.Parameters.Count; i++)
+        {
+            if (exchange.Parameter(i) is { } value)
+                values[candidate.Parameters[i]] = value;
+        }
+
+        return values;
+    }
+
+    /// <summary>These targets answer at once and ask nobody: they are run, into memory.</summary>
+    private static ExplainedAnswer? Answer(Target target, Exchange exchange, out string? problem)
+    {
+        using var body = new MemoryStream();
+        exchange.Response.Body = body;
+        var run = target.RunAsync(exchange);
+        problem = run.AsTask().GetAwaiter().GetResult()?.Detail; // it never waits: memory takes everything
+        if (problem is not null)
+            return null;
+        var headers = exchange.Response.Headers.Select(h => ExplainedForward.Field(h.Key, h.Value.ToString()));
+        return new ExplainedAnswer(exchange.Response.StatusCode, [.. headers], Encoding.UTF8.GetString(body.ToArray()));
+    }
+
+    private static DefaultHttpContext Context(ExplainRequest request)
+    {
+        var context = new DefaultHttpContext();
+        context.Features.Get<IHttpRequestFeature>()!.RawTarget = request.Target;
+        context.Request.Method = request.Method;
+        context.Request.Scheme = "http";
+        context.Request.Protocol = "HTTP/1.1";
+        context.Connection.RemoteIpAddress = IPAddress.Loopback;
+        foreach (var (name, value) in request.Headers)
+            context.Request.Headers.Append(name, value);
+        if (Uri.TryCreate(request.Target, UriKind.Absolute, out var address) && address.Scheme is "http" or "https")
+            context.Request.Headers.Host = address.Authority;
+        else if (context.Request.Headers.Host.Count == 0)
+            context.Request.Headers.Host = "localhost";
+        return context;
+    }
+}

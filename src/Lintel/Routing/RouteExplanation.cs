@@ -1,0 +1,122 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Routing;
+
+/// <summary>Why a route that did not win does not serve a request.</summary>
+/// <param name="Name">The route's name.</param>
+/// <param name="Path">The path of it that comes nearest.</param>
+/// <param name="Segments">How many segments of it fit the request's path.</param>
+/// <param name="FitsPath">Whether all of them do.</param>
+/// <param name="Reasons">In words, the path's first; one of a condition is empty, and stands in <paramref name="FailedConditions"/>.</param>
+/// <param name="FailedConditions">Which of the route's conditions do not hold.</param>
+internal sealed record RouteLoss(string Name, string Path, int Segments, bool FitsPath, List<string> Reasons, List<int> FailedConditions);
+
+/// <summary>Says of every route why a request does not go there. It walks all routes, one by one: <see cref="RouteTable{TRoute}.Find(HttpRequest, string, ref RouteLookup{TRoute})"/> never does.</summary>
+internal static class RouteExplanation
+{
+    /// <summary>One loss for each route but the winner, the nearest first.</summary>
+    /// <param name="table">All routes.</param>
+    /// <param name="request">For host and conditions.</param>
+    /// <param name="path">The normalised path.</param>
+    /// <param name="winner">What the look-up found; <see langword="null"/> for nothing.</param>
+    public static List<RouteLoss> Losses<TRoute>(RouteTable<TRoute> table, HttpRequest request, string path, Candidate<TRoute>? winner)
+        where TRoute : class
+    {
+        var host = RouteTable<TRoute>.HostName(request.Host.Value).ToString();
+        var all = table.All.ToList();
+        var won = all.Find(c => c.Candidate == winner);
+        return
+        [
+            .. all.Where(c => c.Candidate.Name != winner?.Name)
+                .Select(c => Explain(c, request, host, path, won))
+                .GroupBy(l => l.Name, StringComparer.Ordinal)
+                .Select(g => g.OrderByDescending(l => l.FitsPath).ThenBy(l => l.Reasons.Count + l.FailedConditions.Count).ThenByDescending(l => l.Segments).First())
+                .OrderByDescending(l => l.FitsPath).ThenByDescending(l => l.Segments).ThenBy(l => l.Name, StringComparer.Ordinal),
+        ];
+    }
+
+    private static RouteLoss Explain<TRoute>((string Host, Candidate<TRoute> Candidate) route, HttpRequest request, string host, string path, (string Host, Candidate<TRoute>? Candidate) winner)
+        where TRoute : class
+    {
+        var candidate = route.Candidate;
+        var loss = new RouteLoss(candidate.Name, "/" + string.Join('/', candidate.Variant.Segments.Select(s => s.ToString())), 0, true, [], []);
+        if (PathMismatch(candidate.Variant.Segments, path, out var fitting) is { } other)
+            return loss with { Segments = fitting, FitsPath = false, Reasons = [other] };
+
+        loss = loss with { Segments = fitting };
+        if (!FitsHost(route.Host, host))
+            loss.Reasons.Add($"the host `{host}` is not `{route.Host}`");
+        if (!candidate.TakesMethod(request.Method) && !(HttpMethods.IsHead(request.Method) && candidate.TakesMethod(HttpMethods.Get)))
+            loss.Reasons.Add($"the method {request.Method} is not {string.Join(" or ", candidate.Methods)}");
+        for (var i = 0; i < candidate.Conditions.Length; i++)
+        {
+            if (!candidate.Conditions[i].Holds(request))
+                loss.FailedConditions.Add(i);
+        }
+
+        if (loss.Reasons.Count == 0 && loss.FailedConditions.Count == 0)
+            loss.Reasons.Add("it fits too, and " + Rank(route, winner!, request.Method));
+        return loss;
+    }
+
+    private static bool FitsHost(string written, string host) =>
+        written.Length == 0 || written.Equals(host, StringComparison.OrdinalIgnoreCase) || (written[0] == '*' && host.Length > written.Length - 1 && host.EndsWith(written[1..], StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>The first segment that does not fit.</summary>
+    private static string? PathMismatch(TemplateSegment[] segments, string path, out int fitting)
+    {
+        var parts = path.Trim('/').Length == 0 ? [] : path.Trim('/').Split('/');
+        for (fitting = 0; fitting < segments.Length; fitting++)
+        {
+            var segment = segments[fitting];
+            if (segment.IsCatchAll)
+            {
+                var rest = string.Join('/', parts.Skip(fitting));
+                return SegmentMatcher.Accepts(segment.Parts[^1].Constraints, rest) ? null : $"other path: the rest `{rest}` does not fit `{segment}`";
+            }
+
+            if (fitting == parts.Length)
+                return $"other path: it goes on with `{string.Join('/', segments.Skip(fitting).Select(s => s.ToString()))}` where the request's ends";
+            if (!Fits(segment, parts[fitting]))
+                return $"other path: segment {fitting + 1}, `{parts[fitting]}`, {(segment.IsLiteral ? "is not" : "does not fit")} `{segment}`";
+        }
+
+        return fitting == parts.Length ? null : $"other path: the request's goes on with `{string.Join('/', parts.Skip(fitting))}`";
+    }
+
+    private static bool Fits(TemplateSegment segment, string text)
+    {
+        if (segment.IsLiteral)
+            return segment.Parts[0].Literal!.Equals(text, StringComparison.OrdinalIgnoreCase);
+        return segment.IsParameter ? SegmentMatcher.Accepts(segment.Parts[0].Constraints, text) : SegmentMatcher.TryCapture(segment, text, 0, new Capture[PathTemplate.MaxParameters]) >= 0;
+    }
+
+    /// <summary>What the winner has before a route that fits as well, in the order of <see cref="RouteTable{TRoute}"/>.</summary>
+    private static string Rank<TRoute>((string Host, Candidate<TRoute> Candidate) route, (string Host, Candidate<TRoute>? Candidate) winner, string method)
+        where TRoute : class
+    {
+        var (own, better) = (route.Candidate, winner.Candidate!);
+        if (!route.Host.Equals(winner.Host, StringComparison.OrdinalIgnoreCase))
+            return $"its host {(route.Host.Length == 0 ? "(any)" : $"`{route.Host}`")} is less specific than `{winner.Host}`";
+        for (var i = 0; i < Math.Min(own.Variant.Segments.Length, better.Variant.Segments.Length); i++)
+        {
+            var (mine, theirs) = (own.Variant.Segments[i], better.Variant.Segments[i]);
+            if (mine.Shape != theirs.Shape)
+                return $"its path is less specific: segment {i + 1} is `{mine}`, and the winner's is `{theirs}`";
+        }
+
+        if (own.Variant.Segments.Length != better.Variant.Segments.Length)
+            return "its path is less specific: the winner's ends without a rest";
+        if (HttpMethods.IsHead(method) && better.Lists(method) && !own.Lists(method))
+            return "the winner lists HEAD itself";
+        if (own.Methods.Length == 0 && better.Methods.Length > 0)
+            return "it takes any method where the winner names it";
+        foreach (var place in (ConditionPlace[])[ConditionPlace.Header, ConditionPlace.Query, ConditionPlace.Cookie])
+        {
+            if (own.Count(place) != better.Count(place))
+                return $"it has fewer {place.ToString().ToLowerInvariant()} conditions ({own.Count(place)}) than the winner ({better.Count(place)})";
+        }
+
+        return "it ranks equally"; // the builder refuses those that one request can match
+    }
+}
