@@ -262,6 +262,54 @@ public sealed class RunningTests
     }
 
     [Fact]
+    public async Task Explain_OfRequests_TellsWhatWouldHappenAndSendsNothing()
+    {
+        var asked = 0;
+        await using var service = await TestService.StartAsync(c =>
+        {
+            Interlocked.Increment(ref asked);
+            return Task.CompletedTask;
+        });
+        var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
+        var (file, bad) = (Path.Combine(folder, "gateway.yaml"), Path.Combine(folder, "bad.yaml"));
+        await File.WriteAllTextAsync(file, $$"""
+            listeners: { public: "{{service.Address}}" } # taken: explain must not open it
+            services: { users: "{{service.Address}}" }
+            routes:
+              user: { match: "GET /users/{id}", forward: "users/u/{id}" }
+              beta: { match: { path: "/users/{id}", methods: [GET], headers: { X-Beta: { present: true } } }, forward: users }
+              page: { match: /page, compose: { calls: { a: users/a, b: "users/b/{a.id}" } } }
+            """, None);
+        await File.WriteAllTextAsync(bad, "routes: { a: { match: /a, forward: nobody } }", None);
+
+        var (code, output, _) = await GatewayProcess.RunAsync("explain", file, "GET /users/7");
+        Assert.Equal(0, code);
+        Assert.Contains("route       user  /users/{id}", output, StringComparison.Ordinal);
+        Assert.Contains("sends       GET /u/7", output, StringComparison.Ordinal);
+        Assert.Contains("beta  /users/{id}: does not hold: header X-Beta is present", output, StringComparison.Ordinal);
+        Assert.Contains("route       beta", (await GatewayProcess.RunAsync("explain", file, "/users/7", "-H", "X-Beta: 1", "-H", "Accept: */*")).Output, StringComparison.Ordinal);
+
+        (code, output, _) = await GatewayProcess.RunAsync("explain", "--format", "json", file, "GET /page");
+        Assert.Equal(0, code);
+        using var json = JsonDocument.Parse(output);
+        Assert.Equal("30s", json.RootElement.GetProperty("compose").GetProperty("deadline").GetString());
+        var levels = json.RootElement.GetProperty("compose").GetProperty("levels");
+        Assert.Equal(("a", "b"), (levels[0][0].GetProperty("name").GetString(), levels[1][0].GetProperty("name").GetString()));
+        Assert.Equal("request {a.id}", levels[1][0].GetProperty("needs")[0].GetProperty("because").GetString());
+
+        (code, output, _) = await GatewayProcess.RunAsync("explain", file, "GET /nothing");
+        Assert.Equal((1, true), (code, output.Contains("refused     404: no route matches", StringComparison.Ordinal)));
+        (code, output, _) = await GatewayProcess.RunAsync("explain", bad, "GET /a");
+        Assert.Equal((1, true), (code, output.StartsWith($"{bad}:1:36: unknown-service at routes.a.forward", StringComparison.Ordinal)));
+        (code, output, _) = await GatewayProcess.RunAsync("explain", Path.Combine(folder, "none.yaml"), "GET /a");
+        Assert.Equal((1, true), (code, output.Contains("none.yaml", StringComparison.Ordinal)));
+        (code, _, var errors) = await GatewayProcess.RunAsync("explain", file, "get users");
+        Assert.Equal((1, true), (code, errors.Contains("`get users` is not a request", StringComparison.Ordinal)));
+        Assert.Equal(0, asked);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public async Task Commands_ExitCodesAndOutput_AreAsDocumented()
     {
         var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;

@@ -55,9 +55,9 @@ internal static class GatewayReader
     public static Explanation Explain(string file, ExplainRequest request)
     {
         var reading = new GatewaySource.Files([file], Surroundings, TimeProvider.System).Read();
-        var snapshot = Compiler(null).Compile(reading.Config!, reading.Root, reading.Report);
-        Assert.Empty(reading.Report.Problems);
-        return new RequestExplainer(reading.Config!, snapshot!).Explain(request, reading.Report);
+        var explanation = RequestExplainer.Explain(reading, Compiler(null), request);
+        Assert.Empty(explanation.Report.Problems);
+        return explanation;
     }
 
     private static void Compile(SourceReading reading)

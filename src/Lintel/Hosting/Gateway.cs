@@ -150,21 +150,7 @@ public sealed class Gateway : IDisposable
 
     /// <summary>Reads the configuration and says what would happen to a request, without using the configuration and without sending anything.</summary>
     /// <param name="request">The request.</param>
-    public Explanation Explain(ExplainRequest request)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        var reading = Check(_parts.Source.Read());
-        if (reading.Config is not { } config || _parts.Compiler.Compile(config, reading.Root, reading.Report) is not { } snapshot)
-            return new Explanation { Report = reading.Report };
-        try
-        {
-            return new RequestExplainer(config, snapshot).Explain(request, reading.Report);
-        }
-        finally
-        {
-            snapshot.Retire();
-        }
-    }
+    public Explanation Explain(ExplainRequest request) => RequestExplainer.Explain(Check(_parts.Source.Read()), _parts.Compiler, request);
 
     /// <summary>Reads the configuration again and, if it is right, puts it in the place of the one before. If it is not, nothing changes.</summary>
     /// <param name="cancellation">Gives up before the change goes live.</param>

@@ -14,6 +14,9 @@ internal sealed record RouteLoss(string Name, string Path, int Segments, bool Fi
 /// <summary>Says of every route why a request does not go there. It walks all routes, one by one: <see cref="RouteTable{TRoute}.Find(HttpRequest, string, ref RouteLookup{TRoute})"/> never does.</summary>
 internal static class RouteExplanation
 {
+    /// <summary>The reason of a route that would serve the request if the winner were not there.</summary>
+    public const string Fitting = "it fits too";
+
     /// <summary>One loss for each route but the winner, the nearest first.</summary>
     /// <param name="table">All routes.</param>
     /// <param name="request">For host and conditions.</param>
@@ -55,7 +58,7 @@ internal static class RouteExplanation
         }
 
         if (loss.Reasons.Count == 0 && loss.FailedConditions.Count == 0)
-            loss.Reasons.Add("it fits too, and " + Rank(route, winner!, request.Method));
+            loss.Reasons.Add(winner.Candidate is null ? Fitting : $"{Fitting}, and {Rank(route, winner.Candidate, winner.Host, request.Method)}");
         return loss;
     }
 
@@ -65,23 +68,22 @@ internal static class RouteExplanation
     /// <summary>The first segment that does not fit.</summary>
     private static string? PathMismatch(TemplateSegment[] segments, string path, out int fitting)
     {
-        var parts = path.Trim('/').Length == 0 ? [] : path.Trim('/').Split('/');
+        var at = 1;
         for (fitting = 0; fitting < segments.Length; fitting++)
         {
             var segment = segments[fitting];
             if (segment.IsCatchAll)
-            {
-                var rest = string.Join('/', parts.Skip(fitting));
-                return SegmentMatcher.Accepts(segment.Parts[^1].Constraints, rest) ? null : $"other path: the rest `{rest}` does not fit `{segment}`";
-            }
-
-            if (fitting == parts.Length)
+                return SegmentMatcher.Accepts(segment.Parts[^1].Constraints, path.AsSpan(at)) ? null : $"other path: the rest `{path[at..]}` does not fit `{segment}`";
+            if (at >= path.Length)
                 return $"other path: it goes on with `{string.Join('/', segments.Skip(fitting).Select(s => s.ToString()))}` where the request's ends";
-            if (!Fits(segment, parts[fitting]))
-                return $"other path: segment {fitting + 1}, `{parts[fitting]}`, {(segment.IsLiteral ? "is not" : "does not fit")} `{segment}`";
+            var slash = path.IndexOf('/', at);
+            var text = path[at..(slash < 0 ? path.Length : slash)];
+            if (!Fits(segment, text))
+                return $"other path: segment {fitting + 1}, `{text}`, {(segment.IsLiteral ? "is not" : "does not fit")} `{segment}`";
+            at = Math.Min(path.Length, at + text.Length + 1);
         }
 
-        return fitting == parts.Length ? null : $"other path: the request's goes on with `{string.Join('/', parts.Skip(fitting))}`";
+        return at >= path.Length ? null : $"other path: the request's goes on with `{path[at..]}`";
     }
 
     private static bool Fits(TemplateSegment segment, string text)
@@ -92,12 +94,12 @@ internal static class RouteExplanation
     }
 
     /// <summary>What the winner has before a route that fits as well, in the order of <see cref="RouteTable{TRoute}"/>.</summary>
-    private static string Rank<TRoute>((string Host, Candidate<TRoute> Candidate) route, (string Host, Candidate<TRoute>? Candidate) winner, string method)
+    private static string Rank<TRoute>((string Host, Candidate<TRoute> Candidate) route, Candidate<TRoute> better, string host, string method)
         where TRoute : class
     {
-        var (own, better) = (route.Candidate, winner.Candidate!);
-        if (!route.Host.Equals(winner.Host, StringComparison.OrdinalIgnoreCase))
-            return $"its host {(route.Host.Length == 0 ? "(any)" : $"`{route.Host}`")} is less specific than `{winner.Host}`";
+        var own = route.Candidate;
+        if (!route.Host.Equals(host, StringComparison.OrdinalIgnoreCase))
+            return $"its host {(route.Host.Length == 0 ? "(any)" : $"`{route.Host}`")} is less specific than `{host}`";
         for (var i = 0; i < Math.Min(own.Variant.Segments.Length, better.Variant.Segments.Length); i++)
         {
             var (mine, theirs) = (own.Variant.Segments[i], better.Variant.Segments[i]);

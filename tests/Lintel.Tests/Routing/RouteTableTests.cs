@@ -156,6 +156,33 @@ public sealed class RouteTableTests
         Assert.True(outcomes["found"] > 1_000 && outcomes["404"] > 500 && outcomes["405"] > 500, string.Join(", ", outcomes));
     }
 
+    /// <summary>What is said of each route that loses, against the table: it would serve the request if it were alone, exactly where the explanation says that it fits.</summary>
+    [Fact]
+    public void Explanation_OfRandomRoutes_AgreesWithTheTable()
+    {
+        var (fitting, others) = (0, 0);
+        Gen.Select(Tables, Requests).Sample((routes, request) =>
+        {
+            if (NaiveMatcher.Find(routes, request) is not { } expected)
+                return;
+            var table = Table(string.Join(" | ", routes));
+            var path = request.Split(' ')[2].Split('?')[0];
+            var lookup = default(RouteLookup<string>);
+            table.Find(Context(request), path, ref lookup);
+            var losses = RouteExplanation.Losses(table, Context(request), path, lookup.Candidate);
+            Assert.Equal(routes.Length - (lookup.Candidate is null ? 0 : 1), losses.Count);
+            foreach (var loss in losses)
+            {
+                var fits = loss.Reasons.Exists(r => r.StartsWith(RouteExplanation.Fitting, StringComparison.Ordinal));
+                Assert.Equal(Find(routes[int.Parse(loss.Name, System.Globalization.CultureInfo.InvariantCulture) - 1], request) == "1", fits);
+                Assert.True(loss.Reasons.Count + loss.FailedConditions.Count > 0, "a loss without a reason");
+                Assert.DoesNotContain(loss.Reasons, r => r.EndsWith("ranks equally", StringComparison.Ordinal));
+                Interlocked.Increment(ref fits ? ref fitting : ref others);
+            }
+        }, iter: 20_000);
+        Assert.True(fitting > 100 && others > 2_000, $"{fitting} fit, {others} do not");
+    }
+
     private static readonly string[] Hosts = ["", "", "a.test ", "*.test "];
     private static readonly string[] Methods = ["*", "GET", "POST", "GET,POST", "HEAD"];
     private static readonly string[] Segments = ["a", "b", "{x}", "{x:int}", "a{x}", "{x}b"];
@@ -182,6 +209,24 @@ public sealed class RouteTableTests
     /// <summary>Routes are <c>[HOST] METHODS PATH [h:Name|q:name|c:name]…</c>, requests <c>METHOD HOST PATH [Header=value]…</c>.</summary>
     private static string Find(string routes, string request, string[]? names = null)
     {
+        var lookup = default(RouteLookup<string>);
+        Table(routes, names).Find(Context(request), request.Split(' ')[2].Split('?')[0], ref lookup);
+        return lookup.Outcome switch
+        {
+            RouteOutcome.Found => lookup.Candidate!.Name,
+            RouteOutcome.MethodNotAllowed => "405 " + string.Join(',', lookup.Allowed!),
+            _ => "404",
+        };
+    }
+
+    private static Microsoft.AspNetCore.Http.HttpRequest Context(string request)
+    {
+        var parts = request.Split(' ');
+        return TestRequest.Create(parts[0], parts[2], parts[1], [.. parts.Skip(3).Select(h => (h[..h.IndexOf('=')], h[(h.IndexOf('=') + 1)..].Replace(";", "; ", StringComparison.Ordinal)))]).Request;
+    }
+
+    private static RouteTable<string> Table(string routes, string[]? names = null)
+    {
         var entries = routes.Split(" | ").Select((route, i) =>
         {
             var words = route.Split(' ').ToList();
@@ -193,17 +238,6 @@ public sealed class RouteTableTests
             var name = names?[i] ?? (i + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
             return new RouteEntry<string>(name, name, hosts, [template], [.. template.Parameters.Keys], methods, [.. conditions]);
         });
-        var table = RouteTableBuilder.Build(entries, []);
-
-        var parts = request.Split(' ');
-        var context = TestRequest.Create(parts[0], parts[2], parts[1], [.. parts.Skip(3).Select(h => (h[..h.IndexOf('=')], h[(h.IndexOf('=') + 1)..].Replace(";", "; ", StringComparison.Ordinal)))]);
-        var lookup = default(RouteLookup<string>);
-        table.Find(context.Request, parts[2].Split('?')[0], ref lookup);
-        return lookup.Outcome switch
-        {
-            RouteOutcome.Found => lookup.Candidate!.Name,
-            RouteOutcome.MethodNotAllowed => "405 " + string.Join(',', lookup.Allowed!),
-            _ => "404",
-        };
+        return RouteTableBuilder.Build(entries, []);
     }
 }

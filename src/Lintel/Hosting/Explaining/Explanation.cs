@@ -8,7 +8,7 @@ public sealed record Explanation
 {
     /// <summary>What is wrong with the configuration; if anything is, nothing else is known.</summary>
     [JsonIgnore]
-    public required ConfigReport Report { get; init; }
+    public ConfigReport Report { get; init; } = new();
 
     /// <summary>The request's method.</summary>
     public string Method { get; init; } = "";

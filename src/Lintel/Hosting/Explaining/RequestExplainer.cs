@@ -7,6 +7,7 @@ using Lintel.Errors;
 using Lintel.Forwarding;
 using Lintel.Pipeline;
 using Lintel.Routing;
+using Lintel.Runtime;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -17,6 +18,22 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
 {
     /// <summary>Of routes with another path, so many are told.</summary>
     private const int MaxOtherPaths = 10;
+
+    /// <summary>Compiles what was read, explains, and lets go of it.</summary>
+    public static Explanation Explain(SourceReading reading, SnapshotCompiler compiler, ExplainRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (reading.Config is not { } config || compiler.Compile(config, reading.Root, reading.Report) is not { } snapshot)
+            return new Explanation { Report = reading.Report };
+        try
+        {
+            return new RequestExplainer(config, snapshot).Explain(request, reading.Report);
+        }
+        finally
+        {
+            snapshot.Retire();
+        }
+    }
 
     /// <summary>Explains. The client is 127.0.0.1, and speaks HTTP/1.1.</summary>
     public Explanation Explain(ExplainRequest request, ConfigReport report)
