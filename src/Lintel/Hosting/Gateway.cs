@@ -4,7 +4,6 @@ using Lintel.Listeners;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
-using Lintel.Services;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -397,7 +396,3 @@ public sealed class Gateway : IDisposable
         return null;
     }
 }
-
-/// <summary>What a gateway is made of.</summary>
-internal sealed record GatewayParts(
-    GatewaySource Source, ServiceRegistry Services, SnapshotCompiler Compiler, SnapshotHolder Snapshots, RoutePipeline Pipeline, AccessLogSlot AccessLog, ErrorLog Errors, GatewayMetrics Metrics, TimeProvider Time);

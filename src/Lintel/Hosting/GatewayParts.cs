@@ -1,0 +1,10 @@
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Runtime;
+using Lintel.Services;
+
+namespace Lintel.Hosting;
+
+/// <summary>What a gateway is made of.</summary>
+internal sealed record GatewayParts(
+    GatewaySource Source, ServiceRegistry Services, SnapshotCompiler Compiler, SnapshotHolder Snapshots, RoutePipeline Pipeline, AccessLogSlot AccessLog, ErrorLog Errors, GatewayMetrics Metrics, TimeProvider Time);
