@@ -57,7 +57,7 @@ internal static class AnswerReader
             return null;
         try
         {
-            part = documents is null ? JsonPart.OfText(Check(answer.Body)) : JsonPart.Of(Parse(answer.Body.Memory, documents));
+            part = documents is null ? JsonPart.OfText(Check(answer.Body)) : JsonPart.OfDocument(answer.Body.Memory, Parse(answer.Body.Memory, documents));
             return null;
         }
         catch (Exception e) when (IsMalformed(e))
@@ -119,8 +119,19 @@ internal static class AnswerReader
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
     private static string OfXml(ReadOnlyMemory<byte> text)
     {
-        using var reader = XmlReader.Create(new MemoryStream(text.ToArray(), writable: false), XmlSettings);
-        return JsonConvert.SerializeXNode(XDocument.Load(reader), Newtonsoft.Json.Formatting.None);
+        var bytes = text.ToArray();
+        using (var scan = XmlReader.Create(new MemoryStream(bytes, writable: false), XmlSettings))
+        {
+            // What converts it descends by recursion: a service's answer must not exhaust the stack.
+            while (scan.Read())
+            {
+                if (scan.Depth > MaxDepth)
+                    throw new XmlException($"elements are nested more than {MaxDepth} deep");
+            }
+        }
+
+        using var reader = XmlReader.Create(new MemoryStream(bytes, writable: false), XmlSettings);
+        return JsonConvert.SerializeXNode(XElement.Load(reader), Newtonsoft.Json.Formatting.None); // the root alone: the declaration says nothing of the content
     }
 
     private static string TextOf(CallAnswer answer)
