@@ -53,15 +53,21 @@ internal sealed class Expression
 
     /// <summary>Evaluates the expression.</summary>
     /// <param name="input">The input, as <c>@</c>.</param>
-    /// <param name="result">The result. It may point into the input and lives as long as that does.</param>
+    /// <param name="result">The result, null if there is none. It may point into the input and lives as long as that does.</param>
     /// <param name="problem">What went wrong, such as a function's argument of a wrong type.</param>
     /// <param name="maxWork">How many elements may be made or looked at.</param>
     public bool TryEvaluate(in Value input, out Value result, [NotNullWhen(false)] out string? problem, long maxWork = DefaultMaxWork)
     {
         var evaluation = new Evaluation(maxWork);
-        var succeeded = _node.TryEvaluate(input, ref evaluation, out result);
-        problem = succeeded ? null : evaluation.Problem;
-        return succeeded;
+        if (_node.TryEvaluate(input, ref evaluation, out result))
+        {
+            problem = null;
+            return true;
+        }
+
+        result = default;
+        problem = evaluation.Problem!;
+        return false;
     }
 
     public override string ToString() => Text;

@@ -42,9 +42,10 @@ internal static class FunctionTable
     /// <summary>A hint that names the nearest function, if one is near, else all of them.</summary>
     public static string Suggest(string written)
     {
-        // Half the letters may differ: `len` means `length`, and a wrong guess among 26 names does no harm.
-        var best = Names.Select(n => (Name: n, Distance: Distance(written.ToLowerInvariant(), n))).MinBy(c => c.Distance);
-        return best.Distance <= best.Name.Length / 2 ? $"did you mean `{best.Name}`?" : $"there are {string.Join(", ", Names)}";
+        // A third of the letters may differ, and the end may be missing: `len` means `length`.
+        var lower = written.ToLowerInvariant();
+        var best = Names.Select(n => (Name: n, Distance: n.StartsWith(lower, StringComparison.Ordinal) ? 0 : Distance(lower, n))).MinBy(c => c.Distance);
+        return best.Distance <= best.Name.Length / 3 ? $"did you mean `{best.Name}`?" : $"there are {string.Join(", ", Names)}";
     }
 
     /// <summary>How many letters must be put in, taken out or changed.</summary>
