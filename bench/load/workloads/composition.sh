@@ -58,6 +58,6 @@ composition_latency() {
   for call in users orders segments; do
     path=/api/$call/42
     pace upstream 200 "$round_seconds" 8 || die "the upstream at 200 requests/s: $(tail -n 1 "$work/report")"
-    slowest_p50=$(awk -v a="$slowest_p50" -v b="$(paced 4)" 'BEGIN { print a > b ? a : b }')
+    slowest_p50=$(awk -v a="$slowest_p50" -v b="$(paced 4)" 'BEGIN { print (a > b ? a : b) }')
   done
 }
