@@ -70,7 +70,7 @@ internal sealed class AnswerBody : IBufferWriter<byte>
 
     private void Grow(byte[] full)
     {
-        _bytes = ArrayPool<byte>.Shared.Rent(full.Length * 2);
+        _bytes = ArrayPool<byte>.Shared.Rent((int)Math.Min(full.Length * 2L, Array.MaxLength));
         full.AsSpan().CopyTo(_bytes);
         ArrayPool<byte>.Shared.Return(full);
     }

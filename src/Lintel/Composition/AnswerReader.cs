@@ -119,7 +119,18 @@ internal static class AnswerReader
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
     private static string OfXml(ReadOnlyMemory<byte> text)
     {
-        using var reader = XmlReader.Create(new MemoryStream(text.ToArray(), writable: false), XmlSettings);
+        var bytes = text.ToArray();
+        using (var scan = XmlReader.Create(new MemoryStream(bytes, writable: false), XmlSettings))
+        {
+            // What converts it descends by recursion: a service's answer must not exhaust the stack.
+            while (scan.Read())
+            {
+                if (scan.Depth > MaxDepth)
+                    throw new XmlException($"elements are nested more than {MaxDepth} deep");
+            }
+        }
+
+        using var reader = XmlReader.Create(new MemoryStream(bytes, writable: false), XmlSettings);
         return JsonConvert.SerializeXNode(XDocument.Load(reader), Newtonsoft.Json.Formatting.None);
     }
 

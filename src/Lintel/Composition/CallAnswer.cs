@@ -25,6 +25,14 @@ internal sealed class CallAnswer
 
     public string? Vary { get; set; }
 
+    /// <summary>Where a redirect leads; of use only where the answer passes through.</summary>
+    public string? Location { get; set; }
+
+    public string? RetryAfter { get; set; }
+
+    /// <summary>How the client is to identify itself: <c>WWW-Authenticate</c>.</summary>
+    public string? Challenge { get; set; }
+
     public AnswerBody Body { get; } = new();
 
     /// <summary>Whether the body is JSON text by now, whatever it came as.</summary>
@@ -35,6 +43,31 @@ internal sealed class CallAnswer
 
     /// <summary>Semantics of semantics.md, section 2, rule 4: any 2xx is a success.</summary>
     public bool IsSuccess => Status is >= 200 and < 300;
+
+    /// <summary>The same for somebody else, with bytes of its own.</summary>
+    public CallAnswer Copy()
+    {
+        var copy = new CallAnswer
+        {
+            Status = Status,
+            ContentType = ContentType,
+            ContentEncoding = ContentEncoding,
+            ETag = ETag,
+            LastModified = LastModified,
+            CacheControl = CacheControl,
+            Expires = Expires,
+            Date = Date,
+            Age = Age,
+            Vary = Vary,
+            Location = Location,
+            RetryAfter = RetryAfter,
+            Challenge = Challenge,
+            IsNormalized = IsNormalized,
+            Problem = Problem,
+        };
+        copy.Body.Replace(Body.Span);
+        return copy;
+    }
 
     /// <summary>Keeps a field, if it is one that compositions look at.</summary>
     public void Take(string name, string value)
@@ -57,6 +90,12 @@ internal sealed class CallAnswer
             case 7 when Is(name, "Expires"):
                 Expires = value;
                 break;
+            case 8 when Is(name, "Location"):
+                Location = value;
+                break;
+            case 11 when Is(name, "Retry-After"):
+                RetryAfter = value;
+                break;
             case 12 when Is(name, "Content-Type"):
                 ContentType = value;
                 break;
@@ -65,6 +104,9 @@ internal sealed class CallAnswer
                 break;
             case 13 when Is(name, "Last-Modified"):
                 LastModified = value;
+                break;
+            case 16 when Is(name, "WWW-Authenticate"):
+                Challenge = Join(Challenge, value);
                 break;
             case 16 when Is(name, "Content-Encoding"):
                 ContentEncoding = value;

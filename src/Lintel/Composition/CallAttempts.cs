@@ -28,6 +28,16 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
     /// <summary>The span of the attempt under way, where somebody records it.</summary>
     public Activity? Span { get; private set; }
 
+    /// <summary>The instances that were tried so far.</summary>
+    public List<Instance> Tried
+    {
+        get
+        {
+            lock (_lock)
+                return [.. tried];
+        }
+    }
+
     /// <summary>What is left of the request's time.</summary>
     public TimeSpan Left => runner.Until(request.Due);
 
@@ -37,7 +47,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
         {
             _isCutOff = true;
             _connection?.Abort(Http1Failure.Aborted);
-            _source?.Cancel();
+            _ = _source?.CancelAsync(); // its followers are anybody's code, and must not run under the lock
         }
     }
 
@@ -54,7 +64,8 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
             var instance = Next() ?? request.Service.Balancer.Pick();
             for (var attempt = 1; ; attempt++)
             {
-                tried.Add(instance);
+                lock (_lock)
+                    tried.Add(instance);
                 var outcome = await TryAsync(instance, attempt, callSpan).ConfigureAwait(false);
                 if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || attempt == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
                     return outcome;

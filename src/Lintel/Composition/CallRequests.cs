@@ -21,10 +21,15 @@ internal static class CallRequests
         if (!planned.Target.TryRender(exchange, new CallInputs(planned.References, scope), out var target, out var problem))
             return new GatewayError(planned.References.Length == 0 ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.MissingInput, problem);
 
+        var type = planned.PassesBody ? exchange.Request.ContentType ?? "application/octet-stream" : "application/json";
         List<KeyValuePair<string, string>>? headers = null;
         foreach (var (name, template) in planned.Headers)
         {
-            if (template.RenderForHeader(exchange) is { Length: > 0 } value)
+            if (template.RenderForHeader(exchange) is not { Length: > 0 } value)
+                continue;
+            if (name.Equals("Content-Type", StringComparison.OrdinalIgnoreCase))
+                type = value;
+            else
                 (headers ??= []).Add(new(name, value));
         }
 
@@ -34,7 +39,7 @@ internal static class CallRequests
         {
             Headers = headers,
             Body = body,
-            ContentType = planned.PassesBody ? exchange.Request.ContentType ?? "application/octet-stream" : "application/json",
+            ContentType = type,
         };
         return null;
     }

@@ -38,7 +38,7 @@ internal sealed class CallResult(PlannedCall call)
     /// <summary>The status that the service answered with; <see langword="null"/> where there was no answer, or there were many.</summary>
     public int? Status { get; set; }
 
-    /// <summary>Where a failed call's value comes from: <c>stale</c> or <c>value</c>; <see langword="null"/> for null.</summary>
+    /// <summary>Where a failed call's value, or that of an item, comes from: <c>stale</c> or <c>value</c>; <see langword="null"/> for null, and where nothing failed.</summary>
     public string? Source { get; set; }
 
     public TimeSpan Duration { get; set; }
@@ -64,5 +64,5 @@ internal sealed class CallResult(PlannedCall call)
     public List<CallAnswer> Answers { get; } = [];
 
     /// <summary>Whether its value is all that it should be.</summary>
-    public bool IsWhole => State is CallState.Succeeded or CallState.Skipped && FailedItems == 0;
+    public bool IsWhole => State is CallState.Succeeded or CallState.Skipped && FailedItems == 0 && Source is null;
 }

@@ -56,14 +56,45 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
             return await AskOnceAsync(request, key).ConfigureAwait(false);
         if (runner.HasAsked(key, out var asked))
         {
-            result.IsShared = true;
-            runner.Parts.Compositions.Deduplicated(runner.Plan.Route, _call.Name);
-            return await asked.Task.ConfigureAwait(false);
+            if (await SharedAsync(request, asked.Task).ConfigureAwait(false) is { } shared)
+                return shared;
+            return await AskOnceAsync(request, key).ConfigureAwait(false);
         }
 
-        var outcome = await AskOnceAsync(request, key).ConfigureAwait(false);
-        asked.SetResult(outcome);
+        CallOutcome outcome = new GatewayError(GatewayErrorKind.Internal);
+        try
+        {
+            return outcome = await AskOnceAsync(request, key).ConfigureAwait(false);
+        }
+        finally
+        {
+            asked.SetResult(outcome); // whatever happens: others wait for it
+        }
+    }
+
+    /// <summary>The answer to the same question of another call, within this call's own time; <see langword="null"/> where that call's limits, and not the service, kept it from one.</summary>
+    private async ValueTask<CallOutcome?> SharedAsync(CallRequest request, Task<CallOutcome> asked)
+    {
+        CallOutcome outcome;
+        try
+        {
+            outcome = await asked.WaitAsync(runner.Until(request.Due), runner.Parts.Time).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            return new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: e);
+        }
+
+        if (outcome.Error is { } error && SharedRequests.IsOwnAffair(error))
+            return null;
+        MarkShared();
         return outcome;
+    }
+
+    private void MarkShared()
+    {
+        result.IsShared = true;
+        runner.Parts.Compositions.Deduplicated(runner.Plan.Route, _call.Name);
     }
 
     /// <summary>Reads an answer of this call.</summary>
@@ -75,10 +106,12 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         part = JsonPart.Null;
         if (outcome.Answer is not { } answer)
             return outcome.Error;
-        lock (result.Answers)
-            result.Answers.Add(answer);
         if (_call.FanOut is null)
+        {
+            result.Answers.Add(answer);
             result.Status = answer.Status;
+        }
+
         if (!answer.IsSuccess)
             return OfStatus(answer.Status);
         return AnswerReader.Read(answer, isDocument ? runner.Documents : null, out part);
@@ -125,28 +158,34 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
 
     private async ValueTask<CallOutcome> AskOnceAsync(CallRequest request, string? key)
     {
-        var isSafe = _call.Request.Config.IsSafe;
-        var stored = key is not null && isSafe && _call.HasKept ? runner.Parts.Store.Find(key) : null;
-        request.IfNoneMatch = stored?.ETag;
         CallOutcome outcome;
         if (key is not null && _call.Config.Collapse)
         {
-            using var wait = new CancellationTokenSource(runner.Until(request.Due), runner.Parts.Time);
-            (outcome, var isShared) = await runner.Parts.Shared.AskAsync(key, () => SendAsync(request), wait.Token).ConfigureAwait(false);
-            result.IsShared |= isShared;
+            (outcome, var isShared) = await runner.Parts.Shared.AskAsync(runner, request, key, () => FetchAsync(request, key)).ConfigureAwait(false);
             if (isShared)
-                runner.Parts.Compositions.Deduplicated(runner.Plan.Route, _call.Name);
+                MarkShared();
         }
         else
         {
-            outcome = await SendAsync(request).ConfigureAwait(false);
+            outcome = await FetchAsync(request, key).ConfigureAwait(false);
         }
 
+        if (outcome.Answer is { } answer)
+            runner.Own(answer.Body);
+        return outcome;
+    }
+
+    /// <summary>Asks the service, and makes JSON of what it says; where it need not say it again, of what it said before.</summary>
+    private async ValueTask<CallOutcome> FetchAsync(CallRequest request, string? key)
+    {
+        var isSafe = _call.Request.Config.IsSafe;
+        var stored = key is not null && isSafe && _call.HasKept ? runner.Parts.Store.Find(key) : null;
+        request.IfNoneMatch = stored?.ETag;
+        var outcome = await SendAsync(request).ConfigureAwait(false);
         if (outcome.Answer is not { } answer)
             return outcome;
         if (answer.Status == 304 && stored is not null)
             answer = Confirmed(stored, answer);
-        runner.Own(answer.Body);
         if (answer.IsSuccess)
         {
             AnswerReader.Normalize(answer, _call.Config.Format);

@@ -78,9 +78,8 @@ internal sealed class CallRunner : IValueTaskSource
     /// <summary>The client's body, where the plan reads it.</summary>
     public AnswerBody? ClientBody { get; set; }
 
-    public ReadOnlySpan<byte> Fields => _fields.Lines;
-
-    public IReadOnlyList<KeyValuePair<string, Microsoft.Extensions.Primitives.StringValues>> FieldList => _fields.List;
+    /// <summary>What all calls get of the client's fields, and the gateway's own.</summary>
+    public CallFields Fields => _fields;
 
     /// <summary>What of the client's an answer may depend on.</summary>
     public string Identity => _fields.Identity;

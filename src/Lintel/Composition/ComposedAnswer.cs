@@ -79,6 +79,12 @@ internal static class ComposedAnswer
         response.Headers.CacheControl = answer.CacheControl ?? "no-store";
         if (answer.ContentType is { } type)
             response.ContentType = type;
+        if (answer.Location is { } location)
+            response.Headers.Location = location;
+        if (answer.RetryAfter is { } later)
+            response.Headers.RetryAfter = later;
+        if (answer.Challenge is { } challenge)
+            response.Headers.WWWAuthenticate = challenge;
         if (answer.ContentEncoding is { } encoding)
             response.Headers.ContentEncoding = encoding;
         return await WriteAsync(runner.Exchange, [answer.Body.Memory]).ConfigureAwait(false);

@@ -30,8 +30,8 @@ internal static class CompositeCaching
     /// <summary>Whether the client has this very answer (RFC 9110 section 13.1.2: compared weakly).</summary>
     public static bool IsKnown(HttpRequest request, string? tag)
     {
-        if (tag is null)
-            return false;
+        if (tag is null || !(HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
+            return false; // for other methods the field is a condition, and 304 no answer (RFC 9110 section 13.1.2)
         foreach (var line in request.Headers.IfNoneMatch)
         {
             foreach (var item in (line ?? "").Split(','))
@@ -47,17 +47,20 @@ internal static class CompositeCaching
 
     private static string Combine(CallRunner runner, DateTimeOffset now)
     {
-        var (isPublic, isPrivate) = (true, false);
+        var (isPublic, isPrivate, asks, insists) = (true, false, false, false);
         var (fresh, shared) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
         var hasShared = false;
         foreach (var result in runner.Results)
         {
             foreach (var answer in result.Answers)
             {
-                if (!CacheControlHeaderValue.TryParse(answer.CacheControl, out var control) || control is null)
-                    control = new CacheControlHeaderValue();
+                if (!CacheControlHeaderValue.TryParse(answer.CacheControl ?? "", out var control))
+                    return "no-store"; // what cannot be read may have said so
+                control ??= new CacheControlHeaderValue();
                 if (control.NoStore)
                     return "no-store";
+                asks |= control.NoCache;
+                insists |= control.MustRevalidate || control.ProxyRevalidate;
                 isPublic &= control.Public;
                 isPrivate |= control.Private;
                 var left = Freshness(answer, control, now);
@@ -70,6 +73,10 @@ internal static class CompositeCaching
 
         var text = new StringBuilder(isPrivate ? "private, " : isPublic ? "public, " : "");
         text.Append("max-age=").Append(((long)fresh.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        if (asks)
+            text.Append(", no-cache");
+        if (insists)
+            text.Append(", must-revalidate");
         if (hasShared && !isPrivate)
             text.Append(", s-maxage=").Append(((long)shared.TotalSeconds).ToString(CultureInfo.InvariantCulture));
         return text.ToString();

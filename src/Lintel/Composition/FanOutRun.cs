@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using Lintel.Errors;
 using Lintel.JmesPath;
@@ -11,9 +12,11 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
     private readonly PlannedCall _planned = result.Call;
     private List<(Value Item, Value Items)> _asks = [];
     private JsonPart[] _parts = [];
+    private CallAnswer?[] _answers = [];
     private GatewayError? _error;
     private int _next = -1;
     private int _failed;
+    private int _failedItems;
 
     /// <summary>Whether the answers are parsed: to be joined, put together from batches, or looked into.</summary>
     private bool IsDocument => _planned.NeedsDocument || fanOut.Join is not null || fanOut.Batch > 0;
@@ -25,15 +28,18 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         if (Plan() is { } refusal)
             return refusal;
         _parts = new JsonPart[_asks.Count];
+        _answers = new CallAnswer?[_asks.Count];
         var workers = Math.Min(fanOut.Concurrency, _asks.Count);
         var running = new Task[workers];
         for (var i = 0; i < workers; i++)
             running[i] = WorkAsync();
         await Task.WhenAll(running).ConfigureAwait(false);
 
+        // In the items' order, whichever came first: the composed answer's tag is made of theirs.
+        result.Answers.AddRange(_answers.OfType<CallAnswer>());
         if (_error is not null && (!_planned.Config.Optional || _failed == _asks.Count))
             return _error;
-        result.FailedItems = _failed;
+        result.FailedItems = _failedItems;
         result.Error = _error;
         result.Part = IsDocument ? JsonPart.Of(Collect()) : JsonPart.OfText(Write());
         return null;
@@ -64,11 +70,18 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
             return items;
         foreach (var item in new Elements(list))
         {
-            if (item.Kind != JsonValueKind.Null && seen.Add(item.ToString()))
+            if (item.Kind != JsonValueKind.Null && seen.Add(TextOf(item)))
                 items.Add(item);
         }
 
         return items;
+    }
+
+    private static string TextOf(in Value item)
+    {
+        var text = new ArrayBufferWriter<byte>(64);
+        item.WriteTo(text, long.MaxValue);
+        return Encoding.UTF8.GetString(text.WrittenSpan);
     }
 
     private async Task WorkAsync()
@@ -80,11 +93,14 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
             if (error is null)
                 continue;
             Interlocked.Increment(ref _failed);
+            Interlocked.Add(ref _failedItems, fanOut.Batch > 0 ? _asks[index].Items.Count : 1);
             Interlocked.CompareExchange(ref _error, error, null);
+            if (IsHopeless)
+                runner.Ongoing.CutOffAll();
         }
     }
 
-    /// <summary>The first failure of a required call is its end.</summary>
+    /// <summary>The first failure of a required call is its end, and with it the whole answer's.</summary>
     private bool IsHopeless => Volatile.Read(ref _error) is not null && !_planned.Config.Optional;
 
     private async ValueTask<GatewayError?> AskAsync(int index)
@@ -93,6 +109,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         if (call.Render(_planned.Request, runner.Scope(item, items), out var request) is { } refusal)
             return refusal;
         var outcome = await call.AskAsync(request).ConfigureAwait(false);
+        _answers[index] = outcome.Answer;
         var error = call.Read(outcome, IsDocument, out var part);
         if (error is not null && !call.TryStale(request, IsDocument, out part))
             return error;

@@ -50,7 +50,7 @@ internal static class HandlerCall
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
         message.Headers.Host = request.Service.HostFor(instance) ?? runner.Exchange.Request.Host.Value;
-        foreach (var (name, values) in runner.FieldList)
+        foreach (var (name, values) in runner.Fields.ListFor(request))
             message.Headers.TryAddWithoutValidation(name, values.ToArray());
         foreach (var (name, value) in request.Headers ?? [])
             message.Headers.TryAddWithoutValidation(name, value);

@@ -104,7 +104,7 @@ internal static class Http1Call
         var runner = attempts.Runner;
         connection.Begin(request.Method, instance.BasePath, request.Target);
         connection.AddField("Host", request.Service.HostFor(instance) ?? runner.Exchange.Request.Host.Value ?? "");
-        connection.AddFields(runner.Fields);
+        connection.AddFields(runner.Fields.LinesFor(request));
         foreach (var (name, value) in request.Headers ?? [])
             connection.AddField(name, value);
         if (request.IfNoneMatch is { } tag)

@@ -12,7 +12,7 @@ internal static class JsonMerge
 
     /// <summary>Puts answers into the lists that they belong to.</summary>
     /// <param name="runner">Whose calls have ended.</param>
-    /// <param name="which">Only those joins; all without it.</param>
+    /// <param name="which">Only those joins; all without it. Other calls may still run then, and their expressions see the lists as they came.</param>
     public static void Join(CallRunner runner, Func<PlannedCall, bool>? which = null)
     {
         foreach (var (call, join) in runner.Plan.Joins)
@@ -22,7 +22,8 @@ internal static class JsonMerge
             var parent = runner.Results[join.Into];
             var joined = JoinedList.Of(parent.Part.Value, runner.Results[call.Index].Part.Value, join);
             parent.Part = JsonPart.Of(joined);
-            runner.Set(join.Into, joined);
+            if (which is null)
+                runner.Set(join.Into, joined);
         }
     }
 
@@ -53,6 +54,7 @@ internal static class JsonMerge
     /// <returns>Why it cannot be written.</returns>
     public static GatewayError? Write(CallRunner runner, AnswerShape shape, AnswerBody body)
     {
+        var tellsErrors = TellsErrors(runner, shape);
         if (shape.Body is { } written)
         {
             if (!written.TryWrite(runner.Scope(), body, runner.Plan.Limits.Total, out var problem))
@@ -65,11 +67,11 @@ internal static class JsonMerge
         }
         else
         {
-            WriteProperties(runner, body);
+            WriteProperties(runner, body, tellsErrors);
         }
 
         // Whatever made it: an object that was written here ends with its brace.
-        if (TellsErrors(runner, shape) && body.Span[^1] == '}')
+        if (tellsErrors && body.Span[^1] == '}')
         {
             body.TakeBack(1);
             body.Write(body.Span[^1] == '{' ? "\"_errors\":"u8 : ",\"_errors\":"u8);
@@ -107,7 +109,7 @@ internal static class JsonMerge
 
     private static bool TellsErrors(CallRunner runner, AnswerShape shape) => shape.TellsErrors && Array.Exists(runner.Results, r => r.Error is not null);
 
-    private static void WriteProperties(CallRunner runner, AnswerBody body)
+    private static void WriteProperties(CallRunner runner, AnswerBody body, bool tellsErrors)
     {
         var isFirst = true;
         foreach (var result in runner.Results)
@@ -123,8 +125,11 @@ internal static class JsonMerge
                 continue;
             }
 
-            // The only call that writes: its object is the answer.
-            result.Part.WriteTo(body);
+            // The only call that writes: its object is the answer. Where it has none, there is still a place for what went wrong.
+            if (tellsErrors && result.Part.Value.IsNull)
+                body.Write("{}"u8);
+            else
+                result.Part.WriteTo(body);
             return;
         }
 

@@ -35,13 +35,17 @@ internal sealed class OngoingRequests
             _requests.Remove(request);
     }
 
+    /// <remarks>Outside the lock: a request that ends inline takes itself out, and others may follow it.</remarks>
     public void CutOffAll()
     {
+        OngoingRequest[] all;
         lock (_lock)
         {
             Volatile.Write(ref _isCutOff, true);
-            foreach (var request in _requests)
-                request.CutOff();
+            all = [.. _requests];
         }
+
+        foreach (var request in all)
+            request.CutOff();
     }
 }

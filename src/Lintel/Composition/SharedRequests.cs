@@ -7,47 +7,89 @@ namespace Lintel.Composition;
 /// <remarks>Thread rule: any thread. Who leads may be cut off by its own client's leaving; then one of the others leads.</remarks>
 internal sealed class SharedRequests
 {
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<StoredAnswer?>> _leaders = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<CallOutcome>> _leaders = new(StringComparer.Ordinal);
 
     /// <summary>Asks, or waits for who asks already.</summary>
+    /// <param name="runner">For whom; its end ends the wait.</param>
+    /// <param name="request">Its time ends the wait too.</param>
     /// <param name="key">What is asked; the same key means the same answer.</param>
-    /// <param name="send">Asks; an answer's body is JSON text.</param>
-    /// <param name="wait">Ends the wait for another's answer.</param>
-    /// <returns>The answer, and whether it was another's.</returns>
-    public async ValueTask<(CallOutcome Outcome, bool IsShared)> AskAsync(string key, Func<ValueTask<CallOutcome>> send, CancellationToken wait)
+    /// <param name="send">Asks.</param>
+    /// <returns>The answer, which is the caller's own, and whether it was another's first.</returns>
+    public async ValueTask<(CallOutcome Outcome, bool IsShared)> AskAsync(CallRunner runner, CallRequest request, string key, Func<ValueTask<CallOutcome>> send)
     {
         while (true)
         {
-            var mine = new TaskCompletionSource<StoredAnswer?>(TaskCreationOptions.RunContinuationsAsynchronously); // the others' requests belong to other loops
+            var mine = new TaskCompletionSource<CallOutcome>(TaskCreationOptions.RunContinuationsAsynchronously); // the others' requests belong to other loops
             var leader = _leaders.GetOrAdd(key, mine);
             if (leader == mine)
                 return (await LeadAsync(key, mine, send).ConfigureAwait(false), false);
+            using var wait = new SharedWait(runner.Until(request.Due), runner.Parts.Time);
+            if (!runner.Ongoing.TryAdd(wait))
+                return (new GatewayError(GatewayErrorKind.ClientAborted), false);
             try
             {
-                if (await leader.Task.WaitAsync(wait).ConfigureAwait(false) is { } answer)
-                    return (answer.Restore(), true);
+                var outcome = await leader.Task.WaitAsync(wait.Token).ConfigureAwait(false);
+                if (outcome.Answer is { } answer)
+                    return (answer.Copy(), true);
+                if (!IsOwnAffair(outcome.Error!))
+                    return (outcome, true);
             }
             catch (OperationCanceledException e)
             {
-                return (new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: e), true);
+                return (new GatewayError(runner.Ongoing.IsCutOff ? GatewayErrorKind.ClientAborted : GatewayErrorKind.ResponseTimeout, Cause: e), false);
+            }
+            finally
+            {
+                runner.Ongoing.Remove(wait);
             }
         }
     }
 
-    private async ValueTask<CallOutcome> LeadAsync(string key, TaskCompletionSource<StoredAnswer?> mine, Func<ValueTask<CallOutcome>> send)
+    /// <summary>Whether a failure says something of who asked, its time and its limits, and nothing of the service: then others try for themselves.</summary>
+    public static bool IsOwnAffair(GatewayError error) => error.Kind
+        is GatewayErrorKind.ClientAborted or GatewayErrorKind.ResponseTimeout or GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.TooManyItems or GatewayErrorKind.AnswerTooLarge or GatewayErrorKind.Internal;
+
+    private async ValueTask<CallOutcome> LeadAsync(string key, TaskCompletionSource<CallOutcome> mine, Func<ValueTask<CallOutcome>> send)
     {
-        StoredAnswer? shared = null;
+        CallOutcome shared = new GatewayError(GatewayErrorKind.Internal);
         try
         {
             var outcome = await send().ConfigureAwait(false);
-            if (outcome.Answer is { } answer)
-                shared = new StoredAnswer(answer.Status, answer.Body.Span.ToArray(), answer.ETag, answer.LastModified, answer.CacheControl, answer.Vary);
+            shared = outcome.Answer is { } answer ? answer.Copy() : outcome; // the leader's own goes back to the pool when its client has its answer
             return outcome;
         }
         finally
         {
             _leaders.TryRemove(new(key, mine));
-            mine.SetResult(shared); // null: whatever went wrong may be the leader's own affair, so the others try for themselves
+            mine.SetResult(shared);
+        }
+    }
+
+    /// <summary>Somebody who waits for another's answer.</summary>
+    private sealed class SharedWait : OngoingRequest, IDisposable
+    {
+        private readonly Lock _lock = new();
+        private readonly CancellationTokenSource _source;
+        private bool _isOver;
+
+        public SharedWait(TimeSpan time, TimeProvider clock) => _source = new CancellationTokenSource(time, clock);
+
+        public CancellationToken Token => _source.Token;
+
+        public override void CutOff()
+        {
+            lock (_lock)
+            {
+                if (!_isOver)
+                    _ = _source.CancelAsync();
+            }
+        }
+
+        public void Dispose()
+        {
+            lock (_lock)
+                _isOver = true;
+            _source.Dispose();
         }
     }
 }

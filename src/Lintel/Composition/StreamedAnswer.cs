@@ -36,12 +36,23 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
                     await SendAsync(runner, Root(result.Call)).ConfigureAwait(false);
             }
         }
-        finally
+        catch
         {
             await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
+            if (await finish().ConfigureAwait(false) is { } failure)
+                return failure;
+            throw;
         }
 
-        var error = await finish().ConfigureAwait(false) ?? (runner.Decisive is { } passing ? ComposeTarget.Describe(runner, passing, passing.Error!) : null);
+        await running.ConfigureAwait(false);
+        var error = await finish().ConfigureAwait(false);
+        if (error is null && runner.Decisive is { } passing)
+        {
+            if (!_hasBegun)
+                return await ComposedAnswer.SendAsync(runner).ConfigureAwait(false);
+            error = ComposeTarget.Describe(runner, passing, passing.Error!);
+        }
+
         if (error is not null && (!_hasBegun || runner.HasClientLeft))
             return error;
         await EndAsync(runner).ConfigureAwait(false);
@@ -70,7 +81,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
 
     private async ValueTask EndAsync(CallRunner runner)
     {
-        if (runner.Decisive is not null || plan.Answer.TellsErrors)
+        if (Array.Exists(runner.Results, r => r.Error is not null) && (runner.Decisive is not null || plan.Answer.TellsErrors))
         {
             var errors = new ArrayBufferWriter<byte>();
             JsonMerge.WriteErrors(runner, errors);
