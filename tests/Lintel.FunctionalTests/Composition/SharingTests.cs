@@ -1,0 +1,181 @@
+using Lintel.TestKit;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests.Composition;
+
+/// <summary>The same question, asked once: within one answer, and across clients.</summary>
+public sealed class SharingTests
+{
+    /// <summary>Calls start in their order: when the mark has come, the call before it waits for the leader.</summary>
+    private const string Collapsing = "calls: { x: { request: a/x, collapse: true }, mark: a/mark }";
+
+    [Fact]
+    public async Task SameRequest_OfTwoCalls_IsSentOnce()
+    {
+        await using var backend = await Backend.StartAsync();
+        var held = backend.Hold("x", "{\"n\":1}");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { one: a/x, two: a/x, three: \"a/x?v={two.n}\" }", backend);
+        var asked = gateway.GetAsync();
+        await held.Arrived;
+        held.Release();
+        var answer = await asked;
+        Assert.Equal("""{"one":{"n":1},"two":{"n":1},"three":{"n":1}}""", answer.Body);
+        Assert.Equal(["/x", "/x?v=1"], backend.Seen.Select(r => r.Target));
+        Assert.EndsWith(";shared", answer.Of("two"), StringComparison.Ordinal);
+        Assert.DoesNotContain("shared", answer.Of("one"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SameRequest_WithEffects_IsSentTwice()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", "1");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { one: POST a/x, two: POST a/x }", backend);
+        await gateway.GetAsync();
+        Assert.Equal(2, backend.Seen.Count);
+    }
+
+    [Fact]
+    public async Task SharedRequest_EndsForEachCallByItsOwnTime()
+    {
+        await using var backend = await Backend.StartAsync();
+        var held = backend.Hold("x");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { patient: a/x, hasty: { request: a/x, timeout: 100ms, optional: true }, after: { request: a/y, if: \"hasty || `true`\" } }", backend);
+        backend.On("y", async context =>
+        {
+            held.Release(); // the hasty call has ended while the patient one still waits
+            await context.Response.WriteAsync("2");
+        });
+        var answer = await gateway.GetAsync();
+        Assert.Equal("""{"patient":1,"hasty":null,"after":2}""", answer.Body);
+        Assert.Contains("err=response-timeout", answer.Of("hasty"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SharedRequest_ThatTheFirstCallHadNoTimeFor_IsSentAgain()
+    {
+        await using var backend = await Backend.StartAsync();
+        var count = 0;
+        backend.On("x", async context =>
+        {
+            if (Interlocked.Increment(ref count) == 1)
+                await Task.Delay(Timeout.Infinite, context.RequestAborted);
+            await context.Response.WriteAsync("1");
+        });
+        await using var gateway = await ComposedGateway.StartAsync("calls: { hasty: { request: a/x, timeout: 100ms, optional: true }, patient: a/x }", backend);
+        Assert.Equal("""{"hasty":null,"patient":1}""", (await gateway.GetAsync()).Body);
+    }
+
+    [Fact]
+    public async Task SharedFailure_IsEachCallsOwn()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 500, "{}");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { one: { request: a/x, optional: true, fallback: { value: 1 } }, two: { request: a/x, optional: true } }", backend);
+        Assert.Equal("""{"one":1,"two":null}""", (await gateway.GetAsync()).Body);
+        Assert.Single(backend.Seen);
+    }
+
+    [Theory]
+    [InlineData("application/json", "{\"n\": 1}", "{\"n\": 1}")]
+    [InlineData("text/plain", "plain", "\"plain\"")]
+    [InlineData("application/x-ndjson", "1\n2\n", "[1,2]")]
+    [InlineData("application/xml", "<a>1</a>", "{\"a\":\"1\"}")]
+    public async Task Collapse_GivesOneAnswerToAllClients(string type, string text, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        backend.On("x", async context =>
+        {
+            await release.Task;
+            context.Response.ContentType = type;
+            context.Response.Headers.CacheControl = "max-age=60";
+            context.Response.Headers["Age"] = "40";
+            await context.Response.WriteAsync(text);
+        });
+        backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
+        await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
+        var clients = Enumerable.Range(0, 8).Select(_ => gateway.GetAsync()).ToList();
+        await Wait.UntilAsync(() => backend.Count("mark") == 8);
+        release.SetResult();
+        foreach (var answer in await Task.WhenAll(clients).InTimeAsync())
+        {
+            Assert.Equal($$"""{"x":{{expected}},"mark":0}""", answer.Body);
+            Assert.Equal("max-age=20", answer["Cache-Control"]);
+        }
+
+        Assert.Equal(1, backend.Count("x"));
+    }
+
+    [Fact]
+    public async Task Collapse_SharesNothingBetweenCredentials()
+    {
+        await using var backend = await Backend.StartAsync();
+        var held = backend.Hold("x");
+        backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
+        await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
+        var one = gateway.GetAsync("/c/1", ("Authorization", "one"));
+        var two = gateway.GetAsync("/c/1", ("Authorization", "two"));
+        await Wait.UntilAsync(() => held.Count == 2);
+        held.Release();
+        await Task.WhenAll(one, two);
+    }
+
+    [Fact]
+    public async Task Collapse_OutlivesTheLeadersClient()
+    {
+        await using var backend = await Backend.StartAsync();
+        var held = backend.Hold("x", "\"late\"");
+        backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
+        await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
+        Task<Answer> follower;
+        using (var leader = await gateway.Process.ConnectAsync())
+        {
+            await leader.SendAsync("GET /c/7 HTTP/1.1\r\nHost: " + gateway.Process.Address.Authority + "\r\n\r\n");
+            await held.Arrived;
+            follower = gateway.GetAsync();
+            await Wait.UntilAsync(() => backend.Count("mark") == 2);
+            Assert.Equal(1, held.Count);
+        }
+
+        await held.Aborted; // the leader's
+        await Wait.UntilAsync(() => held.Count == 2); // the follower leads now
+        held.Release();
+        Assert.Equal("""{"x":"late","mark":0}""", (await follower).Body);
+    }
+
+    [Fact]
+    public async Task Collapse_FollowerWhoseOtherCallFails_DoesNotWaitForTheLeader()
+    {
+        await using var backend = await Backend.StartAsync();
+        var held = backend.Hold("x");
+        backend.On("y", 500, "");
+        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+            services: { a: "{{backend.Address}}" }
+            routes:
+              lead: { match: /lead, compose: { calls: { x: { request: a/x, collapse: true } } } }
+              follow: { match: /follow, compose: { calls: { x: { request: a/x, collapse: true }, y: a/y } } }
+            """);
+        var leader = gateway.GetAsync("/lead");
+        await held.Arrived;
+        var failed = await gateway.GetAsync("/follow");
+        Assert.Equal((502, "x;canceled"), (failed.Status, failed.Of("x")));
+        held.Release();
+        Assert.Equal("""{"x":1}""", (await leader).Body);
+    }
+
+    [Fact]
+    public async Task Collapse_TellsAFailureToAll()
+    {
+        await using var backend = await Backend.StartAsync();
+        var held = backend.Hold("x", "\"no\"", 404);
+        backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
+        await using var gateway = await ComposedGateway.StartAsync(Collapsing.Replace("true", "true, passthrough: 404", StringComparison.Ordinal), backend);
+        var clients = Enumerable.Range(0, 4).Select(_ => gateway.GetAsync()).ToList();
+        await held.Arrived;
+        await Wait.UntilAsync(() => backend.Count("mark") == 4);
+        held.Release();
+        Assert.All(await Task.WhenAll(clients), a => Assert.Equal((404, "\"no\""), (a.Status, a.Body)));
+        Assert.Equal(1, held.Count);
+    }
+}
