@@ -131,7 +131,7 @@ internal static class AnswerReader
         }
 
         using var reader = XmlReader.Create(new MemoryStream(bytes, writable: false), XmlSettings);
-        return JsonConvert.SerializeXNode(XDocument.Load(reader), Newtonsoft.Json.Formatting.None);
+        return JsonConvert.SerializeXNode(XElement.Load(reader), Newtonsoft.Json.Formatting.None); // the root alone: the declaration says nothing of the content
     }
 
     private static string TextOf(CallAnswer answer)

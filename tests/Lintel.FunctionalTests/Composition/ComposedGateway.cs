@@ -51,7 +51,8 @@ internal sealed record Answer(int Status, string Body, HttpResponseHeaders Heade
 
     public JsonNode Json => JsonNode.Parse(Body)!;
 
-    public string? this[string name] => Headers.TryGetValues(name, out var values) || ContentHeaders.TryGetValues(name, out values) ? string.Join(", ", values) : null;
+    /// <summary>A header as it was sent: .NET would put some of them in another order.</summary>
+    public string? this[string name] => Headers.NonValidated.TryGetValues(name, out var values) || ContentHeaders.NonValidated.TryGetValues(name, out values) ? values.ToString() : null;
 
     /// <summary>What the header says of a call.</summary>
     public string Of(string call) => Assert.Single((Composition ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));

@@ -1,0 +1,172 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests.Composition;
+
+/// <summary>What composed answers say of caching, and how parts are asked whether they still hold.</summary>
+public sealed class CachingTests
+{
+    [Theory]
+    [InlineData("public, max-age=60", "public, max-age=30", "public, max-age=30")]
+    [InlineData("public, max-age=60", "max-age=30", "max-age=30")]
+    [InlineData("public, max-age=60", "private, max-age=90", "private, max-age=60")]
+    [InlineData("public, max-age=60", "no-store", "no-store")]
+    [InlineData("max-age=60, s-maxage=600", "max-age=90", "max-age=60, s-maxage=90")]
+    [InlineData("max-age=60", "no-cache, max-age=90", "max-age=0, no-cache")]
+    [InlineData("max-age=60, must-revalidate", "max-age=90", "max-age=60, must-revalidate")]
+    [InlineData("max-age=60", null, "max-age=0")]
+    [InlineData("max-age=60", "max-age=soon, no-store", "no-store")]
+    [InlineData(null, null, null)]
+    public async Task CacheControl_IsNeverMoreThanAllPartsSay(string? one, string? two, string? expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", one is null ? [] : [("Cache-Control", one)]).On("y", 200, "1", two is null ? [] : [("Cache-Control", two)]);
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        Assert.Equal(expected, (await gateway.GetAsync())["Cache-Control"]);
+    }
+
+    [Theory]
+    [InlineData("max-age=60", "50", null, "max-age=10")]
+    [InlineData("max-age=60", "70", null, "max-age=0")]
+    [InlineData(null, null, "Thu, 01 Jan 1970 00:00:00 GMT", "max-age=0")]
+    [InlineData(null, null, "0", "max-age=0")]
+    public async Task Freshness_IsWhatIsLeftOfIt(string? control, string? age, string? expires, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        List<(string, string)> headers = [.. new (string Name, string? Value)[] { ("Cache-Control", control), ("Age", age), ("Expires", expires) }.Where(h => h.Value is not null).Select(h => (h.Name, h.Value!))];
+        backend.On("x", 200, "1", [.. headers]);
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }", backend);
+        Assert.Equal(expected, (await gateway.GetAsync())["Cache-Control"]);
+    }
+
+    [Fact]
+    public async Task Vary_IsTheUnion_OfWhatCallsGetAndThePlanLooksAt()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", ("Vary", "accept-language, Accept-Encoding")).On("y", 200, "1", ("Vary", "Authorization, Accept-Language"));
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: \"a/x?t={header:X-Tenant}\", y: \"a/y?s={cookie:sid}\" }", backend);
+        var vary = (await gateway.GetAsync())["Vary"]!.Split(", ").Order(StringComparer.OrdinalIgnoreCase);
+        Assert.Equal(["accept-language", "Authorization", "Cookie", "X-Tenant"], vary);
+    }
+
+    [Fact]
+    public async Task Vary_OfAnything_IsAnything()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", ("Vary", "*")).On("y", 200, "1", ("Vary", "Authorization"));
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        Assert.Equal("*", (await gateway.GetAsync())["Vary"]);
+    }
+
+    [Fact]
+    public async Task Tag_StandsForTheParts_AndIsAnswered304()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", ("ETag", "\"x1\""), ("Cache-Control", "max-age=5")).On("y", 200, "2", ("ETag", "W/\"y1\""), ("Cache-Control", "max-age=5"));
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        var first = await gateway.GetAsync();
+        var tag = first["ETag"]!;
+        Assert.StartsWith("W/\"", tag, StringComparison.Ordinal);
+        var again = await gateway.GetAsync("/c/7", ("If-None-Match", "\"other\", " + tag[2..]));
+        Assert.Equal((304, ""), (again.Status, again.Body));
+        Assert.Equal((tag, "max-age=5"), (again["ETag"], again["Cache-Control"]));
+
+        backend.On("y", 200, "3", ("ETag", "\"y2\""));
+        var changed = await gateway.GetAsync("/c/7", ("If-None-Match", tag));
+        Assert.Equal((200, """{"x":1,"y":3}"""), (changed.Status, changed.Body));
+        Assert.NotEqual(tag, changed["ETag"]);
+    }
+
+    [Fact]
+    public async Task Tag_IsMissing_WhereAPartHasNone()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", ("ETag", "\"x1\"")).On("y", "2");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        Assert.Null((await gateway.GetAsync())["ETag"]);
+        Assert.Equal(200, (await gateway.GetAsync("/c/7", ("If-None-Match", "*"))).Status);
+    }
+
+    [Fact]
+    public async Task Tag_OfAFanOut_IsTheSameInWhicheverOrderTheAnswersCome()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("list", 200, "[1,2]", ("ETag", "\"l\""));
+        var tags = new List<string?>();
+        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }", backend);
+        for (var first = 1; first <= 2; first++)
+        {
+            var leads = "/item/" + first;
+            var led = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var left = 2;
+            backend.On("item", async context =>
+            {
+                if (context.Request.Path.Value != leads)
+                    await led.Task;
+                context.Response.Headers.ETag = $"\"{context.Request.Path.Value}\"";
+                await context.Response.WriteAsync("0");
+                await context.Response.CompleteAsync();
+                if (Interlocked.Decrement(ref left) == 1)
+                    led.SetResult();
+            });
+            tags.Add((await gateway.GetAsync())["ETag"]);
+        }
+
+        Assert.NotNull(tags[0]);
+        Assert.Equal(tags[0], tags[1]);
+    }
+
+    [Theory]
+    [InlineData("fallback: [{ value: 0 }], optional: true,")]
+    [InlineData("collapse: true,")]
+    public async Task PartThatStands_IsNotSentAgain_AndTheAnswerIsWhole(string more)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", context =>
+        {
+            context.Response.Headers.ETag = "\"v1\"";
+            context.Response.Headers.CacheControl = "max-age=9";
+            if (context.Request.Headers.IfNoneMatch == "\"v1\"")
+            {
+                context.Response.StatusCode = 304;
+                return Task.CompletedTask;
+            }
+
+            context.Response.ContentType = "text/plain";
+            return context.Response.WriteAsync("kept");
+        });
+        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ x: {{ {more} request: a/x }} }}", backend);
+        var tag = "";
+        for (var i = 0; i < 3; i++)
+        {
+            var answer = await gateway.GetAsync();
+            Assert.Equal((200, """{"x":"kept"}"""), (answer.Status, answer.Body));
+            Assert.Equal("max-age=9", answer["Cache-Control"]);
+            Assert.True(i == 0 || tag == answer["ETag"]);
+            tag = answer["ETag"]!;
+        }
+
+        Assert.Equal([null, "\"v1\"", "\"v1\""], backend.Seen.Select(r => r["If-None-Match"]));
+        Assert.Equal(304, (await gateway.GetAsync("/c/7", ("If-None-Match", tag))).Status);
+        await gateway.GetAsync("/c/7", ("Authorization", "other"));
+        Assert.Null(backend.Seen.Last()["If-None-Match"]); // somebody else's answer was not kept for them
+    }
+
+    [Fact]
+    public async Task Writes_AreNeverStored_AndNeverAnswered304()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", ("ETag", "\"x1\""), ("Cache-Control", "max-age=60"));
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: POST a/x }", backend);
+        var answer = await gateway.GetAsync("/c/7", ("If-None-Match", "*"));
+        Assert.Equal((200, "no-store", null), (answer.Status, answer["Cache-Control"], answer["ETag"]));
+    }
+
+    [Fact]
+    public async Task ClientsPost_OverSafeCalls_IsNotAnswered304()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", ("ETag", "\"x1\""));
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }", backend);
+        Assert.Equal(200, (await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/c/1"), ("If-None-Match", "*"))).Status);
+    }
+}

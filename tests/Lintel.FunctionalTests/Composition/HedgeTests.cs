@@ -1,0 +1,94 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests.Composition;
+
+/// <summary>A second request where the first is slow.</summary>
+public sealed class HedgeTests
+{
+    [Fact]
+    public async Task SlowInstance_IsOvertakenByAnother_AndCutOff()
+    {
+        await using var slow = await Backend.StartAsync();
+        await using var quick = await Backend.StartAsync();
+        var held = slow.Hold("x", "\"slow\"");
+        quick.On("x", "\"quick\"");
+        await using var gateway = await StartAsync([slow, quick], "{ request: s/x, hedge: { after: 50ms, budget: 100% } }");
+        var answer = await GetWhereFirstIsAsync(gateway, slow, quick);
+        Assert.Equal("""{"x":"quick"}""", answer.Body);
+        Assert.EndsWith(";hedged", answer.Of("x"), StringComparison.Ordinal);
+        await held.Aborted;
+        Assert.Equal(0, gateway.Busy);
+    }
+
+    [Fact]
+    public async Task FirstThatFailsAfterTheSecondWasSent_LeavesTheAnswerToTheSecond()
+    {
+        await using var bad = await Backend.StartAsync();
+        await using var good = await Backend.StartAsync();
+        var second = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        bad.On("x", async context =>
+        {
+            await second.Task; // its bad news comes while the other one waits
+            context.Response.StatusCode = 500;
+            await context.Response.CompleteAsync();
+            first.TrySetResult();
+        });
+        good.On("x", async context =>
+        {
+            second.TrySetResult();
+            await first.Task;
+            await context.Response.WriteAsync("\"good\"");
+        });
+        await using var gateway = await StartAsync([bad, good], "{ request: s/x, hedge: { after: 50ms, budget: 100% } }");
+        Assert.Equal("""{"x":"good"}""", (await GetWhereFirstIsAsync(gateway, bad, good)).Body);
+    }
+
+    [Fact]
+    public async Task Budget_BoundsTheSecondRequests()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", async context =>
+        {
+            await Task.Delay(40, context.RequestAborted); // slower than the delay: every request would be sent twice
+            await context.Response.WriteAsync("1");
+        });
+        await using var gateway = await StartAsync([backend], "{ request: s/x, hedge: { after: 5ms, budget: 10% } }");
+        var hedged = 0;
+        for (var i = 0; i < 30; i++)
+            hedged += (await gateway.GetAsync()).Of("x").EndsWith(";hedged", StringComparison.Ordinal) ? 1 : 0;
+        Assert.InRange(hedged, 2, 4); // one that is saved from the start, and a tenth of thirty
+        Assert.Equal(30 + hedged, backend.Seen.Count);
+    }
+
+    [Fact]
+    public async Task Client_ThatLeaves_EndsBothRequests()
+    {
+        await using var backend = await Backend.StartAsync();
+        var held = backend.Hold("x");
+        await using var gateway = await StartAsync([backend], "{ request: s/x, hedge: { after: 20ms, budget: 100% } }");
+        using (var client = await gateway.Process.ConnectAsync())
+        {
+            await client.SendAsync("GET /c/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+            await Wait.UntilAsync(() => held.Count == 2);
+        }
+
+        await held.Aborted;
+        await Wait.UntilAsync(() => gateway.Busy == 0);
+    }
+
+    private static Task<ComposedGateway> StartAsync(Backend[] instances, string call) => ComposedGateway.StartYamlAsync($$"""
+        services: { s: { instances: [{{string.Join(", ", instances.Select(i => $"\"{i.Address}\""))}}], balancing: roundRobin } }
+        routes: { c: { match: "/c/{id}", compose: { calls: { x: {{call}} } } }, which: { match: /which, forward: s } }
+        """);
+
+    /// <summary>Instances take turns: where the next request goes is known from where the last one went.</summary>
+    private static async Task<Answer> GetWhereFirstIsAsync(ComposedGateway gateway, Backend wanted, Backend other)
+    {
+        wanted.On("which", "\"wanted\"");
+        other.On("which", "\"other\"");
+        if ((await gateway.GetAsync("/which")).Body == "\"wanted\"")
+            await gateway.GetAsync("/which");
+        return await gateway.GetAsync();
+    }
+}

@@ -1,0 +1,139 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.FunctionalTests.Composition;
+
+/// <summary>What becomes of the parts: bodies, headers, status, variants, media types.</summary>
+public sealed class ShapeTests
+{
+    [Fact]
+    public async Task UntouchedParts_GoThroughByteForByte()
+    {
+        const string Odd = "{ \"z\":1.0e+2,\"a\" : \"\\u00e9\\/é\", \"a\":[ ],\t\"n\":-0.0 , \"big\":123456789012345678901234567890}";
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", Odd).On("y", " [1 ,2]\r\n");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        Assert.Equal("{\"x\":" + Odd + ",\"y\": [1 ,2]\r\n}", (await gateway.GetAsync()).Body);
+    }
+
+    [Fact]
+    public async Task Body_HeadersAndStatus_AreTheConfigurations()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("user", """{"name":"Ann","n": 1.50,"id":7,"evil":"a\r\nX: 1","accent":"é"}""").On("orders", "[{\"total\":2.50},{\"total\":1}]");
+        await using var gateway = await ComposedGateway.StartAsync("""
+            calls: { user: a/user, orders: a/orders }
+            respond:
+              status: 203
+              headers: { X-User: user.id, X-None: user.none, X-List: orders, X-Evil: user.evil, X-Accent: user.accent }
+              body: { who: user.name, n: user.n, totals: "orders[*].total", list: [user.id, { deep: "length(orders)" }], "a\"b": "`true`" }
+            """, backend);
+        var answer = await gateway.GetAsync();
+        Assert.Equal((203, """{"who":"Ann","n":1.50,"totals":[2.50,1],"list":[7,{"deep":2}],"a\"b":true}"""), (answer.Status, answer.Body));
+        Assert.Equal(("7", null, null, null, "%C3%A9"), (answer["X-User"], answer["X-None"], answer["X-List"], answer["X-Evil"], answer["X-Accent"]));
+    }
+
+    [Theory]
+    [InlineData("respond: { body: \"sum(orders)\" }")]
+    [InlineData("respond: { headers: { X-Sum: \"sum(orders)\" } }")]
+    public async Task ExpressionThatDoesNotFit_IsAnAnswerOfItsOwn(string respond)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("orders", 200, "[\"a\"]", ("Cache-Control", "max-age=60"), ("ETag", "\"1\""));
+        await using var gateway = await ComposedGateway.StartAsync("calls: { orders: a/orders }\n" + respond, backend);
+        var answer = await gateway.GetAsync();
+        Assert.Equal((502, "application/problem+json", "no-store", null), (answer.Status, answer["Content-Type"], answer["Cache-Control"], answer["ETag"]));
+        Assert.Equal("urn:problem-type:lintel:expression-failed", (string?)answer.Json["type"]);
+    }
+
+    [Fact]
+    public async Task Variant_IsTheFirstWhoseClientItIs_AndTakesTheRestFromTheAnswer()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, """{"a":1,"b":2}""", ("ETag", "\"1\""));
+        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+            services: { a: "{{backend.Address}}" }
+            clients: { mobile: { when: { headers: { X-App: mobile } } }, partner: { when: { headers: { X-Key: "1" } } } }
+            routes:
+              c:
+                match: /c/{id}
+                compose:
+                  calls: { x: a/x }
+                  respond: { headers: { X-A: x.a } }
+                  variants: { mobile: { body: x.a }, partner: { body: { b: x.b }, headers: { X-B: x.b }, status: 202 } }
+            """);
+        var all = await gateway.GetAsync();
+        var mobile = await gateway.GetAsync("/c/7", ("X-App", "mobile"), ("X-Key", "1"));
+        var partner = await gateway.GetAsync("/c/7", ("X-Key", "1"));
+        Assert.Equal(("""{"x":{"a":1,"b":2}}""", "1", null), (all.Body, all["X-A"], all["X-B"]));
+        Assert.Equal((200, "1", "1"), (mobile.Status, mobile.Body, mobile["X-A"]));
+        Assert.Equal((202, """{"b":2}""", "2", null), (partner.Status, partner.Body, partner["X-B"], partner["X-A"]));
+        Assert.Equal(3, new[] { all["ETag"], mobile["ETag"], partner["ETag"] }.Distinct().Count());
+        Assert.Equal("X-App, X-Key", all["Vary"]);
+    }
+
+    [Theory]
+    [InlineData("first", """{"k":1,"l":[1],"o":{"a":1,"s":1},"m":1,"n":2,"y":9}""")]
+    [InlineData("last", """{"k":2,"l":[2],"o":{"s":2,"b":2},"m":1,"n":2,"y":9}""")]
+    [InlineData("deep", """{"k":2,"l":[2],"o":{"a":1,"s":2,"b":2},"m":1,"n":2,"y":9}""")]
+    [InlineData("concat", """{"k":2,"l":[1,2],"o":{"a":1,"s":2,"b":2},"m":1,"n":2,"y":9}""")]
+    public async Task Conflict_IsSettledByItsRule_InDeclaredOrder(string rule, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        var one = backend.Hold("one", """{"k":1,"l":[1],"o":{"a":1,"s":1},"m":1}""");
+        backend.On("two", async context =>
+        {
+            await context.Response.WriteAsync("""{"k":2,"l":[2],"o":{"s":2,"b":2},"n":2}""");
+            await context.Response.CompleteAsync();
+            one.Release(); // the first to be declared is the last to come
+        }).On("y", "9");
+        await using var gateway = await ComposedGateway.StartAsync($"conflict: {rule}\ncalls: {{ one: {{ request: a/one, as: . }}, two: {{ request: a/two, as: . }}, y: a/y }}", backend);
+        Assert.Equal(expected, (await gateway.GetAsync()).Body);
+    }
+
+    [Theory]
+    [InlineData("application/json; charset=utf-8", "{\"a\":1}", "{\"a\":1}")]
+    [InlineData("application/vnd.x+json", "[]", "[]")]
+    [InlineData(null, "[]", "[]")]
+    [InlineData("application/x-ndjson", "{\"a\": 1}\n\n[2]\r\n\"x\"", "[{\"a\": 1},[2],\"x\"]")]
+    [InlineData("text/plain", "a\"b\\\n\u0001é", "\"a\\\"b\\\\\\n\\u0001é\"")]
+    [InlineData("text/plain; charset=iso-8859-1", "\u00e9", "\"é\"")]
+    [InlineData("application/xml", "<?xml version=\"1.0\"?><a x=\"1\"><b>1</b><b>2</b><c/>t</a>", "{\"a\":{\"@x\":\"1\",\"b\":[\"1\",\"2\"],\"c\":null,\"#text\":\"t\"}}")]
+    [InlineData("text/xml", "<a>é</a>", "{\"a\":\"é\"}")]
+    [InlineData("application/xml", "<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/hostname\">]><a>&e;</a>", null)]
+    [InlineData("application/xml", "<a><b></a>", null)]
+    [InlineData("image/png", "1", null)]
+    [InlineData("application/json", "\ufeff{}", null)]
+    [InlineData("text/plain; charset=nothing", "a", null)]
+    public async Task Answer_OfAnyMediaType_BecomesJson(string? type, string text, string? expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", async context =>
+        {
+            context.Response.ContentType = type;
+            var isLatin = type?.Contains("8859", StringComparison.Ordinal) == true;
+            await context.Response.Body.WriteAsync((isLatin ? System.Text.Encoding.Latin1 : System.Text.Encoding.UTF8).GetBytes(text));
+        });
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: a/x, optional: true } }", backend);
+        var answer = await gateway.GetAsync();
+        Assert.Equal($$"""{"x":{{expected ?? "null"}}}""", answer.Body);
+        Assert.Equal(expected is null, answer.Of("x").Contains(";err=malformed-answer", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Head_IsGetWithoutItsBody_AndACallMayBeHeadItself()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "{\"a\":1}", ("ETag", "\"1\"")).On("head", context =>
+        {
+            context.Response.ContentLength = 1000;
+            context.Response.Headers.ETag = "\"2\"";
+            return Task.CompletedTask;
+        });
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, head: HEAD a/head }", backend);
+        var got = await gateway.GetAsync();
+        Assert.Equal("""{"x":{"a":1},"head":null}""", got.Body);
+        var answer = await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/c/7"));
+        Assert.Equal((200, "", got["Content-Length"], got["ETag"]), (answer.Status, answer.Body, answer["Content-Length"], answer["ETag"]));
+        Assert.Equal("GET", backend.Seen.First(r => r.Target == "/x").Method);
+    }
+}
