@@ -57,7 +57,7 @@ internal static class AnswerReader
             return null;
         try
         {
-            part = documents is null ? JsonPart.OfText(Check(answer.Body)) : JsonPart.Of(Parse(answer.Body.Memory, documents));
+            part = documents is null ? JsonPart.OfText(Check(answer.Body)) : JsonPart.OfDocument(answer.Body.Memory, Parse(answer.Body.Memory, documents));
             return null;
         }
         catch (Exception e) when (IsMalformed(e))

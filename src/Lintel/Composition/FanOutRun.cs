@@ -140,6 +140,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
     {
         var body = new AnswerBody();
         runner.Own(body);
+        body.GetMemory(2 + _parts.Sum(p => p.Text.Length + 1)); // at once: growing would leave as much again in the pool
         body.Write("["u8);
         for (var i = 0; i < _parts.Length; i++)
         {

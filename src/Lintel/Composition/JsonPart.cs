@@ -3,9 +3,10 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition;
 
-/// <summary>A part of a composed answer: JSON text as a service wrote it, checked and not parsed, or a value.</summary>
+/// <summary>A part of a composed answer: JSON text as a service wrote it, a value that was made of such, or both, where an expression looks into what goes out as it came.</summary>
 internal readonly struct JsonPart
 {
+    private static readonly ReadOnlyMemory<byte> Whitespace = " \t\r\n"u8.ToArray();
     private static readonly ReadOnlyMemory<byte> NullText = "null"u8.ToArray();
 
     private readonly ReadOnlyMemory<byte> _text;
@@ -24,12 +25,16 @@ internal readonly struct JsonPart
     /// <summary>Its text; empty for a value that was built.</summary>
     public ReadOnlyMemory<byte> Text => _text;
 
+    /// <summary>Whether it has a text, which then goes out as it is.</summary>
     public bool IsText => _isText;
 
-    /// <summary>What expressions see: null for text, for that is only kept where no expression looks.</summary>
+    /// <summary>What expressions see: null for text alone, for that is only kept where no expression looks.</summary>
     public Value Value => _value;
 
     public static JsonPart OfText(ReadOnlyMemory<byte> text) => new(text, Value.Null, isText: true);
+
+    /// <summary>Text that was parsed. What stands around the document is no part of it.</summary>
+    public static JsonPart OfDocument(ReadOnlyMemory<byte> text, in Value document) => new(text.Trim(Whitespace.Span), document, isText: true);
 
     public static JsonPart Of(in Value value) => new(default, value, isText: false);
 
