@@ -25,7 +25,7 @@ internal sealed class RandomComposition
         for (var i = 0; i < count; i++)
         {
             var place = _conflict is not null ? Pick(".", ".", "shared", $"c{i}") : count == 1 && !_isJoined ? Pick(".", "c0") : Pick($"c{i}", $"renamed \\{i}é");
-            _calls.Add(new Call($"c{i}", place!, _random.Next(2) == 0, _random.Next(3) == 0 ? Document(2) : null));
+            _calls.Add(new Call($"c{i}", place!, _random.Next(2) == 0, _random.Next(3) == 0 ? Pick("0", "1.50", "\"a b\"", "[]", "{\"a\":[true,null]}") : null));
         }
     }
 
