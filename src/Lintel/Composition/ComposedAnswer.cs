@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.IO.Pipelines;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
@@ -105,7 +105,7 @@ internal static class ComposedAnswer
         {
             if (length <= SmallBody)
             {
-                writer.Write(piece.Span); // the server sends it with the head when the handler ends
+                Write(writer, piece.Span); // the server sends it with the head when the handler ends
                 continue;
             }
 
@@ -115,5 +115,18 @@ internal static class ComposedAnswer
 
         exchange.ResponseBytes += length;
         return null;
+    }
+
+    /// <summary>Asks for room by name: to a writer whose client has just left, "some" is none, and the framework's own way of writing fails.</summary>
+    private static void Write(PipeWriter writer, ReadOnlySpan<byte> piece)
+    {
+        while (!piece.IsEmpty)
+        {
+            var room = writer.GetSpan(1);
+            var count = Math.Min(room.Length, piece.Length);
+            piece[..count].CopyTo(room);
+            writer.Advance(count);
+            piece = piece[count..];
+        }
     }
 }

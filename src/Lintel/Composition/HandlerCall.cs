@@ -20,6 +20,8 @@ internal static class HandlerCall
             using var message = Write(attempts, instance);
             using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
             answer = ReadHead(response);
+            if (answer.Status == 101)
+                return attempts.Explain(new GatewayError(GatewayErrorKind.ProtocolError)); // what would follow is another protocol's
             if (response.Content.Headers.ContentLength > attempts.Runner.Plan.Limits.Call)
                 return TooLarge(answer, attempts.Runner.Plan.Limits.Call);
             using var stream = await response.Content.ReadAsStreamAsync(timer.Token).ConfigureAwait(false);
@@ -61,6 +63,10 @@ internal static class HandlerCall
         {
             message.Content = new ReadOnlyMemoryContent(body);
             message.Content.Headers.TryAddWithoutValidation("Content-Type", request.ContentType);
+        }
+        else if (!request.IsIdempotent)
+        {
+            message.Content = new ReadOnlyMemoryContent(ReadOnlyMemory<byte>.Empty); // what has a body, if an empty one, the handler does not send twice where a kept connection ends under it
         }
 
         return message;

@@ -115,7 +115,7 @@ public sealed class InputTests
         var answer = await client.GetAsync("/c/7", "Authorization: Bearer me\r\nCookie: s=1\r\nX-Tenant: t1\r\nX-Tenant: t2\r\nX-Other: o\r\nX-Real-IP: 6.6.6.6\r\nX-Hop: h\r\nConnection: keep-alive, X-Hop\r\nAccept-Encoding: gzip\r\nIf-None-Match: \"q\"\r\nRange: bytes=0-0\r\nContent-Type: text/x\r\nTE: trailers\r\nX-Forwarded-For: 6.6.6.6\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n");
         Assert.Equal(200, answer.Status);
         var x = backend.Single("x");
-        Assert.Equal(("Bearer me", "t1|t2", "identity"), (x["Authorization"], x["X-Tenant"], x["Accept-Encoding"]));
+        Assert.Equal(("Bearer me", "t1|t2", "identity"), (x["Authorization"], x["X-Tenant"]?.Replace(", ", "|", StringComparison.Ordinal), x["Accept-Encoding"])); // two lines, or one: the same list
         Assert.All((string[])["Cookie", "X-Other", "X-Real-IP", "X-Hop", "If-None-Match", "Range", "Content-Type", "TE", "Accept-Language", "Content-Length"], h => Assert.Null(x[h]));
         Assert.DoesNotContain("6.6.6.6", x["X-Forwarded-For"], StringComparison.Ordinal);
         Assert.StartsWith("00-0af7651916cd43dd8448eb211c80319c-", x["traceparent"], StringComparison.Ordinal);
