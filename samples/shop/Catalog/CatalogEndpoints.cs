@@ -12,9 +12,13 @@ internal static class CatalogEndpoints
           GET    /products             200 of them; ?ids=1,2,3&category=tea&q=oolong
           GET    /products/{id}        one, with an ETag; If-None-Match answers 304
           GET    /products/{id}/image  its picture, an SVG
+          GET    /shop                 a page that shows what the gateway composes of all services
         """;
 
     private const int MostIds = 200;
+
+    /// <summary>The page of the demo. It lies in the assembly, so that a service is one file wherever it runs.</summary>
+    private static readonly byte[] ShopPage = ReadPage();
 
     public static void Map(WebApplication app, IReadOnlyList<Product> products)
     {
@@ -22,6 +26,7 @@ internal static class CatalogEndpoints
         app.MapMethods("/products", CommonEndpoints.Read, context => ListAsync(context, products));
         app.MapMethods("/products/{id}", CommonEndpoints.Read, context => GetAsync(context, pages));
         app.MapMethods("/products/{id}/image", CommonEndpoints.Read, context => ImageAsync(context, pages));
+        app.MapMethods("/shop", CommonEndpoints.Read, context => Answers.BytesAsync(context, "text/html; charset=utf-8", ShopPage));
     }
 
     private static Task ListAsync(HttpContext context, IReadOnlyList<Product> products)
@@ -57,6 +62,14 @@ internal static class CatalogEndpoints
         if (Find(context, pages) is not { } page) return NotFoundAsync(context);
         context.Response.Headers.CacheControl = "public, max-age=3600";
         return Answers.TextAsync(context, "image/svg+xml", ProductImage.Draw(page.Product));
+    }
+
+    private static byte[] ReadPage()
+    {
+        using var page = typeof(CatalogEndpoints).Assembly.GetManifestResourceStream("shop.html")!;
+        var bytes = new byte[page.Length];
+        page.ReadExactly(bytes);
+        return bytes;
     }
 
     private static ProductPage? Find(HttpContext context, ProductPage[] pages) =>

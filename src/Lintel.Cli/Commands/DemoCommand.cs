@@ -59,6 +59,17 @@ internal static class DemoCommand
               curl -i -H 'X-Client: ios' http://127.0.0.1:8080/whoami     # a client recognised by a header
               curl -i http://127.0.0.1:8080/nothing/here                  # problem+json for an unknown route
               curl -i -X DELETE http://127.0.0.1:8080/api/products/7      # 405 with Allow
+
+            One call in, many calls out, one answer: open http://127.0.0.1:8080/ in a browser, or
+              curl -i http://127.0.0.1:8080/api/dashboard/42                        # five calls to three services; see Composition
+              curl -s -H 'X-Client: ios' http://127.0.0.1:8080/api/dashboard/42     # the same, shaped for phones
+              curl -sN 'http://127.0.0.1:8080/api/stream/42?slow=1s'                # each part as soon as it is there
+              curl -s -X PUT http://127.0.0.1:8080/knobs/orders -d '{"failureRatio":1}' -H 'Content-Type: application/json'   # make orders fail
+              curl -i http://127.0.0.1:8080/api/dashboard/42                        # the last good orders; _errors says why
+              curl -i http://127.0.0.1:8080/api/dashboard/7                         # nobody asked for these before: a partial answer
+              curl -s -X DELETE http://127.0.0.1:8080/knobs/orders                  # orders are well again
+
+            And the gateway itself:
               curl -X PUT http://127.0.0.1:8080/knobs/users -d '{"failureRatio":0.5}' -H 'Content-Type: application/json'   # make users fail
               curl -s http://127.0.0.1:9901/metrics | grep request_duration_seconds_count
             Every request is a line below. Edit the file above and save: it is live at once. Ctrl+C ends it.

@@ -23,7 +23,7 @@ internal sealed class CallFields
     }
 
     /// <summary>One by one.</summary>
-    private List<KeyValuePair<string, StringValues>> List { get; }
+    public List<KeyValuePair<string, StringValues>> List { get; }
 
     /// <summary>As lines of HTTP/1.1.</summary>
     private byte[] Lines { get; }

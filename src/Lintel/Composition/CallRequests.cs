@@ -56,8 +56,8 @@ internal static class CallRequests
         if (planned.Body is not { } shape)
             return null;
         var text = new ArrayBufferWriter<byte>(256);
-        if (!shape.TryWrite(scope, text, runner.Plan.Limits.Total, out var problem))
-            return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+        if (shape.Write(new ShapeInput(scope), text, runner.Plan.Limits.Total) is { } error)
+            return error;
         body = text.WrittenMemory;
         return null;
     }

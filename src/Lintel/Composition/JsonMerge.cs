@@ -57,8 +57,8 @@ internal static class JsonMerge
         var tellsErrors = TellsErrors(runner, shape);
         if (shape.Body is { } written)
         {
-            if (!written.TryWrite(runner.Scope(), body, runner.Plan.Limits.Total, out var problem))
-                return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+            if (written.Write(new ShapeInput(runner.Scope(), new PartTexts(runner)), body, runner.Plan.Limits.Total) is { } error)
+                return error;
         }
         else if (runner.Plan.Conflict is { } rule)
         {

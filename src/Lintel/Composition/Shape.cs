@@ -1,9 +1,12 @@
 using System.Buffers;
+using System.Text.Json;
+using Lintel.Config;
+using Lintel.Errors;
 using Lintel.JmesPath;
 
 namespace Lintel.Composition;
 
-/// <summary>A JSON document whose leaves are expressions, compiled.</summary>
+/// <summary>A JSON document whose leaves are expressions or code, compiled.</summary>
 internal abstract class Shape
 {
     private Shape()
@@ -14,26 +17,44 @@ internal abstract class Shape
     public abstract IEnumerable<string>? Roots { get; }
 
     /// <summary>Writes the document.</summary>
-    /// <param name="scope">The calls' values by name.</param>
+    /// <param name="input">What it is made of.</param>
     /// <param name="output">Where to.</param>
-    /// <param name="maxBytes">The longest text of one expression.</param>
-    /// <param name="problem">Why it cannot be written.</param>
-    /// <returns>False where an expression cannot be evaluated; what is written so far is of no use then.</returns>
-    public abstract bool TryWrite(in Value scope, IBufferWriter<byte> output, long maxBytes, out string? problem);
+    /// <param name="maxBytes">The longest text of one leaf.</param>
+    /// <returns>Why it cannot be written; what is written so far is of no use then.</returns>
+    public abstract GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes);
 
     /// <summary>What an expression gives.</summary>
     internal sealed class Leaf(Expression expression) : Shape
     {
         public override IEnumerable<string>? Roots => expression.Roots?.Select(r => r.Name);
 
-        public override bool TryWrite(in Value scope, IBufferWriter<byte> output, long maxBytes, out string? problem)
+        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
         {
-            if (!expression.TryEvaluate(scope, out var value, out problem))
-                return false;
-            if (value.WriteTo(output, maxBytes))
-                return true;
-            problem = $"what it gives is longer than {maxBytes} bytes";
-            return false;
+            if (!expression.TryEvaluate(input.Scope, out var value, out var problem))
+                return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+            return value.WriteTo(output, maxBytes) ? null : TooLong(maxBytes);
+        }
+    }
+
+    /// <summary>What code makes of the calls' answers.</summary>
+    internal sealed class Code(ShapeCode code) : Shape
+    {
+        public override IEnumerable<string>? Roots => null;
+
+        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
+        {
+            try
+            {
+                using var json = new Utf8JsonWriter(output, code.Options);
+                code.Write(new ComposedParts(input.Parts!.Text), json);
+                json.Flush();
+                return json.BytesCommitted <= maxBytes ? null : TooLong(maxBytes);
+            }
+            catch (Exception e)
+            {
+                // Whatever it is: the code is not ours, and its text may tell what no client should know.
+                return new GatewayError(GatewayErrorKind.ExpressionFailed, Cause: e);
+            }
         }
     }
 
@@ -42,18 +63,17 @@ internal abstract class Shape
     {
         public override IEnumerable<string>? Roots => RootsOf(members.Select(m => m.Value));
 
-        public override bool TryWrite(in Value scope, IBufferWriter<byte> output, long maxBytes, out string? problem)
+        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
         {
-            problem = null;
             foreach (var (lead, value) in members)
             {
                 output.Write(lead);
-                if (!value.TryWrite(scope, output, maxBytes, out problem))
-                    return false;
+                if (value.Write(input, output, maxBytes) is { } error)
+                    return error;
             }
 
             output.Write(members.Length == 0 ? "{}"u8 : "}"u8);
-            return true;
+            return null;
         }
     }
 
@@ -62,22 +82,23 @@ internal abstract class Shape
     {
         public override IEnumerable<string>? Roots => RootsOf(items);
 
-        public override bool TryWrite(in Value scope, IBufferWriter<byte> output, long maxBytes, out string? problem)
+        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
         {
-            problem = null;
             output.Write("["u8);
             for (var i = 0; i < items.Length; i++)
             {
                 if (i > 0)
                     output.Write(","u8);
-                if (!items[i].TryWrite(scope, output, maxBytes, out problem))
-                    return false;
+                if (items[i].Write(input, output, maxBytes) is { } error)
+                    return error;
             }
 
             output.Write("]"u8);
-            return true;
+            return null;
         }
     }
+
+    private static GatewayError TooLong(long maxBytes) => new(GatewayErrorKind.ExpressionFailed, $"what it gives is longer than {maxBytes} bytes");
 
     private static HashSet<string>? RootsOf(IEnumerable<Shape> shapes)
     {
@@ -92,3 +113,8 @@ internal abstract class Shape
         return all;
     }
 }
+
+/// <summary>What a document is made of.</summary>
+/// <param name="Scope">The calls' values by name, for expressions.</param>
+/// <param name="Parts">The calls' answers as text, for code; <see langword="null"/> while calls still run, where no code is.</param>
+internal readonly record struct ShapeInput(Value Scope, PartTexts? Parts = null);

@@ -152,7 +152,7 @@ public sealed record CallRequestConfig
 {
     internal const string Form = "[METHOD] SERVICE/path/{parameter}?name={value}";
 
-    private static readonly string[] Methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+    internal static readonly string[] Methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
     /// <summary>The method. Default GET.</summary>
     public string Method { get; init; } = "GET";

@@ -32,8 +32,10 @@ public sealed record ComposeConfig
     internal static Grammar<string> CallName { get; } = new ScalarGrammar<string>("a call's name", "^[A-Za-z][A-Za-z0-9_]{0,63}$", static (string text, out string value) =>
     {
         value = text;
-        return text.Length is > 0 and <= 64 && char.IsAsciiLetter(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && !IsReserved(text);
+        return IsCallName(text);
     }, "letters, digits and `_`, a letter first, at most 64; `item`, `items` and `request` mean something else in expressions");
+
+    internal static bool IsCallName(string text) => text.Length is > 0 and <= 64 && char.IsAsciiLetter(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && !IsReserved(text);
 
     /// <summary>What expressions know beside the calls.</summary>
     internal static bool IsReserved(string name) => name is "item" or "items" or "request";

@@ -33,6 +33,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
             scope.Problems.Add("conflict", path["calls"][name], $"`{name}` is a parameter of the route's path too: `{{{name}}}` could mean either", "give the call another name");
 
+        if (!new ComposeCheck(scope.Problems).Check(config, path))
+            return null;
         var expressions = new ExpressionCompiler(scope.Problems, names);
         var compiler = new CallCompiler(scope.Problems, services, expressions, names, parameters, allowed);
         var calls = new List<CompiledCall>();
@@ -190,7 +192,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
 
         void Append(ShapeConfig? shape)
         {
-            text.Append(shape?.Expression);
+            text.Append(shape?.Expression).Append(shape?.Code?.Version);
             foreach (var (name, member) in shape?.Members ?? [])
             {
                 text.Append('{').Append(name).Append(':');

@@ -44,6 +44,14 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
     {
         if (shape.Expression is { } text)
             return Compile(text, path, use) is { } expression ? new Shape.Leaf(expression) : null;
+        if (shape.Code is { } code)
+        {
+            if (use.Owner is null)
+                return new Shape.Code(code);
+            problems.Add("conflict", path, "code sees all calls, and so a request whose body it makes would wait for itself", "make the body of expressions; code is for answers");
+            return null;
+        }
+
         var all = true;
         if (shape.Members is { } members)
         {
