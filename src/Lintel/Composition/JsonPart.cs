@@ -26,13 +26,10 @@ internal readonly struct JsonPart
 
     public bool IsText => _isText;
 
-    /// <summary>What expressions see: null for text that was not parsed, for that is only kept where no expression looks.</summary>
+    /// <summary>What expressions see: null for text, for that is only kept where no expression looks.</summary>
     public Value Value => _value;
 
     public static JsonPart OfText(ReadOnlyMemory<byte> text) => new(text, Value.Null, isText: true);
-
-    /// <summary>The text of a value, so that it is not made a second time.</summary>
-    public static JsonPart OfText(ReadOnlyMemory<byte> text, in Value value) => new(text, value, isText: true);
 
     public static JsonPart Of(in Value value) => new(default, value, isText: false);
 

@@ -15,7 +15,6 @@ internal sealed class PartTexts(CallRunner runner)
         var text = new AnswerBody();
         runner.Own(text);
         result.Part.WriteTo(text);
-        result.Part = JsonPart.OfText(text.Memory, result.Part.Value);
         return text.Memory;
     }
 }
