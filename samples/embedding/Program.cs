@@ -1,6 +1,7 @@
 // The gateway inside an ASP.NET Core program, beside an endpoint of the program's own.
 // Usage: Lintel.Samples.Embedding yaml|configuration|code [--urls http://127.0.0.1:8090]
 using Lintel.Config;
+using Lintel.Samples.Embedding;
 
 var variant = args.FirstOrDefault() ?? "yaml";
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions
@@ -32,6 +33,11 @@ switch (variant)
                 {
                     Match = new MatchConfig { Methods = ["GET"], Paths = ["/api/users/{id}"] },
                     Forward = new ForwardConfig { Service = "users", Path = "/users/{id}" },
+                },
+                ["card"] = new RouteConfig
+                {
+                    Match = new MatchConfig { Methods = ["GET"], Paths = ["/api/cards/{id}"] },
+                    Compose = Card.Composition,
                 },
             },
             Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },

@@ -120,7 +120,7 @@ public sealed partial class DemoTests
         Assert.Equal("""{"name":"김서연","orderCount":9,"latest":{"id":342,"status":"delivered"}}""", phone.Answer);
 
         var stream = Assert.Single(answers, a => a.Command.Contains("/api/stream/", StringComparison.Ordinal)).Answer.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal(["user", "segment", "orders", "products", "_errors", "_composition"], stream.Select(l => JsonNode.Parse(l)!.AsObject().Single().Key));
+        Assert.Equal(["user", "segment", "orders", "products", "_composition"], stream.Select(l => JsonNode.Parse(l)!.AsObject().Single().Key).Where(k => k != "_errors"));
 
         // Both instances took each turn of the knob.
         var knobs = answers.Where(a => a.Command.Contains("/knobs/orders", StringComparison.Ordinal)).Select(a => JsonNode.Parse(a.Answer)!).ToList();

@@ -110,11 +110,14 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
 
     private static IEnumerable<string> Lines(ShapeConfig shape, string indent)
     {
-        if (shape.Expression is { } text)
+        if (Leaf(shape) is { } text)
             return [indent + text];
         var parts = shape.Members?.Select(m => (Lead: m.Key + ": ", Shape: m.Value)) ?? shape.Items!.Select(i => (Lead: "- ", Shape: i));
-        return parts.SelectMany(p => p.Shape.Expression is { } leaf ? [indent + p.Lead + leaf] : Lines(p.Shape, indent + "  ").Prepend(indent + p.Lead.TrimEnd()));
+        return parts.SelectMany(p => Leaf(p.Shape) is { } leaf ? [indent + p.Lead + leaf] : Lines(p.Shape, indent + "  ").Prepend(indent + p.Lead.TrimEnd()));
     }
+
+    /// <summary>What gives one value; <see langword="null"/> for objects and lists.</summary>
+    private static string? Leaf(ShapeConfig shape) => shape.Expression ?? (shape.Code is null ? null : "made by code");
 
     private static string Compact(ShapeConfig shape) => shape switch
     {
