@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.JmesPath;
-using Lintel.Observability;
+using Lintel.Tests.Observability;
 
 namespace Lintel.Tests.Composition;
 
@@ -57,7 +57,7 @@ public sealed partial class CompositionGuideTests
             foreach (var key in type.GetProperties().Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..]).Where(k => k is not ("calls" or "respond" or "limits")))
             {
                 Assert.Contains($"\n| `{prefix}{key}`", reference, StringComparison.Ordinal);
-                Assert.Matches($@"(?m)(^ *|[{{,] ){key}: |(?m)`{key}: ", Guide);
+                Assert.Matches($@"(?m)(^ *|[{{,] ){key}:\s|(?m)`{key}: ", Guide);
             }
         }
     }
