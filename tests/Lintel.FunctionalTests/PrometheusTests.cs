@@ -16,7 +16,7 @@ public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixt
         Assert.Equal(ScrapedGateway.Requests, await ValueAsync("sum(http_server_request_duration_seconds_count{http_route=\"/a/{id}\", http_response_status_code=\"200\", url_scheme=\"http\"})"));
         Assert.Equal(ScrapedGateway.Requests, await ValueAsync("sum(lintel_gateway_duration_seconds_count{http_route=\"/a/{id}\"})") - 1); // and one WebSocket
         Assert.Equal(1, await ValueAsync("sum(lintel_errors_total{error_type=\"connection-refused\", lintel_error_source=\"upstream\", lintel_service=\"dead\"})"));
-        Assert.Equal(1, await ValueAsync("sum(http_client_request_duration_seconds_count{lintel_service=\"s\", error_type=\"503\"})"));
+        Assert.Equal(3, await ValueAsync("sum(http_client_request_duration_seconds_count{lintel_service=\"s\", error_type=\"503\"})")); // and the calls of two compositions
         Assert.Equal(1, await ValueAsync("sum(lintel_config_reloads_total{result=\"refused\"})"));
         Assert.Equal(2, await ValueAsync("sum(lintel_config_reloads_total{result=\"applied\"})"));
         Assert.Equal(1, await ValueAsync("sum(up{job=\"lintel\"})"));

@@ -23,6 +23,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
     private OtlpReceiver _receiver = null!;
     private Process _prometheus = null!;
     private HttpClient _api = null!;
+    private int _seconds;
 
     internal GatewayProcess Gateway { get; private set; } = null!;
 
@@ -73,7 +74,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
         return answer.RootElement.GetProperty("data").Clone();
     }
 
-    private static async Task AnswerAsync(HttpContext context)
+    private async Task AnswerAsync(HttpContext context)
     {
         if (context.WebSockets.IsWebSocketRequest)
         {
@@ -84,6 +85,12 @@ public sealed class ScrapedGateway : IAsyncLifetime
         }
 
         context.Response.StatusCode = context.Request.Path == "/fail" ? 503 : 200;
+        if (context.Request.Path == "/json")
+            await context.Response.WriteAsync("{}");
+
+        // Answers the second request alone: the first is left for the hedge to overtake.
+        if (context.Request.Path == "/second" && Interlocked.Increment(ref _seconds) == 1)
+            await Task.Delay(Timeout.InfiniteTimeSpan, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
     }
 
     private static Dictionary<string, string> Certificates()
@@ -110,6 +117,20 @@ public sealed class ScrapedGateway : IAsyncLifetime
           mirrored: { match: /m, forward: { service: s, mirror: two } }
           dead: { match: /d, forward: dead }
           ping: { match: /p, respond: { body: pong } }
+          composed:
+            match: /c
+            compose:
+              calls:
+                one: s/json
+                same: s/json
+                slow: { request: s/second, hedge: { after: 1ms, budget: 100% } }
+                missing: { request: s/fail, optional: true, fallback: [{ value: 1 }] }
+          undone:
+            match: POST /u
+            compose:
+              calls:
+                done: { request: POST s/done, compensate: POST s/undo }
+                refused: { request: POST s/fail, after: [done] }
         observability: { accessLog: { to: none }, tracing: { otlp: "{{_receiver.GrpcAddress}}", sample: 100% } }
         """;
 
@@ -123,8 +144,9 @@ public sealed class ScrapedGateway : IAsyncLifetime
 
         for (var i = 0; i < Requests; i++)
             (await Gateway.Client.GetAsync(new Uri($"/a/{i}", UriKind.Relative))).Dispose();
-        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/nowhere"])
+        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/nowhere", "/c"])
             (await Gateway.Client.GetAsync(new Uri(path, UriKind.Relative))).Dispose();
+        (await Gateway.Client.PostAsync(new Uri("/u", UriKind.Relative), null)).Dispose();
         for (var i = 0; i < 5; i++)
         {
             using var odd = new HttpRequestMessage(new HttpMethod("BREW" + i), "/p");
