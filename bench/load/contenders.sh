@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # run.sh sources this file and sets work, repo and the cores.
 #
 # The contenders: one function each, start_<kind> NAME PORT [VARIANT]. It writes its configuration below $work and calls launch.
-# A contender is named kind or kind-variant: "lintel", "lintel-log", "lintel-1000" (routes), "lintel-tls", "nginx-tls", and "lintel-before":
-# the build in the folder LINTEL_BEFORE (a copy of artifacts/bin/Lintel.Cli/release), to see in one run what a change has done.
+# A contender is named kind or kind-variant: "lintel", "lintel-log", "lintel-1000" (routes), "lintel-tls", "nginx-tls", and "lintel-before"
+# or "lintel-compose-before": the build in the folder LINTEL_BEFORE (a copy of artifacts/bin/Lintel.Cli/release), to see in one run what a change has done.
 
 # start NAME: on a free port, until it answers as it should.
 start() {
@@ -27,7 +27,7 @@ start_yarp() {
 # The variants: log (access log to a file), tls, compose, one and two (cores), many (connections beyond the default limit), or the number of routes.
 start_lintel() {
   local name=$1 port=$2 program=$repo/artifacts/bin/Lintel.Cli/release
-  [[ ${3:-} != before ]] || program=${LINTEL_BEFORE:?is the folder of the build before}
+  [[ ${3:-} != *before ]] || program=${LINTEL_BEFORE:?is the folder of the build before}
   lintel_conf "$@"
   launch "$name" "$gateway_cores" env DOTNET_gcServer=0 dotnet "$program/Lintel.Cli.dll" \
     run "$work/$name/config.yaml"
@@ -43,8 +43,8 @@ lintel_conf() {
       listener="{ address: \"https://127.0.0.1:$port\", protocols: [http1, http2], certificates: [{ path: $work/tls.pem, keyPath: $work/tls.key }] }"
       ;;
     many) listener="{ address: $listener, limits: { connections: 1000000 } }" ;;
-    compose | one | two | before) ;;
-    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, tls, compose, many, one, two or before" ;;
+    compose | compose-before | one | two | before) ;;
+    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, tls, compose, many, one, two, before or compose-before" ;;
     *) routes=$variant ;;
   esac
   free_port
@@ -60,7 +60,7 @@ lintel_conf() {
     echo "  files: { match: \"GET /files/{name}\", forward: users }"
     echo "  sink: { match: \"POST /sink\", forward: users }"
     echo "  trace: { match: \"GET /trace\", forward: users }"
-    [[ $variant != compose ]] || cat <<'END'
+    [[ $variant != compose* ]] || cat <<'END'
   dashboard:
     match: GET /api/dashboard/{id}
     compose:

@@ -82,7 +82,7 @@ internal static class AnswerReader
 
     private static AnswerFormat FormatOf(string? contentType)
     {
-        if (contentType is null)
+        if (contentType is null || contentType.Equals("application/json", StringComparison.OrdinalIgnoreCase))
             return AnswerFormat.Json;
         var end = contentType.IndexOf(';');
         var media = (end < 0 ? contentType : contentType[..end]).Trim().ToLowerInvariant();

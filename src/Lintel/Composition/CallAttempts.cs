@@ -7,9 +7,9 @@ using Lintel.Transport.Http1;
 
 namespace Lintel.Composition;
 
-/// <summary>The attempt loop of one request: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
+/// <summary>The attempt loop of one request to a service: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
 /// <remarks>Thread rule: one flow; <see cref="CutOff"/> from anywhere, ordered by a lock against the moments in which a connection is taken and given back.</remarks>
-internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<Instance> tried) : OngoingRequest
+internal sealed class CallAttempts(CallRunner runner, CallRequest request) : OngoingRequest
 {
     /// <summary>As for forwarded requests: three instances that cannot be connected say enough about a service.</summary>
     private const int MaxAttempts = 3;
@@ -17,8 +17,11 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
     private static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
 
     private readonly Lock _lock = new();
+    private List<Instance>? _tried; // those before the current one
+    private Instance? _current;
     private Http1Connection? _connection;
     private CancellationTokenSource? _source;
+    private int _attempts;
     private bool _isCutOff;
 
     public CallRunner Runner => runner;
@@ -34,8 +37,14 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
         get
         {
             lock (_lock)
-                return [.. tried];
+                return _current is null ? [.. _tried ?? []] : [.. _tried ?? [], _current];
         }
+    }
+
+    /// <summary>Instances that are not asked again while there are others.</summary>
+    public List<Instance> Avoided
+    {
+        init => _tried = value;
     }
 
     /// <summary>What is left of the request's time.</summary>
@@ -59,23 +68,39 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
             return new GatewayError(GatewayErrorKind.ResponseTimeout);
         if (!runner.Ongoing.TryAdd(this))
             return Canceled;
-        try
+        var service = request.Service;
+        CallOutcome outcome;
+
+        // The attempts stand here and not in a method of their own, as forwarded requests' do: each async method on the way costs every call an object and a resumption.
+        var instance = _tried is null ? service.Balancer.Pick() : Next() ?? service.Balancer.Pick();
+        while (true)
         {
-            var instance = Next() ?? request.Service.Balancer.Pick();
-            for (var attempt = 1; ; attempt++)
+            if (!runner.TryCountRequest())
             {
-                lock (_lock)
-                    tried.Add(instance);
-                var outcome = await TryAsync(instance, attempt, callSpan).ConfigureAwait(false);
-                if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || attempt == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
-                    return outcome;
-                instance = other;
+                outcome = new GatewayError(GatewayErrorKind.TooManyItems, $"one answer takes at most {runner.Plan.Limits.Requests} requests to services");
+                break;
             }
+
+            var started = Begin(instance, callSpan);
+            try
+            {
+                outcome = service.HasLoops
+                    ? await Http1Call.SendAsync(this, instance).ConfigureAwait(false)
+                    : await HandlerCall.SendAsync(this, instance).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                outcome = Explain(new GatewayError(GatewayErrorKind.Internal, Cause: e));
+            }
+
+            End(instance, started, outcome);
+            if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || _attempts == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
+                break;
+            instance = other;
         }
-        finally
-        {
-            runner.Ongoing.Remove(this);
-        }
+
+        runner.Ongoing.Remove(this);
+        return outcome;
     }
 
     /// <summary>Takes a connection under the rule that it is aborted when the request is cut off.</summary>
@@ -133,41 +158,34 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request, List<
             return _isCutOff;
     }
 
-    private Instance? Next() => tried.Count == 0 ? null : request.Service.Balancer.PickOther(tried);
+    /// <summary>An instance that was not tried yet.</summary>
+    private Instance? Next() => request.Service.Balancer.PickOther(Tried);
 
-    private async ValueTask<CallOutcome> TryAsync(Instance instance, int attempt, Activity? callSpan)
+    /// <summary>An attempt begins: the instance is busy with it, and it is timed.</summary>
+    /// <returns>When.</returns>
+    private long Begin(Instance instance, Activity? callSpan)
     {
-        if (!runner.TryCountRequest())
-            return new GatewayError(GatewayErrorKind.TooManyItems, $"one answer takes at most {runner.Plan.Limits.Requests} requests to services");
-        var time = runner.Parts.Time;
-        var started = time.GetTimestamp();
-        Span = AttemptSpan.Start(request.Method, request.Target, callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), request.Service, instance, attempt - 1);
+        lock (_lock)
+        {
+            if (_current is not null)
+                (_tried ??= []).Add(_current);
+            _current = instance;
+        }
+
+        Span = AttemptSpan.Start(request.Method, request.Target, callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), request.Service, instance, _attempts++);
         instance.Enter();
-        CallOutcome outcome = new GatewayError(GatewayErrorKind.Internal);
-        try
-        {
-            outcome = request.Service.HasLoops
-                ? await Http1Call.SendAsync(this, instance).ConfigureAwait(false)
-                : await HandlerCall.SendAsync(this, instance).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            outcome = Explain(new GatewayError(GatewayErrorKind.Internal, Cause: e));
-        }
-        finally
-        {
-            instance.Leave();
-        }
+        return runner.Parts.Time.GetTimestamp();
+    }
 
-        var duration = time.GetElapsedTime(started);
-        runner.Parts.Metrics.AttemptEnded(new AttemptOutcome(request.Method, request.Service.Name, instance.Host, instance.Port, outcome.Answer?.Status, outcome.Error?.Rule.Slug), duration, instance.Labels);
-        if (Span is { } span)
-        {
-            AttemptSpan.Describe(span, outcome.Answer?.Status, outcome.Error);
-            span.Stop();
-            Span = null;
-        }
-
-        return outcome;
+    private void End(Instance instance, long started, CallOutcome outcome)
+    {
+        instance.Leave();
+        var (status, error) = (outcome.Answer?.Status, outcome.Error);
+        runner.Parts.Metrics.AttemptEnded(new AttemptOutcome(request.Method, request.Service.Name, instance.Host, instance.Port, status, error?.Rule.Slug), runner.Parts.Time.GetElapsedTime(started), instance.Labels);
+        if (Span is not { } span)
+            return;
+        AttemptSpan.Describe(span, status, error);
+        span.Stop();
+        Span = null;
     }
 }

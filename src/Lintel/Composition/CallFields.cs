@@ -3,6 +3,7 @@ using System.Collections.Frozen;
 using System.Text;
 using Lintel.Forwarding;
 using Lintel.Pipeline;
+using Lintel.Transport.Http1;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Composition;
@@ -15,26 +16,25 @@ internal sealed class CallFields
     /// <summary>Fields that the gateway needs for itself in a call, whatever the list says: a body of its own type, an encoding that it can read, a condition for what it has kept, a whole answer.</summary>
     private static readonly FrozenSet<string> Own = new[] { "Content-Type", "Content-Encoding", "Content-Length", "Accept-Encoding", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range" }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    private CallFields(List<KeyValuePair<string, StringValues>> list, byte[] lines, string identity)
+    private readonly int _forwarded; // how many of the list are the client's
+    private readonly AnswerBody _lines = new();
+    private string? _identity;
+
+    private CallFields(List<KeyValuePair<string, StringValues>> list, int forwarded)
     {
         List = list;
-        Lines = lines;
-        Identity = identity;
+        _forwarded = forwarded;
     }
 
     /// <summary>One by one.</summary>
     public List<KeyValuePair<string, StringValues>> List { get; }
 
-    /// <summary>As lines of HTTP/1.1.</summary>
-    private byte[] Lines { get; }
-
-    /// <summary>What of the client's an answer may depend on: the values of the fields on the list.</summary>
-    public string Identity { get; }
+    /// <summary>What of the client's an answer may depend on: the values of the fields on the list. Made when somebody asks.</summary>
+    public string Identity => _identity ??= string.Concat(List.Take(_forwarded).Select(f => f.Key + ":" + f.Value + "\n"));
 
     public static CallFields Of(Exchange exchange, string[] forwarded)
     {
         var list = new List<KeyValuePair<string, StringValues>>(forwarded.Length + 8);
-        var identity = new StringBuilder();
         var incoming = exchange.Request.Headers;
         var nominated = HeaderRules.Nominated(exchange.Framing?.Connection ?? incoming.Connection);
         foreach (var name in forwarded)
@@ -42,23 +42,39 @@ internal sealed class CallFields
             if (!incoming.TryGetValue(name, out var values) || !Passes(exchange, name) || nominated?.Contains(name) == true)
                 continue;
             list.Add(new(name, values));
-            identity.Append(name).Append(':').Append(values.ToString()).Append('\n');
         }
 
+        var count = list.Count;
         list.Add(new("Accept-Encoding", "identity")); // what comes in goes into one document
         UpstreamRequest.AddOwnHeaders(exchange, list);
         if (exchange.Trace.State is { } state)
             list.Add(new("tracestate", state));
-        return new CallFields(list, Write(list), identity.ToString());
+        var fields = new CallFields(list, count);
+        Write(list, fields._lines); // at once: calls on several threads read them
+        return fields;
     }
 
     /// <summary>Those that a request gets: what it sets itself takes the client's place.</summary>
     public IReadOnlyList<KeyValuePair<string, StringValues>> ListFor(CallRequest request) =>
         request.Headers is { } own && List.Exists(f => Sets(own, f.Key)) ? List.FindAll(f => !Sets(own, f.Key)) : List;
 
-    /// <summary>The same as lines of HTTP/1.1.</summary>
-    public ReadOnlySpan<byte> LinesFor(CallRequest request) =>
-        ListFor(request) is var fields && fields == List ? Lines : Write(fields);
+    /// <summary>Adds the same to a request, as lines that were written once.</summary>
+    public void AddTo(Http1Connection connection, CallRequest request)
+    {
+        var fields = ListFor(request);
+        if (fields == List)
+        {
+            connection.AddFields(_lines.Span);
+            return;
+        }
+
+        var lines = new ArrayBufferWriter<byte>(256);
+        Write(fields, lines);
+        connection.AddFields(lines.WrittenSpan);
+    }
+
+    /// <summary>No call is sent any more.</summary>
+    public void Release() => _lines.Release();
 
     private static bool Sets(List<KeyValuePair<string, string>> own, string name) => own.Exists(o => o.Key.Equals(name, StringComparison.OrdinalIgnoreCase));
 
@@ -69,18 +85,19 @@ internal sealed class CallFields
         _ => true,
     };
 
-    private static byte[] Write(IReadOnlyList<KeyValuePair<string, StringValues>> list)
+    private static void Write(IReadOnlyList<KeyValuePair<string, StringValues>> list, IBufferWriter<byte> lines)
     {
-        var lines = new StringBuilder(256);
         foreach (var (name, values) in list)
         {
             foreach (var value in values)
             {
-                if (value is not null && !value.AsSpan().ContainsAny(Breaks))
-                    lines.Append(name).Append(": ").Append(value).Append("\r\n");
+                if (value is null || value.AsSpan().ContainsAny(Breaks))
+                    continue;
+                Encoding.Latin1.GetBytes(name, lines);
+                lines.Write(": "u8);
+                Encoding.Latin1.GetBytes(value, lines);
+                lines.Write("\r\n"u8);
             }
         }
-
-        return Encoding.Latin1.GetBytes(lines.ToString());
     }
 }

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Lintel.Errors;
 using Lintel.JmesPath;
 using Lintel.Observability;
-using Lintel.Services;
 
 namespace Lintel.Composition;
 
@@ -34,7 +33,12 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         {
             error = MissingBefore() ?? CheckCondition();
             if (error is null && result.State == CallState.Running)
-                error = _call.FanOut is { } fanOut ? await new FanOutRun(runner, this, result, fanOut).RunAsync().ConfigureAwait(false) : await SingleAsync().ConfigureAwait(false);
+            {
+                if (_call.FanOut is { } fanOut)
+                    error = await new FanOutRun(runner, this, result, fanOut).RunAsync().ConfigureAwait(false);
+                else if ((error = Render(_call.Request, runner.Scope(), out var request)) is null)
+                    error = Take(request, await AskAsync(request).ConfigureAwait(false));
+            }
         }
         catch (Exception e)
         {
@@ -51,16 +55,19 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     /// <summary>Asks a service, and sees to all that stands between a call and its attempts: the same question asked twice, answers that are kept, the second request to a slow service.</summary>
     public async ValueTask<CallOutcome> AskAsync(CallRequest request)
     {
-        var key = NeedsKey ? KeyOf(request) : null;
-        if (key is null || !_call.MayRepeat)
+        // Most questions are asked once and for nobody else: no key, no frame between the call and its attempts.
+        var outcome = NeedsKey ? await AskAsync(request, KeyOf(request)).ConfigureAwait(false) : Take(await SendAsync(request).ConfigureAwait(false), request, null, null);
+        if (outcome.Answer is { } answer)
+            runner.Own(answer.Body);
+        return outcome;
+    }
+
+    private async ValueTask<CallOutcome> AskAsync(CallRequest request, string key)
+    {
+        if (!_call.MayRepeat)
             return await AskOnceAsync(request, key).ConfigureAwait(false);
         if (runner.HasAsked(key, out var asked))
-        {
-            if (await SharedAsync(request, asked.Task).ConfigureAwait(false) is { } shared)
-                return shared;
-            return await AskOnceAsync(request, key).ConfigureAwait(false);
-        }
-
+            return await SharedAsync(request, asked.Task).ConfigureAwait(false) ?? await AskOnceAsync(request, key).ConfigureAwait(false);
         CallOutcome outcome = new GatewayError(GatewayErrorKind.Internal);
         try
         {
@@ -143,45 +150,36 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         return true;
     }
 
-    private async ValueTask<GatewayError?> SingleAsync()
+    /// <summary>What a single request brought is the call's value.</summary>
+    private GatewayError? Take(CallRequest request, CallOutcome outcome)
     {
-        if (Render(_call.Request, runner.Scope(), out var request) is { } refusal)
-            return refusal;
-        var outcome = await AskAsync(request).ConfigureAwait(false);
         var error = Read(outcome, _call.NeedsDocument, out var part);
-        if (error is null)
-            result.Part = part;
-        else if (!IsDecisive() && TryStale(request, _call.NeedsDocument, out part))
+        if (error is null || (!IsDecisive() && TryStale(request, _call.NeedsDocument, out part)))
             result.Part = part;
         return error;
     }
 
-    private async ValueTask<CallOutcome> AskOnceAsync(CallRequest request, string? key)
+    /// <summary>Asks the service, or waits for another client's request that asks it already.</summary>
+    private async ValueTask<CallOutcome> AskOnceAsync(CallRequest request, string key)
     {
-        CallOutcome outcome;
-        if (key is not null && _call.Config.Collapse)
-        {
-            (outcome, var isShared) = await runner.Parts.Shared.AskAsync(runner, request, key, () => FetchAsync(request, key)).ConfigureAwait(false);
-            if (isShared)
-                MarkShared();
-        }
-        else
-        {
-            outcome = await FetchAsync(request, key).ConfigureAwait(false);
-        }
-
-        if (outcome.Answer is { } answer)
-            runner.Own(answer.Body);
+        if (!_call.Config.Collapse)
+            return await FetchAsync(request, key).ConfigureAwait(false);
+        var (outcome, isShared) = await runner.Parts.Shared.AskAsync(runner, request, key, () => FetchAsync(request, key)).ConfigureAwait(false);
+        if (isShared)
+            MarkShared();
         return outcome;
     }
 
-    /// <summary>Asks the service, and makes JSON of what it says; where it need not say it again, of what it said before.</summary>
-    private async ValueTask<CallOutcome> FetchAsync(CallRequest request, string? key)
+    private async ValueTask<CallOutcome> FetchAsync(CallRequest request, string key)
     {
-        var isSafe = _call.Request.Config.IsSafe;
-        var stored = key is not null && isSafe && _call.HasKept ? runner.Parts.Store.Find(key) : null;
+        var stored = _call.HasKept ? runner.Parts.Store.Find(key) : null;
         request.IfNoneMatch = stored?.ETag;
-        var outcome = await SendAsync(request).ConfigureAwait(false);
+        return Take(await SendAsync(request).ConfigureAwait(false), request, key, stored);
+    }
+
+    /// <summary>Makes JSON of what the service says, or of what it said before where it need not say it again; and keeps it, where that may be of use.</summary>
+    private CallOutcome Take(CallOutcome outcome, CallRequest request, string? key, StoredAnswer? stored)
+    {
         if (outcome.Answer is not { } answer)
             return outcome;
         if (answer.Status == 304 && stored is not null)
@@ -189,7 +187,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         if (answer.IsSuccess)
         {
             AnswerReader.Normalize(answer, _call.Config.Format);
-            if (isSafe && (answer.ETag is null ? _call.MayBeStale : stored?.ETag != answer.ETag))
+            if (_call.Request.Config.IsSafe && (answer.ETag is null ? _call.MayBeStale : stored?.ETag != answer.ETag))
                 Keep(key ?? KeyOf(request), answer);
         }
 
@@ -220,7 +218,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     {
         if (_call.Hedging is { } hedging)
             return HedgedRequest.SendAsync(runner, request, hedging, result, _span);
-        return new CallAttempts(runner, request, new List<Instance>(1)).RunAsync(_span);
+        return new CallAttempts(runner, request).RunAsync(_span);
     }
 
     /// <summary>Keys are made only where something is looked up by them.</summary>

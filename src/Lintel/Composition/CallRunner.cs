@@ -199,6 +199,7 @@ internal sealed class CallRunner : IValueTaskSource
         foreach (var body in _bodies)
             body.Release();
         ClientBody?.Release();
+        _fields.Release();
     }
 
     void IValueTaskSource.GetResult(short token) => _done.GetResult(token);

@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
+using System.Runtime.CompilerServices;
 using Lintel.Pipeline;
 
 namespace Lintel.Composition;
@@ -7,8 +7,13 @@ namespace Lintel.Composition;
 /// <summary>A call's path and query, compiled. What is inserted can never leave its segment or parameter.</summary>
 internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value)[] query)
 {
+    private readonly UpstreamPath _path = path;
+
     /// <summary>Names and values of the query.</summary>
     public (string Name, Template Value)[] Query => query;
+
+    /// <summary>Whether another target may come out the same.</summary>
+    public bool MayEqual(CallTarget other) => _path.MayEqual(other._path);
 
     /// <summary>Path and query for a request.</summary>
     /// <param name="exchange">The client's request.</param>
@@ -17,21 +22,25 @@ internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value
     /// <param name="problem">Why there is none.</param>
     public bool TryRender(Exchange exchange, ReferencedValues references, out string target, [NotNullWhen(false)] out string? problem)
     {
-        if (!path.TryRender(exchange, references, out target, out problem))
+        if (!_path.TryRender(exchange, references, out target, out problem))
             return false;
         if (query.Length == 0)
             return true;
-        var text = new StringBuilder(target, target.Length + 64);
-        var separator = '?';
+        var text = new DefaultInterpolatedStringHandler(0, 0, null, stackalloc char[256]);
+        text.AppendLiteral(target);
+        var separator = "?";
         foreach (var (name, template) in query)
         {
             if (template.RenderForQuery(exchange, references) is not { } value)
                 continue; // all it refers to is absent
-            text.Append(separator).Append(name).Append('=').Append(value);
-            separator = '&';
+            text.AppendLiteral(separator);
+            text.AppendLiteral(name);
+            text.AppendLiteral("=");
+            text.AppendLiteral(value);
+            separator = "&";
         }
 
-        target = text.ToString();
+        target = text.ToStringAndClear();
         return true;
     }
 }

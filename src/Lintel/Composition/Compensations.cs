@@ -1,5 +1,4 @@
 using Lintel.Errors;
-using Lintel.Services;
 
 namespace Lintel.Composition;
 
@@ -30,7 +29,7 @@ internal static class Compensations
         if (CallRequests.Render(runner, result.Call, planned, runner.Scope(), out var request) is { } refusal)
             return refusal;
         request!.Due = runner.DueOfUndoing(result.Call.Config.Compensate!.Timeout);
-        var outcome = await new CallAttempts(runner, request, new List<Instance>(1)).RunAsync(callSpan: null).ConfigureAwait(false);
+        var outcome = await new CallAttempts(runner, request).RunAsync(callSpan: null).ConfigureAwait(false);
         if (outcome.Answer is not { } answer)
             return outcome.Error;
         answer.Body.Release();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Lintel.Composition;
@@ -14,41 +15,51 @@ internal static class CompositionField
 
     public static string Render(CallResult[] results)
     {
-        var text = new StringBuilder(results.Length * 24);
+        var text = new DefaultInterpolatedStringHandler(0, 0, CultureInfo.InvariantCulture, stackalloc char[512]);
         foreach (var result in results)
         {
-            text.Append(text.Length == 0 ? "" : ", ").Append(result.Call.Name);
-            Describe(text, result);
+            text.AppendLiteral(text.Text.IsEmpty ? "" : ", ");
+            text.AppendLiteral(result.Call.Name);
+            Describe(ref text, result);
         }
 
-        return text.ToString();
+        return text.ToStringAndClear();
     }
 
-    private static void Describe(StringBuilder text, CallResult result)
+    private static void Describe(ref DefaultInterpolatedStringHandler text, CallResult result)
     {
         if (result.State is CallState.Skipped or CallState.Canceled)
         {
-            text.Append(result.State == CallState.Skipped ? ";skipped" : ";canceled");
+            text.AppendLiteral(result.State == CallState.Skipped ? ";skipped" : ";canceled");
             return;
         }
 
-        if (result.Status is { } status)
-            text.Append(";s=").Append(status.ToString(CultureInfo.InvariantCulture));
-        if (result.Items is { } items)
-            text.Append(";n=").Append(items.ToString(CultureInfo.InvariantCulture));
-        if (result.FailedItems > 0)
-            text.Append(";failed=").Append(result.FailedItems.ToString(CultureInfo.InvariantCulture));
-        if (result.Error is { } error)
-            text.Append(";err=").Append(error.Rule.Slug);
-        text.Append(";d=").Append(((long)result.Duration.TotalMilliseconds).ToString(CultureInfo.InvariantCulture));
-        if (result.Source is { } source)
-            text.Append(";src=").Append(source);
-        if (result.IsShared)
-            text.Append(";shared");
-        if (result.WasHedged)
-            text.Append(";hedged");
+        Number(ref text, ";s=", result.Status);
+        Number(ref text, ";n=", result.Items);
+        Number(ref text, ";failed=", result.FailedItems > 0 ? result.FailedItems : null);
+        Token(ref text, ";err=", result.Error?.Rule.Slug);
+        Number(ref text, ";d=", (long)result.Duration.TotalMilliseconds);
+        Token(ref text, ";src=", result.Source);
+        text.AppendLiteral(result.IsShared ? ";shared" : "");
+        text.AppendLiteral(result.WasHedged ? ";hedged" : "");
         if (result.IsCompensated is { } undone)
-            text.Append(undone ? ";compensated" : ";compensated=?0");
+            text.AppendLiteral(undone ? ";compensated" : ";compensated=?0");
+    }
+
+    private static void Number(ref DefaultInterpolatedStringHandler text, string name, long? value)
+    {
+        if (value is not { } number)
+            return;
+        text.AppendLiteral(name);
+        text.AppendFormatted(number);
+    }
+
+    private static void Token(ref DefaultInterpolatedStringHandler text, string name, string? value)
+    {
+        if (value is null)
+            return;
+        text.AppendLiteral(name);
+        text.AppendLiteral(value);
     }
 
     /// <summary>The members of <c>Proxy-Status</c> (RFC 9209) for the calls that failed; <see langword="null"/> where none did.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Lintel.Services;
 
 namespace Lintel.Composition;
 
@@ -11,14 +10,14 @@ internal static class HedgedRequest
         var time = runner.Parts.Time;
         var started = time.GetTimestamp();
         hedging.Sent();
-        var first = new CallAttempts(runner, request, new List<Instance>(1));
+        var first = new CallAttempts(runner, request);
         var firstEnd = first.RunAsync(span).AsTask();
         if (hedging.Delay is not { } delay || await EndsWithinAsync(firstEnd, delay, time).ConfigureAwait(false) || runner.Ongoing.IsCutOff || !hedging.TrySpend())
             return Answered(await firstEnd.ConfigureAwait(false));
 
         result.WasHedged = true;
         runner.Parts.Compositions.Hedged(runner.Plan.Route, result.Call.Name);
-        var second = new CallAttempts(runner, request, first.Tried);
+        var second = new CallAttempts(runner, request) { Avoided = first.Tried };
         var secondEnd = second.RunAsync(span).AsTask();
         var winner = await Task.WhenAny(firstEnd, secondEnd).ConfigureAwait(false);
         var (loser, loserEnd) = winner == firstEnd ? (second, secondEnd) : (first, firstEnd);

@@ -9,93 +9,98 @@ namespace Lintel.Composition;
 /// <summary>One attempt of a call over HTTP/1.1 on the event loops: the connection lives on the loop of the client's, and so does everything that follows the answer.</summary>
 internal static class Http1Call
 {
-    public static async ValueTask<CallOutcome> SendAsync(CallAttempts attempts, Instance instance)
+    /// <summary>Sends the request and reads the answer, over a connection that is kept, at once; only who finds none has to wait for one.</summary>
+    public static ValueTask<CallOutcome> SendAsync(CallAttempts attempts, Instance instance)
     {
-        var request = attempts.Request;
-        var pool = request.Service.PoolOf(instance);
+        var pool = attempts.Request.Service.PoolOf(instance);
         var loop = attempts.Runner.Exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
-        for (var isFresh = false; ; isFresh = true)
+        while (pool.TryRent(loop) is { } kept)
         {
-            Http1Connection connection;
-            try
-            {
-                connection = (isFresh ? null : pool.TryRent(loop)) ?? await ConnectAsync(attempts, pool, loop, isFresh).ConfigureAwait(false);
-            }
-            catch (UpstreamConnectException e)
-            {
-                return attempts.Explain(new GatewayError(e.Kind, Cause: e));
-            }
-            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
-            {
-                return attempts.Explain(new GatewayError(attempts.Left <= TimeSpan.Zero ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.ConnectionTerminated, Cause: e));
-            }
-
-            var isReused = connection.IsReused;
-            if (isReused && !request.IsIdempotent && connection.HasStirred)
-            {
-                connection.Release(); // the server has ended it: this request could not be sent a second time
-                continue;
-            }
-
-            if (!attempts.Hold(connection))
-            {
-                connection.Release();
-                return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
-            }
-
-            var outcome = await ExchangeAsync(attempts, connection, instance).ConfigureAwait(false);
-            if (outcome.Error is not { Kind: GatewayErrorKind.ConnectionTerminated } || !isReused || connection.HasAnswer || !request.IsIdempotent || attempts.Left <= TimeSpan.Zero)
-                return outcome;
-
-            // The server ended a kept connection in the moment in which the request was sent: it has seen none of it.
+            if (MayCarry(kept, attempts.Request))
+                return ExchangeAsync(attempts, kept, instance);
+            kept.Release(); // the server has ended it: this request could not be sent a second time
         }
+
+        return ConnectAndSendAsync(attempts, instance, loop, isFresh: false);
     }
 
-    private static async ValueTask<Http1Connection> ConnectAsync(CallAttempts attempts, Http1Pool pool, EventLoop loop, bool isFresh)
+    private static bool MayCarry(Http1Connection connection, CallRequest request) => !connection.IsReused || request.IsIdempotent || !connection.HasStirred;
+
+    private static async ValueTask<CallOutcome> ConnectAndSendAsync(CallAttempts attempts, Instance instance, EventLoop loop, bool isFresh)
     {
+        Http1Connection connection;
         var timer = attempts.Timer();
         try
         {
-            return await pool.RentAsync(loop, isFresh, timer.Token).ConfigureAwait(false);
+            connection = await attempts.Request.Service.PoolOf(instance).RentAsync(loop, isFresh, timer.Token).ConfigureAwait(false);
+        }
+        catch (UpstreamConnectException e)
+        {
+            return attempts.Explain(new GatewayError(e.Kind, Cause: e));
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            return attempts.Explain(new GatewayError(attempts.Left <= TimeSpan.Zero ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.ConnectionTerminated, Cause: e));
         }
         finally
         {
             attempts.EndTimer(timer);
         }
+
+        if (MayCarry(connection, attempts.Request))
+            return await ExchangeAsync(attempts, connection, instance).ConfigureAwait(false);
+        connection.Release();
+        return await SendAsync(attempts, instance).ConfigureAwait(false);
     }
 
+    /// <summary>The exchange on one connection, which is given back at its end.</summary>
+    /// <remarks>One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several of them under way, and each frame below would cost every call an object and a resumption.</remarks>
     private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, Instance instance)
     {
+        if (!attempts.Hold(connection))
+        {
+            connection.Release();
+            return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
+        }
+
+        var isReused = connection.IsReused;
         CallAnswer? answer = null;
+        GatewayError? error;
         try
         {
             Write(attempts, connection, instance);
             connection.Limit(attempts.Left);
             await connection.FlushAsync().ConfigureAwait(false);
-            do
+            while (!connection.HasFinalHead)
             {
                 while (!connection.TryReadHead())
                     await connection.WaitAsync().ConfigureAwait(false);
             }
-            while (connection.Head.Status < 200 && connection.Head.Status != 101);
-            answer = ReadHead(connection.Head);
-            if (answer.Status == 101)
+
+            if (connection.Head.Status == 101)
                 return new GatewayError(GatewayErrorKind.ProtocolError);
-            if (connection.BodyLeft is var length && length != long.MaxValue && length > attempts.Runner.Plan.Limits.Call)
-                return Fail(answer, TooLarge(attempts.Runner.Plan.Limits.Call));
-            return await ReadBodyAsync(attempts.Runner, connection, answer).ConfigureAwait(false) is { } error ? Fail(answer, error) : answer;
+            answer = ReadHead(connection.Head);
+            while (!TryReadBody(attempts.Runner, connection, answer, out error))
+                await connection.WaitAsync().ConfigureAwait(false);
+            if (error is null)
+                return answer;
         }
         catch (Http1Exception e)
         {
-            var kind = Translate(e.Failure, hasHead: answer is not null);
-            answer?.Body.Release();
-            return attempts.Explain(new GatewayError(kind, Cause: e));
+            error = attempts.Explain(new GatewayError(Translate(e.Failure, hasHead: answer is not null), Cause: e));
         }
         finally
         {
             attempts.LetGo();
             connection.Release();
         }
+
+        answer?.Body.Release();
+
+        // A kept connection that the server ended in the moment in which the request was sent: it has seen none of it.
+        if (error.Kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer && attempts.Request.IsIdempotent && attempts.Left > TimeSpan.Zero)
+            return await ConnectAndSendAsync(attempts, instance, connection.Loop, isFresh: true).ConfigureAwait(false);
+        return error;
     }
 
     private static void Write(CallAttempts attempts, Http1Connection connection, Instance instance)
@@ -104,7 +109,7 @@ internal static class Http1Call
         var runner = attempts.Runner;
         connection.Begin(request.Method, instance.BasePath, request.Target);
         connection.AddField("Host", request.Service.HostFor(instance) ?? runner.Exchange.Request.Host.Value ?? "");
-        connection.AddFields(runner.Fields.LinesFor(request));
+        runner.Fields.AddTo(connection, request);
         foreach (var (name, value) in request.Headers ?? [])
             connection.AddField(name, value);
         if (request.IfNoneMatch is { } tag)
@@ -133,36 +138,31 @@ internal static class Http1Call
         return answer;
     }
 
-    private static async ValueTask<GatewayError?> ReadBodyAsync(CallRunner runner, Http1Connection connection, CallAnswer answer)
+    /// <summary>Reads of the body what is there.</summary>
+    /// <returns>Whether that was the end of it, the good one or the bad one; otherwise more has to be waited for.</returns>
+    private static bool TryReadBody(CallRunner runner, Http1Connection connection, CallAnswer answer, out GatewayError? error)
     {
+        error = null;
         var body = answer.Body;
-        while (!connection.IsBodyWhole)
+        var limits = runner.Plan.Limits;
+        if (connection.BodyLeft is var promised && promised != long.MaxValue && body.Length + promised > limits.Call)
+            error = TooLarge(limits.Call);
+        while (error is null && !connection.IsBodyWhole)
         {
             var count = connection.TryReadBody(body.Room(connection.BodyLeft == long.MaxValue ? 4096 : connection.BodyLeft).Span);
-            if (count > 0)
-            {
-                body.Advance(count);
-                if (body.Length > runner.Plan.Limits.Call)
-                    return TooLarge(runner.Plan.Limits.Call);
-                if (!runner.TryCountBytes(count))
-                    return TooLarge(runner.Plan.Limits.Total);
-            }
-            else if (count < 0)
-            {
-                await connection.WaitAsync().ConfigureAwait(false);
-            }
+            if (count < 0)
+                return false;
+            body.Advance(count);
+            if (body.Length > limits.Call)
+                error = TooLarge(limits.Call);
+            else if (!runner.TryCountBytes(count))
+                error = TooLarge(limits.Total);
         }
 
-        return null;
+        return true;
     }
 
     private static GatewayError TooLarge(long limit) => new(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
-
-    private static CallOutcome Fail(CallAnswer answer, GatewayError error)
-    {
-        answer.Body.Release();
-        return error;
-    }
 
     private static GatewayErrorKind Translate(Http1Failure failure, bool hasHead) => failure switch
     {

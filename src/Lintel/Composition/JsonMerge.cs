@@ -8,6 +8,8 @@ namespace Lintel.Composition;
 /// <summary>Makes one document of the calls' parts: in declared order, whatever came first; and what services wrote goes through byte for byte.</summary>
 internal static class JsonMerge
 {
+    private static readonly byte[] ClosingBrace = "}"u8.ToArray();
+
     private static readonly JsonWriterOptions Readable = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Puts answers into the lists that they belong to.</summary>
@@ -46,8 +48,8 @@ internal static class JsonMerge
             pieces[count++] = result.Part.Text;
         }
 
-        pieces[count++] = "}"u8.ToArray();
-        return pieces[..count];
+        pieces[count] = ClosingBrace; // places after it stay empty: of calls that are joined into others
+        return pieces;
     }
 
     /// <summary>Writes an answer's body.</summary>

@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
+using System.Runtime.CompilerServices;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -52,6 +52,24 @@ internal sealed class UpstreamPath
     /// <summary>What is inserted.</summary>
     public IEnumerable<Placeholder> Placeholders => _segments.SelectMany(s => s).Where(p => p.Literal is null).Select(p => p.Placeholder);
 
+    /// <summary>Whether another path may come out the same: not where both have a fixed segment in one place, and not the same one.</summary>
+    public bool MayEqual(UpstreamPath other)
+    {
+        if (_constant is not null && other._constant is not null)
+            return _constant == other._constant;
+        foreach (var (mine, its) in _segments.Zip(other._segments))
+        {
+            if (IsRest(mine) || IsRest(its))
+                return true;
+            if (mine is [{ Literal: { } fixedHere }] && its is [{ Literal: { } fixedThere }] && fixedHere != fixedThere)
+                return false;
+        }
+
+        return _segments.Length == other._segments.Length || _segments.Concat(other._segments).Any(IsRest);
+    }
+
+    private static bool IsRest(Template.Piece[] segment) => segment is [{ Literal: null, Placeholder.IsCatchAll: true }];
+
     /// <summary>The path for a request.</summary>
     /// <param name="exchange">Whose values are inserted.</param>
     /// <param name="path">Escaped.</param>
@@ -66,7 +84,17 @@ internal sealed class UpstreamPath
         if (_constant is not null)
             return true;
 
-        var result = new StringBuilder(64);
+        // On the stack: a rendered path costs its text and nothing beside it.
+        var text = new DefaultInterpolatedStringHandler(0, 0, null, stackalloc char[256]);
+        if (TryAppend(ref text, exchange, references, out problem))
+            path = text.Text.ToString();
+        text.Clear();
+        return problem is null;
+    }
+
+    private bool TryAppend(ref DefaultInterpolatedStringHandler text, Exchange exchange, ReferencedValues? references, [NotNullWhen(false)] out string? problem)
+    {
+        problem = null;
         var endsWithSlash = _endsWithSlash;
         foreach (var segment in _segments)
         {
@@ -74,46 +102,52 @@ internal sealed class UpstreamPath
             {
                 // The rest of a normalised path has neither dot segments nor empty ones; nothing left means no segment at all.
                 var rest = exchange.Parameter(whole.Slot) ?? "";
-                if (rest.Length > 0)
-                    result.Append('/').Append(rest);
-                else
+                if (rest.Length == 0)
+                {
                     endsWithSlash |= exchange.RequestTarget.Path.EndsWith('/');
+                    continue;
+                }
+
+                text.AppendLiteral("/");
+                text.AppendLiteral(rest);
                 continue;
             }
 
-            var start = result.Append('/').Length;
+            text.AppendLiteral("/");
+            var start = text.Text.Length;
             foreach (var piece in segment)
             {
-                if (!TryAppend(result, piece, exchange, references, out problem))
+                if (!TryAppend(ref text, piece, exchange, references, out problem))
                     return false;
             }
 
-            if (result.Length == start || IsDotSegment(result.ToString(start, result.Length - start)))
+            if (segment is [{ Literal: not null }])
+                continue; // was looked at when it was compiled
+            if (text.Text.Length == start || IsDotSegment(text.Text[start..]))
             {
                 problem = $"the value of {Describe(segment)} cannot be a path segment";
                 return false;
             }
         }
 
-        if (endsWithSlash && (result.Length == 0 || result[^1] != '/'))
-            result.Append('/');
-        path = result.Length == 0 ? "/" : result.ToString();
+        if (text.Text.Length == 0 || (endsWithSlash && text.Text[^1] != '/'))
+            text.AppendLiteral("/");
         return true;
     }
 
-    private bool TryAppend(StringBuilder result, Template.Piece piece, Exchange exchange, ReferencedValues? references, [NotNullWhen(false)] out string? problem)
+    private bool TryAppend(ref DefaultInterpolatedStringHandler result, Template.Piece piece, Exchange exchange, ReferencedValues? references, [NotNullWhen(false)] out string? problem)
     {
         problem = null;
         if (piece.Literal is { } literal)
         {
-            result.Append(literal);
+            result.AppendLiteral(literal);
             return true;
         }
 
         var placeholder = piece.Placeholder;
         if (placeholder.Source == PlaceholderSource.Parameter)
         {
-            result.Append(exchange.Parameter(placeholder.Slot)); // normalised and escaped already
+            result.AppendFormatted(exchange.Parameter(placeholder.Slot)); // normalised and escaped already
             return true;
         }
 
@@ -127,12 +161,12 @@ internal sealed class UpstreamPath
             return false;
         }
 
-        result.Append(Uri.EscapeDataString(text));
+        result.AppendLiteral(Uri.EscapeDataString(text));
         return true;
     }
 
     /// <summary>Looked at as a whole: neighbours of a segment can make up together what none of them is.</summary>
-    private static bool IsDotSegment(string segment) => segment is "." or ".." || RequestTarget.HidesDots(segment);
+    private static bool IsDotSegment(ReadOnlySpan<char> segment) => segment is "." or ".." || RequestTarget.HidesDots(segment);
 
     private static bool Check(string text, Template template, out string? problem, out string? hint)
     {

@@ -163,11 +163,14 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         {
             call.NeededBy = [.. planned.Where(p => p.Needs.Contains(call.Index)).Select(p => p.Index)];
             call.NeedsDocument = expressions.LookedInto.Contains(call.Name) || call.IsSpread || config.Conflict is not null;
-            call.MayRepeat = call.Request.Config.IsSafe && planned.Any(p => p != call && p.Request.Service == call.Request.Service && p.Request.Config.Method == call.Request.Config.Method);
+            call.MayRepeat = call.Request.Config.IsSafe && planned.Any(p => p != call && MayBeTheSame(p.Request, call.Request));
         }
 
         return planned;
     }
+
+    private static bool MayBeTheSame(PlannedRequest one, PlannedRequest other) =>
+        one.Service == other.Service && one.Config.Method == other.Config.Method && one.Target.MayEqual(other.Target);
 
     private IEnumerable<string> HeadersOf(string client)
     {

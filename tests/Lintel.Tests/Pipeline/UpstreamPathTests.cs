@@ -110,6 +110,27 @@ public sealed class UpstreamPathTests
         Assert.True(rendered > 500, $"only {rendered}");
     }
 
+    [Theory]
+    [InlineData("/users/{a}", "/users/{b}", true)]
+    [InlineData("/users/{a}", "/orders/{a}", false)]
+    [InlineData("/users/{a}", "/users/7", true)]
+    [InlineData("/users/{a}", "/users/{a}/x", false)]
+    [InlineData("/users/7", "/users/7", true)]
+    [InlineData("/users/7", "/users/8", false)]
+    [InlineData("/users/x-{a}", "/users/{b}", true)]
+    [InlineData("/{rest}", "/users/{a}/x", true)]
+    [InlineData("/users/{rest}", "/users/{a}/{b}/x", true)]
+    [InlineData("/users/{rest}", "/orders/{a}/{b}/x", false)]
+    [InlineData("/a b", "/a%20b", true)]
+    public void Paths_ThatDifferInAFixedSegment_AreNeverEqual(string one, string other, bool may)
+    {
+        var (first, second) = (Parse(one), Parse(other));
+        Assert.Equal(may, first.MayEqual(second));
+        Assert.Equal(may, second.MayEqual(first));
+
+        static UpstreamPath Parse(string template) => UpstreamPath.Parse(template, new RouteParameters(["a", "b", "rest"], [false, false, true]), PathTraits.None, out _, out _)!;
+    }
+
     private static string Render(string match, string template, string target, string allow)
     {
         var snapshot = Snapshot(match, allow);
