@@ -86,9 +86,19 @@ public sealed class CallCompilerTests
     }
 
     [Fact]
-    public void SameQuestion_CanOnlyBeAsked_WhereServiceAndMethodAreTheSame()
+    public void SameQuestion_CanOnlyBeAsked_WhereServiceMethodAndFixedSegmentsAreTheSame()
     {
-        var plan = Plan("        a: users/a\n        b: users/b\n        c: orders/c\n        d: HEAD users/d\n        e: POST orders/e\n        f: POST orders/f\n");
+        var plan = Plan("""
+                    a: "users/x/{query:a}"
+                    b: "users/x/{query:b}?q=1"
+                    other: "users/y/{query:b}"
+                    longer: "users/x/{query:b}/z"
+                    service: "orders/x/{query:b}"
+                    method: "HEAD users/x/{query:b}"
+                    unsafe: "POST orders/e"
+                    twice: "POST orders/e"
+
+            """);
         Assert.Equal(["a", "b"], plan.Calls.Where(c => c.MayRepeat).Select(c => c.Name));
     }
 
