@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The first seconds: time to the first answer, and CPU per request over the first seconds of load, of several builds of Lintel in turns.
 # usage: bench/start/run.sh NAME=FOLDER…   for example jit=/tmp/jit ready-to-run=/tmp/r2r (folders of dotnet publish, native ones too; docs/decisions/0012-ready-to-run.md)
-# environment: ROUNDS (3), LOAD_SECONDS (5), LOAD_CORE (0), GATEWAY_CORE (1); DOTNET_* goes to the gateways
+# environment: ROUNDS (3), LOAD_SECONDS (5), LOAD_CORE (0), GATEWAY_CORE (1), QUIET_WAIT (20, seconds to wait for idle cores before each turn); DOTNET_* goes to the gateways
 set -euo pipefail
 (($#)) || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
-readonly rounds=${ROUNDS:-3} seconds=${LOAD_SECONDS:-5} load_core=${LOAD_CORE:-0} gateway_core=${GATEWAY_CORE:-1}
+readonly rounds=${ROUNDS:-3} seconds=${LOAD_SECONDS:-5} load_core=${LOAD_CORE:-0} gateway_core=${GATEWAY_CORE:-1} quiet_wait=${QUIET_WAIT:-20}
 readonly path=/api/users/42 body='{"id":42,"name":"Grace Brewster Hopper","email":"grace.b.hopper@shop.example","roles":["admin","author"],"active":true}'
 work=$(mktemp -d "${TMPDIR:-/tmp}/lintel-start.XXXXXX")
 upstream= gateway=
@@ -45,9 +45,26 @@ upstream=$!
 answers() { [[ $(curl -s --max-time 2 "http://127.0.0.1:$1$path") == "$body" ]]; }
 until answers "$upstream_port"; do kill -0 "$upstream"; done
 
+# await_quiet: until the machine has been 90 % idle for half a second.
+await_quiet() {
+  local deadline=$((SECONDS + quiet_wait)) before after
+  while ((SECONDS < deadline)); do
+    before=$(head -1 /proc/stat)
+    sleep 0.5
+    after=$(head -1 /proc/stat)
+    awk -v before="$before" -v after="$after" 'BEGIN {
+      split(before, b, " "); n = split(after, a, " ")
+      for (i = 2; i <= n; i++) total += a[i] - b[i]
+      exit !(a[5] - b[5] > 0.9 * total)
+    }' && return
+  done
+  echo "the machine has not been quiet for $quiet_wait s; measuring nevertheless" >&2
+}
+
 measure() {
   local name=$1 program=("$2/Lintel.Cli") began first before after requests
   [[ ! -e $2/Lintel.Cli.dll ]] || program=(dotnet "$2/Lintel.Cli.dll")
+  await_quiet
   began=$(date +%s%N)
   taskset -c "$gateway_core" env DOTNET_gcServer=0 "${program[@]}" run "$work/config.yaml" >"$work/$name.log" 2>&1 &
   gateway=$!
@@ -58,20 +75,20 @@ measure() {
   after=$(awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$gateway/stat")
   ! grep -qE 'Socket errors|Non-2xx' "$work/wrk" || { cat "$work/wrk" >&2; exit 1; }
   requests=$(awk '$2 == "requests" && $3 == "in" { print $1 }' "$work/wrk")
-  awk -v name="$name" -v first="$first" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v requests="$requests" \
-    'BEGIN { printf "%s\t%d\t%.1f\t%d\n", name, first, 1000000 * ticks / hz / requests, requests }' | tee -a "$work/rounds.tsv"
+  awk -v name="$name" -v first="$first" -v start="$before" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v requests="$requests" \
+    'BEGIN { printf "%s\t%d\t%d\t%.1f\t%d\n", name, first, 1000 * start / hz, 1000000 * ticks / hz / requests, requests }' | tee -a "$work/rounds.tsv"
   kill "$gateway"
   wait "$gateway" || true
   gateway=
 }
 
-printf 'build\tms to the first answer\tCPU µs/request, first %s s\trequests\n' "$seconds"
+printf 'build\tms to the first answer\tCPU ms until then\tCPU µs/request, first %s s\trequests\n' "$seconds"
 for ((round = 1; round <= rounds; round++)); do
   for build in "$@"; do measure "${build%%=*}" "${build#*=}"; done
 done
 echo "medians:"
 for build in "$@"; do
-  for column in 2 3; do
+  for column in 2 3 4; do
     awk -F'\t' -v name="${build%%=*}" -v column=$column '$1 == name { print $column }' "$work/rounds.tsv" | sort -n | sed -n "$(((rounds + 1) / 2))p"
   done | paste -sd '\t' | sed "s/^/${build%%=*}\t/"
 done
