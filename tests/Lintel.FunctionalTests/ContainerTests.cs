@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Reflection.PortableExecutable;
+using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
@@ -94,6 +96,7 @@ public sealed partial class ContainerTests
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add(command);
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        start.Environment["TARGETARCH"] = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "arm64" : "amd64"; // Docker's word for it
         start.Environment["UseSharedCompilation"] = "false"; // no server of the compiler is left behind
         using (var publish = Process.Start(start)!)
         {
@@ -106,6 +109,8 @@ public sealed partial class ContainerTests
 
         var entry = Regex.Match(Dockerfile, "ENTRYPOINT \\[\"dotnet\", \"/app/(.*)\"\\]").Groups[1].Value;
         var program = Path.Combine(published, entry);
+        using (var image = new PEReader(File.OpenRead(program)))
+            Assert.True(image.PEHeaders.CorHeader!.ManagedNativeHeaderDirectory.Size > 0, "the program is not compiled beforehand");
         var (code, version, _) = await GatewayProcess.RunAsync(new ProcessSettings { Wrapper = Container, Program = program }, "--version");
         Assert.Equal((0, "0.1.0"), (code, version.Trim()));
         await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /x, respond: { body: hi } } }", settings: new ProcessSettings { Wrapper = Container, Program = program });
