@@ -1,8 +1,5 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
-using Lintel.Control.AdminApi;
 using Lintel.Hosting;
 using Lintel.Hosting.Explaining;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,14 +9,6 @@ namespace Lintel.Cli.Commands;
 /// <summary><c>lintel explain FILE… "METHOD /path"</c></summary>
 internal static class ExplainCommand
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new DurationConverter(), new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
-
     public static Command Create()
     {
         var words = new Argument<string[]>("FILE… REQUEST")
@@ -51,7 +40,7 @@ internal static class ExplainCommand
             return ExitCode.Invalid;
         }
 
-        Console.Write(asJson ? JsonSerializer.Serialize(explanation, Json) + "\n" : explanation.ToText());
+        Console.Write(asJson ? JsonSerializer.Serialize(explanation, ExplainJson.Default.Explanation) + "\n" : explanation.ToText());
         return explanation.RefusedWith is null ? ExitCode.Ok : ExitCode.Invalid;
     }
 }

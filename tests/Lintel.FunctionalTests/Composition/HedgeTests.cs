@@ -62,6 +62,33 @@ public sealed class HedgeTests
     }
 
     [Fact]
+    public async Task Delay_ByThe95thPercentile_IsLearnedFromAnswers()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", "1");
+        await using var gateway = await StartAsync([backend], "{ request: s/x, hedge: { after: p95, budget: 100% } }");
+
+        // Nothing is known yet: the slow one is waited for.
+        var held = backend.Hold("x");
+        var waiting = gateway.GetAsync();
+        await held.Arrived;
+        held.Release();
+        Assert.DoesNotContain("hedged", (await waiting).Composition, StringComparison.Ordinal);
+        backend.On("x", "1");
+        for (var i = 0; i < 40; i++)
+            await gateway.GetAsync();
+
+        // The usual time is known: the second request overtakes one that takes for ever.
+        var first = 1;
+        held = new Held("\"slow\"", 200);
+        backend.On("x", context => Interlocked.Exchange(ref first, 0) == 1 ? held.AnswerAsync(context) : context.Response.WriteAsync("\"quick\""));
+        var answer = await gateway.GetAsync();
+        Assert.Equal("""{"x":"quick"}""", answer.Body);
+        Assert.EndsWith(";hedged", answer.Of("x"), StringComparison.Ordinal);
+        await held.Aborted;
+    }
+
+    [Fact]
     public async Task Client_ThatLeaves_EndsBothRequests()
     {
         await using var backend = await Backend.StartAsync();

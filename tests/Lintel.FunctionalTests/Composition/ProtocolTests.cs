@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -18,6 +19,28 @@ public sealed class ProtocolTests
         await using var two = await Backend.StartAsync(l => l.Protocols = HttpProtocols.Http2);
         await ExpectWholeAsync(one, two, $"b: {{ instances: [\"{two.Address}\"], protocol: http2 }}");
         Assert.All(two.Seen, r => Assert.Equal("HTTP/2", r.Protocol));
+    }
+
+    [Fact]
+    public async Task Http2Client_ThatResetsItsStream_CancelsAllCalls_AndKeepsItsOtherStreams()
+    {
+        await using var backend = await Backend.StartAsync();
+        var (one, two) = (backend.Hold("one"), backend.Hold("two"));
+        backend.On("plain", "1");
+        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+            listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
+            services: { s: "{{backend.Address}}" }
+            routes: { c: { match: /c, compose: { calls: { one: s/one, two: s/two } } }, plain: { match: /plain, forward: s } }
+            """);
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = gateway.Process.Address, DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var leaving = new CancellationTokenSource();
+        var composed = client.GetAsync("/c", leaving.Token);
+        await Task.WhenAll(one.Arrived, two.Arrived);
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => composed);
+        await Task.WhenAll(one.Aborted, two.Aborted);
+        await Wait.UntilAsync(() => gateway.Busy == 0);
+        Assert.Equal("1", await client.GetStringAsync("/plain"));
     }
 
     [Fact]
