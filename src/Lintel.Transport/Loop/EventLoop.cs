@@ -194,6 +194,11 @@ public sealed unsafe class EventLoop
         var sockets = _sockets;
         if (descriptor >= sockets.Length || sockets[descriptor] is not { } socket || socket.Generation != (uint)(data >> 32))
             return; // closed by what ran before it in this batch
+        Dispatch(flags, socket);
+    }
+
+    private void Dispatch(uint flags, LoopSocket socket)
+    {
         try
         {
             socket.Dispatch(flags);
@@ -251,9 +256,15 @@ public sealed unsafe class EventLoop
 
     private void End()
     {
-        foreach (var socket in _sockets)
-            socket?.Abort(null);
+        // No event comes any more: who waits is told here.
         Enter(Stopwatch.GetTimestamp());
+        foreach (var socket in _sockets)
+        {
+            socket?.Abort(null);
+            if (socket is not null)
+                Dispatch(Libc.EpollHup, socket);
+        }
+
         _hasEnded = true;
         Interlocked.MemoryBarrier(); // whoever posted before and did not see it is seen here
         while (_posted.TryDequeue(out var work))
