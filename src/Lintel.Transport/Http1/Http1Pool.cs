@@ -70,6 +70,8 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
 
     /// <summary>The one used last is taken first: those that are not needed grow old together.</summary>
     private readonly List<Http1Connection> _idle = [];
+
+    /// <summary>Each waits for a connection, or, with <see langword="null"/>, for the place of one: it is still counted in <see cref="_open"/>, so that nobody who comes later takes it first.</summary>
     private readonly LinkedList<TaskCompletionSource<Http1Connection?>> _waiting = [];
     private int _open;
     private bool _isDisposed;
@@ -79,74 +81,53 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
     public Http1Connection? TryRent()
     {
         lock (_lock)
-        {
-            while (_idle.Count > 0)
-            {
-                var connection = _idle[^1];
-                _idle.RemoveAt(_idle.Count - 1);
-                connection.Socket.Stirred = null;
-                EventLoop.Stop(connection.IdleTimer);
-                if (EventLoop.Now - connection.Born < options.Lifetime.TotalMilliseconds)
-                    return connection;
-                _open--;
-                connection.Dispose();
-            }
-        }
-
-        return null;
+            return TryRent_NeedsLock();
     }
 
     public async ValueTask<Http1Connection> RentAsync(bool isFresh, CancellationToken cancellation)
     {
-        while (true)
+        Task<Http1Connection?>? turn = null;
+        lock (_lock)
         {
-            if (!isFresh && TryRent() is { } kept)
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if (!isFresh && TryRent_NeedsLock() is { } kept)
                 return kept;
-            Task<Http1Connection?>? turn = null;
-            lock (_lock)
-            {
-                ObjectDisposedException.ThrowIf(_isDisposed, this);
-                if (_open < options.MaxConnections)
-                    _open++;
-                else
-                    turn = _waiting.AddLast(new TaskCompletionSource<Http1Connection?>(TaskCreationOptions.RunContinuationsAsynchronously)).Value.Task;
-            }
-
-            if (turn is null)
-                return await ConnectAsync(cancellation).ConfigureAwait(false);
-            try
-            {
-                if (await turn.WaitAsync(cancellation).ConfigureAwait(false) is not { } given)
-                    continue; // a place came free, without a connection
-                if (!isFresh)
-                    return given;
-                given.Dispose();
-                Closed();
-            }
-            catch (OperationCanceledException)
-            {
-                GiveUp(turn);
-                throw;
-            }
+            if (_open < options.MaxConnections)
+                _open++;
+            else if (_idle.Count > 0)
+                TakeOldest_NeedsLock().Dispose(); // its place is what is wanted
+            else
+                turn = _waiting.AddLast(new TaskCompletionSource<Http1Connection?>(TaskCreationOptions.RunContinuationsAsynchronously)).Value.Task;
         }
+
+        if (turn is not null)
+        {
+            var given = await WaitAsync(turn, cancellation).ConfigureAwait(false);
+            if (given is not null && !isFresh)
+                return given;
+            given?.Dispose();
+        }
+
+        return await ConnectAsync(cancellation).ConfigureAwait(false);
     }
 
     /// <summary>A connection comes back.</summary>
     public void Return(Http1Connection connection, bool isClean)
     {
         connection.IsReused = true;
-        if (isClean)
+        if (isClean && IsYoung(connection))
         {
             lock (_lock)
             {
-                while (!_isDisposed && _waiting.First is { } first)
+                // What the server says unasked would be the answer to the next request.
+                while (!_isDisposed && _waiting.First is { } first && !connection.Socket.MayHaveStirred)
                 {
                     _waiting.RemoveFirst();
                     if (first.Value.TrySetResult(connection))
                         return;
                 }
 
-                if (!_isDisposed)
+                if (!_isDisposed && _waiting.Count == 0)
                 {
                     connection.Socket.Stirred = connection.Dropping;
                     _idle.Add(connection);
@@ -208,12 +189,59 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
         }
     }
 
+    private Http1Connection? TryRent_NeedsLock()
+    {
+        while (_idle.Count > 0)
+        {
+            var connection = _idle[^1];
+            _idle.RemoveAt(_idle.Count - 1);
+            connection.Socket.Stirred = null;
+            EventLoop.Stop(connection.IdleTimer);
+            if (IsYoung(connection))
+                return connection;
+            _open--; // whoever could wait for its place would not wait while it was unused
+            connection.Dispose();
+        }
+
+        return null;
+    }
+
+    private Http1Connection TakeOldest_NeedsLock()
+    {
+        var connection = _idle[0];
+        _idle.RemoveAt(0);
+        connection.Socket.Stirred = null;
+        return connection;
+    }
+
+    private bool IsYoung(Http1Connection connection) => EventLoop.Now - connection.Born < options.Lifetime.TotalMilliseconds;
+
+    private async Task<Http1Connection?> WaitAsync(Task<Http1Connection?> turn, CancellationToken cancellation)
+    {
+        try
+        {
+            return await turn.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            GiveUp(turn);
+            throw;
+        }
+    }
+
+    /// <summary>A connection has ended: whoever waits longest has its place.</summary>
     private void Closed()
     {
         lock (_lock)
         {
+            while (_waiting.First is { } first)
+            {
+                _waiting.RemoveFirst();
+                if (first.Value.TrySetResult(null))
+                    return;
+            }
+
             _open--;
-            OfferPlace_NeedsLock();
         }
     }
 
@@ -231,26 +259,11 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
             }
         }
 
-        if (turn.IsCompletedSuccessfully && turn.GetAwaiter().GetResult() is { } given)
+        if (!turn.IsCompletedSuccessfully)
+            return; // disposed of
+        if (turn.GetAwaiter().GetResult() is { } given)
             Return(given, isClean: true);
         else
-            OfferPlace();
-    }
-
-    private void OfferPlace()
-    {
-        lock (_lock)
-            OfferPlace_NeedsLock();
-    }
-
-    /// <summary>Whoever waits longest may try.</summary>
-    private void OfferPlace_NeedsLock()
-    {
-        while (_waiting.First is { } first)
-        {
-            _waiting.RemoveFirst();
-            if (first.Value.TrySetResult(null))
-                return;
-        }
+            Closed();
     }
 }

@@ -37,7 +37,7 @@ public sealed unsafe class EventLoop
     private readonly ConcurrentQueue<ILoopWork> _posted = new();
     private readonly Lock _lock = new();
     private readonly Thread _thread;
-    private readonly TimerWheel _timers = new(Milliseconds(Stopwatch.GetTimestamp()));
+    private readonly TimerWheel _timers;
     private volatile LoopSocket?[] _sockets = new LoopSocket?[1024];
     private uint _generation;
     private int _isAsleep;
@@ -50,6 +50,7 @@ public sealed unsafe class EventLoop
     {
         _group = group;
         Index = index;
+        _timers = new TimerWheel(Milliseconds(Stopwatch.GetTimestamp()), Fire);
         _thread = new Thread(Run) { IsBackground = true, Name = $"lintel-loop-{index}" };
         if (Libc.Control(_epoll, Libc.EpollAdd, _signal, Libc.EpollIn, ulong.MaxValue) is not 0 and var error)
             throw new IOException($"The loop cannot be told of other threads' work: error {error}", error);
@@ -193,6 +194,11 @@ public sealed unsafe class EventLoop
         var sockets = _sockets;
         if (descriptor >= sockets.Length || sockets[descriptor] is not { } socket || socket.Generation != (uint)(data >> 32))
             return; // closed by what ran before it in this batch
+        Dispatch(flags, socket);
+    }
+
+    private void Dispatch(uint flags, LoopSocket socket)
+    {
         try
         {
             socket.Dispatch(flags);
@@ -220,6 +226,20 @@ public sealed unsafe class EventLoop
         Leave();
     }
 
+    private void Fire(LoopTimer timer)
+    {
+        try
+        {
+            timer.Fire();
+        }
+        catch (Exception e)
+        {
+            LoopLog.Escaped(_group.Logger, e);
+        }
+
+        Leave();
+    }
+
     private void Enter(long timestamp) => Volatile.Write(ref _entered, timestamp);
 
     /// <summary>The end of one callback is the beginning of the next: one look at the clock for both.</summary>
@@ -236,10 +256,17 @@ public sealed unsafe class EventLoop
 
     private void End()
     {
-        foreach (var socket in _sockets)
-            socket?.Abort(null);
-        _hasEnded = true;
+        // No event comes any more: who waits is told here.
         Enter(Stopwatch.GetTimestamp());
+        foreach (var socket in _sockets)
+        {
+            socket?.Abort(null);
+            if (socket is not null)
+                Dispatch(Libc.EpollHup, socket);
+        }
+
+        _hasEnded = true;
+        Interlocked.MemoryBarrier(); // whoever posted before and did not see it is seen here
         while (_posted.TryDequeue(out var work))
             Call(work);
         _ = Libc.Close(_epoll);

@@ -23,6 +23,7 @@ internal static unsafe partial class Libc
     // <asm-generic/errno.h>
     public const int Eintr = 4;
     public const int Eagain = 11;
+    public const int EPipe = 32;
     public const int EInProgress = 115;
 
     // <sys/socket.h>
@@ -115,10 +116,11 @@ internal static unsafe partial class Libc
     public static SocketException Failure(int number) => new((int)(number switch
     {
         2 or 111 => SocketError.ConnectionRefused, // ENOENT: a Unix socket that is not there
+        Eagain => SocketError.WouldBlock, // connecting to a Unix socket whose queue is full
         12 or 105 => SocketError.NoBufferSpaceAvailable,
         13 => SocketError.AccessDenied,
         23 or 24 => SocketError.TooManyOpenSockets,
-        32 => SocketError.Shutdown,
+        EPipe => SocketError.Shutdown,
         99 => SocketError.AddressNotAvailable,
         100 => SocketError.NetworkDown,
         101 => SocketError.NetworkUnreachable,

@@ -40,16 +40,20 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
         _isCanceledByToken = false;
         _read.Reset();
         var version = _read.Version;
-        while (socket.BeginReceive())
-        {
-            if (Receive())
-                return new(TakeResult());
-        }
-
         if (cancellationToken.CanBeCanceled)
         {
+            // Before the wait begins: after it, the loop may have ended it already, and the registration would cancel a later one.
             _token = cancellationToken;
             _tokenRegistration = cancellationToken.UnsafeRegister(static input => ((LoopInput)input!).CancelByToken(), this);
+        }
+
+        while (socket.BeginReceive())
+        {
+            if (!Receive() && !_isCanceledByToken)
+                continue;
+            _tokenRegistration.Dispose();
+            _tokenRegistration = default;
+            return new(TakeResult());
         }
 
         return new(this, version);
@@ -139,7 +143,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
     private void Tell()
     {
         ReadResult result;
-        _tokenRegistration.Unregister();
+        _tokenRegistration.Dispose(); // waits for one that is under way: it would cancel the next read
         _tokenRegistration = default;
         try
         {

@@ -29,7 +29,10 @@ public abstract class LoopSocket
     private int _writing;
     private int _turns;
     private volatile bool _hasEnded;
+    private volatile bool _isSending;
+    private volatile int _broken;
     private int _isClosed;
+    private int _isReleased;
     private bool _resets;
 
     /// <param name="loop">The loop that tells of the socket's readiness.</param>
@@ -97,8 +100,10 @@ public abstract class LoopSocket
             throw new SocketException((int)SocketError.OperationAborted);
         }
 
-        if (count == buffer.Length || (_hasEnded && count != 0))
-            Interlocked.CompareExchange(ref _reading, Ready, Unknown); // a short read has emptied the socket: epoll(7)
+        if (count == buffer.Length || (_hasEnded && count >= 0))
+            Interlocked.CompareExchange(ref _reading, Ready, Unknown); // a short read has emptied the socket: epoll(7); after the end no event comes, and it can be read again and again
+        if (count == 0)
+            ThrowIfBroken();
         if (count >= 0)
             return count;
         return count == -Libc.Eagain ? WouldBlock : throw Libc.Failure(-count);
@@ -128,13 +133,20 @@ public abstract class LoopSocket
         if (IsClosed)
             throw new SocketException((int)SocketError.OperationAborted);
         int count;
+        _isSending = true;
         try
         {
             count = Libc.Send(Socket.SafeHandle, buffer);
+            if (count < 0 && count != -Libc.Eagain && count != -Libc.EPipe)
+                _broken = -count;
         }
         catch (ObjectDisposedException)
         {
             throw new SocketException((int)SocketError.OperationAborted);
+        }
+        finally
+        {
+            _isSending = false;
         }
 
         if (count >= 0)
@@ -197,8 +209,11 @@ public abstract class LoopSocket
         return true;
     }
 
+    /// <summary>On the loop's thread, or after its end; work that was posted before may call it again.</summary>
     private void CloseSocket()
     {
+        if (Interlocked.Exchange(ref _isReleased, 1) == 1)
+            return;
         try
         {
             if (_resets)
@@ -210,6 +225,25 @@ public abstract class LoopSocket
         }
 
         Socket.Dispose();
+
+        // No event comes any more: who still waits learns that it is over.
+        if (Interlocked.Exchange(ref _writing, Ready) == Waiting)
+            OnWritable();
+        if (Interlocked.Exchange(ref _reading, Ready) == Waiting)
+            OnReadable();
+    }
+
+    /// <summary>
+    /// The system tells of a reset once: to the writer, if that comes first, and then it tells the reader of an end as if the peer had said all it had to say. A broken pipe is no such case: the
+    /// peer had ended before.
+    /// </summary>
+    private void ThrowIfBroken()
+    {
+        SpinWait spin = default;
+        while (_isSending)
+            spin.SpinOnce(); // it may have taken the error, and not have said so yet
+        if (_broken != 0)
+            throw Libc.Failure(_broken);
     }
 
     private void BecomeReadable()

@@ -181,10 +181,11 @@ public sealed class LoopStream : Stream
             _isConnecting = true;
             _write.Reset();
             var version = _write.Version;
-            if (BeginSend() && TryFinishConnecting())
-                return default;
             Watch(ref _writeCancellation, cancellation);
-            return new(this, version);
+            if (!BeginSend() || !TryFinishConnecting())
+                return new(this, version);
+            _writeCancellation.Dispose();
+            return default;
         }
 
         public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation)
@@ -194,20 +195,23 @@ public sealed class LoopStream : Stream
             _into = buffer;
             _read.Reset();
             var version = _read.Version;
+            Watch(ref _readCancellation, cancellation);
             try
             {
                 while (BeginReceive())
                 {
-                    if (Receive() is >= 0 and var count)
-                        return new(count);
+                    if (Receive() is not (>= 0 and var count))
+                        continue;
+                    _readCancellation.Dispose();
+                    return new(count);
                 }
             }
             catch (IOException e)
             {
+                _readCancellation.Dispose();
                 return ValueTask.FromException<int>(e);
             }
 
-            Watch(ref _readCancellation, cancellation);
             return new(this, version);
         }
 
@@ -218,18 +222,19 @@ public sealed class LoopStream : Stream
             _from = buffer;
             _write.Reset();
             var version = _write.Version;
+            Watch(ref _writeCancellation, cancellation);
             try
             {
-                if (Send())
-                    return default;
+                if (!Send())
+                    return new(this, version);
+                _writeCancellation.Dispose();
+                return default;
             }
             catch (IOException e)
             {
+                _writeCancellation.Dispose();
                 return ValueTask.FromException(e);
             }
-
-            Watch(ref _writeCancellation, cancellation);
-            return new(this, version);
         }
 
         public override void Abort(Exception? reason)
@@ -304,9 +309,13 @@ public sealed class LoopStream : Stream
 
         void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) => _write.OnCompleted(continuation, state, token, flags);
 
-        /// <summary>TLS handshakes and connecting have tokens; the request path has none, and pays nothing for them.</summary>
+        /// <summary>
+        /// TLS handshakes and connecting have tokens; the request path has none, and pays little for them. Before the wait begins: after it, the loop may have ended it already, and the
+        /// registration would outlive it and cut off whoever uses the connection later.
+        /// </summary>
         private void Watch(ref CancellationTokenRegistration registration, CancellationToken cancellation)
         {
+            registration = default;
             if (cancellation.CanBeCanceled)
                 registration = cancellation.UnsafeRegister(static (s, token) => ((ServerSocket)s!).Abort(new OperationCanceledException(token)), this);
         }

@@ -12,6 +12,12 @@ public abstract class LoopTimer
 
     internal void SetDue(long due) => Volatile.Write(ref _due, due);
 
+    /// <summary>As <see cref="SetDue"/>, and ordered before what the caller reads next: where the timer is filed.</summary>
+    internal void SetDueFirst(long due) => Interlocked.Exchange(ref _due, due);
+
+    /// <summary>Whether the time is still this one; then it is not to fire again.</summary>
+    internal bool TakeDue(long due) => Interlocked.CompareExchange(ref _due, Never, due) == due;
+
     // Its place in the wheel, under the wheel's lock.
     internal LoopTimer? Next { get; set; }
 
@@ -44,7 +50,15 @@ internal sealed class TimerWheel
     private long _tick;
     private int _count;
 
-    public TimerWheel(long now) => _tick = now / Tick;
+    private readonly Action<LoopTimer> _fire;
+
+    /// <param name="now">The clock at the beginning, in milliseconds.</param>
+    /// <param name="fire">What is done with a timer whose time has come; it must not throw.</param>
+    public TimerWheel(long now, Action<LoopTimer> fire)
+    {
+        _tick = now / Tick;
+        _fire = fire;
+    }
 
     /// <summary>Timers that are filed.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -53,11 +67,13 @@ internal sealed class TimerWheel
     /// <returns>Whether it was filed earlier than what was filed before: a loop that sleeps may have to wake for it.</returns>
     public bool Set(LoopTimer timer, long due)
     {
-        timer.SetDue(due);
+        timer.SetDueFirst(due);
         if (due >= timer.Filed)
             return false;
         lock (_lock)
         {
+            if (due >= timer.Filed)
+                return false;
             Remove_NeedsLock(timer);
             File_NeedsLock(timer, due);
         }
@@ -107,23 +123,36 @@ internal sealed class TimerWheel
                 _tick++;
             }
 
+            if (_taken.Count == 0)
+                continue;
+
+            // They are filed nowhere now, and whoever moves one sees it, or is seen here.
+            Interlocked.MemoryBarrier();
             foreach (var timer in _taken)
                 FireOrFile(timer, now);
             _taken.Clear();
         }
     }
 
+    /// <summary>Others may move or stop the timer meanwhile: what they say last holds.</summary>
     private void FireOrFile(LoopTimer timer, long now)
     {
-        var due = timer.Due;
-        if (due <= now)
+        long due;
+        while ((due = timer.Due) <= now)
         {
-            timer.SetDue(LoopTimer.Never);
-            timer.Fire();
+            if (!timer.TakeDue(due))
+                continue;
+            _fire(timer);
+            return;
         }
-        else if (due != LoopTimer.Never)
+
+        lock (_lock)
         {
-            Set(timer, due);
+            due = timer.Due;
+            if (due >= timer.Filed)
+                return; // stopped, or filed by who moved it
+            Remove_NeedsLock(timer);
+            File_NeedsLock(timer, due);
         }
     }
 

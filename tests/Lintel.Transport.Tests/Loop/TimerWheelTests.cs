@@ -4,7 +4,7 @@ namespace Lintel.Transport.Tests.Loop;
 
 public sealed class TimerWheelTests
 {
-    private readonly TimerWheel _wheel = new(1_000_000);
+    private readonly TimerWheel _wheel = new(1_000_000, static t => t.Fire());
 
     [Theory]
     [InlineData(1)]
@@ -85,11 +85,81 @@ public sealed class TimerWheelTests
         Assert.InRange(timer.Fired, 9, 10);
     }
 
+    /// <summary>While the loop looks at timers another thread moves, stops or removes them. What was said last holds, whichever was first.</summary>
+    [Fact]
+    public async Task Timers_MovedOrStoppedWhileTheLoopLooks_DoWhatWasSaidLast()
+    {
+        const int Rounds = 20;
+        var random = new Random(4);
+        var timers = Enumerable.Range(0, 20_000).Select(i => (Timer: new Counter(), Kind: i * 7 % 4)).ToArray();
+        var now = 1_000_000L;
+        for (var round = 0; round < Rounds; round++, now += 1000)
+        {
+            foreach (var (timer, _) in timers)
+            {
+                timer.Reset();
+                _wheel.Set(timer, now + 10);
+                if (random.Next(2) == 0)
+                    _wheel.Set(timer, now + 25); // it is still filed where it was
+            }
+
+            // The wheel takes the one that was filed last first: both go through them in the same order, and meet.
+            using var begin = new Barrier(2);
+            var behind = random.Next(timers.Length);
+            var begun = now;
+            var changing = Task.Run(() =>
+            {
+                begin.SignalAndWait();
+                for (var i = timers.Length - 1; i >= 0; i--)
+                    Change(timers[(i + behind) % timers.Length], begun);
+            });
+            begin.SignalAndWait();
+            _wheel.Advance(now + 20);
+            await changing;
+            var before = Array.ConvertAll(timers, t => t.Timer.Fired);
+            _wheel.Advance(now + 500);
+            for (var i = 0; i < timers.Length; i++)
+            {
+                var (timer, kind) = timers[i];
+                if (kind == 0)
+                    Assert.Equal(1, timer.Fired - before[i]); // later than the first look, in every case
+                else if (kind == 1)
+                    Assert.InRange(timer.Fired, 1, 2); // for the first time, if that was quicker, and for the second
+                else
+                    Assert.Equal(before[i], timer.Fired);
+                Assert.Equal(LoopTimer.Never, timer.Due);
+            }
+
+            Assert.Equal(0, _wheel.Count);
+        }
+    }
+
+    private void Change((Counter Timer, int Kind) change, long begun)
+    {
+        switch (change.Kind)
+        {
+            case 0:
+                _wheel.Set(change.Timer, begun + 40);
+                break;
+            case 1:
+                _wheel.Set(change.Timer, begun + 1);
+                break;
+            case 2:
+                EventLoop.Stop(change.Timer);
+                break;
+            default:
+                _wheel.Remove(change.Timer);
+                break;
+        }
+    }
+
     private sealed class Counter : LoopTimer
     {
         public int Fired { get; private set; }
 
         public Action? Action { get; set; }
+
+        public void Reset() => Fired = 0;
 
         protected internal override void Fire()
         {
