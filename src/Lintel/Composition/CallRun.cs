@@ -56,7 +56,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     public async ValueTask<CallOutcome> AskAsync(CallRequest request)
     {
         // Most questions are asked once and for nobody else: no key, no frame between the call and its attempts.
-        var outcome = NeedsKey ? await AskAsync(request, KeyOf(request)).ConfigureAwait(false) : Take(await SendAsync(request).ConfigureAwait(false), request, null, null);
+        var outcome = NeedsKey ? await AskAsync(request, KeyOf(request)).ConfigureAwait(false) : Received(await SendAsync(request).ConfigureAwait(false), request, null, null);
         if (outcome.Answer is { } answer)
             runner.Own(answer.Body);
         return outcome;
@@ -174,11 +174,11 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     {
         var stored = _call.HasKept ? runner.Parts.Store.Find(key) : null;
         request.IfNoneMatch = stored?.ETag;
-        return Take(await SendAsync(request).ConfigureAwait(false), request, key, stored);
+        return Received(await SendAsync(request).ConfigureAwait(false), request, key, stored);
     }
 
     /// <summary>Makes JSON of what the service says, or of what it said before where it need not say it again; and keeps it, where that may be of use.</summary>
-    private CallOutcome Take(CallOutcome outcome, CallRequest request, string? key, StoredAnswer? stored)
+    private CallOutcome Received(CallOutcome outcome, CallRequest request, string? key, StoredAnswer? stored)
     {
         if (outcome.Answer is not { } answer)
             return outcome;
