@@ -292,7 +292,9 @@ internal sealed class Http1Attempt
                 await _connection.WaitAsync().ConfigureAwait(false);
         }
 
-        await FlushAsync(writer).ConfigureAwait(false);
+        // In HTTP/2 the last bytes and the stream's end are one frame, if the end is what sends them.
+        if (!HttpProtocol.IsHttp2(_exchange.Request.Protocol))
+            await FlushAsync(writer).ConfigureAwait(false);
     }
 
     private ValueTask FlushAsync(PipeWriter writer)

@@ -113,12 +113,12 @@ internal sealed class UpstreamRequest
             headers.Add(new("Forwarded", $"{forwarded};,".TrimEnd(',', ';') + ", for=" + ForwardedNode(peerText) + ";proto=" + request.Scheme));
 
         var identity = exchange.Snapshot.Identity;
-        var via = HttpProtocol.IsHttp11(request.Protocol) ? identity.ViaHttp11 : ViaVersion(request.Protocol) + " " + identity.Via;
+        var via = HttpProtocol.IsHttp11(request.Protocol) ? identity.ViaHttp11 : HttpProtocol.IsHttp2(request.Protocol) ? identity.ViaHttp2 : ViaVersion(request.Protocol) + " " + identity.Via;
         headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
     }
 
     /// <summary>RFC 7239 section 6: IPv6 addresses stand in brackets and quotes.</summary>
     private static string ForwardedNode(string address) => address.Contains(':') ? $"\"[{address}]\"" : address;
 
-    private static string ViaVersion(string protocol) => HttpProtocol.IsHttp2(protocol) ? "2.0" : HttpProtocol.IsHttp3(protocol) ? "3.0" : "1.0";
+    private static string ViaVersion(string protocol) => HttpProtocol.IsHttp3(protocol) ? "3.0" : "1.0";
 }

@@ -155,6 +155,9 @@ internal sealed class Transports(DescriptorReserve reserve, TimeProvider time, I
 
     /// <summary>The one that the listener asks for; without loops there is one alone.</summary>
     public AcceptTransport For(ListenerConfig listener) => listener.Transport == ListenerTransport.Sockets ? Sockets : _loop ?? Sockets;
+
+    /// <summary>Whether the listener's connections live on loops.</summary>
+    public bool HasLoops(ListenerConfig listener) => For(listener) == _loop;
 }
 
 /// <summary>Log lines of accepting: event ids 1150 to 1159.</summary>

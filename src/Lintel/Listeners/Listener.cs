@@ -55,6 +55,8 @@ internal sealed class Listener : IAsyncDisposable
         RemoveDeadSocket(config.Address);
         var application = Build(config, tls, services);
         var listener = new Listener(config, application, tls);
+        if (services.GetRequiredService<Transports>().HasLoops(config))
+            InlineScheduling.TryUse(listener._server);
         try
         {
             await listener._server.StartAsync(new GatewayApplication(handle, services.GetRequiredService<IServiceScopeFactory>()), cancellation).ConfigureAwait(false);
@@ -164,6 +166,8 @@ internal sealed class Listener : IAsyncDisposable
             listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = tls.HandshakeAsync, HandshakeTimeout = config.Limits.HandshakeTimeout });
         if (config.Protocols.Contains(ListenerProtocol.Http1))
             ((IConnectionBuilder)listen).Use(next => GuardedConnection.Use(next, config.Limits, time));
+        if (config.Protocols.Contains(ListenerProtocol.Http2))
+            ((IConnectionBuilder)listen).Use(next => GatheredConnection.Use(next, config.Protocols is [ListenerProtocol.Http2]));
     }
 
     /// <summary>A process that was killed leaves its socket's file behind, and nobody could ever bind to it again.</summary>

@@ -147,7 +147,7 @@ internal sealed class Exchange
         Framing = features.Get<RequestFraming>();
         HasBody = features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
         Loop = features.Get<LoopConnection>()?.Loop;
-        Peer = new Peer(context.Connection.RemoteIpAddress);
+        Peer = features.Get<Peer>() ?? new Peer(context.Connection.RemoteIpAddress);
         RawTarget = features.Get<IHttpRequestFeature>()!.RawTarget;
     }
 

@@ -62,6 +62,8 @@ internal sealed record GatewayIdentity(string Name, string Via)
 {
     /// <summary>The whole item of <c>Via</c> for a request that came by HTTP/1.1.</summary>
     public string ViaHttp11 { get; } = "1.1 " + Via;
+
+    public string ViaHttp2 { get; } = "2.0 " + Via;
 }
 
 /// <summary>The one reference by which a new snapshot goes live.</summary>
