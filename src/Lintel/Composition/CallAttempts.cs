@@ -22,6 +22,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     private Http1Connection? _connection;
     private CancellationTokenSource? _source;
     private int _attempts;
+    private long _began;
     private bool _isCutOff;
 
     public CallRunner Runner => runner;
@@ -50,6 +51,9 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <summary>What is left of the request's time.</summary>
     public TimeSpan Left => runner.Until(request.Due);
 
+    /// <summary>What was left of it when the attempt began, a moment ago: saves a look at the clock where nothing was waited for.</summary>
+    public TimeSpan LeftAtBegin => runner.Until(request.Due, _began);
+
     public override void CutOff()
     {
         lock (_lock)
@@ -64,7 +68,8 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <param name="callSpan">The span that attempts are children of.</param>
     public async ValueTask<CallOutcome> RunAsync(Activity? callSpan)
     {
-        if (Left <= TimeSpan.Zero)
+        _began = runner.Parts.Time.GetTimestamp();
+        if (LeftAtBegin <= TimeSpan.Zero)
             return new GatewayError(GatewayErrorKind.ResponseTimeout);
         if (!runner.Ongoing.TryAdd(this))
             return Canceled;
@@ -81,7 +86,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
                 break;
             }
 
-            var started = Begin(instance, callSpan);
+            Begin(instance, callSpan);
             try
             {
                 outcome = service.HasLoops
@@ -93,10 +98,11 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
                 outcome = Explain(new GatewayError(GatewayErrorKind.Internal, Cause: e));
             }
 
-            End(instance, started, outcome);
+            End(instance, outcome);
             if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || _attempts == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
                 break;
             instance = other;
+            _began = runner.Parts.Time.GetTimestamp();
         }
 
         runner.Ongoing.Remove(this);
@@ -161,27 +167,31 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <summary>An instance that was not tried yet.</summary>
     private Instance? Next() => request.Service.Balancer.PickOther(Tried);
 
-    /// <summary>An attempt begins: the instance is busy with it, and it is timed.</summary>
-    /// <returns>When.</returns>
-    private long Begin(Instance instance, Activity? callSpan)
+    /// <summary>An attempt begins: the instance is busy with it.</summary>
+    private void Begin(Instance instance, Activity? callSpan)
     {
-        lock (_lock)
+        if (_current is null)
         {
-            if (_current is not null)
+            Volatile.Write(ref _current, instance); // the usual case, in which there is no list to keep
+        }
+        else
+        {
+            lock (_lock)
+            {
                 (_tried ??= []).Add(_current);
-            _current = instance;
+                _current = instance;
+            }
         }
 
         Span = AttemptSpan.Start(request.Method, request.Target, callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), request.Service, instance, _attempts++);
         instance.Enter();
-        return runner.Parts.Time.GetTimestamp();
     }
 
-    private void End(Instance instance, long started, CallOutcome outcome)
+    private void End(Instance instance, CallOutcome outcome)
     {
         instance.Leave();
         var (status, error) = (outcome.Answer?.Status, outcome.Error);
-        runner.Parts.Metrics.AttemptEnded(new AttemptOutcome(request.Method, request.Service.Name, instance.Host, instance.Port, status, error?.Rule.Slug), runner.Parts.Time.GetElapsedTime(started), instance.Labels);
+        runner.Parts.Metrics.AttemptEnded(new AttemptOutcome(request.Method, request.Service.Name, instance.Host, instance.Port, status, error?.Rule.Slug), runner.Parts.Time.GetElapsedTime(_began), instance.Labels);
         if (Span is not { } span)
             return;
         AttemptSpan.Describe(span, status, error);

@@ -18,7 +18,7 @@ internal static class CallRequests
     {
         request = null;
         var exchange = runner.Exchange;
-        if (!planned.Target.TryRender(exchange, new CallInputs(planned.References, scope), out var target, out var problem))
+        if (!planned.Target.TryRender(exchange, planned.References.Length == 0 ? null : new CallInputs(planned.References, scope), out var target, out var problem))
             return new GatewayError(planned.References.Length == 0 ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.MissingInput, problem);
 
         var type = planned.PassesBody ? exchange.Request.ContentType ?? "application/octet-stream" : "application/json";

@@ -26,7 +26,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     {
         var started = runner.Parts.Time.GetTimestamp();
         result.State = CallState.Running;
-        _due = runner.DueAfter(_call.Config.Timeout);
+        _due = runner.DueAfter(_call.Config.Timeout, started);
         _span = CallSpan.Start(runner, _call);
         GatewayError? error;
         try
@@ -258,8 +258,10 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         var bytes = 0L;
         foreach (var answer in result.Answers)
             bytes += answer.Body.Length;
+        if (bytes > 0)
+            (_call.Bytes ??= runner.Parts.Compositions.BytesOf(runner.Plan.Route, _call.Name)).Add(bytes);
         var source = result.State == CallState.Failed && _call.Config.Optional ? result.Source ?? "null" : null;
-        return new CallMeasurement(runner.Plan.Route, _call.Name, CallSpan.StateText(result.State), result.Error?.Rule.Slug, source, result.Duration, bytes);
+        return new CallMeasurement(runner.Plan.Route, _call.Name, CallSpan.StateText(result.State), result.Error?.Rule.Slug, source, result.Duration);
     }
 
     private void Settle(GatewayError? error)

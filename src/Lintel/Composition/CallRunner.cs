@@ -86,14 +86,16 @@ internal sealed class CallRunner : IValueTaskSource
 
     public int Requests => Volatile.Read(ref _requests);
 
-    public TimeSpan Until(long due)
+    public TimeSpan Until(long due) => Until(due, Parts.Time.GetTimestamp());
+
+    public TimeSpan Until(long due, long now)
     {
-        var left = due - Parts.Time.GetTimestamp();
+        var left = due - now;
         return left <= 0 ? TimeSpan.Zero : TimeSpan.FromTicks((long)(left * ((double)TimeSpan.TicksPerSecond / Parts.Time.TimestampFrequency)));
     }
 
-    public long DueAfter(TimeSpan? timeout) =>
-        timeout is { } own ? Math.Min(Due, Parts.Time.GetTimestamp() + (long)(own.TotalSeconds * Parts.Time.TimestampFrequency)) : Due;
+    public long DueAfter(TimeSpan? timeout, long now) =>
+        timeout is { } own ? Math.Min(Due, now + (long)(own.TotalSeconds * Parts.Time.TimestampFrequency)) : Due;
 
     public bool TryCountRequest() => Interlocked.Increment(ref _requests) <= Plan.Limits.Requests;
 

@@ -17,10 +17,10 @@ internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value
 
     /// <summary>Path and query for a request.</summary>
     /// <param name="exchange">The client's request.</param>
-    /// <param name="references">Other calls' answers.</param>
+    /// <param name="references">Other calls' answers; <see langword="null"/> where no placeholder asks for one.</param>
     /// <param name="target">Escaped.</param>
     /// <param name="problem">Why there is none.</param>
-    public bool TryRender(Exchange exchange, ReferencedValues references, out string target, [NotNullWhen(false)] out string? problem)
+    public bool TryRender(Exchange exchange, ReferencedValues? references, out string target, [NotNullWhen(false)] out string? problem)
     {
         if (!_path.TryRender(exchange, references, out target, out problem))
             return false;

@@ -17,7 +17,7 @@ internal static class Http1Call
         while (pool.TryRent(loop) is { } kept)
         {
             if (MayCarry(kept, attempts.Request))
-                return ExchangeAsync(attempts, kept, instance);
+                return ExchangeAsync(attempts, kept, instance, attempts.LeftAtBegin);
             kept.Release(); // the server has ended it: this request could not be sent a second time
         }
 
@@ -48,14 +48,14 @@ internal static class Http1Call
         }
 
         if (MayCarry(connection, attempts.Request))
-            return await ExchangeAsync(attempts, connection, instance).ConfigureAwait(false);
+            return await ExchangeAsync(attempts, connection, instance, attempts.Left).ConfigureAwait(false);
         connection.Release();
-        return await SendAsync(attempts, instance).ConfigureAwait(false);
+        return await ConnectAndSendAsync(attempts, instance, loop, isFresh: true).ConfigureAwait(false);
     }
 
     /// <summary>The exchange on one connection, which is given back at its end.</summary>
     /// <remarks>One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several of them under way, and each frame below would cost every call an object and a resumption.</remarks>
-    private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, Instance instance)
+    private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, Instance instance, TimeSpan left)
     {
         if (!attempts.Hold(connection))
         {
@@ -69,7 +69,7 @@ internal static class Http1Call
         try
         {
             Write(attempts, connection, instance);
-            connection.Limit(attempts.Left);
+            connection.Limit(left);
             await connection.FlushAsync().ConfigureAwait(false);
             while (!connection.HasFinalHead)
             {

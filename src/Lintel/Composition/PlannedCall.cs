@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using Lintel.Config;
 using Lintel.JmesPath;
+using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
 
@@ -55,6 +56,9 @@ internal sealed class PlannedCall
 
     /// <summary>Whether an answer of this call is, or was, in the store. Any thread; never goes back.</summary>
     public bool HasKept { get; set; }
+
+    /// <summary>Counts what services answered to it; found at the first answer. Any thread: whoever finds it, it is the same.</summary>
+    public CallBytes? Bytes { get; set; }
 }
 
 /// <summary>A request as it is compiled.</summary>

@@ -140,7 +140,16 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
     {
         var isShaped = config.Respond.Body is not null && !config.Stream;
         var writers = config.Calls.Where(c => c.Value.Join is null).Select(c => (Call: c.Key, Place: c.Value.As ?? c.Key)).ToList();
-        if (isShaped || config.Stream || config.Conflict is not null)
+        if (isShaped || config.Stream)
+            return true;
+        var tellsErrors = config.Variants.Values.Prepend(config.Respond).Any(a => a.Errors == true);
+        if (tellsErrors && writers.Find(w => w.Place == "_errors").Call is { } hidden)
+        {
+            scope.Problems.Add("conflict", path["calls"][hidden]["as"], "`_errors` is where the answer tells of parts that failed (`errors: true`)", "give the call another `as`");
+            return false;
+        }
+
+        if (config.Conflict is not null)
             return true;
         var spread = writers.Find(w => w.Place == ".").Call;
         if (spread is not null && writers.Count > 1)
