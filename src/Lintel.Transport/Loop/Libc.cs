@@ -112,6 +112,9 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>Lowers what the calling thread gets of the processors. Linux keeps it by thread: setpriority(2).</summary>
+    public static void BeNice(int nice) => _ = SetPriority(0, 0, nice);
+
     /// <summary>What a system call's error says, in .NET's own numbers.</summary>
     public static SocketException Failure(int number) => new((int)(number switch
     {
@@ -132,6 +135,9 @@ internal static unsafe partial class Libc
         113 => SocketError.HostUnreachable,
         _ => SocketError.SocketError,
     }));
+
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    private static partial int SetPriority(int which, uint who, int priority);
 
     [LibraryImport("libc", EntryPoint = "close")]
     public static partial int Close(int descriptor);

@@ -4,6 +4,7 @@ using Lintel.Listeners;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
+using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -325,7 +326,9 @@ public sealed class Gateway : IDisposable
 
     private async Task<bool> TryApplyAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
     {
-        if (_parts.Compiler.Compile(config, reading.Root, reading.Report) is not { } snapshot)
+        // At the start nothing waits for the processor; later, requests go first.
+        var (compiled, hash) = _loaded is null ? Compile(config, reading) : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
+        if (compiled is not { } snapshot)
             return false;
         var log = OpenAccessLog(config, reading);
         var change = new ConfigChange(config, reading.Root, reading.Report);
@@ -358,7 +361,7 @@ public sealed class Gateway : IDisposable
 
         // From here on nothing can fail. New listeners answered 503 or by the old snapshot until this line.
         _parts.Snapshots.Swap(snapshot);
-        _loaded = new LoadedConfig(config, _parts.Time.GetUtcNow(), ConfigHash.Of(reading.Root), [.. reading.Contents.Keys.Order(StringComparer.Ordinal)]);
+        _loaded = new LoadedConfig(config, _parts.Time.GetUtcNow(), hash, [.. reading.Contents.Keys.Order(StringComparer.Ordinal)]);
         commit(config.DrainTimeout);
         await change.CommitAsync(e => GatewayLog.CommitFailed(_logger, e)).ConfigureAwait(false);
         _accessLog = config.Observability.AccessLog;
@@ -368,6 +371,9 @@ public sealed class Gateway : IDisposable
             await applied(config).ConfigureAwait(false);
         return true;
     }
+
+    private (Snapshot? Snapshot, string? Hash) Compile(GatewayConfig config, SourceReading reading) =>
+        (_parts.Compiler.Compile(config, reading.Root, reading.Report), ConfigHash.Of(reading.Root));
 
     private async ValueTask<Action<TimeSpan>?> OpenListenersAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
     {

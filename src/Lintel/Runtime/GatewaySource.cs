@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using Lintel.Config;
+using Lintel.Transport.Loop;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Primitives;
 
@@ -21,7 +22,7 @@ internal abstract class GatewaySource
     public abstract SourceReading Read();
 
     /// <summary>Reads once nobody is writing: a program that writes a file empties it first, and half of a configuration may well be a valid one.</summary>
-    public virtual Task<SourceReading> ReadSettledAsync(CancellationToken cancellation) => Task.FromResult(Read());
+    public virtual Task<SourceReading> ReadSettledAsync(CancellationToken cancellation) => BackgroundThread.RunAsync("lintel-read", Read);
 
     /// <summary>Calls back whenever reading again may yield something else, until disposed.</summary>
     public abstract IDisposable Watch(Action changed);
@@ -82,7 +83,7 @@ internal abstract class GatewaySource
                     round++;
                 }
 
-                var reading = Read();
+                var reading = await BackgroundThread.RunAsync("lintel-read", Read).ConfigureAwait(false);
                 if (round >= 40 || !_watched.Any(IsYoung))
                     return reading;
             }
