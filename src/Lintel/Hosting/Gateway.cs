@@ -5,9 +5,7 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Transport.Loop;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
@@ -120,7 +118,7 @@ public sealed class Gateway : IDisposable
     private Task HandleAsync(HttpContext context, ClientConnection? client)
     {
         if (_drain is not null)
-            AskToReconnect(context);
+            Draining.AskToReconnect(context);
         return _parts.Pipeline.RunAsync(context, client);
     }
 
@@ -276,21 +274,6 @@ public sealed class Gateway : IDisposable
 
     private ServiceStatus Look(string name, ServiceConfig service, GatewayConfig config) =>
         ServiceStatus.Of(name, service, config.Defaults.Timeouts, _parts.Services.Find(name, service, config.Defaults.Timeouts));
-
-    /// <summary>A kept connection is the reason for most requests that meet a closing gateway: its client is told to make a new one, elsewhere.</summary>
-    private static void AskToReconnect(HttpContext context)
-    {
-        if (!HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpProtocol.IsHttp10(context.Request.Protocol))
-            context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose(); // GOAWAY
-        else if (context.Features.Get<IHttpUpgradeFeature>() is not { IsUpgradableRequest: true })
-            context.Response.OnStarting(Close, context.Response); // errors clear the headers that were set before
-
-        static Task Close(object response)
-        {
-            ((HttpResponse)response).Headers.Connection = "close";
-            return Task.CompletedTask;
-        }
-    }
 
     private static string Lines(ConfigReport report) => string.Concat(report.Problems.Select(p => "\n  " + p));
 
