@@ -8,6 +8,11 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Composition;
 
+/// <summary>A field of the client's that calls get.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="NeedsTrust">Whether only a trusted proxy's is believed.</param>
+internal readonly record struct ForwardedField(string Name, bool NeedsTrust);
+
 /// <summary>The fields that all calls of one composed answer get: the client's that are on the list, and the gateway's own. Put together once.</summary>
 internal sealed class CallFields
 {
@@ -32,14 +37,18 @@ internal sealed class CallFields
     /// <summary>What of the client's an answer may depend on: the values of the fields on the list. Made when somebody asks.</summary>
     public string Identity => _identity ??= string.Concat(List.Take(_forwarded).Select(f => f.Key + ":" + f.Value + "\n"));
 
-    public static CallFields Of(Exchange exchange, string[] forwarded)
+    /// <summary>Which of the listed fields can go into calls at all: found once, when the snapshot is compiled.</summary>
+    public static ForwardedField[] Plan(IEnumerable<string> names) =>
+        [.. names.Where(n => !Own.Contains(n)).Select(n => (Name: n, Fate: HeaderRules.OfRequest(n))).Where(f => f.Fate != HeaderFate.Drop).Select(f => new ForwardedField(f.Name, f.Fate == HeaderFate.KeepIfTrusted))];
+
+    public static CallFields Of(Exchange exchange, ForwardedField[] forwarded)
     {
         var list = new List<KeyValuePair<string, StringValues>>(forwarded.Length + 8);
         var incoming = exchange.Request.Headers;
         var nominated = HeaderRules.Nominated(exchange.Framing?.Connection ?? incoming.Connection);
-        foreach (var name in forwarded)
+        foreach (var (name, needsTrust) in forwarded)
         {
-            if (!incoming.TryGetValue(name, out var values) || !Passes(exchange, name) || nominated?.Contains(name) == true)
+            if (!incoming.TryGetValue(name, out var values) || nominated?.Contains(name) == true || (needsTrust && !exchange.Snapshot.TrustedProxies.Trusts(exchange.Peer.Address)))
                 continue;
             list.Add(new(name, values));
         }
@@ -77,13 +86,6 @@ internal sealed class CallFields
     public void Release() => _lines.Release();
 
     private static bool Sets(List<KeyValuePair<string, string>> own, string name) => own.Exists(o => o.Key.Equals(name, StringComparison.OrdinalIgnoreCase));
-
-    private static bool Passes(Exchange exchange, string name) => !Own.Contains(name) && HeaderRules.OfRequest(name) switch
-    {
-        HeaderFate.Drop => false,
-        HeaderFate.KeepIfTrusted => exchange.Snapshot.TrustedProxies.Trusts(exchange.Peer.Address),
-        _ => true,
-    };
 
     private static void Write(IReadOnlyList<KeyValuePair<string, StringValues>> list, IBufferWriter<byte> lines)
     {

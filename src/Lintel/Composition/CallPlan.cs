@@ -16,7 +16,11 @@ internal sealed class CallPlan
 
     public required ComposeLimitsConfig Limits { get; init; }
 
+    /// <summary>The client's fields that calls may get, as they are listed.</summary>
     public required string[] ForwardHeaders { get; init; }
+
+    /// <summary>Those of them that calls do get.</summary>
+    public required ForwardedField[] Forwarded { get; init; }
 
     /// <summary>The names that expressions know: the calls in their order, then <c>request</c>, <c>item</c> and <c>items</c>.</summary>
     public required Names Scope { get; init; }

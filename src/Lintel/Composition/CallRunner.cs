@@ -36,7 +36,7 @@ internal sealed class CallRunner : IValueTaskSource
         Parts = parts;
         Started = parts.Time.GetTimestamp();
         Due = Started + (long)(deadline.TotalSeconds * parts.Time.TimestampFrequency);
-        _fields = CallFields.Of(exchange, plan.ForwardHeaders);
+        _fields = CallFields.Of(exchange, plan.Forwarded);
         _values = new Value[plan.ScopeSize];
         _missing = new int[plan.Calls.Length];
         _unfinished = plan.Calls.Length;

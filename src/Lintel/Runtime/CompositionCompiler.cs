@@ -59,6 +59,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             Deadline = deadline,
             Limits = config.Limits,
             ForwardHeaders = [.. config.ForwardHeaders],
+            Forwarded = CallFields.Plan(config.ForwardHeaders),
             Scope = new Names([.. names, "request", "item", "items"]),
             Answer = answer,
             Variants = variants,

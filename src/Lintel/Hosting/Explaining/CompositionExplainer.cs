@@ -17,7 +17,7 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         {
             Deadline = plan.Deadline,
             Levels = [.. plan.Calls.GroupBy(c => levels[c.Index]).OrderBy(g => g.Key).Select(g => (IReadOnlyList<ExplainedCall>)[.. g.Select(Explain)])],
-            Headers = [.. CallFields.Of(exchange, plan.ForwardHeaders).List.Where(h => h.Key != "traceparent").Select(h => ExplainedForward.Field(h.Key, h.Value.ToString()))],
+            Headers = [.. CallFields.Of(exchange, plan.Forwarded).List.Where(h => h.Key != "traceparent").Select(h => ExplainedForward.Field(h.Key, h.Value.ToString()))],
             Answer = Answer(),
         };
 
