@@ -33,7 +33,7 @@ internal sealed class CallAnswer
     /// <summary>How the client is to identify itself: <c>WWW-Authenticate</c>.</summary>
     public string? Challenge { get; set; }
 
-    public AnswerBody Body { get; } = new();
+    public AnswerBody Body { get; private set; } = new();
 
     /// <summary>Whether the body is JSON text by now, whatever it came as.</summary>
     public bool IsNormalized { get; set; }
@@ -47,24 +47,8 @@ internal sealed class CallAnswer
     /// <summary>The same for somebody else, with bytes of its own.</summary>
     public CallAnswer Copy()
     {
-        var copy = new CallAnswer
-        {
-            Status = Status,
-            ContentType = ContentType,
-            ContentEncoding = ContentEncoding,
-            ETag = ETag,
-            LastModified = LastModified,
-            CacheControl = CacheControl,
-            Expires = Expires,
-            Date = Date,
-            Age = Age,
-            Vary = Vary,
-            Location = Location,
-            RetryAfter = RetryAfter,
-            Challenge = Challenge,
-            IsNormalized = IsNormalized,
-            Problem = Problem,
-        };
+        var copy = (CallAnswer)MemberwiseClone();
+        copy.Body = new AnswerBody();
         copy.Body.Replace(Body.Span);
         return copy;
     }

@@ -73,40 +73,39 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
             return new GatewayError(GatewayErrorKind.ResponseTimeout);
         if (!runner.Ongoing.TryAdd(this))
             return Canceled;
-        var service = request.Service;
-        CallOutcome outcome;
-
-        // The attempts stand here and not in a method of their own, as forwarded requests' do: each async method on the way costs every call an object and a resumption.
-        var instance = _tried is null ? service.Balancer.Pick() : Next() ?? service.Balancer.Pick();
-        while (true)
+        try
         {
-            if (!runner.TryCountRequest())
+            // The attempts stand here and not in a method of their own, as forwarded requests' do: each async method on the way costs every call an object and a resumption.
+            var service = request.Service;
+            var instance = _tried is null ? service.Balancer.Pick() : Next() ?? service.Balancer.Pick();
+            while (true)
             {
-                outcome = new GatewayError(GatewayErrorKind.TooManyItems, $"one answer takes at most {runner.Plan.Limits.Requests} requests to services");
-                break;
-            }
+                if (!runner.TryCountRequest())
+                    return new GatewayError(GatewayErrorKind.TooManyItems, $"one answer takes at most {runner.Plan.Limits.Requests} requests to services");
+                Begin(instance, callSpan);
+                CallOutcome outcome;
+                try
+                {
+                    outcome = service.HasLoops
+                        ? await Http1Call.SendAsync(this, instance).ConfigureAwait(false)
+                        : await HandlerCall.SendAsync(this, instance).ConfigureAwait(false);
+                }
+                catch (Exception e)
+                {
+                    outcome = Explain(new GatewayError(GatewayErrorKind.Internal, Cause: e));
+                }
 
-            Begin(instance, callSpan);
-            try
-            {
-                outcome = service.HasLoops
-                    ? await Http1Call.SendAsync(this, instance).ConfigureAwait(false)
-                    : await HandlerCall.SendAsync(this, instance).ConfigureAwait(false);
+                End(instance, outcome);
+                if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || _attempts == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
+                    return outcome;
+                instance = other;
+                _began = runner.Parts.Time.GetTimestamp();
             }
-            catch (Exception e)
-            {
-                outcome = Explain(new GatewayError(GatewayErrorKind.Internal, Cause: e));
-            }
-
-            End(instance, outcome);
-            if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || _attempts == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
-                break;
-            instance = other;
-            _began = runner.Parts.Time.GetTimestamp();
         }
-
-        runner.Ongoing.Remove(this);
-        return outcome;
+        finally
+        {
+            runner.Ongoing.Remove(this);
+        }
     }
 
     /// <summary>Takes a connection under the rule that it is aborted when the request is cut off.</summary>
