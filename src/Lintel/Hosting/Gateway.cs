@@ -356,7 +356,7 @@ public sealed class Gateway : IDisposable
     }
 
     private (Snapshot? Snapshot, string? Hash) Compile(GatewayConfig config, SourceReading reading) =>
-        (_parts.Compiler.Compile(config, reading.Root, reading.Report), ConfigHash.Of(reading.Root));
+        _parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot ? (snapshot, ConfigHash.Of(reading.Root)) : (null, null);
 
     private async ValueTask<Action<TimeSpan>?> OpenListenersAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
     {

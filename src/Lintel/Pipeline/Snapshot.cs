@@ -63,6 +63,7 @@ internal sealed record GatewayIdentity(string Name, string Via)
     /// <summary>The whole item of <c>Via</c> for a request that came by HTTP/1.1.</summary>
     public string ViaHttp11 { get; } = "1.1 " + Via;
 
+    /// <summary>The same for HTTP/2.</summary>
     public string ViaHttp2 { get; } = "2.0 " + Via;
 }
 
