@@ -146,11 +146,6 @@ public sealed class EventLoopTests
         pairs.ForEach(p => p.Peer.Dispose());
     }
 
-    private sealed class Work(Action action) : ILoopWork
-    {
-        public void Run() => action();
-    }
-
     private sealed class Faulty : LoopTimer
     {
         protected internal override void Fire() => throw new InvalidOperationException("on purpose");

@@ -68,12 +68,12 @@ public sealed class GatheredOutputTests : IDisposable
 
     private Task OnLoopAsync(Action action)
     {
-        var work = new Work(action);
+        var work = new AwaitedWork(action);
         Assert.True(_loops.Loops[0].Post(work));
         return work.Done.Task.WaitAsync(Patience);
     }
 
-    private sealed class Work(Action action) : ILoopWork
+    private sealed class AwaitedWork(Action action) : ILoopWork
     {
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

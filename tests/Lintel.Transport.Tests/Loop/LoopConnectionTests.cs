@@ -155,7 +155,7 @@ public sealed class LoopConnectionTests
         Assert.True((await flushing.WaitAsync(Wire.Patience)).IsCompleted);
         ours.Transport.Input.CancelPendingRead(); // Kestrel's, beside the end: its work finds the socket closed
         await ours.DisposeAsync();
-        await Wire.UntilAsync(() => wire.Loop.Connections == 0);
+        await wire.UntilUnusedAsync();
         if (isTunnel)
             Assert.True((await Wire.ReceiveAsync(peer, Much)).Length < Much);
         else
@@ -257,7 +257,12 @@ public sealed class LoopConnectionTests
         using var both = peer;
         await using var connection = ours;
         using var over = new CancellationTokenSource();
-        await ReadManyAsync(ours.Transport.Input, peer, over.Token);
+        var input = ours.Transport.Input;
+        await Wire.ReadManyAsync(peer, async () =>
+        {
+            var read = await input.ReadAsync(over.Token).AsTask().WaitAsync(Wire.Patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            input.AdvanceTo(read.Buffer.End);
+        });
         var later = ReadAsync(ours.Transport.Input, CancellationToken.None);
         await over.CancelAsync();
         await EventLoopTests.TurnAsync(wire.Loop);
@@ -283,7 +288,7 @@ public sealed class LoopConnectionTests
         await closing.WaitAsync(Wire.Patience);
         Assert.Equal(1, wire.Loop.Connections); // it is seen out
         peer.Dispose();
-        await Wire.UntilAsync(() => wire.Loop.Connections == 0);
+        await wire.UntilUnusedAsync();
     }
 
     [Fact]
@@ -300,7 +305,7 @@ public sealed class LoopConnectionTests
             for (var i = 0; i < 10_000; i++)
                 peer.Send(bytes);
         });
-        await Wire.UntilAsync(() => wire.Loop.Connections == 0);
+        await wire.UntilUnusedAsync();
     }
 
     [Fact]
@@ -311,7 +316,7 @@ public sealed class LoopConnectionTests
         using var both = peer;
         await ours.DisposeAsync();
         Assert.Equal(1, wire.Loop.Connections);
-        await Wire.UntilAsync(() => wire.Loop.Connections == 0);
+        await wire.UntilUnusedAsync();
     }
 
     [Fact]
@@ -341,33 +346,8 @@ public sealed class LoopConnectionTests
             }
         }
 
-        await Wire.UntilAsync(() => wire.Loops.Loops.All(l => l.Connections == 0));
+        await wire.UntilUnusedAsync();
         Assert.Empty(wire.Log);
-    }
-
-    /// <summary>Off the loop, beside one who sends.</summary>
-    private static async Task ReadManyAsync(PipeReader input, Socket peer, CancellationToken cancellation)
-    {
-        const int Count = 20_000;
-        var random = new Random(9);
-        var asked = 0;
-        var sending = Task.Run(() =>
-        {
-            for (var i = 1; i <= Count; i++)
-            {
-                SpinWait.SpinUntil(() => Volatile.Read(ref asked) >= i);
-                peer.Send([1]);
-            }
-        }, CancellationToken.None);
-        for (var i = 1; i <= Count; i++)
-        {
-            Volatile.Write(ref asked, i);
-            Thread.SpinWait(random.Next(600)); // so that the loop tells of the byte just when the wait begins, now and then
-            var read = await input.ReadAsync(cancellation).AsTask().WaitAsync(Wire.Patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-            input.AdvanceTo(read.Buffer.End);
-        }
-
-        await sending;
     }
 
     /// <summary>An aborted one's is no IOException.</summary>

@@ -158,7 +158,7 @@ public sealed class LoopStreamTests
         await Task.Run(ours.Dispose);
         await Assert.ThrowsAsync<IOException>(() => reading.WaitAsync(Wire.Patience));
         await Assert.ThrowsAsync<IOException>(() => writing.WaitAsync(Wire.Patience));
-        await Wire.UntilAsync(() => wire.Loop.Connections == 0);
+        await wire.UntilUnusedAsync();
         Assert.Empty(wire.Log);
     }
 
@@ -184,7 +184,7 @@ public sealed class LoopStreamTests
         using var peer = await wire.AcceptAsync();
         await using var stream = ours;
         var buffer = new byte[1];
-        await ReadManyAsync(ours, peer, over.Token);
+        await Wire.ReadManyAsync(peer, async () => Assert.Equal(1, await ours.ReadAsync(buffer, over.Token).AsTask().WaitAsync(Wire.Patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.ForceYielding)));
         await over.CancelAsync();
         var waiting = ours.ReadAsync(buffer).AsTask();
         peer.Send([2]);
@@ -229,7 +229,7 @@ public sealed class LoopStreamTests
         await over.CancelAsync();
         await Assert.ThrowsAnyAsync<IOException>(() => connecting.WaitAsync(Wire.Patience));
         queued.ForEach(q => q.Dispose());
-        await Wire.UntilAsync(() => wire.Loop.Connections == 0);
+        await wire.UntilUnusedAsync();
     }
 
     [Fact]
@@ -257,7 +257,7 @@ public sealed class LoopStreamTests
             pairs.ForEach(p => p.Ours.Dispose());
         }
 
-        await Wire.UntilAsync(() => wire.Loop.Connections == 0);
+        await wire.UntilUnusedAsync();
         Assert.Empty(wire.Log);
     }
 
@@ -296,31 +296,6 @@ public sealed class LoopStreamTests
         Assert.DoesNotContain(wire.Log, l => l.Contains("Assert", StringComparison.Ordinal));
     }
 
-    /// <summary>Off the loop, beside one who sends: a wait may end before the call that begins it returns.</summary>
-    private static async Task ReadManyAsync(LoopStream stream, Socket peer, CancellationToken cancellation)
-    {
-        const int Count = 20_000;
-        var random = new Random(9);
-        var asked = 0;
-        var sending = Task.Run(() =>
-        {
-            for (var i = 1; i <= Count; i++)
-            {
-                SpinWait.SpinUntil(() => Volatile.Read(ref asked) >= i);
-                peer.Send([1]);
-            }
-        }, CancellationToken.None);
-        var buffer = new byte[1];
-        for (var i = 1; i <= Count; i++)
-        {
-            Volatile.Write(ref asked, i);
-            Thread.SpinWait(random.Next(600)); // so that the loop tells of the byte just when the wait begins, now and then
-            Assert.Equal(1, await stream.ReadAsync(buffer, cancellation).AsTask().WaitAsync(Wire.Patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.ForceYielding));
-        }
-
-        await sending;
-    }
-
     private static async Task<byte[]> ReadToEndAsync(LoopStream stream)
     {
         var all = new MemoryStream();
@@ -328,10 +303,5 @@ public sealed class LoopStreamTests
         while (await stream.ReadAsync(buffer).AsTask().WaitAsync(Wire.Patience) is not 0 and var count)
             all.Write(buffer, 0, count);
         return all.ToArray();
-    }
-
-    private sealed class Work(Action action) : ILoopWork
-    {
-        public void Run() => action();
     }
 }

@@ -125,6 +125,32 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
         return bytes[..at];
     }
 
+    /// <summary>Reads byte by byte, off the loop, beside one who sends: a wait may end before the call that begins it returns.</summary>
+    /// <param name="peer">Sends a byte whenever one is asked for.</param>
+    /// <param name="readOne">Reads it.</param>
+    public static async Task ReadManyAsync(Socket peer, Func<Task> readOne)
+    {
+        const int Count = 20_000;
+        var random = new Random(9);
+        var asked = 0;
+        var sending = Task.Run(() =>
+        {
+            for (var i = 1; i <= Count; i++)
+            {
+                SpinWait.SpinUntil(() => Volatile.Read(ref asked) >= i);
+                peer.Send([1]);
+            }
+        });
+        for (var i = 1; i <= Count; i++)
+        {
+            Volatile.Write(ref asked, i);
+            Thread.SpinWait(random.Next(600)); // so that the loop tells of the byte just when the wait begins, now and then
+            await readOne();
+        }
+
+        await sending;
+    }
+
     /// <summary>Ends a connection by a reset.</summary>
     public static void Reset(Socket peer)
     {
@@ -137,4 +163,10 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
     bool ILogger.IsEnabled(LogLevel logLevel) => true;
 
     void ILogger.Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Log.Enqueue($"{formatter(state, exception)} {exception}");
+}
+
+/// <summary>What a test has a loop do.</summary>
+internal sealed class Work(Action action) : ILoopWork
+{
+    public void Run() => action();
 }
