@@ -157,9 +157,9 @@ internal sealed class CallRunner : IValueTaskSource
         {
             _values[call.Index] = result.Part.Value;
             result.Order = _ended++;
-            Ended?.Invoke(result);
             if (Decisive is null && !HasClientLeft && IsDecisive(result))
                 Decisive = result;
+            Ended?.Invoke(result); // after what it decides: who is told may look at once, on another thread
             foreach (var next in call.NeededBy)
             {
                 if (--_missing[next] == 0)

@@ -68,6 +68,20 @@ public sealed class StreamTests
         Assert.Equal((404, "\"none\""), (answer.Status, answer.Body));
     }
 
+    /// <summary>The stream is written on another thread than the one on which a call ends: it must not see the end before it sees what the end means.</summary>
+    [Fact]
+    public async Task DecisiveEnd_IsNeverTakenForAPart()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 404, "\"none\"");
+        await using var gateway = await ComposedGateway.StartAsync("stream: true\ncalls: { x: { request: a/x, passthrough: 404 } }", backend);
+        await Parallel.ForEachAsync(Enumerable.Range(0, 4000), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (_, _) =>
+        {
+            var answer = await gateway.GetAsync();
+            Assert.Equal((404, "\"none\""), (answer.Status, answer.Body));
+        });
+    }
+
     [Fact]
     public async Task RequiredFailure_AfterTheFirstPart_IsTheLastThingTold()
     {
