@@ -12,6 +12,9 @@ internal sealed class Http1Exchange(Func<int, List<KeyValuePair<string, string>>
     /// <summary>Gives the trailers of a chunked request once its body was read; <see langword="null"/> for none.</summary>
     public Func<IEnumerable<KeyValuePair<string, string>>>? Trailers { get; init; }
 
+    /// <summary>Whether the body goes past the handler. A response that begins before its end then closes the connection, for nobody knows when the body ends.</summary>
+    public bool StreamsBody { get; set; }
+
     /// <summary>Where the request went; <see langword="null"/> before anything was written.</summary>
     public Http1Stream? Stream { get; set; }
 }

@@ -97,17 +97,6 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
         return inner.WriteAsync(buffer, cancellationToken);
     }
 
-    /// <summary>Begins a body that goes past the handler. The response may then come at any time; the connection is closed after an early one, for nobody knows when the body ends.</summary>
-    /// <returns>Whether the final response had not begun yet. Otherwise the body is sent first, and nothing is early.</returns>
-    public bool BeginBody()
-    {
-        lock (_lock)
-        {
-            _hasBodyUnderWay = !_isFinal;
-            return _hasBodyUnderWay;
-        }
-    }
-
     public ValueTask WriteBodyAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => inner.WriteAsync(bytes, cancellationToken);
 
     /// <summary>The body is sent whole: the connection may carry further requests.</summary>
@@ -163,7 +152,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
             exchange.Stream = this;
             _exchange = exchange;
             _isFinal = false;
-            _hasBodyUnderWay = false;
+            _hasBodyUnderWay = exchange.StreamsBody; // before the head goes: the response may come before the next line runs
             _start = _safe = _end = 0;
         }
     }

@@ -23,6 +23,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
     {
         var exchange = Http1Exchange.Current.Value ?? new Http1Exchange(null);
         Http1Exchange.Current.Value = exchange;
+        exchange.StreamsBody = true;
         request.Content = new DuplexContent(content, exchange);
         return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
     }
@@ -85,20 +86,12 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
             await stream.FlushAsync(cancellationToken).ConfigureAwait(false); // the head, by which the connection becomes known
             var connection = exchange.Stream ?? throw new InvalidOperationException("the request's head was not written");
             var body = new Http1Body(connection, Headers.ContentLength, exchange.Trailers);
-            var canBeEarly = connection.BeginBody();
             var sending = SendAsync(body, connection, context, cancellationToken);
-            if (canBeEarly)
-            {
-                var answered = connection.WatchAsync();
-                if (await Task.WhenAny(sending, answered).ConfigureAwait(false) == answered)
-                    ObserveLater(sending);
-                else
-                    await sending.ConfigureAwait(false);
-            }
-            else
-            {
+            var answered = connection.WatchAsync();
+            if (await Task.WhenAny(sending, answered).ConfigureAwait(false) == sending)
                 await sending.ConfigureAwait(false);
-            }
+            else
+                ObserveLater(sending);
 
             // What the handler wants to see written, byte for byte.
             connection.LeaveUnsent(Headers.ContentLength ?? Http1Body.LastChunk.Length);
