@@ -4,8 +4,12 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
+using Lintel.Config;
 using Lintel.TestKit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Lintel.FunctionalTests;
 
@@ -27,6 +31,34 @@ public sealed class AccessLogTests
         """;
 
     private static string LogOf(GatewayProcess gateway) => Path.Combine(gateway.Folder, "access.log");
+
+    /// <summary>Nobody is there to be told, but the status in log and metrics is the error's, not the 200 that an answer begins with.</summary>
+    [Fact]
+    public async Task Status_OfAnErrorThatTheClientDidNotStayFor_IsTheErrors()
+    {
+        using var folder = new ConfigFolder();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddLintel(new GatewayConfig { Observability = new() { AccessLog = new() { To = folder["access.log"] } } });
+        await using (var application = builder.Build())
+        {
+            application.Use((context, next) =>
+            {
+                context.RequestAborted = new CancellationToken(canceled: true); // it left just now
+                return next(context);
+            });
+            application.MapLintel();
+            await application.StartAsync(None);
+            using var client = new HttpClient();
+            using var whatever = await client.GetAsync(new Uri(application.Urls.First() + "/nowhere"), None);
+            await application.StopAsync(None);
+        }
+
+        using var line = JsonDocument.Parse(await File.ReadAllTextAsync(folder["access.log"], None));
+        Assert.Equal(404, line.RootElement.GetProperty("status").GetInt32());
+        Assert.Equal("route-not-found", line.RootElement.GetProperty("error").GetString());
+        Assert.Equal(0, line.RootElement.GetProperty("responseBytes").GetInt64());
+    }
 
     [Fact]
     public async Task Bytes_OfEveryKindOfExchange_AreThoseOfTheBodies()

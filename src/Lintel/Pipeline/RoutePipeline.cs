@@ -136,7 +136,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     private static async ValueTask AnswerAsync(Exchange exchange, GatewayError error)
     {
         var context = exchange.Context;
-        if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted || context.RequestAborted.IsCancellationRequested)
+        if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted)
             return;
         if (context.Response.HasStarted)
         {
@@ -151,7 +151,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
-            // The client left while it was being told.
+            // The client has left. The status is set, for the logs: an error with 200 would be nonsense.
         }
     }
 
