@@ -55,7 +55,7 @@ internal static class GatewayReader
     public static Explanation Explain(string file, ExplainRequest request)
     {
         var reading = new GatewaySource.Files([file], Surroundings, TimeProvider.System).Read();
-        var explanation = RequestExplainer.Explain(reading, Compiler(null), request);
+        var explanation = RequestExplainer.Explain(reading, Compiler(), request);
         Assert.Empty(explanation.Report.Problems);
         return explanation;
     }
@@ -63,10 +63,11 @@ internal static class GatewayReader
     private static void Compile(SourceReading reading)
     {
         if (reading.Config is { } config)
-            Compiler(null).Compile(config, reading.Root, reading.Report)?.Retire();
+            Compiler().Compile(config, reading.Root, reading.Report)?.Retire();
     }
 
-    private static SnapshotCompiler Compiler(Random? random)
+    /// <summary>A compiler with services of its own.</summary>
+    public static SnapshotCompiler Compiler(Random? random = null)
     {
         random ??= new Random(1);
         var metrics = TestMetrics.Create();

@@ -21,13 +21,13 @@ public sealed record RouteConfig
     public RespondConfig? Respond { get; init; }
 
     /// <summary>Changes the request before it is forwarded and the response before it is returned.</summary>
-    public TransformConfig Transform { get; init; } = new();
+    public TransformConfig Transform { get; init; } = TransformConfig.None;
 
     /// <summary>The route's policies by name. Absent: <c>defaults.policies</c>; empty: none.</summary>
     public ValueList<string>? Policies { get; init; }
 
     /// <summary>How much the route takes from clients.</summary>
-    public RouteLimitsConfig Limits { get; init; } = new();
+    public RouteLimitsConfig Limits { get; init; } = RouteLimitsConfig.None;
 
     internal static Grammar<RouteConfig> Grammar { get; } = new RecordGrammar<RouteConfig>(static f =>
     {
@@ -39,9 +39,9 @@ public sealed record RouteConfig
             Compose = f.Find("compose", ComposeConfig.Grammar),
             Redirect = f.Find("redirect", RedirectConfig.Grammar),
             Respond = f.Find("respond", RespondConfig.Grammar),
-            Transform = f.Get("transform", TransformConfig.Grammar, new()),
+            Transform = f.Get("transform", TransformConfig.Grammar, TransformConfig.None),
             Policies = f.Find("policies", new ListGrammar<string>(Scalars.Name)),
-            Limits = f.Get("limits", RouteLimitsConfig.Grammar, new()),
+            Limits = f.Get("limits", RouteLimitsConfig.Grammar, RouteLimitsConfig.None),
         };
         string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
         var written = actions.Where(f.Has).ToList();
@@ -58,6 +58,9 @@ public sealed record RouteLimitsConfig
 {
     /// <summary>A request's body. Default: what the listener takes. Beyond: 413.</summary>
     public long? Body { get; init; }
+
+    /// <summary>One for all routes that set none.</summary>
+    internal static RouteLimitsConfig None { get; } = new();
 
     internal static Grammar<RouteLimitsConfig> Grammar { get; } = new RecordGrammar<RouteLimitsConfig>(static f => new RouteLimitsConfig
     {
@@ -217,6 +220,9 @@ public sealed record TransformConfig
 
     /// <summary>Changes of the response.</summary>
     public ResponseTransformConfig Response { get; init; } = new();
+
+    /// <summary>One for all routes that change nothing.</summary>
+    internal static TransformConfig None { get; } = new();
 
     internal static Grammar<TransformConfig> Grammar { get; } = new RecordGrammar<TransformConfig>(static f =>
     {

@@ -13,6 +13,9 @@ public sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
 
     internal ValueList(T[] items) => _items = items;
 
+    /// <summary>One for all: most lists of a configuration are empty.</summary>
+    internal static ValueList<T> Empty { get; } = new([]);
+
     /// <inheritdoc/>
     public int Count => _items.Length;
 
@@ -44,14 +47,17 @@ public sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
 public static class ValueList
 {
     /// <summary>A list of these items.</summary>
-    public static ValueList<T> Create<T>(params ReadOnlySpan<T> items) => new(items.ToArray());
+    public static ValueList<T> Create<T>(params ReadOnlySpan<T> items) => items.IsEmpty ? ValueList<T>.Empty : new(items.ToArray());
 }
 
 /// <summary>An immutable map in declared order that equals another one with equal entries, in whatever order.</summary>
 /// <typeparam name="T">The value.</typeparam>
 public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<ValueMap<T>>, IEnumerable<KeyValuePair<string, T>>
 {
-    private readonly OrderedDictionary<string, T> _entries = new(StringComparer.Ordinal);
+    private static readonly OrderedDictionary<string, T> None = new(StringComparer.Ordinal);
+
+    // Most maps of a configuration are empty, and 10 000 routes have 100 000 of them: an empty one shares None, which is never written to.
+    private OrderedDictionary<string, T> _entries = None;
 
     /// <summary>An empty map; collection and index initializers fill it: <c>new() { ["users"] = … }</c>.</summary>
     public ValueMap()
@@ -62,7 +68,7 @@ public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<Val
     public ValueMap(IEnumerable<KeyValuePair<string, T>> entries)
     {
         foreach (var (key, value) in entries)
-            _entries.Add(key, value);
+            Own().Add(key, value);
     }
 
     /// <inheritdoc/>
@@ -78,7 +84,7 @@ public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<Val
     public T this[string key]
     {
         get => _entries[key];
-        init => _entries[key] = value;
+        init => Own()[key] = value;
     }
 
     /// <inheritdoc/>
@@ -90,7 +96,7 @@ public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<Val
     /// <inheritdoc/>
     public bool Equals(ValueMap<T>? other) =>
         other is not null && Count == other.Count
-        && _entries.All(e => other.TryGetValue(e.Key, out var value) && EqualityComparer<T>.Default.Equals(e.Value, value));
+        && (Count == 0 || _entries.All(e => other.TryGetValue(e.Key, out var value) && EqualityComparer<T>.Default.Equals(e.Value, value)));
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as ValueMap<T>);
@@ -108,4 +114,6 @@ public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<Val
     public IEnumerator<KeyValuePair<string, T>> GetEnumerator() => _entries.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    private OrderedDictionary<string, T> Own() => _entries == None ? _entries = new(StringComparer.Ordinal) : _entries;
 }

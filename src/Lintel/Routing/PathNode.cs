@@ -17,9 +17,13 @@ internal sealed class PathNode<TRoute>
 
     public IReadOnlyList<Candidate<TRoute>> Candidates => _candidates;
 
-    /// <summary>All nodes below, this one included.</summary>
-    public IEnumerable<PathNode<TRoute>> All() =>
-        [this, .. _literals.Values.Concat(_mixed.Concat(_parameters).Concat(_catchAlls).Select(c => c.Node)).SelectMany(n => n.All())];
+    /// <summary>All nodes below, this one included, from the top down.</summary>
+    public List<PathNode<TRoute>> All()
+    {
+        var all = new List<PathNode<TRoute>>();
+        Collect(all);
+        return all;
+    }
 
     /// <summary>The node at the end of these segments, made where it is missing. Used while the table is built.</summary>
     public PathNode<TRoute> Grow(ReadOnlySpan<TemplateSegment> segments)
@@ -37,7 +41,7 @@ internal sealed class PathNode<TRoute>
         else
         {
             var children = segment.IsCatchAll ? _catchAlls : segment.IsParameter ? _parameters : _mixed;
-            next = children.FirstOrDefault(c => c.Segment.Shape == segment.Shape).Node;
+            next = Find(children, segment.Shape);
             if (next is null)
                 children.Add((segment, next = new PathNode<TRoute>()));
         }
@@ -47,22 +51,47 @@ internal sealed class PathNode<TRoute>
 
     public void Add(Candidate<TRoute> candidate) => _candidates.Add(candidate);
 
-    /// <summary>Puts everything into its order of precedence, here and below.</summary>
+    /// <summary>Puts everything here into its order of precedence. Most places of a large table hold one thing of a kind at most: for them nothing is allocated.</summary>
     public void Sort()
     {
-        _mixed = [.. _mixed.OrderByDescending(c => c.Segment.IsConstrained).ThenByDescending(c => c.Segment.Parts.Sum(p => p.Literal?.Length ?? 0)).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
+        if (_mixed.Count > 1)
+            _mixed = [.. _mixed.OrderByDescending(c => c.Segment.IsConstrained).ThenByDescending(c => c.Segment.Parts.Sum(p => p.Literal?.Length ?? 0)).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
         _parameters = Ordered(_parameters);
         _catchAlls = Ordered(_catchAlls);
-        _candidates = [.. _candidates.OrderByDescending(c => c.Methods.Length > 0).ThenByDescending(c => c.Count(ConditionPlace.Header))
-            .ThenByDescending(c => c.Count(ConditionPlace.Query)).ThenByDescending(c => c.Count(ConditionPlace.Cookie)).ThenBy(c => c.Name, StringComparer.Ordinal)];
-        foreach (var child in _literals.Values.Concat(_mixed.Concat(_parameters).Concat(_catchAlls).Select(c => c.Node)))
-            child.Sort();
+        if (_candidates.Count > 1)
+        {
+            _candidates = [.. _candidates.OrderByDescending(c => c.Methods.Length > 0).ThenByDescending(c => c.Count(ConditionPlace.Header))
+                .ThenByDescending(c => c.Count(ConditionPlace.Query)).ThenByDescending(c => c.Count(ConditionPlace.Cookie)).ThenBy(c => c.Name, StringComparer.Ordinal)];
+        }
 
         static List<(TemplateSegment Segment, PathNode<TRoute> Node)> Ordered(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children) =>
-            [.. children.OrderByDescending(c => c.Segment.IsConstrained).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
+            children.Count < 2 ? children : [.. children.OrderByDescending(c => c.Segment.IsConstrained).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
     }
 
     public bool Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup) => Descend(request, path, 1, 0, method, ref lookup);
+
+    private static PathNode<TRoute>? Find(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children, string shape)
+    {
+        foreach (var (segment, node) in children)
+        {
+            if (segment.Shape == shape)
+                return node;
+        }
+
+        return null;
+    }
+
+    private void Collect(List<PathNode<TRoute>> all)
+    {
+        all.Add(this);
+        foreach (var child in _literals.Values)
+            child.Collect(all);
+        foreach (var children in (ReadOnlySpan<List<(TemplateSegment Segment, PathNode<TRoute> Node)>>)[_mixed, _parameters, _catchAlls])
+        {
+            foreach (var (_, child) in children)
+                child.Collect(all);
+        }
+    }
 
     /// <summary>Tries what follows from <paramref name="at"/> on, most specific first. Each node of the tree is seen at most once a look-up.</summary>
     private bool Descend(HttpRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)

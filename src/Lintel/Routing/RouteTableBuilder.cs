@@ -33,11 +33,10 @@ internal static class RouteTableBuilder
             }
         }
 
-        foreach (var root in hosts.Values)
+        foreach (var node in hosts.Values.SelectMany(root => root.All()))
         {
-            root.Sort();
-            foreach (var node in root.All())
-                FindConflicts(node.Candidates, conflicts);
+            node.Sort();
+            FindConflicts(node.Candidates, conflicts);
         }
 
         var exact = hosts.Where(h => h.Key.Length > 0 && !h.Key.StartsWith('*')).ToDictionary(StringComparer.OrdinalIgnoreCase);

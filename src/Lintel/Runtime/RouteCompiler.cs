@@ -39,7 +39,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             { Respond: { } respond } => new RespondTarget(respond, compile.Values(respond.Headers, path["respond"]["headers"])),
             _ => null,
         };
-        if (config.Forward is null && config.Transform != new TransformConfig())
+        if (config.Forward is null && config.Transform != TransformConfig.None)
             scope.Problems.Add("conflict", path["transform"], "`transform` changes what is forwarded, and this route forwards nothing", "remove it; `respond` has `headers` of its own");
         if (target is null || conditions is null)
             return null;

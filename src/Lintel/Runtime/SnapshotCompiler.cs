@@ -12,6 +12,8 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// <summary>A name of its own for each process: two gateways in a row with no name configured are no loop.</summary>
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
+    private volatile CompiledRoutes? _last;
+
     /// <summary>Compiles. Problems go to the report; nothing is left behind when there are any.</summary>
     /// <param name="config">What was read; entries that could not be read are missing.</param>
     /// <param name="source">The tree it was read from, for positions.</param>
@@ -25,18 +27,23 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
 
         var scope = new CompileScope(config, acquired, problems);
         var routes = new RouteCompiler(scope, parts);
-        var entries = config.Routes.Select(r => routes.Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();
+        var kept = _last is { } last && last.MayServe(scope) ? last : null;
+        var entries = config.Routes.Select(r => kept?.Find(r.Key, r.Value) ?? routes.Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();
         var conflicts = new List<RouteConflict>();
         var table = RouteTableBuilder.Build(entries, conflicts);
         foreach (var (first, second) in conflicts.Distinct())
             ReportConflict(first, second, problems);
 
         if (report.IsValid)
+        {
+            _last = new CompiledRoutes(config, acquired, entries);
             return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired))
             {
                 Tracing = config.Observability.Tracing,
                 ServerTiming = config.Observability.ServerTiming,
             };
+        }
+
         Release(acquired);
         return null;
     }
