@@ -421,6 +421,8 @@ public sealed class Http1Connection
             return _hasEnded ? 0 : -1; // what was there, the wait has received
         if (!_socket.IsReadable)
             return -1;
+        if (_failure is { } failure)
+            throw failure; // what the socket would say of it is thrown once more
         try
         {
             return Received(_socket.TryRead(_in.Room().Span));

@@ -26,6 +26,7 @@ public sealed unsafe class EventLoop
     private const int BatchSize = 512;
 
     private static readonly long TicksPerMillisecond = Stopwatch.Frequency / 1000;
+    private static readonly long PostedTicks = Stopwatch.Frequency / 10000;
     private static readonly long StallTicks = (long)(LoopGroup.StallThreshold.TotalMilliseconds * TicksPerMillisecond);
 
     [ThreadStatic]
@@ -171,14 +172,23 @@ public sealed unsafe class EventLoop
                     Dispatch(flags, data);
             }
 
-            // No more than there was at the beginning: work that posts work does not keep sockets waiting.
-            for (var left = _posted.Count; left > 0 && _posted.TryDequeue(out var work); left--)
-                Call(work);
+            DoPosted();
             _timers.Advance(Now);
             Volatile.Write(ref _entered, 0);
         }
 
         End();
+    }
+
+    /// <summary>
+    /// Half a millisecond of posted work at most, and no more than there was at the beginning; then sockets and timers have their turn. Hundreds of pieces come at once when Kestrel's heartbeat, once a
+    /// second, ends all clients that were too slow: done in one go, they would keep everybody else waiting for tens of milliseconds (bench/fairness, slow-writers).
+    /// </summary>
+    private void DoPosted()
+    {
+        var end = _entered + PostedTicks;
+        for (var left = _posted.Count; left > 0 && _entered < end && _posted.TryDequeue(out var work); left--)
+            Call(work);
     }
 
     private int Sleep()

@@ -58,11 +58,23 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
             if (_goAhead is { } goAhead && !await MayGoAheadAsync(goAhead.Task).ConfigureAwait(false))
                 return;
             var reader = exchange.Request.BodyReader;
-            while (!await PumpPieceAsync(reader).ConfigureAwait(false))
+            bool isWhole;
+            do
             {
+                // Here and not in a method of its own: a client that is cut off, and hundreds may be at once, throws once less.
+                _isReading = true;
+                var reading = reader.ReadAsync();
+                if (!reading.IsCompleted)
+                    await connection.FlushAsync().ConfigureAwait(false); // the head need not wait for the body; a small body goes with it
+                var result = await reading.ConfigureAwait(false);
+                _isReading = false;
+                isWhole = Take(reader, result);
+                if (!isWhole)
+                    connection.Limit(service.IdleTimeout);
+                await connection.FlushAsync().ConfigureAwait(false);
             }
+            while (!isWhole);
 
-            await connection.FlushAsync().ConfigureAwait(false);
             Sent();
         }
         catch (Http1Exception)
@@ -84,15 +96,10 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         }
     }
 
+    /// <summary>Adds a piece to what the connection sends.</summary>
     /// <returns>True when the body is at its end.</returns>
-    private async ValueTask<bool> PumpPieceAsync(PipeReader reader)
+    private bool Take(PipeReader reader, in ReadResult result)
     {
-        _isReading = true;
-        var reading = reader.ReadAsync();
-        if (!reading.IsCompleted)
-            await connection.FlushAsync().ConfigureAwait(false); // the head need not wait for the body; a small body goes with it
-        var result = await reading.ConfigureAwait(false);
-        _isReading = false;
         foreach (var piece in result.Buffer)
         {
             connection.AddBody(piece.Span);
@@ -103,14 +110,8 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         if (result.IsCanceled)
             throw new OperationCanceledException();
         if (result.IsCompleted)
-        {
             connection.EndBody(Trailers.OfRequest(exchange.Context));
-            return true;
-        }
-
-        connection.Limit(service.IdleTimeout);
-        await connection.FlushAsync().ConfigureAwait(false);
-        return false;
+        return result.IsCompleted;
     }
 
     private async ValueTask<bool> MayGoAheadAsync(Task goAhead)

@@ -109,7 +109,12 @@ internal sealed class Http1Attempt
             {
                 // The socket's own wait: no frame lies below this one while the service works on its answer.
                 while (!connection.TryReadHead())
+                {
                     await connection.WaitAsync().ConfigureAwait(false);
+                    if (_pump?.Error is { } told)
+                        return told; // it has cut off the exchange, and reading would only throw that
+                }
+
                 if (!connection.HasFinalHead)
                     await PassInterimAsync().ConfigureAwait(false);
             }

@@ -126,6 +126,41 @@ public sealed class EventLoopTests
     }
 
     [Fact]
+    public async Task Work_ThatComesInHundreds_LetsSocketsHaveTheirTurn()
+    {
+        const int Pieces = 100;
+        using var wire = new Wire();
+        var (ours, peer) = await wire.ConnectAsync();
+        var done = 0;
+        var reading = DoneBeforeAsync();
+        using var isPosted = new ManualResetEventSlim();
+        wire.Loop.Post(new Work(isPosted.Wait)); // the loop begins when all are there
+        for (var i = 0; i < Pieces; i++)
+        {
+            wire.Loop.Post(new Work(() =>
+            {
+                var clock = Stopwatch.StartNew();
+                while (clock.ElapsedMilliseconds < 1)
+                    Thread.SpinWait(100);
+                done++;
+            }));
+        }
+
+        peer.Send([1]);
+        isPosted.Set();
+        Assert.InRange(await reading.WaitAsync(Wire.Patience), 0, 2);
+        await Wire.UntilAsync(() => Volatile.Read(ref done) == Pieces);
+        peer.Dispose();
+        await ours.DisposeAsync();
+
+        async Task<int> DoneBeforeAsync()
+        {
+            await ours.ReadAsync(new byte[1]).ConfigureAwait(false);
+            return done; // on the loop's thread
+        }
+    }
+
+    [Fact]
     public async Task Connections_AreHandedToTheLoopWithTheFewest()
     {
         using var wire = new Wire(loops: 3);
