@@ -26,7 +26,7 @@ start_yarp() {
 
 # The variants: log (access log to a file), tls, compose, one and two (cores), many (connections beyond the default limit), or the number of routes.
 start_lintel() {
-  local name=$1 port=$2 program=$repo/artifacts/bin/Lintel.Cli/release
+  local name=$1 port=$2 program=${LINTEL_PROGRAM:-$repo/artifacts/bin/Lintel.Cli/release}
   [[ ${3:-} != *before ]] || program=${LINTEL_BEFORE:?is the folder of the build before}
   lintel_conf "$@"
   launch "$name" "$gateway_cores" env DOTNET_gcServer=0 dotnet "$program/Lintel.Cli.dll" \

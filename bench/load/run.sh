@@ -14,6 +14,7 @@ environment:
   WORKLOADS      which to run, in this order, or all:
                    get routes bodies tls cores idle latency reload composition
   CONTENDERS     for a single workload: its contenders, for example "yarp nginx lintel-log"
+  LINTEL_PROGRAM folder of the program that lintel runs: what is published, for instance (default: what dotnet build makes)
   LINTEL_BEFORE  folder of another build, which lintel-before runs
   LOAD_CORE      core of the load generator and the upstream (0)
   GATEWAY_CORE   core of the contenders (1)
@@ -25,7 +26,7 @@ END
 
 # As it was called, environment included: it goes into the saved result.
 exact_command=
-for variable in WORKLOADS CONTENDERS LINTEL_BEFORE LOAD_CORE GATEWAY_CORE WARM_SECONDS ROUNDS ROUND_SECONDS QUIET_WAIT IDLE_CONNECTIONS; do
+for variable in WORKLOADS CONTENDERS LINTEL_PROGRAM LINTEL_BEFORE LOAD_CORE GATEWAY_CORE WARM_SECONDS ROUNDS ROUND_SECONDS QUIET_WAIT IDLE_CONNECTIONS; do
   [[ -z ${!variable:-} ]] || exact_command+="$variable=\"${!variable}\" "
 done
 exact_command+="bench/load/run.sh${*:+ $*}"

@@ -34,6 +34,14 @@ internal static unsafe partial class Libc
     public static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
     private static readonly int DataOffset = EventSize - sizeof(ulong);
 
+    // <asm/unistd.h>
+    private static readonly nint SetAttributesNumber = RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.X64 => 314,
+        Architecture.Arm64 => 274,
+        _ => 0,
+    };
+
     public static int CreateEpoll() => Check(EpollCreate1(EpollCloseOnExec));
 
     public static int CreateEvent() => Check(EventFd(0, EpollCloseOnExec | EventNonBlocking));
@@ -112,8 +120,16 @@ internal static unsafe partial class Libc
         }
     }
 
-    /// <summary>Lowers what the calling thread gets of the processors. Linux keeps it by thread: setpriority(2).</summary>
-    public static void BeNice(int nice) => _ = SetPriority(0, 0, nice);
+    /// <summary>Says how the calling thread shares its processor with others: sched_setattr(2). A kernel or a container's rules that will not have it leave things as they were.</summary>
+    /// <param name="nice">0 to 19: the higher, the smaller the share.</param>
+    /// <param name="slice">How long the thread may run before others have their turn, 0.1 to 100 ms; and the shorter, the sooner it runs after a wait. Kernels before 6.12 ignore it.</param>
+    public static void Schedule(int nice, TimeSpan slice)
+    {
+        if (SetAttributesNumber == 0)
+            return;
+        var attributes = new SchedulingAttributes { Size = (uint)sizeof(SchedulingAttributes), Nice = nice, Runtime = (ulong)slice.TotalNanoseconds };
+        _ = SystemCall(SetAttributesNumber, 0, &attributes, 0);
+    }
 
     /// <summary>What a system call's error says, in .NET's own numbers.</summary>
     public static SocketException Failure(int number) => new((int)(number switch
@@ -136,8 +152,9 @@ internal static unsafe partial class Libc
         _ => SocketError.SocketError,
     }));
 
-    [LibraryImport("libc", EntryPoint = "setpriority")]
-    private static partial int SetPriority(int which, uint who, int priority);
+    /// <summary>glibc has a function of its own for it from 2.41 on alone.</summary>
+    [LibraryImport("libc", EntryPoint = "syscall")]
+    private static partial nint SystemCall(nint number, nint thread, SchedulingAttributes* attributes, nint flags);
 
     [LibraryImport("libc", EntryPoint = "close")]
     public static partial int Close(int descriptor);
@@ -171,4 +188,18 @@ internal static unsafe partial class Libc
 
     private static int Check(int result) =>
         result >= 0 ? result : throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()), Marshal.GetLastPInvokeError());
+
+    /// <summary>The first version of <c>struct sched_attr</c>; the policy 0 is SCHED_OTHER.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct SchedulingAttributes
+    {
+        public uint Size;
+        public uint Policy;
+        public ulong Flags;
+        public int Nice;
+        public uint Priority;
+        public ulong Runtime;
+        public ulong Deadline;
+        public ulong Period;
+    }
 }

@@ -23,6 +23,29 @@ public sealed class BackgroundThreadTests
         Assert.Equal("wrong", failure.Message);
     }
 
+    /// <summary>What the work keeps is collected in small pieces: two MiB would never bring a collection by themselves.</summary>
+    [Fact]
+    public async Task Work_ThatKeepsMuch_IsCollectedEarly()
+    {
+        var kept = new List<byte[]>();
+        var collections = await BackgroundThread.RunAsync("test", () =>
+        {
+            var count = 0;
+            for (; count < 3; count++)
+            {
+                var before = GC.CollectionCount(1);
+                for (var i = 0; i < 2000; i++)
+                    kept.Add(new byte[1024]);
+                if (!SpinWait.SpinUntil(() => GC.CollectionCount(1) > before, Wire.Patience))
+                    break;
+            }
+
+            return count;
+        });
+        Assert.Equal(3, collections);
+        Assert.Equal(6000, kept.Count);
+    }
+
     /// <summary>proc(5): the 19th field; the second one, the name, is in brackets and may hold anything.</summary>
     private static int NiceOfThisThread()
     {
