@@ -100,6 +100,12 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     {
         var body = RandomNumberGenerator.GetBytes(Random.Shared.Next(longest));
         using var response = await http.PostAsync("/s/echo", new ByteArrayContent(body), CancellationToken.None);
+        if (!response.IsSuccessStatusCode)
+        {
+            await NoteAsync(response); // a machine that was too busy for the service's second
+            return;
+        }
+
         var answer = await response.Content.ReadAsByteArrayAsync(CancellationToken.None);
         ledger.Add((int)response.StatusCode, null);
         if (!answer.AsSpan().SequenceEqual(body))

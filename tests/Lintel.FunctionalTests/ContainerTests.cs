@@ -102,7 +102,7 @@ public sealed partial class ContainerTests
         {
             var output = publish.StandardOutput.ReadToEndAsync();
             var errors = publish.StandardError.ReadToEndAsync();
-            using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(4)); // other tests have the cores too
+            using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(8)); // other tests have the cores too
             await publish.WaitForExitAsync(deadline.Token);
             Assert.True(publish.ExitCode == 0, await output + await errors);
         }

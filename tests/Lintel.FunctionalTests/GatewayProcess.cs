@@ -9,7 +9,7 @@ namespace Lintel.FunctionalTests;
 /// <summary>The real executable on a configuration of the test's, on free ports. Ended by its process id.</summary>
 internal sealed partial class GatewayProcess : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _errors = new();

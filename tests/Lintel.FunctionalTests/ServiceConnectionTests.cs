@@ -34,7 +34,7 @@ public sealed class ServiceConnectionTests
                 o.AllowAnyClientCertificate();
             }));
         await using var gateway = await GatewayProcess.StartAsync($$"""
-            services: { s: { instances: ["https://127.0.0.1:{{service.Port}}"], {{tls}} } }
+            services: { s: { instances: ["https://127.0.0.1:{{service.Port}}"], timeouts: { connect: 30s }, {{tls}} } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """,
             new Dictionary<string, string>

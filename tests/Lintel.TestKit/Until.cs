@@ -4,7 +4,7 @@ namespace Lintel.TestKit;
 public static class Until
 {
     /// <summary>Generous: two busy cores must not make a test fail.</summary>
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     public static Task<T> InTimeAsync<T>(this Task<T> task) => task.WaitAsync(Deadline);
 

@@ -104,7 +104,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     {
         // A client that does not watch its own deadline: the header alone says it. Long enough for the first message on a busy machine.
         GrpcServer.Canceled = new();
-        using var call = fixture.Plain().Count(new Ask { Number = 1, Text = "hang" }, new Metadata { { "x-timeout", "3S" } });
+        using var call = fixture.Plain().Count(new Ask { Number = 1, Text = "hang" }, new Metadata { { "x-timeout", "8S" } });
         Assert.True(await call.ResponseStream.MoveNext());
         var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext());
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);

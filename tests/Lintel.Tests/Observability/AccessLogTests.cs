@@ -8,7 +8,7 @@ namespace Lintel.Tests.Observability;
 
 public sealed class AccessLogTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Fact]
     public async Task Close_WithLinesWaiting_WritesAllOfThemInOrder()

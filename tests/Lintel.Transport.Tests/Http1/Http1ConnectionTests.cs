@@ -10,7 +10,7 @@ namespace Lintel.Transport.Tests.Http1;
 /// <summary>The client against a server whose every byte the test decides, over real sockets.</summary>
 public sealed class Http1ConnectionTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly LoopGroup _loops = new(1, NullLogger<LoopGroup>.Instance);
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

@@ -7,7 +7,7 @@ namespace Lintel.Transport.Tests.Loop;
 
 public sealed class GatheredOutputTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly LoopGroup _loops = new(1, NullLogger<LoopGroup>.Instance);
     private readonly Recorder _recorder = new();

@@ -18,7 +18,7 @@ public enum Family
 internal sealed class Wire : IDisposable, ILogger<LoopGroup>
 {
     /// <summary>Generous: two busy cores must not make a test fail.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Socket _listener;
     private readonly string? _path;
