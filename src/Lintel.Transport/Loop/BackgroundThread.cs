@@ -27,9 +27,9 @@ public static class BackgroundThread
 
         void Run()
         {
+            using var collector = new EarlyCollector(); // first: a thread inherits the standing of the one that starts it
             if (OperatingSystem.IsLinux())
                 Libc.Schedule(Nice, Slice);
-            using var collector = new EarlyCollector();
             try
             {
                 done.SetResult(work());
@@ -44,8 +44,8 @@ public static class BackgroundThread
     private static void Start(string name, ThreadStart run) => new Thread(run) { IsBackground = true, Name = name }.UnsafeStart();
 
     /// <summary>
-    /// Collects early and often while such work runs. A collection takes a millisecond, and three more for each MiB that survives it: left to itself it comes after 16 MiB (the size of a processor's
-    /// cache), most of which a configuration keeps, and everybody waits for 20 to 50 ms. Of requests next to nothing survives: for them, rare collections are the better ones.
+    /// Collects early and often while such work runs. A collection takes a millisecond, and three more for each MiB that survives it: left to itself it comes after 8 MiB (System.GC.Gen0MaxBudget),
+    /// much of which a configuration keeps, and everybody waits for tens of milliseconds. Of requests next to nothing survives: for them, rare collections are the better ones.
     /// </summary>
     /// <remarks>On a thread of its own, of usual standing: who holds all others up must not be made to wait for the processor.</remarks>
     private sealed class EarlyCollector : IDisposable
