@@ -133,6 +133,9 @@ internal static class HostileRequests
         yield return new(Group, "another spelling of the host in the target than in Host", "GET http://T/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a scheme in capitals", "GET HTTP://t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a target with user and password", "GET http://a:b@t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
+        yield return new(Group, "a target whose host is no name", "GET http://./s HTTP/1.1\r\nHost: .\r\n\r\n", 400, Framing);
+        yield return new(Group, "a target whose host is no name, without Host", "GET http://./s HTTP/1.0\r\n\r\n", 400, Framing);
+        yield return new(Group, "a host in an unusual spelling in both target and Host", "GET http://0x7f.1/s HTTP/1.1\r\nHost: 0x7f.1\r\n\r\n", 400, Framing);
         yield return new(Group, "a target without host", "GET http:///s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a target with another scheme", "GET ftp://t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a fragment", "GET /s#part HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);

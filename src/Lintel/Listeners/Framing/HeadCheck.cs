@@ -32,6 +32,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     private bool _hasConnectionUpgrade;
     private bool _hasUpgrade;
     private byte[]? _authority;
+    private Uri? _absolute;
     private byte[]? _host;
     private string? _connection;
 
@@ -60,6 +61,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         _hasConnectionUpgrade = false;
         _hasUpgrade = false;
         _authority = null;
+        _absolute = null;
         _host = null;
         _connection = null;
         Refusal = null;
@@ -166,6 +168,10 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             if (!IsHost(authority))
                 return Refuse("the request target's host is malformed");
             _authority = authority.ToArray();
+
+            // Kestrel takes what System.Uri takes, and refuses the rest without a word: `http://./`, for one.
+            if (!Uri.TryCreate(Encoding.ASCII.GetString(target), UriKind.Absolute, out _absolute))
+                return Refuse("the request target's host is malformed");
         }
 
         // Kestrel would refuse it without a word.
@@ -262,8 +268,11 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             return Refuse("Host is missing");
         if (_authority is not null && _host is not null && !_host.AsSpan().SequenceEqual(_authority))
             return Refuse("Host is not the request target's host");
-        return true;
+        return _absolute is null || _host is null || IsUsual(_absolute, Encoding.ASCII.GetString(_host)) || Refuse($"the request target's host is not spelled as usual, which is {_absolute.Authority}");
     }
+
+    /// <summary>What Kestrel compares Host with: lower case, no leading zeros; the default port may be there or not.</summary>
+    private static bool IsUsual(Uri target, string host) => host == target.Authority || (target.IsDefaultPort && host == $"{target.Authority}:{target.Port}");
 
     /// <summary>RFC 3986 section 3.2.2, without user: a name, an IPv4 address or an IPv6 address in brackets, and a port.</summary>
     private static bool IsHost(ReadOnlySpan<byte> value)
