@@ -12,7 +12,7 @@ case ${1:-} in
   *) sed -n '2,4s/^# //p' "$0"; exit 2 ;;
 esac
 exact_command=
-for variable in SECONDS_EACH RATE CONTENDERS LOAD_CORE GATEWAY_CORE WARM_SECONDS; do
+for variable in SECONDS_EACH RATE CONTENDERS LINTEL_PROGRAM LINTEL_BEFORE LOAD_CORE GATEWAY_CORE WARM_SECONDS; do
   [[ -z ${!variable:-} ]] || exact_command+="$variable=\"${!variable}\" "
 done
 exact_command+="bench/fairness/run.sh${*:+ $*}"

@@ -183,7 +183,7 @@ public sealed unsafe class EventLoop
     /// <summary>
     /// A tenth of a millisecond of posted work at most, or one piece that takes longer, and no more than there was at the beginning; then sockets and timers have their turn. Hundreds of pieces
     /// come at once when Kestrel's heartbeat, once a second, ends all clients that were too slow: done in one go, they would keep everybody else waiting for tens of milliseconds
-    /// (bench/fairness, slow-writers; with half a millisecond p99 was twice as long).
+    /// (bench/fairness, slow-writers; with half a millisecond p99 was longer, in one run each).
     /// </summary>
     private void DoPosted()
     {

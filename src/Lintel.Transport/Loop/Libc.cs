@@ -120,11 +120,12 @@ internal static unsafe partial class Libc
         }
     }
 
-    /// <summary>Says how the calling thread shares its processor with others: sched_setattr(2). A kernel or a container's rules that will not have it leave things as they were.</summary>
+    /// <summary>Says how the calling thread shares its processor with others. Linux keeps it by thread: setpriority(2), and sched_setattr(2) for the slice, which rules of a container may forbid.</summary>
     /// <param name="nice">0 to 19: the higher, the smaller the share.</param>
     /// <param name="slice">How long the thread may run before others have their turn, 0.1 to 100 ms; and the shorter, the sooner it runs after a wait. Kernels before 6.12 ignore it.</param>
     public static void Schedule(int nice, TimeSpan slice)
     {
+        _ = SetPriority(0, 0, nice);
         if (SetAttributesNumber == 0)
             return;
         var attributes = new SchedulingAttributes { Size = (uint)sizeof(SchedulingAttributes), Nice = nice, Runtime = (ulong)slice.TotalNanoseconds };
@@ -152,7 +153,10 @@ internal static unsafe partial class Libc
         _ => SocketError.SocketError,
     }));
 
-    /// <summary>glibc has a function of its own for it from 2.41 on alone.</summary>
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    private static partial int SetPriority(int which, uint who, int priority);
+
+    /// <summary>For sched_setattr alone: glibc has a function of its own for it from 2.41 on alone.</summary>
     [LibraryImport("libc", EntryPoint = "syscall")]
     private static partial nint SystemCall(nint number, nint thread, SchedulingAttributes* attributes, nint flags);
 

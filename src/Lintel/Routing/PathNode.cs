@@ -41,7 +41,7 @@ internal sealed class PathNode<TRoute>
         else
         {
             var children = segment.IsCatchAll ? _catchAlls : segment.IsParameter ? _parameters : _mixed;
-            next = Find(children, segment.Shape);
+            next = FindChild(children, segment.Shape);
             if (next is null)
                 children.Add((segment, next = new PathNode<TRoute>()));
         }
@@ -70,7 +70,7 @@ internal sealed class PathNode<TRoute>
 
     public bool Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup) => Descend(request, path, 1, 0, method, ref lookup);
 
-    private static PathNode<TRoute>? Find(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children, string shape)
+    private static PathNode<TRoute>? FindChild(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children, string shape)
     {
         foreach (var (segment, node) in children)
         {

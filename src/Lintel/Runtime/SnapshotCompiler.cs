@@ -12,6 +12,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// <summary>A name of its own for each process: two gateways in a row with no name configured are no loop.</summary>
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
+    // What the next compilation may take over. Whoever explains a request compiles too, on any thread.
     private volatile CompiledRoutes? _last;
 
     /// <summary>Compiles. Problems go to the report; nothing is left behind when there are any.</summary>

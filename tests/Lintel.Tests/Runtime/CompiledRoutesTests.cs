@@ -30,8 +30,12 @@ public sealed class CompiledRoutesTests
     }
 
     [Fact]
-    public void RouteThatIsGone_IsGone() =>
-        Assert.Equal(["a", "b", "d"], (Compile(Before), Compile(Before.Replace("  c: { match: \"/c\", respond: { body: \"1\" } }\n", "", StringComparison.Ordinal))).Item2.Keys.Order(StringComparer.Ordinal));
+    public void RouteThatIsGone_IsGone()
+    {
+        Compile(Before);
+        var after = Compile(Before.Replace("  c: { match: \"/c\", respond: { body: \"1\" } }\n", "", StringComparison.Ordinal));
+        Assert.Equal(["a", "b", "d"], after.Keys.Order(StringComparer.Ordinal));
+    }
 
     [Theory]
     [InlineData("192.0.2.2:80", "192.0.2.3:80")]

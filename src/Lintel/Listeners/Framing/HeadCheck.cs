@@ -268,7 +268,9 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             return Refuse("Host is missing");
         if (_authority is not null && _host is not null && !_host.AsSpan().SequenceEqual(_authority))
             return Refuse("Host is not the request target's host");
-        return _absolute is null || _host is null || IsUsual(_absolute, Encoding.ASCII.GetString(_host)) || Refuse($"the request target's host is not spelled as usual, which is {_absolute.Authority}");
+        if (_absolute is not null && _host is not null && !IsUsual(_absolute, Encoding.ASCII.GetString(_host)))
+            return Refuse($"the request target's host is not spelled as usual, which is {_absolute.Authority}");
+        return true;
     }
 
     /// <summary>What Kestrel compares Host with: lower case, no leading zeros; the default port may be there or not.</summary>
