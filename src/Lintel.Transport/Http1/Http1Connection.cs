@@ -273,6 +273,17 @@ public sealed class Http1Connection
         }
     }
 
+    /// <summary>Takes the body where all of it has come with its head, as small ones do; empty otherwise. It is there until the connection is released.</summary>
+    public ReadOnlyMemory<byte> TakeWholeBody()
+    {
+        if (_isWhole || _end != BodyEnd.Length || _in.Unread.Length < _left)
+            return default;
+        var body = _in.TakeInPlace((int)_left);
+        _left = 0;
+        _isWhole = true;
+        return body;
+    }
+
     /// <summary>Takes the connection out of HTTP after an answer of 101: what follows is the new protocol's.</summary>
     public Stream OpenTunnel()
     {

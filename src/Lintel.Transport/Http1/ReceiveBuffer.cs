@@ -1,13 +1,10 @@
-using System.Buffers;
+using Lintel.Transport.Loop;
 
 namespace Lintel.Transport.Http1;
 
 /// <summary>What was received and not read yet. Holds no memory when it was released.</summary>
 internal sealed class ReceiveBuffer
 {
-    /// <summary>Holds a usual answer.</summary>
-    private const int UsualSize = 4096;
-
     /// <summary>What comes in small chunks passes through a buffer of this size.</summary>
     private const int LargeSize = 32 * 1024;
 
@@ -47,6 +44,14 @@ internal sealed class ReceiveBuffer
         return count;
     }
 
+    /// <summary>The next bytes, where they are. They stay until the buffer is released or has to make room.</summary>
+    public ReadOnlyMemory<byte> TakeInPlace(int count)
+    {
+        var taken = _bytes.AsMemory(_start, count);
+        _start += count;
+        return taken;
+    }
+
     public void Skip(int count) => _start += count;
 
     /// <summary>Where the next bytes go.</summary>
@@ -55,7 +60,7 @@ internal sealed class ReceiveBuffer
         if (_start == _end)
             _start = _end = _scanned = 0;
         if (_bytes is null)
-            _bytes = ArrayPool<byte>.Shared.Rent(UsualSize);
+            _bytes = Blocks.Rent();
         else if (_end == _bytes.Length)
             MakeRoom(_bytes);
         return _bytes.AsMemory(_end);
@@ -66,7 +71,7 @@ internal sealed class ReceiveBuffer
     public void Release()
     {
         if (_bytes is not null)
-            ArrayPool<byte>.Shared.Return(_bytes);
+            Blocks.Return(_bytes);
         _bytes = null;
         _start = _end = _scanned = 0;
     }
@@ -74,10 +79,10 @@ internal sealed class ReceiveBuffer
     private void MakeRoom(byte[] old)
     {
         var count = _end - _start;
-        var larger = count < old.Length / 2 ? old : ArrayPool<byte>.Shared.Rent(Math.Max(LargeSize, old.Length * 2));
+        var larger = count < old.Length / 2 ? old : Blocks.Rent(Math.Max(LargeSize, old.Length * 2));
         old.AsSpan(_start, count).CopyTo(larger);
         if (larger != old)
-            ArrayPool<byte>.Shared.Return(old);
+            Blocks.Return(old);
         _bytes = larger;
         _scanned -= _start;
         _start = 0;

@@ -1,14 +1,11 @@
-using System.Buffers;
 using System.Text;
+using Lintel.Transport.Loop;
 
 namespace Lintel.Transport.Http1;
 
 /// <summary>What is to be sent next. Grows with it; holds no memory when it was released.</summary>
 internal sealed class SendBuffer
 {
-    /// <summary>Holds a usual request's head and a small body.</summary>
-    private const int UsualSize = 4096;
-
     private byte[]? _bytes;
     private int _count;
 
@@ -35,7 +32,7 @@ internal sealed class SendBuffer
     public void Release()
     {
         if (_bytes is not null)
-            ArrayPool<byte>.Shared.Return(_bytes);
+            Blocks.Return(_bytes);
         _bytes = null;
         _count = 0;
     }
@@ -44,13 +41,13 @@ internal sealed class SendBuffer
     {
         if (_bytes is null)
         {
-            _bytes = ArrayPool<byte>.Shared.Rent(Math.Max(UsualSize, count));
+            _bytes = Blocks.Rent(count);
         }
         else if (_bytes.Length - _count < count)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_bytes.Length * 2, _count + count));
+            var larger = Blocks.Rent(Math.Max(_bytes.Length * 2, _count + count));
             _bytes.AsSpan(0, _count).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_bytes);
+            Blocks.Return(_bytes);
             _bytes = larger;
         }
     }

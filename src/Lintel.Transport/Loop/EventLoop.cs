@@ -70,6 +70,9 @@ public sealed unsafe class EventLoop
     /// <summary>The group that it belongs to.</summary>
     public LoopGroup Group => _group;
 
+    /// <summary>The loop's own of <see cref="Loop.Blocks"/>; touched on its thread alone.</summary>
+    internal Stack<byte[]> Blocks { get; } = new();
+
     /// <summary>Sockets that are registered.</summary>
     internal int Connections => Volatile.Read(ref _connections);
 
@@ -276,6 +279,7 @@ public sealed unsafe class EventLoop
                 Dispatch(Libc.EpollHup, socket);
         }
 
+        _current = null; // from now on others close their sockets themselves: this thread has no claim to one
         _hasEnded = true;
         Interlocked.MemoryBarrier(); // whoever posted before and did not see it is seen here
         while (_posted.TryDequeue(out var work))

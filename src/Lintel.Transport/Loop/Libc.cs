@@ -34,13 +34,14 @@ internal static unsafe partial class Libc
     public static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
     private static readonly int DataOffset = EventSize - sizeof(ulong);
 
-    // <asm/unistd.h>
-    private static readonly nint SetAttributesNumber = RuntimeInformation.ProcessArchitecture switch
-    {
-        Architecture.X64 => 314,
-        Architecture.Arm64 => 274,
-        _ => 0,
-    };
+    // <asm/unistd.h>: of x86-64, and of arm64, which has the same as all later ones
+    private static readonly bool IsX64 = RuntimeInformation.ProcessArchitecture == Architecture.X64;
+    private static readonly nint SetAttributesNumber = IsX64 ? 314 : 274;
+    private static readonly nint ReceiveNumber = IsX64 ? 45 : 207;
+    private static readonly nint SendNumber = IsX64 ? 44 : 206;
+
+    /// <summary>Whether the numbers of system calls are those of this processor.</summary>
+    public static readonly bool HasNumbers = IsX64 || RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.LoongArch64 or Architecture.RiscV64;
 
     public static int CreateEpoll() => Check(EpollCreate1(EpollCloseOnExec));
 
@@ -107,6 +108,39 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>The same for a socket that nobody can close meanwhile.</summary>
+    /// <remarks>
+    /// The loop's own calls, four a request: without counting the handle's users, without setting the error's number to zero before, and without telling the collector of a call that takes a few
+    /// microseconds and never waits (a collection that wants to begin waits for it, as for any other code of that length). And past libc's functions of that name, which are cancellation points: two
+    /// atomic operations a call for who cancels threads, and .NET never does.
+    /// </remarks>
+    public static int Receive(int descriptor, Span<byte> buffer)
+    {
+        fixed (byte* start = buffer)
+            return Transfer(ReceiveNumber, descriptor, start, buffer.Length, DontWait);
+    }
+
+    /// <summary>The same for a socket that nobody can close meanwhile.</summary>
+    public static int Send(int descriptor, ReadOnlySpan<byte> buffer)
+    {
+        fixed (byte* start = buffer)
+            return Transfer(SendNumber, descriptor, start, buffer.Length, DontWait | NoSignal);
+    }
+
+    private static int Transfer(nint number, int descriptor, byte* start, nint length, nint flags)
+    {
+        nint count;
+        do
+        {
+            count = SystemCallAtOnce(number, descriptor, start, length, flags, 0, 0);
+            if (count >= 0)
+                return (int)count;
+            count = -Marshal.GetLastSystemError();
+        }
+        while (count == -Eintr);
+        return (int)count;
+    }
+
     /// <returns>0 when connected, otherwise the error's number: <see cref="EInProgress"/> when it is under way.</returns>
     public static int Connect(SafeHandle socket, ReadOnlySpan<byte> address)
     {
@@ -126,7 +160,7 @@ internal static unsafe partial class Libc
     public static void Schedule(int nice, TimeSpan slice)
     {
         _ = SetPriority(0, 0, nice);
-        if (SetAttributesNumber == 0)
+        if (!HasNumbers)
             return;
         var attributes = new SchedulingAttributes { Size = (uint)sizeof(SchedulingAttributes), Nice = nice, Runtime = (ulong)slice.TotalNanoseconds };
         _ = SystemCall(SetAttributesNumber, 0, &attributes, 0);
@@ -186,6 +220,10 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
     private static partial nint Send(SafeHandle socket, byte* buffer, nuint length, int flags);
+
+    [SuppressGCTransition]
+    [LibraryImport("libc", EntryPoint = "syscall")]
+    private static partial nint SystemCallAtOnce(nint number, nint socket, byte* buffer, nint length, nint flags, nint address, nint addressLength);
 
     [LibraryImport("libc", EntryPoint = "connect", SetLastError = true)]
     private static partial int Connect(SafeHandle socket, byte* address, uint length);

@@ -10,9 +10,6 @@ namespace Lintel.Transport.Loop;
 /// <remarks>Thread rule: one reader at a time, on any thread; <see cref="CancelPendingRead"/> from anywhere.</remarks>
 internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSource<ReadResult>
 {
-    /// <summary>A request's head fits into it, as in Kestrel's own blocks.</summary>
-    private const int SmallBlock = 4096;
-
     /// <summary>For uploads: fewer system calls; more made no difference (Kestrel's body reader copies 4 KiB at a time).</summary>
     private const int LargeBlock = 32 * 1024;
 
@@ -21,7 +18,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
     private Block? _last;
     private Block? _spare; // without its bytes: most connections need one block at a time
     private int _start;
-    private int _nextBlock = SmallBlock;
+    private int _nextBlock = Blocks.Size;
     private bool _hasUnexamined;
     private bool _isCompleted;
     private Exception? _failure;
@@ -203,7 +200,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
         }
         else
         {
-            _nextBlock = count == room.Length ? LargeBlock : SmallBlock;
+            _nextBlock = count == room.Length ? LargeBlock : Blocks.Size;
             _last!.Grow(count);
             _hasUnexamined = true;
         }
@@ -216,7 +213,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
     {
         if (_last is null)
             _first = _last = NewBlock(null);
-        else if (_last.Free.Length < SmallBlock / 8)
+        else if (_last.Free.Length < Blocks.Size / 8)
             _last = NewBlock(_last);
         return _last.Free;
     }
@@ -241,7 +238,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
 
         public void Rent(int size, Block? before)
         {
-            _array = ArrayPool<byte>.Shared.Rent(size);
+            _array = Blocks.Rent(size);
             if (before is null)
                 return;
             RunningIndex = before.RunningIndex + before.Length;
@@ -260,7 +257,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
 
         public void Return()
         {
-            ArrayPool<byte>.Shared.Return(_array);
+            Blocks.Return(_array);
             _array = [];
             Memory = default;
             Next = null;

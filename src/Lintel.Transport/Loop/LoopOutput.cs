@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
@@ -9,8 +8,6 @@ namespace Lintel.Transport.Loop;
 /// <remarks>A flush ends when the system has taken everything: back-pressure without a threshold. Thread rule: one writer at a time; <see cref="CancelPendingFlush"/> from anywhere.</remarks>
 internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSource<FlushResult>
 {
-    private const int UsualBlock = 4096;
-
     private ManualResetValueTaskSourceCore<FlushResult> _flush;
     private readonly Queue<(byte[] Bytes, int Count)> _full = new(0);
     private byte[]? _block;
@@ -30,17 +27,17 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
     {
         if (_block is null)
         {
-            _block = ArrayPool<byte>.Shared.Rent(Math.Max(UsualBlock, sizeHint));
+            _block = Blocks.Rent(sizeHint);
         }
         else if (_block.Length - _count < Math.Max(1, sizeHint))
         {
             if (_count > 0)
                 _full.Enqueue((_block, _count));
             else
-                ArrayPool<byte>.Shared.Return(_block);
+                Blocks.Return(_block);
             _fullBytes += _count;
             _count = 0;
-            _block = ArrayPool<byte>.Shared.Rent(Math.Max(UsualBlock, sizeHint));
+            _block = Blocks.Rent(sizeHint);
         }
 
         return _block.AsMemory(_count);
@@ -133,15 +130,15 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
         _full.Dequeue();
         _fullBytes -= count;
         _sent = 0;
-        ArrayPool<byte>.Shared.Return(bytes);
+        Blocks.Return(bytes);
     }
 
     private void Release()
     {
         while (_full.TryDequeue(out var full))
-            ArrayPool<byte>.Shared.Return(full.Bytes);
+            Blocks.Return(full.Bytes);
         if (_block is not null)
-            ArrayPool<byte>.Shared.Return(_block);
+            Blocks.Return(_block);
         _block = null;
         _count = _sent = _fullBytes = 0;
     }

@@ -58,6 +58,12 @@ public abstract class LoopSocket
     /// <summary>Whether it was closed here.</summary>
     protected bool IsClosed => Volatile.Read(ref _isClosed) == 1;
 
+    /// <summary>Whether this is the loop's thread, which alone closes the socket while the loop runs.</summary>
+    private bool IsOnLoop => EventLoop.Current == Loop;
+
+    /// <summary>Whether the system may be asked without regard for anybody who closes the socket meanwhile.</summary>
+    private bool IsAlone => Libc.HasNumbers && IsOnLoop;
+
     /// <summary>Ends both directions at once; who waits is woken.</summary>
     public abstract void Abort(Exception? reason);
 
@@ -93,7 +99,7 @@ public abstract class LoopSocket
         int count;
         try
         {
-            count = Libc.Receive(Socket.SafeHandle, buffer);
+            count = IsAlone ? Libc.Receive(_descriptor, buffer) : Libc.Receive(Socket.SafeHandle, buffer);
         }
         catch (ObjectDisposedException)
         {
@@ -136,7 +142,7 @@ public abstract class LoopSocket
         _isSending = true;
         try
         {
-            count = Libc.Send(Socket.SafeHandle, buffer);
+            count = IsAlone ? Libc.Send(_descriptor, buffer) : Libc.Send(Socket.SafeHandle, buffer);
             if (count < 0 && count != -Libc.Eagain && count != -Libc.EPipe)
                 _broken = -count;
         }
@@ -204,7 +210,7 @@ public abstract class LoopSocket
         Loop.Forget(this, _descriptor);
 
         // On the loop's thread nobody is receiving: .NET resets a connection whose socket is in use while it is closed.
-        if (EventLoop.Current == Loop || !Loop.Post(_again))
+        if (IsOnLoop || !Loop.Post(_again))
             CloseSocket();
         return true;
     }

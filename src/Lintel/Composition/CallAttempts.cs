@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Forwarding;
 using Lintel.Observability;
+using Lintel.Pipeline;
 using Lintel.Services;
 using Lintel.Transport.Http1;
 
@@ -66,6 +68,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
 
     /// <summary>Sends the request, to another instance where one cannot be connected. Never throws.</summary>
     /// <param name="callSpan">The span that attempts are children of.</param>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<CallOutcome> RunAsync(Activity? callSpan)
     {
         _began = runner.Parts.Time.GetTimestamp();

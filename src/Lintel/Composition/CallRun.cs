@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.JmesPath;
 using Lintel.Observability;
+using Lintel.Pipeline;
 
 namespace Lintel.Composition;
 
@@ -53,6 +55,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     }
 
     /// <summary>Asks a service, and sees to all that stands between a call and its attempts: the same question asked twice, answers that are kept, the second request to a slow service.</summary>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<CallOutcome> AskAsync(CallRequest request)
     {
         // Most questions are asked once and for nobody else: no key, no frame between the call and its attempts.

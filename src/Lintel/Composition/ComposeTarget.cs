@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Pipeline;
@@ -11,6 +12,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
     /// <summary>What is composed, for <c>explain</c>.</summary>
     public CallPlan Plan => plan;
 
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
     {
         var body = plan.ReadsBody ? new AnswerBody() : null;

@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Observability;
+using Lintel.Pipeline;
 using Lintel.Services;
 using Lintel.Transport.Http1;
 using Lintel.Transport.Loop;
@@ -55,6 +57,7 @@ internal static class Http1Call
 
     /// <summary>The exchange on one connection, which is given back at its end.</summary>
     /// <remarks>One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several of them under way, and each frame below would cost every call an object and a resumption.</remarks>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, Instance instance, TimeSpan left)
     {
         if (!attempts.Hold(connection))

@@ -1,4 +1,5 @@
 using Lintel.Errors;
+using Lintel.Pipeline;
 
 namespace Lintel.Forwarding;
 
@@ -9,34 +10,42 @@ namespace Lintel.Forwarding;
 /// </remarks>
 internal sealed class Deadline : IDisposable
 {
-    private readonly Lock? _lock;
-    private readonly TimeProvider _time;
-    private readonly TimeSpan _head;
-    private readonly TimeSpan? _call;
-    private readonly long _started;
+    private Lock? _lock;
+    private TimeProvider _time = null!; // from Begin on
+    private TimeSpan _head;
+    private TimeSpan? _call;
+    private long _started;
     private CancellationTokenSource? _source;
-    private TimeSpan _limit = Timeout.InfiniteTimeSpan;
+    private TimeSpan _limit;
     private long _from;
     private bool _hasHead;
     private bool _callIsNext;
     private bool _isOver;
     private bool _disposed;
 
+    private Deadline()
+    {
+    }
+
     /// <summary>Begins.</summary>
     /// <param name="head">For the head, from now on where there is no body to wait for.</param>
     /// <param name="call">For everything, from now on; <see langword="null"/> without such a limit.</param>
     /// <param name="hasBody">Whether a body comes first.</param>
     /// <param name="time">The clock.</param>
-    public Deadline(TimeSpan head, TimeSpan? call, bool hasBody, TimeProvider time)
+    /// <param name="now">Its timestamp.</param>
+    public static Deadline Begin(TimeSpan head, TimeSpan? call, bool hasBody, TimeProvider time, long now)
     {
-        _head = head;
-        _call = call;
-        _time = time;
-        _from = _started = time.GetTimestamp();
-        IsBodySent = !hasBody;
-        _lock = hasBody ? new Lock() : null;
-        _callIsNext = call is { } limit && (hasBody || limit <= head);
-        _limit = _callIsNext ? call!.Value : hasBody ? Timeout.InfiniteTimeSpan : head;
+        var deadline = Spares<Deadline>.Take() ?? new Deadline();
+        deadline._head = head;
+        deadline._call = call;
+        deadline._time = time;
+        deadline._from = deadline._started = now;
+        deadline.IsBodySent = !hasBody;
+        deadline._lock = hasBody ? new Lock() : null;
+        deadline._callIsNext = call is { } limit && (hasBody || limit <= head);
+        deadline._limit = deadline._callIsNext ? call!.Value : hasBody ? Timeout.InfiniteTimeSpan : head;
+        deadline._hasHead = deadline._isOver = false;
+        return deadline;
     }
 
     /// <summary>Canceled when the time is over.</summary>
@@ -94,8 +103,15 @@ internal sealed class Deadline : IDisposable
         }
     }
 
+    /// <summary>Ends it. One that had neither a body nor a token was known to its owner alone, and serves another request.</summary>
     public void Dispose()
     {
+        if (_lock is null && _source is null)
+        {
+            Spares<Deadline>.Keep(this);
+            return;
+        }
+
         using (Enter())
             _disposed = true;
         _source?.Dispose();

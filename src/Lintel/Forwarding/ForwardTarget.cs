@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Observability;
@@ -29,6 +30,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
     /// <summary>What an attempt that threw is counted as.</summary>
     private static readonly GatewayError Escaped = new(GatewayErrorKind.Internal);
 
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
     {
         var service = plan.Choice.Pick(exchange);
@@ -42,7 +44,8 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             AllowSilence(exchange.Context);
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
         var recorder = wantsUpgrade ? null : plan.Mirror?.Record(exchange);
-        using var deadline = new Deadline(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, time);
+        exchange.AttemptTimestamp = time.GetTimestamp();
+        using var deadline = Deadline.Begin(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, time, exchange.AttemptTimestamp);
 
         // The attempts stand here and not in a method of their own: each async method on the way costs every request an object and a resumption.
         var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
@@ -70,11 +73,14 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             if (exchange.Span is { } span)
                 RequestSpan.Retried(span, instance.Name, error, exchange.Attempts);
             instance = other;
+            exchange.AttemptTimestamp = time.GetTimestamp();
             exchange.Response.StatusCode = StatusCodes.Status200OK; // the failed attempt left its own
         }
 
         if (recorder is not null)
             plan.Mirror!.Send(recorder, request);
+        else if (request.Grpc is null)
+            request.Release(); // a copy, and a call's answer, may be under way still
         decoded?.Stop();
         return error;
     }
@@ -87,11 +93,10 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
     }
 
     /// <summary>An attempt begins: the instance is busy with it, and it is timed.</summary>
-    private void Begin(Exchange exchange, Service service, Instance instance, UpstreamRequest request)
+    private static void Begin(Exchange exchange, Service service, Instance instance, UpstreamRequest request)
     {
         exchange.Instance = instance.Name;
         exchange.Attempts++;
-        exchange.AttemptTimestamp = time.GetTimestamp();
         exchange.AttemptSpan = AttemptSpan.Start(request.Method, request.PathAndQuery, request.Trace, service, instance, exchange.Attempts - 1);
         instance.Enter();
     }

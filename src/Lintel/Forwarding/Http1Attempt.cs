@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
@@ -94,6 +95,7 @@ internal sealed class Http1Attempt
     }
 
     /// <summary>The exchange on one connection, which is given back at its end.</summary>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<GatewayError?> RunAsync(Http1Connection connection)
     {
         var isReused = connection.IsReused;
@@ -264,10 +266,23 @@ internal sealed class Http1Attempt
         return connection.Count == 0 ? null : HeaderRules.Nominated(connection);
     }
 
-    private async ValueTask PassBodyAsync()
+    private ValueTask PassBodyAsync()
     {
         if (_connection.IsBodyWhole)
-            return; // the server writes the head when the handler ends
+            return default; // the server writes the head when the handler ends
+
+        // Head and body in one go: of Kestrel's locks one instead of five. In HTTP/2 it would be a frame more, see below.
+        if (!HttpProtocol.IsHttp2(_exchange.Request.Protocol) && _connection.TakeWholeBody() is { IsEmpty: false } whole)
+        {
+            _exchange.ResponseBytes += whole.Length;
+            return PassedAsync(_exchange.Response.BodyWriter.WriteAsync(whole));
+        }
+
+        return PassPiecesAsync();
+    }
+
+    private async ValueTask PassPiecesAsync()
+    {
         var response = _exchange.Response;
         await response.StartAsync().ConfigureAwait(false);
         var writer = response.BodyWriter;
@@ -291,7 +306,7 @@ internal sealed class Http1Attempt
 
             // Nothing more is there, or enough is collected: the client gets what came, the head alone included.
             _connection.Limit(_service.IdleTimeout);
-            await FlushAsync(writer).ConfigureAwait(false);
+            await PassedAsync(writer.FlushAsync()).ConfigureAwait(false);
             unflushed = 0;
             if (count < 0)
                 await _connection.WaitAsync().ConfigureAwait(false);
@@ -299,12 +314,11 @@ internal sealed class Http1Attempt
 
         // In HTTP/2 the last bytes and the stream's end are one frame, if the end is what sends them.
         if (!HttpProtocol.IsHttp2(_exchange.Request.Protocol))
-            await FlushAsync(writer).ConfigureAwait(false);
+            await PassedAsync(writer.FlushAsync()).ConfigureAwait(false);
     }
 
-    private ValueTask FlushAsync(PipeWriter writer)
+    private ValueTask PassedAsync(ValueTask<FlushResult> flushing)
     {
-        var flushing = writer.FlushAsync();
         return flushing.IsCompletedSuccessfully ? Flushed(flushing.GetAwaiter().GetResult()) : AwaitAsync(flushing);
 
         async ValueTask AwaitAsync(ValueTask<FlushResult> flushing) => await Flushed(await flushing.ConfigureAwait(false)).ConfigureAwait(false);

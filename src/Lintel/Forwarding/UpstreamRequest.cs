@@ -8,33 +8,34 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Forwarding;
 
 /// <summary>What a service is sent, the same for every attempt: all rules applied, nothing left for a forwarder to decide but the framing.</summary>
+/// <remarks>Used again once nobody knows it any more: <see cref="Release"/>.</remarks>
 internal sealed class UpstreamRequest
 {
-    private UpstreamRequest(string method, string pathAndQuery, string host, List<KeyValuePair<string, StringValues>> headers, in TraceContext trace, bool tellsTrace)
+    /// <summary>A browser's and our own.</summary>
+    private const int UsualHeaders = 24;
+
+    /// <summary>What a request of many headers made is not kept.</summary>
+    private const int MostHeaders = 64;
+
+    private UpstreamRequest()
     {
-        Method = method;
-        PathAndQuery = pathAndQuery;
-        Host = host;
-        Headers = headers;
-        Trace = trace;
-        TellsTrace = tellsTrace;
     }
 
-    public string Method { get; }
+    public string Method { get; private set; } = "";
 
     /// <summary>Below the instance's base path; escaped.</summary>
-    public string PathAndQuery { get; }
+    public string PathAndQuery { get; private set; } = "";
 
     /// <summary>The client's <c>Host</c>, for services that keep it.</summary>
-    public string Host { get; }
+    public string Host { get; private set; } = "";
 
-    public List<KeyValuePair<string, StringValues>> Headers { get; }
+    public List<KeyValuePair<string, StringValues>> Headers { get; } = new(UsualHeaders);
 
     /// <summary>Each attempt, and each copy, writes a <c>traceparent</c> of its own below this one.</summary>
-    public TraceContext Trace { get; }
+    public TraceContext Trace { get; private set; }
 
     /// <summary>Whether <c>traceparent</c> is written at all: a route may remove it, or set another.</summary>
-    public bool TellsTrace { get; }
+    public bool TellsTrace { get; private set; }
 
     /// <summary>The gRPC call that this request is; <see langword="null"/> for any other request.</summary>
     public GrpcCall? Grpc { get; set; }
@@ -49,8 +50,8 @@ internal sealed class UpstreamRequest
             return null;
         }
 
-        var request = exchange.Request;
-        var headers = new List<KeyValuePair<string, StringValues>>(request.Headers.Count + 6);
+        var result = Spares<UpstreamRequest>.Take() ?? new UpstreamRequest();
+        var (request, headers) = (exchange.Request, result.Headers);
         CopyHeaders(exchange, changes, headers);
         AddOwnHeaders(exchange, headers);
         var tellsTrace = !changes.Removes("traceparent");
@@ -69,7 +70,22 @@ internal sealed class UpstreamRequest
         }
 
         error = null;
-        return new UpstreamRequest(request.Method, target + query.Apply(exchange), request.Host.Value ?? "", headers, exchange.Trace, tellsTrace);
+        result.Method = request.Method;
+        result.PathAndQuery = target + query.Apply(exchange);
+        result.Host = request.Host.Value ?? "";
+        result.Trace = exchange.Trace;
+        result.TellsTrace = tellsTrace;
+        return result;
+    }
+
+    /// <summary>Nobody knows it any more: it may become another request's.</summary>
+    public void Release()
+    {
+        if (Headers.Capacity > MostHeaders)
+            return;
+        Headers.Clear();
+        Grpc = null;
+        Spares<UpstreamRequest>.Keep(this);
     }
 
     private static void CopyHeaders(Exchange exchange, HeaderChanges changes, List<KeyValuePair<string, StringValues>> headers)

@@ -62,17 +62,17 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
     private static bool IsExhaustion(SocketError error) => error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable;
 
-    private void Tell(EndPoint endpoint)
+    /// <summary>Whether the last time that something was told is long enough ago.</summary>
+    private bool MayTell()
     {
         lock (_lock)
         {
             if (_hasTold && time.GetElapsedTime(_lastTold) < Silence)
-                return;
+                return false;
             _hasTold = true;
             _lastTold = time.GetTimestamp();
+            return true;
         }
-
-        AcceptLog.Exhausted(logger, reserve.Limit, endpoint.ToString() ?? "");
     }
 
     private sealed class Accepting(AcceptTransport transport, Socket socket) : IConnectionListener
@@ -114,6 +114,13 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
                     _isTight = true;
                     await PauseAsync().ConfigureAwait(false);
                 }
+                catch (IOException e)
+                {
+                    // Kestrel would never accept again.
+                    if (transport.MayTell())
+                        AcceptLog.Unwatched(transport.Logger, EndPoint.ToString() ?? "", e.Message);
+                    await DelayAsync().ConfigureAwait(false);
+                }
                 catch (SocketException)
                 {
                     // The client gave up while it was waiting in the queue: the next one.
@@ -140,9 +147,12 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
         private Task PauseAsync()
         {
-            transport.Tell(EndPoint);
-            return Task.Delay(Pause, transport.Time, _unbound.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
+            if (transport.MayTell())
+                AcceptLog.Exhausted(transport.Logger, transport.Reserve.Limit, EndPoint.ToString() ?? "");
+            return DelayAsync();
         }
+
+        private Task DelayAsync() => Task.Delay(Pause, transport.Time, _unbound.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
     }
 }
 
@@ -165,4 +175,7 @@ internal static partial class AcceptLog
 {
     [LoggerMessage(EventId = 1150, Level = LogLevel.Error, Message = "File descriptors run out (the limit is {Limit}): new connections to {EndPoint} wait until others end. Raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n): a client's connection and the one to its service take a descriptor each")]
     public static partial void Exhausted(ILogger logger, long? limit, string endPoint);
+
+    [LoggerMessage(EventId = 1151, Level = LogLevel.Error, Message = "A new connection to {EndPoint} was closed: {Problem}. The system's memory, or fs.epoll.max_user_watches, is exhausted")]
+    public static partial void Unwatched(ILogger logger, string endPoint, string problem);
 }

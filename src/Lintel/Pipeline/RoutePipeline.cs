@@ -3,7 +3,6 @@ using Lintel.Observability;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.ObjectPool;
 
 namespace Lintel.Pipeline;
 
@@ -11,8 +10,6 @@ namespace Lintel.Pipeline;
 internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot accessLog, ErrorLog errors, GatewayMetrics metrics, TimeProvider time)
 {
     private static readonly GatewayIdentity Nobody = new("lintel", "lintel");
-
-    private readonly ObjectPool<Exchange> _exchanges = new DefaultObjectPool<Exchange>(new DefaultPooledObjectPolicy<Exchange>(), 1024);
 
     /// <summary>Serves one request. Never throws.</summary>
     /// <param name="context">The request.</param>
@@ -28,7 +25,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
             return;
         }
 
-        var exchange = _exchanges.Get();
+        var exchange = Spares<Exchange>.Take() ?? new Exchange();
         exchange.Begin(context, snapshot, started, client);
         metrics.RequestStarted(context.Request.Method, context.Request.Scheme);
         RequestSpan.Start(exchange);
@@ -59,7 +56,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         Complete(exchange, error);
         exchange.Span?.Stop();
         exchange.End();
-        _exchanges.Return(exchange);
+        Spares<Exchange>.Keep(exchange);
         snapshot.Leave();
     }
 

@@ -11,7 +11,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Head_OfARequestWithoutBody_IsDueFromTheBeginning()
     {
-        using var deadline = new Deadline(TimeSpan.FromSeconds(3), null, hasBody: false, _time);
+        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: false, _time, _time.GetTimestamp());
         Pass(2.9);
         Assert.False(deadline.IsOver);
         Pass(0.2);
@@ -22,7 +22,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Head_OfARequestWithBody_IsDueFromTheBodysEnd()
     {
-        using var deadline = new Deadline(TimeSpan.FromSeconds(3), null, hasBody: true, _time);
+        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: true, _time, _time.GetTimestamp());
         Pass(100);
         Assert.False(deadline.IsOver);
         Assert.False(deadline.IsBodySent);
@@ -34,7 +34,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Head_ThatCame_EndsTheWait_EvenBeforeTheBodyWasSent()
     {
-        using var deadline = new Deadline(TimeSpan.FromSeconds(3), null, hasBody: true, _time);
+        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: true, _time, _time.GetTimestamp());
         deadline.HeadCame();
         deadline.BodySent();
         Pass(100);
@@ -46,7 +46,7 @@ public sealed class DeadlineTests
     [InlineData(false)]
     public void Call_HasItsOwnTime_WhateverElseHappens(bool hasBody)
     {
-        using var deadline = new Deadline(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), hasBody, _time);
+        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), hasBody, _time, _time.GetTimestamp());
         Pass(1);
         deadline.BodySent();
         deadline.HeadCame();
@@ -60,7 +60,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Call_WithMoreTimeThanTheHead_IsCutByTheHead()
     {
-        using var deadline = new Deadline(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(60), hasBody: true, _time);
+        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(60), hasBody: true, _time, _time.GetTimestamp());
         deadline.BodySent();
         Pass(3.1);
         Assert.True(deadline.IsOver);
@@ -70,7 +70,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Calls_AfterTheEnd_AreHarmless()
     {
-        var deadline = new Deadline(TimeSpan.FromSeconds(3), null, hasBody: true, _time);
+        var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: true, _time, _time.GetTimestamp());
         deadline.Dispose();
         deadline.BodySent();
         deadline.HeadCame();
