@@ -156,10 +156,13 @@ public sealed class ResponseHead
         if (!line.Is(text))
         {
             Split(text, out var name, out var value);
-            var meaning = MeaningOf(name);
+
+            // A date, and often a length, changes under the name that stood here the last time.
+            var isKnown = line.Field.Name is { } before && Ascii.Equals(name, before);
+            var meaning = isKnown ? line.Meaning : MeaningOf(name);
             if (meaning == Meaning.ContentLength && ContentLength >= 0)
                 throw Malformed("Content-Length stands there twice"); // whatever the second one says
-            line = new Line(text, new ResponseField(NameOf(name), Encoding.Latin1.GetString(value)), meaning);
+            line = new Line(text, new ResponseField(isKnown ? line.Field.Name! : NameOf(name), Encoding.Latin1.GetString(value)), meaning);
         }
 
         if (line.Meaning != Meaning.None)

@@ -68,6 +68,20 @@ public sealed class ResponseHeadTests
     }
 
     [Fact]
+    public void Names_OfValuesThatChange_AreTheSameStrings_AndMeanTheSame()
+    {
+        var head = new ResponseHead();
+        Take(head, "HTTP/1.1 200 OK\r\nX-Sent-At: 1\r\nContent-Length: 5\r\nServer: a\r\n\r\n");
+        var names = (head[0].Name, head[1].Name);
+        Take(head, "HTTP/1.1 200 OK\r\nX-Sent-At: 2\r\nContent-Length: 70\r\nContent-length2: 6\r\n\r\n");
+        Assert.Same(names.Item1, head[0].Name);
+        Assert.Same(names.Item2, head[1].Name);
+        Assert.Equal(("2", 70L, "Content-length2"), (head[0].Value, head.ContentLength, head[2].Name));
+        Take(head, "HTTP/1.1 200 OK\r\nx-sent-at: 2\r\nX-Length: 8\r\ncontent-length: 9\r\n\r\n"); // another spelling is another name; another name in its place means nothing
+        Assert.Equal(("x-sent-at", "X-Length", 9L), (head[0].Name, head[1].Name, head.ContentLength));
+    }
+
+    [Fact]
     public void Value_WithBytesAboveAscii_IsKeptAsLatin1() => Assert.Equal("ä", Take("HTTP/1.1 200 OK\r\nA: ä\r\n\r\n")[0].Value);
 
     private static ResponseHead Take(string text)
