@@ -34,7 +34,7 @@ workload_latency() {
       echo "| $name | $(median_of "$name" 5) | $(median_of "$name" 6) | $(median_of "$name" 7) | $(median_of "$name" 8) | $(median_of "$name" 9) |"
     done
     echo
-    echo "Medians of $rounds rounds of $round_seconds s at $rate requests/s over 64 new connections each, after full load and $rehearsals such rounds of 3 s that are not counted, half of what ${contenders[0]} answered at full load just before. A latency counts from when the request was due, so waiting is in it. \`upstream\` is the service itself, without a gateway."
+    echo "Medians of $rounds rounds of $round_seconds s at $rate requests/s, half of what ${contenders[0]} answered at full load just before, over 64 new connections each; full load and $rehearsals such rounds of 3 s went before and are not counted. A latency counts from when the request was due, so waiting is in it. \`upstream\` is the service itself, without a gateway."
   )
   target "added latency at half load" "p50, ms more than nginx" "$(added 5)" "<=" 0.05
   target "added latency at half load" "p99, ms more than nginx" "$(added 7)" "<=" 0.3

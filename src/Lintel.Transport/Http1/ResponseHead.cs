@@ -158,11 +158,11 @@ public sealed class ResponseHead
             Split(text, out var name, out var value);
 
             // A date, and often a length, changes under the name that stood here the last time.
-            var isKnown = line.Field.Name is { } before && Ascii.Equals(name, before);
-            var meaning = isKnown ? line.Meaning : MeaningOf(name);
+            var known = line.Field.Name is { } before && Ascii.Equals(name, before) ? before : null;
+            var meaning = known is null ? MeaningOf(name) : line.Meaning;
             if (meaning == Meaning.ContentLength && ContentLength >= 0)
                 throw Malformed("Content-Length stands there twice"); // whatever the second one says
-            line = new Line(text, new ResponseField(isKnown ? line.Field.Name! : NameOf(name), Encoding.Latin1.GetString(value)), meaning);
+            line = new Line(text, new ResponseField(known ?? NameOf(name), Encoding.Latin1.GetString(value)), meaning);
         }
 
         if (line.Meaning != Meaning.None)

@@ -147,7 +147,7 @@ public sealed unsafe class EventLoop
         lock (_lock)
             _isStopping = true;
         Wake();
-        if (_current != this)
+        if (Thread.CurrentThread != _thread)
             _thread.Join();
     }
 

@@ -34,14 +34,14 @@ internal static unsafe partial class Libc
     public static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
     private static readonly int DataOffset = EventSize - sizeof(ulong);
 
-    // <asm/unistd.h>: of x86-64, and of arm64, which has the same as all later ones
+    // <asm/unistd.h>: sched_setattr, recvfrom and sendto
     private static readonly bool IsX64 = RuntimeInformation.ProcessArchitecture == Architecture.X64;
     private static readonly nint SetAttributesNumber = IsX64 ? 314 : 274;
     private static readonly nint ReceiveNumber = IsX64 ? 45 : 207;
     private static readonly nint SendNumber = IsX64 ? 44 : 206;
 
-    /// <summary>Whether the numbers of system calls are those of this processor.</summary>
-    public static readonly bool HasNumbers = IsX64 || RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.LoongArch64 or Architecture.RiscV64;
+    /// <summary>Whether the numbers above are this processor's: they are those of x86-64 and arm64.</summary>
+    public static readonly bool HasNumbers = RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.Arm64;
 
     public static int CreateEpoll() => Check(EpollCreate1(EpollCloseOnExec));
 

@@ -319,16 +319,18 @@ internal sealed class Http1Attempt
 
     private ValueTask PassedAsync(ValueTask<FlushResult> flushing)
     {
-        return flushing.IsCompletedSuccessfully ? Flushed(flushing.GetAwaiter().GetResult()) : AwaitAsync(flushing);
+        if (!flushing.IsCompletedSuccessfully)
+            return AwaitAsync(flushing);
+        Passed(flushing.GetAwaiter().GetResult());
+        return default;
 
-        async ValueTask AwaitAsync(ValueTask<FlushResult> flushing) => await Flushed(await flushing.ConfigureAwait(false)).ConfigureAwait(false);
+        async ValueTask AwaitAsync(ValueTask<FlushResult> flushing) => Passed(await flushing.ConfigureAwait(false));
     }
 
-    private ValueTask Flushed(FlushResult result)
+    private void Passed(FlushResult result)
     {
         if (result.IsCompleted && _exchange.Context.RequestAborted.IsCancellationRequested)
             ClientLeft();
-        return default;
     }
 
     private async ValueTask EndAsync()

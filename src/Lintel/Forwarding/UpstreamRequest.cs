@@ -14,7 +14,7 @@ internal sealed class UpstreamRequest
     /// <summary>A browser's and our own.</summary>
     private const int UsualHeaders = 24;
 
-    /// <summary>What a request of many headers made is not kept.</summary>
+    /// <summary>A list that grew larger, for a request of many headers, is not kept.</summary>
     private const int MostHeaders = 64;
 
     private UpstreamRequest()
@@ -84,6 +84,8 @@ internal sealed class UpstreamRequest
         if (Headers.Capacity > MostHeaders)
             return;
         Headers.Clear();
+        PathAndQuery = Host = "";
+        Trace = default;
         Grpc = null;
         Spares<UpstreamRequest>.Keep(this);
     }

@@ -11,7 +11,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Head_OfARequestWithoutBody_IsDueFromTheBeginning()
     {
-        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: false, _time, _time.GetTimestamp());
+        using var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: false);
         Pass(2.9);
         Assert.False(deadline.IsOver);
         Pass(0.2);
@@ -22,7 +22,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Head_OfARequestWithBody_IsDueFromTheBodysEnd()
     {
-        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: true, _time, _time.GetTimestamp());
+        using var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: true);
         Pass(100);
         Assert.False(deadline.IsOver);
         Assert.False(deadline.IsBodySent);
@@ -34,7 +34,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Head_ThatCame_EndsTheWait_EvenBeforeTheBodyWasSent()
     {
-        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: true, _time, _time.GetTimestamp());
+        using var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: true);
         deadline.HeadCame();
         deadline.BodySent();
         Pass(100);
@@ -46,7 +46,7 @@ public sealed class DeadlineTests
     [InlineData(false)]
     public void Call_HasItsOwnTime_WhateverElseHappens(bool hasBody)
     {
-        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), hasBody, _time, _time.GetTimestamp());
+        using var deadline = Begin(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), hasBody);
         Pass(1);
         deadline.BodySent();
         deadline.HeadCame();
@@ -60,7 +60,7 @@ public sealed class DeadlineTests
     [Fact]
     public void Call_WithMoreTimeThanTheHead_IsCutByTheHead()
     {
-        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(60), hasBody: true, _time, _time.GetTimestamp());
+        using var deadline = Begin(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(60), hasBody: true);
         deadline.BodySent();
         Pass(3.1);
         Assert.True(deadline.IsOver);
@@ -70,12 +70,44 @@ public sealed class DeadlineTests
     [Fact]
     public void Calls_AfterTheEnd_AreHarmless()
     {
-        var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: true, _time, _time.GetTimestamp());
+        var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: true);
         deadline.Dispose();
         deadline.BodySent();
         deadline.HeadCame();
         Assert.True(deadline.IsBodySent);
     }
+
+    [Fact]
+    public void Deadline_AfterOneThatWasOver_BeginsAnew()
+    {
+        var first = Begin(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), hasBody: false);
+        first.HeadCame();
+        first.Expire();
+        first.Dispose();
+        using var second = Begin(TimeSpan.FromSeconds(5), null, hasBody: false);
+        Assert.Same(first, second);
+        Assert.False(second.IsOver);
+        Assert.Equal(TimeSpan.FromSeconds(5), second.Left);
+        Assert.Equal(GatewayErrorKind.ResponseTimeout, second.Kind);
+        second.HeadCame();
+        Pass(100);
+        Assert.False(second.IsOver);
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void Deadline_ThatOthersMayKnow_IsNotUsedAgain(bool hasBody, bool hasToken)
+    {
+        var first = Begin(TimeSpan.FromSeconds(3), null, hasBody);
+        if (hasToken)
+            Assert.False(first.Token.IsCancellationRequested);
+        first.Dispose();
+        using var second = Begin(TimeSpan.FromSeconds(3), null, hasBody: false);
+        Assert.NotSame(first, second);
+    }
+
+    private Deadline Begin(TimeSpan head, TimeSpan? call, bool hasBody) => Deadline.Begin(head, call, hasBody, _time, _time.GetTimestamp());
 
     private void Pass(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
 }
