@@ -38,7 +38,7 @@ internal static class ValidateCommand
 
     private static void WriteText(ConfigReport report)
     {
-        foreach (var problem in report.Problems)
+        foreach (var problem in report.Problems.Concat(report.Warnings))
             Console.WriteLine(problem);
         if (report.Count > report.Problems.Count)
             Console.WriteLine($"… and {report.Count - report.Problems.Count} more");

@@ -1,5 +1,15 @@
 namespace Lintel.Config;
 
+/// <summary>How bad a problem is.</summary>
+public enum ConfigSeverity
+{
+    /// <summary>The configuration cannot be used.</summary>
+    Error,
+
+    /// <summary>The configuration is used as it stands, and is probably not what was meant.</summary>
+    Warning,
+}
+
 /// <summary>One thing that is wrong with a configuration.</summary>
 /// <param name="Code">A stable name of the kind of mistake, such as <c>unknown-key</c>.</param>
 /// <param name="Position">Where it stands.</param>
@@ -8,9 +18,12 @@ namespace Lintel.Config;
 /// <param name="Hint">What would be right; <see langword="null"/> where nothing can be said.</param>
 public sealed record ConfigProblem(string Code, SourcePosition Position, string Path, string Message, string? Hint = null)
 {
-    /// <summary>The problem in one line: <c>file:line:column: code at path: message; hint</c>.</summary>
+    /// <summary>How bad it is. Default: an error.</summary>
+    public ConfigSeverity Severity { get; init; }
+
+    /// <summary>The problem in one line: <c>file:line:column: code at path: message; hint</c>. A warning says so before its code.</summary>
     public override string ToString() =>
-        $"{Position}: {Code}{(Path.Length == 0 ? "" : " at " + Path)}: {Message}{(Hint is null ? "" : "; " + Hint)}"
+        $"{Position}: {(Severity == ConfigSeverity.Warning ? "warning " : "")}{Code}{(Path.Length == 0 ? "" : " at " + Path)}: {Message}{(Hint is null ? "" : "; " + Hint)}"
             .Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 }
 
@@ -22,21 +35,33 @@ public sealed class ConfigReport
 
     private readonly List<ConfigProblem> _problems = [];
 
-    /// <summary>The problems, ordered by their place in the files.</summary>
-    public IReadOnlyList<ConfigProblem> Problems =>
-        [.. _problems.OrderBy(p => p.Position.Source, StringComparer.Ordinal).ThenBy(p => p.Position.Line).ThenBy(p => p.Position.Column)];
+    private readonly List<ConfigProblem> _warnings = [];
+
+    /// <summary>The errors, ordered by their place in the files.</summary>
+    public IReadOnlyList<ConfigProblem> Problems => Ordered(_problems);
+
+    /// <summary>What is probably not meant as it is written, ordered by its place in the files; at most <see cref="MaxProblems"/>. It does not keep the configuration from being used.</summary>
+    public IReadOnlyList<ConfigProblem> Warnings => Ordered(_warnings);
 
     /// <summary>Whether the configuration can be used.</summary>
     public bool IsValid => Count == 0;
 
-    /// <summary>The number of problems found, those beyond <see cref="MaxProblems"/> included.</summary>
+    /// <summary>The number of errors found, those beyond <see cref="MaxProblems"/> included.</summary>
     public int Count { get; private set; }
 
     internal void Add(ConfigProblem problem)
     {
         // A client's condition that two routes use is still one mistake.
-        if (_problems.Contains(problem))
+        var isWarning = problem.Severity == ConfigSeverity.Warning;
+        if ((isWarning ? _warnings : _problems).Contains(problem))
             return;
+        if (isWarning)
+        {
+            if (_warnings.Count < MaxProblems)
+                _warnings.Add(problem);
+            return;
+        }
+
         Count++;
         if (_problems.Count < MaxProblems)
             _problems.Add(problem);
@@ -48,6 +73,12 @@ public sealed class ConfigReport
         if (node is not ScalarNode { IsExpansionFailed: true } || code == "expansion")
             Add(new ConfigProblem(code, node.Position, path.ToString(), message, hint));
     }
+
+    internal void Warn(string code, ConfigNode node, KeyPath path, string message, string? hint = null) =>
+        Add(new ConfigProblem(code, node.Position, path.ToString(), message, hint) { Severity = ConfigSeverity.Warning });
+
+    private static IReadOnlyList<ConfigProblem> Ordered(List<ConfigProblem> problems) =>
+        [.. problems.OrderBy(p => p.Position.Source, StringComparer.Ordinal).ThenBy(p => p.Position.Line).ThenBy(p => p.Position.Column)];
 }
 
 /// <summary>Thrown where a configuration must be valid and is not: at the start of an embedding host.</summary>

@@ -144,6 +144,13 @@ internal sealed class ProblemSink(MapNode source, ConfigReport report)
         report.Add(code, node, node is ScalarNode ? found : path, message, hint);
     }
 
+    /// <summary>Tells of what can be used and is probably not meant.</summary>
+    public void Warn(string code, KeyPath path, string message, string? hint = null)
+    {
+        var node = path.Locate(source, out var found);
+        report.Warn(code, node, node is ScalarNode ? found : path, message, hint);
+    }
+
     /// <summary>Whether something stands at exactly this path.</summary>
     public bool IsWritten(KeyPath path)
     {
