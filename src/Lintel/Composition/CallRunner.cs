@@ -3,11 +3,12 @@ using System.Threading.Tasks.Sources;
 using Lintel.JmesPath;
 using Lintel.Observability;
 using Lintel.Pipeline;
+using Lintel.Transport.Memory;
 
 namespace Lintel.Composition;
 
 /// <summary>What composed answers share.</summary>
-internal sealed record CompositionParts(GatewayMetrics Metrics, CompositionMetrics Compositions, ErrorLog Errors, AnswerStore Store, SharedRequests Shared, TimeProvider Time);
+internal sealed record CompositionParts(GatewayMetrics Metrics, CompositionMetrics Compositions, ErrorLog Errors, AnswerStore Store, SharedRequests Shared, MemoryBudget Memory, TimeProvider Time);
 
 /// <summary>Runs the calls of one composed answer: each as soon as what it needs is there, on the thread on which that came.</summary>
 /// <remarks>Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.</remarks>

@@ -41,6 +41,10 @@ public sealed record GatewayConfig
 
     /// <summary>How long a stopping gateway that opens its own listeners goes on taking connections while <c>/health/ready</c> already says 503, so that load balancers notice. Every answer in that time ends its connection. Default 0 s, up to 10 min.</summary>
     public TimeSpan DrainDelay { get; init; }
+
+    /// <summary>What the gateway as a whole takes for itself.</summary>
+    public GatewayLimitsConfig Limits { get; init; } = new();
+
     /// <summary>The listeners that are opened: the default one where none is named.</summary>
     internal ValueMap<ListenerConfig> EffectiveListeners => Listeners is { Count: > 0 } named ? named : DefaultListeners;
 
@@ -71,6 +75,7 @@ public sealed record GatewayConfig
             Observability = f.Get("observability", ObservabilityConfig.Grammar, new()),
             Admin = f.Get("admin", AdminConfig.Grammar, new()),
             State = f.Get("state", StateGrammar, StateKind.Memory),
+            Limits = f.Get("limits", GatewayLimitsConfig.Grammar, new()),
             DrainDelay = f.Get("drainDelay", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromMinutes(10)), TimeSpan.Zero),
             DrainTimeout = f.Get("drainTimeout", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(1)), TimeSpan.FromSeconds(30)),
         };

@@ -30,6 +30,9 @@ public sealed record ErrorRule(
     /// <summary>The status of gRPC that tells a gRPC client the same (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).</summary>
     public int GrpcStatus { get; init; }
 
+    /// <summary>After how many seconds the client may come again (<c>Retry-After</c>); <see langword="null"/> where nobody knows.</summary>
+    public int? RetryAfter { get; init; }
+
     /// <summary>The problem's <c>type</c> (RFC 9457 section 3.1.1): a stable identifier, not an address to fetch.</summary>
     public string Type { get; } = "urn:problem-type:lintel:" + Slug;
 }
@@ -70,6 +73,7 @@ public static class ErrorTable
         Gateway(GatewayErrorKind.LoopDetected, 502, 14, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);
         Gateway(GatewayErrorKind.NoInstance, 503, 14, "no-instance", "No instance of the service is available", "destination_unavailable", LogLevel.Warning);
         Gateway(GatewayErrorKind.Unavailable, 503, 14, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);
+        Gateway(GatewayErrorKind.Overloaded, 503, 14, "overloaded", "The gateway has no memory left for this request", "proxy_internal_error", LogLevel.Warning, retryAfter: 1);
         Gateway(GatewayErrorKind.Internal, 500, 13, "internal", "The gateway failed", "proxy_internal_error", LogLevel.Error);
 
         Upstream(GatewayErrorKind.ConnectionRefused, 502, 14, "connection-refused", "The service refused the connection", "connection_refused", RetryScope.NothingSent);
@@ -104,8 +108,8 @@ public static class ErrorTable
         void Client(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus) =>
             Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Client, RetryScope.None, LogLevel.Debug) { GrpcStatus = grpc });
 
-        void Gateway(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, LogLevel level) =>
-            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level) { GrpcStatus = grpc });
+        void Gateway(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, LogLevel level, int? retryAfter = null) =>
+            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level) { GrpcStatus = grpc, RetryAfter = retryAfter });
 
         void Upstream(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus, RetryScope retry) =>
             Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, LogLevel.Warning) { GrpcStatus = grpc });

@@ -116,4 +116,7 @@ public enum GatewayErrorKind
 
     /// <summary>An expression cannot be evaluated over the services' answers.</summary>
     ExpressionFailed,
+
+    /// <summary>The memory for everything that buffers (<c>limits.memory</c>) is taken. The same request may succeed a moment later.</summary>
+    Overloaded,
 }

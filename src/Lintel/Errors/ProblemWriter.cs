@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -40,6 +41,8 @@ internal static class ProblemWriter
         if (closes)
             response.Headers.Connection = "close";
         response.Headers.CacheControl = "no-store";
+        if (rule.RetryAfter is { } seconds)
+            response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         foreach (var (name, value) in error.Headers)
             response.Headers[name] = value;
 

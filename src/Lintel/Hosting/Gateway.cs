@@ -79,6 +79,7 @@ public sealed class Gateway : IDisposable
                 LoadedAt = loaded?.At,
                 Files = loaded?.Files ?? [],
                 Hash = loaded?.Hash,
+                Memory = new MemoryStatus(_parts.Memory.Limit, _parts.Memory.Used),
                 Counts = SnapshotCounts.Of(loaded?.Config, _listeners is null ? 0 : loaded?.Config.EffectiveListeners.Count ?? 0),
                 LastReload = LastReload,
                 Fallback = Fallback,
@@ -343,6 +344,7 @@ public sealed class Gateway : IDisposable
         }
 
         // From here on nothing can fail. New listeners answered 503 or by the old snapshot until this line.
+        _parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
         _parts.Snapshots.Swap(snapshot);
         _loaded = new LoadedConfig(config, _parts.Time.GetUtcNow(), hash, [.. reading.Contents.Keys.Order(StringComparer.Ordinal)]);
         commit(config.DrainTimeout);

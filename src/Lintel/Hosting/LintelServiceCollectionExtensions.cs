@@ -7,6 +7,7 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
+using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -82,6 +83,7 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton(Random.Shared);
         services.TryAddSingleton(source);
         services.TryAddSingleton<GatewayMetrics>();
+        services.TryAddSingleton(new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<CompositionMetrics>();
         services.TryAddSingleton<AnswerStore>();
         services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>(), s.GetRequiredService<GatewayMetrics>(), s.GetRequiredService<GatewayLoops>().Group));
@@ -100,6 +102,8 @@ public static class LintelServiceCollectionExtensions
         if (services.GetRequiredService<GatewayLoops>().Group is { } loops)
             new LoopStalls(metrics, time, services.GetRequiredService<ILogger<LoopStalls>>()).Watch(loops);
         metrics.ObserveLostLines(() => accessLog.Lost);
+        var memory = services.GetRequiredService<MemoryBudget>();
+        metrics.ObserveMemory(memory);
         var parts = new GatewayParts(
             services.GetRequiredService<GatewaySource>(),
             services.GetRequiredService<ServiceRegistry>(),
@@ -107,13 +111,14 @@ public static class LintelServiceCollectionExtensions
                 services.GetRequiredService<ServiceRegistry>(),
                 new RouteParts(
                     new Forwarders(new Http1Forwarder(time), new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time)),
-                    new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), time),
-                    metrics, time, services.GetRequiredService<Random>())),
+                    new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory, time),
+                    metrics, memory, time, services.GetRequiredService<Random>())),
             snapshots,
             new RoutePipeline(snapshots, accessLog, errors, metrics, time),
             accessLog,
             errors,
             metrics,
+            memory,
             time);
         var listeners = ownsListeners ? new ListenerSet(services, time, services.GetRequiredService<ILogger<ListenerSet>>()) : null;
         return new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());

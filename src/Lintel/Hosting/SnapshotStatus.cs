@@ -48,6 +48,9 @@ public sealed record SnapshotStatus
     /// <summary>SHA-256 over its keys and values after overlays and expansion, credentials left out, whatever the order of keys: equal on nodes that have the same configuration. <see langword="null"/> where it was made in code.</summary>
     public string? Hash { get; init; }
 
+    /// <summary>The memory that everything that buffers takes from.</summary>
+    public required MemoryStatus Memory { get; init; }
+
     /// <summary>How many of each thing it has.</summary>
     public required SnapshotCounts Counts { get; init; }
 
@@ -57,6 +60,11 @@ public sealed record SnapshotStatus
     /// <summary>The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the files themselves are.</summary>
     public FallbackStatus? Fallback { get; init; }
 }
+
+/// <summary>The memory that everything that buffers takes from.</summary>
+/// <param name="LimitBytes">The most that may be held together.</param>
+/// <param name="UsedBytes">What is held now.</param>
+public sealed record MemoryStatus(long LimitBytes, long UsedBytes);
 
 /// <summary>The last good configuration, kept by <c>--fallback-last-good</c>.</summary>
 /// <param name="FilePath">Where it is kept.</param>

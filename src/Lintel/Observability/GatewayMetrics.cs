@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using Lintel.Errors;
+using Lintel.Transport.Memory;
 
 namespace Lintel.Observability;
 
@@ -69,6 +70,14 @@ public sealed class GatewayMetrics
     /// <summary>Watches the access log's lost lines.</summary>
     internal void ObserveLostLines(Func<long> lost) =>
         _meter.CreateObservableCounter("lintel.access_log.dropped", lost, "{line}", "Lines of the access log that were dropped because too many waited or the sink failed.");
+
+    /// <summary>Watches the memory that everything that buffers takes from.</summary>
+    internal void ObserveMemory(MemoryBudget memory)
+    {
+        _meter.CreateObservableUpDownCounter("lintel.memory.limit", () => memory.Limit, "By", "Memory that everything that buffers may hold together.");
+        _meter.CreateObservableUpDownCounter("lintel.memory.used", () => ByUse(memory.UsedBy), "By", "Memory that is held by what buffers, by use.");
+        _meter.CreateObservableCounter("lintel.memory.refused", () => ByUse(memory.RefusedBy), "{refusal}", "How often memory was refused because the limit was reached, by use.");
+    }
 
     /// <summary>A callback has held an event loop for long.</summary>
     internal void LoopStalled() => Interlocked.Increment(ref _stalls);
@@ -163,6 +172,18 @@ public sealed class GatewayMetrics
         ErrorSource.Client => "client",
         ErrorSource.Gateway => "gateway",
         _ => "upstream",
+    };
+
+    private static IEnumerable<Measurement<long>> ByUse(Func<BufferUse, long> read) =>
+        Enum.GetValues<BufferUse>().Select(use => new Measurement<long>(read(use), new KeyValuePair<string, object?>("use", UseText(use))));
+
+    private static string UseText(BufferUse use) => use switch
+    {
+        BufferUse.RequestBody => "request-body",
+        BufferUse.Answer => "answer",
+        BufferUse.Output => "output",
+        BufferUse.Mirror => "mirror",
+        _ => "store",
     };
 
     private static KeyValuePair<string, object?>[] LabelsOf(RequestOutcome request)

@@ -6,11 +6,12 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Services;
+using Lintel.Transport.Memory;
 
 namespace Lintel.Runtime;
 
 /// <summary>What targets are made of.</summary>
-internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, GatewayMetrics Metrics, TimeProvider Time, Random Random);
+internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, GatewayMetrics Metrics, MemoryBudget Memory, TimeProvider Time, Random Random);
 
 /// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)

@@ -56,6 +56,7 @@ public sealed class ValidConfigurationTests
         Assert.False(config.Observability.Metrics.Prometheus);
         Assert.Equal("edge", config.Admin.Token);
         Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10)), (config.DrainDelay, config.DrainTimeout));
+        Assert.Equal(MemoryAmount.Size(256 << 20), config.Limits.Memory);
     }
 
     private static void CheckCompositions(GatewayConfig config)

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Lintel.Errors;
 using Lintel.Observability;
+using Lintel.Transport.Memory;
 
 namespace Lintel.Tests.Observability;
 
@@ -39,6 +40,21 @@ public sealed class GatewayMetricsTests
         Assert.Equal(["http.server.active_requests 1 http.request.method=GET url.scheme=https", "http.server.active_requests 0 http.request.method=_OTHER url.scheme=http"], Active());
 
         IEnumerable<string> Active() => Collect(meter).Where(s => s.StartsWith("http.server.active_requests", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Memory_ThatIsHeldAndRefused_IsToldByUse()
+    {
+        var metrics = TestMetrics.Create(out var meter);
+        var memory = new MemoryBudget(100);
+        metrics.ObserveMemory(memory);
+        Assert.True(memory.TryTake(BufferUse.RequestBody, 70));
+        Assert.False(memory.TryTake(BufferUse.Mirror, 40));
+        var seen = Collect(meter).Where(s => s.StartsWith("lintel.memory.", StringComparison.Ordinal)).ToList();
+        Assert.Contains("lintel.memory.limit 100 ", seen);
+        Assert.Contains("lintel.memory.used 70 use=request-body", seen);
+        Assert.Contains("lintel.memory.used 0 use=mirror", seen);
+        Assert.Contains("lintel.memory.refused 1 use=mirror", seen);
     }
 
     [Fact]

@@ -1,0 +1,23 @@
+using Lintel.Errors;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Tests.Errors;
+
+public sealed class ProblemWriterTests
+{
+    [Fact]
+    public async Task Overloaded_AsAProblem_SaysWhenToComeAgain()
+    {
+        var context = new DefaultHttpContext();
+        await ProblemWriter.WriteAsync(context.Response, new GatewayError(GatewayErrorKind.Overloaded), "lintel", "trace");
+        Assert.Equal((503, "1", "lintel; error=proxy_internal_error"), (context.Response.StatusCode, (string?)context.Response.Headers.RetryAfter, (string?)context.Response.Headers["Proxy-Status"]));
+    }
+
+    [Fact]
+    public async Task Internal_AsAProblem_PromisesNothing()
+    {
+        var context = new DefaultHttpContext();
+        await ProblemWriter.WriteAsync(context.Response, new GatewayError(GatewayErrorKind.Internal), "lintel", "trace");
+        Assert.Equal(0, context.Response.Headers.RetryAfter.Count);
+    }
+}
