@@ -37,15 +37,21 @@ internal sealed class MemoryBudget(long limit)
     public bool TryTake(BufferUse use, long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        if (Interlocked.Add(ref _used, bytes) > Volatile.Read(ref _limit) && bytes > 0)
+        var used = Used;
+        while (bytes == 0 || bytes <= Limit - used)
         {
-            Interlocked.Add(ref _used, -bytes);
-            Interlocked.Increment(ref _refusedBy[(int)use]);
-            return false;
+            var seen = Interlocked.CompareExchange(ref _used, used + bytes, used);
+            if (seen == used)
+            {
+                Interlocked.Add(ref _usedBy[(int)use], bytes);
+                return true;
+            }
+
+            used = seen;
         }
 
-        Interlocked.Add(ref _usedBy[(int)use], bytes);
-        return true;
+        Interlocked.Increment(ref _refusedBy[(int)use]);
+        return false;
     }
 
     /// <summary>Gives back what was taken.</summary>
