@@ -14,6 +14,7 @@ internal sealed class ConfigDocument
     private readonly HashSet<string> _files = new(StringComparer.Ordinal);
     private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
     private readonly Dictionary<string, byte[]> _contents = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, UInt128> _fingerprints = new(StringComparer.Ordinal);
 
     private ConfigDocument()
     {
@@ -33,6 +34,9 @@ internal sealed class ConfigDocument
 
     /// <summary>What was read, by full path: the files as they are written, nothing expanded. Files that values come from are not among them.</summary>
     public IReadOnlyDictionary<string, byte[]> Contents => _contents;
+
+    /// <summary>What the files and folders held when they were read, by full path (<see cref="ContentFingerprint"/>): of everything that was read, a moment before or exactly.</summary>
+    public IReadOnlyDictionary<string, UInt128> Fingerprints => _fingerprints;
 
     /// <summary>Reads files, each overlaying the ones before.</summary>
     public static ConfigDocument Load(IReadOnlyList<string> files, ConfigSurroundings surroundings)
@@ -122,7 +126,11 @@ internal sealed class ConfigDocument
         var directory = Path.GetDirectoryName(full)!;
         var expansion = new Expansion(surroundings, directory, Report);
         expansion.Expand(map, KeyPath.Root);
-        _files.UnionWith(expansion.Files);
+        foreach (var (path, fingerprint) in expansion.Files)
+        {
+            _files.Add(path);
+            Note(path, fingerprint);
+        }
 
         if (map.Find("include") is not { } include)
             return map;
@@ -189,6 +197,7 @@ internal sealed class ConfigDocument
             if (from.Files.Length(Path.GetFullPath(single)) is not null)
                 return [single];
             _files.Add(Path.GetFullPath(single));
+            Note(Path.GetFullPath(single), ContentFingerprint.Missing);
             Report.Add("include", node, path, $"the file `{pattern}` does not exist", "paths are relative to the file that includes them");
             return [];
         }
@@ -197,6 +206,7 @@ internal sealed class ConfigDocument
         var fixedPart = Path.GetDirectoryName(pattern[..pattern.AsSpan().IndexOfAny('*', '?')].TrimEnd('/') + "/x") ?? "";
         var folder = Path.GetFullPath(Path.Combine(from.Folder, fixedPart));
         _folders.Add(folder);
+        Note(folder, ContentFingerprint.OfFolder(folder));
         if (from.Files.Folder(folder) is not { } searched)
         {
             Report.Add("include", node, path, $"the folder of `{pattern}` does not exist", "paths are relative to the file that includes them");
@@ -227,6 +237,7 @@ internal sealed class ConfigDocument
             }
 
             var bytes = files.Read(full);
+            Note(full, ContentFingerprint.OfContent(bytes));
             var valid = System.Text.Unicode.Utf8.IsValid(bytes) ? bytes.Length : ValidPrefix(bytes);
             if (valid == bytes.Length)
             {
@@ -240,6 +251,7 @@ internal sealed class ConfigDocument
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
+            Note(full, ContentFingerprint.Missing);
             Report.Add(new ConfigProblem("file", new SourcePosition(file, 0, 0), "", "the file does not exist"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -248,6 +260,13 @@ internal sealed class ConfigDocument
         }
 
         return null;
+    }
+
+    /// <summary>The first look counts: what came after it is a change.</summary>
+    private void Note(string path, UInt128? fingerprint)
+    {
+        if (fingerprint is { } known)
+            _fingerprints.TryAdd(path, known);
     }
 
     /// <summary>The number of bytes before the first that is not UTF-8.</summary>

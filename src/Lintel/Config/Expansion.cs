@@ -26,8 +26,8 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
 {
     private readonly HashSet<ScalarNode> _done = [];
 
-    /// <summary>The files that values came from: they are watched with the configuration.</summary>
-    public HashSet<string> Files { get; } = new(StringComparer.Ordinal);
+    /// <summary>The files that values came from, with what they held a moment before: they are watched with the configuration.</summary>
+    public Dictionary<string, UInt128?> Files { get; } = new(StringComparer.Ordinal);
 
     public void Expand(ConfigNode node, KeyPath path)
     {
@@ -104,7 +104,8 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
     private string ReadFile(string file, ScalarNode scalar, KeyPath path)
     {
         var full = Path.GetFullPath(file, directory);
-        Files.Add(full);
+        if (!Files.ContainsKey(full))
+            Files.Add(full, ContentFingerprint.OfFile(full));
         try
         {
             // A secret's file usually ends with a newline that is no part of the secret.

@@ -233,6 +233,7 @@ public sealed class Gateway : IDisposable
         try
         {
             var reading = Check(Config is null ? _parts.Source.Read() : await _parts.Source.ReadSettledAsync(cancellation).ConfigureAwait(false));
+            _parts.Source.Take(reading);
             var applied = reading.Config is { } config && await TryApplyAsync(config, reading, cancellation).ConfigureAwait(false);
             Note(reading.Report, applied, started);
             if (applied)

@@ -1,4 +1,4 @@
-using System.IO.Hashing;
+using Lintel.Config;
 
 namespace Lintel.Runtime;
 
@@ -12,23 +12,28 @@ internal sealed class FileWatch : IDisposable
     private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    private readonly Func<(IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders)> _watched;
+    private readonly Func<WatchedFiles> _watched;
     private readonly Action _changed;
     private readonly ITimer _timer;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, FileSystemWatcher> _watchers = new(StringComparer.Ordinal);
-    private UInt128 _told;
-    private UInt128 _seen;
+    private UInt128? _seen;
+    private (WatchedFiles Watched, UInt128 Content)? _untaken;
     private bool _isHinted;
+    private bool _isTelling;
     private bool _disposed;
 
-    public FileWatch(Func<(IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders)> watched, Action changed, TimeProvider time)
+    /// <param name="watched">What is watched, with what was taken of it last: the watch looks for what differs from that.</param>
+    /// <param name="changed">Takes a change; what is watched is another one afterwards.</param>
+    /// <param name="time">The clock.</param>
+    public FileWatch(Func<WatchedFiles> watched, Action changed, TimeProvider time)
     {
         _watched = watched;
         _changed = changed;
-        _told = _seen = Fingerprint(watched()) ?? default;
         WatchFolders();
-        _timer = time.CreateTimer(_ => Look(), null, Patience, Patience);
+
+        // What changed since it was read is told soon; the first look of all may hash large files and is not waited for.
+        _timer = time.CreateTimer(_ => Look(), null, Settle, Patience);
     }
 
     public void Dispose()
@@ -45,20 +50,18 @@ internal sealed class FileWatch : IDisposable
 
     private void Look()
     {
-        (IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders) watched;
-        UInt128 now;
+        WatchedFiles watched;
         lock (_lock)
         {
             _isHinted = false;
-            if (_disposed)
+            if (_disposed || _isTelling)
                 return;
             watched = _watched();
-            if (Fingerprint(watched) is not { } seen)
+            if (ContentFingerprint.OfAll(watched.Files, watched.Folders) is not { } now)
                 return;
-            now = seen;
             var isSettled = now == _seen;
             _seen = now;
-            if (now == _told)
+            if (now == watched.Taken || _untaken == (watched, now))
                 return;
             if (!isSettled)
             {
@@ -66,22 +69,31 @@ internal sealed class FileWatch : IDisposable
                 return;
             }
 
-            _told = now;
+            // A change that nobody could even read is told once.
+            _untaken = (watched, now);
+            _isTelling = true;
         }
 
-        _changed();
-        lock (_lock)
+        try
         {
-            if (_disposed)
-                return;
-
-            // The change may have brought other includes with it.
-            WatchFolders();
-            if (Fingerprint(watched) == now)
-                _told = _seen = Fingerprint(_watched()) ?? now;
-            else
-                _timer.Change(Settle, Patience); // somebody wrote while it was being taken: that is another change
+            _changed();
         }
+        finally
+        {
+            lock (_lock)
+                GoOn();
+        }
+    }
+
+    private void GoOn()
+    {
+        _isTelling = false;
+        if (_disposed)
+            return;
+
+        // The change may have brought other includes with it, and somebody may have written while it was being taken.
+        WatchFolders();
+        _timer.Change(Settle, Patience);
     }
 
     private void Hint(object sender, FileSystemEventArgs e)
@@ -98,8 +110,8 @@ internal sealed class FileWatch : IDisposable
 
     private void WatchFolders()
     {
-        var (files, folders) = _watched();
-        var wanted = files.Select(f => Path.GetDirectoryName(f)!).Concat(folders).Where(Directory.Exists).ToHashSet(StringComparer.Ordinal);
+        var watched = _watched();
+        var wanted = watched.Files.Select(f => Path.GetDirectoryName(f)!).Concat(watched.Folders).Where(Directory.Exists).ToHashSet(StringComparer.Ordinal);
         foreach (var folder in _watchers.Keys.Except(wanted).ToList())
         {
             _watchers[folder].Dispose();
@@ -124,49 +136,10 @@ internal sealed class FileWatch : IDisposable
             }
         }
     }
-
-    /// <summary>Names and content of everything that is watched; <see langword="null"/> while the process cannot look because it has no file descriptor left.</summary>
-    private static UInt128? Fingerprint((IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders) watched)
-    {
-        var (files, folders) = watched;
-        var hash = new XxHash128();
-        try
-        {
-            foreach (var folder in folders.Where(Directory.Exists))
-            {
-                foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
-                    hash.Append(System.Text.Encoding.UTF8.GetBytes(file));
-            }
-
-            foreach (var file in files.Order(StringComparer.Ordinal))
-            {
-                hash.Append(System.Text.Encoding.UTF8.GetBytes(file));
-                Append(hash, file);
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            if (IsOutOfDescriptors(e))
-                return null;
-            hash.Append("unreadable"u8);
-        }
-
-        return hash.GetCurrentHashAsUInt128();
-    }
-
-    private static void Append(XxHash128 hash, string file)
-    {
-        try
-        {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            hash.Append(stream);
-        }
-        catch (Exception e) when ((e is IOException && !IsOutOfDescriptors(e)) || e is UnauthorizedAccessException)
-        {
-            hash.Append("missing"u8);
-        }
-    }
-
-    /// <summary>EMFILE and ENFILE: on Unix an <see cref="IOException"/> carries the system's number.</summary>
-    private static bool IsOutOfDescriptors(Exception e) => e.HResult is 23 or 24;
 }
+
+/// <summary>What a configuration was read from.</summary>
+/// <param name="Files">Full paths.</param>
+/// <param name="Folders">Full paths of the folders that are looked into for files.</param>
+/// <param name="Taken">What they held when they were read; <see langword="null"/> where that is not known.</param>
+internal sealed record WatchedFiles(IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders, UInt128? Taken);

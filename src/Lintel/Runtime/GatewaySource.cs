@@ -11,6 +11,9 @@ internal sealed record SourceReading(GatewayConfig? Config, MapNode Root, Config
 {
     /// <summary>The files as they are written, by full path; empty where the source is no file.</summary>
     public IReadOnlyDictionary<string, byte[]> Contents { get; init; } = ReadOnlyDictionary<string, byte[]>.Empty;
+
+    /// <summary>What was read, for the watch.</summary>
+    public WatchedFiles Watched { get; init; } = new([], [], null);
 }
 
 /// <summary>What a reading of the last good configuration yielded.</summary>
@@ -19,10 +22,16 @@ internal sealed record KeptReading(SourceReading Reading, DateTimeOffset SavedAt
 /// <summary>Where the configuration comes from: files, <c>IConfiguration</c>, or code.</summary>
 internal abstract class GatewaySource
 {
+    /// <summary>Reads, and nothing else: whoever validates a running gateway's files does not change what is watched.</summary>
     public abstract SourceReading Read();
 
     /// <summary>Reads once nobody is writing: a program that writes a file empties it first, and half of a configuration may well be a valid one.</summary>
     public virtual Task<SourceReading> ReadSettledAsync(CancellationToken cancellation) => BackgroundThread.RunAsync("lintel-read", Read);
+
+    /// <summary>Is told of each reading that is taken, whether it goes live or is refused: changes are changes of it.</summary>
+    public virtual void Take(SourceReading reading)
+    {
+    }
 
     /// <summary>Calls back whenever reading again may yield something else, until disposed.</summary>
     public abstract IDisposable Watch(Action changed);
@@ -55,8 +64,7 @@ internal abstract class GatewaySource
         /// <summary>Emptying a file and writing it are a few milliseconds apart at most.</summary>
         private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(50);
 
-        private IReadOnlyCollection<string> _watched = [.. files.Select(Path.GetFullPath)];
-        private IReadOnlyCollection<string> _folders = [];
+        private volatile WatchedFiles _watched = new([.. files.Select(Path.GetFullPath)], [], null);
 
         // The files that held something when they went live: a program that writes a file empties it first, a full disk leaves it so.
         private HashSet<string> _written = [];
@@ -67,29 +75,34 @@ internal abstract class GatewaySource
             foreach (var file in document.Contents.Where(c => _written.Contains(c.Key) && IsBlank(c.Value)).Select(c => c.Key))
                 document.Report.Add(new ConfigProblem("empty", new SourcePosition(file, 1, 1), "", "the file is empty, and what is served was not read from an empty one", "is it being written, or is the disk full? write `{}` if it is meant to hold nothing"));
             var reading = Interpret(document) with { Contents = document.Contents };
-            _watched = [.. document.Files, .. reading.Config?.Files ?? []];
-            _folders = document.Folders;
-            return reading;
+
+            // Certificates are looked at before they are loaded: what changes in between is told once too often rather than never.
+            IReadOnlyCollection<string> watched = [.. document.Files.Concat(reading.Config?.Files ?? []).Distinct(StringComparer.Ordinal)];
+            return reading with { Watched = new WatchedFiles(watched, document.Folders, ContentFingerprint.OfAll(watched, document.Folders, document.Fingerprints)) };
         }
 
         /// <summary>Young files are looked at again, but not for ever: one that is always being written is read as it is.</summary>
         public override async Task<SourceReading> ReadSettledAsync(CancellationToken cancellation)
         {
+            var watched = _watched.Files;
             for (var round = 0; ; round++)
             {
-                while (round < 40 && _watched.Any(IsYoung))
+                while (round < 40 && watched.Any(IsYoung))
                 {
                     await Task.Delay(Quiet, time, cancellation).ConfigureAwait(false);
                     round++;
                 }
 
                 var reading = await BackgroundThread.RunAsync("lintel-read", Read).ConfigureAwait(false);
-                if (round >= 40 || !_watched.Any(IsYoung))
+                watched = reading.Watched.Files;
+                if (round >= 40 || !watched.Any(IsYoung))
                     return reading;
             }
         }
 
-        public override IDisposable Watch(Action changed) => new FileWatch(() => (_watched, _folders), changed, time);
+        public override void Take(SourceReading reading) => _watched = reading.Watched;
+
+        public override IDisposable Watch(Action changed) => new FileWatch(() => _watched, changed, time);
 
         public override void Keep(SourceReading reading)
         {

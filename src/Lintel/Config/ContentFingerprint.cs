@@ -1,0 +1,79 @@
+using System.IO.Hashing;
+using System.Text;
+
+namespace Lintel.Config;
+
+/// <summary>Numbers that stand for what files and folders hold: the same number, the same content.</summary>
+internal static class ContentFingerprint
+{
+    /// <summary>Of a file that is not there, or may not be read.</summary>
+    public static UInt128 Missing { get; } = OfContent("missing"u8);
+
+    public static UInt128 OfContent(ReadOnlySpan<byte> content) => XxHash128.HashToUInt128(content);
+
+    /// <summary>Of a file's content as it is on the disk; <see langword="null"/> while the process cannot look because it has no file descriptor left.</summary>
+    public static UInt128? OfFile(string path)
+    {
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            var hash = new XxHash128();
+            hash.Append(stream);
+            return hash.GetCurrentHashAsUInt128();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return IsOutOfDescriptors(e) ? null : Missing;
+        }
+    }
+
+    /// <summary>Of the names of all files below a folder; <see langword="null"/> as with a file.</summary>
+    public static UInt128? OfFolder(string folder)
+    {
+        try
+        {
+            if (!Directory.Exists(folder))
+                return Missing;
+            var hash = new XxHash128();
+            foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+                Append(hash, file);
+            return hash.GetCurrentHashAsUInt128();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return IsOutOfDescriptors(e) ? null : Missing;
+        }
+    }
+
+    /// <summary>Of files and folders together, in whatever order; <see langword="null"/> where one of them cannot be looked at.</summary>
+    /// <param name="files">Full paths.</param>
+    /// <param name="folders">Full paths.</param>
+    /// <param name="known">What was read of some of them, by path: it counts in the place of what is on the disk.</param>
+    public static UInt128? OfAll(IEnumerable<string> files, IEnumerable<string> folders, IReadOnlyDictionary<string, UInt128>? known = null)
+    {
+        var hash = new XxHash128();
+        foreach (var (path, isFolder) in files.Select(f => (Path: f, IsFolder: false)).Concat(folders.Select(f => (Path: f, IsFolder: true))).OrderBy(p => p.Path, StringComparer.Ordinal).ThenBy(p => p.IsFolder))
+        {
+            UInt128 number;
+            if (known is not null && known.TryGetValue(path, out var read))
+                number = read;
+            else if ((isFolder ? OfFolder(path) : OfFile(path)) is { } now)
+                number = now;
+            else
+                return null;
+            Append(hash, path);
+            Append(hash, number.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+
+        return hash.GetCurrentHashAsUInt128();
+    }
+
+    private static void Append(XxHash128 hash, string text)
+    {
+        hash.Append(Encoding.UTF8.GetBytes(text));
+        hash.Append([0]); // ends a name: "ab", "c" is not "a", "bc"
+    }
+
+    /// <summary>EMFILE and ENFILE: on Unix an <see cref="IOException"/> carries the system's number.</summary>
+    private static bool IsOutOfDescriptors(Exception e) => e is IOException && e.HResult is 23 or 24;
+}
