@@ -9,8 +9,9 @@ public sealed class ConfigChange
 {
     private readonly MapNode _source;
     private readonly ConfigReport _report;
-    private readonly List<Func<Task>> _commits = [];
-    private readonly List<Func<Task>> _rollbacks = [];
+    private readonly List<(string Follower, Func<Task> Step)> _commits = [];
+    private readonly List<(string Follower, Func<Task> Step)> _rollbacks = [];
+    private string _preparing = "";
 
     internal ConfigChange(GatewayConfig config, MapNode source, ConfigReport report)
     {
@@ -31,16 +32,17 @@ public sealed class ConfigChange
         new ProblemSink(_source, _report).Add(code, path.Aggregate(KeyPath.Root, (above, key) => above[key]), message, hint);
 
     /// <summary>Adds what to do once the configuration is live.</summary>
-    /// <param name="commit">Must not fail: what can fail belongs before.</param>
-    public void OnCommit(Func<Task> commit) => _commits.Add(commit);
+    /// <param name="commit">Must not fail: what can fail belongs before. One that fails all the same is told in the log, and the configuration stays live.</param>
+    public void OnCommit(Func<Task> commit) => _commits.Add((_preparing, commit));
 
     /// <summary>Adds what to do if the configuration is refused after all.</summary>
     /// <param name="rollback">Puts everything back.</param>
-    public void OnRollback(Func<Task> rollback) => _rollbacks.Add(rollback);
+    public void OnRollback(Func<Task> rollback) => _rollbacks.Add((_preparing, rollback));
 
     /// <summary>A handler that fails refuses: what it was to make ready is not there.</summary>
     internal async Task PrepareAsync(Func<ConfigChange, CancellationToken, Task> handler, CancellationToken cancellation)
     {
+        _preparing = Follower.NameOf(handler);
         try
         {
             await handler(this, cancellation).ConfigureAwait(false);
@@ -51,14 +53,14 @@ public sealed class ConfigChange
         }
     }
 
-    internal Task CommitAsync(Action<Exception> failed) => RunAsync(_commits, failed);
+    internal Task CommitAsync(Action<string, Exception> failed) => RunAsync(_commits, failed);
 
-    internal Task RollBackAsync(Action<Exception> failed) => RunAsync(Enumerable.Reverse(_rollbacks), failed);
+    internal Task RollBackAsync(Action<string, Exception> failed) => RunAsync(Enumerable.Reverse(_rollbacks), failed);
 
     /// <summary>One that fails keeps none of the others from running.</summary>
-    private static async Task RunAsync(IEnumerable<Func<Task>> steps, Action<Exception> failed)
+    private static async Task RunAsync(IEnumerable<(string Follower, Func<Task> Step)> steps, Action<string, Exception> failed)
     {
-        foreach (var step in steps)
+        foreach (var (follower, step) in steps)
         {
             try
             {
@@ -66,7 +68,7 @@ public sealed class ConfigChange
             }
             catch (Exception e)
             {
-                failed(e);
+                failed(follower, e);
             }
         }
     }

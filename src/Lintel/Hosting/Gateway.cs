@@ -4,7 +4,6 @@ using Lintel.Listeners;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
-using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -20,19 +19,19 @@ public sealed class Gateway : IDisposable
     private readonly DateTimeOffset _startedAt;
     private readonly Readiness _readiness = new();
     private volatile DrainStatus? _drain;
-    private volatile LoadedConfig? _loaded;
-    private AccessLogConfig? _accessLog;
+    private readonly ConfigSwitch _switch;
 
     internal Gateway(GatewayParts parts, ListenerSet? listeners, ILogger<Gateway> logger)
     {
         _parts = parts;
         _listeners = listeners;
         _logger = logger;
+        _switch = new ConfigSwitch(parts, listeners, HandleAsync, logger);
         _startedAt = parts.Time.GetUtcNow();
     }
 
     /// <summary>The configuration that is being served; <see langword="null"/> before the first one.</summary>
-    public GatewayConfig? Config => _loaded?.Config;
+    public GatewayConfig? Config => _switch.Loaded?.Config;
 
     /// <summary>What is wrong with the configuration that was read last.</summary>
     public ConfigReport LastReport { get; private set; } = new();
@@ -41,10 +40,18 @@ public sealed class Gateway : IDisposable
     public ReloadStatus? LastReload { get; private set; }
 
     /// <summary>Called before a valid configuration goes live: each handler makes ready what it needs for it, or refuses it.</summary>
-    public event Func<ConfigChange, CancellationToken, Task>? Applying;
+    public event Func<ConfigChange, CancellationToken, Task>? Applying
+    {
+        add => _switch.Applying += value;
+        remove => _switch.Applying -= value;
+    }
 
-    /// <summary>Called after a new configuration went live, with that configuration.</summary>
-    public event Func<GatewayConfig, Task>? Applied;
+    /// <summary>Called after a new configuration went live, with that configuration. It is live whatever happens here: a handler that fails is told in the log, and the others are called all the same.</summary>
+    public event Func<GatewayConfig, Task>? Applied
+    {
+        add => _switch.Applied += value;
+        remove => _switch.Applied -= value;
+    }
 
     /// <summary>Called before the configuration is read again. From the outside it can be told apart from a start by <see cref="Config"/>.</summary>
     public event Action? Reloading;
@@ -66,7 +73,7 @@ public sealed class Gateway : IDisposable
     {
         get
         {
-            var (loaded, drain, now) = (_loaded, _drain, _parts.Time.GetUtcNow());
+            var (loaded, drain, now) = (_switch.Loaded, _drain, _parts.Time.GetUtcNow());
             return new SnapshotStatus
             {
                 Version = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
@@ -98,7 +105,7 @@ public sealed class Gateway : IDisposable
     {
         get
         {
-            if (_listeners is null || _loaded is not { } loaded)
+            if (_listeners is null || _switch.Loaded is not { } loaded)
                 return [];
             var bound = _listeners.Addresses;
             return [.. loaded.Config.EffectiveListeners.Select(l => ListenerStatus.Of(l.Key, l.Value, bound))];
@@ -159,10 +166,12 @@ public sealed class Gateway : IDisposable
         await _gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            Reloading?.Invoke();
+            foreach (var handler in Delegate.EnumerateInvocationList(Reloading))
+                Tell(handler, handler);
             _parts.AccessLog.Current.Reopen(); // SIGHUP is also how logrotate says that it has moved the file
             var report = await TakeAsync(cancellation).ConfigureAwait(false);
-            Reloaded?.Invoke(report);
+            foreach (var handler in Delegate.EnumerateInvocationList(Reloaded))
+                Tell(handler, () => handler(report));
             return report;
         }
         finally
@@ -180,7 +189,17 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>Watches the source and takes every change of it, until disposed.</summary>
-    internal IDisposable Watch() => _parts.Source.Watch(() => ReloadAsync(CancellationToken.None).GetAwaiter().GetResult());
+    internal IDisposable Watch() => _parts.Source.Watch(() =>
+    {
+        try
+        {
+            ReloadAsync(CancellationToken.None).GetAwaiter().GetResult();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The host has ended in the meantime.
+        }
+    });
 
     /// <summary>Serves the last good configuration if one is kept. For the start alone: later the configuration before simply goes on.</summary>
     internal async Task<bool> TryStartFromLastGoodAsync(CancellationToken cancellation)
@@ -190,7 +209,7 @@ public sealed class Gateway : IDisposable
         {
             if (_parts.Source.ReadKept() is not { } kept)
                 return false;
-            if (kept.Reading.Config is not { } config || !await TryApplyAsync(config, kept.Reading, cancellation).ConfigureAwait(false))
+            if (kept.Reading.Config is not { } config || !await _switch.TryApplyAsync(config, kept.Reading, cancellation).ConfigureAwait(false))
             {
                 GatewayLog.LastGoodRefused(_logger, kept.FilePath, kept.SavedAt, Lines(kept.Reading.Report));
                 return false;
@@ -234,7 +253,7 @@ public sealed class Gateway : IDisposable
         {
             var reading = Check(Config is null ? _parts.Source.Read() : await _parts.Source.ReadSettledAsync(cancellation).ConfigureAwait(false));
             _parts.Source.Take(reading);
-            var applied = reading.Config is { } config && await TryApplyAsync(config, reading, cancellation).ConfigureAwait(false);
+            var applied = reading.Config is { } config && await _switch.TryApplyAsync(config, reading, cancellation).ConfigureAwait(false);
             Note(reading.Report, applied, started);
             if (applied)
             {
@@ -271,7 +290,21 @@ public sealed class Gateway : IDisposable
             ProblemCount = report.Count,
             Problems = report.Problems,
         };
-        _parts.Metrics.Reloaded(applied, _parts.Time.GetUtcNow());
+        Action meter = () => _parts.Metrics.Reloaded(applied, _parts.Time.GetUtcNow());
+        Tell(meter, meter);
+    }
+
+    /// <summary>How a reload ended is not for those to decide who are told of it.</summary>
+    private void Tell(Delegate follower, Action call)
+    {
+        try
+        {
+            call();
+        }
+        catch (Exception e)
+        {
+            GatewayLog.ListenerFailed(_logger, Follower.NameOf(follower), e.Message, e);
+        }
     }
 
     private ServiceStatus Look(string name, ServiceConfig service, GatewayConfig config) =>
@@ -282,7 +315,8 @@ public sealed class Gateway : IDisposable
     private void SetFallback(FallbackStatus? status)
     {
         Fallback = status;
-        _parts.Metrics.Fallback(status is not null);
+        Action meter = () => _parts.Metrics.Fallback(status is not null);
+        Tell(meter, meter);
     }
 
     private void Keep(SourceReading reading)
@@ -291,7 +325,7 @@ public sealed class Gateway : IDisposable
         {
             _parts.Source.Keep(reading);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
             GatewayLog.NotKept(_logger, e.Message); // it is served all the same
         }
@@ -307,84 +341,5 @@ public sealed class Gateway : IDisposable
         }
 
         return reading;
-    }
-
-    private async Task<bool> TryApplyAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
-    {
-        // At the start nothing waits for the processor; later, requests go first.
-        var (compiled, hash) = _loaded is null ? Compile(config, reading) : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
-        if (compiled is not { } snapshot)
-            return false;
-        var log = OpenAccessLog(config, reading);
-        var change = new ConfigChange(config, reading.Root, reading.Report);
-        Action<TimeSpan>? commit = null;
-        try
-        {
-            if (log is not null && Applying is { } applying)
-            {
-                foreach (var handler in applying.GetInvocationList().Cast<Func<ConfigChange, CancellationToken, Task>>())
-                    await change.PrepareAsync(handler, cancellation).ConfigureAwait(false);
-            }
-
-            // At the start every address that cannot be had is told; later, listeners are not touched for a change that is refused already.
-            if (log is not null && (_loaded is null || reading.Report.IsValid))
-                commit = await OpenListenersAsync(config, reading, cancellation).ConfigureAwait(false);
-        }
-        finally
-        {
-            if (commit is null)
-                await change.RollBackAsync(e => GatewayLog.RollbackFailed(_logger, e)).ConfigureAwait(false);
-        }
-
-        if (log is null || commit is null)
-        {
-            snapshot.Retire();
-            if (log is not null && log != _parts.AccessLog.Current)
-                log.Discard();
-            return false;
-        }
-
-        // From here on nothing can fail. New listeners answered 503 or by the old snapshot until this line.
-        _parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
-        _parts.Snapshots.Swap(snapshot);
-        _loaded = new LoadedConfig(config, _parts.Time.GetUtcNow(), hash, [.. reading.Contents.Keys.Order(StringComparer.Ordinal)]);
-        commit(config.DrainTimeout);
-        await change.CommitAsync(e => GatewayLog.CommitFailed(_logger, e)).ConfigureAwait(false);
-        _accessLog = config.Observability.AccessLog;
-        if (log != _parts.AccessLog.Current)
-            _parts.AccessLog.Replace(log);
-        if (Applied is { } applied)
-            await applied(config).ConfigureAwait(false);
-        return true;
-    }
-
-    private (Snapshot? Snapshot, string? Hash) Compile(GatewayConfig config, SourceReading reading) =>
-        _parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot ? (snapshot, ConfigHash.Of(reading.Root)) : (null, null);
-
-    private async ValueTask<Action<TimeSpan>?> OpenListenersAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
-    {
-        if (_listeners is not null)
-            return await _listeners.OpenAsync(config, HandleAsync, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
-        return reading.Report.IsValid ? static _ => { } : null;
-    }
-
-    private AccessLog? OpenAccessLog(GatewayConfig config, SourceReading reading)
-    {
-        if (config.Observability.AccessLog == _accessLog)
-            return _parts.AccessLog.Current;
-        try
-        {
-            return _parts.AccessLog.Open(config.Observability.AccessLog);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            new ProblemSink(reading.Root, reading.Report).Add("file", KeyPath.Root["observability"]["accessLog"]["to"], $"the access log cannot be opened: {e.Message}");
-        }
-        catch (FormatException e)
-        {
-            new ProblemSink(reading.Root, reading.Report).Add("bad-template", KeyPath.Root["observability"]["accessLog"]["format"], e.Message);
-        }
-
-        return null;
     }
 }

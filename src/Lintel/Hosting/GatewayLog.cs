@@ -26,9 +26,12 @@ internal static partial class GatewayLog
     [LoggerMessage(EventId = 1206, Level = LogLevel.Critical, Message = "Configuration refused because of a defect, the one before goes on")]
     public static partial void Failed(ILogger logger, Exception cause);
 
-    [LoggerMessage(EventId = 1207, Level = LogLevel.Critical, Message = "The configuration is live, but what follows it failed")]
-    public static partial void CommitFailed(ILogger logger, Exception cause);
+    [LoggerMessage(EventId = 1207, Level = LogLevel.Critical, Message = "The new configuration is live; {Follower} failed to follow it: {Reason}")]
+    public static partial void FollowerFailed(ILogger logger, string follower, string reason, Exception cause);
 
     [LoggerMessage(EventId = 1208, Level = LogLevel.Critical, Message = "The configuration was refused, and what had followed it already could not be put back")]
     public static partial void RollbackFailed(ILogger logger, Exception cause);
+
+    [LoggerMessage(EventId = 1209, Level = LogLevel.Error, Message = "{Follower} failed when it was told of a reload; the reload is not affected: {Reason}")]
+    public static partial void ListenerFailed(ILogger logger, string follower, string reason, Exception cause);
 }

@@ -1,0 +1,138 @@
+using Lintel.Config;
+using Lintel.Listeners;
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Runtime;
+using Lintel.Transport.Loop;
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.Hosting;
+
+/// <summary>Puts a configuration that was read in the place of the one before: everything that can refuse it comes first, then one reference write, then those who follow it.</summary>
+/// <remarks>Thread rule: one caller at a time, the gateway's reload gate; <see cref="Loaded"/> is read by any thread.</remarks>
+internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, RequestHandler handle, ILogger logger)
+{
+    private volatile LoadedConfig? _loaded;
+    private AccessLogConfig? _accessLog;
+
+    /// <summary>What is being served; <see langword="null"/> before the first configuration.</summary>
+    public LoadedConfig? Loaded => _loaded;
+
+    /// <inheritdoc cref="Gateway.Applying"/>
+    public event Func<ConfigChange, CancellationToken, Task>? Applying;
+
+    /// <inheritdoc cref="Gateway.Applied"/>
+    public event Func<GatewayConfig, Task>? Applied;
+
+    /// <summary>Makes the configuration live, or adds to the report why not. Once it is live nothing throws.</summary>
+    public async Task<bool> TryApplyAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
+    {
+        // At the start nothing waits for the processor; later, requests go first.
+        var (compiled, hash) = _loaded is null ? Compile(config, reading) : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
+        if (compiled is not { } snapshot)
+            return false;
+        var log = OpenAccessLog(config, reading);
+        var change = new ConfigChange(config, reading.Root, reading.Report);
+        Action<TimeSpan>? commit = null;
+        try
+        {
+            if (log is not null)
+                commit = await PrepareAsync(change, reading, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (commit is null)
+                await UndoAsync(change, snapshot, log).ConfigureAwait(false);
+        }
+
+        if (commit is null)
+            return false;
+        var loaded = new LoadedConfig(config, parts.Time.GetUtcNow(), hash, [.. reading.Contents.Keys.Order(StringComparer.Ordinal)]);
+        await GoLiveAsync(snapshot, loaded, log!, commit, change).ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Asks all who can refuse; <see langword="null"/> where one of them did.</summary>
+    private async Task<Action<TimeSpan>?> PrepareAsync(ConfigChange change, SourceReading reading, CancellationToken cancellation)
+    {
+        foreach (var handler in Delegate.EnumerateInvocationList(Applying))
+            await change.PrepareAsync(handler, cancellation).ConfigureAwait(false);
+
+        // At the start every address that cannot be had is told; later, listeners are not touched for a change that is refused already.
+        if (_loaded is not null && !reading.Report.IsValid)
+            return null;
+        if (listeners is not null)
+            return await listeners.OpenAsync(change.Config, handle, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
+        return reading.Report.IsValid ? static _ => { } : null;
+    }
+
+    private async Task UndoAsync(ConfigChange change, Snapshot snapshot, AccessLog? log)
+    {
+        await change.RollBackAsync((_, e) => GatewayLog.RollbackFailed(logger, e)).ConfigureAwait(false);
+        snapshot.Retire();
+        if (log is not null && log != parts.AccessLog.Current)
+            log.Discard();
+    }
+
+    /// <summary>From here on nothing can refuse: a step that fails is told for what it is, and keeps none of the others from being taken.</summary>
+    private async Task GoLiveAsync(Snapshot snapshot, LoadedConfig loaded, AccessLog log, Action<TimeSpan> commit, ConfigChange change)
+    {
+        var config = loaded.Config;
+        parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
+        _loaded = loaded;
+        Follow("the release of the configuration before", () => parts.Snapshots.Swap(snapshot)); // its first step is the switch
+        Follow("the listeners", () => commit(config.DrainTimeout));
+        await change.CommitAsync(Failed).ConfigureAwait(false);
+        _accessLog = config.Observability.AccessLog;
+        if (log != parts.AccessLog.Current)
+            Follow("the access log", () => parts.AccessLog.Replace(log));
+        foreach (var follower in Delegate.EnumerateInvocationList(Applied))
+        {
+            try
+            {
+                await follower(config).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                Failed(Follower.NameOf(follower), e);
+            }
+        }
+    }
+
+    private void Follow(string name, Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception e)
+        {
+            Failed(name, e);
+        }
+    }
+
+    private void Failed(string follower, Exception cause) => GatewayLog.FollowerFailed(logger, follower, cause.Message, cause);
+
+    private (Snapshot? Snapshot, string? Hash) Compile(GatewayConfig config, SourceReading reading) =>
+        parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot ? (snapshot, ConfigHash.Of(reading.Root)) : (null, null);
+
+    private AccessLog? OpenAccessLog(GatewayConfig config, SourceReading reading)
+    {
+        if (config.Observability.AccessLog == _accessLog)
+            return parts.AccessLog.Current;
+        try
+        {
+            return parts.AccessLog.Open(config.Observability.AccessLog);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            new ProblemSink(reading.Root, reading.Report).Add("file", KeyPath.Root["observability"]["accessLog"]["to"], $"the access log cannot be opened: {e.Message}");
+        }
+        catch (FormatException e)
+        {
+            new ProblemSink(reading.Root, reading.Report).Add("bad-template", KeyPath.Root["observability"]["accessLog"]["format"], e.Message);
+        }
+
+        return null;
+    }
+}
