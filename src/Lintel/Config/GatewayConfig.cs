@@ -112,11 +112,24 @@ public enum StateKind
 /// <summary>A policy that routes use by name. No kind of policy is available yet.</summary>
 public sealed record PolicyConfig
 {
+    /// <summary>The kinds. A policy is one of them.</summary>
+    internal static readonly string[] Kinds =
+    [
+        "access", "anyOf", "apiKey", "authorize", "basic", "cache", "clientCertificate", "compress", "cors", "fault", "identity", "introspection", "jwt", "quota", "rateLimit", "securityHeaders", "session", "validate",
+    ];
+
     internal static Grammar<PolicyConfig> Grammar { get; } = new RecordGrammar<PolicyConfig>(static f =>
     {
-        f.NotYet("jwt", "apiKey", "introspection", "oidc", "basic", "mtls", "authorize", "rateLimit", "quota", "cache", "cors", "ip", "validate", "limits", "csrf");
+        f.NotYet(Kinds);
+        if (f.IsReading && f.IsEmpty)
+            f.Report("missing-key", null, NothingDone, NothingHint);
         return new PolicyConfig();
     });
+
+    /// <summary>A policy that is nothing protects nothing, and its routes look as if they were protected.</summary>
+    internal const string NothingDone = "the policy does nothing, and routes that use it would go without";
+
+    internal const string NothingHint = "name its kind, or remove it from here and from the routes";
 }
 
 /// <summary>What routes and services use unless they say otherwise.</summary>

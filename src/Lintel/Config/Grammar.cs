@@ -20,7 +20,11 @@ internal abstract class Grammar<T>
 }
 
 /// <summary>A list of values of one kind; a single value is a list of one where <c>allowSingle</c> says so.</summary>
-internal sealed class ListGrammar<T>(Grammar<T> item, int minimum = 0, bool allowSingle = false) : Grammar<ValueList<T>>
+/// <param name="item">Reads an item.</param>
+/// <param name="minimum">How many there are at least.</param>
+/// <param name="allowSingle">Whether a single value is a list of one.</param>
+/// <param name="fewHint">What to do about a list that is too short.</param>
+internal sealed class ListGrammar<T>(Grammar<T> item, int minimum = 0, bool allowSingle = false, string? fewHint = null) : Grammar<ValueList<T>>
 {
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ValueList<T> value)
     {
@@ -41,7 +45,7 @@ internal sealed class ListGrammar<T>(Grammar<T> item, int minimum = 0, bool allo
 
         if (items.Count < minimum)
         {
-            report.Add("out-of-range", node, path, $"at least {minimum} item is expected");
+            report.Add("out-of-range", node, path, $"at least {minimum} item is expected", fewHint);
             return Fail(out value);
         }
 
@@ -69,10 +73,19 @@ internal sealed class ListGrammar<T>(Grammar<T> item, int minimum = 0, bool allo
 }
 
 /// <summary>A map from names to values of one kind, in the order in which it is written.</summary>
-internal sealed class MapGrammar<T>(Grammar<T> item, Grammar<string>? name = null) : Grammar<ValueMap<T>>
+/// <param name="item">Reads a value.</param>
+/// <param name="name">What names are like.</param>
+/// <param name="emptyHint">Where a map without any entry is a mistake: what to do about it.</param>
+internal sealed class MapGrammar<T>(Grammar<T> item, Grammar<string>? name = null, string? emptyHint = null) : Grammar<ValueMap<T>>
 {
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ValueMap<T> value)
     {
+        if (emptyHint is not null && node is ScalarNode { IsNull: true } or MapNode { Entries.Count: 0 })
+        {
+            report.Add("out-of-range", node, path, "at least 1 entry is expected", emptyHint);
+            return Fail(out value);
+        }
+
         if (node is ScalarNode { IsNull: true })
         {
             value = [];
@@ -107,6 +120,8 @@ internal sealed class MapGrammar<T>(Grammar<T> item, Grammar<string>? name = nul
         var map = new JsonObject { ["type"] = "object", ["additionalProperties"] = item.Describe(definitions) };
         if (name is not null)
             map["propertyNames"] = name.Describe(definitions);
+        if (emptyHint is not null)
+            map["minProperties"] = 1;
         return map;
     }
 }

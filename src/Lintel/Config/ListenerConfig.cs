@@ -140,7 +140,7 @@ public sealed record CertificateConfig
 
     internal static Grammar<CertificateConfig> Grammar { get; } = new RecordGrammar<CertificateConfig>(static f => new CertificateConfig
     {
-        Hosts = f.List("hosts", HostGrammar),
+        Hosts = f.FilledList("hosts", HostGrammar, "name a host, or remove the key: then it is shown for every name that no other certificate is for"),
         Path = f.Require("path", Scalars.FilePath),
         KeyPath = f.Find("keyPath", Scalars.FilePath),
     });

@@ -37,7 +37,7 @@ public sealed record MatchConfig
     /// <summary>Spellings of paths that are refused otherwise.</summary>
     public ValueList<PathAllowance> Allow { get; init; } = [];
 
-    private static Grammar<string> TokenGrammar { get; } = new ScalarGrammar<string>("a header or cookie name", null, static (string text, out string value) =>
+    internal static Grammar<string> TokenGrammar { get; } = new ScalarGrammar<string>("a header or cookie name", null, static (string text, out string value) =>
     {
         value = text;
         return HeaderGrammar.IsToken(text);
@@ -64,17 +64,17 @@ public sealed record MatchConfig
         new RecordGrammar<MatchConfig>(static f =>
         {
             var single = f.Find("path", Scalars.Text);
-            var several = f.List("paths", Scalars.Text);
-            if (f.IsReading && single is null && several.Count == 0)
+            var several = f.FilledList("paths", Scalars.Text, "name a path, or remove the key");
+            if (f.IsReading && single is null && several.Count == 0 && !f.HasFailed("path") && !f.HasFailed("paths"))
                 f.Report("missing-key", null, "no path is named", "add `path`; `/{**rest}` takes every path");
             return new MatchConfig
             {
-                Hosts = f.List("hosts", HostGrammar, allowSingle: true),
+                Hosts = f.FilledList("hosts", HostGrammar, "name a host, or remove the key: then any host is taken", allowSingle: true),
                 Paths = single is null ? several : [single, .. several],
-                Methods = f.List("methods", MethodGrammar, allowSingle: true),
-                Headers = f.Map("headers", ConditionConfig.Grammar, TokenGrammar),
-                Query = f.Map("query", ConditionConfig.Grammar),
-                Cookies = f.Map("cookies", ConditionConfig.Grammar, TokenGrammar),
+                Methods = f.FilledList("methods", MethodGrammar, "name a method, or remove the key: then any method is taken", allowSingle: true),
+                Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
+                Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
+                Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
                 Client = f.Find("client", Scalars.Name),
                 Allow = f.List("allow", Scalars.Choice([("encodedSlashes", PathAllowance.EncodedSlashes), ("semicolons", PathAllowance.Semicolons)])),
             };
@@ -129,6 +129,16 @@ public sealed record ConditionConfig
 
     internal static Grammar<ConditionConfig> Grammar { get; } = new LateGrammar();
 
+    /// <summary>What to do about conditions that are none.</summary>
+    internal const string NoneHint = "write a condition, such as `NAME: value`, or remove the key: nothing is asked for then";
+
+    /// <summary>Text that a value begins with, or is searched for: every value has an empty one.</summary>
+    private static Grammar<string> PartGrammar { get; } = new ScalarGrammar<string>("text that some values have and others have not", null, static (string text, out string value) =>
+    {
+        value = text;
+        return text.Length > 0;
+    }, "for any value at all write `present: true`");
+
     private static Grammar<ConditionConfig> Full { get; } = new ShortFormGrammar<ConditionConfig>(
         static (ScalarNode scalar, KeyPath path, ConfigReport report, out ConditionConfig value) =>
         {
@@ -141,8 +151,8 @@ public sealed record ConditionConfig
             var condition = new ConditionConfig
             {
                 Exact = f.Find("exact", Scalars.Text),
-                Prefix = f.Find("prefix", Scalars.Text),
-                Regex = f.Find("regex", Scalars.Text),
+                Prefix = f.Find("prefix", PartGrammar),
+                Regex = f.Find("regex", PartGrammar),
                 OneOf = f.Find("oneOf", new ListGrammar<string>(Scalars.Text, minimum: 1)),
                 Present = f.FindValue("present", Scalars.Boolean),
                 Not = f.Find("not", Grammar),
@@ -190,10 +200,18 @@ public sealed record ClientMatchConfig
     /// <summary>Conditions on cookies by name.</summary>
     public ValueMap<ConditionConfig> Cookies { get; init; } = [];
 
-    internal static Grammar<ClientMatchConfig> Grammar { get; } = new RecordGrammar<ClientMatchConfig>(static f => new ClientMatchConfig
+    /// <summary>Whether it says nothing: every request would be of such a client.</summary>
+    internal bool IsEmpty => Headers.Count + Query.Count + Cookies.Count == 0;
+
+    internal static Grammar<ClientMatchConfig> Grammar { get; } = new RecordGrammar<ClientMatchConfig>(static f =>
     {
-        Headers = f.Map("headers", ConditionConfig.Grammar),
-        Query = f.Map("query", ConditionConfig.Grammar),
-        Cookies = f.Map("cookies", ConditionConfig.Grammar),
+        if (f.IsReading && f.IsEmpty)
+            f.Report("missing-key", null, "no condition tells this client from others", "add conditions: `headers`, `query` or `cookies`");
+        return new ClientMatchConfig
+        {
+            Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
+            Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
+            Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
+        };
     });
 }

@@ -52,8 +52,14 @@ internal sealed class RecordFields
     /// <summary>A list that is empty when the key is absent.</summary>
     public ValueList<T> List<T>(string key, Grammar<T> item, bool allowSingle = false) => Get(key, new ListGrammar<T>(item, allowSingle: allowSingle), []);
 
+    /// <summary>A list that is empty when the key is absent, and a mistake when it is written and empty: it would mean everything.</summary>
+    public ValueList<T> FilledList<T>(string key, Grammar<T> item, string emptyHint, bool allowSingle = false) => Get(key, new ListGrammar<T>(item, minimum: 1, allowSingle, emptyHint), []);
+
     /// <summary>A map that is empty when the key is absent.</summary>
     public ValueMap<T> Map<T>(string key, Grammar<T> item, Grammar<string>? name = null) => Get(key, new MapGrammar<T>(item, name), []);
+
+    /// <summary>A map that is empty when the key is absent, and a mistake when it is written and empty: it would mean everything.</summary>
+    public ValueMap<T> FilledMap<T>(string key, Grammar<T> item, string emptyHint, Grammar<string>? name = null) => Get(key, new MapGrammar<T>(item, name, emptyHint), []);
 
     /// <summary>Keys of the grammar whose behaviour is not built: refused, never ignored.</summary>
     public void NotYet(params ReadOnlySpan<string> keys)
@@ -72,6 +78,9 @@ internal sealed class RecordFields
         var entry = key is null ? null : _node.Find(key);
         _report.Add(new ConfigProblem(code, entry?.KeyPosition ?? _node.Position, (key is null ? _path : _path[key]).ToString(), message, hint));
     }
+
+    /// <summary>Whether the user wrote no key at all.</summary>
+    public bool IsEmpty => _node.Entries.Count == 0;
 
     /// <summary>Whether the user wrote this key.</summary>
     public bool Has(string key) => _node.Find(key) is not null;

@@ -24,6 +24,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         var problems = new ProblemSink(source, report);
         var acquired = Acquire(config, problems);
         CheckListeners(config, problems);
+        new CodeCheck(problems).Check(config);
         CheckPolicies(config.Defaults.Policies, config, problems, KeyPath.Root["defaults"]["policies"]);
 
         var scope = new CompileScope(config, acquired, problems);

@@ -1,0 +1,71 @@
+using Lintel.Config;
+
+namespace Lintel.Runtime;
+
+/// <summary>What the grammar refuses where a configuration is read, refused where code makes it: what would silently mean everything, or nothing.</summary>
+internal sealed class CodeCheck(ProblemSink problems)
+{
+    public void Check(GatewayConfig config)
+    {
+        foreach (var (name, policy) in Made("policies", config.Policies))
+        {
+            if (policy == new PolicyConfig())
+                problems.Add("missing-key", KeyPath.Root["policies"][name], PolicyConfig.NothingDone, PolicyConfig.NothingHint);
+        }
+
+        foreach (var (name, client) in Made("clients", config.Clients))
+        {
+            var path = KeyPath.Root["clients"][name]["when"];
+            if (client.When.IsEmpty)
+                problems.Add("missing-key", path, "no condition tells this client from others", "add conditions: `Headers`, `Query` or `Cookies`");
+            Check(client.When.Headers, path["headers"]);
+            Check(client.When.Query, path["query"]);
+            Check(client.When.Cookies, path["cookies"]);
+        }
+
+        foreach (var (name, service) in Made("services", config.Services))
+        {
+            if (service.Instances.Count == 0)
+                problems.Add("out-of-range", KeyPath.Root["services"][name]["instances"], "at least 1 item is expected");
+        }
+
+        foreach (var (name, route) in Made("routes", config.Routes))
+            Check(route, KeyPath.Root["routes"][name]);
+    }
+
+    private void Check(RouteConfig route, KeyPath path)
+    {
+        object?[] actions = [route.Forward, route.Compose, route.Redirect, route.Respond];
+        if (actions.Count(a => a is not null) != 1)
+            problems.Add("conflict", path, $"a route has one action, and this one has {(actions.Any(a => a is not null) ? "several" : "none")}", "set one of `Forward`, `Compose`, `Redirect` and `Respond`");
+        if (route.Match.Paths.Count == 0)
+            problems.Add("missing-key", path["match"], "no path is named", "add one to `Paths`; `/{**rest}` takes every path");
+        if (route.Forward is { } forward && forward.Service is null == (forward.Split.Count == 0))
+            problems.Add("conflict", path["forward"], "a forward names either `Service` or `Split`", "set one of them");
+        if (route.Forward is { Split.Count: > 0 } split && split.Split.Values.Sum(s => (long)s) <= 0)
+            problems.Add("out-of-range", path["forward"]["split"], "all shares are 0", "give at least one service a share");
+        Check(route.Match.Headers, path["match"]["headers"]);
+        Check(route.Match.Query, path["match"]["query"]);
+        Check(route.Match.Cookies, path["match"]["cookies"]);
+    }
+
+    private void Check(ValueMap<ConditionConfig> conditions, KeyPath path)
+    {
+        foreach (var (name, condition) in conditions)
+            Check(condition, path[name]);
+    }
+
+    private void Check(ConditionConfig condition, KeyPath path)
+    {
+        object?[] parts = [condition.Exact, condition.Prefix, condition.Regex, condition.OneOf, condition.Present, condition.Not];
+        if (parts.Count(p => p is not null) != 1)
+            problems.Add("conflict", path, "a condition is exactly one of `Exact`, `Prefix`, `Regex`, `OneOf`, `Present`, `Not`", "set `Exact` to match a value exactly");
+        else if (condition is { Prefix: "" } or { Regex: "" } or { OneOf.Count: 0 })
+            problems.Add("bad-value", path, "the condition holds for every value, or for none", "for any value at all set `Present`");
+        else if (condition.Not is { } inner)
+            Check(inner, path["not"]);
+    }
+
+    /// <summary>Entries that stand in no file.</summary>
+    private IEnumerable<KeyValuePair<string, T>> Made<T>(string section, ValueMap<T> entries) => entries.Where(e => !problems.IsWritten(section, e.Key));
+}
