@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Lintel.Config;
 using Lintel.Hosting;
 using Lintel.Tests.Observability;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,5 +1,4 @@
 using Lintel.Config;
-using Lintel.Runtime;
 
 namespace Lintel.Tests.Runtime;
 
