@@ -3,10 +3,10 @@
 using Lintel.Config;
 using Lintel.Samples.Embedding;
 
-var variant = args.FirstOrDefault() ?? "yaml";
+var variant = args is [var first, ..] && !first.StartsWith('-') ? first : "yaml";
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions
 {
-    Args = [.. args.Skip(1)],
+    Args = args,
     ContentRootPath = AppContext.BaseDirectory, // where appsettings.json and gateway.yaml lie
 });
 

@@ -18,7 +18,7 @@ public sealed class Gateway : IDisposable
     private readonly ILogger<Gateway> _logger;
     private readonly DateTimeOffset _startedAt;
     private readonly Readiness _readiness = new();
-    private volatile DrainStatus? _drain;
+    private readonly Drain _drain;
     private readonly ConfigSwitch _switch;
 
     internal Gateway(GatewayParts parts, ListenerSet? listeners, ILogger<Gateway> logger)
@@ -28,6 +28,7 @@ public sealed class Gateway : IDisposable
         _logger = logger;
         _switch = new ConfigSwitch(parts, listeners, HandleAsync, logger);
         _startedAt = parts.Time.GetUtcNow();
+        _drain = new Drain(parts, listeners, _gate, () => Config);
     }
 
     /// <summary>The configuration that is being served; <see langword="null"/> before the first one.</summary>
@@ -66,14 +67,14 @@ public sealed class Gateway : IDisposable
     public IReadOnlyList<(string Name, string Address)> Addresses => _listeners?.Addresses ?? [];
 
     /// <summary>Why no requests should be sent here; empty when the gateway is ready.</summary>
-    public IReadOnlyList<string> NotReadyReasons => _readiness.Reasons(_drain is not null ? "stopping" : Config is null ? "no configuration" : null);
+    public IReadOnlyList<string> NotReadyReasons => _readiness.Reasons(_drain.Status is not null ? "stopping" : Config is null ? "no configuration" : null);
 
     /// <summary>The gateway as a whole, and the configuration that it serves.</summary>
     public SnapshotStatus Status
     {
         get
         {
-            var (loaded, drain, now) = (_switch.Loaded, _drain, _parts.Time.GetUtcNow());
+            var (loaded, drain, now) = (_switch.Loaded, _drain.Status, _parts.Time.GetUtcNow());
             return new SnapshotStatus
             {
                 Version = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
@@ -125,7 +126,7 @@ public sealed class Gateway : IDisposable
     /// <summary>The same, for requests of the gateway's own listeners.</summary>
     private Task HandleAsync(HttpContext context, ClientConnection? client)
     {
-        if (_drain is not null)
+        if (_drain.Status is not null)
             Draining.AskToReconnect(context);
         return _parts.Pipeline.RunAsync(context, client);
     }
@@ -166,6 +167,8 @@ public sealed class Gateway : IDisposable
         await _gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
+            if (_drain.TakesNoReloads)
+                return LastReport;
             foreach (var handler in Delegate.EnumerateInvocationList(Reloading))
                 Tell(handler, handler);
             _parts.AccessLog.Current.Reopen(); // SIGHUP is also how logrotate says that it has moved the file
@@ -185,6 +188,7 @@ public sealed class Gateway : IDisposable
     {
         _parts.AccessLog.CloseAsync().GetAwaiter().GetResult(); // its own patience bounds it; another host's requests end after StopAsync
         _parts.Errors.Dispose();
+        _drain.Dispose();
         _gate.Dispose();
     }
 
@@ -230,21 +234,8 @@ public sealed class Gateway : IDisposable
         }
     }
 
-    /// <summary>Stops being ready, after <c>drainDelay</c> takes no new connections, and waits for requests in flight for as long as the configuration says.</summary>
-    internal async Task StopAsync()
-    {
-        var now = _parts.Time.GetUtcNow();
-        var delay = _listeners is null ? TimeSpan.Zero : Config?.DrainDelay ?? TimeSpan.Zero;
-        _drain = new DrainStatus(now, now + delay + (Config?.DrainTimeout ?? TimeSpan.Zero));
-        if (delay > TimeSpan.Zero)
-            await Task.Delay(delay, _parts.Time).ConfigureAwait(false);
-        await _gate.WaitAsync().ConfigureAwait(false); // a reload under way ends first; none comes after
-        if (_listeners is not null)
-            await _listeners.StopAsync(Config?.DrainTimeout ?? TimeSpan.Zero).ConfigureAwait(false);
-        if (_listeners is not null)
-            await _parts.AccessLog.CloseAsync().ConfigureAwait(false);
-        _parts.Errors.Flush();
-    }
+    /// <inheritdoc cref="Drain.StopAsync" />
+    internal Task StopAsync(CancellationToken cancellation) => _drain.StopAsync(cancellation);
 
     private async Task<ConfigReport> TakeAsync(CancellationToken cancellation)
     {

@@ -20,7 +20,7 @@ internal sealed class GatewayLifetime(Gateway gateway) : IHostedService, IDispos
     public Task StopAsync(CancellationToken cancellationToken)
     {
         _watch?.Dispose();
-        return gateway.StopAsync();
+        return gateway.StopAsync(cancellationToken);
     }
 
     /// <summary>A port that is taken is no fault of the files: the last good ones would most likely want it too.</summary>

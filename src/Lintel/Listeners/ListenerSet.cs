@@ -93,12 +93,14 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
     }
 
     /// <summary>Closes everything and waits until it is closed.</summary>
-    public async Task StopAsync(TimeSpan drain)
+    /// <param name="drain">How long requests in flight may take.</param>
+    /// <param name="cancellation">Ends that time at once.</param>
+    public async Task StopAsync(TimeSpan drain, CancellationToken cancellation)
     {
         lock (_running)
         {
             foreach (var listener in _running.Values)
-                Close(listener, drain);
+                Close(listener, drain, cancellation);
             _running.Clear();
         }
 
@@ -164,12 +166,13 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         }
     }
 
-    private void Close(Listener listener, TimeSpan drain) => _closing.Add(CloseAsync(listener, drain));
+    private void Close(Listener listener, TimeSpan drain, CancellationToken cancellation = default) => _closing.Add(CloseAsync(listener, drain, cancellation));
 
-    private async Task CloseAsync(Listener listener, TimeSpan drain)
+    private async Task CloseAsync(Listener listener, TimeSpan drain, CancellationToken cancellation)
     {
         using var deadline = new CancellationTokenSource(drain, time);
-        await listener.StopAsync(deadline.Token).ConfigureAwait(false);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
+        await listener.StopAsync(ends.Token).ConfigureAwait(false);
         await listener.DisposeAsync().ConfigureAwait(false);
     }
 }

@@ -1,0 +1,59 @@
+using Lintel.Config;
+using Lintel.Listeners;
+
+namespace Lintel.Hosting;
+
+/// <summary>The gateway's end: happens once, however many ask for it.</summary>
+/// <param name="parts">The gateway's.</param>
+/// <param name="listeners">Its own listeners; <see langword="null"/> inside another host.</param>
+/// <param name="reloads">Held by a reload that is under way.</param>
+/// <param name="config">What is being served.</param>
+internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, SemaphoreSlim reloads, Func<GatewayConfig?> config) : IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly CancellationTokenSource _hurry = new();
+    private Task? _stopping;
+    private volatile DrainStatus? _status;
+    private volatile bool _takesNoReloads;
+
+    /// <summary><see langword="null"/> until the end has begun.</summary>
+    public DrainStatus? Status => _status;
+
+    /// <summary>Whether a reload that begins now comes too late.</summary>
+    public bool TakesNoReloads => _takesNoReloads;
+
+    /// <summary>Stops being ready, after <c>drainDelay</c> takes no new connections, and waits for requests in flight for as long as the configuration says. A second call waits for the first.</summary>
+    /// <param name="cancellation">Ends the patience of all who wait: what is under way is cut off.</param>
+    public async Task StopAsync(CancellationToken cancellation)
+    {
+        using var hurry = cancellation.UnsafeRegister(static d => ((Drain)d!)._hurry.Cancel(), this);
+        lock (_lock)
+            _stopping ??= RunAsync(_hurry.Token);
+        await _stopping.ConfigureAwait(false);
+    }
+
+    public void Dispose() => _hurry.Dispose();
+
+    private async Task RunAsync(CancellationToken cancellation)
+    {
+        var now = parts.Time.GetUtcNow();
+        var delay = listeners is null ? TimeSpan.Zero : config()?.DrainDelay ?? TimeSpan.Zero;
+        _status = new DrainStatus(now, now + delay + (config()?.DrainTimeout ?? TimeSpan.Zero));
+        if (delay > TimeSpan.Zero)
+            await Task.Delay(delay, parts.Time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // A reload under way ends first; one that has waited for it does nothing.
+        _takesNoReloads = true;
+        var waiting = reloads.WaitAsync(cancellation);
+        await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (waiting.IsCompletedSuccessfully)
+            reloads.Release();
+        if (listeners is not null)
+        {
+            await listeners.StopAsync(config()?.DrainTimeout ?? TimeSpan.Zero, cancellation).ConfigureAwait(false);
+            await parts.AccessLog.CloseAsync().ConfigureAwait(false);
+        }
+
+        parts.Errors.Flush();
+    }
+}
