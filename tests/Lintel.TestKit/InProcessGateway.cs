@@ -68,21 +68,4 @@ public sealed class InProcessGateway : IAsyncDisposable
         (yaml.Contains("listeners:", StringComparison.Ordinal) ? "" : "listeners: { public: \"http://127.0.0.1:0\" }\n")
         + (yaml.Contains("drainTimeout:", StringComparison.Ordinal) ? "" : "drainTimeout: 1s\n")
         + (yaml.Contains("observability:", StringComparison.Ordinal) ? "" : "observability: { accessLog: { to: none } }\n") + yaml;
-
-    private sealed class LogQueue(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            lines.Enqueue($"{logLevel}: {formatter(state, exception)} {exception}");
-
-        public void Dispose()
-        {
-        }
-    }
 }

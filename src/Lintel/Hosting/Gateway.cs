@@ -121,14 +121,21 @@ public sealed class Gateway : IDisposable
 
     /// <summary>Serves one request.</summary>
     /// <param name="context">A request from any server of ASP.NET Core.</param>
-    public Task HandleAsync(HttpContext context) => HandleAsync(context, null);
+    public Task HandleAsync(HttpContext context)
+    {
+        var hosted = HostedRequest.Of(context);
+        context.Features.Set<IGatewayFeature>(new GatewayFeature(hosted));
+        return HandleAsync(context, null, hosted);
+    }
 
     /// <summary>The same, for requests of the gateway's own listeners.</summary>
-    private Task HandleAsync(HttpContext context, ClientConnection? client)
+    private Task HandleAsync(HttpContext context, ClientConnection? client) => HandleAsync(context, client, null);
+
+    private Task HandleAsync(HttpContext context, ClientConnection? client, HostedRequest? hosted)
     {
         if (_drain.Status is not null)
             Draining.AskToReconnect(context);
-        return _parts.Pipeline.RunAsync(context, client);
+        return _parts.Pipeline.RunAsync(context, client, hosted);
     }
 
     /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>

@@ -9,6 +9,7 @@ using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -89,6 +90,8 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>(), s.GetRequiredService<GatewayMetrics>(), s.GetRequiredService<GatewayLoops>().Group));
         services.TryAddSingleton(s => Create(s, ownsListeners));
         services.AddHostedService<GatewayLifetime>();
+        if (!ownsListeners)
+            services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, HostedRequestFilter>());
         return services;
     }
 

@@ -28,6 +28,12 @@ internal sealed class Exchange
     /// <summary>What the connection's bytes say of the request; <see langword="null"/> where another server, or HTTP/2, has checked them.</summary>
     public RequestFraming? Framing { get; private set; }
 
+    /// <summary>What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.</summary>
+    public HostedRequest? Hosted { get; private set; }
+
+    /// <summary>Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.</summary>
+    public bool IsCanceledByHost => Hosted is { ClientAborted.IsCancellationRequested: false } && Context.RequestAborted.IsCancellationRequested;
+
     /// <summary>The target as it was received; empty where a server does not tell.</summary>
     public string RawTarget { get; private set; } = "";
 
@@ -127,9 +133,11 @@ internal sealed class Exchange
         }
     }
 
-    public void Begin(HttpContext context, Snapshot snapshot, long timestamp, ClientConnection? client = null)
+    public void Begin(HttpContext context, Snapshot snapshot, long timestamp, ClientConnection? client = null, HostedRequest? hosted = null)
     {
         Context = context;
+        Hosted = hosted;
+        hosted?.Begin(this);
         Snapshot = snapshot;
         StartTimestamp = timestamp;
         if (client is not null)
@@ -175,6 +183,8 @@ internal sealed class Exchange
 
     public void End()
     {
+        Hosted?.End();
+        Hosted = null;
         Context = null!;
         Snapshot = null!;
         Framing = null;

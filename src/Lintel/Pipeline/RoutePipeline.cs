@@ -14,7 +14,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     /// <summary>Serves one request. Never throws.</summary>
     /// <param name="context">The request.</param>
     /// <param name="client">Its connection, where that is an HTTP/1.1 connection of our own listeners.</param>
-    public async Task RunAsync(HttpContext context, ClientConnection? client)
+    /// <param name="hosted">What the middleware of another host may have changed; <see langword="null"/> for our own listeners.</param>
+    public async Task RunAsync(HttpContext context, ClientConnection? client, HostedRequest? hosted = null)
     {
         var started = time.GetTimestamp();
         if (snapshots.Enter() is not { } snapshot)
@@ -26,7 +27,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         }
 
         var exchange = Spares<Exchange>.Take() ?? new Exchange();
-        exchange.Begin(context, snapshot, started, client);
+        exchange.Begin(context, snapshot, started, client, hosted);
         metrics.RequestStarted(context.Request.Method, context.Request.Scheme);
         RequestSpan.Start(exchange);
         GatewayError? error;
@@ -51,6 +52,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
             error = new GatewayError(GatewayErrorKind.Internal, Cause: e);
         }
 
+        if (error is { Kind: GatewayErrorKind.ClientAborted } && exchange.IsCanceledByHost)
+            error = new GatewayError(GatewayErrorKind.CanceledByHost, Cause: error.Cause);
         if (error is not null)
             await AnswerAsync(exchange, error).ConfigureAwait(false);
         Complete(exchange, error);
@@ -64,8 +67,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     private static GatewayError? Match(Exchange exchange)
     {
         var context = exchange.Context;
-        var raw = exchange.RawTarget;
-        if (!RequestTarget.TryParse(raw.Length > 0 ? raw : context.Request.PathBase + context.Request.Path + context.Request.QueryString, out var target, out var problem))
+        string? problem;
+        var isRead = exchange.Hosted is not { } hosted
+            ? RequestTarget.TryParse(exchange.RawTarget, out var target, out problem)
+            : HostedTarget.TryRead(exchange.RawTarget, context.Request, hosted.HasPathChanged(context.Request), out target, out problem);
+        if (!isRead)
             return new GatewayError(GatewayErrorKind.BadTarget, problem);
         exchange.RequestTarget = target;
 
@@ -141,6 +147,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
             context.Abort();
             return;
         }
+
+        if (exchange.IsCanceledByHost)
+            context.RequestAborted = exchange.Hosted!.ClientAborted; // the answer still goes out
 
         try
         {

@@ -1,0 +1,50 @@
+using Lintel.Errors;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Pipeline;
+
+/// <summary>A request that comes through another host's middleware: what that may have replaced, and what the gateway tells it.</summary>
+/// <param name="context">The request before any middleware could change it.</param>
+/// <param name="isFirst">Whether it is: nothing is known of what came before otherwise.</param>
+internal sealed class HostedRequest(HttpContext context, bool isFirst)
+{
+    private readonly PathString _pathBase = context.Request.PathBase;
+    private readonly PathString _path = context.Request.Path;
+    private Exchange? _exchange;
+    private (string? Route, string? Service, string? Instance) _outcome;
+
+    /// <summary>Canceled when the client leaves, and by nobody else: the server's own token.</summary>
+    public CancellationToken ClientAborted { get; } = context.RequestAborted;
+
+    /// <summary>What is known of the request so far, or was at its end.</summary>
+    public (string? Route, string? Service, string? Instance) Outcome =>
+        _exchange is { } exchange ? (exchange.Route?.Name, exchange.Service, exchange.Instance) : _outcome;
+
+    /// <summary>The request that the first middleware has made out, or one whose host has none.</summary>
+    public static HostedRequest Of(HttpContext context)
+    {
+        var hosted = context.Features.Get<HostedRequest>();
+        if (hosted is null)
+            context.Features.Set(hosted = new HostedRequest(context, isFirst: false));
+        ApplicationHeaders.Note(context.Response);
+        return hosted;
+    }
+
+    /// <summary>Whether the application may have made another path of it; what only went over to the base is the same path.</summary>
+    public bool HasPathChanged(HttpRequest request)
+    {
+        if (!isFirst)
+            return true;
+        return !(request.Path.Equals(_path, StringComparison.Ordinal) && request.PathBase.Equals(_pathBase, StringComparison.Ordinal))
+            && request.PathBase.Value + request.Path.Value != _pathBase.Value + _path.Value;
+    }
+
+    public void Begin(Exchange exchange) => _exchange = exchange;
+
+    /// <summary>The exchange becomes another request's; what is worth knowing of it stays.</summary>
+    public void End()
+    {
+        _outcome = Outcome;
+        _exchange = null;
+    }
+}
