@@ -119,4 +119,7 @@ public enum GatewayErrorKind
 
     /// <summary>The memory for everything that buffers (<c>limits.memory</c>) is taken. The same request may succeed a moment later.</summary>
     Overloaded,
+
+    /// <summary>The application that the gateway runs in gave up the request while its client was still there: a time limit of the application's own, for example.</summary>
+    CanceledByHost,
 }

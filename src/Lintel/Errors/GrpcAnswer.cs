@@ -13,7 +13,7 @@ internal static class GrpcAnswer
     /// <summary>An answer without messages («Trailers-Only» of gRPC's PROTOCOL-HTTP2.md): the headers have the status. Clients of gRPC-Web take it too.</summary>
     public static void Write(HttpResponse response, GatewayError error, string proxyName, GrpcMediaType media)
     {
-        response.Clear();
+        ApplicationHeaders.Restore(response);
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = media.Text;
         if (error.Rule.ProxyStatus is { } type)

@@ -15,7 +15,7 @@ internal static class ProblemWriter
     /// <summary>Apostrophes and other scripts stay readable: this is JSON for programs and people, never a part of a page.</summary>
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Replaces whatever the response holds so far.</summary>
+    /// <summary>Replaces what the gateway has made of the response so far.</summary>
     /// <param name="response">A response that has not started.</param>
     /// <param name="error">What to tell. Its cause stays inside.</param>
     /// <param name="proxyName">The gateway's name, the first item of <c>Proxy-Status</c>: a token of RFC 9651.</param>
@@ -32,7 +32,7 @@ internal static class ProblemWriter
 
         var rule = error.Rule;
         var allow = response.Headers.Allow;
-        response.Clear();
+        ApplicationHeaders.Restore(response);
         response.StatusCode = rule.Status;
         if (rule.Kind == GatewayErrorKind.MethodNotAllowed)
             response.Headers.Allow = allow;

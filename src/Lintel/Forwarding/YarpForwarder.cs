@@ -155,7 +155,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
             foreach (var (name, values) in from)
             {
                 if (HeaderRules.KeepsResponse(name) && !changes.Removes(name) && (nominated is null || !nominated.Contains(name)))
-                    to.Append(name, Values(values));
+                    to[name] = Values(values); // each name comes once; what the application had set gives way
             }
         }
 
