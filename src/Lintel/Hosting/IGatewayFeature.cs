@@ -5,11 +5,11 @@ namespace Lintel.Hosting;
 public interface IGatewayFeature
 {
     /// <summary>The name of the route that matched; <see langword="null"/> where none did, or the request was refused before.</summary>
-    string? Route { get; }
+    public string? Route { get; }
 
     /// <summary>The name of the service that was chosen; <see langword="null"/> where none was, as for redirects and compositions.</summary>
-    string? Service { get; }
+    public string? Service { get; }
 
     /// <summary>The address of the instance that was tried last; <see langword="null"/> where none was.</summary>
-    string? Instance { get; }
+    public string? Instance { get; }
 }

@@ -48,7 +48,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                 if (before is not null)
                 {
                     replaced.Add(before);
-                    Close(before, config.DrainTimeout);
+                    Close(before, config.DrainTimeout, CancellationToken.None);
                 }
 
                 opened.Add(name, await OpenAsync(listener, handle, retry: before is not null, cancellation).ConfigureAwait(false));
@@ -71,7 +71,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                 Commit(wanted, opened, replaced, drain);
             };
         foreach (var listener in opened.Values)
-            Close(listener, TimeSpan.Zero);
+            Close(listener, TimeSpan.Zero, CancellationToken.None);
         await ReopenAsync(replaced, handle, cancellation).ConfigureAwait(false);
         return null;
     }
@@ -123,7 +123,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                     continue;
                 _running.Remove(name);
                 if (!replaced.Contains(listener))
-                    Close(listener, drain);
+                    Close(listener, drain, CancellationToken.None);
             }
 
             foreach (var (name, listener) in opened)
@@ -166,7 +166,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         }
     }
 
-    private void Close(Listener listener, TimeSpan drain, CancellationToken cancellation = default) => _closing.Add(CloseAsync(listener, drain, cancellation));
+    private void Close(Listener listener, TimeSpan drain, CancellationToken cancellation) => _closing.Add(CloseAsync(listener, drain, cancellation));
 
     private async Task CloseAsync(Listener listener, TimeSpan drain, CancellationToken cancellation)
     {
