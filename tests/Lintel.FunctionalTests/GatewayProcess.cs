@@ -1,3 +1,4 @@
+using Lintel.TestKit;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
@@ -178,7 +179,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         var banner = await WaitFor(() => _errors.Any(l => l.Contains("/health/ready", StringComparison.Ordinal)) || _process.HasExited ? Errors : null);
         Address = new Uri(Listener().Match(banner).Groups[1].Value);
         Admin = new Uri(AdminLine().Match(banner).Groups[1].Value);
-        Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false }) { BaseAddress = Address, Timeout = Patience };
+        Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false, ConnectCallback = LeavingClient.ConnectAsync }) { BaseAddress = Address, Timeout = Patience };
     }
 
     private void Read()

@@ -46,7 +46,7 @@ public sealed class InProcessGateway : IAsyncDisposable
     }
 
     /// <summary>A client with a connection pool of its own.</summary>
-    public HttpClient CreateClient() => new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.None })
+    public HttpClient CreateClient() => new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectCallback = LeavingClient.ConnectAsync, AutomaticDecompression = DecompressionMethods.None })
     {
         BaseAddress = Address,
         Timeout = TimeSpan.FromSeconds(60),

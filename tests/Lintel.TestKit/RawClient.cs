@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace Lintel.TestKit;
 
-/// <summary>A client that sends exactly what it is told.</summary>
+/// <summary>A client that sends exactly what it is told, and leaves with a reset when it is disposed of.</summary>
 public sealed class RawClient : RawConnection
 {
     private RawClient(Socket socket)
@@ -12,7 +12,7 @@ public sealed class RawClient : RawConnection
 
     public static async Task<RawClient> ConnectAsync(Uri address, int receiveBuffer = 0)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, LingerState = new LingerOption(true, 0) };
         if (receiveBuffer > 0)
             socket.ReceiveBufferSize = receiveBuffer;
         await socket.ConnectAsync(address.Host, address.Port).InTimeAsync();

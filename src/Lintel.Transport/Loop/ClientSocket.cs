@@ -55,7 +55,7 @@ internal sealed class ClientSocket : LoopSocket
             Loop.Start(_linger, LingerTime);
         await Output.DrainAsync().ConfigureAwait(false);
         Input.Release();
-        if (_abort is not null || HasEnded)
+        if (_abort is not null || IsReset)
         {
             CloseNow();
             return;
@@ -96,7 +96,12 @@ internal sealed class ClientSocket : LoopSocket
 
     protected override void OnWritable() => Output.BecameWritable();
 
-    protected override void OnEnded() => _connection.TellClosed();
+    protected override void OnEnded()
+    {
+        // A client that has said all it had to say still listens.
+        if (IsReset || _abort is not null)
+            _connection.TellClosed();
+    }
 
     private void Discard()
     {

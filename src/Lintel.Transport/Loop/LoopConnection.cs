@@ -10,8 +10,8 @@ namespace Lintel.Transport.Loop;
 
 /// <summary>A client's connection as Kestrel sees it.</summary>
 /// <remarks>
-/// Kestrel reads from <see cref="LoopInput"/> and writes to <see cref="LoopOutput"/>, both straight on the socket: there is no pipe between, and no copy. The end
-/// of the client's sending is the end of the connection, as in Kestrel's own transport and in nginx.
+/// Kestrel reads from <see cref="LoopInput"/> and writes to <see cref="LoopOutput"/>, both straight on the socket: there is no pipe between, and no copy. The end of the client's sending is
+/// told to the reader alone: a client may end its side after a whole request and still wants the answer (RFC 9112 section 9.6). It has gone when it resets the connection, or takes no bytes.
 /// </remarks>
 public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnectionIdFeature, IConnectionItemsFeature, IConnectionLifetimeFeature, IConnectionTransportFeature, IConnectionEndPointFeature, IMemoryPoolFeature
 {
@@ -22,8 +22,7 @@ public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnection
     private readonly FeatureCollection _features;
     private string? _id;
     private IDictionary<object, object?>? _items;
-    private Action<object?>? _onGone;
-    private object? _goneState;
+    private IClientWatch? _watch; // what is told, and whom, in one reference: never one's deed with another's state
     private int _hasTold;
     private int _isDisposed;
 
@@ -86,12 +85,13 @@ public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnection
 
     PipeWriter IDuplexPipe.Output => _socket.Output;
 
-    /// <summary>What to do, on the loop's thread and at most once, when the client has ended or broken the connection. One at a time: the request under way. If it has already, it is done at once.</summary>
-    public void OnGone(Action<object?>? action, object? state)
+    /// <summary>Whom to tell, at most once, when the client has broken the connection, or it was cut off here: the request under way, one at a time; <see langword="null"/> when it is over. If it has happened already, it is told at once.</summary>
+    /// <remarks>The one before may be told on another thread while this runs.</remarks>
+    public void Watch(IClientWatch? watch)
     {
-        _goneState = state;
-        Volatile.Write(ref _onGone, action);
-        if (action is not null && Volatile.Read(ref _hasTold) == 1)
+        Volatile.Write(ref _watch, watch);
+        Interlocked.MemoryBarrier(); // whoever tells does it in the opposite order
+        if (watch is not null && Volatile.Read(ref _hasTold) == 1)
             TellRequest();
     }
 
@@ -132,5 +132,12 @@ public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnection
         ThreadPool.UnsafeQueueUserWorkItem(static closed => closed.Cancel(), _closed, preferLocal: false);
     }
 
-    private void TellRequest() => Interlocked.Exchange(ref _onGone, null)?.Invoke(_goneState);
+    private void TellRequest() => Interlocked.Exchange(ref _watch, null)?.ClientGone();
+}
+
+/// <summary>Who wants to know that a client has gone.</summary>
+public interface IClientWatch
+{
+    /// <summary>It has: on the loop's thread, or on the one that began to watch too late.</summary>
+    void ClientGone();
 }

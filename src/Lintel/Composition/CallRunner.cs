@@ -3,6 +3,7 @@ using System.Threading.Tasks.Sources;
 using Lintel.JmesPath;
 using Lintel.Observability;
 using Lintel.Pipeline;
+using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Composition;
@@ -12,9 +13,9 @@ internal sealed record CompositionParts(GatewayMetrics Metrics, CompositionMetri
 
 /// <summary>Runs the calls of one composed answer: each as soon as what it needs is there, on the thread on which that came.</summary>
 /// <remarks>Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.</remarks>
-internal sealed class CallRunner : IValueTaskSource
+internal sealed class CallRunner : IValueTaskSource, IClientWatch
 {
-    private static readonly Action<object?> Left = static runner => ((CallRunner)runner!).ClientLeft();
+    private static readonly Action<object?> Left = static runner => ((CallRunner)runner!).ClientGone();
 
     private readonly Lock _lock = new();
     private readonly Value[] _values;
@@ -227,18 +228,19 @@ internal sealed class CallRunner : IValueTaskSource
     private void WatchClient()
     {
         if (Exchange.ClientConnection is { } client)
-            client.OnGone(Left, this);
+            client.Watch(this);
         else
             _leaving = Exchange.Context.RequestAborted.UnsafeRegister(Left, this);
     }
 
     private void UnwatchClient()
     {
-        Exchange.ClientConnection?.OnGone(null, null);
+        Exchange.ClientConnection?.Watch(null);
         _leaving.Dispose();
     }
 
-    private void ClientLeft()
+    /// <inheritdoc/>
+    public void ClientGone()
     {
         lock (_lock)
         {

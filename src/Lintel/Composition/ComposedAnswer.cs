@@ -106,14 +106,19 @@ internal static class ComposedAnswer
             if (length <= SmallBody)
             {
                 Write(writer, piece.Span); // the server sends it with the head when the handler ends
+                exchange.ResponseBytes += piece.Length;
                 continue;
             }
 
             for (var at = 0; at < piece.Length; at += SmallBody)
-                await writer.WriteAsync(piece.Slice(at, Math.Min(SmallBody, piece.Length - at)), exchange.Context.RequestAborted).ConfigureAwait(false);
+            {
+                var written = await writer.WriteAsync(piece.Slice(at, Math.Min(SmallBody, piece.Length - at)), exchange.Context.RequestAborted).ConfigureAwait(false);
+                if (written.IsCompleted)
+                    return new GatewayError(GatewayErrorKind.ClientAborted); // it takes no more
+                exchange.ResponseBytes += Math.Min(SmallBody, piece.Length - at);
+            }
         }
 
-        exchange.ResponseBytes += length;
         return null;
     }
 

@@ -55,7 +55,10 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
 
         if (error is not null && (!_hasBegun || runner.HasClientLeft))
             return error;
-        await EndAsync(runner).ConfigureAwait(false);
+        if (!runner.HasClientLeft)
+            await EndAsync(runner).ConfigureAwait(false);
+        if (runner.HasClientLeft)
+            return new GatewayError(GatewayErrorKind.ClientAborted);
         exchange.IsErrorTold = error is not null;
         return error;
     }
@@ -76,7 +79,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         var text = new AnswerBody();
         runner.Own(text);
         runner.Results[call.Index].Part.WriteTo(text);
-        await SendAsync(call.Name, text.Memory).ConfigureAwait(false);
+        await SendAsync(runner, call.Name, text.Memory).ConfigureAwait(false);
     }
 
     private async ValueTask EndAsync(CallRunner runner)
@@ -85,13 +88,13 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         {
             var errors = new ArrayBufferWriter<byte>();
             JsonMerge.WriteErrors(runner, errors);
-            await SendAsync("_errors", errors.WrittenMemory).ConfigureAwait(false);
+            await SendAsync(runner, "_errors", errors.WrittenMemory).ConfigureAwait(false);
         }
 
-        await SendAsync("_composition", Encoding.ASCII.GetBytes("\"" + CompositionField.Render(runner.Results) + "\"")).ConfigureAwait(false);
+        await SendAsync(runner, "_composition", Encoding.ASCII.GetBytes("\"" + CompositionField.Render(runner.Results) + "\"")).ConfigureAwait(false);
     }
 
-    private async ValueTask SendAsync(string name, ReadOnlyMemory<byte> value)
+    private async ValueTask SendAsync(CallRunner runner, string name, ReadOnlyMemory<byte> value)
     {
         var response = exchange.Response;
         if (!_hasBegun)
@@ -107,7 +110,8 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         Write(writer, _isEvents ? "\ndata: " : "\":");
         WriteLine(writer, value.Span);
         Write(writer, _isEvents ? "\n\n" : "}\n");
-        await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false);
+        if ((await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted)
+            runner.ClientGone(); // it takes no more
     }
 
     private void Write(PipeWriter writer, string text) => exchange.ResponseBytes += Encoding.ASCII.GetBytes(text, writer);

@@ -93,27 +93,86 @@ public sealed class LoopConnectionTests
         await sending;
     }
 
+    /// <summary>A client that sends a request and shuts its side down wants the answer.</summary>
     [Theory]
     [MemberData(nameof(Families))]
-    public async Task EndOfTheClient_IsTheEndOfTheConnection_AndIsToldOnce(Family family)
+    public async Task EndOfSending_ByTheClient_IsTheReadersEnd_AndNoAbort(Family family)
     {
         using var wire = new Wire(family);
         var (ours, peer) = await wire.TakeAsync();
         using var both = peer;
-        await using var connection = ours;
-        var told = 0;
-        ours.OnGone(_ => told++, null);
-        var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        ours.ConnectionClosed.Register(closed.SetResult);
+        var watch = new Watch();
+        ours.Watch(watch);
         peer.Shutdown(SocketShutdown.Send);
-        await closed.Task.WaitAsync(Wire.Patience);
         Assert.Empty(await ReadToEndAsync(ours.Transport.Input));
-        Assert.Equal(1, told);
-        ours.OnGone(_ => told += 10, null); // the next request's: at once
-        Assert.Equal(11, told);
+        await EventLoopTests.TurnAsync(wire.Loop);
+        Assert.Equal((0, false), (watch.Told, ours.ConnectionClosed.IsCancellationRequested));
         Write(ours.Transport.Output, [1, 2, 3]);
+        Assert.False((await ours.Transport.Output.FlushAsync()).IsCompleted);
+        await ours.DisposeAsync();
+        Assert.Equal([1, 2, 3], await Wire.ReceiveAsync(peer, 4)); // and its end, no reset
+        await wire.UntilUnusedAsync();
+    }
+
+    /// <summary>A client that ended its side with more requests under way than were answered still gets the answers that were given.</summary>
+    [Fact]
+    public async Task Dispose_WithUnreadBytesOfAClientThatEndedItsSide_LosesNoAnswer()
+    {
+        using var wire = new Wire();
+        var (ours, peer) = await wire.TakeAsync();
+        using var both = peer;
+        peer.Send(new byte[1000]);
+        peer.Shutdown(SocketShutdown.Send);
+        Assert.True((await ours.Transport.Input.ReadAsync()).Buffer.Length > 0);
+        peer = both;
+        Write(ours.Transport.Output, new byte[100_000]);
         await ours.Transport.Output.FlushAsync();
-        Assert.Equal([1, 2, 3], await Wire.ReceiveAsync(peer, 3));
+        await ours.DisposeAsync();
+        Assert.Equal(100_000, (await Wire.ReceiveAsync(peer, 200_000)).Length);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Reset_AfterTheEndOfSending_IsToldOnce_AlsoToWhoWatchesLater(bool isEndedFirst)
+    {
+        using var wire = new Wire();
+        var (ours, peer) = await wire.TakeAsync();
+        await using var connection = ours;
+        var watch = new Watch();
+        ours.Watch(watch);
+        if (isEndedFirst)
+            peer.Shutdown(SocketShutdown.Send);
+        Wire.Reset(peer);
+        await Wire.UntilAsync(() => watch.Told > 0 && ours.ConnectionClosed.IsCancellationRequested);
+        var next = new Watch();
+        ours.Watch(next); // the next request's: at once
+        Assert.Equal((1, 1), (watch.Told, next.Told));
+    }
+
+    /// <summary>Requests that end as their client leaves: nobody is told twice, and nobody is told in the name of another.</summary>
+    [Fact]
+    public async Task Watches_ThatChangeWhileTheClientLeaves_AreToldOneEach()
+    {
+        for (var round = 0; round < 300; round++)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            using var wire = new Wire();
+            var (ours, peer) = await wire.TakeAsync();
+            await using var connection = ours;
+            var watches = Enumerable.Range(0, 200).Select(_ => new Watch()).ToArray();
+            var changing = Task.Run(() =>
+            {
+                foreach (var watch in watches)
+                {
+                    ours.Watch(watch);
+                    ours.Watch(null);
+                }
+            });
+            Wire.Reset(peer);
+            await changing;
+            Assert.All(watches, w => Assert.InRange(w.Told, 0, 1));
+        }
     }
 
     [Fact]
@@ -124,15 +183,15 @@ public sealed class LoopConnectionTests
             using var wire = new Wire();
             var (ours, peer) = await wire.TakeAsync();
             await using var connection = ours;
-            var gone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            ours.OnGone(_ => gone.SetResult(), null);
+            var watch = new Watch();
+            ours.Watch(watch);
             var reading = ours.Transport.Input.ReadAsync().AsTask();
             Write(ours.Transport.Output, new byte[Much]);
             var flushing = ours.Transport.Output.FlushAsync().AsTask();
             Wire.Reset(peer);
             Assert.True((await flushing.WaitAsync(Wire.Patience)).IsCompleted);
             await Assert.ThrowsAsync<ConnectionResetException>(() => reading.WaitAsync(Wire.Patience));
-            await gone.Task.WaitAsync(Wire.Patience);
+            await Wire.UntilAsync(() => watch.Told == 1);
         }
     }
 
@@ -407,5 +466,14 @@ public sealed class LoopConnectionTests
             if (read.IsCompleted)
                 return all.ToArray();
         }
+    }
+
+    private sealed class Watch : IClientWatch
+    {
+        private int _told;
+
+        public int Told => Volatile.Read(ref _told);
+
+        public void ClientGone() => Interlocked.Increment(ref _told);
     }
 }

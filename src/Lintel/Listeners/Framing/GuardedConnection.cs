@@ -21,6 +21,7 @@ internal static class GuardedConnection
             return;
         }
 
+        HalfClose.Watch(connection);
         var transport = connection.Transport;
         var guard = new FramingGuard(transport.Input, limits, time);
         connection.Features.Set(guard.Framing);
