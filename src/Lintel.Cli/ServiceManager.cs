@@ -30,7 +30,7 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
         gateway.Reloading += () => Tell($"RELOADING=1\nMONOTONIC_USEC={Monotonic(time)}");
         gateway.Reloaded += report => Tell("READY=1\nSTATUS=" + (report.IsValid ? Status() : Refused(report)));
         if (Watchdog.IntervalOf(Environment.GetEnvironmentVariable, Environment.ProcessId) is { } interval)
-            _watchdog = new Watchdog(interval, _health.IsLiveAsync, () => Tell("WATCHDOG=1"), time);
+            _watchdog = new Watchdog(interval, c => gateway.IsHung ? Task.FromResult(false) : _health.IsLiveAsync(c), () => Tell("WATCHDOG=1"), time);
 
         return Task.CompletedTask;
     }

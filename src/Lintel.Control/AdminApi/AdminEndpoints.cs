@@ -17,7 +17,10 @@ internal sealed class AdminEndpoints
         var json = AdminJson.Default;
         _all =
         [
-            new AdminEndpoint<LiveStatus>("/health/live", "Whether the process answers.", json.LiveStatus, _ => new LiveStatus("live")),
+            new AdminEndpoint<LiveStatus>("/health/live", "Whether the process works; 503 where only a restart helps.", json.LiveStatus, _ => new LiveStatus(gateway.IsHung ? "hung" : "live"))
+            {
+                StatusOf = static s => s.Status == "live" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
+            },
             new AdminEndpoint<ReadyStatus>("/health/ready", "Whether requests should be sent here; 503 says why not.", json.ReadyStatus, _ => ReadyStatus.Of(gateway.NotReadyReasons))
             {
                 StatusOf = static s => s.Reasons.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,

@@ -14,7 +14,7 @@ namespace Lintel.Control.AdminApi;
 internal sealed record ItemList<T>(IEnumerable<T> Items);
 
 /// <summary>The process answers.</summary>
-/// <param name="Status">Always <c>live</c>.</param>
+/// <param name="Status"><c>live</c>, or <c>hung</c>.</param>
 internal sealed record LiveStatus(string Status);
 
 /// <summary>Whether requests should be sent here.</summary>

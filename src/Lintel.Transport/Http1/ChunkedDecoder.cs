@@ -14,6 +14,12 @@ internal sealed class ChunkedDecoder
     /// <summary>Digits, and extensions, of one chunk; nobody sends so many, and a stream of them is an attack (CVE-2023-39326 in Go).</summary>
     private const int MaxExtension = 4096;
 
+    /// <summary>What lines of sizes may be longer than their chunks account for, over the whole body: the rule and the numbers are Go's (net/http/internal, CVE-2023-39326).</summary>
+    private const int MaxExcess = 16 * 1024;
+
+    /// <summary>What a chunk accounts for: a line of sixteen bytes, and twice its data.</summary>
+    private const int FreeLine = 16;
+
     /// <summary>RFC 9110 section 6.5.1: framing, routing, modifiers, authentication, and what says how to take the content. Whoever merges trailers into the head would believe them.</summary>
     private static readonly FrozenSet<string> NeverTrailers = FrozenSet.Create(
         StringComparer.OrdinalIgnoreCase,
@@ -24,6 +30,8 @@ internal sealed class ChunkedDecoder
     private readonly List<byte> _line = [];
     private int _maxTrailers;
     private int _taken;
+    private int _lineLength;
+    private long _excess;
     private long _left;
     private bool _hasDigits;
     private Stage _stage;
@@ -55,7 +63,8 @@ internal sealed class ChunkedDecoder
         _stage = Stage.Size;
         _hasDigits = false;
         _left = 0;
-        _taken = 0;
+        _taken = _lineLength = 0;
+        _excess = 0;
         _trailers.Clear();
         _line.Clear();
     }
@@ -96,6 +105,7 @@ internal sealed class ChunkedDecoder
 
     private void TakeFrame(byte b)
     {
+        _lineLength++;
         switch (_stage)
         {
             case Stage.Size:
@@ -117,6 +127,7 @@ internal sealed class ChunkedDecoder
             case Stage.SizeEnd:
                 Expect(b, '\n');
                 _taken = 0;
+                CountExcess();
                 _stage = _left > 0 ? Stage.Data : Stage.Trailer;
                 break;
             case Stage.DataEnd:
@@ -126,12 +137,20 @@ internal sealed class ChunkedDecoder
             case Stage.DataEndFeed:
                 Expect(b, '\n');
                 _hasDigits = false;
+                _lineLength = 0;
                 _stage = Stage.Size;
                 break;
             case Stage.Trailer:
                 TakeTrailer(b);
                 break;
         }
+    }
+
+    private void CountExcess()
+    {
+        _excess = Math.Max(0, _excess + _lineLength - FreeLine - Math.Min(2 * _left, MaxExcess + MaxExtension));
+        if (_excess > MaxExcess)
+            throw ResponseHead.Malformed("its chunks are more framing than data");
     }
 
     private void TakeSize(byte b)

@@ -24,6 +24,8 @@ public sealed class Http1Connection
 
     private readonly SendBuffer _out = new();
     private readonly ReceiveBuffer _in = new();
+    private bool _hasBegun;
+    private bool _hasStirred;
     private bool _isHead;
     private bool _isChunkedRequest;
     private bool _isRequestWhole;
@@ -36,6 +38,8 @@ public sealed class Http1Connection
     private bool _isWithinHead;
     private bool _hasEnded;
     private bool _isTunnel;
+    private int _interimHeads;
+    private int _interimBytes;
     private Http1Exception? _failure;
 
     internal Http1Connection(Http1Shard shard, Stream stream, LoopStream socket, Http1Options options, long born)
@@ -89,8 +93,8 @@ public sealed class Http1Connection
     /// <summary>Whether HTTP is spoken on the socket itself. Otherwise TLS is between, which holds back what it has received.</summary>
     private bool IsPlain => _stream == _socket;
 
-    /// <summary>Whether the server has ended the connection or said something unasked: then it cannot carry another request. Asks the system.</summary>
-    public bool HasStirred => _socket.HasStirred;
+    /// <summary>Whether the server has ended the connection or said something unasked: then it cannot carry another request, and is closed when it is released. Asks the system.</summary>
+    public bool HasStirred => _hasStirred |= _socket.HasStirred;
 
     // The request.
 
@@ -100,7 +104,9 @@ public sealed class Http1Connection
     /// <param name="target">Path and query, escaped.</param>
     public void Begin(string method, string prefix, string target)
     {
+        _hasBegun = true;
         _isHead = method == "HEAD";
+        _interimHeads = _interimBytes = 0;
         _isRequestWhole = _isChunkedRequest = _hasFinalHead = _isWhole = _hasBytes = _isWithinHead = false;
         _out.Clear();
         _out.Append(method);
@@ -195,16 +201,16 @@ public sealed class Http1Connection
     }
 
     /// <summary>Sends what was added. Ends when the system has taken it.</summary>
-    /// <exception cref="Http1Exception">The connection is broken.</exception>
-    public ValueTask FlushAsync()
+    /// <returns>False when the server takes no more. That is not the end of the exchange: its answer may have come before, and reading tells.</returns>
+    public ValueTask<bool> FlushAsync()
     {
         if (_out.IsEmpty)
-            return default;
+            return new(true);
         var sending = _stream.WriteAsync(_out.Written);
         if (!sending.IsCompletedSuccessfully)
             return AwaitSentAsync(sending);
         _out.Release();
-        return default;
+        return new(true);
     }
 
     // The answer.
@@ -232,7 +238,12 @@ public sealed class Http1Connection
 
         _isWithinHead = false;
         if (Head.Status < 200 && Head.Status != 101)
+        {
+            if (++_interimHeads > _options.MaxInterimHeads || _interimBytes > _options.MaxHead)
+                throw Failed(ResponseHead.Malformed($"more than {_options.MaxInterimHeads} interim answers, or {_options.MaxHead} bytes of them, came before the final one"));
             return true;
+        }
+
         _hasFinalHead = true;
         _end = Head.EndOfBody(_isHead);
         _left = _end == BodyEnd.Length ? Head.ContentLength : 0;
@@ -312,10 +323,12 @@ public sealed class Http1Connection
     }
 
     /// <summary>Gives the connection back: for the next request where both messages are whole and nothing else was said, else it is closed.</summary>
+    /// <remarks>One that carried no exchange is given back because it cannot carry one, and is closed: kept, it would be the next to be rented, again and again.</remarks>
     public void Release()
     {
         EventLoop.Stop(_limit);
-        var isClean = _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && Head.Status != 101 && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && _in.IsEmpty && _out.IsEmpty;
+        var isClean = _hasBegun && !_hasStirred && _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && Head.Status != 101 && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && _in.IsEmpty && _out.IsEmpty;
+        _hasBegun = false;
         _in.Release();
         _out.Release();
         Shard.Return(this, isClean);
@@ -338,6 +351,7 @@ public sealed class Http1Connection
                     throw TooLarge();
                 if (!Head.Take(line))
                     continue;
+                _interimBytes += _in.Scanned;
                 _in.TakeScanned();
                 return true;
             }
@@ -411,16 +425,17 @@ public sealed class Http1Connection
         _isWhole = true;
     }
 
-    private async ValueTask AwaitSentAsync(ValueTask sending)
+    private async ValueTask<bool> AwaitSentAsync(ValueTask sending)
     {
         try
         {
             await sending.ConfigureAwait(false);
             _out.Release();
+            return true;
         }
-        catch (IOException e)
+        catch (IOException)
         {
-            throw Failed(e);
+            return false;
         }
     }
 

@@ -16,6 +16,9 @@ public sealed record Http1Options
 
     /// <summary>Bytes of an answer's head, at most. Default: 64 KiB, as SocketsHttpHandler's.</summary>
     public int MaxHead { get; init; } = 64 * 1024;
+
+    /// <summary>Interim answers (1xx) of one exchange, at most; together they may be as long as one head (as in Go since 1.23). Default: 100, a 102 (Processing) every 20 s (RFC 2518 section 10.1) for half an hour.</summary>
+    public int MaxInterimHeads { get; init; } = 100;
 }
 
 /// <summary>A connection that was made: the socket, and what speaks on it, the socket itself or TLS.</summary>
@@ -49,7 +52,9 @@ public sealed class Http1Pool : IDisposable
     public ValueTask<Http1Connection> RentAsync(EventLoop loop, bool isFresh, CancellationToken cancellation) => _shards[loop.Index].RentAsync(isFresh, cancellation);
 
     /// <summary>A connection that is kept on that loop; <see langword="null"/> for none: then <see cref="RentAsync"/>.</summary>
-    public Http1Connection? TryRent(EventLoop loop) => _shards[loop.Index].TryRent();
+    /// <param name="loop">The loop that the request runs on.</param>
+    /// <param name="isChecked">Whether the system is asked if the server has ended it: for a request that could not be sent a second time.</param>
+    public Http1Connection? TryRent(EventLoop loop, bool isChecked = false) => _shards[loop.Index].TryRent(isChecked);
 
     /// <summary>A loop for who runs on none.</summary>
     public EventLoop AnyLoop() => _loops.Choose();
@@ -66,6 +71,9 @@ public sealed class Http1Pool : IDisposable
 /// <remarks>Thread rule: any thread, ordered by a lock that is almost always taken by the loop's own thread alone.</remarks>
 internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect, Http1Options options) : IDisposable
 {
+    /// <summary>Kept connections that are found ended, or too old, in a row before a new one is made: closing each costs the request some microseconds. Their own events and timers close the others.</summary>
+    private const int MostDead = 8;
+
     private readonly Lock _lock = new();
 
     /// <summary>The one used last is taken first: those that are not needed grow old together.</summary>
@@ -78,10 +86,10 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
 
     public int Open => Volatile.Read(ref _open);
 
-    public Http1Connection? TryRent()
+    public Http1Connection? TryRent(bool isChecked)
     {
         lock (_lock)
-            return TryRent_NeedsLock();
+            return TryRent_NeedsLock(isChecked);
     }
 
     public async ValueTask<Http1Connection> RentAsync(bool isFresh, CancellationToken cancellation)
@@ -90,7 +98,7 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            if (!isFresh && TryRent_NeedsLock() is { } kept)
+            if (!isFresh && TryRent_NeedsLock(isChecked: false) is { } kept)
                 return kept;
             if (_open < options.MaxConnections)
                 _open++;
@@ -189,15 +197,15 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
         }
     }
 
-    private Http1Connection? TryRent_NeedsLock()
+    private Http1Connection? TryRent_NeedsLock(bool isChecked)
     {
-        while (_idle.Count > 0)
+        for (var dead = 0; _idle.Count > 0 && dead < MostDead; dead++)
         {
             var connection = _idle[^1];
             _idle.RemoveAt(_idle.Count - 1);
             connection.Socket.Stirred = null;
             EventLoop.Stop(connection.IdleTimer);
-            if (IsYoung(connection))
+            if (IsYoung(connection) && !(isChecked && connection.HasStirred))
                 return connection;
             _open--; // whoever could wait for its place would not wait while it was unused
             connection.Dispose();

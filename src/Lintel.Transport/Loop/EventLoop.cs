@@ -39,6 +39,7 @@ public sealed unsafe class EventLoop
     private readonly Lock _lock = new();
     private readonly Thread _thread;
     private readonly TimerWheel _timers;
+    private readonly StallMeter _meter;
     private volatile LoopSocket?[] _sockets = new LoopSocket?[1024];
     private uint _generation;
     private int _isAsleep;
@@ -52,6 +53,7 @@ public sealed unsafe class EventLoop
         _group = group;
         Index = index;
         _timers = new TimerWheel(Milliseconds(Stopwatch.GetTimestamp()), Fire);
+        _meter = new StallMeter(group.Watch);
         _thread = new Thread(Run) { IsBackground = true, Name = $"lintel-loop-{index}" };
         if (Libc.Control(_epoll, Libc.EpollAdd, _signal, Libc.EpollIn, ulong.MaxValue) is not 0 and var error)
             throw new IOException($"The loop cannot be told of other threads' work: error {error}", error);
@@ -160,12 +162,15 @@ public sealed unsafe class EventLoop
     private void Run()
     {
         _current = this;
+        _meter.Begin();
         var events = stackalloc byte[BatchSize * 16];
         while (!_isStopping)
         {
             var count = Libc.Wait(_epoll, events, BatchSize, Sleep());
             Volatile.Write(ref _isAsleep, 0);
-            Enter(Stopwatch.GetTimestamp());
+            var now = Stopwatch.GetTimestamp();
+            _meter.Sample(now);
+            Enter(now);
             for (var i = 0; i < count; i++)
             {
                 var (flags, data) = Libc.ReadEvent(events, i);
@@ -254,6 +259,9 @@ public sealed unsafe class EventLoop
         Leave();
     }
 
+    /// <summary>What is told of a callback; on the loop's thread when it is over.</summary>
+    internal LoopStall StallUntil(long entered, long now, bool isOver) => new(Index, Stopwatch.GetElapsedTime(entered, now), Subject, isOver, _meter.Cause(entered, now, isOwn: isOver));
+
     private void Enter(long timestamp) => Volatile.Write(ref _entered, timestamp);
 
     /// <summary>The end of one callback is the beginning of the next: one look at the clock for both.</summary>
@@ -261,7 +269,7 @@ public sealed unsafe class EventLoop
     {
         var now = Stopwatch.GetTimestamp();
         if (now - _entered >= StallTicks)
-            _group.Tell(new LoopStall(Index, Stopwatch.GetElapsedTime(_entered, now), Subject, IsOver: true));
+            _group.Tell(StallUntil(_entered, now, isOver: true));
         Subject = null;
         Enter(now);
     }
@@ -284,6 +292,7 @@ public sealed unsafe class EventLoop
         Interlocked.MemoryBarrier(); // whoever posted before and did not see it is seen here
         while (_posted.TryDequeue(out var work))
             Call(work);
+        _meter.End();
         _ = Libc.Close(_epoll);
         _ = Libc.Close(_signal);
     }

@@ -34,9 +34,10 @@ internal static unsafe partial class Libc
     public static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
     private static readonly int DataOffset = EventSize - sizeof(ulong);
 
-    // <asm/unistd.h>: sched_setattr, recvfrom and sendto
+    // <asm/unistd.h>: sched_setattr, gettid, recvfrom and sendto
     private static readonly bool IsX64 = RuntimeInformation.ProcessArchitecture == Architecture.X64;
     private static readonly nint SetAttributesNumber = IsX64 ? 314 : 274;
+    private static readonly nint ThreadIdNumber = IsX64 ? 186 : 178;
     private static readonly nint ReceiveNumber = IsX64 ? 45 : 207;
     private static readonly nint SendNumber = IsX64 ? 44 : 206;
 
@@ -186,6 +187,20 @@ internal static unsafe partial class Libc
         113 => SocketError.HostUnreachable,
         _ => SocketError.SocketError,
     }));
+
+    /// <summary>The kernel's number of the calling thread.</summary>
+    public static int ThreadId() => HasNumbers ? (int)SystemCallAtOnce(ThreadIdNumber, 0, null, 0, 0, 0, 0) : 0;
+
+    /// <summary>How long a thread of this process has run on a processor.</summary>
+    public static TimeSpan ThreadTime(int thread)
+    {
+        // <linux/posix-timers_types.h>: the thread's number, inverted, above CPUCLOCK_PERTHREAD_MASK and CPUCLOCK_SCHED. The kernel's numbers are 31 bits long, and 0 means the calling thread.
+        var time = stackalloc long[2];
+        return ClockGetTime((~thread << 3) | 6, time) == 0 ? new TimeSpan((time[0] * TimeSpan.TicksPerSecond) + (time[1] / TimeSpan.NanosecondsPerTick)) : TimeSpan.Zero;
+    }
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int ClockGetTime(int clock, long* time);
 
     [LibraryImport("libc", EntryPoint = "setpriority")]
     private static partial int SetPriority(int which, uint who, int priority);

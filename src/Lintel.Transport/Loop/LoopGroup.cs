@@ -1,15 +1,9 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Transport.Loop;
-
-/// <summary>A callback that held a loop, and with it every connection of the loop.</summary>
-/// <param name="Loop">Which loop.</param>
-/// <param name="Held">For how long, up to now.</param>
-/// <param name="Subject">What <see cref="EventLoop.Subject"/> was.</param>
-/// <param name="IsOver">Whether the loop goes on; otherwise it is still held.</param>
-public sealed record LoopStall(int Loop, TimeSpan Held, object? Subject, bool IsOver);
 
 /// <summary>The event loops of a process: one for each core that it may use.</summary>
 /// <remarks>Connections are handed out to the loop that has the fewest: SO_REUSEPORT's hash leaves loops idle when connections are few and long (decision 0011).</remarks>
@@ -18,8 +12,11 @@ public sealed class LoopGroup : IDisposable
     /// <summary>What holds a loop longer is told: fifty times a usual request's whole time in the gateway, and what a person begins to notice.</summary>
     public static readonly TimeSpan StallThreshold = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>A loop that one callback holds so long will not go on by itself: whoever restarts the process should do it now. The longest that a client's usual timeouts leave room for.</summary>
+    public static readonly TimeSpan HangThreshold = TimeSpan.FromSeconds(10);
+
     private readonly EventLoop[] _loops;
-    private readonly Timer _watch;
+    private readonly LoopWatch _watch;
     private uint _next;
 
     /// <exception cref="PlatformNotSupportedException">The system has no epoll: see <see cref="IsSupported"/>.</exception>
@@ -28,8 +25,9 @@ public sealed class LoopGroup : IDisposable
         if (!IsSupported)
             throw new PlatformNotSupportedException("Event loops need Linux's epoll.");
         Logger = logger;
+        _watch = new LoopWatch(this, count);
         _loops = [.. Enumerable.Range(0, count).Select(i => new EventLoop(this, i))];
-        _watch = new Timer(static g => ((LoopGroup)g!).Watch(), this, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        _watch.Start();
     }
 
     /// <summary>Whether this system has epoll.</summary>
@@ -41,7 +39,15 @@ public sealed class LoopGroup : IDisposable
     /// <summary>The loops.</summary>
     public IReadOnlyList<EventLoop> Loops => _loops;
 
+    /// <summary>Whether a callback has held a loop for <see cref="HangThreshold"/> and holds it still.</summary>
+    public bool Hangs => _loops.Any(l => l.Entered is not 0 and var entered && Stopwatch.GetElapsedTime(entered) >= HangsAfter);
+
+    /// <summary><see cref="HangThreshold"/>, for tests shorter.</summary>
+    internal TimeSpan HangsAfter { get; init; } = HangThreshold;
+
     internal ILogger Logger { get; }
+
+    internal LoopWatch Watch => _watch;
 
     /// <summary>Takes over an accepted socket: it is the connection's from now on.</summary>
     public ConnectionContext Accept(Socket socket)
@@ -75,14 +81,4 @@ public sealed class LoopGroup : IDisposable
     }
 
     internal void Tell(LoopStall stall) => Stalled?.Invoke(stall);
-
-    /// <summary>A callback that never returns would never be told of at its end.</summary>
-    private void Watch()
-    {
-        foreach (var loop in _loops)
-        {
-            if (loop.Entered is not 0 and var entered && System.Diagnostics.Stopwatch.GetElapsedTime(entered) is var held && held >= TimeSpan.FromSeconds(1))
-                Tell(new LoopStall(loop.Index, held, loop.Subject, IsOver: false));
-        }
-    }
 }

@@ -17,8 +17,11 @@ public abstract class LoopSocket
     private const int Ready = 1;
     private const int Waiting = 2;
 
-    /// <summary>How often in a row one socket may be read without going back to the loop: a fast sender must not keep the loop from its neighbours.</summary>
+    /// <summary>How often in a row one socket may be read without going back to the loop: a fast sender must not keep the loop from its neighbours and its timers.</summary>
     private const int MaxTurns = 16;
+
+    /// <summary>Bytes that count as one time more (16 KiB, as a power of two): some 200 KiB are read in a row, which take less than a millisecond to pass on.</summary>
+    private const int TurnBytesLog = 14;
 
     /// <summary>What <see cref="TryReceive"/> and <see cref="TrySend"/> give when they would have to wait.</summary>
     protected const int WouldBlock = -1;
@@ -29,6 +32,7 @@ public abstract class LoopSocket
     private int _writing;
     private int _turns;
     private volatile bool _hasEnded;
+    private volatile bool _isReset;
     private volatile bool _isSending;
     private volatile int _broken;
     private int _isClosed;
@@ -55,6 +59,9 @@ public abstract class LoopSocket
     /// <summary>Whether the peer has ended, or reset, the connection; bytes may still be there to be read.</summary>
     protected bool HasEnded => _hasEnded;
 
+    /// <summary>Whether both directions have ended: the peer has reset the connection.</summary>
+    protected bool IsReset => _isReset;
+
     /// <summary>Whether it was closed here.</summary>
     protected bool IsClosed => Volatile.Read(ref _isClosed) == 1;
 
@@ -75,6 +82,7 @@ public abstract class LoopSocket
         _turns = 0;
         if ((flags & (Libc.EpollRdHup | Libc.EpollHup | Libc.EpollErr)) != 0)
         {
+            _isReset |= (flags & (Libc.EpollHup | Libc.EpollErr)) != 0;
             _hasEnded = true;
             flags |= Libc.EpollIn | Libc.EpollOut;
         }
@@ -110,10 +118,14 @@ public abstract class LoopSocket
             Interlocked.CompareExchange(ref _reading, Ready, Unknown); // a short read has emptied the socket: epoll(7); after the end no event comes, and it can be read again and again
         if (count == 0)
             ThrowIfBroken();
+        _turns += Math.Max(0, count) >> TurnBytesLog;
         if (count >= 0)
             return count;
         return count == -Libc.Eagain ? WouldBlock : throw Libc.Failure(-count);
     }
+
+    /// <summary>Whether something may be there, and it is still the reader's turn, for one who receives until <see cref="BeginReceive"/> makes it wait.</summary>
+    protected bool TakeTurn() => IsReadable && ++_turns <= MaxTurns;
 
     /// <summary>Whether to receive now. Otherwise <see cref="OnReadable"/> comes, perhaps before this returns.</summary>
     protected bool BeginReceive()

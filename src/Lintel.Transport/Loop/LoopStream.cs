@@ -85,7 +85,7 @@ public sealed class LoopStream : Stream
     public bool HasStirred => _socket.HasStirred;
 
     /// <summary>Reads what is there; for a reader that has nothing to wait with. <see cref="ReadAsync(Memory{byte}, CancellationToken)"/> into no room waits until something is there.</summary>
-    /// <returns>0 at the end; -1 when nothing is there.</returns>
+    /// <returns>0 at the end; -1 when nothing is there, or so much was read in a row that others on the loop have their turn first: wait.</returns>
     /// <exception cref="IOException">The connection is broken or cut off.</exception>
     public int TryRead(Span<byte> buffer) => _socket.TryRead(buffer);
 
@@ -166,7 +166,7 @@ public sealed class LoopStream : Stream
 
         public bool MayBeRead => IsReadable;
 
-        public int TryRead(Span<byte> buffer) => IsReadable ? Receive(buffer) : WouldBlock;
+        public int TryRead(Span<byte> buffer) => TakeTurn() ? Receive(buffer) : WouldBlock;
 
         public ValueTask<int> WaitReadableAsync()
         {

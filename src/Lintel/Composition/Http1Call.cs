@@ -16,17 +16,10 @@ internal static class Http1Call
     {
         var pool = attempts.Request.Service.PoolOf(instance);
         var loop = attempts.Runner.Exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
-        while (pool.TryRent(loop) is { } kept)
-        {
-            if (MayCarry(kept, attempts.Request))
-                return ExchangeAsync(attempts, kept, instance, attempts.LeftAtBegin);
-            kept.Release(); // the server has ended it: this request could not be sent a second time
-        }
-
-        return ConnectAndSendAsync(attempts, instance, loop, isFresh: false);
+        return pool.TryRent(loop, isChecked: !attempts.Request.IsIdempotent) is { } kept
+            ? ExchangeAsync(attempts, kept, instance, attempts.LeftAtBegin)
+            : ConnectAndSendAsync(attempts, instance, loop, isFresh: false);
     }
-
-    private static bool MayCarry(Http1Connection connection, CallRequest request) => !connection.IsReused || request.IsIdempotent || !connection.HasStirred;
 
     private static async ValueTask<CallOutcome> ConnectAndSendAsync(CallAttempts attempts, Instance instance, EventLoop loop, bool isFresh)
     {
@@ -49,9 +42,9 @@ internal static class Http1Call
             attempts.EndTimer(timer);
         }
 
-        if (MayCarry(connection, attempts.Request))
+        if (!connection.IsReused || attempts.Request.IsIdempotent || !connection.HasStirred)
             return await ExchangeAsync(attempts, connection, instance, attempts.Left).ConfigureAwait(false);
-        connection.Release();
+        connection.Release(); // the server has ended it: this request could not be sent a second time
         return await ConnectAndSendAsync(attempts, instance, loop, isFresh: true).ConfigureAwait(false);
     }
 
@@ -73,7 +66,7 @@ internal static class Http1Call
         {
             Write(attempts, connection, instance);
             connection.Limit(left);
-            await connection.FlushAsync().ConfigureAwait(false);
+            _ = await connection.FlushAsync().ConfigureAwait(false); // what the server does not take is no failure yet: its answer may be there
             while (!connection.HasFinalHead)
             {
                 while (!connection.TryReadHead())

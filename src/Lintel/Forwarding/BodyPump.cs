@@ -58,28 +58,28 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
             if (_goAhead is { } goAhead && !await MayGoAheadAsync(goAhead.Task).ConfigureAwait(false))
                 return;
             var reader = exchange.Request.BodyReader;
-            bool isWhole;
+            bool isWhole, isTaken;
             do
             {
                 // Here and not in a method of its own: a client that is cut off, and hundreds may be at once, throws once less.
                 _isReading = true;
                 var reading = reader.ReadAsync();
                 if (!reading.IsCompleted)
-                    await connection.FlushAsync().ConfigureAwait(false); // the head need not wait for the body; a small body goes with it
+                    _ = await connection.FlushAsync().ConfigureAwait(false); // the head need not wait for the body; a small body goes with it
                 var result = await reading.ConfigureAwait(false);
                 _isReading = false;
                 isWhole = Take(reader, result);
                 if (!isWhole)
                     connection.Limit(service.IdleTimeout);
-                await connection.FlushAsync().ConfigureAwait(false);
+                isTaken = await connection.FlushAsync().ConfigureAwait(false);
             }
-            while (!isWhole);
+            while (!isWhole && isTaken);
 
-            Sent();
+            Sent(); // or the server takes no more: its answer may be there
         }
-        catch (Http1Exception)
+        catch (Http1Exception e)
         {
-            Sent(); // the server takes no more: its answer may be there
+            Fail(new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e)); // a trailer that cannot stand on its line
         }
         catch (BadHttpRequestException e)
         {
@@ -116,7 +116,7 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
 
     private async ValueTask<bool> MayGoAheadAsync(Task goAhead)
     {
-        await connection.FlushAsync().ConfigureAwait(false);
+        _ = await connection.FlushAsync().ConfigureAwait(false);
         await Task.WhenAny(goAhead, Task.Delay(PatienceForContinue, time)).ConfigureAwait(false);
         return !_hasFinalHead;
     }

@@ -13,7 +13,7 @@ namespace Lintel.Forwarding;
 
 /// <summary>One request on one connection to an instance.</summary>
 /// <remarks>Thread rule: one flow, and a <see cref="BodyPump"/> beside it where the request has a body; the client's leaving comes from anywhere.</remarks>
-internal sealed class Http1Attempt
+internal sealed class Http1Attempt : IClientWatch
 {
     /// <summary>How much of a response is collected while more is there: fewer and larger sends.</summary>
     private const int FlushThreshold = 64 * 1024;
@@ -26,7 +26,7 @@ internal sealed class Http1Attempt
     private const int IsLeaving = 1;
     private const int IsOver = 2;
 
-    private static readonly Action<object?> Leave = static attempt => ((Http1Attempt)attempt!).ClientLeft();
+    private static readonly Action<object?> Leave = static attempt => ((Http1Attempt)attempt!).ClientGone();
 
     private readonly Exchange _exchange;
     private readonly Service _service;
@@ -64,14 +64,7 @@ internal sealed class Http1Attempt
     {
         var pool = _service.PoolOf(_instance);
         var loop = Loop(pool);
-        while (pool.TryRent(loop) is { } kept)
-        {
-            if (CanBeSentAgain || !kept.HasStirred)
-                return RunAsync(kept);
-            kept.Release(); // the server has ended it: this request could not be sent a second time
-        }
-
-        return ConnectAndRunAsync(pool, loop, isFresh: false);
+        return pool.TryRent(loop, isChecked: !CanBeSentAgain) is { } kept ? RunAsync(kept) : ConnectAndRunAsync(pool, loop, isFresh: false);
     }
 
     private async ValueTask<GatewayError?> ConnectAndRunAsync(Http1Pool pool, EventLoop loop, bool isFresh)
@@ -90,8 +83,8 @@ internal sealed class Http1Attempt
 
         if (!connection.IsReused || CanBeSentAgain || !connection.HasStirred)
             return await RunAsync(connection).ConfigureAwait(false);
-        connection.Release();
-        return await RunAsync().ConfigureAwait(false);
+        connection.Release(); // the server has ended it: this request could not be sent a second time
+        return await ConnectAndRunAsync(pool, loop, isFresh: true).ConfigureAwait(false);
     }
 
     /// <summary>The exchange on one connection, which is given back at its end.</summary>
@@ -157,20 +150,21 @@ internal sealed class Http1Attempt
     {
         _leavingState = MayLeave;
         if (_exchange.ClientConnection is { } client)
-            client.OnGone(Leave, this);
+            client.Watch(this);
         else
             _leaving = _exchange.Context.RequestAborted.UnsafeRegister(Leave, this);
     }
 
     private void UnwatchClient()
     {
-        _exchange.ClientConnection?.OnGone(null, null);
+        _exchange.ClientConnection?.Watch(null);
         _leaving.Dispose();
         for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _leavingState, IsOver, MayLeave) == IsLeaving;)
             spin.SpinOnce();
     }
 
-    private void ClientLeft()
+    /// <inheritdoc/>
+    public void ClientGone()
     {
         if (Interlocked.CompareExchange(ref _leavingState, IsLeaving, MayLeave) != MayLeave)
             return;
@@ -181,14 +175,15 @@ internal sealed class Http1Attempt
 
     // The request.
 
-    private ValueTask SendAsync()
+    /// <summary>What the server does not take is no failure yet: its answer may be there.</summary>
+    private ValueTask<bool> SendAsync()
     {
         if (_pump is not null)
         {
             _connection.EndHead(_exchange.Request.ContentLength);
             _connection.Limit(_service.IdleTimeout);
             _pump.Start();
-            return default;
+            return new(true);
         }
 
         _connection.EndHead();
@@ -329,8 +324,8 @@ internal sealed class Http1Attempt
 
     private void Passed(FlushResult result)
     {
-        if (result.IsCompleted && _exchange.Context.RequestAborted.IsCancellationRequested)
-            ClientLeft();
+        if (result.IsCompleted)
+            ClientGone();
     }
 
     private async ValueTask EndAsync()

@@ -63,6 +63,9 @@ public sealed class Gateway : IDisposable
     /// <summary>The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the files themselves are.</summary>
     public FallbackStatus? Fallback { get; private set; }
 
+    /// <summary>Whether an event loop has been held by one callback for 10 s, and still is: its connections are dead, and only a restart of the process helps. The log names the route.</summary>
+    public bool IsHung => _parts.Loops?.Hangs ?? false;
+
     /// <summary>The addresses that are listened on, by listener. Empty inside another host: it has listeners of its own.</summary>
     public IReadOnlyList<(string Name, string Address)> Addresses => _listeners?.Addresses ?? [];
 

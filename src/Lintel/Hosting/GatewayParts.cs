@@ -2,10 +2,15 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
+using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Hosting;
 
 /// <summary>What a gateway is made of.</summary>
 internal sealed record GatewayParts(
-    GatewaySource Source, ServiceRegistry Services, SnapshotCompiler Compiler, SnapshotHolder Snapshots, RoutePipeline Pipeline, AccessLogSlot AccessLog, ErrorLog Errors, GatewayMetrics Metrics, MemoryBudget Memory, TimeProvider Time);
+    GatewaySource Source, ServiceRegistry Services, SnapshotCompiler Compiler, SnapshotHolder Snapshots, RoutePipeline Pipeline, AccessLogSlot AccessLog, ErrorLog Errors, GatewayMetrics Metrics, MemoryBudget Memory, TimeProvider Time)
+{
+    /// <summary>The event loops, where there are some.</summary>
+    public LoopGroup? Loops { get; init; }
+}

@@ -102,7 +102,8 @@ public static class LintelServiceCollectionExtensions
         var snapshots = new SnapshotHolder();
         var accessLog = new AccessLogSlot(time, services.GetRequiredService<ILogger<AccessLog>>());
         var errors = new ErrorLog(time, services.GetRequiredService<ILogger<ErrorLog>>());
-        if (services.GetRequiredService<GatewayLoops>().Group is { } loops)
+        var loops = services.GetRequiredService<GatewayLoops>().Group;
+        if (loops is not null)
             new LoopStalls(metrics, time, services.GetRequiredService<ILogger<LoopStalls>>()).Watch(loops);
         metrics.ObserveLostLines(() => accessLog.Lost);
         var memory = services.GetRequiredService<MemoryBudget>();
@@ -122,7 +123,10 @@ public static class LintelServiceCollectionExtensions
             errors,
             metrics,
             memory,
-            time);
+            time)
+        {
+            Loops = loops,
+        };
         var listeners = ownsListeners ? new ListenerSet(services, time, services.GetRequiredService<ILogger<ListenerSet>>()) : null;
         return new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());
     }

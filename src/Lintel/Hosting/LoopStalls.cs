@@ -15,11 +15,17 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
 
     public void Watch(LoopGroup loops) => loops.Stalled += Tell;
 
-    private void Tell(LoopStall stall)
+    internal void Tell(LoopStall stall)
     {
         var route = (stall.Subject as Route)?.Name;
-        if (stall.IsOver)
+        if (stall.IsOver && stall.Cause != StallCause.NoProcessor)
             metrics.LoopStalled();
+        if (stall is { IsOver: false, Cause: not StallCause.NoProcessor } && stall.Held >= LoopGroup.HangThreshold)
+        {
+            Hangs(logger, stall.Loop, stall.Held.TotalSeconds, route ?? "none");
+            return; // one a second, whatever was told before
+        }
+
         lock (_lock)
         {
             if (_lastTold is { } last && time.GetElapsedTime(last) < Silence)
@@ -27,7 +33,11 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
             _lastTold = time.GetTimestamp();
         }
 
-        if (stall.IsOver)
+        if (stall.Cause == StallCause.NoProcessor)
+            NoProcessor(logger, stall.Loop, stall.Held.TotalMilliseconds);
+        else if (stall is { IsOver: true, Cause: StallCause.WarmUp })
+            WarmedUp(logger, stall.Loop, stall.Held.TotalMilliseconds, route ?? "none");
+        else if (stall.IsOver)
             Held(logger, stall.Loop, stall.Held.TotalMilliseconds, route ?? "none");
         else
             Holds(logger, stall.Loop, stall.Held.TotalMilliseconds, route ?? "none");
@@ -38,4 +48,13 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
 
     [LoggerMessage(EventId = 1211, Level = LogLevel.Error, Message = "Event loop {Loop} has been held for {Milliseconds:0} ms by one callback (route {Route}) and its other connections wait: code that runs there must not block")]
     private static partial void Holds(ILogger logger, int loop, double milliseconds, string route);
+
+    [LoggerMessage(EventId = 1212, Level = LogLevel.Critical, Message = "Event loop {Loop} has been held for {Seconds:0} s by one callback (route {Route}): its connections are dead, and the process counts as hung until it returns; the watchdog, where there is one, restarts it")]
+    private static partial void Hangs(ILogger logger, int loop, double seconds, string route);
+
+    [LoggerMessage(EventId = 1213, Level = LogLevel.Warning, Message = "Event loop {Loop} did not run for {Milliseconds:0} ms: the process was stopped, or its CPU quota or other work on the machine left it no processor")]
+    private static partial void NoProcessor(ILogger logger, int loop, double milliseconds);
+
+    [LoggerMessage(EventId = 1214, Level = LogLevel.Information, Message = "Event loop {Loop} was held for {Milliseconds:0} ms while code was compiled at its first use (route {Route}); this passes")]
+    private static partial void WarmedUp(ILogger logger, int loop, double milliseconds, string route);
 }

@@ -48,6 +48,18 @@ public sealed class ChunkedDecoderTests
     [Fact]
     public void Extension_WithoutEnd_IsRefused() => Assert.EndsWith("|Malformed", Decode(Encoding.Latin1.GetBytes("5;" + new string('a', 5000)), [], 4096), StringComparison.Ordinal);
 
+    /// <summary>Each extension is short enough; a body of them is an attack (CVE-2023-39326).</summary>
+    [Theory]
+    [InlineData(1, 200, true)]
+    [InlineData(1, 14, false)]
+    [InlineData(300, 500, false)]
+    public void Extensions_OfMoreFramingThanData_AreRefused(int data, int extension, bool isRefused)
+    {
+        var chunk = $"{data:x};{new string('e', extension)}\r\n{new string('d', data)}\r\n";
+        var result = Decode(Encoding.Latin1.GetBytes(string.Concat(Enumerable.Repeat(chunk, 2000)) + "0\r\n\r\n"), [], 4096);
+        Assert.EndsWith(isRefused ? "|Malformed" : "|whole", result, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData('0')]
     [InlineData(' ')]

@@ -83,6 +83,93 @@ public sealed class Http1ConnectionTests : IDisposable
         (await serving).Dispose();
     }
 
+    [Theory]
+    [InlineData(100, 0, "")]
+    [InlineData(101, 0, "Malformed")]
+    [InlineData(50, 2000, "Malformed")] // together longer than a head may be
+    public async Task InterimAnswers_WithoutEnd_AreRefused(int count, int size, string failure)
+    {
+        var interim = $"HTTP/1.1 103 Early Hints\r\nX: {new string('x', size)}\r\n\r\n";
+        var serving = ServeAsync(string.Concat(Enumerable.Repeat(interim, count)) + "HTTP/1.1 204 No Content\r\n\r\n", 100_000, staysOpen: true);
+        using var pool = Pool(new Http1Options());
+        var connection = await pool.RentAsync(_loops.Loops[0], isFresh: false, CancellationToken.None);
+        Assert.EndsWith(failure.Length > 0 ? failure : "204 ", await ExchangeAsync(connection), StringComparison.Ordinal);
+        connection.Release();
+        (await serving).Dispose();
+    }
+
+    /// <summary>A server that sends faster than its answer is read, whatever it sends, leaves the loop to timers and neighbours.</summary>
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "x")]
+    [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1;e\r\nx\r\n")]
+    public async Task Server_ThatSendsWithoutEnd_LetsTimersFire(string head, string piece)
+    {
+        var serving = ServeForEverAsync(head, piece);
+        using var pool = Pool(new Http1Options());
+        var loop = _loops.Loops[0];
+        var connection = await pool.RentAsync(loop, isFresh: false, CancellationToken.None);
+        var late = TimeSpan.MaxValue;
+        var reading = ReadAsync();
+        Assert.Equal(Http1Failure.TimedOut, (await Assert.ThrowsAsync<Http1Exception>(() => reading.WaitAsync(Patience))).Failure);
+        Assert.InRange(late.TotalMilliseconds, 300, 800); // 100 ms would do on a machine that nobody else uses
+        connection.Release();
+        await serving;
+
+        async Task ReadAsync()
+        {
+            connection.Begin("GET", "", "/");
+            connection.EndHead();
+            await connection.FlushAsync();
+            var started = System.Diagnostics.Stopwatch.GetTimestamp();
+            connection.Limit(TimeSpan.FromMilliseconds(300));
+            try
+            {
+                while (!connection.TryReadHead())
+                    await connection.WaitAsync();
+                var buffer = new byte[64 * 1024];
+                while (true)
+                {
+                    if (connection.TryReadBody(buffer) < 0)
+                        await connection.WaitAsync();
+                    if (System.Diagnostics.Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(20))
+                        throw new TimeoutException("the loop never let its timer fire"); // this test's own end
+                }
+            }
+            finally
+            {
+                late = System.Diagnostics.Stopwatch.GetElapsedTime(started);
+            }
+        }
+    }
+
+    /// <summary>A server that answers early and then resets, for it has not read the body, has answered (RFC 9112 section 9.6).</summary>
+    [Fact]
+    public async Task Answer_ThatCameBeforeAFailedWrite_IsRead()
+    {
+        using var pool = Pool(new Http1Options());
+        var connection = await pool.RentAsync(_loops.Loops[0], isFresh: false, CancellationToken.None);
+        var server = await _listener.AcceptSocketAsync();
+        connection.Begin("POST", "", "/");
+        connection.EndHead(10_000_000);
+        Assert.True(await connection.FlushAsync().AsTask().WaitAsync(Patience));
+        await server.SendAsync(Encoding.ASCII.GetBytes("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"));
+        server.Dispose(); // with the head unread: a reset
+        var isTaken = true;
+        for (var i = 0; i < 1000 && isTaken; i++)
+        {
+            connection.AddBody(new byte[10_000]);
+            isTaken = await connection.FlushAsync().AsTask().WaitAsync(Patience);
+        }
+
+        Assert.False(isTaken);
+        await ReadHeadAsync(connection);
+        Assert.Equal(413, connection.Head.Status);
+        var body = new byte[10];
+        Assert.Equal(2, connection.TryReadBody(body));
+        connection.Release();
+        Assert.Equal(0, pool.Open);
+    }
+
     /// <summary>A server that switches protocols unasked does not speak HTTP any more.</summary>
     [Fact]
     public async Task Connection_AfterSwitchingProtocols_IsNotKept()
@@ -244,6 +331,23 @@ public sealed class Http1ConnectionTests : IDisposable
         }
 
         return seen.ToString();
+    }
+
+    private async Task ServeForEverAsync(string head, string piece)
+    {
+        using var socket = await _listener.AcceptSocketAsync();
+        await socket.ReceiveAsync(new byte[4096]);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(head));
+        var pieces = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(piece, 100_000)));
+        try
+        {
+            while (true)
+                await socket.SendAsync(pieces);
+        }
+        catch (SocketException)
+        {
+            // Enough.
+        }
     }
 
     /// <summary>Takes one connection and one request, and sends the answer in pieces.</summary>

@@ -105,6 +105,81 @@ public sealed class Http1PoolTests : IDisposable
         Assert.Same(first, await next.WaitAsync(Wire.Patience));
     }
 
+    /// <summary>A server ends a kept connection as the next request begins: in the same turn of the loop no event can tell of it, and whoever gave it back would be given it again, for ever.</summary>
+    [Fact]
+    public async Task Rent_ThatMustBeAlive_OfConnectionsThatEndedInTheSameTurn_ClosesThem()
+    {
+        using var pool = Pool(new Http1Options());
+        var peers = new List<Socket>();
+        var kept = new List<Http1Connection>();
+        for (var i = 0; i < 3; i++)
+        {
+            kept.Add(await RentAsync(pool).WaitAsync(Wire.Patience));
+            peers.Add(await _wire.AcceptAsync());
+        }
+
+        kept.ForEach(c => c.Shard.Return(c, isClean: true));
+        var given = await OnLoopAsync(() =>
+        {
+            peers.ForEach(p => p.Dispose());
+            return pool.TryRent(_wire.Loop, isChecked: true);
+        });
+        Assert.Null(given);
+        Assert.Equal(0, pool.Open);
+    }
+
+    [Fact]
+    public async Task Release_OfAConnectionThatCarriedNoExchange_ClosesIt()
+    {
+        using var pool = Pool(new Http1Options());
+        var first = await RentAsync(pool).WaitAsync(Wire.Patience);
+        first.Shard.Return(first, isClean: true);
+        Assert.Same(first, pool.TryRent(_wire.Loop));
+        first.Release();
+        Assert.Null(pool.TryRent(_wire.Loop));
+        Assert.Equal(0, pool.Open);
+    }
+
+    /// <summary>However many dead connections there are, a request closes a few of them and makes a new one.</summary>
+    [Fact]
+    public async Task Rent_OfManyThatEnded_LooksAtAFew()
+    {
+        using var pool = Pool(new Http1Options());
+        var kept = new List<Http1Connection>();
+        var peers = new List<Socket>();
+        for (var i = 0; i < 20; i++)
+        {
+            kept.Add(await RentAsync(pool).WaitAsync(Wire.Patience));
+            peers.Add(await _wire.AcceptAsync());
+        }
+
+        kept.ForEach(c => c.Shard.Return(c, isClean: true));
+        var left = await OnLoopAsync(() =>
+        {
+            peers.ForEach(p => p.Dispose());
+            Assert.Null(pool.TryRent(_wire.Loop, isChecked: true));
+            return pool.Open;
+        });
+        Assert.Equal(12, left);
+    }
+
+    private async Task<T> OnLoopAsync<T>(Func<T> action)
+    {
+        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _wire.Loop.Post(new Work(() =>
+        {
+            try
+            {
+                done.SetResult(action());
+            }
+            catch (Exception e)
+            {
+                done.SetException(e);
+            }
+        }));
+        return await done.Task.WaitAsync(Wire.Patience);
+    }
+
     /// <summary>Many rent, wait, give up and return at once; some of those who give up were given something in the same moment. No connection and no place is lost, and the bound holds.</summary>
     [Fact]
     public async Task Pool_ThatIsStormed_LosesNoPlaceAndKeepsItsBound()

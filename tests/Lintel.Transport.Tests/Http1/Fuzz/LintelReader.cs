@@ -47,7 +47,7 @@ internal sealed class LintelReader : IDisposable
             throw new InvalidOperationException("It waits for nothing.");
         var reading = exchange.GetAwaiter().GetResult();
         _connection.Release();
-        _connection = _shard.TryRent();
+        _connection = _shard.TryRent(isChecked: false);
         if (_connection is null != _stream.IsDisposed)
             throw new InvalidOperationException("A connection that is not kept stays open.");
 

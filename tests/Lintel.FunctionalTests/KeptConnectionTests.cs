@@ -1,0 +1,63 @@
+using System.Net.Sockets;
+using System.Text;
+using Lintel.TestKit;
+
+namespace Lintel.FunctionalTests;
+
+/// <summary>Services that end kept connections just as the next request comes, as Node does with those that were idle for 5 s.</summary>
+public sealed class KeptConnectionTests
+{
+    /// <summary>No request fails that was not sent, no loop is held, and no time limit fires.</summary>
+    [Theory]
+    [InlineData("/f")]
+    [InlineData("/c")]
+    public async Task Posts_ThatComeAsTheServiceEndsIdleConnections_AreAnswered(string path)
+    {
+        using var service = new RawServer(async (socket, head) =>
+        {
+            var buffer = new byte[4096];
+            while (true)
+            {
+                var needed = head.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4 + 2;
+                while (head.Length < needed)
+                    head += Encoding.Latin1.GetString(buffer, 0, await socket.ReceiveAsync(buffer));
+                await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"u8.ToArray());
+                using var idle = new CancellationTokenSource(TimeSpan.FromMilliseconds(10));
+                try
+                {
+                    var count = await socket.ReceiveAsync(buffer, idle.Token);
+                    if (count == 0)
+                        return;
+                    head = Encoding.Latin1.GetString(buffer, 0, count);
+                }
+                catch (OperationCanceledException)
+                {
+                    return;
+                }
+            }
+        });
+        await using var gateway = await InProcessGateway.StartAsync($$"""
+            services: { s: "{{service.Address}}" }
+            routes:
+              forward: { match: /f, forward: s/x }
+              composed: { match: /c, compose: { calls: { a: { request: POST s/x, body: request } } } }
+            """);
+        var statuses = await Task.WhenAll(Enumerable.Range(0, 8).Select(async n =>
+        {
+            using var client = await gateway.ConnectAsync();
+            var seen = new List<int>();
+            for (var i = 0; i < 40; i++)
+            {
+                await client.SendAsync($"POST {path} HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}");
+                seen.Add((await client.ReadResponseAsync()).Status);
+                await Task.Delay(10);
+            }
+
+            return seen;
+        })).WaitAsync(TimeSpan.FromSeconds(60));
+
+        // A POST that met the end on its way is not sent again (RFC 9110 section 9.2.2): 502, at once.
+        Assert.All(statuses.SelectMany(s => s), s => Assert.True(s is 200 or 502, $"{s}"));
+        Assert.DoesNotContain(gateway.Log, l => l.Contains("has been held", StringComparison.Ordinal));
+    }
+}
