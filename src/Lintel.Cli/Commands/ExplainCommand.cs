@@ -17,14 +17,15 @@ internal static class ExplainCommand
             Arity = new ArgumentArity(2, 1000),
         };
         var headers = new Option<string[]>("--header", "-H") { Description = "A header of the request: -H \"X-Client: ios\".", HelpName = "NAME: VALUE" };
+        var listener = new Option<string>("--listener") { Description = "The listener that the request comes by. Default: the first one of the target's scheme.", HelpName = "NAME" };
         var format = new Option<string>("--format") { Description = "How the explanation is told.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json");
-        var command = new Command("explain", "Says which route a request takes and why the others lose, and what would be sent; sends nothing. Exits with 1 where the gateway would refuse the request.") { words, headers, format };
-        command.SetAction(parse => Run(parse.GetValue(words)!, parse.GetValue(headers) ?? [], parse.GetValue(format) == "json"));
+        var command = new Command("explain", "Says which route a request takes and why the others lose, and what would be sent; sends nothing. Exits with 1 where the gateway would refuse the request.") { words, headers, listener, format };
+        command.SetAction(parse => Run(parse.GetValue(words)!, parse.GetValue(headers) ?? [], parse.GetValue(listener), parse.GetValue(format) == "json"));
         return command;
     }
 
-    private static int Run(string[] words, string[] headers, bool asJson)
+    private static int Run(string[] words, string[] headers, string? listener, bool asJson)
     {
         if (ExplainRequest.Parse(words[^1], headers, out var problem) is not { } request)
         {
@@ -33,7 +34,7 @@ internal static class ExplainCommand
         }
 
         using var services = new ServiceCollection().AddLogging().AddLintelServer(words[..^1]).BuildServiceProvider();
-        var explanation = services.GetRequiredService<Gateway>().Explain(request);
+        var explanation = services.GetRequiredService<Gateway>().Explain(request with { Listener = listener });
         if (!explanation.Report.IsValid)
         {
             ValidateCommand.Write(explanation.Report, asJson);

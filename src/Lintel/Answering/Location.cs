@@ -1,27 +1,36 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using Lintel.Config;
 using Lintel.Pipeline;
 using Lintel.Routing;
 
 namespace Lintel.Answering;
 
-/// <summary>A redirect's address: a fixed origin or <c>{host}</c>, a path and a query with placeholders. No value of a request can choose another origin.</summary>
+/// <summary>A redirect's address: a fixed origin or <c>{host}</c>, a path and a query with placeholders; or the request's own by another scheme. No value of a request can choose another origin.</summary>
 internal sealed class Location
 {
+    private const string WholeQuery = "{query}";
+
     private static readonly SearchValues<char> NotInHost = SearchValues.Create("/\\?#@ ");
 
     private readonly string _scheme;
     private readonly string? _authority;
-    private readonly UpstreamPath _path;
+    private readonly UpstreamPath? _path;
     private readonly (string Literal, Template? Value)[] _query;
 
-    private Location(string scheme, string? authority, UpstreamPath path, (string Literal, Template? Value)[] query)
+    private readonly bool _keepsQuery;
+
+    private Location(string scheme, string? authority, UpstreamPath? path, (string Literal, Template? Value)[] query, bool keepsQuery)
     {
+        _keepsQuery = keepsQuery;
         _scheme = scheme;
         _authority = authority;
         _path = path;
         _query = query;
     }
+
+    /// <summary>The request's own host, path and query by another scheme.</summary>
+    public static Location Of(string scheme) => new(scheme + "://", null, null, [], keepsQuery: true);
 
     /// <summary>Compiles an address; otherwise says what is wrong and what would be right.</summary>
     public static Location? Parse(string text, RouteParameters parameters, out string? problem, out string? hint)
@@ -40,6 +49,7 @@ internal sealed class Location
         var rest = text;
         if (!text.StartsWith('/'))
         {
+            text = WithAsciiHost(text);
             scheme = text.StartsWith("https://", StringComparison.Ordinal) ? "https://" : text.StartsWith("http://", StringComparison.Ordinal) ? "http://" : "";
             if (scheme.Length == 0)
                 return null;
@@ -50,18 +60,35 @@ internal sealed class Location
                 return null;
         }
 
+        var addsQuery = rest.EndsWith(WholeQuery, StringComparison.Ordinal);
+        rest = addsQuery ? rest[..^WholeQuery.Length] : rest;
+        if (rest.Contains(WholeQuery, StringComparison.Ordinal))
+        {
+            problem = $"`{{query}}` stands in the middle of `{text}`";
+            hint = "it stands for the whole query and belongs at the end";
+            return null;
+        }
+
         var mark = rest.IndexOf('?');
         var path = UpstreamPath.Parse(mark < 0 ? rest : rest[..mark], parameters, PathTraits.EncodedSlash | PathTraits.Semicolon, out problem, out hint);
         if (path is null || ParseQuery(mark < 0 ? "" : rest[(mark + 1)..], parameters, out problem, out hint) is not { } query)
             return null;
-        return new Location(scheme, authority == "{host}" ? null : authority, path, query);
+        return new Location(scheme, authority == "{host}" ? null : authority, path, query, keepsQuery: addsQuery || mark < 0);
     }
 
     public bool TryRender(Exchange exchange, out string address, [NotNullWhen(false)] out string? problem)
     {
-        if (!_path.TryRender(exchange, out address, out problem))
+        problem = null;
+        address = exchange.RequestTarget.Path;
+        if (_path is not null && !_path.TryRender(exchange, out address, out problem))
             return false;
-        var authority = _authority ?? exchange.Request.Host.Host;
+        if (_scheme.Length == 0 && address.StartsWith("//", StringComparison.Ordinal))
+        {
+            problem = "the path would be read as a host"; // a network-path reference (RFC 3986 section 4.2), where a route keeps empty segments
+            return false;
+        }
+
+        var authority = _authority ?? RequestHost.WithoutPort(exchange.Host).ToString();
         if (authority.AsSpan().ContainsAny(NotInHost))
         {
             problem = "the host cannot be redirected to";
@@ -72,14 +99,25 @@ internal sealed class Location
         var separator = '?';
         foreach (var (literal, value) in _query)
         {
-            var text = value is null ? literal : value.RenderForQuery(exchange) is { } rendered ? literal + rendered : null;
+            var text = value is null ? literal : value.RenderForQuery(exchange, literal[..^1]) is { } rendered ? literal + rendered : null;
             if (text is null)
                 continue;
             address += separator + text;
             separator = '&';
         }
 
+        if (_keepsQuery && exchange.RequestTarget.Query is { Length: > 1 } query)
+            address += separator + query[1..];
         return true;
+    }
+
+    /// <summary>A name of another script as its A-labels: what is sent is ASCII.</summary>
+    private static string WithAsciiHost(string text)
+    {
+        var start = text.IndexOf("://", StringComparison.Ordinal) + 3;
+        var end = start < 3 ? -1 : text.IndexOfAny(['/', '?', ':'], start);
+        var host = start < 3 ? "" : end < 0 ? text[start..] : text[start..end];
+        return System.Text.Ascii.IsValid(host) ? text : text[..start] + HostNames.ToAscii(host) + text[(start + host.Length)..];
     }
 
     private static (string Literal, Template? Value)[]? ParseQuery(string query, RouteParameters parameters, out string? problem, out string? hint)

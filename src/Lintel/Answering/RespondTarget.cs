@@ -9,6 +9,8 @@ namespace Lintel.Answering;
 /// <summary>Answers with what the configuration says.</summary>
 internal sealed class RespondTarget(RespondConfig config, (string Name, Template Value)[] headers) : Target
 {
+    private readonly string _contentType = FieldText.ToBytes(config.ContentType);
+
     private readonly byte[] _body = Encoding.UTF8.GetBytes(config.Body);
 
     public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
@@ -25,7 +27,7 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
         if (config.Status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified)
             return null;
         if (_body.Length > 0)
-            response.ContentType = config.ContentType;
+            response.ContentType = _contentType;
         response.ContentLength = _body.Length;
         if (_body.Length == 0 || HttpMethods.IsHead(exchange.Request.Method))
             return null;

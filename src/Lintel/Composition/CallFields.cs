@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Frozen;
 using System.Text;
+using Lintel.Config;
 using Lintel.Forwarding;
 using Lintel.Pipeline;
 using Lintel.Transport.Http1;
@@ -39,18 +40,21 @@ internal sealed class CallFields
 
     /// <summary>Which of the listed fields can go into calls at all: found once, when the snapshot is compiled.</summary>
     public static ForwardedField[] Plan(IEnumerable<string> names) =>
-        [.. names.Where(n => !Own.Contains(n)).Select(n => (Name: n, Fate: HeaderRules.OfRequest(n))).Where(f => f.Fate != HeaderFate.Drop).Select(f => new ForwardedField(f.Name, f.Fate == HeaderFate.KeepIfTrusted))];
+        [.. names.Where(n => !Own.Contains(n)).Select(n => (Name: n, Fate: HeaderRules.OfRequest(n, UnderscoreFields.Allow))).Where(f => f.Fate != HeaderFate.Drop).Select(f => new ForwardedField(f.Name, f.Fate == HeaderFate.KeepIfTrusted))];
 
     public static CallFields Of(Exchange exchange, ForwardedField[] forwarded)
     {
         var list = new List<KeyValuePair<string, StringValues>>(forwarded.Length + 8);
         var incoming = exchange.Request.Headers;
         var nominated = HeaderRules.Nominated(exchange.Framing?.Connection ?? incoming.Connection);
+        var underscores = exchange.Listener?.Limits.Underscores ?? UnderscoreFields.Drop;
         foreach (var (name, needsTrust) in forwarded)
         {
-            if (!incoming.TryGetValue(name, out var values) || nominated?.Contains(name) == true || (needsTrust && !exchange.Snapshot.TrustedProxies.Trusts(exchange.Peer.Address)))
+            if (!incoming.TryGetValue(name, out var values) || nominated?.Contains(name) == true || (needsTrust && exchange.Believed?.Believes(name) != true))
                 continue;
-            list.Add(new(name, values));
+            if (name.Contains('_') && underscores == UnderscoreFields.Drop)
+                continue;
+            list.Add(new(name, exchange.Bytes(values)));
         }
 
         var count = list.Count;

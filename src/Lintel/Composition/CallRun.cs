@@ -230,7 +230,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     /// <summary>Everything that an answer may depend on, in full: no two questions share it.</summary>
     private string KeyOf(CallRequest request) =>
         string.Concat(request.Method, " ", request.Service.Name, request.Target) + "\n" + runner.Identity + string.Concat((request.Headers ?? []).Select(h => h.Key + ":" + h.Value + "\n"))
-        + (request.Service.Config.Host == "request" ? runner.Exchange.Request.Host.Value : "") + "\n" + _call.Config.Format;
+        + (request.Service.Config.Host == "request" ? runner.Exchange.Host : "") + "\n" + _call.Config.Format;
 
     private GatewayError? MissingBefore()
     {

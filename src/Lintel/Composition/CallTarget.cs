@@ -31,7 +31,7 @@ internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value
         var separator = "?";
         foreach (var (name, template) in query)
         {
-            if (template.RenderForQuery(exchange, references) is not { } value)
+            if (template.RenderForQuery(exchange, name, references) is not { } value)
                 continue; // all it refers to is absent
             text.AppendLiteral(separator);
             text.AppendLiteral(name);

@@ -9,8 +9,8 @@ public sealed record GatewayConfig
     /// <summary>Where clients connect. Default: one listener, <c>http://127.0.0.1:8080</c>.</summary>
     public ValueMap<ListenerConfig> Listeners { get; init; } = [];
 
-    /// <summary>The proxies whose <c>Forwarded</c> and <c>X-Forwarded-*</c> headers are believed, as addresses or CIDR ranges. Default: none, so that such headers are dropped.</summary>
-    public ValueList<string> TrustedProxies { get; init; } = [];
+    /// <summary>The proxies whose forwarding headers are believed: a list of addresses or CIDR ranges, or a map that also says which headers. Default: none, so that such headers are dropped.</summary>
+    public TrustedProxiesConfig TrustedProxies { get; init; } = new();
 
     /// <summary>The microservices behind the gateway, each a pool of instances.</summary>
     public ValueMap<ServiceConfig> Services { get; init; } = [];
@@ -66,7 +66,7 @@ public sealed record GatewayConfig
         {
             Name = f.Find("name", ServiceConfig.HostGrammar),
             Listeners = f.Map("listeners", ListenerConfig.Grammar, Scalars.Name),
-            TrustedProxies = f.List("trustedProxies", ListenerConfig.NetworkGrammar),
+            TrustedProxies = f.Get("trustedProxies", TrustedProxiesConfig.Grammar, new()),
             Services = f.Map("services", ServiceConfig.Grammar, Scalars.Name),
             Policies = f.Map("policies", PolicyConfig.Grammar, Scalars.Name),
             Routes = f.Map("routes", RouteConfig.Grammar, Scalars.Name),

@@ -43,6 +43,9 @@ public sealed record ListenerConfig
     /// <summary>Addresses or CIDR ranges of load balancers that begin every connection with a PROXY protocol header, version 1 or 2. From them the header is required; from others it is not understood. Default: none.</summary>
     public ValueList<string> ProxyProtocol { get; init; } = [];
 
+    /// <summary>The proxies before this listener whose forwarding headers are believed, in place of the gateway's <c>trustedProxies</c>. Default: those.</summary>
+    public TrustedProxiesConfig? TrustedProxies { get; init; }
+
     /// <summary><c>loop</c> or <c>sockets</c>. Default: <c>loop</c> on Linux, elsewhere <c>sockets</c>.</summary>
     public ListenerTransport? Transport { get; init; }
 
@@ -88,6 +91,7 @@ public sealed record ListenerConfig
                 ClientCertificates = f.Find("clientCertificates", ClientCertificatesConfig.Grammar),
                 Transport = f.FindValue("transport", TransportGrammar),
                 ProxyProtocol = f.List("proxyProtocol", NetworkGrammar),
+                TrustedProxies = f.Find("trustedProxies", TrustedProxiesConfig.Grammar),
                 Limits = f.Get("limits", ListenerLimitsConfig.Grammar, new()),
             };
             if (f.IsReading && address is not null)
@@ -133,8 +137,9 @@ public sealed record CertificateConfig
 
     private static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a server name", null, static (string text, out string value) =>
     {
-        value = text.ToLowerInvariant();
-        var name = value.StartsWith("*.", StringComparison.Ordinal) ? value[2..] : value;
+        var isWildcard = text.StartsWith("*.", StringComparison.Ordinal);
+        var name = HostNames.ToAscii(isWildcard ? text[2..] : text); // SNI has A-labels only
+        value = (isWildcard ? "*." : "") + name;
         return name.Length is > 0 and <= 253 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
     }, "write `api.example.com` or `*.example.com`");
 

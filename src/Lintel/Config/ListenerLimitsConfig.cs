@@ -1,8 +1,21 @@
 namespace Lintel.Config;
 
+/// <summary>What becomes of request headers whose names hold an underscore.</summary>
+public enum UnderscoreFields
+{
+    /// <summary>They are not passed on.</summary>
+    Drop,
+
+    /// <summary>They are passed on.</summary>
+    Allow,
+}
+
 /// <summary>How much one listener takes from its clients. What is beyond is refused, and counted by the error's kind.</summary>
 public sealed record ListenerLimitsConfig
 {
+    /// <summary>Built-in value of <see cref="QueryParameters"/>, for requests of other hosts' listeners too.</summary>
+    internal const int DefaultQueryParameters = 1000;
+
     /// <summary>The request line. Default 8KiB (RFC 9112 section 3 asks for 8000 bytes at least; Kestrel's and nginx' default), 256B to 1MiB. Beyond: 414.</summary>
     public int RequestLine { get; init; } = 8 * 1024;
 
@@ -11,6 +24,12 @@ public sealed record ListenerLimitsConfig
 
     /// <summary>How many headers a request has, trailers included. Default 100 (Kestrel's and Apache's), 10 to 2000. Beyond: 431.</summary>
     public int HeaderCount { get; init; } = 100;
+
+    /// <summary>How many parameters a query has: conditions and placeholders read each of them. Default 1000 (PHP's <c>max_input_vars</c>; .NET's form limit is 1024), 1 to 100000. Beyond: 400.</summary>
+    public int QueryParameters { get; init; } = DefaultQueryParameters;
+
+    /// <summary><c>drop</c> (default, nginx' too) or <c>allow</c>: what becomes of request headers whose names hold <c>_</c>. Services behind CGI, WSGI or PHP take <c>X_User</c> for <c>X-User</c>, so that a client could speak for the gateway.</summary>
+    public UnderscoreFields Underscores { get; init; }
 
     /// <summary>A request's body. Default: any size, since bodies stream through and are never kept; a route's <c>limits.body</c> goes before it. Beyond: 413.</summary>
     public long? Body { get; init; }
@@ -44,6 +63,8 @@ public sealed record ListenerLimitsConfig
             RequestLine = (int)f.Get("requestLine", Scalars.Size(256, 1024 * 1024), d.RequestLine),
             Headers = (int)f.Get("headers", Scalars.Size(1024, 1024 * 1024), d.Headers),
             HeaderCount = f.Get("headerCount", Scalars.Integer(10, 2000), d.HeaderCount),
+            QueryParameters = f.Get("queryParameters", Scalars.Integer(1, 100_000), d.QueryParameters),
+            Underscores = f.Get("underscores", Scalars.Choice([("drop", UnderscoreFields.Drop), ("allow", UnderscoreFields.Allow)]), d.Underscores),
             Body = f.FindValue("body", Scalars.Size(0, 1L << 50)),
             Connections = f.FindValue("connections", Scalars.Integer(1, 1_000_000)),
             Streams = f.Get("streams", Scalars.Integer(1, 10_000), d.Streams),

@@ -8,6 +8,12 @@ public enum PathAllowance
 
     /// <summary><c>;</c> inside a segment: Java services cut it and what follows off.</summary>
     Semicolons,
+
+    /// <summary>Empty segments, <c>//</c>: kept, where other routes' paths have them merged.</summary>
+    EmptySegments,
+
+    /// <summary>Escapes that are not UTF-8, such as <c>%E4</c>: passed as they are. Overlong forms of ASCII stay refused.</summary>
+    RawBytes,
 }
 
 /// <summary>The requests that a route takes: all conditions hold.</summary>
@@ -22,13 +28,19 @@ public sealed record MatchConfig
     /// <summary>Methods in upper case. Empty: any. <c>GET</c> takes <c>HEAD</c> too unless another route lists it.</summary>
     public ValueList<string> Methods { get; init; } = [];
 
+    /// <summary>The names of the listeners that the request may come by. Empty: any. Inside another host, which has listeners of its own, a route with listeners takes no request.</summary>
+    public ValueList<string> Listeners { get; init; } = [];
+
+    /// <summary><c>http</c> or <c>https</c>: how the client came, by the connection or by the word of a trusted proxy. Default: either.</summary>
+    public string? Scheme { get; init; }
+
     /// <summary>Conditions on headers by name.</summary>
     public ValueMap<ConditionConfig> Headers { get; init; } = [];
 
     /// <summary>Conditions on query parameters by name.</summary>
     public ValueMap<ConditionConfig> Query { get; init; } = [];
 
-    /// <summary>Conditions on cookies by name.</summary>
+    /// <summary>Conditions on cookies by name. Cookies' names have a case; of several of one name the first counts.</summary>
     public ValueMap<ConditionConfig> Cookies { get; init; } = [];
 
     /// <summary>The name of the client that must be calling.</summary>
@@ -51,12 +63,20 @@ public sealed record MatchConfig
 
     private static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
     {
-        value = text.ToLowerInvariant();
-        var name = text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text;
+        var isWildcard = text.StartsWith("*.", StringComparison.Ordinal);
+        var name = HostNames.ToAscii(isWildcard ? text[2..] : text);
+        value = (isWildcard ? "*." : "") + name;
         return name.Length is > 0 and <= 253 && (name[0] == '['
             ? System.Net.IPAddress.TryParse(name, out _) && name.EndsWith(']')
             : name.Split('.').All(label => label.Length is > 0 and <= 63 && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')));
-    }, "write a name without scheme and port, such as `api.example.com` or `*.example.net`; other scripts in their `xn--` form");
+    }, "write a name without scheme and port, such as `api.example.com` or `*.example.net`");
+
+    /// <summary>The scheme of what a client asked for.</summary>
+    internal static Grammar<string> SchemeGrammar { get; } = new ScalarGrammar<string>("`http` or `https`", "^https?$", static (string text, out string value) =>
+    {
+        value = text;
+        return text is "http" or "https";
+    }, "write `http` or `https`");
 
     internal static Grammar<MatchConfig> Grammar { get; } = new ShortFormGrammar<MatchConfig>(
         ReadShort,
@@ -72,11 +92,13 @@ public sealed record MatchConfig
                 Hosts = f.FilledList("hosts", HostGrammar, "name a host, or remove the key: then any host is taken", allowSingle: true),
                 Paths = single is null ? several : [single, .. several],
                 Methods = f.FilledList("methods", MethodGrammar, "name a method, or remove the key: then any method is taken", allowSingle: true),
+                Listeners = f.FilledList("listeners", Scalars.Name, "name a listener, or remove the key: then any listener will do", allowSingle: true),
+                Scheme = f.Find("scheme", SchemeGrammar),
                 Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
                 Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
                 Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
                 Client = f.Find("client", Scalars.Name),
-                Allow = f.List("allow", Scalars.Choice([("encodedSlashes", PathAllowance.EncodedSlashes), ("semicolons", PathAllowance.Semicolons)])),
+                Allow = f.List("allow", Scalars.Choice([("encodedSlashes", PathAllowance.EncodedSlashes), ("semicolons", PathAllowance.Semicolons), ("emptySegments", PathAllowance.EmptySegments), ("rawBytes", PathAllowance.RawBytes)])),
             };
         }));
 

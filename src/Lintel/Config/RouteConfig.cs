@@ -148,11 +148,14 @@ public sealed record MirrorConfig
 
 }
 
-/// <summary>Sends the client elsewhere.</summary>
+/// <summary>Sends the client elsewhere. Exactly one of <see cref="To"/> and <see cref="Scheme"/> is set.</summary>
 public sealed record RedirectConfig
 {
-    /// <summary>The address, with placeholders.</summary>
-    public required string To { get; init; }
+    /// <summary>The address, with placeholders. The request's query goes with it unless this has one of its own, be it empty (<c>https://h/path?</c>); <c>{query}</c> at its end adds the request's to its own.</summary>
+    public string? To { get; init; }
+
+    /// <summary><c>http</c> or <c>https</c>: the same host, path and query by this scheme, at its default port.</summary>
+    public string? Scheme { get; init; }
 
     /// <summary>301, 302, 303, 307 (default: keeps the method, is not cached) or 308.</summary>
     public int Status { get; init; } = 307;
@@ -164,10 +167,16 @@ public sealed record RedirectConfig
             return true;
         },
         "The address, with placeholders",
-        new RecordGrammar<RedirectConfig>(static f => new RedirectConfig
+        new RecordGrammar<RedirectConfig>(static f =>
         {
-            To = f.Require("to", Scalars.Text),
-            Status = f.Get("status", Scalars.Choice([("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)]), 307),
+            if (f.IsReading && f.Has("to") == f.Has("scheme"))
+                f.Report(f.Has("to") ? "conflict" : "missing-key", f.Has("to") ? "scheme" : null, "a redirect names either `to` or `scheme`", "name one of them: `scheme: https` keeps host, path and query");
+            return new RedirectConfig
+            {
+                To = f.Find("to", Scalars.Text),
+                Scheme = f.Find("scheme", MatchConfig.SchemeGrammar),
+                Status = f.Get("status", Scalars.Choice([("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)]), 307),
+            };
         }));
 }
 

@@ -49,8 +49,8 @@ public sealed record ServiceConfig
 
     internal static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
     {
-        value = text;
-        return text.Length is > 0 and <= 255 && char.IsAsciiLetterOrDigit(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
+        value = System.Text.Ascii.IsValid(text) ? text : HostNames.ToAscii(text);
+        return value.Length is > 0 and <= 255 && char.IsAsciiLetterOrDigit(value[0]) && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
     }, "letters, digits, `.`, `-`, `_`, and a port after `:`");
 
     internal static Grammar<ServiceConfig> Grammar { get; } = new ShortFormGrammar<ServiceConfig>(

@@ -6,11 +6,14 @@ namespace Lintel.Forwarding;
 /// <summary>A route's changes of headers, compiled.</summary>
 /// <param name="removed">Names that do not pass; those that are set are among them.</param>
 /// <param name="added">Names with their values; a value that comes out empty adds nothing.</param>
-internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, Template Value)[] added)
+/// <param name="coversTwins">Whether <c>X_User</c> is taken for <c>X-User</c>, as many services take it: for requests.</param>
+internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, Template Value)[] added, bool coversTwins = false)
 {
-    private readonly FrozenSet<string> _removed = removed.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+    private readonly FrozenSet<string> _removed = removed.Select(n => coversTwins ? Twin(n) : n).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     public (string Name, Template Value)[] Added { get; } = added;
 
-    public bool Removes(string name) => _removed.Count > 0 && _removed.Contains(name);
+    public bool Removes(string name) => _removed.Count > 0 && _removed.Contains(coversTwins ? Twin(name) : name);
+
+    private static string Twin(string name) => name.Contains('_') ? name.Replace('_', '-') : name;
 }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Lintel.Config;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
@@ -41,6 +42,9 @@ internal static class HeaderRules
             // Set anew by the forwarder, which knows whether there is a body to wait for.
             KeyValuePair.Create("Expect", HeaderFate.Drop),
 
+            // CGI turns it into HTTP_PROXY, by which programs choose their own proxy (httpoxy, CVE-2016-5385).
+            KeyValuePair.Create("Proxy", HeaderFate.Drop),
+
             // Written anew, from what the gateway itself knows.
             KeyValuePair.Create("Host", HeaderFate.Drop),
             KeyValuePair.Create("Via", HeaderFate.Drop),
@@ -64,15 +68,17 @@ internal static class HeaderRules
         OfOneConnection.Where(n => n is not "Proxy-Authorization").ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>What happens to a request header on its way to a service.</summary>
-    public static HeaderFate OfRequest(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="underscores">Whether names with <c>_</c> pass: services behind CGI, WSGI or PHP cannot tell them from those with <c>-</c>.</param>
+    public static HeaderFate OfRequest(string name, UnderscoreFields underscores)
     {
         if (Request.TryGetValue(name, out var fate))
             return fate;
         if (name.StartsWith(ForwardedPrefix, StringComparison.OrdinalIgnoreCase))
             return HeaderFate.KeepIfTrusted;
 
-        // CGI-like servers read X_Forwarded_For as X-Forwarded-For: what is governed stays so under either spelling.
-        return name.Contains('_') && OfRequest(name.Replace('_', '-')) != HeaderFate.Keep ? HeaderFate.Drop : HeaderFate.Keep;
+        // What is governed stays so under either spelling.
+        return name.Contains('_') && (underscores == UnderscoreFields.Drop || OfRequest(name.Replace('_', '-'), underscores) != HeaderFate.Keep) ? HeaderFate.Drop : HeaderFate.Keep;
     }
 
     /// <summary>Whether a response header goes on to the client.</summary>

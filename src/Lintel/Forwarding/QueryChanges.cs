@@ -31,8 +31,9 @@ internal sealed class QueryChanges(IEnumerable<string> removed, (string Name, Te
 
         foreach (var (name, template) in set)
         {
-            if (template.RenderForQuery(exchange) is { } value)
-                Separate(result).Append(Uri.EscapeDataString(name)).Append('=').Append(value);
+            var escaped = Uri.EscapeDataString(name);
+            if (template.RenderForQuery(exchange, escaped) is { } value)
+                Separate(result).Append(escaped).Append('=').Append(value);
         }
 
         return result.ToString();

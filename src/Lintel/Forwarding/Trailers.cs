@@ -13,7 +13,7 @@ internal static class Trailers
         if (context.Features.Get<IHttpRequestTrailersFeature>() is not { Available: true } feature)
             return [];
         return from trailer in feature.Trailers
-               where HeaderRules.OfRequest(trailer.Key) == HeaderFate.Keep
+               where HeaderRules.OfRequest(trailer.Key, Config.UnderscoreFields.Drop) == HeaderFate.Keep
                from value in trailer.Value.OfType<string>()
                select KeyValuePair.Create(trailer.Key, value);
     }

@@ -1,3 +1,4 @@
+using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Observability;
@@ -72,7 +73,7 @@ internal sealed class UpstreamRequest
         error = null;
         result.Method = request.Method;
         result.PathAndQuery = target + query.Apply(exchange);
-        result.Host = request.Host.Value ?? "";
+        result.Host = exchange.Host;
         result.Trace = exchange.Trace;
         result.TellsTrace = tellsTrace;
         return result;
@@ -93,19 +94,19 @@ internal sealed class UpstreamRequest
     private static void CopyHeaders(Exchange exchange, HeaderChanges changes, List<KeyValuePair<string, StringValues>> headers)
     {
         var incoming = exchange.Request.Headers;
-        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(exchange.Peer.Address);
+        var underscores = exchange.Listener?.Limits.Underscores ?? UnderscoreFields.Drop;
         var nominated = HeaderRules.Nominated(exchange.Framing?.Connection ?? incoming.Connection);
         foreach (var (name, values) in incoming)
         {
-            var fate = HeaderRules.OfRequest(name);
-            if (fate == HeaderFate.Drop || (fate == HeaderFate.KeepIfTrusted && !isTrusted))
+            var fate = HeaderRules.OfRequest(name, underscores);
+            if (fate == HeaderFate.Drop || (fate == HeaderFate.KeepIfTrusted && exchange.Believed?.Believes(name) != true))
                 continue;
             if (nominated is not null && nominated.Contains(name) && name != "Content-Length")
                 continue;
             if (changes.Removes(name))
                 continue;
             if (fate != HeaderFate.Limit)
-                headers.Add(new(name, values));
+                headers.Add(new(name, exchange.Bytes(values)));
             else if (Baggage.Limit(values) is { Count: > 0 } within)
                 headers.Add(new(name, within));
         }
@@ -118,22 +119,25 @@ internal sealed class UpstreamRequest
     {
         var request = exchange.Request;
         var incoming = request.Headers;
-        var isTrusted = exchange.Snapshot.TrustedProxies.Trusts(exchange.Peer.Address);
-        var peerText = exchange.Peer.Text;
+        var believed = exchange.Believed;
+        headers.Add(new("X-Forwarded-For", Chain(believed is { BelievesFor: true } ? incoming["X-Forwarded-For"].ToString() : "", exchange.Peer)));
+        headers.Add(new("X-Forwarded-Proto", believed is { BelievesProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : request.Scheme));
+        headers.Add(new("X-Forwarded-Host", believed is not null && believed.Believes("X-Forwarded-Host") && incoming["X-Forwarded-Host"] is { Count: > 0 } host ? host : exchange.Host));
 
-        var chain = isTrusted ? incoming["X-Forwarded-For"].ToString() : "";
-        headers.Add(new("X-Forwarded-For", chain.Length > 0 ? chain + ", " + peerText : peerText));
-        headers.Add(new("X-Forwarded-Proto", isTrusted && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : request.Scheme));
-        headers.Add(new("X-Forwarded-Host", isTrusted && incoming["X-Forwarded-Host"] is { Count: > 0 } host ? host : request.Host.Value));
-
-        // RFC 7239 is continued where a trusted proxy began it.
-        if (isTrusted && incoming["Forwarded"] is { Count: > 0 } forwarded)
-            headers.Add(new("Forwarded", $"{forwarded};,".TrimEnd(',', ';') + ", for=" + ForwardedNode(peerText) + ";proto=" + request.Scheme));
+        // RFC 7239 is continued where a trusted proxy began it; what does not parse ends here.
+        if (believed is { BelievesForwarded: true } && incoming["Forwarded"] is { Count: > 0 } forwarded)
+        {
+            var own = "for=" + ForwardedNode(exchange.Peer.Text) + ";proto=" + request.Scheme;
+            headers.Add(new("Forwarded", ForwardedChain.Parse(forwarded)?.With(own) ?? own));
+        }
 
         var identity = exchange.Snapshot.Identity;
         var via = HttpProtocol.IsHttp11(request.Protocol) ? identity.ViaHttp11 : HttpProtocol.IsHttp2(request.Protocol) ? identity.ViaHttp2 : ViaVersion(request.Protocol) + " " + identity.Via;
         headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
     }
+
+    /// <summary>A peer without an address adds nothing to a chain that it sent: whoever reads it from the right would end there.</summary>
+    private static string Chain(string before, Peer peer) => before.Length == 0 ? peer.Text : peer.Address is null ? before : before + ", " + peer.Text;
 
     /// <summary>RFC 7239 section 6: IPv6 addresses stand in brackets and quotes.</summary>
     private static string ForwardedNode(string address) => address.Contains(':') ? $"\"[{address}]\"" : address;

@@ -8,10 +8,18 @@ internal static class ConditionWords
     /// <summary>The conditions of a match, then those of its client.</summary>
     public static IEnumerable<string> Of(MatchConfig match, GatewayConfig config)
     {
-        var own = Of(match.Headers, match.Query, match.Cookies);
+        var own = Origin(match).Concat(Of(match.Headers, match.Query, match.Cookies));
         if (match.Client is not { } name || !config.Clients.TryGetValue(name, out var client))
             return own;
         return own.Concat(Of(client.When.Headers, client.When.Query, client.When.Cookies).Select(w => $"{w} (client {name})"));
+    }
+
+    private static IEnumerable<string> Origin(MatchConfig match)
+    {
+        if (match.Listeners.Count > 0)
+            yield return $"listener is {(match.Listeners.Count == 1 ? match.Listeners[0] : "one of " + string.Join(", ", match.Listeners))}";
+        if (match.Scheme is { } scheme)
+            yield return $"scheme is {scheme}";
     }
 
     private static IEnumerable<string> Of(ValueMap<ConditionConfig> headers, ValueMap<ConditionConfig> query, ValueMap<ConditionConfig> cookies) =>

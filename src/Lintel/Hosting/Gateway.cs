@@ -128,17 +128,17 @@ public sealed class Gateway : IDisposable
     {
         var hosted = HostedRequest.Of(context);
         context.Features.Set<IGatewayFeature>(new GatewayFeature(hosted));
-        return HandleAsync(context, null, hosted);
+        return HandleAsync(context, new RequestOrigin(null, null, hosted));
     }
 
     /// <summary>The same, for requests of the gateway's own listeners.</summary>
-    private Task HandleAsync(HttpContext context, ClientConnection? client) => HandleAsync(context, client, null);
+    private Task HandleAsync(HttpContext context, ClientConnection? client, ListenerIdentity listener) => HandleAsync(context, new RequestOrigin(client, listener, null));
 
-    private Task HandleAsync(HttpContext context, ClientConnection? client, HostedRequest? hosted)
+    private Task HandleAsync(HttpContext context, RequestOrigin origin)
     {
         if (_drain.Status is not null)
             Draining.AskToReconnect(context);
-        return _parts.Pipeline.RunAsync(context, client, hosted);
+        return _parts.Pipeline.RunAsync(context, origin);
     }
 
     /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>

@@ -66,7 +66,7 @@ public sealed record RouteStatus
         Client = route.Match.Client,
         Conditions = [.. ConditionWords.Of(route.Match, config)],
         Action = ActionOf(route),
-        To = route.Redirect?.To ?? route.Forward?.Path ?? route.Transform.Request.Path,
+        To = route.Redirect?.To ?? (route.Redirect?.Scheme is { } scheme ? scheme + "://{host}" : null) ?? route.Forward?.Path ?? route.Transform.Request.Path,
         Status = route.Redirect?.Status ?? route.Respond?.Status,
         Services = route.Forward is { } forward ? Shares(forward) : [.. (route.Compose?.Calls.Values ?? []).Select(c => c.Request.Service).Distinct().Select(s => new RouteServiceStatus(s, 100))],
         Mirror = route.Forward?.Mirror is { } mirror ? new RouteServiceStatus(mirror.Service, mirror.Percent) : null,

@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Lintel.Listeners;
 
 /// <summary>Hands requests straight to the pipeline.</summary>
-internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFactory scopes) : IHttpApplication<KeptContext>
+internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFactory scopes, ListenerIdentity listener) : IHttpApplication<KeptContext>
 {
     public KeptContext CreateContext(IFeatureCollection contextFeatures)
     {
@@ -29,7 +29,7 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
             http.Features.Set(new RequestFraming { Refusal = refusal });
         if (client is not null && http.Request.Headers.Upgrade.Count > 0 && http.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
             http.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, http.Features.GetRequiredFeature<FramingGuard>(), client.Loop));
-        return handle(http, client);
+        return handle(http, client, listener);
     }
 
     public void DisposeContext(KeptContext context, Exception? exception) => context.Http.Uninitialize();

@@ -31,13 +31,16 @@ internal sealed class Listener : IAsyncDisposable
     private readonly IServer _server;
     private readonly ListenerTls? _tls;
 
-    private Listener(ListenerConfig config, WebApplication application, ListenerTls? tls)
+    private Listener(string name, ListenerConfig config, WebApplication application, ListenerTls? tls)
     {
+        Name = name;
         Config = config;
         _application = application;
         _server = application.Services.GetRequiredService<IServer>();
         _tls = tls;
     }
+
+    public string Name { get; }
 
     public ListenerConfig Config { get; }
 
@@ -47,19 +50,19 @@ internal sealed class Listener : IAsyncDisposable
     /// <summary>Opens the address.</summary>
     /// <exception cref="IOException">It is taken, or cannot be had.</exception>
     /// <exception cref="CryptographicException">A certificate's file cannot be used.</exception>
-    public static async Task<Listener> OpenAsync(ListenerConfig config, RequestHandler handle, IServiceProvider services, CancellationToken cancellation)
+    public static async Task<Listener> OpenAsync(ListenerIdentity identity, ListenerConfig config, RequestHandler handle, IServiceProvider services, CancellationToken cancellation)
     {
         var tls = config.Address.IsTls ? new ListenerTls(config, ReadCertificates(config)) : null;
         if (config.Protocols.Contains(ListenerProtocol.Http3) && !QuicListener.IsSupported)
             ListenerLog.NoQuic(services.GetRequiredService<ILogger<Listener>>(), config.Address.ToString());
         RemoveDeadSocket(config.Address);
         var application = Build(config, tls, services);
-        var listener = new Listener(config, application, tls);
+        var listener = new Listener(identity.Name, config, application, tls);
         if (services.GetRequiredService<Transports>().HasLoops(config))
             InlineScheduling.TryUse(listener._server);
         try
         {
-            await listener._server.StartAsync(new GatewayApplication(handle, services.GetRequiredService<IServiceScopeFactory>()), cancellation).ConfigureAwait(false);
+            await listener._server.StartAsync(new GatewayApplication(handle, services.GetRequiredService<IServiceScopeFactory>(), identity), cancellation).ConfigureAwait(false);
             return listener;
         }
         catch (Exception e) when (e is IOException or SocketException or InvalidOperationException)

@@ -51,7 +51,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                     Close(before, config.DrainTimeout, CancellationToken.None);
                 }
 
-                opened.Add(name, await OpenAsync(listener, handle, retry: before is not null, cancellation).ConfigureAwait(false));
+                opened.Add(name, await OpenAsync(name, listener, handle, retry: before is not null, cancellation).ConfigureAwait(false));
             }
             catch (IOException e)
             {
@@ -133,13 +133,13 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         _closing.RemoveAll(c => c.IsCompleted);
     }
 
-    private async Task<Listener> OpenAsync(ListenerConfig config, RequestHandler handle, bool retry, CancellationToken cancellation)
+    private async Task<Listener> OpenAsync(string name, ListenerConfig config, RequestHandler handle, bool retry, CancellationToken cancellation)
     {
         for (var attempt = 0; ; attempt++)
         {
             try
             {
-                return await Listener.OpenAsync(config, handle, services, cancellation).ConfigureAwait(false);
+                return await Listener.OpenAsync(new ListenerIdentity(name, config), config, handle, services, cancellation).ConfigureAwait(false);
             }
             catch (IOException) when (retry && attempt < 50)
             {
@@ -155,7 +155,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         {
             try
             {
-                var again = await OpenAsync(old.Config, handle, retry: true, cancellation).ConfigureAwait(false);
+                var again = await OpenAsync(old.Name, old.Config, handle, retry: true, cancellation).ConfigureAwait(false);
                 lock (_running)
                     _running[_running.First(r => r.Value == old).Key] = again;
             }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Lintel.Config;
 
 namespace Lintel.Observability;
 
@@ -19,7 +20,7 @@ internal sealed class JsonLine(Redaction redaction, string[] headers) : LineForm
         json.WriteStartObject();
         json.WriteString("time"u8, Time(record));
         json.WriteString("method"u8, record.Method);
-        json.WriteString("host"u8, record.Host);
+        json.WriteString("host"u8, FieldText.ToText(record.Host));
         json.WriteString("path"u8, Path(record));
         if (Query(record) is { Length: > 0 } query)
             json.WriteString("query"u8, query);
@@ -38,7 +39,7 @@ internal sealed class JsonLine(Redaction redaction, string[] headers) : LineForm
         WriteOptional(json, "instance"u8, record.Instance);
         WriteOptional(json, "error"u8, record.Error);
         json.WriteString("client"u8, Client(record) ?? "-");
-        WriteOptional(json, "userAgent"u8, record.UserAgent);
+        WriteOptional(json, "userAgent"u8, record.UserAgent is { } agent ? FieldText.ToText(agent) : null);
         json.WriteString("traceId"u8, record.TraceId);
         WriteHeaders(json, record);
         json.WriteEndObject();
@@ -54,7 +55,7 @@ internal sealed class JsonLine(Redaction redaction, string[] headers) : LineForm
         for (var i = 0; i < Headers.Length; i++)
         {
             if (Header(record, i) is { } value)
-                json.WriteString(Headers[i], value);
+                json.WriteString(Headers[i], FieldText.ToText(value)); // bytes; nearly always UTF-8
         }
 
         json.WriteEndObject();

@@ -8,7 +8,8 @@ namespace Lintel.Pipeline;
 /// <summary>Serves a request.</summary>
 /// <param name="context">The request.</param>
 /// <param name="client">Its connection, where that is an HTTP/1.1 connection of our own listeners; else <see langword="null"/>.</param>
-internal delegate Task RequestHandler(HttpContext context, ClientConnection? client);
+/// <param name="listener">The listener that took it.</param>
+internal delegate Task RequestHandler(HttpContext context, ClientConnection? client, ListenerIdentity listener);
 
 /// <summary>An HTTP/1.1 connection of our own listeners: what all of its requests have in common, asked for once.</summary>
 /// <remarks>
@@ -41,9 +42,17 @@ internal sealed class ClientConnection(IFeatureCollection features, RequestFrami
 /// <param name="address"><see langword="null"/> for a Unix socket.</param>
 internal sealed class Peer(IPAddress? address)
 {
-    /// <summary>The address; that of IPv4 where the listener sees it as one of IPv6.</summary>
-    public IPAddress? Address { get; } = address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
+    /// <summary>The address; that of IPv4 where the listener sees it as one of IPv6, and without a zone, which means something on this machine alone.</summary>
+    public IPAddress? Address { get; } = Plain(address);
 
     /// <summary>The address as headers tell it.</summary>
     public string Text => field ??= Address?.ToString() ?? "unknown";
+
+    /// <summary>An address as others may know it.</summary>
+    public static IPAddress? Plain(IPAddress? address) => address switch
+    {
+        { IsIPv4MappedToIPv6: true } => address.MapToIPv4(),
+        { AddressFamily: System.Net.Sockets.AddressFamily.InterNetworkV6, ScopeId: not 0 } => new IPAddress(address.GetAddressBytes()),
+        _ => address,
+    };
 }

@@ -6,6 +6,7 @@ using Lintel.Routing;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Pipeline;
 
@@ -18,6 +19,8 @@ internal sealed class Exchange
     private bool _hasTrace;
     private IPAddress? _clientAddress;
     private bool _hasClientAddress;
+    private TrustedProxies? _believed;
+    private bool _hasBelieved;
 
     public HttpContext Context { get; private set; } = null!;
 
@@ -125,7 +128,7 @@ internal sealed class Exchange
         {
             if (!_hasClientAddress)
             {
-                _clientAddress = Snapshot.TrustedProxies.ClientAddress(Context.Request, Peer.Address);
+                _clientAddress = Believed is { } proxies ? proxies.ClientAddress(Context.Request, Peer.Address) : Peer.Address;
                 _hasClientAddress = true;
             }
 
@@ -133,14 +136,57 @@ internal sealed class Exchange
         }
     }
 
-    public void Begin(HttpContext context, Snapshot snapshot, long timestamp, ClientConnection? client = null, HostedRequest? hosted = null)
+    /// <summary>The listener that took the request; <see langword="null"/> inside another host.</summary>
+    public ListenerIdentity? Listener { get; private set; }
+
+    /// <summary>Those whose word is taken of who the client is, where the request came by one of them; else <see langword="null"/>.</summary>
+    public TrustedProxies? Believed
+    {
+        get
+        {
+            if (!_hasBelieved)
+            {
+                var proxies = Listener?.TrustedProxies ?? Snapshot.TrustedProxies;
+                _believed = proxies.Trusts(Peer.Address) ? proxies : null;
+                _hasBelieved = true;
+            }
+
+            return _believed;
+        }
+    }
+
+    /// <summary>Host and port as the client sent them.</summary>
+    public string Host => RequestHost.Of(Request);
+
+    /// <summary>What the request is routed by.</summary>
+    public RoutedRequest Routed => new(Request, Believed is { } proxies ? proxies.Scheme(Request) : Request.Scheme, Listener?.Name);
+
+    /// <summary>A header's value, as bytes; <see langword="null"/> where the request does not have it.</summary>
+    public string? Field(string name) => Request.Headers.TryGetValue(name, out var values) ? Bytes(values.ToString()) : null;
+
+    /// <summary>A cookie's value, as bytes; <see langword="null"/> where the request does not have it.</summary>
+    public string? Cookie(string name) => RequestCookies.Find(Request.Headers.Cookie, name) is { } value ? Bytes(value) : null;
+
+    /// <summary>A header's values as bytes.</summary>
+    public StringValues Bytes(StringValues values)
+    {
+        if (Listener is not null)
+            return values;
+        return values.Count == 1 ? Bytes(values.ToString()) : new StringValues([.. values.Select(v => Bytes(v ?? ""))]);
+    }
+
+    /// <summary>A header's value as bytes: our own listeners read it so, other hosts' read UTF-8.</summary>
+    public string Bytes(string value) => Listener is null ? FieldText.ToBytes(value) : value;
+
+    public void Begin(HttpContext context, Snapshot snapshot, long timestamp, RequestOrigin origin = default)
     {
         Context = context;
-        Hosted = hosted;
-        hosted?.Begin(this);
+        Listener = origin.Listener;
+        Hosted = origin.Hosted;
+        Hosted?.Begin(this);
         Snapshot = snapshot;
         StartTimestamp = timestamp;
-        if (client is not null)
+        if (origin.Client is { } client)
         {
             Framing = client.Framing;
             HasBody = client.HasBody;
@@ -187,6 +233,9 @@ internal sealed class Exchange
         Hosted = null;
         Context = null!;
         Snapshot = null!;
+        Listener = null;
+        _believed = null;
+        _hasBelieved = false;
         Framing = null;
         Peer = null!;
         RawTarget = "";

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Observability;
+using Lintel.Routing;
 
 namespace Lintel.Pipeline;
 
@@ -46,10 +47,11 @@ internal static class RequestSpan
         span.SetTag("http.response.status_code", status);
         span.SetTag("network.protocol.version", protocol);
         span.SetTag("client.address", exchange.ClientAddress?.ToString());
-        if (request.Host is { HasValue: true } host)
+        if (exchange.Host is { Length: > 0 } host)
         {
-            span.SetTag("server.address", host.Host);
-            span.SetTag("server.port", host.Port ?? (request.IsHttps ? 443 : 80));
+            var name = RequestHost.WithoutPort(host);
+            span.SetTag("server.address", name.Trim("[]").ToString());
+            span.SetTag("server.port", int.TryParse(host.AsSpan(Math.Min(host.Length, name.Length + 1)), System.Globalization.CultureInfo.InvariantCulture, out var port) ? port : request.IsHttps ? 443 : 80);
         }
 
         if (request.Headers.UserAgent is [{ } agent, ..])

@@ -13,9 +13,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
 
     /// <summary>Serves one request. Never throws.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="client">Its connection, where that is an HTTP/1.1 connection of our own listeners.</param>
-    /// <param name="hosted">What the middleware of another host may have changed; <see langword="null"/> for our own listeners.</param>
-    public async Task RunAsync(HttpContext context, ClientConnection? client, HostedRequest? hosted = null)
+    /// <param name="origin">What brought it.</param>
+    public async Task RunAsync(HttpContext context, RequestOrigin origin)
     {
         var started = time.GetTimestamp();
         if (snapshots.Enter() is not { } snapshot)
@@ -27,7 +26,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         }
 
         var exchange = Spares<Exchange>.Take() ?? new Exchange();
-        exchange.Begin(context, snapshot, started, client, hosted);
+        exchange.Begin(context, snapshot, started, origin);
         metrics.RequestStarted(context.Request.Method, context.Request.Scheme);
         RequestSpan.Start(exchange);
         GatewayError? error;
@@ -85,21 +84,10 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
             method = HttpMethods.Get; // what the same handshake is in HTTP/1.1 (RFC 8441 section 5)
         }
 
-        exchange.Snapshot.Routes.Find(context.Request, target.Path, method, ref lookup);
-        switch (lookup.Outcome)
-        {
-            case RouteOutcome.NotFound:
-                return new GatewayError(GatewayErrorKind.RouteNotFound);
-            case RouteOutcome.MethodNotAllowed:
-                context.Response.Headers.Allow = string.Join(", ", lookup.Allowed!);
-                return new GatewayError(GatewayErrorKind.MethodNotAllowed);
-        }
-
-        exchange.Matched(ref lookup);
-        var refused = target.Traits & ~exchange.Route!.Allowed;
-        if (refused == PathTraits.None)
-            return null;
-        return new GatewayError(GatewayErrorKind.BadTarget, refused.HasFlag(PathTraits.EncodedSlash) ? "encoded slashes are not allowed in this path" : "semicolons are not allowed in this path");
+        var error = RouteMatch.Find(exchange, method, ref lookup);
+        if (lookup.Outcome == RouteOutcome.MethodNotAllowed)
+            context.Response.Headers.Allow = string.Join(", ", lookup.Allowed!);
+        return error;
     }
 
     private static GatewayError? CheckLoop(Exchange exchange)

@@ -1,6 +1,6 @@
 using System.Text;
 using Lintel.Config;
-using Microsoft.AspNetCore.WebUtilities;
+using Lintel.Routing;
 
 namespace Lintel.Pipeline;
 
@@ -72,23 +72,25 @@ internal sealed class Template
         return new Template([.. pieces]);
     }
 
-    /// <summary>The text for a header line: unescaped where it stays printable ASCII. <see langword="null"/> where a value is not fit for a header.</summary>
+    /// <summary>The text for a header line, as bytes: literal text as its UTF-8, headers and cookies as they came, other values unescaped where they stay printable ASCII. <see langword="null"/> where a value is not fit for a header.</summary>
     public string? RenderForHeader(Exchange exchange)
     {
         if (_pieces is [{ Literal: { } only }])
-            return only;
+            return FieldText.ToBytes(only);
         var result = new StringBuilder();
         foreach (var piece in _pieces)
         {
-            var value = piece.Literal ?? piece.Placeholder.Text(exchange);
-            if (value is null)
+            if (piece.Literal is { } literal)
+            {
+                result.Append(FieldText.ToBytes(literal));
                 continue;
-            if (piece.Literal is null)
-                value = ForHeader(value);
-            if (value is null)
-                return null;
+            }
 
-            result.Append(value);
+            if (piece.Placeholder.Text(exchange) is not { } value)
+                continue;
+            if ((piece.Placeholder.IsOfBytes ? WithoutControls(value) : ForHeader(value)) is not { } fit)
+                return null;
+            result.Append(fit);
         }
 
         return result.ToString();
@@ -99,12 +101,23 @@ internal sealed class Template
     {
         if (!value.AsSpan().ContainsAnyExceptInRange(' ', '~'))
             return value;
-        return value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f') ? null : Uri.EscapeDataString(value);
+        return WithoutControls(value) is null ? null : Uri.EscapeDataString(value);
     }
 
+    private static string? WithoutControls(string value) => value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f') ? null : value;
+
     /// <summary>The text for a query parameter's value, escaped. <see langword="null"/> where all placeholders are absent.</summary>
-    public string? RenderForQuery(Exchange exchange, ReferencedValues? references = null)
+    /// <param name="exchange">The request.</param>
+    /// <param name="name">The parameter's name, escaped: where the value is that of a parameter which the client repeats, this one is repeated too.</param>
+    /// <param name="references">Other calls' answers.</param>
+    public string? RenderForQuery(Exchange exchange, string name, ReferencedValues? references = null)
     {
+        if (_pieces is [{ Literal: null, Placeholder: { Source: PlaceholderSource.Query } parameter }])
+        {
+            var values = QueryValues.Find(exchange.RequestTarget.Query, parameter.Name);
+            return values.Count == 0 ? null : string.Join($"&{name}=", values.Select(static v => Uri.EscapeDataString(v ?? "")));
+        }
+
         var result = new StringBuilder();
         var isAbsent = _pieces.Length > 0;
         foreach (var piece in _pieces)
@@ -119,7 +132,7 @@ internal sealed class Template
 
             var value = piece.Literal ?? piece.Placeholder.Text(exchange);
             isAbsent &= value is null;
-            result.Append(Uri.EscapeDataString(value ?? ""));
+            result.Append(piece.Literal is null && piece.Placeholder.IsOfBytes ? FieldText.Escape(value ?? "") : Uri.EscapeDataString(value ?? ""));
         }
 
         return isAbsent ? null : result.ToString();
@@ -193,28 +206,20 @@ internal enum PlaceholderSource
 /// <summary>A reference to a value of the request.</summary>
 internal readonly record struct Placeholder(PlaceholderSource Source, string Name, int Slot, bool IsCatchAll)
 {
-    /// <summary>The value without escapes; <see langword="null"/> where the request has none.</summary>
+    /// <summary>Whether its text is that of a field: bytes, each in the shape of a character.</summary>
+    public bool IsOfBytes => Source is PlaceholderSource.Header or PlaceholderSource.Cookie;
+
+    /// <summary>The value without escapes, several ones separated by commas; <see langword="null"/> where the request has none.</summary>
     public string? Text(Exchange exchange) => Source switch
     {
         PlaceholderSource.Parameter => exchange.Parameter(Slot) is { } value ? Uri.UnescapeDataString(value) : null,
-        PlaceholderSource.Query => FirstQueryValue(exchange.RequestTarget.Query, Name),
-        PlaceholderSource.Header => exchange.Request.Headers.TryGetValue(Name, out var values) ? values.ToString() : null,
-        PlaceholderSource.Cookie => exchange.Request.Cookies[Name],
+        PlaceholderSource.Query => QueryValues.Find(exchange.RequestTarget.Query, Name) is { Count: > 0 } values ? values.ToString() : null,
+        PlaceholderSource.Header => exchange.Field(Name),
+        PlaceholderSource.Cookie => exchange.Cookie(Name),
         PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
-        PlaceholderSource.Host => exchange.Request.Host.Value,
+        PlaceholderSource.Host => exchange.Host,
         _ => throw new InvalidOperationException($"{{{Name}}} is no value of the request."),
     };
-
-    private static string? FirstQueryValue(string query, string name)
-    {
-        foreach (var pair in new QueryStringEnumerable(query))
-        {
-            if (pair.DecodeName().Span.SequenceEqual(name))
-                return pair.DecodeValue().ToString();
-        }
-
-        return null;
-    }
 }
 
 /// <summary>A route's parameters by place, and what else its placeholders may refer to.</summary>

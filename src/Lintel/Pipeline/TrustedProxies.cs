@@ -1,22 +1,51 @@
+using System.Collections.Frozen;
 using System.Net;
+using Lintel.Config;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The proxies in front of the gateway whose word is taken, and the client's address that follows from it.</summary>
+/// <summary>The proxies in front of the gateway whose word is taken, and what follows from it: the client's address and scheme.</summary>
 internal sealed class TrustedProxies
 {
     /// <summary>Longer chains are cut: nobody has that many proxies of his own.</summary>
     private const int MaxHops = 32;
 
     private readonly IPNetwork[] _networks;
+    private readonly bool _trustsUnix;
+    private readonly FrozenSet<string> _fields;
 
-    public TrustedProxies(IEnumerable<string> networks) =>
-        _networks = [.. networks.Select(n => n.Contains('/') ? IPNetwork.Parse(n) : new IPNetwork(IPAddress.Parse(n), IPAddress.Parse(n).GetAddressBytes().Length * 8))];
+    public TrustedProxies(IEnumerable<string> from)
+        : this(new TrustedProxiesConfig { From = [.. from] })
+    {
+    }
 
+    public TrustedProxies(TrustedProxiesConfig config)
+    {
+        _trustsUnix = config.From.Contains(TrustedProxiesConfig.Unix);
+        _networks = [.. config.From.Where(n => n != TrustedProxiesConfig.Unix)
+            .Select(n => n.Contains('/') ? IPNetwork.Parse(n) : new IPNetwork(IPAddress.Parse(n), IPAddress.Parse(n).GetAddressBytes().Length * 8))];
+        _fields = config.Fields.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+        BelievesFor = Believes("X-Forwarded-For");
+        BelievesForwarded = Believes("Forwarded");
+        BelievesProto = Believes("X-Forwarded-Proto");
+    }
+
+    public bool BelievesFor { get; }
+
+    public bool BelievesForwarded { get; }
+
+    public bool BelievesProto { get; }
+
+    /// <summary>Whether they overwrite a field, so that it cannot be the client's own.</summary>
+    public bool Believes(string field) => _fields.Contains(field);
+
+    /// <param name="address"><see langword="null"/> for a peer without one, behind a Unix socket.</param>
     public bool Trusts(IPAddress? address)
     {
-        if (address is null || _networks.Length == 0)
+        if (address is null)
+            return _trustsUnix;
+        if (_networks.Length == 0)
             return false;
         if (address.IsIPv4MappedToIPv6)
             address = address.MapToIPv4();
@@ -36,11 +65,11 @@ internal sealed class TrustedProxies
             peer = peer.MapToIPv4();
         if (!Trusts(peer))
             return peer;
-        var chain = request.Headers["X-Forwarded-For"].ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         var address = peer;
-        for (var i = chain.Length - 1; i >= 0 && chain.Length - i <= MaxHops; i--)
+        var hops = BelievesFor ? Chain(request.Headers["X-Forwarded-For"].ToString()) : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("for") : null;
+        foreach (var text in (hops ?? []).Take(MaxHops))
         {
-            if (!TryParse(chain[i], out var hop))
+            if (!TryParse(text, out var hop))
                 return address;
             address = hop;
             if (!Trusts(hop))
@@ -50,13 +79,35 @@ internal sealed class TrustedProxies
         return address;
     }
 
+    /// <summary>The scheme that the client used, by the word of a peer that is trusted.</summary>
+    public string Scheme(HttpRequest request)
+    {
+        var said = BelievesProto ? request.Headers["X-Forwarded-Proto"].ToString() : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("proto").FirstOrDefault() : null;
+        var nearest = said.AsSpan();
+        nearest = nearest[(nearest.LastIndexOf(',') + 1)..].Trim();
+        return nearest.Equals("https", StringComparison.OrdinalIgnoreCase) ? "https" : nearest.Equals("http", StringComparison.OrdinalIgnoreCase) ? "http" : request.Scheme;
+    }
+
+    /// <summary>The items of a list from the right.</summary>
+    private static IEnumerable<string> Chain(string list)
+    {
+        for (var end = list.Length; end >= 0;)
+        {
+            var comma = end == 0 ? -1 : list.LastIndexOf(',', end - 1);
+            var item = list.AsSpan((comma + 1)..end).Trim().ToString();
+            if (item.Length > 0)
+                yield return item;
+            end = comma;
+        }
+    }
+
     /// <summary>An address, optionally with a port, as proxies write it.</summary>
-    private static bool TryParse(string text, out IPAddress address)
+    private static bool TryParse(string? text, out IPAddress address)
     {
         address = IPAddress.None;
-        if (!IPEndPoint.TryParse(text, out var endpoint))
+        if (text is null || !IPEndPoint.TryParse(text, out var endpoint))
             return false;
-        address = endpoint.Address.IsIPv4MappedToIPv6 ? endpoint.Address.MapToIPv4() : endpoint.Address;
+        address = Peer.Plain(endpoint.Address)!;
         return true;
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using Lintel.Config;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -100,7 +101,7 @@ internal sealed class UpstreamPath
         {
             if (segment is [{ Literal: null, Placeholder: { IsCatchAll: true } whole }])
             {
-                // The rest of a normalised path has neither dot segments nor empty ones; nothing left means no segment at all.
+                // The rest of a normalised path has no dot segments; nothing left means no segment at all.
                 var rest = exchange.Parameter(whole.Slot) ?? "";
                 if (rest.Length == 0)
                 {
@@ -161,7 +162,7 @@ internal sealed class UpstreamPath
             return false;
         }
 
-        result.AppendLiteral(Uri.EscapeDataString(text));
+        result.AppendLiteral(placeholder.IsOfBytes ? FieldText.Escape(text) : Uri.EscapeDataString(text));
         return true;
     }
 

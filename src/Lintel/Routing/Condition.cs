@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.WebUtilities;
+using Lintel.Config;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Routing;
@@ -8,12 +7,14 @@ namespace Lintel.Routing;
 /// <summary>Where a condition looks.</summary>
 internal enum ConditionPlace
 {
+    Listener,
+    Scheme,
     Header,
     Query,
     Cookie,
 }
 
-/// <summary>A condition on the values of one header, query parameter or cookie. It holds if one of several values fits.</summary>
+/// <summary>A condition on the values of one header, query parameter or cookie, or on how the request came. It holds if one of several values fits.</summary>
 internal sealed class Condition(ConditionPlace place, string name, ValueTest test)
 {
     public ConditionPlace Place { get; } = place;
@@ -22,12 +23,18 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
 
     public ValueTest Test { get; } = test;
 
-    public bool Holds(HttpRequest request) => Test.Holds(Place switch
+    public bool Holds(in RoutedRequest routed)
     {
-        ConditionPlace.Header => request.Headers[Name],
-        ConditionPlace.Query => QueryValues(request.QueryString.Value),
-        _ => request.Cookies[Name] is { } cookie ? new StringValues(cookie) : default,
-    });
+        var request = routed.Request;
+        return Test.Holds(Place switch
+        {
+            ConditionPlace.Listener => new StringValues(routed.Listener),
+            ConditionPlace.Scheme => routed.Scheme,
+            ConditionPlace.Header => FieldValues(routed, request.Headers[Name]),
+            ConditionPlace.Query => QueryValues.Find(request.QueryString.Value, Name),
+            _ => RequestCookies.Find(request.Headers.Cookie, Name) is { } cookie ? routed.FieldBytes(cookie) : default(StringValues),
+        });
+    }
 
     /// <summary>Whether no request can satisfy both.</summary>
     public bool Excludes(Condition other) =>
@@ -39,17 +46,15 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
         Place == other.Place && string.Equals(Name, other.Name, StringComparison.OrdinalIgnoreCase) && Test.NeedsAbsence != other.Test.NeedsAbsence
         && (Test.NeedsAbsence ? other.Test.NeedsPresence : Test.NeedsPresence);
 
-    private StringValues QueryValues(string? query)
+    /// <summary>As bytes; those of our own listeners are so already.</summary>
+    private static StringValues FieldValues(in RoutedRequest routed, StringValues values)
     {
-        var values = default(StringValues);
-        foreach (var pair in new QueryStringEnumerable(query))
-        {
-            // Parameter names are compared as they are after decoding, in their own case.
-            if (pair.DecodeName().Span.SequenceEqual(Name))
-                values = StringValues.Concat(values, pair.DecodeValue().ToString());
-        }
-
-        return values;
+        if (routed.Listener is not null || values.Count == 0)
+            return values;
+        var result = new string[values.Count];
+        for (var i = 0; i < result.Length; i++)
+            result[i] = routed.FieldBytes(values[i] ?? "");
+        return result;
     }
 }
 
@@ -106,13 +111,16 @@ internal sealed class PrefixTest(string prefix) : ValueTest
     }
 }
 
-internal sealed class RegexTest(Regex regex) : ValueTest
+/// <summary>A pattern.</summary>
+/// <param name="regex">Run in linear time.</param>
+/// <param name="isOfBytes">Whether the values are bytes (fields) that the pattern, which speaks of characters, sees as their text.</param>
+internal sealed class RegexTest(Regex regex, bool isOfBytes = false) : ValueTest
 {
     public override bool Holds(StringValues values)
     {
         foreach (var value in values)
         {
-            if (value is not null && regex.IsMatch(value))
+            if (value is not null && regex.IsMatch(isOfBytes ? FieldText.ToText(value) : value))
                 return true;
         }
 

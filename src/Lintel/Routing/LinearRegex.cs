@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Lintel.Routing;
@@ -11,7 +12,7 @@ internal static class LinearRegex
     {
         try
         {
-            regex = new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            regex = new Regex(WithStrictEnd(pattern), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
             problem = null;
             return true;
         }
@@ -25,6 +26,57 @@ internal static class LinearRegex
         }
 
         regex = null;
+        return false;
+    }
+
+    /// <summary><c>$</c> is the end: .NET's would also take a line feed after it. Patterns that turn on <c>m</c> ask for lines and keep theirs.</summary>
+    internal static string WithStrictEnd(string pattern)
+    {
+        if (!pattern.Contains('$') || AsksForLines(pattern))
+            return pattern;
+        var result = new StringBuilder(pattern.Length + 8);
+        var depth = 0; // of character classes: they nest by subtraction
+        for (var i = 0; i < pattern.Length; i++)
+        {
+            var c = pattern[i];
+            if (c == '\\' && i + 1 < pattern.Length)
+            {
+                result.Append(c).Append(pattern[++i]);
+                continue;
+            }
+
+            if (c == '[' && (depth == 0 || pattern[i - 1] == '-'))
+            {
+                depth++;
+                result.Append(c);
+
+                // A bracket that closes right where a class begins stands for itself.
+                if (i + 1 < pattern.Length && pattern[i + 1] == '^')
+                    result.Append(pattern[++i]);
+                if (i + 1 < pattern.Length && pattern[i + 1] == ']')
+                    result.Append(pattern[++i]);
+                continue;
+            }
+
+            depth -= c == ']' && depth > 0 ? 1 : 0;
+            result.Append(c == '$' && depth == 0 ? "\\z" : c.ToString());
+        }
+
+        return result.ToString();
+    }
+
+    /// <summary>Whether inline options, <c>(?m)</c> or <c>(?im-s:…)</c>, turn on multiline mode.</summary>
+    private static bool AsksForLines(string pattern)
+    {
+        for (var at = pattern.IndexOf("(?", StringComparison.Ordinal); at >= 0; at = pattern.IndexOf("(?", at + 1, StringComparison.Ordinal))
+        {
+            for (var i = at + 2; i < pattern.Length && (char.IsAsciiLetter(pattern[i])); i++)
+            {
+                if (pattern[i] == 'm')
+                    return true;
+            }
+        }
+
         return false;
     }
 }

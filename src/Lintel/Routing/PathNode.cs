@@ -34,7 +34,7 @@ internal sealed class PathNode<TRoute>
         PathNode<TRoute>? next;
         if (segment.IsLiteral)
         {
-            var text = segment.Parts[0].Literal!;
+            var text = PathFold.Fold(segment.Parts[0].Literal!);
             if (!_literals.TryGetValue(text, out next))
                 _literals.Add(text, next = new PathNode<TRoute>());
         }
@@ -60,7 +60,7 @@ internal sealed class PathNode<TRoute>
         _catchAlls = Ordered(_catchAlls);
         if (_candidates.Count > 1)
         {
-            _candidates = [.. _candidates.OrderByDescending(c => c.Methods.Length > 0).ThenByDescending(c => c.Count(ConditionPlace.Header))
+            _candidates = [.. _candidates.OrderByDescending(c => c.Methods.Length > 0).ThenByDescending(c => c.Count(ConditionPlace.Listener)).ThenByDescending(c => c.Count(ConditionPlace.Scheme)).ThenByDescending(c => c.Count(ConditionPlace.Header))
                 .ThenByDescending(c => c.Count(ConditionPlace.Query)).ThenByDescending(c => c.Count(ConditionPlace.Cookie)).ThenBy(c => c.Name, StringComparer.Ordinal)];
         }
 
@@ -68,7 +68,7 @@ internal sealed class PathNode<TRoute>
             children.Count < 2 ? children : [.. children.OrderByDescending(c => c.Segment.IsConstrained).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
     }
 
-    public bool Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup) => Descend(request, path, 1, 0, method, ref lookup);
+    public bool Find(in RoutedRequest request, string path, string method, ref RouteLookup<TRoute> lookup) => Descend(request, path, 1, 0, method, ref lookup);
 
     private static PathNode<TRoute>? FindChild(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children, string shape)
     {
@@ -94,7 +94,7 @@ internal sealed class PathNode<TRoute>
     }
 
     /// <summary>Tries what follows from <paramref name="at"/> on, most specific first. Each node of the tree is seen at most once a look-up.</summary>
-    private bool Descend(HttpRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
+    private bool Descend(in RoutedRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
     {
         if (at >= path.Length)
             return Choose(request, method, ref lookup) || DescendCatchAll(request, path, path.Length, captured, method, ref lookup);
@@ -103,21 +103,23 @@ internal sealed class PathNode<TRoute>
         var end = slash < 0 ? path.Length : slash;
         var segment = path.AsSpan(at, end - at);
 
-        if (_literals.Count > 0 && _literalLookup.TryGetValue(segment, out var literal) && literal.Descend(request, path, end + 1, captured, method, ref lookup))
+        if (_literals.Count > 0 && _literalLookup.TryGetValue(PathFold.NeedsFolding(segment) ? PathFold.Fold(segment, null) : segment, out var literal) && literal.Descend(request, path, end + 1, captured, method, ref lookup))
             return true;
 
         foreach (var (mixed, node) in _mixed)
         {
-            var count = SegmentMatcher.TryCapture(mixed, segment, at, lookup.Captures[captured..]);
+            var count = PathFold.NeedsFolding(segment)
+                ? SegmentMatcher.TryCaptureFolded(mixed, segment, at, lookup.Captures[captured..])
+                : SegmentMatcher.TryCapture(mixed, segment, at, lookup.Captures[captured..]);
             if (count >= 0 && node.Descend(request, path, end + 1, captured + count, method, ref lookup))
                 return true;
         }
 
         foreach (var (parameter, node) in _parameters)
         {
-            if (!SegmentMatcher.Accepts(parameter.Parts[0].Constraints, segment))
-                continue;
-            lookup.Captures[captured] = new Capture((ushort)at, (ushort)segment.Length);
+            if (segment.IsEmpty || !SegmentMatcher.Accepts(parameter.Parts[0].Constraints, segment))
+                continue; // an empty segment, where a route keeps them, is no value
+            lookup.Captures[captured] = new Capture(at, segment.Length);
             if (node.Descend(request, path, end + 1, captured + 1, method, ref lookup))
                 return true;
         }
@@ -125,13 +127,13 @@ internal sealed class PathNode<TRoute>
         return DescendCatchAll(request, path, at, captured, method, ref lookup);
     }
 
-    private bool DescendCatchAll(HttpRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
+    private bool DescendCatchAll(in RoutedRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
     {
         foreach (var (segment, node) in _catchAlls)
         {
             if (!SegmentMatcher.Accepts(segment.Parts[^1].Constraints, path.AsSpan(at)))
                 continue;
-            lookup.Captures[captured] = new Capture((ushort)at, (ushort)(path.Length - at));
+            lookup.Captures[captured] = new Capture(at, path.Length - at);
             if (node.Choose(request, method, ref lookup))
                 return true;
         }
@@ -139,7 +141,7 @@ internal sealed class PathNode<TRoute>
         return false;
     }
 
-    private bool Choose(HttpRequest request, string method, ref RouteLookup<TRoute> lookup)
+    private bool Choose(in RoutedRequest request, string method, ref RouteLookup<TRoute> lookup)
     {
         if (!HttpMethods.IsHead(method))
             return ChooseFor(request, method, ref lookup);
@@ -157,7 +159,7 @@ internal sealed class PathNode<TRoute>
         return ChooseFor(request, HttpMethods.Get, ref lookup);
     }
 
-    private bool ChooseFor(HttpRequest request, string method, ref RouteLookup<TRoute> lookup)
+    private bool ChooseFor(in RoutedRequest request, string method, ref RouteLookup<TRoute> lookup)
     {
         foreach (var candidate in _candidates)
         {
@@ -199,9 +201,49 @@ internal static class SegmentMatcher
         return true;
     }
 
-    /// <summary>Matches text and parameters from the right, each parameter as long as it can be, as ASP.NET Core does: <c>{name}.{ext}</c> splits <c>a.b.c</c> into <c>a.b</c> and <c>c</c>.</summary>
+    /// <summary>The same for text with characters above ASCII, whose case is folded before it is compared.</summary>
+    /// <returns>The number of captures, or -1.</returns>
+    public static int TryCaptureFolded(TemplateSegment segment, ReadOnlySpan<char> text, int offset, Span<Capture> captures)
+    {
+        var origins = new List<int>(text.Length + 1);
+        var folded = PathFold.Fold(text, origins);
+        var count = Capture(segment, folded, captures);
+        var index = 0;
+        foreach (var part in count < 0 ? [] : segment.Parts)
+        {
+            if (part.Parameter is null)
+                continue;
+            var (start, end) = (origins[captures[index].Start], origins[captures[index].Start + captures[index].Length]);
+            if (!Accepts(part.Constraints, text[start..end]))
+                return -1;
+            captures[index++] = new Capture(offset + start, end - start);
+        }
+
+        return count;
+    }
+
+    /// <summary>Matches text and parameters of one segment.</summary>
     /// <returns>The number of captures, or -1.</returns>
     public static int TryCapture(TemplateSegment segment, ReadOnlySpan<char> text, int offset, Span<Capture> captures)
+    {
+        var count = Capture(segment, text, captures);
+        var index = 0;
+        foreach (var part in count < 0 ? [] : segment.Parts)
+        {
+            if (part.Parameter is null)
+                continue;
+            var (start, length) = captures[index];
+            if (!Accepts(part.Constraints, text.Slice(start, length)))
+                return -1;
+            captures[index++] = new Capture(offset + start, length);
+        }
+
+        return count;
+    }
+
+    /// <summary>Matches text and parameters from the right, each parameter as long as it can be, as ASP.NET Core does: <c>{name}.{ext}</c> splits <c>a.b.c</c> into <c>a.b</c> and <c>c</c>.</summary>
+    /// <returns>The number of captures, or -1.</returns>
+    private static int Capture(TemplateSegment segment, ReadOnlySpan<char> text, Span<Capture> captures)
     {
         var parts = segment.Parts;
         var total = parts.Count(p => p.Parameter is not null);
@@ -232,9 +274,9 @@ internal static class SegmentMatcher
                 start = found + before.Length;
             }
 
-            if (start >= end || !Accepts(parts[i].Constraints, text[start..end]))
+            if (start >= end)
                 return -1;
-            captures[--index] = new Capture((ushort)(offset + start), (ushort)(end - start));
+            captures[--index] = new Capture(start, end - start);
             end = start;
         }
 

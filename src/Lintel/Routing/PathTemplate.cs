@@ -21,7 +21,7 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
     public override string ToString() => string.Concat(Parts.Select(p => p.Literal ?? "{" + (IsCatchAll ? "**" : "") + p.Parameter + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
 
     /// <summary>What tells two segments apart: text and constraints, not the parameters' names.</summary>
-    public string Shape => (IsCatchAll ? "**" : "") + string.Concat(Parts.Select(p => p.Literal?.ToUpperInvariant() ?? "{" + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
+    public string Shape => (IsCatchAll ? "**" : "") + string.Concat(Parts.Select(p => (p.Literal is null ? null : PathFold.Fold(p.Literal).ToUpperInvariant()) ?? "{" + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
 }
 
 /// <summary>One spelling of a template without optional parts.</summary>

@@ -11,6 +11,15 @@ internal enum PathTraits
     None = 0,
     EncodedSlash = 1,
     Semicolon = 2,
+
+    /// <summary>Empty segments, which a route may keep: <see cref="RequestTarget.Unmerged"/>. No path is marked with it.</summary>
+    EmptySegment = 4,
+
+    /// <summary>Escapes that are not UTF-8.</summary>
+    RawBytes = 8,
+
+    /// <summary>Those that are refused where the route does not allow them.</summary>
+    Refused = EncodedSlash | Semicolon | RawBytes,
 }
 
 /// <summary>A request's target after the one normalisation of <c>docs/guides/routing.md</c>. Routes match this path, and services get this path: no two hops can read it differently.</summary>
@@ -19,6 +28,9 @@ internal enum PathTraits
 /// <param name="Traits">What a route must allow.</param>
 internal readonly record struct RequestTarget(string Path, string Query, PathTraits Traits)
 {
+    /// <summary>The path with its empty segments; <see langword="null"/> where it has none.</summary>
+    public string? Unmerged { get; private init; }
+
     /// <summary>Characters that stand for themselves in a normalised path: pchar of RFC 3986 section 3.3 without <c>%</c> and <c>;</c>, and the slash.</summary>
     private static readonly SearchValues<char> Plain =
         SearchValues.Create("/-._~!$&'()*+,=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -27,7 +39,6 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         "\0\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f #\x7f");
 
     private const string Unreserved = "-._~";
-    private const string NotUtf8 = "the path's escapes are not UTF-8";
 
     /// <summary>Reads the target of a request line: origin-form, or absolute-form whose authority Kestrel has checked against <c>Host</c>.</summary>
     /// <param name="raw">The target as it was received.</param>
@@ -60,9 +71,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         var traits = PathTraits.None;
 
         // Nearly every path is normal already: three vectorised scans, no allocation.
-        if (!IsNormal(path) && !TryNormalize(path, out path, out traits, out problem))
+        string? unmerged = null;
+        if (!IsNormal(path) && !TryNormalize(path, out path, out unmerged, out traits, out problem))
             return false;
-        target = new RequestTarget(path, query, traits);
+        target = new RequestTarget(path, query, traits) { Unmerged = unmerged };
         return true;
     }
 
@@ -103,10 +115,77 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     private static bool IsNormal(ReadOnlySpan<char> path) =>
         !path.ContainsAnyExcept(Plain) && path.IndexOf("//") < 0 && path.IndexOf("/.") < 0;
 
-    private static bool TryNormalize(string path, out string normal, out PathTraits traits, out string? problem)
+    /// <summary>How else a service may read the path: without parameters, with its escaped slashes as slashes, with bytes that are not UTF-8 as Latin-1. Normalised; for a path with <see cref="Traits"/> only.</summary>
+    public IEnumerable<string> OtherReadings()
+    {
+        var readings = new List<string>();
+        if (Traits.HasFlag(PathTraits.RawBytes))
+            readings.Add(AsLatin1(Path));
+        foreach (var path in (string[])[Path, .. readings])
+        {
+            var decoded = Traits.HasFlag(PathTraits.EncodedSlash) ? DecodeSlashes(path) : null;
+            if (decoded is not null)
+                readings.Add(decoded);
+            if (!Traits.HasFlag(PathTraits.Semicolon))
+                continue;
+            var cut = WithoutParameters(path);
+            readings.Add(cut);
+            if (decoded is null)
+                continue;
+            readings.Add(WithoutParameters(decoded));
+            readings.Add(DecodeSlashes(cut));
+        }
+
+        // What hides dot segments was refused before: each of these has a normal form.
+        return readings.Select(static r => TryRemoveDots(r, mergesSlashes: true, out var normal, out _) ? normal : r).Distinct(StringComparer.Ordinal);
+    }
+
+    private static string DecodeSlashes(string path) => path.Replace("%2F", "/", StringComparison.Ordinal).Replace("%5C", "/", StringComparison.Ordinal);
+
+    /// <summary>Each segment up to its first semicolon, escaped or not.</summary>
+    private static string WithoutParameters(string path) => string.Join('/', path.Split('/').Select(segment =>
+    {
+        var plain = segment.IndexOf(';');
+        var escaped = segment.IndexOf("%3B", StringComparison.Ordinal);
+        var end = plain < 0 ? escaped : escaped < 0 ? plain : Math.Min(plain, escaped);
+        return end < 0 ? segment : segment[..end];
+    }));
+
+    /// <summary>Escapes that are not UTF-8, as the UTF-8 of the Latin-1 characters that they are.</summary>
+    private static string AsLatin1(string path)
+    {
+        var result = new StringBuilder(path.Length);
+        for (var i = 0; i < path.Length; i++)
+        {
+            if (path[i] != '%' || !TryHex(path[i + 1], path[i + 2], out var value) || value < 0x80)
+            {
+                result.Append(path[i]);
+                continue;
+            }
+
+            Span<byte> utf8 = stackalloc byte[2];
+            new Rune((char)value).EncodeToUtf8(utf8);
+            Escape(result, utf8[0]);
+            Escape(result, utf8[1]);
+            i += 2;
+        }
+
+        return result.ToString();
+    }
+
+    private static bool TryNormalize(string path, out string normal, out string? unmerged, out PathTraits traits, out string? problem)
     {
         normal = path;
-        return TryCanonicalize(path, out var canonical, out traits, out problem) && TryRemoveDots(canonical, out normal, out problem);
+        unmerged = null;
+        if (!TryCanonicalize(path, out var canonical, out traits, out problem) || !TryRemoveDots(canonical, mergesSlashes: true, out normal, out problem))
+            return false;
+        if (!canonical.Contains("//", StringComparison.Ordinal))
+            return true;
+
+        // Kept beside the merged path: `a//../b` may be two different things.
+        if (TryRemoveDots(canonical, mergesSlashes: false, out var whole, out _))
+            unmerged = whole;
+        return true;
     }
 
     /// <summary>One spelling for each character. Leaves segments alone.</summary>
@@ -154,11 +233,8 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
                 continue;
             }
 
-            if (high.WrittenCount > 0 && !TakeUtf8(high))
-            {
-                problem = NotUtf8;
+            if (high.WrittenCount > 0 && !TakeHigh(high, ref traits, out problem))
                 return false;
-            }
 
             traits |= value switch
             {
@@ -174,26 +250,34 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
                 Escape(result, value);
         }
 
-        if (high.WrittenCount > 0 && !TakeUtf8(high))
-        {
-            problem = NotUtf8;
+        if (high.WrittenCount > 0 && !TakeHigh(high, ref traits, out problem))
             return false;
-        }
 
         canonical = result.ToString();
         return true;
     }
 
-    private static bool TakeUtf8(ArrayBufferWriter<byte> high)
+    /// <summary>Takes a run of bytes above ASCII: UTF-8, or what a route must allow. What a careless decoder takes for ASCII is never allowed.</summary>
+    private static bool TakeHigh(ArrayBufferWriter<byte> high, ref PathTraits traits, out string? problem)
     {
-        if (!Utf8.IsValid(high.WrittenSpan))
-            return false;
+        problem = null;
+        var bytes = high.WrittenSpan;
+        if (!Utf8.IsValid(bytes))
+        {
+            traits |= PathTraits.RawBytes;
+            for (var i = 0; i + 1 < bytes.Length; i++)
+            {
+                if (bytes[i] is 0xC0 or 0xC1 || (bytes[i] == 0xE0 && bytes[i + 1] < 0xA0) || (bytes[i] == 0xF0 && bytes[i + 1] < 0x90))
+                    problem = "the path's escapes are not UTF-8: an overlong one hides a character";
+            }
+        }
+
         high.ResetWrittenCount();
-        return true;
+        return problem is null;
     }
 
-    /// <summary>Removes <c>.</c>, <c>..</c> and empty segments. What would hide one of them from here but not from a service is refused.</summary>
-    private static bool TryRemoveDots(string path, out string normal, out string? problem)
+    /// <summary>Removes <c>.</c>, <c>..</c> and, unless they are to be kept, empty segments. What would hide one of them from here but not from a service is refused.</summary>
+    private static bool TryRemoveDots(string path, bool mergesSlashes, out string normal, out string? problem)
     {
         problem = null;
         normal = path;
@@ -203,8 +287,8 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         {
             var segment = path.AsSpan(1)[range];
             endsOpen = segment is "" or "." or "..";
-            if (segment is "" or ".")
-                continue;
+            if (segment is "." || (segment is "" && (mergesSlashes || range.End.Value == path.Length - 1)))
+                continue; // the empty text behind the last slash is no segment
             if (segment is "..")
             {
                 if (kept.Count == 0)

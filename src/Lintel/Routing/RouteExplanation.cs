@@ -11,7 +11,7 @@ namespace Lintel.Routing;
 /// <param name="FailedConditions">Which of the route's conditions do not hold.</param>
 internal sealed record RouteLoss(string Name, string Path, int Segments, bool FitsPath, List<string> Reasons, List<int> FailedConditions);
 
-/// <summary>Says of every route why a request does not go there. It walks all routes, one by one: <see cref="RouteTable{TRoute}.Find(HttpRequest, string, ref RouteLookup{TRoute})"/> never does.</summary>
+/// <summary>Says of every route why a request does not go there. It walks all routes, one by one: <see cref="RouteTable{TRoute}.Find(in RoutedRequest, string, ref RouteLookup{TRoute})"/> never does.</summary>
 internal static class RouteExplanation
 {
     /// <summary>The reason of a route that would serve the request if the winner were not there.</summary>
@@ -22,23 +22,24 @@ internal static class RouteExplanation
     /// <param name="request">For host and conditions.</param>
     /// <param name="path">The normalised path.</param>
     /// <param name="winner">What the look-up found; <see langword="null"/> for nothing.</param>
-    public static List<RouteLoss> Losses<TRoute>(RouteTable<TRoute> table, HttpRequest request, string path, Candidate<TRoute>? winner)
+    public static List<RouteLoss> Losses<TRoute>(RouteTable<TRoute> table, in RoutedRequest request, string path, Candidate<TRoute>? winner)
         where TRoute : class
     {
-        var host = RouteTable<TRoute>.HostName(request.Host.Value).ToString();
+        var host = RouteTable<TRoute>.HostName(request.Host).ToString();
+        var routed = request;
         var all = table.All.ToList();
         var won = all.Find(c => c.Candidate == winner);
         return
         [
             .. all.Where(c => c.Candidate.Name != winner?.Name)
-                .Select(c => Explain(c, request, host, path, won))
+                .Select(c => Explain(c, routed, host, path, won))
                 .GroupBy(l => l.Name, StringComparer.Ordinal)
                 .Select(g => g.OrderByDescending(l => l.FitsPath).ThenBy(l => l.Reasons.Count + l.FailedConditions.Count).ThenByDescending(l => l.Segments).First())
                 .OrderByDescending(l => l.FitsPath).ThenByDescending(l => l.Segments).ThenBy(l => l.Name, StringComparer.Ordinal),
         ];
     }
 
-    private static RouteLoss Explain<TRoute>((string Host, Candidate<TRoute> Candidate) route, HttpRequest request, string host, string path, (string Host, Candidate<TRoute>? Candidate) winner)
+    private static RouteLoss Explain<TRoute>((string Host, Candidate<TRoute> Candidate) route, in RoutedRequest request, string host, string path, (string Host, Candidate<TRoute>? Candidate) winner)
         where TRoute : class
     {
         var candidate = route.Candidate;
@@ -49,8 +50,8 @@ internal static class RouteExplanation
         loss = loss with { Segments = fitting };
         if (!FitsHost(route.Host, host))
             loss.Reasons.Add($"the host `{host}` is not `{route.Host}`");
-        if (!candidate.TakesMethod(request.Method) && !(HttpMethods.IsHead(request.Method) && candidate.TakesMethod(HttpMethods.Get)))
-            loss.Reasons.Add($"the method {request.Method} is not {string.Join(" or ", candidate.Methods)}");
+        if (!candidate.TakesMethod(request.Request.Method) && !(HttpMethods.IsHead(request.Request.Method) && candidate.TakesMethod(HttpMethods.Get)))
+            loss.Reasons.Add($"the method {request.Request.Method} is not {string.Join(" or ", candidate.Methods)}");
         for (var i = 0; i < candidate.Conditions.Length; i++)
         {
             if (!candidate.Conditions[i].Holds(request))
@@ -58,7 +59,7 @@ internal static class RouteExplanation
         }
 
         if (loss.Reasons.Count == 0 && loss.FailedConditions.Count == 0)
-            loss.Reasons.Add(winner.Candidate is null ? Fitting : $"{Fitting}, and {Rank(route, winner.Candidate, winner.Host, request.Method)}");
+            loss.Reasons.Add(winner.Candidate is null ? Fitting : $"{Fitting}, and {Rank(route, winner.Candidate, winner.Host, request.Request.Method)}");
         return loss;
     }
 
@@ -89,8 +90,8 @@ internal static class RouteExplanation
     private static bool Fits(TemplateSegment segment, string text)
     {
         if (segment.IsLiteral)
-            return segment.Parts[0].Literal!.Equals(text, StringComparison.OrdinalIgnoreCase);
-        return segment.IsParameter ? SegmentMatcher.Accepts(segment.Parts[0].Constraints, text) : SegmentMatcher.TryCapture(segment, text, 0, new Capture[PathTemplate.MaxParameters]) >= 0;
+            return PathFold.Equals(segment.Parts[0].Literal!, text);
+        return segment.IsParameter ? text.Length > 0 && SegmentMatcher.Accepts(segment.Parts[0].Constraints, text) : SegmentMatcher.TryCaptureFolded(segment, text, 0, new Capture[PathTemplate.MaxParameters]) >= 0;
     }
 
     /// <summary>What the winner has before a route that fits as well, in the order of <see cref="RouteTable{TRoute}"/>.</summary>
@@ -113,7 +114,7 @@ internal static class RouteExplanation
             return "the winner lists HEAD itself";
         if (own.Methods.Length == 0 && better.Methods.Length > 0)
             return "it takes any method where the winner names it";
-        foreach (var place in (ConditionPlace[])[ConditionPlace.Header, ConditionPlace.Query, ConditionPlace.Cookie])
+        foreach (var place in (ConditionPlace[])[ConditionPlace.Listener, ConditionPlace.Scheme, ConditionPlace.Header, ConditionPlace.Query, ConditionPlace.Cookie])
         {
             if (own.Count(place) != better.Count(place))
                 return $"it has fewer {place.ToString().ToLowerInvariant()} conditions ({own.Count(place)}) than the winner ({better.Count(place)})";

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Routing;
 
 /// <summary>Where a parameter's value lies in the normalised path.</summary>
-internal readonly record struct Capture(ushort Start, ushort Length);
+internal readonly record struct Capture(int Start, int Length);
 
 /// <summary>The captures of one match, in template order.</summary>
 [InlineArray(PathTemplate.MaxParameters)]
@@ -74,7 +74,7 @@ internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVaria
         return false;
     }
 
-    public bool ConditionsHold(HttpRequest request)
+    public bool ConditionsHold(in RoutedRequest request)
     {
         foreach (var condition in Conditions)
         {
@@ -89,8 +89,8 @@ internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVaria
 /// <summary>All routes, arranged so that the cost of a look-up depends on the path's length and not on their number.</summary>
 /// <remarks>
 /// Precedence is the Kubernetes Gateway API's: exact host, longest wildcard host, any host; then the most specific path, segment by segment from the
-/// left (text, text with parameters, constrained parameter, parameter, constrained catch-all, catch-all); then a method; then more headers, more
-/// query parameters, more cookies. It is independent of the order in files. Immutable: safe from any thread.
+/// left (text, text with parameters, constrained parameter, parameter, constrained catch-all, catch-all); then a method; then listeners, a scheme, more
+/// headers, more query parameters, more cookies. It is independent of the order in files. Immutable: safe from any thread.
 /// </remarks>
 internal sealed class RouteTable<TRoute>
     where TRoute : class
@@ -117,25 +117,25 @@ internal sealed class RouteTable<TRoute>
     /// <param name="request">For method, host and conditions.</param>
     /// <param name="path">The normalised path.</param>
     /// <param name="lookup">The result.</param>
-    public void Find(HttpRequest request, string path, ref RouteLookup<TRoute> lookup) => Find(request, path, request.Method, ref lookup);
+    public void Find(in RoutedRequest request, string path, ref RouteLookup<TRoute> lookup) => Find(request, path, request.Request.Method, ref lookup);
 
     /// <summary>Finds the route of a request that is to be taken for one of another method.</summary>
     /// <param name="request">For host and conditions.</param>
     /// <param name="path">The normalised path.</param>
     /// <param name="method">Upper case.</param>
     /// <param name="lookup">The result.</param>
-    public void Find(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
+    public void Find(in RoutedRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
     {
         FindOnHosts(request, path, method, ref lookup);
         if (lookup.Outcome == RouteOutcome.MethodNotAllowed && lookup.Allowed!.Contains(HttpMethods.Get))
             lookup.Allowed.Add(HttpMethods.Head);
     }
 
-    private void FindOnHosts(HttpRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
+    private void FindOnHosts(in RoutedRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
     {
         if (_hasExactHosts || _wildcardHosts.Length > 0)
         {
-            var host = HostName(request.Host.Value);
+            var host = HostName(request.Host);
             if (_hasExactHosts && _exactHosts.TryGetValue(host, out var exact) && exact.Find(request, path, method, ref lookup))
                 return;
             foreach (var (suffix, paths) in _wildcardHosts)
@@ -151,9 +151,7 @@ internal sealed class RouteTable<TRoute>
     /// <summary>The host without port and without the dot that ends a fully qualified name.</summary>
     internal static ReadOnlySpan<char> HostName(ReadOnlySpan<char> host)
     {
-        var colon = host.LastIndexOf(':');
-        if (colon >= 0 && host.LastIndexOf(']') < colon)
-            host = host[..colon];
+        host = RequestHost.WithoutPort(host);
         return host.EndsWith('.') ? host[..^1] : host;
     }
 }

@@ -62,6 +62,8 @@ internal static class RouteTableBuilder
     private static bool HaveEqualRank<TRoute>(Candidate<TRoute> a, Candidate<TRoute> b)
         where TRoute : class =>
         a.Methods.Length > 0 == b.Methods.Length > 0
+        && a.Count(ConditionPlace.Listener) == b.Count(ConditionPlace.Listener)
+        && a.Count(ConditionPlace.Scheme) == b.Count(ConditionPlace.Scheme)
         && a.Count(ConditionPlace.Header) == b.Count(ConditionPlace.Header)
         && a.Count(ConditionPlace.Query) == b.Count(ConditionPlace.Query)
         && a.Count(ConditionPlace.Cookie) == b.Count(ConditionPlace.Cookie);

@@ -10,7 +10,10 @@ internal sealed class ConditionCompiler(CompileScope scope)
     public Condition[]? Compile(MatchConfig match, KeyPath path)
     {
         var result = new List<Condition>();
-        var valid = Add(match.Headers, ConditionPlace.Header, path["headers"], result)
+        var valid = AddListeners(match.Listeners, path["listeners"], result);
+        if (match.Scheme is { } scheme)
+            result.Add(new Condition(ConditionPlace.Scheme, "", new OneOfTest([scheme])));
+        valid &= Add(match.Headers, ConditionPlace.Header, path["headers"], result)
             & Add(match.Query, ConditionPlace.Query, path["query"], result)
             & Add(match.Cookies, ConditionPlace.Cookie, path["cookies"], result);
         if (match.Client is { } name)
@@ -23,6 +26,23 @@ internal sealed class ConditionCompiler(CompileScope scope)
     {
         var result = new List<Condition>();
         return AddClient(name, path, result) ? [.. result] : null;
+    }
+
+    private bool AddListeners(ValueList<string> names, KeyPath path, List<Condition> result)
+    {
+        var valid = true;
+        var all = scope.Config.EffectiveListeners;
+        for (var i = 0; i < names.Count; i++)
+        {
+            if (all.ContainsKey(names[i]) || scope.Problems.IsWritten("listeners", names[i]))
+                continue;
+            valid = false;
+            scope.Problems.Add("unknown-listener", path[i], $"no listener is named `{names[i]}`", Suggestion.For(names[i], all.Keys));
+        }
+
+        if (names.Count > 0)
+            result.Add(new Condition(ConditionPlace.Listener, "", new OneOfTest(names)));
+        return valid;
     }
 
     private bool AddClient(string name, KeyPath path, List<Condition> result)
@@ -45,7 +65,7 @@ internal sealed class ConditionCompiler(CompileScope scope)
         var valid = true;
         foreach (var (name, config) in written)
         {
-            if (Compile(config, path[name]) is { } test)
+            if (Compile(config, place, path[name]) is { } test)
                 result.Add(new Condition(place, name, test));
             else
                 valid = false;
@@ -54,27 +74,31 @@ internal sealed class ConditionCompiler(CompileScope scope)
         return valid;
     }
 
-    private ValueTest? Compile(ConditionConfig config, KeyPath path)
+    private ValueTest? Compile(ConditionConfig config, ConditionPlace place, KeyPath path)
     {
+        // Fields are bytes: what is written here is compared as its UTF-8.
+        var isOfBytes = place is ConditionPlace.Header or ConditionPlace.Cookie;
         switch (config)
         {
             case { Exact: { } exact }:
-                return new OneOfTest([exact]);
+                return new OneOfTest([Text(exact)]);
             case { Prefix: { } prefix }:
-                return new PrefixTest(prefix);
+                return new PrefixTest(Text(prefix));
             case { OneOf: { } texts }:
-                return new OneOfTest(texts);
+                return new OneOfTest([.. texts.Select(Text)]);
             case { Present: { } present }:
                 return new PresentTest(present);
             case { Not: { } inner }:
-                return Compile(inner, path["not"]) is { } test ? new NotTest(test) : null;
+                return Compile(inner, place, path["not"]) is { } test ? new NotTest(test) : null;
             case { Regex: { } pattern }:
                 if (LinearRegex.TryCreate(pattern, out var regex, out var problem))
-                    return new RegexTest(regex);
+                    return new RegexTest(regex, isOfBytes);
                 scope.Problems.Add("bad-regex", path["regex"], $"the regular expression does not compile: {problem}");
                 return null;
             default:
                 return null; // told when it was read
         }
+
+        string Text(string written) => isOfBytes ? FieldText.ToBytes(written) : written;
     }
 }

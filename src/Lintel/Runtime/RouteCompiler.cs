@@ -30,13 +30,19 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
 
         var everywhere = templates.Select(t => t.Parameters.Keys).Aggregate(Enumerable.Intersect).ToList();
         var parameters = new RouteParameters(everywhere, [.. everywhere.Select(p => templates.Any(t => t.Parameters[p]))]);
-        var allowed = config.Match.Allow.Aggregate(PathTraits.None, (all, one) => all | (one == PathAllowance.EncodedSlashes ? PathTraits.EncodedSlash : PathTraits.Semicolon));
+        var allowed = config.Match.Allow.Aggregate(PathTraits.None, (all, one) => all | one switch
+        {
+            PathAllowance.EncodedSlashes => PathTraits.EncodedSlash,
+            PathAllowance.Semicolons => PathTraits.Semicolon,
+            PathAllowance.EmptySegments => PathTraits.EmptySegment,
+            _ => PathTraits.RawBytes,
+        });
         var compile = new Templates(scope.Problems, parameters);
         Target? target = config switch
         {
             { Forward: { } forward } => CompileForward(forward, config.Transform, allowed, compile, path),
             { Compose: { } compose } => CompileComposition(name, compose, parameters, allowed),
-            { Redirect: { } redirect } => CompileRedirect(redirect, compile, path["redirect"]),
+            { Redirect: { } redirect } => CompileRedirect(redirect, config.Match, compile, path["redirect"]),
             { Respond: { } respond } => new RespondTarget(respond, compile.Values(respond.Headers, path["respond"]["headers"])),
             _ => null,
         };
@@ -86,7 +92,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var request = transform.Request;
         var requestPath = route["transform"]["request"];
         var query = new QueryChanges(request.RemoveQuery.Concat(request.SetQuery.Keys), compile.Values(request.SetQuery, requestPath["setQuery"]));
-        var requestHeaders = CompileHeaders(request.SetHeaders, request.AddHeaders, request.RemoveHeaders, compile, requestPath);
+        var requestHeaders = CompileHeaders(request.SetHeaders, request.AddHeaders, request.RemoveHeaders, compile, requestPath, coversTwins: true);
         var response = transform.Response;
         var responseHeaders = CompileHeaders(response.SetHeaders, response.AddHeaders, response.RemoveHeaders, compile, route["transform"]["response"]);
         var mirror = config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
@@ -98,11 +104,20 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         return new ForwardTarget(plan, parts.Forwarders, parts.Metrics, parts.Time);
     }
 
-    private static HeaderChanges CompileHeaders(ValueMap<string> set, ValueMap<string> add, ValueList<string> remove, Templates compile, KeyPath path) =>
-        new(remove.Concat(set.Keys), [.. compile.Values(set, path["setHeaders"]), .. compile.Values(add, path["addHeaders"])]);
+    private static HeaderChanges CompileHeaders(ValueMap<string> set, ValueMap<string> add, ValueList<string> remove, Templates compile, KeyPath path, bool coversTwins = false) =>
+        new(remove.Concat(set.Keys), [.. compile.Values(set, path["setHeaders"]), .. compile.Values(add, path["addHeaders"])], coversTwins);
 
-    private RedirectTarget? CompileRedirect(RedirectConfig config, Templates compile, KeyPath path)
+    private RedirectTarget? CompileRedirect(RedirectConfig config, MatchConfig match, Templates compile, KeyPath path)
     {
+        if (config.Scheme is { } scheme)
+        {
+            if (match.Scheme is null && match.Listeners.Count == 0)
+                scope.Problems.Warn("redirect-loop", path["scheme"], $"what comes by `{scheme}` already is redirected to itself", $"add `match.scheme: {(scheme == "https" ? "http" : "https")}`");
+            return new RedirectTarget(Location.Of(scheme), config.Status);
+        }
+
+        if (config.To is null)
+            return null; // told when it was read
         if (Location.Parse(config.To, compile.Parameters, out var problem, out var hint) is { } location)
             return new RedirectTarget(location, config.Status);
         scope.Problems.Add("bad-template", path["to"], problem!, hint);

@@ -25,6 +25,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         var acquired = Acquire(config, problems);
         CheckListeners(config, problems);
         new CodeCheck(problems).Check(config);
+        CheckClientCertificates(config, problems);
         CheckPolicies(config.Defaults.Policies, config, problems, KeyPath.Root["defaults"]["policies"]);
 
         var scope = new CompileScope(config, acquired, problems);
@@ -120,6 +121,20 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             if (other.Name is not null)
                 problems.Add("port-taken", path, $"{Quote(name)} and {Quote(other.Name)} both listen on {(address.IsUnix ? address.Host : $"port {address.Port}")}", "give one of them another address");
             taken.Add((name, address));
+        }
+    }
+
+    /// <summary>A route that is reachable with a client's certificate, and without one by another way.</summary>
+    private static void CheckClientCertificates(GatewayConfig config, ProblemSink problems)
+    {
+        var open = config.Listeners.Where(l => l.Value.ClientCertificates?.Mode != ClientCertificateMode.Required).Select(l => l.Key).ToHashSet(StringComparer.Ordinal);
+        foreach (var (guarded, listener) in config.Listeners.Where(l => !open.Contains(l.Key)))
+        {
+            var routes = config.Routes.Where(r => open.Count > 0 && r.Value.Match.Listeners.Count == 0).Select(r => r.Key).ToList();
+            if (routes.Count == 0)
+                continue;
+            var some = string.Join(", ", routes.Take(5).Select(r => $"`{r}`")) + (routes.Count > 5 ? $" and {routes.Count - 5} more" : "");
+            problems.Warn("unguarded", KeyPath.Root["listeners"][guarded]["clientCertificates"], $"what asks for a certificate at `{guarded}` is served without one by {string.Join(", ", open.Select(o => $"`{o}`"))}: {some}", $"add `match.listeners: [{guarded}]` to routes that need it, and name all listeners where that is meant");
         }
     }
 

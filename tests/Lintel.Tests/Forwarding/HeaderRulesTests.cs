@@ -1,3 +1,4 @@
+using Lintel.Config;
 using Lintel.Forwarding;
 using Microsoft.Extensions.Primitives;
 
@@ -36,9 +37,11 @@ public sealed class HeaderRulesTests
     [InlineData("Cookie", "Keep")]
     [InlineData("Content-Length", "Keep")]
     [InlineData("Accept-Encoding", "Keep")]
-    [InlineData("X_Custom", "Keep")]
+    [InlineData("X_Custom", "Drop")]
+    [InlineData("Proxy", "Drop")]
+    [InlineData("proxy", "Drop")]
     [InlineData("X-Forwarder", "Keep")]
-    public void RequestHeader_OnItsWayToAService_HasItsFate(string name, string fate) => Assert.Equal(fate, HeaderRules.OfRequest(name).ToString());
+    public void RequestHeader_OnItsWayToAService_HasItsFate(string name, string fate) => Assert.Equal(fate, HeaderRules.OfRequest(name, UnderscoreFields.Drop).ToString());
 
     [Theory]
     [InlineData("Connection", false)]

@@ -35,7 +35,7 @@ public sealed class ValidConfigurationTests
         Assert.Equal("edge-1", config.Name);
         Assert.Equal(new ListenerAddress("::1", 8081), config.Listeners["grpc"].Address);
         Assert.Equal([ListenerProtocol.Http2], config.Listeners["grpc"].Protocols);
-        Assert.Equal(3, config.TrustedProxies.Count);
+        Assert.Equal(3, config.TrustedProxies.From.Count);
         Assert.Equal(2, config.Services["orders"].Instances[1].Weight);
         Assert.False(config.Services["orders"].GrpcWeb);
         Assert.Equal(new TimeoutsConfig { Connect = TimeSpan.FromSeconds(1), Request = TimeSpan.FromSeconds(10), Idle = TimeSpan.FromMinutes(2) }, config.Services["orders"].Timeouts);
@@ -45,7 +45,11 @@ public sealed class ValidConfigurationTests
         Assert.Equal("a", match.Headers["X-Old"].Not!.Prefix);
         Assert.False(match.Query["preview"].Present);
         Assert.Equal("b", match.Cookies["group"].Exact);
-        Assert.Equal([PathAllowance.EncodedSlashes, PathAllowance.Semicolons], match.Allow);
+        Assert.Equal([PathAllowance.EncodedSlashes, PathAllowance.Semicolons, PathAllowance.EmptySegments, PathAllowance.RawBytes], match.Allow);
+        Assert.Equal(["api.example.com", "*.example.net", "*.xn--bcher-kva.example"], match.Hosts);
+        Assert.Equal(["public", "grpc"], match.Listeners);
+        Assert.Equal("https", match.Scheme);
+        Assert.Equal(["forwarded", "x-real-ip", "x-forwarded-prefix"], config.Listeners["behind"].TrustedProxies!.Fields);
         Assert.Equal(new ValueMap<int> { ["orders"] = 95, ["users"] = 5 }, config.Routes["orders"].Forward!.Split);
         Assert.Equal(10, config.Routes["orders"].Forward!.Mirror!.Percent);
         Assert.Equal([], config.Routes["orders"].Policies);

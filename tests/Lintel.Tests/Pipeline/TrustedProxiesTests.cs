@@ -1,4 +1,5 @@
 using System.Net;
+using Lintel.Config;
 using Lintel.Pipeline;
 
 namespace Lintel.Tests.Pipeline;
@@ -54,6 +55,32 @@ public sealed class TrustedProxiesTests
         request.Headers["X-Forwarded-For"] = string.Join(", ", Enumerable.Range(0, 100).Select(i => $"10.0.1.{i}"));
         Assert.Equal("10.0.1.68", new TrustedProxies(["10.0.0.0/8"]).ClientAddress(request, IPAddress.Parse("10.0.0.1"))?.ToString());
     }
+
+    [Theory]
+    [InlineData("for=192.0.2.7", "192.0.2.7")]
+    [InlineData("for=6.6.6.6, for=192.0.2.7;proto=https, for=10.0.0.2", "192.0.2.7")]
+    [InlineData("for=\"[2001:db8::7]:443\"", "2001:db8::7")]
+    [InlineData("for=_hidden, for=10.0.0.2", "10.0.0.2")]
+    [InlineData("for=192.0.2.7, for=\"open", "10.0.0.1")]
+    [InlineData("proto=http", "10.0.0.1")]
+    public void ClientAddress_ByForwarded_IsTheNearestStranger(string forwarded, string expected)
+    {
+        var proxies = new TrustedProxies(new TrustedProxiesConfig { From = ["10.0.0.0/8"], Fields = ["forwarded"] });
+        var request = TestRequest.Create("GET", "/", headers: ("Forwarded", forwarded)).Request;
+        request.Headers["X-Forwarded-For"] = "5.5.5.5";
+        Assert.Equal(expected, proxies.ClientAddress(request, IPAddress.Parse("10.0.0.1"))?.ToString());
+    }
+
+    [Fact]
+    public void ClientAddress_BehindAUnixSocket_IsToldByItsPeer()
+    {
+        var request = TestRequest.Create("GET", "/", headers: ("X-Forwarded-For", "6.6.6.6, 192.0.2.7")).Request;
+        Assert.Equal("192.0.2.7", new TrustedProxies(["unix:"]).ClientAddress(request, null)?.ToString());
+        Assert.Null(new TrustedProxies(["10.0.0.0/8"]).ClientAddress(request, null));
+    }
+
+    [Fact]
+    public void Peer_OfALinkLocalAddress_HasNoZone() => Assert.Equal("fe80::1", new Peer(IPAddress.Parse("fe80::1%3")).Text);
 
     [Fact]
     public void Trusts_WithoutAnAddress_IsFalse() => Assert.False(new TrustedProxies(["0.0.0.0/0", "::/0"]).Trusts(null));

@@ -83,12 +83,10 @@ public sealed class RequestTargetTests
     [InlineData("/%zz", "percent")]
     [InlineData("/a%2", "percent")]
     [InlineData("/%u0041", "percent")]
-    [InlineData("/%ff", "UTF-8")]
     [InlineData("/%c0%af", "UTF-8")]
     [InlineData("/%e0%80%af", "UTF-8")]
-    [InlineData("/%ed%a0%80", "UTF-8")]
-    [InlineData("/%e4%bd", "UTF-8")]
-    [InlineData("/%e4%bdx", "UTF-8")]
+    [InlineData("/a/%c0%ae%c0%ae/b", "UTF-8")]
+    [InlineData("/%f0%80%80%af", "UTF-8")]
     [InlineData("/a?b#c", "query")]
     [InlineData("/a?b c", "query")]
     [InlineData("/a?b\r\nc", "query")]
@@ -106,12 +104,44 @@ public sealed class RequestTargetTests
     [InlineData("/a%5cb", "/a%5Cb", PathTraits.EncodedSlash)]
     [InlineData("/a;v=1", "/a;v=1", PathTraits.Semicolon)]
     [InlineData("/a%3bv", "/a%3Bv", PathTraits.Semicolon)]
+    [InlineData("/%ff", "/%FF", PathTraits.RawBytes)]
+    [InlineData("/%ed%a0%80", "/%ED%A0%80", PathTraits.RawBytes)]
+    [InlineData("/%e4%bd", "/%E4%BD", PathTraits.RawBytes)]
+    [InlineData("/%e4%bdx", "/%E4%BDx", PathTraits.RawBytes)]
     [InlineData("/a%2F;b", "/a%2F;b", PathTraits.EncodedSlash | PathTraits.Semicolon)]
     public void Path_ThatServicesReadDifferently_IsMarked(string raw, string expected, object traits)
     {
         Assert.True(RequestTarget.TryParse(raw, out var target, out _));
         Assert.Equal(expected, target.Path);
         Assert.Equal((PathTraits)traits, target.Traits);
+    }
+
+    [Theory]
+    [InlineData("/a//b", "/a/b", "/a//b")]
+    [InlineData("//", "/", "//")]
+    [InlineData("//a/", "/a/", "//a/")]
+    [InlineData("/a//", "/a/", "/a//")]
+    [InlineData("/a//../b", "/b", "/a/b")]
+    [InlineData("/a/b", "/a/b", null)]
+    public void Path_WithEmptySegments_IsKeptBesideTheMergedOne(string raw, string merged, string? unmerged)
+    {
+        Assert.True(RequestTarget.TryParse(raw, out var target, out _));
+        Assert.Equal((merged, unmerged), (target.Path, target.Unmerged));
+    }
+
+    [Theory]
+    [InlineData("/admin;x/y", "/admin/y")]
+    [InlineData("/admin%3Bx/y", "/admin/y")]
+    [InlineData("/admin%2Fx", "/admin/x")]
+    [InlineData("/admin%5Cx", "/admin/x")]
+    [InlineData("/;x/admin/y", "/admin/y")]
+    [InlineData("/x;a%2Fadmin", "/x/admin")]
+    [InlineData("/x;a%2Fadmin", "/x")]
+    [InlineData("/caf%E9/x", "/caf%C3%A9/x")]
+    public void Path_ThatServicesReadDifferently_HasThatReading(string raw, string reading)
+    {
+        Assert.True(RequestTarget.TryParse(raw, out var target, out _));
+        Assert.Contains(reading, target.OtherReadings());
     }
 
     [Theory]

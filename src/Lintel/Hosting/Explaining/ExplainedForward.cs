@@ -70,5 +70,5 @@ public sealed record ExplainedForward
         };
     }
 
-    internal static ExplainedHeader Field(string name, string value) => new(name, Credentials.IsCredential(name) ? "(hidden)" : value);
+    internal static ExplainedHeader Field(string name, string value) => new(name, Credentials.IsCredential(name) ? "(hidden)" : FieldText.ToText(value));
 }

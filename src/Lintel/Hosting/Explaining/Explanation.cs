@@ -19,6 +19,9 @@ public sealed record Explanation
     /// <summary>The host that routes compare.</summary>
     public string Host { get; init; } = "";
 
+    /// <summary>The name of the listener that the request is taken to come by.</summary>
+    public string Listener { get; init; } = "";
+
     /// <summary>The status with which the gateway itself refuses the request; <see langword="null"/> where it does not.</summary>
     public int? RefusedWith { get; init; }
 

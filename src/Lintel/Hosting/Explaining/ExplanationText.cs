@@ -12,7 +12,7 @@ internal sealed class ExplanationText
 
     public ExplanationText(Explanation explanation)
     {
-        Line("request", $"{explanation.Method} {explanation.Target}{(explanation.Host.Length > 0 ? $"  host {explanation.Host}" : "")}");
+        Line("request", $"{explanation.Method} {explanation.Target}{(explanation.Host.Length > 0 ? $"  host {explanation.Host}" : "")}{(explanation.Listener is not ("" or "default") ? $"  listener {explanation.Listener}" : "")}");
         if (explanation.Route is { } route)
             Line("route", $"{route}  {explanation.Path}");
         foreach (var (name, value) in explanation.Parameters)

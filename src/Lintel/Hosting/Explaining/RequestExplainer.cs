@@ -35,35 +35,39 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
         }
     }
 
-    /// <summary>Explains. The client is 127.0.0.1, and speaks HTTP/1.1.</summary>
+    /// <summary>Explains. The client is 127.0.0.1, speaks HTTP/1.1, and comes by the listener that is asked for, else by the first one of the target's scheme.</summary>
     public Explanation Explain(ExplainRequest request, ConfigReport report)
     {
         var explanation = new Explanation { Report = report, Method = request.Method, Target = request.Target };
         if (!RequestTarget.TryParse(request.Target, out var target, out var problem))
             return explanation with { RefusedWith = StatusCodes.Status400BadRequest, Refusal = problem };
 
-        var context = Context(request);
+        if (Listener(request) is not { } listener)
+            return explanation with { RefusedWith = StatusCodes.Status404NotFound, Refusal = $"no listener is named `{request.Listener}`" };
+        var context = Context(request, listener.Value.Address.IsTls);
         var exchange = new Exchange();
-        exchange.Begin(context, snapshot, timestamp: 0);
+        exchange.Begin(context, snapshot, timestamp: 0, new RequestOrigin(null, new ListenerIdentity(listener.Key, listener.Value), null));
         exchange.RequestTarget = target;
         context.Request.QueryString = new QueryString(target.Query);
         var lookup = default(RouteLookup<Route>);
-        snapshot.Routes.Find(context.Request, target.Path, ref lookup);
-        explanation = Others(explanation, RouteExplanation.Losses(snapshot.Routes, context.Request, target.Path, lookup.Candidate)) with
+        var error = RouteMatch.Find(exchange, request.Method, ref lookup);
+        explanation = Others(explanation, RouteExplanation.Losses(snapshot.Routes, exchange.Routed, target.Path, lookup.Candidate)) with
         {
-            Target = target.Path + target.Query,
-            Host = context.Request.Host.Value!,
+            Target = exchange.RequestTarget.Path + target.Query,
+            Host = exchange.Host,
+            Listener = listener.Key,
         };
         switch (lookup.Outcome)
         {
+            case RouteOutcome.NotFound when error!.Kind != GatewayErrorKind.RouteNotFound:
+                return explanation with { RefusedWith = error.Rule.Status, Refusal = error.Detail };
             case RouteOutcome.NotFound:
                 return explanation with { RefusedWith = StatusCodes.Status404NotFound, Refusal = "no route matches" };
             case RouteOutcome.MethodNotAllowed:
                 return explanation with { RefusedWith = StatusCodes.Status405MethodNotAllowed, Refusal = $"no route takes {request.Method} here; Allow: {string.Join(", ", lookup.Allowed!)}" };
         }
 
-        exchange.Matched(ref lookup);
-        return Winner(explanation, exchange, lookup.Candidate!);
+        return Winner(explanation, exchange, lookup.Candidate!, error);
     }
 
     private Explanation Others(Explanation explanation, List<RouteLoss> losses)
@@ -79,7 +83,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
         return new LosingRoute(loss.Name, loss.Path, [.. loss.Reasons, .. loss.FailedConditions.Select(i => $"does not hold: {conditions[i]}")]);
     }
 
-    private Explanation Winner(Explanation explanation, Exchange exchange, Candidate<Route> candidate)
+    private Explanation Winner(Explanation explanation, Exchange exchange, Candidate<Route> candidate, GatewayError? error)
     {
         var route = exchange.Route!;
         var written = config.Routes[route.Name];
@@ -92,9 +96,8 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             Policies = status.Policies,
             Parameters = Parameters(exchange, candidate),
         };
-        var refused = exchange.RequestTarget.Traits & ~route.Allowed;
-        if (refused != PathTraits.None)
-            return explanation with { RefusedWith = StatusCodes.Status400BadRequest, Refusal = $"the route does not allow {(refused.HasFlag(PathTraits.EncodedSlash) ? "encoded slashes (`match.allow: [encodedSlashes]`)" : "semicolons (`match.allow: [semicolons]`)")}" };
+        if (error is not null)
+            return explanation with { RefusedWith = error.Rule.Status, Refusal = Refusal(exchange.RequestTarget.Traits & PathTraits.Refused & ~route.Allowed, error) };
 
         string? problem = null;
         explanation = route.Target switch
@@ -105,6 +108,24 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             _ => explanation,
         };
         return problem is null ? explanation : explanation with { RefusedWith = ErrorTable.Get(GatewayErrorKind.BadPlaceholder).Status, Refusal = problem };
+    }
+
+    /// <summary>The client's words, and for who writes the configuration the key.</summary>
+    private static string Refusal(PathTraits refused, GatewayError error) => refused switch
+    {
+        PathTraits.None => $"{error.Detail}: each route that a reading of the path leads to needs the same `match.allow`",
+        _ when refused.HasFlag(PathTraits.RawBytes) => "the route does not allow escapes that are not UTF-8 (`match.allow: [rawBytes]`)",
+        _ when refused.HasFlag(PathTraits.EncodedSlash) => "the route does not allow encoded slashes (`match.allow: [encodedSlashes]`)",
+        _ => "the route does not allow semicolons (`match.allow: [semicolons]`)",
+    };
+
+    private KeyValuePair<string, ListenerConfig>? Listener(ExplainRequest request)
+    {
+        var all = config.EffectiveListeners;
+        if (request.Listener is { } name)
+            return all.TryGetValue(name, out var named) ? KeyValuePair.Create(name, named) : null;
+        var isTls = request.Target.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+        return all.OrderByDescending(l => l.Value.Address.IsTls == isTls).First();
     }
 
     private static Dictionary<string, string> Parameters(Exchange exchange, Candidate<Route> candidate)
@@ -132,16 +153,16 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
         return new ExplainedAnswer(exchange.Response.StatusCode, [.. headers], Encoding.UTF8.GetString(body.ToArray()));
     }
 
-    private static DefaultHttpContext Context(ExplainRequest request)
+    private static DefaultHttpContext Context(ExplainRequest request, bool isTls)
     {
         var context = new DefaultHttpContext();
         context.Features.Get<IHttpRequestFeature>()!.RawTarget = request.Target;
         context.Request.Method = request.Method;
-        context.Request.Scheme = "http";
+        context.Request.Scheme = isTls ? "https" : "http";
         context.Request.Protocol = "HTTP/1.1";
         context.Connection.RemoteIpAddress = IPAddress.Loopback;
         foreach (var (name, value) in request.Headers)
-            context.Request.Headers.Append(name, value);
+            context.Request.Headers.Append(name, FieldText.ToBytes(value));
         if (Uri.TryCreate(request.Target, UriKind.Absolute, out var address) && address.Scheme is "http" or "https")
             context.Request.Headers.Host = address.Authority;
         else if (context.Request.Headers.Host.Count == 0)

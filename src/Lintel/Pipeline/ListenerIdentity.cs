@@ -1,0 +1,22 @@
+using Lintel.Config;
+
+namespace Lintel.Pipeline;
+
+/// <summary>The listener that took a request, as far as requests need to know it. One for all of its requests.</summary>
+/// <param name="name">Its name in the configuration.</param>
+/// <param name="config">Its settings.</param>
+internal sealed class ListenerIdentity(string name, ListenerConfig config)
+{
+    public string Name { get; } = name;
+
+    public ListenerLimitsConfig Limits { get; } = config.Limits;
+
+    /// <summary>Whose forwarding headers are believed here; <see langword="null"/> for those of the whole gateway.</summary>
+    public TrustedProxies? TrustedProxies { get; } = config.TrustedProxies is { } own ? new TrustedProxies(own) : null;
+}
+
+/// <summary>What brought a request.</summary>
+/// <param name="Client">Its connection, where that is an HTTP/1.1 connection of our own listeners.</param>
+/// <param name="Listener">The listener that took it; <see langword="null"/> for another host's.</param>
+/// <param name="Hosted">What the middleware of another host may have changed; <see langword="null"/> for our own listeners.</param>
+internal readonly record struct RequestOrigin(ClientConnection? Client, ListenerIdentity? Listener, HostedRequest? Hosted);

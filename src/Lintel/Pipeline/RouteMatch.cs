@@ -1,0 +1,73 @@
+using Lintel.Errors;
+using Lintel.Routing;
+
+namespace Lintel.Pipeline;
+
+/// <summary>Finds the route of a request, whichever way services may read its path. The same for requests and for their explanation.</summary>
+internal static class RouteMatch
+{
+    /// <summary>Finds the route and tells the exchange.</summary>
+    /// <param name="exchange">The request, its target parsed.</param>
+    /// <param name="method">Upper case.</param>
+    /// <param name="lookup">What was found.</param>
+    /// <returns>Why the request is refused.</returns>
+    public static GatewayError? Find(Exchange exchange, string method, ref RouteLookup<Route> lookup)
+    {
+        var target = exchange.RequestTarget;
+        var most = exchange.Listener?.Limits.QueryParameters ?? Config.ListenerLimitsConfig.DefaultQueryParameters;
+        if (target.Query.Length > most && QueryValues.Count(target.Query) > most)
+            return new GatewayError(GatewayErrorKind.BadTarget, $"the query has more than {most} parameters");
+
+        var routed = exchange.Routed;
+        exchange.Snapshot.Routes.Find(routed, target.Path, method, ref lookup);
+        switch (lookup.Outcome)
+        {
+            case RouteOutcome.NotFound:
+                return target.Traits.HasFlag(PathTraits.RawBytes) ? NotAllowed(PathTraits.RawBytes) : new GatewayError(GatewayErrorKind.RouteNotFound);
+            case RouteOutcome.MethodNotAllowed:
+                return new GatewayError(GatewayErrorKind.MethodNotAllowed);
+        }
+
+        var error = target.Traits == PathTraits.None && target.Unmerged is null ? null : Settle(exchange, in routed, method, ref lookup);
+        exchange.Matched(ref lookup);
+        return error;
+    }
+
+    /// <summary>What the route is to allow, in words fit for the client.</summary>
+    public static GatewayError NotAllowed(PathTraits traits) => new(
+        GatewayErrorKind.BadTarget,
+        traits.HasFlag(PathTraits.RawBytes) ? "the path's escapes are not UTF-8"
+        : traits.HasFlag(PathTraits.EncodedSlash) ? "encoded slashes are not allowed in this path" : "semicolons are not allowed in this path");
+
+    /// <summary>A path that services read in different ways: each reading must lead to a route that allows it, or to none.</summary>
+    private static GatewayError? Settle(Exchange exchange, in RoutedRequest routed, string method, ref RouteLookup<Route> lookup)
+    {
+        var target = exchange.RequestTarget;
+        var route = lookup.Candidate!.Route;
+        var traits = target.Traits & PathTraits.Refused;
+        if ((traits & ~route.Allowed) is not PathTraits.None and var refused)
+            return NotAllowed(refused);
+        foreach (var reading in traits == PathTraits.None ? [] : target.OtherReadings())
+        {
+            var other = default(RouteLookup<Route>);
+            exchange.Snapshot.Routes.Find(routed, reading, method, ref other);
+            if (other.Outcome == RouteOutcome.MethodNotAllowed || (other.Candidate is { } candidate && candidate.Route != route && (traits & ~candidate.Route.Allowed) != PathTraits.None))
+                return new GatewayError(GatewayErrorKind.BadTarget, "services may read this path as another one, whose route does not allow that");
+        }
+
+        if (target.Unmerged is { } whole && route.Allowed.HasFlag(PathTraits.EmptySegment))
+            KeepEmptySegments(exchange, whole, in routed, method, ref lookup);
+        return null;
+    }
+
+    /// <summary>Only where it makes no difference to the choice of the route: no rule is passed by a slash more.</summary>
+    private static void KeepEmptySegments(Exchange exchange, string whole, in RoutedRequest routed, string method, ref RouteLookup<Route> lookup)
+    {
+        var other = default(RouteLookup<Route>);
+        exchange.Snapshot.Routes.Find(routed, whole, method, ref other);
+        if (other.Candidate?.Route != lookup.Candidate!.Route)
+            return;
+        lookup = other;
+        exchange.RequestTarget = exchange.RequestTarget with { Path = whole };
+    }
+}
