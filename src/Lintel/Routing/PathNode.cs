@@ -34,7 +34,7 @@ internal sealed class PathNode<TRoute>
         PathNode<TRoute>? next;
         if (segment.IsLiteral)
         {
-            var text = PathFold.Fold(segment.Parts[0].Literal!);
+            var text = segment.Parts[0].Folded!;
             if (!_literals.TryGetValue(text, out next))
                 _literals.Add(text, next = new PathNode<TRoute>());
         }
@@ -251,7 +251,7 @@ internal static class SegmentMatcher
         var index = total;
         for (var i = parts.Length - 1; i >= 0; i--)
         {
-            if (parts[i].Literal is { } literal)
+            if (parts[i].Folded is { } literal)
             {
                 if (!text[..end].EndsWith(literal, StringComparison.OrdinalIgnoreCase))
                     return -1;
@@ -265,7 +265,7 @@ internal static class SegmentMatcher
             {
                 if (end == 0)
                     return -1;
-                var before = parts[i - 1].Literal!;
+                var before = parts[i - 1].Folded!;
                 var found = text[..(end - 1)].LastIndexOf(before, StringComparison.OrdinalIgnoreCase);
                 if (i == 1)
                     found = text.StartsWith(before, StringComparison.OrdinalIgnoreCase) ? 0 : -1;

@@ -6,7 +6,11 @@ namespace Lintel.Routing;
 /// <param name="Literal">Normalised text, or <see langword="null"/> for a parameter.</param>
 /// <param name="Parameter">The parameter's name, or <see langword="null"/> for text.</param>
 /// <param name="Constraints">What the parameter's value must satisfy.</param>
-internal readonly record struct SegmentPart(string? Literal, string? Parameter, PathConstraint[] Constraints);
+internal readonly record struct SegmentPart(string? Literal, string? Parameter, PathConstraint[] Constraints)
+{
+    /// <summary>The text in the spelling that it is compared in.</summary>
+    public string? Folded { get; } = Literal is null ? null : PathFold.Fold(Literal);
+}
 
 /// <summary>One segment: a single literal, a single parameter, a catch-all, or a mixture such as <c>{name}.json</c>.</summary>
 internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)

@@ -44,6 +44,10 @@ internal sealed class CodeCheck(ProblemSink problems)
             problems.Add("conflict", path["forward"], "a forward names either `Service` or `Split`", "set one of them");
         if (route.Forward is { Split.Count: > 0 } split && split.Split.Values.Sum(s => (long)s) <= 0)
             problems.Add("out-of-range", path["forward"]["split"], "all shares are 0", "give at least one service a share");
+        if (route.Redirect is { } redirect && redirect.To is null == redirect.Scheme is null)
+            problems.Add("conflict", path["redirect"], "a redirect names either `To` or `Scheme`", "set one of them");
+        if (route.Redirect?.Scheme is not (null or "http" or "https") || route.Match.Scheme is not (null or "http" or "https"))
+            problems.Add("bad-value", path, "a scheme is neither `http` nor `https`");
         Check(route.Match.Headers, path["match"]["headers"]);
         Check(route.Match.Query, path["match"]["query"]);
         Check(route.Match.Cookies, path["match"]["cookies"]);

@@ -1,5 +1,6 @@
 using Lintel.Answering;
 using Lintel.Pipeline;
+using Lintel.Routing;
 
 namespace Lintel.Tests.Answering;
 
@@ -46,7 +47,7 @@ public sealed class LocationTests
     public void Address_WithoutAHost_NeverBeginsWithTwoSlashes()
     {
         var exchange = Exchange("//evil.test/x");
-        var lookup = default(Routing.RouteLookup<Route>);
+        var lookup = default(RouteLookup<Route>);
         Assert.Null(RouteMatch.Find(exchange, "GET", ref lookup));
         Assert.Equal("//evil.test/x", exchange.RequestTarget.Path);
         Assert.False(Location.Parse("/{rest}", Parameters, out _, out _)!.TryRender(exchange, out _, out var problem));

@@ -1,6 +1,7 @@
 using Lintel.Config;
 using Lintel.Forwarding;
 using Lintel.Pipeline;
+using Lintel.Routing;
 
 namespace Lintel.Tests.Forwarding;
 
@@ -95,9 +96,9 @@ public sealed class UpstreamRequestTests
     {
         var exchange = new Exchange();
         exchange.Begin(context, snapshot, 0, new RequestOrigin(null, listener, null));
-        Assert.True(Routing.RequestTarget.TryParse("/", out var target, out _));
+        Assert.True(RequestTarget.TryParse("/", out var target, out _));
         exchange.RequestTarget = target;
-        var lookup = default(Routing.RouteLookup<Route>);
+        var lookup = default(RouteLookup<Route>);
         Assert.Null(RouteMatch.Find(exchange, "GET", ref lookup));
         return exchange;
     }
