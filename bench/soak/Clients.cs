@@ -49,7 +49,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     /// <summary>As much as the machine takes, beside all the others.</summary>
     private Task HammerAsync() => Task.WhenAll(Enumerable.Range(0, 8).Select(i => Loop(() => i % 4 == 3 ? EchoAsync(_http, 2048) : GetAsync(_http, "/s/ok"), pauses: false)));
 
-    private static HttpClient Create(Uri address, Version version) => new(new SocketsHttpHandler
+    public static HttpClient Create(Uri address, Version version) => new(new SocketsHttpHandler
     {
         UseProxy = false,
 #pragma warning disable CA5359 // the certificate is the soak's own
@@ -63,7 +63,8 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
 
-    private async Task Loop(Func<Task> once, bool pauses = true)
+    /// <summary>Does something again and again until the end; what it throws is a surprise.</summary>
+    public async Task Loop(Func<Task> once, bool pauses = true)
     {
         while (!stop.IsCancellationRequested)
         {

@@ -14,7 +14,10 @@ var duration = TimeSpan.FromMinutes(double.Parse(args[1], System.Globalization.C
 // A scrape's connection, a file that is being read.
 const int DescriptorMargin = 4;
 using var folder = new ConfigFolder();
+var megabyte = System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(new { text = new string('m', 1024 * 1024) });
 await using var service = await TestService.StartAsync(ServeAsync);
+using var restless = new RestlessService();
+var hard = HardClients.Configuration(restless.Address, service.Address);
 
 // One gateway on free ports, its access log in a file.
 var ports = FreePorts(4);
@@ -29,16 +32,17 @@ var yaml = $$"""
     services:
       s: { instances: ["{{service.Address}}"], timeouts: { request: 1s } }
       gone: http://127.0.0.1:1
+    {{hard.Services}}
     routes:
       s: { match: "/s/{**rest}", forward: s }
       refused: { match: /refused, forward: gone }
       uncertain: { match: "{{Ledger.Uncertain}}{**rest}", forward: "s/s/{rest}" }
+    {{hard.Routes}}
     """;
 var config = folder.Write("gateway.yaml", yaml);
-var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true };
-start.ArgumentList.Add(program);
-start.ArgumentList.Add("run");
-start.ArgumentList.Add(config);
+var start = new ProcessStartInfo("sh") { RedirectStandardError = true };
+foreach (var argument in (string[])["-c", "[ -z \"$SOAK_CGROUP\" ] || echo $$ >\"$SOAK_CGROUP/cgroup.procs\"; exec dotnet \"$@\"", "sh", program, "run", config])
+    start.ArgumentList.Add(argument);
 using var gateway = Process.Start(start)!;
 var banner = new TaskCompletionSource();
 gateway.ErrorDataReceived += (_, e) =>
@@ -56,7 +60,8 @@ var kindsBefore = string.Join(", ", DescriptorKinds());
 var ledger = new Ledger();
 using var stop = new CancellationTokenSource(duration);
 var clients = new Clients(Local("http", ports[0]), Local("http", ports[1]), Local("https", ports[2]), ledger, stop.Token);
-var running = clients.RunAsync();
+using var plainHttp = Clients.Create(Local("http", ports[0]), new Version(1, 1));
+var running = Task.WhenAll(clients.RunAsync(), new HardClients(Local("http", ports[0]), plainHttp, ledger, once => clients.Loop(once)).RunAsync());
 var reloads = ReloadAsync();
 var memory = await WatchAsync();
 await running;
@@ -72,11 +77,13 @@ do
 while (Regex.IsMatch(metrics, @"^http_server_active_requests(\{[^}]*\})? [1-9]", RegexOptions.Multiline));
 metrics = await admin.GetStringAsync("/metrics");
 clients.Dispose();
+plainHttp.Dispose();
 
 // Unused connections to the service are kept for 60 s. What is open after that has been forgotten.
 var descriptors = Descriptors();
 for (var patience = Stopwatch.StartNew(); descriptors > descriptorsBefore + DescriptorMargin && patience.Elapsed < TimeSpan.FromSeconds(90); descriptors = Descriptors())
     await Task.Delay(500);
+var restedMemory = await RestedAsync();
 var kindsAfter = string.Join(", ", DescriptorKinds());
 Process.Start("kill", ["-TERM", gateway.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).WaitForExit();
 await gateway.WaitForExitAsync();
@@ -116,7 +123,7 @@ int Report()
     var steady = memory[(memory.Count / 3)..];
     var (early, late) = (Median(steady[..(steady.Count / 2)]), Median(steady[(steady.Count / 2)..]));
     var grows = late > early * 1.15;
-    Console.WriteLine($"\nresident memory: {early / 1024} MiB in the first half after warming up, {late / 1024} MiB in the second, {memory.Max() / 1024} MiB at the most; descriptors: {descriptorsBefore} before the first client, {descriptors} after the last");
+    Console.WriteLine($"\nresident memory: {early / 1024} MiB in the first half after warming up, {late / 1024} MiB in the second, {memory.Max() / 1024} MiB at the most, {restedMemory / 1024} MiB a minute after the last client; descriptors: {descriptorsBefore} before the first client, {descriptors} after the last");
     if (descriptors > descriptorsBefore + DescriptorMargin)
         Console.WriteLine($"descriptors before: {kindsBefore}\ndescriptors after: {kindsAfter}");
     foreach (var surprise in clients.Surprises.GroupBy(s => s).OrderByDescending(g => g.Count()).Take(10))
@@ -130,18 +137,33 @@ string Reloads(string result) => Regex.Match(metrics, $"^lintel_config_reloads_t
 
 static long Median(List<long> values) => values.Order().ElementAt(values.Count / 2);
 
+// In KiB.
+long ResidentMemory()
+{
+    var line = File.ReadLines($"/proc/{gateway.Id}/status").First(l => l.StartsWith("VmRSS", StringComparison.Ordinal));
+    return long.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+}
+
 async Task<List<long>> WatchAsync()
 {
     var samples = new List<long>();
     var next = duration / 60;
     while (!stop.IsCancellationRequested)
     {
-        var line = File.ReadLines($"/proc/{gateway.Id}/status").First(l => l.StartsWith("VmRSS", StringComparison.Ordinal));
-        samples.Add(long.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture));
+        samples.Add(ResidentMemory());
         await Task.Delay(next);
     }
 
     return samples;
+}
+
+// What is resident once the crowd has gone: memory is given back within a minute.
+async Task<long> RestedAsync()
+{
+    var least = ResidentMemory();
+    for (var patience = Stopwatch.StartNew(); patience.Elapsed < TimeSpan.FromSeconds(60); least = Math.Min(least, ResidentMemory()))
+        await Task.Delay(1000);
+    return least;
 }
 
 async Task ReloadAsync()
@@ -153,12 +175,16 @@ async Task ReloadAsync()
     }
 }
 
-static async Task ServeAsync(HttpContext context)
+async Task ServeAsync(HttpContext context)
 {
     switch (context.Request.Path.Value)
     {
         case "/s/echo":
             await context.Request.Body.CopyToAsync(context.Response.Body, context.RequestAborted);
+            break;
+        case "/s/megabyte":
+            context.Response.ContentType = "application/json";
+            await context.Response.Body.WriteAsync(megabyte);
             break;
         case "/s/500":
             context.Response.StatusCode = 500;
