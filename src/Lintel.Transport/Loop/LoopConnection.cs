@@ -139,5 +139,5 @@ public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnection
 public interface IClientWatch
 {
     /// <summary>It has: on the loop's thread, or on the one that began to watch too late.</summary>
-    void ClientGone();
+    public void ClientGone();
 }
