@@ -14,6 +14,7 @@ namespace Lintel.Runtime;
 /// <remarks>
 /// One file holds all of them as they are written: variables and secrets' files are expanded anew when it is read. Its first line has a checksum of
 /// the rest. It is written beside, flushed, renamed, and the folder flushed: a crash at any moment leaves the one before or the new one.
+/// What is served from here decides who may do what, so the folder and the file must be this user's or root's, writable by nobody else, and the file no link; otherwise nothing is written and nothing is read.
 /// Thread rule: one caller at a time, the gateway's reload gate.
 /// </remarks>
 internal sealed class LastGood
@@ -43,29 +44,46 @@ internal sealed class LastGood
         var body = Write(contents, now);
         if (!Directory.Exists(_folder))
             CreateFolder();
-        var beside = FilePath + ".new";
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None };
+        if (Ownership.Objection(RealPath.Of(_folder)) is { } objection)
+            throw new IOException($"the folder {_folder} is not to be trusted: {objection}; it must belong to this user, with mode 700");
+        foreach (var left in Directory.EnumerateFiles(_folder, Path.GetFileName(FilePath) + ".*"))
+            File.Delete(left); // of a crash
+        var beside = $"{FilePath}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
+
+        // Never through a name that is there already: it might be a link.
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // what is written in the files may be secret
-        using (var stream = new FileStream(beside, options))
+        try
         {
-            stream.Write(Encoding.ASCII.GetBytes(Magic + Convert.ToHexStringLower(SHA256.HashData(body)) + "\n"));
-            stream.Write(body);
-            stream.Flush(flushToDisk: true);
+            using (var stream = new FileStream(beside, options))
+            {
+                stream.Write(Encoding.ASCII.GetBytes(Magic + Convert.ToHexStringLower(SHA256.HashData(body)) + "\n"));
+                stream.Write(body);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(beside, FilePath, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(beside);
+            throw;
         }
 
-        File.Move(beside, FilePath, overwrite: true);
         FolderFlush.Flush(_folder);
     }
 
     /// <summary>What is kept; <see langword="null"/> where nothing is.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, or others may have written it.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public KeptFiles? Read()
     {
         if (!File.Exists(FilePath))
             return null;
+        if ((Ownership.Objection(RealPath.Of(_folder)) ?? Ownership.Objection(FilePath)) is { } objection)
+            throw new InvalidDataException($"{FilePath} is not to be trusted: {objection}");
         var bytes = File.ReadAllBytes(FilePath);
         var line = bytes.AsSpan().IndexOf((byte)'\n');
         if (line < 0 || !bytes.AsSpan().StartsWith(Encoding.ASCII.GetBytes(Magic)))
@@ -150,6 +168,8 @@ internal sealed class KeptFiles(DateTimeOffset savedAt, IReadOnlyDictionary<stri
 
     public bool Holds(IReadOnlyDictionary<string, byte[]> others) =>
         others.Count == contents.Count && others.All(o => contents.TryGetValue(o.Key, out var content) && content.AsSpan().SequenceEqual(o.Value));
+
+    public override bool IsFolder(string path) => !contents.ContainsKey(path) && contents.Keys.Any(k => Path.GetDirectoryName(k) == path);
 
     public override long? Length(string path) => contents.TryGetValue(path, out var content) ? content.Length : null;
 

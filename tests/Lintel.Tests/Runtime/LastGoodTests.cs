@@ -28,6 +28,77 @@ public sealed class LastGoodTests : IDisposable
     }
 
     [Fact]
+    public void Keep_ThroughLinksThatOthersLeft_WritesNothingElsewhere()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix");
+        var lastGood = new LastGood(_folder, ["/etc/a.yaml"]);
+        lastGood.Keep(Files(("/etc/a.yaml", "a")), Now);
+        var victim = Path.Combine(_folder, "victim");
+        File.WriteAllText(victim, "precious");
+        foreach (var name in (string[])[lastGood.FilePath, lastGood.FilePath + ".new", lastGood.FilePath + ".tmp"])
+        {
+            File.Delete(name);
+            File.CreateSymbolicLink(name, victim);
+        }
+
+        Assert.Contains("symbolic link", Assert.Throws<InvalidDataException>(() => lastGood.Read()).Message, StringComparison.Ordinal);
+        lastGood.Keep(Files(("/etc/a.yaml", "b")), Now);
+        Assert.Equal("precious", File.ReadAllText(victim));
+        Assert.Null(new FileInfo(lastGood.FilePath).LinkTarget);
+        Assert.Equal("b"u8, lastGood.Read()!.Read("/etc/a.yaml"));
+        Assert.Equal(2, Directory.GetFiles(_folder).Length);
+    }
+
+    [Theory]
+    [InlineData(true, UnixFileMode.OtherWrite)]
+    [InlineData(true, UnixFileMode.GroupWrite)]
+    [InlineData(false, UnixFileMode.OtherWrite)]
+    [InlineData(false, UnixFileMode.GroupWrite)]
+    public void File_ThatOthersMayWrite_IsNotServed(bool isFolder, UnixFileMode more)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix");
+        if (OperatingSystem.IsWindows())
+            return;
+        var lastGood = new LastGood(_folder, ["/etc/a.yaml"]);
+        lastGood.Keep(Files(("/etc/a.yaml", "a")), Now);
+        var place = isFolder ? _folder : lastGood.FilePath;
+        var mode = File.GetUnixFileMode(place);
+        File.SetUnixFileMode(place, mode | more);
+        Assert.Contains("others may write it", Assert.Throws<InvalidDataException>(() => lastGood.Read()).Message, StringComparison.Ordinal);
+        if (isFolder)
+            Assert.Contains("others may write it", Assert.Throws<IOException>(() => lastGood.Keep(Files(("/etc/a.yaml", "b")), Now)).Message, StringComparison.Ordinal);
+        else
+            lastGood.Keep(Files(("/etc/a.yaml", "b")), Now); // puts a file of its own in the place
+        File.SetUnixFileMode(_folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Assert.Equal(isFolder ? "a" : "b", System.Text.Encoding.UTF8.GetString(lastGood.Read()!.Read("/etc/a.yaml")));
+    }
+
+    [Fact]
+    public void Folder_OfAnotherUser_IsNotTrusted()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "gives a folder away");
+        Directory.CreateDirectory(_folder);
+        Assert.Null(Ownership.Objection("/etc"));
+        Assert.Null(Ownership.Objection(_folder));
+        using (var chown = System.Diagnostics.Process.Start("chown", ["12345", _folder]))
+            chown.WaitForExit();
+        Assert.Equal("it belongs to another user (12345)", Ownership.Objection(_folder));
+    }
+
+    [Fact]
+    public void Folder_BehindALink_IsTrustedForWhatItIs()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix");
+        var real = Directory.CreateDirectory(Path.Combine(_folder, "private", "lintel")).FullName;
+        var link = Path.Combine(_folder, "lintel");
+        Directory.CreateSymbolicLink(link, "private/lintel"); // as systemd makes it for DynamicUser=
+        var lastGood = new LastGood(link, ["/etc/a.yaml"]);
+        lastGood.Keep(Files(("/etc/a.yaml", "a")), Now);
+        Assert.NotNull(lastGood.Read());
+        Assert.Single(Directory.GetFiles(real));
+    }
+
+    [Fact]
     public void Keep_OfTheSameFiles_WritesNothing()
     {
         var lastGood = new LastGood(_folder, ["/etc/a.yaml"]);
