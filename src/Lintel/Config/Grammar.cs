@@ -142,13 +142,21 @@ internal sealed class ShortFormGrammar<T>(ShortForm<T> shortForm, string shortDe
 
     private bool Refuse(ConfigNode node, KeyPath path, ConfigReport report, out T value)
     {
-        report.Add("wrong-type", node, path, $"a single value or a map of settings is expected, not {node.Kind}", $"as a single value: {shortDescription}");
+        report.Add("wrong-type", node, path, $"a single value or a map of settings is expected, not {node.Kind}", $"as a single value: {shortDescription}{(RecordGrammar.NothingHint(node) is { } hint ? "; " + hint : "")}");
         return Fail(out value);
     }
 }
 
 /// <summary>Reads the short form.</summary>
 internal delegate bool ShortForm<T>(ScalarNode scalar, KeyPath path, ConfigReport report, out T value);
+
+/// <summary>What all records have in common.</summary>
+internal static class RecordGrammar
+{
+    /// <summary>A key without any value has often lost it: its lines are there, and are not indented deeper.</summary>
+    public static string? NothingHint(ConfigNode node) =>
+        node is ScalarNode { IsNull: true, Position.Line: > 0 } ? "are the lines that belong to it indented deeper?" : null;
+}
 
 /// <summary>A map with known keys that becomes a record.</summary>
 internal sealed class RecordGrammar<T>(Func<RecordFields, T> build) : Grammar<T>
@@ -157,13 +165,13 @@ internal sealed class RecordGrammar<T>(Func<RecordFields, T> build) : Grammar<T>
     {
         if (node is not MapNode map)
         {
-            report.Add("wrong-type", node, path, $"a map of settings is expected, not {node.Kind}");
+            report.Add("wrong-type", node, path, $"a map of settings is expected, not {node.Kind}", RecordGrammar.NothingHint(node));
             return Fail(out value);
         }
 
         var fields = new RecordFields(map, path, report);
         value = build(fields);
-        fields.ReportUnknownKeys();
+        fields.ReportUnknownKeys(typeof(T));
         return !fields.IsUnusable || Fail(out value);
     }
 

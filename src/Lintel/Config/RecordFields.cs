@@ -91,15 +91,19 @@ internal sealed class RecordFields
     /// <summary>False while the record only describes itself: checks between keys have nothing to check then.</summary>
     public bool IsReading => _definitions is null;
 
-    public void ReportUnknownKeys()
+    /// <summary>Refuses what is written and not known, with a hint: where it stands instead, or what was meant.</summary>
+    public void ReportUnknownKeys(Type record)
     {
         foreach (var entry in _node.Entries)
         {
             if (_known.Contains(entry.Key) || _notYet.Contains(entry.Key))
                 continue;
-            _report.Add(new ConfigProblem("unknown-key", entry.KeyPosition, _path[entry.Key].ToString(), $"`{entry.Key}` is not known here", Suggestion.For(entry.Key, _known)));
+            _report.Add(new ConfigProblem("unknown-key", entry.KeyPosition, _path[entry.Key].ToString(), $"`{entry.Key}` is not known here", Hint(record, entry.Key)));
         }
     }
+
+    private string? Hint(Type record, string key) =>
+        Elsewhere.For(record, key) ?? Suggestion.Nearest(key, _known.Concat(_notYet)) ?? Suggestion.For(key, _known);
 
     private bool TryTake<T>(string key, Grammar<T> grammar, bool required, out T value)
     {

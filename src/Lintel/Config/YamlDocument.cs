@@ -21,9 +21,7 @@ internal static class YamlDocument
         }
         catch (YamlException e)
         {
-            var inner = e.InnerException is YamlException deeper ? deeper : e;
-            var tab = inner.Message.Contains("tab", StringComparison.Ordinal) ? FindTab(source, text, (int)inner.Start.Line) : null;
-            report.Add(new ConfigProblem("syntax", tab ?? Position(source, inner.Start), "", Clean(inner.Message), tab is null ? null : "indent with spaces: YAML does not allow tabs there"));
+            report.Add(new YamlMistake(source, text).Explain(e));
             return null;
         }
         catch (InvalidOperationException)
@@ -35,27 +33,6 @@ internal static class YamlDocument
     }
 
     private static SourcePosition Position(string source, Mark mark) => new(source, (int)mark.Line, (int)mark.Column);
-
-    private static string Clean(string message)
-    {
-        // YamlDotNet puts its own position in front of the reason: "(Line: 1, Col: 2, Idx: 3) - (…): reason".
-        var colon = message.StartsWith('(') ? message.IndexOf("): ", StringComparison.Ordinal) : -1;
-        return "this is not valid YAML: " + (colon < 0 ? message : message[(colon + 3)..]).TrimEnd('.');
-    }
-
-    /// <summary>The first tab among the spaces that begin a line: the scanner tells where the map began that it is in.</summary>
-    private static SourcePosition? FindTab(string source, string text, int line)
-    {
-        var lines = text.Split('\n');
-        for (var i = Math.Max(0, line - 1); i < lines.Length; i++)
-        {
-            var indentation = lines[i].AsSpan(0, lines[i].Length - lines[i].AsSpan().TrimStart(" \t").Length);
-            if (indentation.Contains('\t'))
-                return new SourcePosition(source, i + 1, indentation.IndexOf('\t') + 1);
-        }
-
-        return null;
-    }
 
     private sealed class Reader(string source, string text, ConfigReport report)
     {
