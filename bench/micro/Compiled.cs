@@ -16,7 +16,7 @@ internal static class Compiled
     /// <summary>A snapshot of a configuration that must be right.</summary>
     public static Snapshot Snapshot(string yaml, GatewayMetrics metrics)
     {
-        var document = ConfigDocument.Parse("bench.yaml", yaml, ConfigSurroundings.Process);
+        var document = ConfigDocument.Parse("bench.yaml", yaml, ConfigSurroundings.OfProcess());
         GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var random = new Random(1);
         var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!, TimeProvider.System));

@@ -1,6 +1,4 @@
-using System.Text;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.FileSystemGlobbing;
 
 namespace Lintel.Config;
 
@@ -8,14 +6,6 @@ namespace Lintel.Config;
 /// <remarks>Later files overlay earlier ones key by key: maps merge, lists and single values replace, an explicit <c>null</c> removes.</remarks>
 internal sealed class ConfigDocument
 {
-    /// <summary>A configuration file larger than this is refused: 100 000 routes need about a tenth of it.</summary>
-    private const long MaxFileBytes = 64 * 1024 * 1024;
-
-    private readonly HashSet<string> _files = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, byte[]> _contents = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, UInt128> _fingerprints = new(StringComparer.Ordinal);
-
     private ConfigDocument()
     {
     }
@@ -26,30 +16,24 @@ internal sealed class ConfigDocument
     /// <summary>Problems of reading; later passes add theirs.</summary>
     public ConfigReport Report { get; } = new();
 
-    /// <summary>Every file that took part or should have, for the watcher: full paths.</summary>
-    public IReadOnlyCollection<string> Files => _files;
-
-    /// <summary>The folders that include patterns look into, for the watcher: full paths.</summary>
-    public IReadOnlyCollection<string> Folders => _folders;
-
-    /// <summary>What was read, by full path: the files as they are written, nothing expanded. Files that values come from are not among them.</summary>
-    public IReadOnlyDictionary<string, byte[]> Contents => _contents;
-
-    /// <summary>What the files and folders held when they were read, by full path (<see cref="ContentFingerprint"/>): of everything that was read, a moment before or exactly.</summary>
-    public IReadOnlyDictionary<string, UInt128> Fingerprints => _fingerprints;
+    /// <summary>What was read.</summary>
+    public ConfigSources Sources { get; } = new();
 
     /// <summary>Reads files, each overlaying the ones before.</summary>
+    /// <param name="files">Paths of files; of folders, which stand for the configuration files in them by name; or <c>-</c> for standard input.</param>
+    /// <param name="surroundings">Where they are read from, and what they draw on.</param>
     public static ConfigDocument Load(IReadOnlyList<string> files, ConfigSurroundings surroundings)
     {
         var document = new ConfigDocument();
+        var loader = new ConfigLoader(document, surroundings);
         MapNode? root = null;
-        foreach (var file in files)
+        foreach (var file in files.SelectMany(loader.Expand))
         {
-            if (document.ReadWithIncludes(file, [], surroundings) is { } read)
-                root = root is null ? read : Overlay(root, read);
+            if (loader.Read(file) is { } read)
+                root = root is null ? read : MapMerge.Over(root, read);
         }
 
-        document.Root = root ?? new MapNode(new SourcePosition(files.Count > 0 ? files[0] : "no file", 1, 1));
+        document.Root = root ?? new MapNode(new SourcePosition(files.Count > 0 ? ConfigLoader.Shown(files[0]) : "no file", 1, 1));
         return document;
     }
 
@@ -93,192 +77,8 @@ internal sealed class ConfigDocument
         return map;
     }
 
-    private static MapNode Overlay(MapNode below, MapNode above)
-    {
-        var result = new MapNode(above.Position);
-        foreach (var entry in below.Entries)
-        {
-            var over = above.Find(entry.Key);
-            if (over is null)
-                result.TryAdd(entry);
-            else if (over.Value is MapNode overMap && entry.Value is MapNode belowMap)
-                result.TryAdd(new MapEntry(entry.Key, over.KeyPosition, Overlay(belowMap, overMap)));
-            else if (over.Value is not ScalarNode { IsNull: true })
-                result.TryAdd(over);
-        }
-
-        foreach (var entry in above.Entries)
-        {
-            if (below.Find(entry.Key) is null)
-                result.TryAdd(entry);
-        }
-
-        return result;
-    }
-
-    private MapNode? ReadWithIncludes(string file, string[] including, ConfigSurroundings surroundings)
-    {
-        var full = Path.GetFullPath(file);
-        _files.Add(full);
-        if (ReadText(file, full, surroundings.Files) is not { } text || ParseText(file, text) is not { } map)
-            return null;
-
-        var directory = Path.GetDirectoryName(full)!;
-        var expansion = new Expansion(surroundings, directory, Report);
-        expansion.Expand(map, KeyPath.Root);
-        foreach (var (path, fingerprint) in expansion.Files)
-        {
-            _files.Add(path);
-            Note(path, fingerprint);
-        }
-
-        if (map.Find("include") is not { } include)
-            return map;
-        map.Remove("include");
-        var included = new List<string>();
-        foreach (var (pattern, node, path) in Patterns(include.Value))
-        {
-            foreach (var one in Resolve(pattern, new IncludeBase(surroundings.Files, directory, Path.GetDirectoryName(file) ?? ""), node, path))
-            {
-                if (Path.GetFullPath(one) != full && !including.Contains(Path.GetFullPath(one)))
-                    included.Add(one);
-                else
-                    Report.Add("include", node, path, "the file includes itself" + (Path.GetFullPath(one) == full ? "" : $" by way of `{pattern}`"), "remove it from `include`");
-            }
-        }
-
-        // What is included lies below the file that includes it: its own keys win.
-        MapNode? root = null;
-        foreach (var one in included.Distinct(StringComparer.Ordinal))
-        {
-            if (ReadWithIncludes(one, [.. including, full], surroundings) is { } read)
-                root = root is null ? read : MergeDistinct(root, read, KeyPath.Root);
-        }
-
-        return root is null ? map : Overlay(root, map);
-    }
-
-    /// <summary>Included files stand side by side: the same name in two of them is a mistake, not an overlay.</summary>
-    private MapNode MergeDistinct(MapNode first, MapNode second, KeyPath path)
-    {
-        foreach (var entry in second.Entries)
-        {
-            var at = path[entry.Key];
-            var existing = first.Find(entry.Key);
-            if (existing is null)
-                first.TryAdd(entry);
-            else if (path == KeyPath.Root && existing.Value is MapNode a && entry.Value is MapNode b)
-                MergeDistinct(a, b, at);
-            else
-                Report.Add(new ConfigProblem("duplicate-key", entry.KeyPosition, at.ToString(), $"`{entry.Key}` stands in two included files", $"the first is at {existing.KeyPosition}"));
-        }
-
-        return first;
-    }
-
-    private IEnumerable<(string Pattern, ConfigNode Node, KeyPath Path)> Patterns(ConfigNode node)
-    {
-        var path = KeyPath.Root["include"];
-        var items = node is ListNode list ? list.Items : [node];
-        for (var i = 0; i < items.Count; i++)
-        {
-            if (items[i] is ScalarNode { IsNull: false } scalar)
-                yield return (scalar.Text, scalar, path[i]);
-            else
-                Report.Add("wrong-type", items[i], path[i], $"a file pattern is expected, not {items[i].Kind}", "write `include: [routes/*.yaml]`");
-        }
-    }
-
-    private List<string> Resolve(string pattern, IncludeBase from, ConfigNode node, KeyPath path)
-    {
-        if (!pattern.AsSpan().ContainsAny('*', '?'))
-        {
-            var single = Path.IsPathRooted(pattern) ? pattern : Path.Combine(from.ShownFolder, pattern);
-            if (from.Files.Length(Path.GetFullPath(single)) is not null)
-                return [single];
-            _files.Add(Path.GetFullPath(single));
-            Note(Path.GetFullPath(single), ContentFingerprint.Missing);
-            Report.Add("include", node, path, $"the file `{pattern}` does not exist", "paths are relative to the file that includes them");
-            return [];
-        }
-
-        // Split a rooted pattern so that the matcher sees a folder and a relative rest.
-        var fixedPart = Path.GetDirectoryName(pattern[..pattern.AsSpan().IndexOfAny('*', '?')].TrimEnd('/') + "/x") ?? "";
-        var folder = Path.GetFullPath(Path.Combine(from.Folder, fixedPart));
-        _folders.Add(folder);
-        Note(folder, ContentFingerprint.OfFolder(folder));
-        if (from.Files.Folder(folder) is not { } searched)
-        {
-            Report.Add("include", node, path, $"the folder of `{pattern}` does not exist", "paths are relative to the file that includes them");
-            return [];
-        }
-
-        var relative = pattern[fixedPart.Length..].TrimStart('/');
-        try
-        {
-            var found = new Matcher(StringComparison.Ordinal).AddInclude(relative).Execute(searched);
-            return [.. found.Files.Select(f => Path.Combine(Path.IsPathRooted(pattern) ? folder : Path.Combine(from.ShownFolder, fixedPart), f.Path)).Order(StringComparer.Ordinal)];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Report.Add("include", node, path, $"the folder of `{pattern}` cannot be read: {e.Message}");
-            return [];
-        }
-    }
-
-    private string? ReadText(string file, string full, ConfigFiles files)
-    {
-        try
-        {
-            if (files.Length(full) is { } length and > MaxFileBytes)
-            {
-                Report.Add(new ConfigProblem("file", new SourcePosition(file, 1, 1), "", $"the file has {length / (1024 * 1024)} MiB; at most 64 are read", "split it with `include`"));
-                return null;
-            }
-
-            var bytes = files.Read(full);
-            Note(full, ContentFingerprint.OfContent(bytes));
-            var valid = System.Text.Unicode.Utf8.IsValid(bytes) ? bytes.Length : ValidPrefix(bytes);
-            if (valid == bytes.Length)
-            {
-                _contents[full] = bytes;
-                return new StreamReader(new MemoryStream(bytes)).ReadToEnd(); // takes a byte order mark off
-            }
-
-            var line = bytes.AsSpan(0, valid).Count((byte)'\n') + 1;
-            var column = valid - bytes.AsSpan(0, valid).LastIndexOf((byte)'\n');
-            Report.Add(new ConfigProblem("file", new SourcePosition(file, line, column), "", "the file is not UTF-8 text", "save it as UTF-8"));
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            Note(full, ContentFingerprint.Missing);
-            Report.Add(new ConfigProblem("file", new SourcePosition(file, 0, 0), "", "the file does not exist"));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Report.Add(new ConfigProblem("file", new SourcePosition(file, 0, 0), "", $"the file cannot be read: {e.Message}"));
-        }
-
-        return null;
-    }
-
-    /// <summary>The first look counts: what came after it is a change.</summary>
-    private void Note(string path, UInt128? fingerprint)
-    {
-        if (fingerprint is { } known)
-            _fingerprints.TryAdd(path, known);
-    }
-
-    /// <summary>The number of bytes before the first that is not UTF-8.</summary>
-    private static int ValidPrefix(ReadOnlySpan<byte> bytes)
-    {
-        var at = 0;
-        while (Rune.DecodeFromUtf8(bytes[at..], out _, out var length) == System.Buffers.OperationStatus.Done)
-            at += length;
-        return at;
-    }
-
-    private MapNode? ParseText(string source, string text)
+    /// <summary>The map of sections that a text holds; <see langword="null"/> where it is none, and the report says why.</summary>
+    public MapNode? ParseText(string source, string text)
     {
         var root = Path.GetExtension(source).Equals(".json", StringComparison.OrdinalIgnoreCase)
             ? JsonDocumentReader.Read(source, text, Report)
@@ -296,7 +96,4 @@ internal sealed class ConfigDocument
                 return null;
         }
     }
-
-    /// <summary>Where the patterns of a file's <c>include</c> start from.</summary>
-    private sealed record IncludeBase(ConfigFiles Files, string Folder, string ShownFolder);
 }

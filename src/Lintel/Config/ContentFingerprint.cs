@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Text;
+using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
 namespace Lintel.Config;
 
@@ -27,15 +28,15 @@ internal static class ContentFingerprint
         }
     }
 
-    /// <summary>Of the names of all files below a folder; <see langword="null"/> as with a file.</summary>
-    public static UInt128? OfFolder(string folder)
+    /// <summary>Of the names of the files in a folder, as include patterns see it; <see langword="null"/> as with a file.</summary>
+    public static UInt128? OfFolder(WatchedFolder folder)
     {
         try
         {
-            if (!Directory.Exists(folder))
+            if (!Directory.Exists(folder.Path))
                 return Missing;
             var hash = new XxHash128();
-            foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+            foreach (var file in Files(new VisibleFolder(folder.Path), folder.IsDeep).Order(StringComparer.Ordinal))
                 Append(hash, file);
             return hash.GetCurrentHashAsUInt128();
         }
@@ -47,25 +48,35 @@ internal static class ContentFingerprint
 
     /// <summary>Of files and folders together, in whatever order; <see langword="null"/> where one of them cannot be looked at.</summary>
     /// <param name="files">Full paths.</param>
-    /// <param name="folders">Full paths.</param>
+    /// <param name="folders">The folders.</param>
     /// <param name="known">What was read of some of them, by path: it counts in the place of what is on the disk.</param>
-    public static UInt128? OfAll(IEnumerable<string> files, IEnumerable<string> folders, IReadOnlyDictionary<string, UInt128>? known = null)
+    public static UInt128? OfAll(IEnumerable<string> files, IEnumerable<WatchedFolder> folders, IReadOnlyDictionary<string, UInt128>? known = null)
     {
         var hash = new XxHash128();
-        foreach (var (path, isFolder) in files.Select(f => (Path: f, IsFolder: false)).Concat(folders.Select(f => (Path: f, IsFolder: true))).OrderBy(p => p.Path, StringComparer.Ordinal).ThenBy(p => p.IsFolder))
+        var looks = files.Select(f => (Path: f, Look: (Func<UInt128?>)(() => OfFile(f)))).Concat(folders.Select(f => (Path: f.ToString(), Look: (Func<UInt128?>)(() => OfFolder(f)))));
+        foreach (var (path, look) in looks.OrderBy(l => l.Path, StringComparer.Ordinal))
         {
-            UInt128 number;
-            if (known is not null && known.TryGetValue(path, out var read))
-                number = read;
-            else if ((isFolder ? OfFolder(path) : OfFile(path)) is { } now)
-                number = now;
-            else
+            if ((known is not null && known.TryGetValue(path, out var read) ? read : look()) is not { } number)
                 return null;
             Append(hash, path);
             Append(hash, number.ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
 
         return hash.GetCurrentHashAsUInt128();
+    }
+
+    private static IEnumerable<string> Files(DirectoryInfoBase folder, bool isDeep)
+    {
+        foreach (var child in folder.EnumerateFileSystemInfos())
+        {
+            if (child is not DirectoryInfoBase inner)
+                yield return child.FullName;
+            else if (isDeep)
+            {
+                foreach (var file in Files(inner, isDeep))
+                    yield return file;
+            }
+        }
     }
 
     private static void Append(XxHash128 hash, string text)

@@ -6,7 +6,7 @@ namespace Lintel.Config;
 internal sealed class ConfigSurroundings
 {
     /// <summary>The process's environment and file system.</summary>
-    public static ConfigSurroundings Process { get; } = new() { Variable = Environment.GetEnvironmentVariable, ReadFile = File.ReadAllText };
+    public static ConfigSurroundings OfProcess() => new() { Variable = Environment.GetEnvironmentVariable, ReadFile = File.ReadAllText };
 
     /// <summary>A variable's value, or <see langword="null"/>.</summary>
     public required Func<string, string?> Variable { get; init; }
@@ -15,7 +15,7 @@ internal sealed class ConfigSurroundings
     public required Func<string, string> ReadFile { get; init; }
 
     /// <summary>Where the configuration's own files are read from.</summary>
-    public ConfigFiles Files { get; init; } = ConfigFiles.Disk;
+    public ConfigFiles Files { get; init; } = new DiskFiles(Console.OpenStandardInput);
 
     /// <summary>The same surroundings with the configuration's own files from elsewhere.</summary>
     public ConfigSurroundings With(ConfigFiles files) => new() { Variable = Variable, ReadFile = ReadFile, Files = files };

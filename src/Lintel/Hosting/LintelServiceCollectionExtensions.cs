@@ -70,7 +70,7 @@ public static class LintelServiceCollectionExtensions
     private static GatewaySource.Files ReadFiles(IServiceProvider services, string[] files)
     {
         var lastGood = services.GetService<LastGoodFolder>() is { } kept ? new LastGood(kept.Path, files) : null;
-        return new GatewaySource.Files(files, ConfigSurroundings.Process, services.GetRequiredService<TimeProvider>(), lastGood);
+        return new GatewaySource.Files(files, ConfigSurroundings.OfProcess(), services.GetRequiredService<TimeProvider>(), lastGood);
     }
 
     private static IServiceCollection Add(IServiceCollection services, Func<IServiceProvider, GatewaySource> source, bool ownsListeners)

@@ -111,7 +111,7 @@ internal sealed class FileWatch : IDisposable
     private void WatchFolders()
     {
         var watched = _watched();
-        var wanted = watched.Files.Select(f => Path.GetDirectoryName(f)!).Concat(watched.Folders).Where(Directory.Exists).ToHashSet(StringComparer.Ordinal);
+        var wanted = watched.Files.Select(f => Path.GetDirectoryName(f)!).Concat(watched.Folders.Select(f => f.Path)).Where(Directory.Exists).ToHashSet(StringComparer.Ordinal);
         foreach (var folder in _watchers.Keys.Except(wanted).ToList())
         {
             _watchers[folder].Dispose();
@@ -140,6 +140,6 @@ internal sealed class FileWatch : IDisposable
 
 /// <summary>What a configuration was read from.</summary>
 /// <param name="Files">Full paths.</param>
-/// <param name="Folders">Full paths of the folders that are looked into for files.</param>
+/// <param name="Folders">The folders that are looked into for files.</param>
 /// <param name="Taken">What they held when they were read; <see langword="null"/> where that is not known.</param>
-internal sealed record WatchedFiles(IReadOnlyCollection<string> Files, IReadOnlyCollection<string> Folders, UInt128? Taken);
+internal sealed record WatchedFiles(IReadOnlyCollection<string> Files, IReadOnlyCollection<WatchedFolder> Folders, UInt128? Taken);

@@ -64,7 +64,7 @@ internal abstract class GatewaySource
         /// <summary>Emptying a file and writing it are a few milliseconds apart at most.</summary>
         private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(50);
 
-        private volatile WatchedFiles _watched = new([.. files.Select(Path.GetFullPath)], [], null);
+        private volatile WatchedFiles _watched = new([.. files.Where(f => f != ConfigFiles.StandardInput).Select(Path.GetFullPath)], [], null);
 
         // The files that held something when they went live: a program that writes a file empties it first, a full disk leaves it so.
         private HashSet<string> _written = [];
@@ -72,13 +72,13 @@ internal abstract class GatewaySource
         public override SourceReading Read()
         {
             var document = ConfigDocument.Load(files, surroundings);
-            foreach (var file in document.Contents.Where(c => _written.Contains(c.Key) && IsBlank(c.Value)).Select(c => c.Key))
+            foreach (var file in document.Sources.Contents.Where(c => _written.Contains(c.Key) && IsBlank(c.Value)).Select(c => c.Key))
                 document.Report.Add(new ConfigProblem("empty", new SourcePosition(file, 1, 1), "", "the file is empty, and what is served was not read from an empty one", "is it being written, or is the disk full? write `{}` if it is meant to hold nothing"));
-            var reading = Interpret(document) with { Contents = document.Contents };
+            var reading = Interpret(document) with { Contents = document.Sources.Contents };
 
             // Certificates are looked at before they are loaded: what changes in between is told once too often rather than never.
-            IReadOnlyCollection<string> watched = [.. document.Files.Concat(reading.Config?.Files ?? []).Distinct(StringComparer.Ordinal)];
-            return reading with { Watched = new WatchedFiles(watched, document.Folders, ContentFingerprint.OfAll(watched, document.Folders, document.Fingerprints)) };
+            IReadOnlyCollection<string> watched = [.. document.Sources.Files.Concat(reading.Config?.Files ?? []).Distinct(StringComparer.Ordinal)];
+            return reading with { Watched = new WatchedFiles(watched, document.Sources.Folders, ContentFingerprint.OfAll(watched, document.Sources.Folders, document.Sources.Fingerprints)) };
         }
 
         /// <summary>Young files are looked at again, but not for ever: one that is always being written is read as it is.</summary>

@@ -110,8 +110,8 @@ public sealed class ValidConfigurationTests
     {
         var document = ConfigDocument.Load([Path.Combine(Folder, "includes.yaml")], GatewayReader.Surroundings);
         string[] files = ["includes.yaml", "parts/services.yaml", "parts/routes/users.yaml", "parts/routes/orders.yaml"];
-        Assert.Equal(files.Select(f => Path.Combine(Folder, f)).Order(StringComparer.Ordinal), document.Files.Order(StringComparer.Ordinal));
-        Assert.Equal([Path.Combine(Folder, "parts/routes")], document.Folders);
+        Assert.Equal(files.Select(f => Path.Combine(Folder, f)).Order(StringComparer.Ordinal), document.Sources.Files.Order(StringComparer.Ordinal));
+        Assert.Equal([new WatchedFolder(Path.Combine(Folder, "parts/routes"), IsDeep: false)], document.Sources.Folders);
     }
 
     [Fact]

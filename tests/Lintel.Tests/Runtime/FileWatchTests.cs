@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Runtime;
+using Lintel.Tests.Config;
 
 namespace Lintel.Tests.Runtime;
 
@@ -111,6 +112,22 @@ public sealed class FileWatchTests : IDisposable
         var told = new TaskCompletionSource();
         using var watch = source.Watch(() => told.TrySetResult());
         await told.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task ConfigMap_ThatIsSwapped_IsToldAndReadWhole()
+    {
+        ConfigMap.Write(_folder, 1, ("gateway.yaml", "include: [\"**/routes-*.yaml\"]"), ("routes-a.yaml", "routes: { a: { match: /a, respond: {} } }"));
+        var source = new GatewaySource.Files([Path.Combine(_folder, "gateway.yaml")], GatewayReader.Surroundings, TimeProvider.System);
+        var reading = source.Read();
+        Assert.Empty(reading.Report.Problems);
+        source.Take(reading);
+        var told = new TaskCompletionSource<SourceReading>();
+        using var watch = source.Watch(() => told.TrySetResult(source.Read()));
+        ConfigMap.Write(_folder, 2, ("gateway.yaml", "include: [\"**/routes-*.yaml\"]"), ("routes-b.yaml", "routes: { b: { match: /b, respond: {} } }"));
+        var next = await told.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Empty(next.Report.Problems);
+        Assert.Equal(["b"], next.Config!.Routes.Keys);
     }
 
     [Fact]
