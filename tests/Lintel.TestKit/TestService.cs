@@ -31,7 +31,7 @@ public sealed class TestService : IAsyncDisposable
 
     public int Port => new Uri(Address).Port;
 
-    public static async Task<TestService> StartAsync(RequestDelegate? handler = null, Action<ListenOptions>? listen = null)
+    public static async Task<TestService> StartAsync(RequestDelegate? handler = null, Action<ListenOptions>? listen = null, string? socket = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(o =>
@@ -42,7 +42,10 @@ public sealed class TestService : IAsyncDisposable
             o.Limits.MaxRequestHeadersTotalSize = 256 * 1024;
             o.Limits.MaxRequestBodySize = null;
             o.Limits.MinRequestBodyDataRate = null; // the gateway's own is what tests look at
-            o.Listen(System.Net.IPAddress.Loopback, 0, l => listen?.Invoke(l));
+            if (socket is not null)
+                o.ListenUnixSocket(socket, l => listen?.Invoke(l));
+            else
+                o.Listen(System.Net.IPAddress.Loopback, 0, l => listen?.Invoke(l));
         });
         var application = builder.Build();
         var service = new TestService(application, handler);

@@ -83,16 +83,31 @@ public sealed record ServiceConfig
 /// <summary>One process of a service.</summary>
 public sealed record InstanceConfig
 {
-    /// <summary>Its address, <c>http://HOST:PORT</c> or <c>https://…</c>, optionally with a path that goes before every request's own.</summary>
+    /// <summary>Its address, <c>http://HOST:PORT</c> or <c>https://…</c>, optionally with a path that goes before every request's own; or a Unix socket: <c>http://unix:/run/users.sock</c>, without TLS.</summary>
     public required Uri Address { get; init; }
 
     /// <summary>Its share of the requests beside its neighbours. Default 1, 1 to 1000.</summary>
     public int Weight { get; init; } = 1;
 
+    private const string UnixPrefix = "http://unix:/";
+
+    /// <summary>The path of a Unix socket; <see langword="null"/> for any other address.</summary>
+    internal string? UnixPath => Address.OriginalString.StartsWith(UnixPrefix, StringComparison.Ordinal) ? Address.OriginalString[(UnixPrefix.Length - 1)..] : null;
+
     internal static Grammar<Uri> AddressGrammar { get; } = new ScalarGrammar<Uri>("an instance's address", "^https?://", static (string text, out Uri value) =>
         Uri.TryCreate(text, UriKind.Absolute, out value!) && value.Scheme is "http" or "https" && value.Host.Length > 0
-            && value.Query.Length == 0 && value.Fragment.Length == 0 && value.UserInfo.Length == 0,
-        "write `http://HOST:PORT` or `https://HOST:PORT`, without user, query and fragment");
+            && value.Query.Length == 0 && value.Fragment.Length == 0 && value.UserInfo.Length == 0 && IsWhole(text),
+        "write `http://HOST:PORT` or `https://HOST:PORT`, without user, query and fragment, or `http://unix:/PATH` for a socket");
+
+    /// <summary>What <see cref="Uri"/> lets pass: an empty port, which everything but a socket's path behind <c>unix:</c> would be, and paths that are longer than Linux takes.</summary>
+    private static bool IsWhole(string text)
+    {
+        if (text.StartsWith(UnixPrefix, StringComparison.Ordinal))
+            return text.Length > UnixPrefix.Length && System.Text.Encoding.UTF8.GetByteCount(text.AsSpan(UnixPrefix.Length - 1)) <= 107;
+        var start = text.IndexOf("://", StringComparison.Ordinal) + 3;
+        var end = text.IndexOf('/', start);
+        return !text[start..(end < 0 ? text.Length : end)].EndsWith(':');
+    }
 
     internal static Grammar<InstanceConfig> Grammar { get; } = new ShortFormGrammar<InstanceConfig>(
         static (ScalarNode scalar, KeyPath path, ConfigReport report, out InstanceConfig value) =>

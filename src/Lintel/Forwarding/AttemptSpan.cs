@@ -24,7 +24,7 @@ internal static class AttemptSpan
             return span;
         GatewayTracing.SetMethod(span, method);
         span.SetTag("server.address", instance.Host);
-        span.SetTag("server.port", instance.Address.Port);
+        span.SetTag("server.port", instance.Port);
         span.SetTag("url.full", instance.Name + PathOf(pathAndQuery));
         span.SetTag("lintel.service", service.Name);
         span.SetTag("lintel.instance", instance.Name);

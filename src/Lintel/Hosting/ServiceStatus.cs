@@ -34,7 +34,7 @@ public sealed record ServiceStatus
         Instances = [.. config.Instances.Select((instance, i) => new InstanceStatus
         {
             // Without user and query: a configuration made in code may have them.
-            Address = instance.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
+            Address = instance.UnixPath is { } path ? "http://unix:" + path : instance.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
             Weight = instance.Weight,
             RequestsInFlight = running?.Instances[i].Active ?? 0,
         })],

@@ -11,24 +11,38 @@ internal sealed class Instance
     public Instance(InstanceConfig config)
     {
         Address = config.Address;
-        Host = config.Address.IdnHost;
-        Port = config.Address.Port;
         Weight = config.Weight;
-        Authority = config.Address.Authority;
+        if (config.UnixPath is { } path)
+        {
+            Host = path;
+            Authority = "localhost"; // a socket has no name of its own; curl and Docker say the same
+            BasePath = "";
+            Name = "http://unix:" + path;
+            ConnectHost = UnixAddress.ToHost(path);
+            Prefix = "http://" + ConnectHost;
+            return;
+        }
+
+        Host = ConnectHost = config.Address.IdnHost;
+        Port = config.Address.Port;
+        Authority = config.Address.IsDefaultPort ? Bracketed(Host) : $"{Bracketed(Host)}:{Port}";
         BasePath = config.Address.AbsolutePath.TrimEnd('/');
         Name = config.Address.GetLeftPart(UriPartial.Path).TrimEnd('/');
 
         // TLS is made by UpstreamClient's own connect step, so that the handler only ever sees http:
         // it would otherwise take the name for SNI from the client's Host header.
-        Prefix = "http://" + config.Address.Host + ":" + config.Address.Port;
+        Prefix = "http://" + Bracketed(Host) + ":" + Port;
     }
 
     public Uri Address { get; }
 
-    /// <summary>The host of its address as the HTTP handler connects to it, and as metrics and spans name it: IPv6 without brackets.</summary>
+    /// <summary>The host of its address as metrics and spans name it: IPv6 without brackets, the path of a Unix socket.</summary>
     public string Host { get; }
 
-    /// <summary>The port of its address.</summary>
+    /// <summary>The host that is connected to: the same, but for Unix sockets, see <see cref="UnixAddress"/>.</summary>
+    public string ConnectHost { get; }
+
+    /// <summary>The port of its address; 0 for a Unix socket.</summary>
     public int Port { get; }
 
     /// <summary>Its address as the log shows it.</summary>
@@ -54,6 +68,8 @@ internal sealed class Instance
     public void Enter() => Interlocked.Increment(ref _active);
 
     public void Leave() => Interlocked.Decrement(ref _active);
+
+    private static string Bracketed(string host) => host.Contains(':') ? $"[{host}]" : host;
 
     /// <summary>Whether this instance can stand for that configuration after a reload.</summary>
     public bool Fits(InstanceConfig config) => Address == config.Address && Weight == config.Weight;

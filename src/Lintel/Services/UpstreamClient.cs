@@ -77,12 +77,12 @@ internal sealed class UpstreamClient : IDisposable
     /// <summary>Connections to an instance, busy and idle.</summary>
     public int OpenConnections(Instance instance)
     {
-        var key = (instance.Host, instance.Address.Port);
+        var key = (instance.ConnectHost, instance.Port);
         return (_open.TryGetValue(key, out var count) ? count.Value : 0) + (_pools.TryGetValue(key, out var pool) ? pool.Open : 0);
     }
 
     /// <summary>The connections of the event loops to an instance; <see langword="null"/> where there are no loops, or the service speaks something else than HTTP/1.1.</summary>
-    public Http1Pool? PoolOf(Instance instance) => _loops is null ? null : _pools.GetOrAdd((instance.Host, instance.Address.Port), static (key, client) => client.CreatePool(new DnsEndPoint(key.Host, key.Port)), this);
+    public Http1Pool? PoolOf(Instance instance) => _loops is null ? null : _pools.GetOrAdd((instance.ConnectHost, instance.Port), static (key, client) => client.CreatePool(new DnsEndPoint(key.Host, key.Port)), this);
 
     /// <summary>One more service generation uses these connections.</summary>
     public UpstreamClient Share()
@@ -154,7 +154,8 @@ internal sealed class UpstreamClient : IDisposable
         }
         finally
         {
-            _metrics.ConnectEnded(_service, address.Host, address.Port, connected ? null : ErrorTable.Get(kind).Slug, Stopwatch.GetElapsedTime(started));
+            var path = UnixAddress.ToPath(address.Host);
+            _metrics.ConnectEnded(_service, path ?? address.Host, path is null ? address.Port : 0, connected ? null : ErrorTable.Get(kind).Slug, Stopwatch.GetElapsedTime(started));
         }
     }
 
@@ -172,12 +173,13 @@ internal sealed class UpstreamClient : IDisposable
 
     private async ValueTask<Stream> ConnectAsync(DnsEndPoint address, CancellationToken cancellation)
     {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var path = UnixAddress.ToPath(address.Host);
+        var socket = path is null ? new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true } : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         Stream stream;
         try
         {
-            await socket.ConnectAsync(address, cancellation).ConfigureAwait(false);
-            stream = new UpstreamConnection(socket, _open.GetOrAdd((address.Host, address.Port), static _ => new ConnectionCount()));
+            await socket.ConnectAsync(path is null ? address : new UnixDomainSocketEndPoint(path), cancellation).ConfigureAwait(false);
+            stream = new UpstreamConnection(socket, _open.GetOrAdd((address.Host, path is null ? address.Port : 0), static _ => new ConnectionCount()));
         }
         catch (SocketException e)
         {
@@ -222,6 +224,8 @@ internal sealed class UpstreamClient : IDisposable
     /// <summary>Tries a name's addresses one after the other.</summary>
     private static async ValueTask<LoopStream> ConnectSocketAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
     {
+        if (UnixAddress.ToPath(address.Host) is { } path)
+            return await LoopStream.ConnectAsync(loop, new UnixDomainSocketEndPoint(path), cancellation).ConfigureAwait(false);
         if (IPAddress.TryParse(address.Host, out var single))
             return await LoopStream.ConnectAsync(loop, new IPEndPoint(single, address.Port), cancellation).ConfigureAwait(false);
         var addresses = await Dns.GetHostAddressesAsync(address.Host, cancellation).ConfigureAwait(false);
