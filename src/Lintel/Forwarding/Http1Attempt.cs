@@ -251,14 +251,18 @@ internal sealed class Http1Attempt : IClientWatch
 
     private static HashSet<string>? Nominated(ResponseHead head)
     {
-        var connection = StringValues.Empty;
+        HashSet<string>? names = null;
         for (var i = 0; i < head.Count; i++)
         {
-            if (head[i].Name.Equals("Connection", StringComparison.OrdinalIgnoreCase))
-                connection = StringValues.Concat(connection, head[i].Value);
+            if (!head[i].Name.Equals("Connection", StringComparison.OrdinalIgnoreCase) || HeaderRules.Nominated(head[i].Value) is not { } more)
+                continue;
+            if (names is null)
+                names = more;
+            else
+                names.UnionWith(more);
         }
 
-        return connection.Count == 0 ? null : HeaderRules.Nominated(connection);
+        return names;
     }
 
     private ValueTask PassBodyAsync()

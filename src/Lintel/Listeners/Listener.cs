@@ -121,16 +121,18 @@ internal sealed class Listener : IAsyncDisposable
     {
         kestrel.MaxRequestBodySize = limits.Body;
         kestrel.MaxConcurrentConnections = limits.Connections ?? Math.Max(64, (descriptors.Limit ?? UnknownDescriptors) * 45 / 100);
-        kestrel.MaxRequestLineSize = limits.RequestLine + 2;
-        kestrel.MaxRequestHeadersTotalSize = limits.Headers;
-        kestrel.MaxRequestHeaderCount = limits.HeaderCount;
-        kestrel.MaxRequestBufferSize = Math.Max(kestrel.MaxRequestBufferSize ?? 0, 2 * (limits.Headers + limits.RequestLine));
+
+        // More than the limits: heads of HTTP/1.1 are counted before it by FramingGuard, those of later versions after it by HeadLimits, which answer and log what they refuse.
+        kestrel.MaxRequestLineSize = 2 * (limits.RequestLine + limits.Headers);
+        kestrel.MaxRequestHeadersTotalSize = 2 * (limits.RequestLine + limits.Headers);
+        kestrel.MaxRequestHeaderCount = 2 * limits.HeaderCount;
+        kestrel.MaxRequestBufferSize = Math.Max(kestrel.MaxRequestBufferSize ?? 0, 4 * (limits.Headers + limits.RequestLine));
         kestrel.KeepAliveTimeout = limits.KeepAlive;
         kestrel.RequestHeadersTimeout = limits.HeadTimeout + TimeSpan.FromSeconds(5); // HTTP/1.1's comes before it, from FramingGuard, with an answer
         kestrel.MinRequestBodyDataRate = limits.MinRequestRate == 0 ? null : new MinDataRate(limits.MinRequestRate, RateGrace);
         kestrel.MinResponseDataRate = limits.MinResponseRate == 0 ? null : new MinDataRate(limits.MinResponseRate, RateGrace);
         kestrel.Http2.MaxStreamsPerConnection = limits.Streams;
-        kestrel.Http2.MaxRequestHeaderFieldSize = Math.Max(limits.RequestLine, limits.Headers);
+        kestrel.Http2.MaxRequestHeaderFieldSize = limits.RequestLine + limits.Headers;
 
         // A peer that has vanished without a word is noticed although streams are open: gRPC's advice for servers.
         kestrel.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(60);

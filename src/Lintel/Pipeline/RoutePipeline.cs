@@ -32,7 +32,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         GatewayError? error;
         try
         {
-            error = exchange.Framing?.Refusal ?? Match(exchange) ?? CheckLoop(exchange) ?? CheckBody(exchange);
+            error = exchange.Framing?.Refusal ?? HeadLimits.Check(exchange) ?? Match(exchange) ?? CheckLoop(exchange) ?? CheckBody(exchange);
             if (error is null)
                 error = await exchange.Route!.Target.RunAsync(exchange).ConfigureAwait(false);
             if (error is not null && exchange.Framing?.Refusal is { } refusal)

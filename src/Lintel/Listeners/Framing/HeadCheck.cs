@@ -3,6 +3,7 @@ using System.Buffers.Text;
 using System.Text;
 using Lintel.Config;
 using Lintel.Errors;
+using Lintel.Pipeline;
 
 namespace Lintel.Listeners.Framing;
 
@@ -23,8 +24,6 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     private static readonly SearchValues<byte> Control = SearchValues.Create([.. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b), 0x7f]);
 
     // RFC 3986 section 3.2.2 allows more; no name in DNS has it, and some readers make a list of it.
-    private static readonly SearchValues<byte> Host = SearchValues.Create("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
-
     private int _lines;
     private int _size;
     private bool _isHttp10;
@@ -276,30 +275,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     /// <summary>What Kestrel compares Host with: lower case, no leading zeros; the default port may be there or not.</summary>
     private static bool IsUsual(Uri target, string host) => host == target.Authority || (target.IsDefaultPort && host == $"{target.Authority}:{target.Port}");
 
-    /// <summary>RFC 3986 section 3.2.2, without user: a name, an IPv4 address or an IPv6 address in brackets, and a port.</summary>
-    private static bool IsHost(ReadOnlySpan<byte> value)
-    {
-        if (value.IsEmpty)
-            return false;
-        ReadOnlySpan<byte> port;
-        if (value[0] == '[')
-        {
-            var end = value.IndexOf((byte)']');
-            if (end < 0 || !System.Net.IPAddress.TryParse(Encoding.ASCII.GetString(value[1..end]), out var address) || address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6 || value[1..end].Contains((byte)'%'))
-                return false;
-            port = value[(end + 1)..];
-        }
-        else
-        {
-            var colon = value.IndexOf((byte)':');
-            var name = colon < 0 ? value : value[..colon];
-            if (name.IsEmpty || name.ContainsAnyExcept(Host))
-                return false;
-            port = value[name.Length..];
-        }
-
-        return port.IsEmpty || (port[0] == ':' && port.Length is > 1 and <= 6 && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9') && int.Parse(port[1..], System.Globalization.CultureInfo.InvariantCulture) <= 65535);
-    }
+    private static bool IsHost(ReadOnlySpan<byte> value) => HostSyntax.IsHost(value);
 
     private static bool Is(ReadOnlySpan<byte> value, ReadOnlySpan<byte> name) => Ascii.EqualsIgnoreCase(value, name);
 }

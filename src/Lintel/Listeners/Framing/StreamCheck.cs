@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Text;
 using Lintel.Errors;
+using Lintel.Pipeline;
+using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Listeners.Framing;
@@ -19,6 +21,8 @@ internal static class StreamCheck
             return Refuse("the method is not made of capitals");
         if (!request.Host.HasValue)
             return Refuse("the authority is missing");
+        if (!HostSyntax.IsHost(RequestHost.Of(request)))
+            return Refuse("the authority is malformed");
         foreach (var (name, _) in request.Headers)
         {
             if (name.AsSpan().ContainsAnyExcept(Token))
