@@ -163,10 +163,8 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
                 continue;
             }
 
-            Span<byte> utf8 = stackalloc byte[2];
-            new Rune((char)value).EncodeToUtf8(utf8);
-            Escape(result, utf8[0]);
-            Escape(result, utf8[1]);
+            Escape(result, (byte)(0xC0 | (value >> 6))); // two bytes for each of U+0080 to U+00FF
+            Escape(result, (byte)(0x80 | (value & 0x3F)));
             i += 2;
         }
 
