@@ -66,6 +66,18 @@ internal static class AnswerReader
         }
     }
 
+    /// <summary>Reads an answer, and takes the part of it that is the call's value.</summary>
+    public static GatewayError? Read(CallAnswer answer, List<JsonDocument>? documents, Expression? select, out JsonPart part)
+    {
+        var error = Read(answer, documents, out part);
+        if (error is not null || select is null || answer.Body.Length == 0)
+            return error;
+        if (!select.TryEvaluate(part.Value, out var value, out var problem))
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+        part = JsonPart.Of(value);
+        return null;
+    }
+
     /// <summary>Parses JSON; the text must stay as long as the document is used.</summary>
     public static Value Parse(ReadOnlyMemory<byte> text, List<JsonDocument> owner)
     {

@@ -42,6 +42,16 @@ internal sealed class CallFields
     public static ForwardedField[] Plan(IEnumerable<string> names) =>
         [.. names.Where(n => !Own.Contains(n)).Select(n => (Name: n, Fate: HeaderRules.OfRequest(n, UnderscoreFields.Allow))).Where(f => f.Fate != HeaderFate.Drop).Select(f => new ForwardedField(f.Name, f.Fate == HeaderFate.KeepIfTrusted))];
 
+    /// <summary>Why a listed field cannot go into calls; <see langword="null"/> where it can.</summary>
+    public static string? Refusal(string name)
+    {
+        if (name == "*")
+            return "`*` is no header: what calls get is listed name by name";
+        if (Own.Contains(name))
+            return $"`{name}` is the gateway's own in a call";
+        return HeaderRules.OfRequest(name, UnderscoreFields.Allow) == HeaderFate.Drop ? $"`{name}` is not passed on to services, or is made anew for them" : null;
+    }
+
     public static CallFields Of(Exchange exchange, ForwardedField[] forwarded)
     {
         var list = new List<KeyValuePair<string, StringValues>>(forwarded.Length + 8);

@@ -34,6 +34,9 @@ internal sealed class CallPlan
 
     public ConflictRule? Conflict { get; init; }
 
+    /// <summary>Whether several calls write into the answer itself, so that their values have to go together.</summary>
+    public bool SharesRoot { get; init; }
+
     public bool Streams { get; init; }
 
     /// <summary>Joins in the order in which they are made: what is joined into a list before the list itself is joined.</summary>

@@ -55,9 +55,13 @@ internal static class CallRequests
 
         if (planned.Body is not { } shape)
             return null;
-        var text = new ArrayBufferWriter<byte>(256);
-        if (shape.Write(new ShapeInput(scope), text, runner.Plan.Limits.Total) is { } error)
+        var pieces = new JsonPieces();
+        if (shape.AddTo(pieces, new ShapeInput(scope)) is { } error)
             return error;
+        if (!pieces.TryMeasure(Math.Min(runner.BytesLeftToSend, Array.MaxLength)) || !runner.TryCountSent(pieces.Length))
+            return runner.TooLong();
+        var text = new ArrayBufferWriter<byte>((int)Math.Max(1, pieces.Length));
+        pieces.WriteTo(text);
         body = text.WrittenMemory;
         return null;
     }

@@ -46,6 +46,9 @@ internal sealed class CallResult(PlannedCall call)
     /// <summary>Its place in the order in which the calls ended.</summary>
     public int Order { get; set; }
 
+    /// <summary>Whether the service did what it was asked to, though the call has failed: its answer did not fit its place.</summary>
+    public bool WasDone { get; set; }
+
     /// <summary>Whether its answer was another call's too.</summary>
     public bool IsShared { get; set; }
 

@@ -124,7 +124,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
 
         if (!answer.IsSuccess)
             return OfStatus(answer.Status);
-        return AnswerReader.Read(answer, isDocument ? runner.Documents : null, out part);
+        return AnswerReader.Read(answer, isDocument ? runner.Documents : null, _call.Select, out part);
     }
 
     /// <summary>A request of this call, with its placeholders filled in.</summary>
@@ -147,7 +147,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
             return false;
         var answer = stored.Restore();
         runner.Own(answer.Body);
-        if (AnswerReader.Read(answer, isDocument ? runner.Documents : null, out part) is not null)
+        if (AnswerReader.Read(answer, isDocument ? runner.Documents : null, _call.Select, out part) is not null)
             return false;
         result.Source = "stale";
         return true;

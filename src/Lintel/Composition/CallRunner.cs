@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Threading.Tasks.Sources;
+using Lintel.Errors;
 using Lintel.JmesPath;
 using Lintel.Observability;
 using Lintel.Pipeline;
@@ -28,7 +29,9 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     private int _unfinished;
     private int _ended;
     private int _requests;
+    private int _promised;
     private long _bytes;
+    private long _sent;
     private bool _isOver;
 
     public CallRunner(Exchange exchange, CallPlan plan, CompositionParts parts, TimeSpan deadline)
@@ -36,6 +39,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
         Exchange = exchange;
         Plan = plan;
         Parts = parts;
+        Shape = plan.ShapeFor(exchange.Request);
         Started = parts.Time.GetTimestamp();
         Due = Started + (long)(deadline.TotalSeconds * parts.Time.TimestampFrequency);
         _fields = CallFields.Of(exchange, plan.Forwarded);
@@ -55,6 +59,9 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     public CallPlan Plan { get; }
 
     public CompositionParts Parts { get; }
+
+    /// <summary>The shape of this client's answer.</summary>
+    public AnswerShape Shape { get; }
 
     public long Started { get; }
 
@@ -99,9 +106,33 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     public long DueAfter(TimeSpan? timeout, long now) =>
         timeout is { } own ? Math.Min(Due, now + (long)(own.TotalSeconds * Parts.Time.TimestampFrequency)) : Due;
 
+    /// <summary>Lays requests aside that are to follow, before the first of them is sent.</summary>
+    /// <returns>False where there are not as many left: then none should be sent.</returns>
+    public bool TryPromise(int count)
+    {
+        if (Interlocked.Add(ref _promised, count) + Requests <= Plan.Limits.Requests)
+            return true;
+        Interlocked.Add(ref _promised, -count);
+        return false;
+    }
+
+    /// <summary>One of the requests that were laid aside is about to be sent.</summary>
+    public void Redeem() => Interlocked.Decrement(ref _promised);
+
     public bool TryCountRequest() => Interlocked.Increment(ref _requests) <= Plan.Limits.Requests;
 
     public bool TryCountBytes(int count) => Interlocked.Add(ref _bytes, count) <= Plan.Limits.Total;
+
+    /// <summary>What services have answered so far, in bytes.</summary>
+    public long BytesReceived => Volatile.Read(ref _bytes);
+
+    /// <summary>How much may still be written of what is made of the answers, in bytes: a join, a shape or a request's body may hold one part many times.</summary>
+    public long BytesLeftToSend => Math.Min(Math.Max(0, Plan.Limits.Total - Volatile.Read(ref _sent)), Array.MaxLength);
+
+    public bool TryCountSent(long count) => Interlocked.Add(ref _sent, count) <= Plan.Limits.Total;
+
+    /// <summary>What is made of the answers is longer than what may be written.</summary>
+    public GatewayError TooLong() => new(GatewayErrorKind.AnswerTooLarge, $"what is made of the services' answers is longer than {Plan.Limits.Total} bytes");
 
     /// <summary>Runs all calls. Ends when each has ended, been skipped or been given up.</summary>
     public ValueTask RunAsync()
@@ -184,12 +215,31 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
         _done.SetResult(true);
     }
 
+    /// <summary>A call that succeeded has failed after all: its value does not fit its place in the answer. The value is what its fallback says.</summary>
+    public void FailLate(CallResult result, GatewayError error)
+    {
+        lock (_lock)
+        {
+            result.WasDone = result.State == CallState.Succeeded;
+            result.State = CallState.Failed;
+            result.Error = error;
+            result.Part = result is { Call.FallbackValue: { } value, Call.Config.Optional: true } ? JsonPart.Of(AnswerReader.Parse(value, Documents)) : JsonPart.Null;
+            result.Source = result.Part.IsNull ? null : "value";
+            if (Decisive is null && !HasClientLeft && IsDecisive(result))
+                Decisive = result;
+        }
+
+        if (Decisive == result)
+            Ongoing.CutOffAll();
+    }
+
     /// <summary>From now on requests run that nobody cuts off, and that no limit counts: they undo what others did.</summary>
     public void BeginUndoing()
     {
         Ongoing = new OngoingRequests();
         _requests = 0;
         _bytes = 0;
+        _sent = 0;
     }
 
     /// <summary>The answer's own deadline may be what undoing follows on.</summary>

@@ -7,7 +7,7 @@ internal static class Compensations
 {
     public static async ValueTask RunAsync(CallRunner runner)
     {
-        var undone = runner.Results.Where(r => r is { State: CallState.Succeeded, Call.Compensation: not null }).OrderByDescending(r => r.Order).ToList();
+        var undone = runner.Results.Where(r => r.Call.Compensation is not null && (r.State == CallState.Succeeded || r.WasDone)).OrderByDescending(r => r.Order).ToList();
         if (undone.Count == 0)
             return;
         runner.BeginUndoing();

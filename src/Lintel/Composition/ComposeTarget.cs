@@ -27,11 +27,19 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         GatewayError? error = null;
         try
         {
-            if (body is not null && plan.ParsesBody && ClientBody.Parse(runner, body) is { } malformed)
-                return error = malformed;
+            if (body is not null && plan.ParsesBody)
+            {
+                await OffLoop.For(body.Length);
+                if (ClientBody.Parse(runner, body) is { } malformed)
+                    return error = malformed;
+            }
+
             if (stream is null)
             {
                 await runner.RunAsync().ConfigureAwait(false);
+                await OffLoop.For(runner.BytesReceived);
+                if (runner.Decisive is null && !runner.HasClientLeft)
+                    JsonMerge.Settle(runner);
                 error = await FinishAsync(runner).ConfigureAwait(false) ?? await ComposedAnswer.SendAsync(runner).ConfigureAwait(false);
             }
             else

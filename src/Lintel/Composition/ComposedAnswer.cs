@@ -1,4 +1,3 @@
-using System.IO.Pipelines;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
@@ -11,6 +10,9 @@ internal static class ComposedAnswer
     /// <summary>Up to here an answer goes out with its head in one piece, when the request ends.</summary>
     private const int SmallBody = 64 * 1024;
 
+    /// <summary>Whether a field says of the answer what the gateway alone knows, so that no expression may say it. (Those that frame messages no configuration may set.)</summary>
+    public static bool Owns(string name) => name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase) || name.Equals(CompositionField.Name, StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Whether a failed call's own answer is the composition's.</summary>
     public static bool PassesThrough(CallResult result) => result is { State: CallState.Failed, Status: { } status, Answers.Count: > 0 } && result.Call.Passthrough.Contains(status);
 
@@ -21,8 +23,7 @@ internal static class ComposedAnswer
         if (runner.Decisive is { } own)
             return await PassAsync(runner, own).ConfigureAwait(false);
 
-        var shape = runner.Plan.ShapeFor(exchange.Request);
-        JsonMerge.Join(runner);
+        var shape = runner.Shape;
         if (Head(runner, shape) is { } unfit)
             return ComposeTarget.Describe(runner, null, unfit);
         if (CompositeCaching.IsKnown(exchange.Request, response.Headers.ETag))
@@ -32,18 +33,26 @@ internal static class ComposedAnswer
         }
 
         response.StatusCode = shape.Status;
-        response.ContentType = "application/json";
-        if (JsonMerge.Pieces(runner, shape) is { } pieces)
-            return await WriteAsync(exchange, pieces).ConfigureAwait(false);
-        var body = new AnswerBody();
-        runner.Own(body);
-        if (JsonMerge.Write(runner, shape, body) is { } error)
+        response.ContentType ??= "application/json";
+        var body = new JsonPieces();
+        var error = JsonMerge.Compose(runner, body) ?? await MeasureAsync(runner, body).ConfigureAwait(false);
+        if (error is null)
+            return await WriteAsync(exchange, body).ConfigureAwait(false);
+        response.Clear();
+        return ComposeTarget.Describe(runner, null, error);
+    }
+
+    /// <summary>Measures what is to be written: what is made of answers may be far longer than they are.</summary>
+    public static async ValueTask<GatewayError?> MeasureAsync(CallRunner runner, JsonPieces text)
+    {
+        if (!text.TryMeasure(Math.Min(OffLoop.Threshold, runner.BytesLeftToSend)))
         {
-            response.Clear();
-            return ComposeTarget.Describe(runner, null, error);
+            await OffLoop.For(OffLoop.Threshold);
+            if (!text.TryMeasure(runner.BytesLeftToSend))
+                return runner.TooLong();
         }
 
-        return await WriteAsync(exchange, [body.Memory]).ConfigureAwait(false);
+        return runner.TryCountSent(text.Length) ? null : runner.TooLong();
     }
 
     /// <summary>Says what became of the calls.</summary>
@@ -87,51 +96,30 @@ internal static class ComposedAnswer
             response.Headers.WWWAuthenticate = challenge;
         if (answer.ContentEncoding is { } encoding)
             response.Headers.ContentEncoding = encoding;
-        return await WriteAsync(runner.Exchange, [answer.Body.Memory]).ConfigureAwait(false);
+        var body = new JsonPieces();
+        body.Add(answer.Body.Memory);
+        body.TryMeasure(long.MaxValue);
+        return await WriteAsync(runner.Exchange, body).ConfigureAwait(false);
     }
 
-    private static async ValueTask<GatewayError?> WriteAsync(Exchange exchange, ReadOnlyMemory<byte>[] pieces)
+    private static async ValueTask<GatewayError?> WriteAsync(Exchange exchange, JsonPieces body)
     {
         var response = exchange.Response;
-        var length = 0L;
-        foreach (var piece in pieces)
-            length += piece.Length;
-        response.ContentLength = length;
-        if (HttpMethods.IsHead(exchange.Request.Method) || length == 0)
+        response.ContentLength = body.Length;
+        if (HttpMethods.IsHead(exchange.Request.Method) || body.Length == 0)
             return null;
         await response.StartAsync(exchange.Context.RequestAborted).ConfigureAwait(false); // sends nothing yet; the writer has no room before
         var writer = response.BodyWriter;
-        foreach (var piece in pieces)
+        if (body.Length <= SmallBody)
         {
-            if (length <= SmallBody)
-            {
-                Write(writer, piece.Span); // the server sends it with the head when the handler ends
-                exchange.ResponseBytes += piece.Length;
-                continue;
-            }
-
-            for (var at = 0; at < piece.Length; at += SmallBody)
-            {
-                var written = await writer.WriteAsync(piece.Slice(at, Math.Min(SmallBody, piece.Length - at)), exchange.Context.RequestAborted).ConfigureAwait(false);
-                if (written.IsCompleted)
-                    return new GatewayError(GatewayErrorKind.ClientAborted); // it takes no more
-                exchange.ResponseBytes += Math.Min(SmallBody, piece.Length - at);
-            }
+            body.WriteTo(writer); // the server sends it with the head when the handler ends
+            exchange.ResponseBytes += body.Length;
+            return null;
         }
 
-        return null;
-    }
-
-    /// <summary>Asks for room by name: to a writer whose client has just left, "some" is none, and the framework's own way of writing fails.</summary>
-    private static void Write(PipeWriter writer, ReadOnlySpan<byte> piece)
-    {
-        while (!piece.IsEmpty)
-        {
-            var room = writer.GetSpan(1);
-            var count = Math.Min(room.Length, piece.Length);
-            piece[..count].CopyTo(room);
-            writer.Advance(count);
-            piece = piece[count..];
-        }
+        await OffLoop.For(body.Length);
+        var isTaken = await body.WriteAsync(writer, writer, exchange.Context.RequestAborted).ConfigureAwait(false);
+        exchange.ResponseBytes += body.Written;
+        return isTaken ? null : new GatewayError(GatewayErrorKind.ClientAborted);
     }
 }

@@ -59,6 +59,10 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         _asks = fanOut.Batch == 0
             ? items.ConvertAll(i => (i, Value.Null))
             : [.. items.Chunk(fanOut.Batch).Select(chunk => (Value.Null, Value.Array(chunk)))];
+
+        // What another call of the answer has asked already is not asked again: only where nothing can be, is it known how many requests there will be.
+        if (!_planned.MayRepeat && !runner.TryPromise(_asks.Count))
+            return new GatewayError(GatewayErrorKind.TooManyItems, $"`forEach` takes {_asks.Count} requests, and at most {runner.Plan.Limits.Requests} are sent for one answer");
         return null;
     }
 
@@ -106,6 +110,8 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
     private async ValueTask<GatewayError?> AskAsync(int index)
     {
         var (item, items) = _asks[index];
+        if (!_planned.MayRepeat)
+            runner.Redeem();
         if (call.Render(_planned.Request, runner.Scope(item, items), out var request) is { } refusal)
             return refusal;
         var outcome = await call.AskAsync(request).ConfigureAwait(false);
@@ -113,6 +119,8 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         var error = call.Read(outcome, IsDocument, out var part);
         if (error is not null && !call.TryStale(request, IsDocument, out part))
             return error;
+        if (part.IsNull && fanOut.Join is not null && _planned.Select is { } select && outcome.Answer is { Body.Length: > 0 })
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, $"an answer has nothing at `{select.Text}` that could be joined");
         _parts[index] = part;
         return null;
     }

@@ -1,7 +1,7 @@
 using System.Buffers;
-using System.Text;
 using System.Text.Json;
 using Lintel.Errors;
+using Lintel.JmesPath;
 
 namespace Lintel.Composition;
 
@@ -9,76 +9,47 @@ namespace Lintel.Composition;
 internal static class JsonMerge
 {
     private static readonly byte[] ClosingBrace = "}"u8.ToArray();
+    private static readonly byte[] EmptyObject = "{}"u8.ToArray();
+    private static readonly Name ErrorsName = Name.Of("_errors");
 
     private static readonly JsonWriterOptions Readable = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Puts answers into the lists that they belong to.</summary>
+    /// <summary>Puts answers into the lists that they belong to, and sees to it that what shares a place goes together. A call whose value does not fit fails.</summary>
     /// <param name="runner">Whose calls have ended.</param>
     /// <param name="which">Only those joins; all without it. Other calls may still run then, and their expressions see the lists as they came.</param>
-    public static void Join(CallRunner runner, Func<PlannedCall, bool>? which = null)
+    public static void Settle(CallRunner runner, Func<PlannedCall, bool>? which = null)
     {
         foreach (var (call, join) in runner.Plan.Joins)
         {
-            if (which is not null && !which(call))
-                continue;
-            var parent = runner.Results[join.Into];
-            var joined = JoinedList.Of(parent.Part.Value, runner.Results[call.Index].Part.Value, join);
-            parent.Part = JsonPart.Of(joined);
-            if (which is null)
-                runner.Set(join.Into, joined);
-        }
-    }
-
-    /// <summary>The pieces of an answer that is no more than the calls' parts with names before them: nothing is copied.</summary>
-    /// <returns><see langword="null"/> where there is more to do.</returns>
-    public static ReadOnlyMemory<byte>[]? Pieces(CallRunner runner, AnswerShape shape)
-    {
-        if (shape.Body is not null || TellsErrors(runner, shape) || runner.Plan.Conflict is not null)
-            return null;
-        var calls = runner.Plan.Calls;
-        var pieces = new ReadOnlyMemory<byte>[(calls.Length * 2) + 1];
-        var count = 0;
-        foreach (var result in runner.Results)
-        {
-            if (result.Call.Property is not { } lead)
-                continue;
-            if (result.Call.IsSpread || !result.Part.IsText)
-                return null;
-            pieces[count++] = count == 1 ? runner.Plan.Opening : lead;
-            pieces[count++] = result.Part.Text;
+            if (which is null || which(call))
+                Join(runner, runner.Results[call.Index], join, isLast: which is null);
         }
 
-        pieces[count] = ClosingBrace; // places after it stay empty: of calls that are joined into others
-        return pieces;
+        if (runner.Plan.SharesRoot && runner.Shape.Body is null)
+            CheckRoot(runner);
     }
 
-    /// <summary>Writes an answer's body.</summary>
-    /// <returns>Why it cannot be written.</returns>
-    public static GatewayError? Write(CallRunner runner, AnswerShape shape, AnswerBody body)
+    /// <summary>Puts the answer's body together, and what it tells of parts that failed.</summary>
+    /// <returns>Why there is none.</returns>
+    public static GatewayError? Compose(CallRunner runner, JsonPieces body)
     {
-        var tellsErrors = TellsErrors(runner, shape);
+        var shape = runner.Shape;
+        var tellsErrors = shape.TellsErrors && Array.Exists(runner.Results, r => r.Error is not null);
         if (shape.Body is { } written)
         {
-            if (written.Write(new ShapeInput(runner.Scope(), new PartTexts(runner)), body, runner.Plan.Limits.Total) is { } error)
+            if (written.AddTo(body, new ShapeInput(runner.Scope(), new PartTexts(runner))) is { } error)
                 return error;
         }
         else if (runner.Plan.Conflict is { } rule)
-        {
-            if (!MergedObject.Of(runner, rule).WriteTo(body, runner.Plan.Limits.Total))
-                return new GatewayError(GatewayErrorKind.AnswerTooLarge);
-        }
+            body.Add(MergedObject.Of(runner, rule));
         else
-        {
-            WriteProperties(runner, body, tellsErrors);
-        }
+            AddProperties(runner, body, tellsErrors);
 
-        // Whatever made it: an object that was written here ends with its brace.
-        if (tellsErrors && body.Span[^1] == '}')
+        if (tellsErrors)
         {
-            body.TakeBack(1);
-            body.Write(body.Span[^1] == '{' ? "\"_errors\":"u8 : ",\"_errors\":"u8);
-            WriteErrors(runner, body);
-            body.Write("}"u8);
+            var errors = new ArrayBufferWriter<byte>();
+            WriteErrors(runner, errors);
+            body.AddProperty(ErrorsName, AnswerReader.Parse(errors.WrittenMemory, runner.Documents));
         }
 
         return null;
@@ -109,44 +80,71 @@ internal static class JsonMerge
         json.WriteEndArray();
     }
 
-    private static bool TellsErrors(CallRunner runner, AnswerShape shape) => shape.TellsErrors && Array.Exists(runner.Results, r => r.Error is not null);
+    private static void Join(CallRunner runner, CallResult child, Join join, bool isLast)
+    {
+        var parent = runner.Results[join.Into];
+        if (parent is { State: not CallState.Succeeded, Source: null })
+            return; // there is no list, and that is told already
+        if (JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out var joined) is { } problem)
+        {
+            runner.FailLate(child, new GatewayError(GatewayErrorKind.ExpressionFailed, problem));
+            if (JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out joined) is not null
+                && JoinedList.TryJoin(parent.Part.Value, Value.Null, join, out joined) is not null)
+                return;
+        }
 
-    private static void WriteProperties(CallRunner runner, AnswerBody body, bool tellsErrors)
+        parent.Part = JsonPart.Of(joined);
+        if (isLast)
+            runner.Set(join.Into, joined);
+    }
+
+    /// <summary>Beside other properties only an object's can stand; without them lists go with lists too.</summary>
+    private static void CheckRoot(CallRunner runner)
+    {
+        var kind = Array.Exists(runner.Plan.Calls, c => c is { Property: not null, IsSpread: false }) ? JsonValueKind.Object : JsonValueKind.Undefined;
+        foreach (var result in runner.Results)
+        {
+            if (!result.Call.IsSpread || result.Part.IsNull)
+                continue;
+            var own = result.Part.Value.Kind;
+            if (own is not (JsonValueKind.Object or JsonValueKind.Array) || (kind != JsonValueKind.Undefined && own != kind))
+                runner.FailLate(result, new GatewayError(GatewayErrorKind.ExpressionFailed, $"a value of type {Evaluation.WordFor(own)} cannot stand at `.` with what others write there"));
+            else
+                kind = own;
+        }
+    }
+
+    private static void AddProperties(CallRunner runner, JsonPieces body, bool tellsErrors)
     {
         var isFirst = true;
         foreach (var result in runner.Results)
         {
             if (result.Call.Property is not { } lead)
                 continue;
-            if (!result.Call.IsSpread)
+            if (result.Call.IsSpread)
             {
-                body.Write(isFirst ? "{"u8 : default);
-                body.Write(isFirst ? lead.AsSpan(1) : lead);
-                result.Part.WriteTo(body);
-                isFirst = false;
-                continue;
+                // The only call that writes: its object is the answer. Where it has none, there is still a place for what went wrong.
+                if (tellsErrors && result.Part.IsNull)
+                    body.Add(EmptyObject);
+                else
+                    body.Add(result.Part);
+                return;
             }
 
-            // The only call that writes: its object is the answer. Where it has none, there is still a place for what went wrong.
-            if (tellsErrors && result.Part.Value.IsNull)
-                body.Write("{}"u8);
-            else
-                result.Part.WriteTo(body);
-            return;
+            body.Add(isFirst ? runner.Plan.Opening : lead);
+            body.Add(result.Part);
+            isFirst = false;
         }
 
-        body.Write(isFirst ? "{}"u8 : "}"u8);
+        body.Add(isFirst ? EmptyObject : ClosingBrace);
     }
 
-    /// <summary>Of a joined call: the list's elements have it, one by one.</summary>
+    /// <summary>The place of a call's value, by RFC 6901. What is joined into a list stands in each of its elements: the pointer is the list's.</summary>
     private static string Pointer(CallPlan plan, PlannedCall call)
     {
-        var path = new StringBuilder();
-        for (; call.FanOut?.Join is { } join; call = plan.Calls[join.Into])
-            path.Insert(0, "/*/" + Escape(join.As));
-        if (!call.IsSpread)
-            path.Insert(0, "/" + Escape(call.Config.As ?? call.Name));
-        return path.ToString();
+        if (call.FanOut?.Join is { } join)
+            return Pointer(plan, plan.Calls[join.Into]) + string.Concat(join.Path.Select(n => "/" + Escape(n.ToString())));
+        return call.IsSpread ? "" : "/" + Escape(call.Config.As ?? call.Name);
     }
 
     private static string Escape(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);

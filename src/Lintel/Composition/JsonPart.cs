@@ -6,7 +6,9 @@ namespace Lintel.Composition;
 /// <summary>A part of a composed answer: JSON text as a service wrote it, a value that was made of such, or both, where an expression looks into what goes out as it came.</summary>
 internal readonly struct JsonPart
 {
-    private static readonly ReadOnlyMemory<byte> Whitespace = " \t\r\n"u8.ToArray();
+    /// <summary>What may stand around a document.</summary>
+    internal static readonly ReadOnlyMemory<byte> Whitespace = " \t\r\n"u8.ToArray();
+
     private static readonly ReadOnlyMemory<byte> NullText = "null"u8.ToArray();
 
     private readonly ReadOnlyMemory<byte> _text;
@@ -28,6 +30,9 @@ internal readonly struct JsonPart
     /// <summary>Whether it has a text, which then goes out as it is.</summary>
     public bool IsText => _isText;
 
+    /// <summary>Whether it is null. Of text alone that is known by its bytes.</summary>
+    public bool IsNull => _value.IsNull && (!_isText || _text.Span.SequenceEqual(NullText.Span));
+
     /// <summary>What expressions see: null for text alone, for that is only kept where no expression looks.</summary>
     public Value Value => _value;
 
@@ -38,11 +43,29 @@ internal readonly struct JsonPart
 
     public static JsonPart Of(in Value value) => new(default, value, isText: false);
 
+    /// <summary>How long its text is.</summary>
+    /// <param name="maxBytes">The longest text allowed.</param>
+    /// <param name="length">Its length.</param>
+    /// <returns>False if the text is longer: a value that was made may hold one part many times.</returns>
+    public bool TryMeasure(long maxBytes, out long length)
+    {
+        if (!_isText)
+            return _value.TryMeasure(maxBytes, out length);
+        length = _text.Length;
+        return length <= maxBytes;
+    }
+
+    /// <summary>Writes its text, whose length is known to be right.</summary>
     public void WriteTo(IBufferWriter<byte> output)
     {
-        if (_isText)
-            output.Write(_text.Span);
-        else
-            _value.WriteTo(output, long.MaxValue); // no longer than the answers that it points into
+        if (!_isText)
+        {
+            _value.WriteTo(output, long.MaxValue);
+            return;
+        }
+
+        var text = new JsonText(output, long.MaxValue);
+        text.Append(_text.Span);
+        text.Flush();
     }
 }

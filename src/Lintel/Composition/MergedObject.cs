@@ -11,33 +11,42 @@ internal static class MergedObject
     public static Value Of(CallRunner runner, ConflictRule rule)
     {
         var merged = new Entries();
+        Value? list = null; // where all that stands at `.` are lists
         foreach (var result in runner.Results)
         {
             if (result.Call.Property is null)
                 continue;
             var value = result.Part.Value;
             if (!result.Call.IsSpread)
-            {
                 merged.Put(new Names(result.Call.Config.As ?? result.Call.Name)[0], value, rule);
-                continue;
-            }
+            else if (value.Kind == JsonValueKind.Array)
+                list = list is { } before ? Merge(before, value, rule) : value;
 
             // Null, for an optional call that failed or was skipped, has no properties to give.
-            if (value.Kind != JsonValueKind.Object)
-                continue;
-            for (var property = new Properties(value); property.MoveNext();)
-                merged.Put(property.Name, property.Value, rule);
+            else if (value.Kind == JsonValueKind.Object)
+                merged.PutAll(value, rule);
         }
 
-        return merged.ToValue();
+        return list ?? merged.ToValue();
     }
 
-    /// <summary>An object of these members; of two with one name the later one counts, in the place of the earlier.</summary>
-    public static Value Of(List<Name> names, List<Value> values)
+    /// <summary>An object with one property more; of that name there is none but this one.</summary>
+    /// <param name="element">The object.</param>
+    /// <param name="name">The property's name.</param>
+    /// <param name="value">Its value.</param>
+    /// <param name="inPlace">Whether it stands where one of that name stood; at the end otherwise.</param>
+    public static Value With(in Value element, Name name, in Value value, bool inPlace = false)
     {
         var entries = new Entries();
-        for (var i = 0; i < names.Count; i++)
-            entries.Put(names[i], values[i], ConflictRule.Last);
+        for (var property = new Properties(element); property.MoveNext();)
+        {
+            if (!property.Text.SequenceEqual(name.Utf8))
+                entries.Put(property.Name, property.Value, ConflictRule.Last);
+            else if (inPlace)
+                entries.Put(name, value, ConflictRule.Last);
+        }
+
+        entries.Put(name, value, ConflictRule.Last);
         return entries.ToValue();
     }
 
@@ -56,10 +65,8 @@ internal static class MergedObject
         if (first.Kind != JsonValueKind.Object || second.Kind != JsonValueKind.Object)
             return second;
         var merged = new Entries();
-        for (var property = new Properties(first); property.MoveNext();)
-            merged.Put(property.Name, property.Value, ConflictRule.Last);
-        for (var property = new Properties(second); property.MoveNext();)
-            merged.Put(property.Name, property.Value, rule);
+        merged.PutAll(first, ConflictRule.Last);
+        merged.PutAll(second, rule);
         return merged.ToValue();
     }
 
@@ -92,6 +99,12 @@ internal static class MergedObject
             _places.Add(name, _names.Count);
             _names.Add(name);
             _values.Add(value);
+        }
+
+        public void PutAll(in Value value, ConflictRule rule)
+        {
+            for (var property = new Properties(value); property.MoveNext();)
+                Put(property.Name, property.Value, rule);
         }
 
         public Value ToValue() => Value.Object(new Names([.. _names]), [.. _values]);

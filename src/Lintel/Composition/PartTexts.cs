@@ -1,8 +1,13 @@
+using Lintel.Errors;
+
 namespace Lintel.Composition;
 
 /// <summary>The calls' answers as JSON text, for code that makes an answer of them.</summary>
 internal sealed class PartTexts(CallRunner runner)
 {
+    /// <summary>Why a text could not be given.</summary>
+    public GatewayError? Problem { get; private set; }
+
     /// <summary>A call's text: as the service wrote it, or, where lists were joined or batches put together, written once more.</summary>
     /// <returns><see langword="null"/> where there is no such call.</returns>
     public ReadOnlyMemory<byte>? Text(string call)
@@ -12,10 +17,24 @@ internal sealed class PartTexts(CallRunner runner)
             return null;
         if (result.Part.IsText)
             return result.Part.Text;
-        var text = new AnswerBody();
-        runner.Own(text);
+        if (!result.Part.TryMeasure(Math.Min(runner.Plan.Limits.Total, Array.MaxLength), out var length))
+        {
+            Problem = runner.TooLong();
+            throw new InvalidOperationException($"the value of the call `{call}` is longer than the composition may be");
+        }
+
+        var text = NewText();
+        text.GetMemory((int)Math.Max(1, length));
         result.Part.WriteTo(text);
         result.Part = JsonPart.OfDocument(text.Memory, result.Part.Value);
         return text.Memory;
+    }
+
+    /// <summary>Room for a text that lives as long as the answer.</summary>
+    public AnswerBody NewText()
+    {
+        var text = new AnswerBody();
+        runner.Own(text);
+        return text;
     }
 }

@@ -40,6 +40,9 @@ internal sealed class PlannedCall
 
     public PlannedRequest? Compensation { get; init; }
 
+    /// <summary>Which part of an answer is the call's value; <see langword="null"/> for all of it.</summary>
+    public Expression? Select { get; init; }
+
     public Hedging? Hedging { get; init; }
 
     /// <summary>The property of the default answer; <see langword="null"/> for none, because it is joined into another call's value.</summary>
@@ -84,7 +87,10 @@ internal sealed record FanOut(Expression Items, int Batch, int Concurrency, int 
 
 /// <summary>Puts answers into the elements of another call's list.</summary>
 /// <param name="Into">The other call.</param>
+/// <param name="Path">Where in its value the list stands; empty where it is the list.</param>
+/// <param name="Place">Both, as they are written.</param>
 /// <param name="Key">Over an answer.</param>
 /// <param name="ParentKey">Over an element; may give a list of keys.</param>
 /// <param name="As">The element's property.</param>
-internal sealed record Join(int Into, Expression Key, Expression ParentKey, string As);
+/// <param name="Many">Whether the property is the list of all answers that belong to the element; otherwise there may be one.</param>
+internal sealed record Join(int Into, Name[] Path, string Place, Expression Key, Expression ParentKey, Name As, bool Many);

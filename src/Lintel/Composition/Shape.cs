@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using Lintel.Config;
 using Lintel.Errors;
@@ -9,6 +8,12 @@ namespace Lintel.Composition;
 /// <summary>A JSON document whose leaves are expressions or code, compiled.</summary>
 internal abstract class Shape
 {
+    private static readonly byte[] EmptyObject = "{}"u8.ToArray();
+    private static readonly byte[] ObjectEnd = "}"u8.ToArray();
+    private static readonly byte[] ListBegin = "["u8.ToArray();
+    private static readonly byte[] ListEnd = "]"u8.ToArray();
+    private static readonly byte[] Comma = ","u8.ToArray();
+
     private Shape()
     {
     }
@@ -16,23 +21,23 @@ internal abstract class Shape
     /// <summary>The names of the scope that it looks at; <see langword="null"/> where it looks at the scope as a whole.</summary>
     public abstract IEnumerable<string>? Roots { get; }
 
-    /// <summary>Writes the document.</summary>
+    /// <summary>Puts the document together.</summary>
     /// <param name="input">What it is made of.</param>
-    /// <param name="output">Where to.</param>
-    /// <param name="maxBytes">The longest text of one leaf.</param>
-    /// <returns>Why it cannot be written; what is written so far is of no use then.</returns>
-    public abstract GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes);
+    /// <param name="output">Where its pieces go.</param>
+    /// <returns>Why there is none; the pieces so far are of no use then.</returns>
+    public abstract GatewayError? AddTo(JsonPieces output, in ShapeInput input);
 
     /// <summary>What an expression gives.</summary>
     internal sealed class Leaf(Expression expression) : Shape
     {
         public override IEnumerable<string>? Roots => expression.Roots?.Select(r => r.Name);
 
-        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
+        public override GatewayError? AddTo(JsonPieces output, in ShapeInput input)
         {
             if (!expression.TryEvaluate(input.Scope, out var value, out var problem))
                 return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
-            return value.WriteTo(output, maxBytes) ? null : TooLong(maxBytes);
+            output.Add(value);
+            return null;
         }
     }
 
@@ -41,19 +46,22 @@ internal abstract class Shape
     {
         public override IEnumerable<string>? Roots => null;
 
-        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
+        public override GatewayError? AddTo(JsonPieces output, in ShapeInput input)
         {
+            var parts = input.Parts!;
             try
             {
-                using var json = new Utf8JsonWriter(output, code.Options);
-                code.Write(new ComposedParts(input.Parts!.Text), json);
+                var text = parts.NewText();
+                using var json = new Utf8JsonWriter(text, code.Options);
+                code.Write(new ComposedParts(parts.Text), json);
                 json.Flush();
-                return json.BytesCommitted <= maxBytes ? null : TooLong(maxBytes);
+                output.Add(text.Memory);
+                return null;
             }
             catch (Exception e)
             {
                 // Whatever it is: the code is not ours, and its text may tell what no client should know.
-                return new GatewayError(GatewayErrorKind.ExpressionFailed, Cause: e);
+                return parts.Problem ?? new GatewayError(GatewayErrorKind.ExpressionFailed, Cause: e);
             }
         }
     }
@@ -63,16 +71,16 @@ internal abstract class Shape
     {
         public override IEnumerable<string>? Roots => RootsOf(members.Select(m => m.Value));
 
-        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
+        public override GatewayError? AddTo(JsonPieces output, in ShapeInput input)
         {
             foreach (var (lead, value) in members)
             {
-                output.Write(lead);
-                if (value.Write(input, output, maxBytes) is { } error)
+                output.Add(lead);
+                if (value.AddTo(output, input) is { } error)
                     return error;
             }
 
-            output.Write(members.Length == 0 ? "{}"u8 : "}"u8);
+            output.Add(members.Length == 0 ? EmptyObject : ObjectEnd);
             return null;
         }
     }
@@ -82,23 +90,21 @@ internal abstract class Shape
     {
         public override IEnumerable<string>? Roots => RootsOf(items);
 
-        public override GatewayError? Write(in ShapeInput input, IBufferWriter<byte> output, long maxBytes)
+        public override GatewayError? AddTo(JsonPieces output, in ShapeInput input)
         {
-            output.Write("["u8);
+            output.Add(ListBegin);
             for (var i = 0; i < items.Length; i++)
             {
                 if (i > 0)
-                    output.Write(","u8);
-                if (items[i].Write(input, output, maxBytes) is { } error)
+                    output.Add(Comma);
+                if (items[i].AddTo(output, input) is { } error)
                     return error;
             }
 
-            output.Write("]"u8);
+            output.Add(ListEnd);
             return null;
         }
     }
-
-    private static GatewayError TooLong(long maxBytes) => new(GatewayErrorKind.ExpressionFailed, $"what it gives is longer than {maxBytes} bytes");
 
     private static HashSet<string>? RootsOf(IEnumerable<Shape> shapes)
     {

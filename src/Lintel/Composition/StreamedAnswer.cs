@@ -75,11 +75,20 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     {
         if (!Array.TrueForAll(plan.Calls, c => Root(c) != call || _known.Contains(c.Index)))
             return; // what is joined into it is still to come
-        JsonMerge.Join(runner, j => Root(j) == call);
-        var text = new AnswerBody();
-        runner.Own(text);
-        runner.Results[call.Index].Part.WriteTo(text);
-        await SendAsync(runner, call.Name, text.Memory).ConfigureAwait(false);
+        await OffLoop.For(runner.BytesReceived);
+        JsonMerge.Settle(runner, j => Root(j) == call);
+        var result = runner.Results[call.Index];
+        var text = new JsonPieces();
+        text.Add(result.Part);
+        if (await ComposedAnswer.MeasureAsync(runner, text).ConfigureAwait(false) is { } tooLong)
+        {
+            runner.FailLate(result, tooLong);
+            text = new JsonPieces();
+            text.Add(result.Part);
+        }
+
+        if (runner.Decisive is null)
+            await SendAsync(runner, call.Name, text).ConfigureAwait(false);
     }
 
     private async ValueTask EndAsync(CallRunner runner)
@@ -88,13 +97,20 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         {
             var errors = new ArrayBufferWriter<byte>();
             JsonMerge.WriteErrors(runner, errors);
-            await SendAsync(runner, "_errors", errors.WrittenMemory).ConfigureAwait(false);
+            await SendAsync(runner, "_errors", PiecesOf(errors.WrittenMemory)).ConfigureAwait(false);
         }
 
-        await SendAsync(runner, "_composition", Encoding.ASCII.GetBytes("\"" + CompositionField.Render(runner.Results) + "\"")).ConfigureAwait(false);
+        await SendAsync(runner, "_composition", PiecesOf(Encoding.ASCII.GetBytes("\"" + CompositionField.Render(runner.Results) + "\""))).ConfigureAwait(false);
     }
 
-    private async ValueTask SendAsync(CallRunner runner, string name, ReadOnlyMemory<byte> value)
+    private static JsonPieces PiecesOf(ReadOnlyMemory<byte> text)
+    {
+        var pieces = new JsonPieces();
+        pieces.Add(text);
+        return pieces;
+    }
+
+    private async ValueTask SendAsync(CallRunner runner, string name, JsonPieces value)
     {
         var response = exchange.Response;
         if (!_hasBegun)
@@ -108,22 +124,37 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         Write(writer, _isEvents ? "event: " : "{\"");
         Write(writer, name);
         Write(writer, _isEvents ? "\ndata: " : "\":");
-        WriteLine(writer, value.Span);
-        Write(writer, _isEvents ? "\n\n" : "}\n");
-        if ((await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted)
-            runner.ClientGone(); // it takes no more
+        var line = new OneLine(writer);
+        var isTaken = await value.WriteAsync(writer, line, exchange.Context.RequestAborted).ConfigureAwait(false);
+        exchange.ResponseBytes += value.Written;
+        if (isTaken)
+        {
+            Write(writer, _isEvents ? "\n\n" : "}\n");
+            isTaken = !(await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted;
+        }
+
+        if (!isTaken)
+            runner.ClientGone();
     }
 
     private void Write(PipeWriter writer, string text) => exchange.ResponseBytes += Encoding.ASCII.GetBytes(text, writer);
 
     /// <summary>JSON's line breaks stand between tokens only: as spaces they mean the same, and the text stays on its line.</summary>
-    private void WriteLine(PipeWriter writer, ReadOnlySpan<byte> text)
+    private sealed class OneLine(IBufferWriter<byte> output) : IBufferWriter<byte>
     {
-        var line = writer.GetSpan(text.Length)[..text.Length];
-        text.CopyTo(line);
-        line.Replace((byte)'\n', (byte)' ');
-        line.Replace((byte)'\r', (byte)' ');
-        writer.Advance(text.Length);
-        exchange.ResponseBytes += text.Length;
+        private Memory<byte> _room;
+
+        public void Advance(int count)
+        {
+            var written = _room.Span[..count];
+            written.Replace((byte)'\n', (byte)' ');
+            written.Replace((byte)'\r', (byte)' ');
+            output.Advance(count);
+            _room = default;
+        }
+
+        public Memory<byte> GetMemory(int sizeHint = 0) => _room = output.GetMemory(sizeHint);
+
+        public Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
     }
 }

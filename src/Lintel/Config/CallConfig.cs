@@ -33,6 +33,12 @@ public sealed record CallConfig
     /// <summary>Puts each answer into the element of another call's list that it belongs to.</summary>
     public JoinConfig? Join { get; init; }
 
+    /// <summary>
+    /// A JMESPath expression over a service's answer that gives the part of it which is the call's value, such as <c>data</c> of <c>{ "data": […] }</c>; with <see cref="ForEach"/>, of each answer. Default: the whole answer.
+    /// A fallback's value is taken as it is written.
+    /// </summary>
+    public string? Select { get; init; }
+
     /// <summary>How many requests of <see cref="ForEach"/> run at once, 1 to 100. Default 8.</summary>
     public int Concurrency { get; init; } = 8;
 
@@ -81,6 +87,7 @@ public sealed record CallConfig
                 After = f.List("after", ComposeConfig.CallName, allowSingle: true),
                 ForEach = f.Find("forEach", Scalars.Text),
                 Batch = f.FindValue("batch", Scalars.Integer(1, 1000)),
+                Select = f.Find("select", Scalars.Text),
                 Join = f.Find("join", JoinConfig.Grammar),
                 Concurrency = f.Get("concurrency", Scalars.Integer(1, 100), 8),
                 MaxItems = f.Get("maxItems", Scalars.Integer(1, 10_000), 100),
@@ -108,6 +115,8 @@ public sealed record CallConfig
 
         if (f.Has("fallback") && !f.HasFailed("optional") && !call.Optional)
             f.Report("conflict", "fallback", "a required call has no fallback: its failure is the answer's failure", "add `optional: true`");
+        if (f.Has("passthrough") && f.Has("forEach"))
+            f.Report("conflict", "passthrough", "a `forEach` has many answers, and none of them can be the composition's own", "remove it; `optional: true` leaves out items that fail");
         if (f.Has("join") && f.Has("as"))
             f.Report("conflict", "as", "a joined call's value stands in another call's list", "remove `as`; the property there is `join.as`");
         if (call.Request is { IsSafe: false })
@@ -206,10 +215,10 @@ public sealed record FallbackConfig
         new RecordGrammar<FallbackConfig>(static f => new FallbackConfig { Value = f.Require("value", JsonGrammar.Any) }));
 }
 
-/// <summary>Puts each answer of a <c>forEach</c> into the element of a list that it belongs to.</summary>
+/// <summary>Puts each answer of a <c>forEach</c> into the element of a list that it belongs to. Where there is no such list, or an answer has no key, the call fails.</summary>
 public sealed record JoinConfig
 {
-    /// <summary>The call whose value is the list.</summary>
+    /// <summary>The call whose value is the list, or holds it: <c>page.items</c> is the list in the property <c>items</c> of the call <c>page</c>'s value.</summary>
     public required string Into { get; init; }
 
     /// <summary>Which belong together: <c>KEY = PARENTKEY</c>, a JMESPath expression over an answer and one over an element; a parent's key may be a list of keys.</summary>
@@ -218,12 +227,29 @@ public sealed record JoinConfig
     /// <summary>The property of the element.</summary>
     public required string As { get; init; }
 
+    /// <summary>Whether several answers may belong to one element: the property is then the list of them. Default false: the property is the one answer or null, and a second one is the call's failure.</summary>
+    public bool Many { get; init; }
+
+    /// <summary>A call's name, and the properties that lead to the list in its value.</summary>
+    private static Grammar<string> Place { get; } = new ScalarGrammar<string>("a call's name, and where the list stands in its value", @"^[A-Za-z][A-Za-z0-9_]{0,63}(\.[^.\s\[\]{}()*?|&'""`@,:]+)*$", static (string text, out string value) =>
+    {
+        value = text;
+        return IsPlace(text);
+    }, "write `orders`, or `page.items` for the list in the property `items` of the call `page`'s value");
+
     internal static Grammar<JoinConfig> Grammar { get; } = new RecordGrammar<JoinConfig>(static f => new JoinConfig
     {
-        Into = f.Require("into", ComposeConfig.CallName),
+        Into = f.Require("into", Place),
         On = f.Require("on", Scalars.Text),
         As = f.Require("as", Scalars.Text),
+        Many = f.Get("many", Scalars.Boolean, false),
     });
+
+    internal static bool IsPlace(string text)
+    {
+        var parts = text.Split('.');
+        return ComposeConfig.IsCallName(parts[0]) && parts.Skip(1).All(p => p.Length > 0 && !p.AsSpan().ContainsAny(" \t\r\n[]{}()*?|&'\"`@,:"));
+    }
 }
 
 /// <summary>What undoes a call when a later one fails.</summary>

@@ -317,6 +317,7 @@ internal static class HeaderGrammar
 
     public static bool IsToken(ReadOnlySpan<char> text) => text.Length > 0 && !text.ContainsAnyExcept(Token);
 
-    private static bool IsGoverned(string name) => name.ToLowerInvariant() is "connection" or "transfer-encoding" or "content-length" or "upgrade" or "te" or "trailer"
+    /// <summary>Whether the gateway alone says what stands in it.</summary>
+    public static bool IsGoverned(string name) => name.ToLowerInvariant() is "connection" or "transfer-encoding" or "content-length" or "upgrade" or "te" or "trailer"
         or "keep-alive" or "proxy-connection" or "host" or "via" or "expect" or "forwarded" or "x-forwarded-for" or "x-forwarded-proto" or "x-forwarded-host" or "proxy-status";
 }

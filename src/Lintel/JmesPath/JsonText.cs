@@ -5,37 +5,39 @@ using System.Text.Json;
 namespace Lintel.JmesPath;
 
 /// <summary>A JSON text on its way out, with a limit: values may share their parts, so that a small one can have a boundless text.</summary>
-/// <param name="output">Where it goes.</param>
+/// <param name="output">Where it goes; <see langword="null"/> where only its length is asked for.</param>
 /// <param name="maxBytes">How much may go there.</param>
 /// <param name="compact">Whether what came in loses the white space between its words.</param>
-internal ref struct JsonText(IBufferWriter<byte> output, long maxBytes, bool compact = false)
+internal ref struct JsonText(IBufferWriter<byte>? output, long maxBytes, bool compact = false)
 {
     private Span<byte> _free;
     private int _used;
-    private long _remaining = maxBytes;
+
+    /// <summary>How long it is so far.</summary>
+    public long Length { get; private set; }
 
     /// <summary>Whether something did not fit. What was written then is a part without use.</summary>
     public bool IsFull { get; private set; }
 
     public void Append(scoped ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > _remaining || IsFull)
+        if (bytes.Length > maxBytes - Length || IsFull)
         {
             IsFull = true;
             return;
         }
 
-        _remaining -= bytes.Length;
-        if (bytes.Length > _free.Length - _used)
+        Length += bytes.Length;
+        if (output is null)
+            return;
+        while (bytes.Length > _free.Length - _used)
         {
+            var fits = _free.Length - _used;
+            bytes[..fits].CopyTo(_free[_used..]);
+            bytes = bytes[fits..];
+            _used += fits;
             Flush();
-            _free = output.GetSpan(Math.Min(bytes.Length, 16 * 1024));
-            if (bytes.Length > _free.Length)
-            {
-                _free = default;
-                output.Write(bytes);
-                return;
-            }
+            _free = output.GetSpan(Math.Min(bytes.Length, 16 * 1024)); // by name: to a response whose client has just left, "some" is none
         }
 
         bytes.CopyTo(_free[_used..]);
@@ -45,7 +47,8 @@ internal ref struct JsonText(IBufferWriter<byte> output, long maxBytes, bool com
     /// <summary>Hands what was written to the buffer below.</summary>
     public void Flush()
     {
-        output.Advance(_used);
+        if (_used > 0)
+            output!.Advance(_used); // a response refuses to be advanced before room was asked for
         _used = 0;
         _free = default;
     }

@@ -59,6 +59,9 @@ internal readonly struct Value
         _ => ((Members)Made).Names.Count,
     };
 
+    /// <summary>The names of an object that was made here; <see langword="null"/> for all else.</summary>
+    public Names? Names => (Made as Members)?.Names;
+
     /// <summary>A number's JSON text.</summary>
     public ReadOnlySpan<byte> NumberText => Made is Number number ? number.Text : JsonMarshal.GetRawUtf8Value(Raw);
 
@@ -151,6 +154,18 @@ internal readonly struct Value
         var text = new JsonText(output, maxBytes);
         text.Append(this);
         text.Flush();
+        return !text.IsFull;
+    }
+
+    /// <summary>How long its JSON text is: what <see cref="WriteTo"/> writes.</summary>
+    /// <param name="maxBytes">The longest text allowed.</param>
+    /// <param name="length">Its length.</param>
+    /// <returns>False if the text is longer.</returns>
+    public bool TryMeasure(long maxBytes, out long length)
+    {
+        var text = new JsonText(null, maxBytes);
+        text.Append(this);
+        length = text.Length;
         return !text.IsFull;
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Text;
 using Lintel.Composition;
 using Lintel.Config;
+using Lintel.JmesPath;
 using Lintel.Pipeline;
 using Lintel.Routing;
 
@@ -28,13 +29,14 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         var items = config.ForEach is { } list ? expressions.Compile(list, path["forEach"], input) : null;
         var request = CompileRequest(config.Request, config.Body, config.Headers, path, perItem);
         var after = CompileAfter(name, config, path["after"], needs);
+        var select = config.Select is { } part ? expressions.Parse(part, path["select"]) : null;
         var join = config.Join is { } joined ? CompileJoin(name, joined, path["join"]) : null;
         var compensation = config.Compensate is { } undo
             ? CompileRequest(undo.Request, undo.Body, [], path["compensate"], new ExpressionUse(name, MaySeeItself: true) { Needs = [] })
             : null;
 
         var isComplete = request is not null && after is not null && (config.If is null) == (condition is null) && (config.ForEach is null) == (items is null)
-            && (config.Join is null) == (join is null) && (config.Compensate is null) == (compensation is null);
+            && (config.Join is null) == (join is null) && (config.Select is null) == (select is null) && (config.Compensate is null) == (compensation is null);
         if (!isComplete)
             return null;
         if (config.ForEach is not null)
@@ -53,6 +55,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
             FallbackValue = config.Fallback.FirstOrDefault(f => f.Value is not null)?.Value is { } value ? Encoding.UTF8.GetBytes(value) : null,
             MayBeStale = config.Fallback.Any(f => f.Stale),
             Compensation = compensation,
+            Select = select,
             Hedging = config.Hedge is { } hedge ? new Hedging(hedge) : null,
             Property = config.Join is null ? ExpressionCompiler.Lead(config.As ?? name, isFirst: false) : null,
             IsSpread = config.As == ".",
@@ -181,10 +184,11 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
 
     private Join? CompileJoin(string name, JoinConfig config, KeyPath path)
     {
-        var into = names.IndexOf(config.Into);
+        var place = config.Into.Split('.');
+        var into = names.IndexOf(place[0]);
         if (into < 0)
-            problems.Add("unknown-call", path["into"], $"no call is named `{config.Into}`", Suggestion.For(config.Into, names));
-        else if (config.Into == name)
+            problems.Add("unknown-call", path["into"], $"no call is named `{place[0]}`", Suggestion.For(place[0], names));
+        else if (place[0] == name)
             problems.Add("cycle", path["into"], $"the call `{name}` cannot be joined into itself", "name the call whose list the answers belong to");
         var (key, parentKey) = SplitKeys(config.On);
         if (string.IsNullOrEmpty(parentKey) || key.Length == 0)
@@ -195,7 +199,9 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
 
         var compiledKey = expressions.Parse(key, path["on"]);
         var compiledParent = expressions.Parse(parentKey, path["on"]);
-        return into < 0 || config.Into == name || compiledKey is null || compiledParent is null ? null : new Join(into, compiledKey, compiledParent, config.As);
+        if (into < 0 || place[0] == name || compiledKey is null || compiledParent is null)
+            return null;
+        return new Join(into, [.. place.Skip(1).Select(Name.Of)], config.Into, compiledKey, compiledParent, Name.Of(config.As), config.Many);
     }
 
     /// <summary>At the one `=` that is no comparison.</summary>

@@ -35,6 +35,8 @@ internal sealed class ComposeCheck(ProblemSink problems)
         Expect(IsTime(call.Timeout), "out-of-range", path["timeout"], "the timeout is from 1 ms to 1 h", "choose another one");
         Expect(call is { Concurrency: >= 1 and <= 100, MaxItems: >= 1 and <= 10_000, Batch: null or (>= 1 and <= 1000) }, "out-of-range", path["forEach"], "`Concurrency` is from 1 to 100, `MaxItems` from 1 to 10 000, and `Batch` from 1 to 1 000", "choose others");
         Expect(call.ForEach is not null || call is { Join: null, Batch: null }, "conflict", path["forEach"], "`Join` and `Batch` belong to `ForEach`", "set `ForEach`, or leave them out");
+        Expect(call.Join is null || JoinConfig.IsPlace(call.Join.Into), "bad-value", path["join"]["into"], "`Into` is a call's name, and the properties that lead to the list in its value", "write `orders` or `page.items`");
+        Expect(call.ForEach is null || call.Passthrough.Count == 0, "conflict", path["passthrough"], "a `ForEach` has many answers, and none of them can be the composition's own", "leave `Passthrough` out");
         Expect(call.Optional || call.Fallback.Count == 0, "conflict", path["fallback"], "a required call has no fallback: its failure is the answer's failure", "set `Optional`");
         Expect(call.Fallback.All(f => f.Stale != (f.Value is not null) && IsJson(f.Value)), "bad-value", path["fallback"], "a fallback is `Stale`, or a `Value` that is JSON", "write a value as JSON text, such as `[]`");
         Expect(call.Request.IsSafe || (call is { Hedge: null, Collapse: false } && !call.Fallback.Any(f => f.Stale)), "conflict", path, "`Hedge`, `Collapse` and `Stale` would repeat or share a request with effects", "use them with GET or HEAD only");
@@ -54,6 +56,8 @@ internal sealed class ComposeCheck(ProblemSink problems)
     private void Check(ComposedAnswerConfig answer, KeyPath path)
     {
         Expect(answer.Status is null or (>= 200 and <= 299), "out-of-range", path["status"], "the status of a composed answer is from 200 to 299", "choose another one");
+        foreach (var name in answer.Headers.Keys)
+            Expect(HeaderGrammar.IsToken(name) && !HeaderGrammar.IsGoverned(name), "bad-value", path["headers"][name], $"`{name}` is not a header that a configuration may set", "leave it out");
         Check(answer.Body, path["body"]);
     }
 

@@ -33,6 +33,12 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
             scope.Problems.Add("conflict", path["calls"][name], $"`{name}` is a parameter of the route's path too: `{{{name}}}` could mean either", "give the call another name");
 
+        for (var i = 0; i < config.ForwardHeaders.Count; i++)
+        {
+            if (CallFields.Refusal(config.ForwardHeaders[i]) is { } refusal)
+                scope.Problems.Add("bad-value", path["forwardHeaders"][i], refusal, "list the client's headers that services need, such as `[Authorization, X-Tenant]`; a call's own `headers` set others");
+        }
+
         if (!new ComposeCheck(scope.Problems).Check(config, path))
             return null;
         var expressions = new ExpressionCompiler(scope.Problems, names);
@@ -65,6 +71,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             Variants = variants,
             Opening = planned.FirstOrDefault(c => c.Property is not null)?.Property is { } first ? [(byte)'{', .. first.AsSpan(1)] : "{"u8.ToArray(),
             Conflict = config.Conflict,
+            SharesRoot = !config.Stream && Array.Exists(planned, c => c.IsSpread) && planned.Count(c => c.Property is not null) > 1,
             Streams = config.Stream,
             Joins = [.. joins.Select(j => (planned[j], planned[j].FanOut!.Join!))],
             ReadsBody = expressions.LooksIntoRequest || calls.Exists(c => c.Call.Request.PassesBody || c.Call.Compensation is { PassesBody: true }),
@@ -90,7 +97,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         return answer is null || variants.Count < config.Variants.Count ? null : (answer, [.. variants]);
     }
 
-    private static AnswerShape? CompileAnswer(ComposedAnswerConfig config, ComposedAnswerConfig otherwise, string? client, ExpressionCompiler expressions, KeyPath path, ExpressionUse use)
+    private AnswerShape? CompileAnswer(ComposedAnswerConfig config, ComposedAnswerConfig otherwise, string? client, ExpressionCompiler expressions, KeyPath path, ExpressionUse use)
     {
         var body = (config.Body ?? otherwise.Body) is { } shape ? expressions.Compile(shape, config.Body is null ? path.Parent.Parent["respond"]["body"] : path["body"], use) : null;
         var headers = new List<(string, Expression)>();
@@ -99,6 +106,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var at = isInherited ? path.Parent.Parent["respond"]["headers"] : path["headers"];
         foreach (var (name, text) in written)
         {
+            if (ComposedAnswer.Owns(name))
+                scope.Problems.Add("conflict", at[name], $"`{name}` is the gateway's own in a composed answer", "remove it");
             if (expressions.Compile(text, at[name], use) is { } expression)
                 headers.Add((name, expression));
         }
@@ -112,9 +121,10 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
     private List<int>? OrderJoins(ComposeConfig config, ExpressionCompiler expressions, KeyPath path)
     {
         var names = config.Calls.Keys.ToList();
-        var into = config.Calls.Where(c => c.Value.Join is not null).ToDictionary(c => c.Key, c => c.Value.Join!.Into, StringComparer.Ordinal);
-        var valid = true;
-        foreach (var group in config.Calls.Where(c => c.Value.Join is not null).GroupBy(c => (c.Value.Join!.Into, c.Value.Join.As)).Where(g => g.Count() > 1))
+        var joined = config.Calls.Where(c => c.Value.Join is not null).ToList();
+        var into = joined.ToDictionary(c => c.Key, c => c.Value.Join!.Into.Split('.')[0], StringComparer.Ordinal);
+        var valid = joined.TrueForAll(c => c.Value.ForEach is not null); // told where it is written
+        foreach (var group in joined.GroupBy(c => (c.Value.Join!.Into, c.Value.Join.As)).Where(g => g.Count() > 1))
         {
             valid = false;
             scope.Problems.Add("conflict", path[group.Last().Key]["join"]["as"], $"the calls {string.Join(" and ", group.Select(c => $"`{c.Key}`"))} would write one place: `{group.Key.As}` in the elements of `{group.Key.Into}`", "give one of them another `as`");
@@ -172,7 +182,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         foreach (var call in planned)
         {
             call.NeededBy = [.. planned.Where(p => p.Needs.Contains(call.Index)).Select(p => p.Index)];
-            call.NeedsDocument = expressions.LookedInto.Contains(call.Name) || call.IsSpread || config.Conflict is not null;
+            call.NeedsDocument = expressions.LookedInto.Contains(call.Name) || call.IsSpread || call.Select is not null || config.Conflict is not null;
             call.MayRepeat = call.Request.Config.IsSafe && planned.Any(p => p != call && MayBeTheSame(p.Request, call.Request));
         }
 
@@ -194,7 +204,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
     {
         var text = new StringBuilder();
         foreach (var (name, call) in config.Calls)
-            text.Append(name).Append('|').Append(call.As).Append('|').Append(call.ForEach).Append('|').Append(call.Join).Append('|').Append(call.If).Append('\n');
+            text.Append(name).Append('|').Append(call.As).Append('|').Append(call.ForEach).Append('|').Append(call.Select).Append('|').Append(call.Join).Append('|').Append(call.If).Append('\n');
         foreach (var answer in config.Variants.Values.Prepend(config.Respond))
         {
             Append(answer.Body);

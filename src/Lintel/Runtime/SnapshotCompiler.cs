@@ -31,7 +31,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         var scope = new CompileScope(config, acquired, problems);
         var routes = new RouteCompiler(scope, parts);
         var kept = _last is { } last && last.MayServe(scope) ? last : null;
-        var entries = config.Routes.Select(r => kept?.Find(r.Key, r.Value) ?? routes.Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();
+        var entries = config.Routes.Select(r => kept?.Find(r.Key, r.Value) ?? Compile(routes, r.Key, r.Value, problems)).OfType<RouteEntry<Route>>().ToList();
         var conflicts = new List<RouteConflict>();
         var table = RouteTableBuilder.Build(entries, conflicts);
         foreach (var (first, second) in conflicts.Distinct())
@@ -49,6 +49,20 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
 
         Release(acquired);
         return null;
+    }
+
+    /// <summary>Compiles a route. What goes wrong in the compiler itself is a problem with a place, too: who wrote the configuration can work around it, and tell us.</summary>
+    private static RouteEntry<Route>? Compile(RouteCompiler routes, string name, RouteConfig config, ProblemSink problems)
+    {
+        try
+        {
+            return routes.Compile(name, config);
+        }
+        catch (Exception e)
+        {
+            problems.Add("internal", KeyPath.Root["routes"][name], $"the route could not be compiled: {e.GetType().Name}: {e.Message}", "this is a defect of Lintel: please report it together with the route's configuration");
+            return null;
+        }
     }
 
     internal static void CheckPolicies(IEnumerable<string> names, GatewayConfig config, ProblemSink problems, KeyPath path)

@@ -154,14 +154,17 @@ public sealed class FanOutTests
         Assert.Contains("src=stale", answer.Of("each"), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Limit_OfRequests_CountsThemAll()
+    [Theory]
+    [InlineData("list: a/list, each: { request: \"POST a/item/{item}\", forEach: list, concurrency: 1, optional: true }", 1)]
+    [InlineData("list: a/list, each: { request: \"a/item/{item}\", forEach: list }", 1)]
+    [InlineData("list: a/list, one: { request: \"a/item/x?n={items}\", forEach: list, batch: 3, optional: true }, two: { request: \"POST a/item?n={items}\", forEach: list, batch: 4, optional: true }", 3)] // one and two have 2 and 1 left
+    public async Task Limit_OfRequests_IsKnownBeforeTheFirstIsSent(string calls, int sent)
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", "[1,2,3,4]").On("item", "0");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, concurrency: 1, optional: true } }\nlimits: { requests: 3 }", backend);
+        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ {calls} }}\nlimits: {{ requests: 3 }}", backend);
         var answer = await gateway.GetAsync();
-        Assert.Equal("[0,0,null,null]", answer.Json["each"]!.ToJsonString());
-        Assert.Equal(3, backend.Seen.Count);
+        Assert.Contains("err=too-many-items", answer.Composition, StringComparison.Ordinal);
+        Assert.Equal(sent, backend.Seen.Count);
     }
 }

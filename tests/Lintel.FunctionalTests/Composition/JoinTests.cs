@@ -64,4 +64,104 @@ public sealed class JoinTests
         backend.On("cart", 500, "");
         Assert.Equal("""{"cart":[{"p":5,"product":null}]}""", (await gateway.GetAsync()).Body);
     }
+
+    [Theory]
+    [InlineData("page", "page: a/page", """{"page":{"total":2,"items":[{"id":1,"reviews":[{"product":1,"n":1},{"product":1,"n":2}]},{"id":2,"reviews":[]}],"next":null}}""")]
+    [InlineData("page", "page: { request: a/page, as: . }", """{"total":2,"items":[{"id":1,"reviews":[{"product":1,"n":1},{"product":1,"n":2}]},{"id":2,"reviews":[]}],"next":null}""")]
+    public async Task Join_OfMany_IntoAListInAnObject_OutOfAnEnvelope(string into, string page, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("page", """{"total":2,"items":[{"id":1},{"id":2}],"next":null}""").On("reviews", """{"data":[{"product":1,"n":1},{"product":1,"n":2},{"product":7}]}""");
+        await using var gateway = await ComposedGateway.StartAsync($$"""
+            calls:
+              {{page}}
+              reviews: { forEach: "page.items[*].id", batch: 50, request: "a/reviews?ids={items}", select: data, join: { into: {{into}}.items, on: product = id, as: reviews, many: true } }
+            """, backend);
+        Assert.Equal(expected, (await gateway.GetAsync()).Body);
+        Assert.Equal("/reviews?ids=1,2", backend.Single("reviews").Target);
+    }
+
+    [Theory]
+    [InlineData("""[{"id":1}]""", """[{"k":1},{"k":1}]""", "into: list", "id")] // several answers for one element
+    [InlineData("""[{"id":[1]}]""", """[{"k":1},{"k":1}]""", "into: list", "id")]
+    [InlineData("""{"items":[{"id":1}]}""", """[{"k":1}]""", "into: list", "id")] // the list is in an object
+    [InlineData("""{"items":[{"id":1}]}""", """[{"k":1}]""", "into: list.item", "id")]
+    [InlineData("""{"items":null}""", """[{"k":1}]""", "into: list.items", "id")]
+    [InlineData("""{"items":[{"id":1}]}""", """[{"k":1}]""", "into: list.items.more", "id")]
+    [InlineData("""[1,2]""", """[{"k":1}]""", "into: list", "id")] // nothing to put a property into
+    [InlineData("""[{"id":1}]""", """{"data":[{"k":1}]}""", "into: list", "id")] // the answers are in an envelope
+    [InlineData("""[{"id":1}]""", """[{"k":1},{"q":1}]""", "into: list", "id")]
+    [InlineData("""[{"id":1}]""", """[{"k":1}]""", "into: list", "length(id)")]
+    public async Task Join_ThatWouldLoseSomething_IsTheCallsFailure(string list, string answers, string into, string parentKey)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("list", list).On("answers", answers);
+        var calls = $"calls: {{ list: a/list, more: {{ request: \"a/answers?x={{items}}\", forEach: \"[`1`]\", batch: 9, OPTIONAL join: {{ {into}, on: \"k = {parentKey}\", as: more }} }} }}".Replace("forEach: \"[`1`]\"", "forEach: \"list && [`1`]\"", StringComparison.Ordinal);
+        await using (var required = await ComposedGateway.StartAsync(calls.Replace("OPTIONAL", "", StringComparison.Ordinal), backend))
+        {
+            var refused = await required.GetAsync();
+            Assert.Equal((502, "urn:problem-type:lintel:expression-failed"), (refused.Status, (string?)refused.Json["type"]));
+            Assert.Contains(";err=expression-failed", refused.Of("more"), StringComparison.Ordinal);
+        }
+
+        await using var optional = await ComposedGateway.StartAsync(calls.Replace("OPTIONAL", "optional: true,", StringComparison.Ordinal) + "\nrespond: { errors: true }", backend);
+        var answer = await optional.GetAsync();
+        Assert.Equal((200, "no-store"), (answer.Status, answer["Cache-Control"]));
+        Assert.Contains(";err=expression-failed", answer.Of("more"), StringComparison.Ordinal);
+        Assert.Equal("more", (string?)answer.Json["_errors"]![0]!["call"]);
+    }
+
+    [Fact]
+    public async Task Join_OfASelectionThatIsNotThere_IsTheCallsFailure()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("list", """[{"id":1}]""").On("answers", """{"dat":[{"k":1}]}""");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, more: { request: \"a/answers?x={items}\", forEach: \"list[*].id\", batch: 9, select: data, join: { into: list, on: k = id, as: more } } }", backend);
+        Assert.Contains(";err=expression-failed", (await gateway.GetAsync()).Of("more"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Join_OfNoItems_NeedsNoList()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("list", """{"total":0}""");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, more: { request: \"a/x/{item}\", forEach: \"list.items[*].id\", join: { into: list.items, on: k = id, as: more } } }", backend);
+        Assert.Equal((200, """{"list":{"total":0}}"""), ((await gateway.GetAsync()).Status, (await gateway.GetAsync()).Body));
+    }
+
+    [Fact]
+    public async Task Join_ThatDoesNotFit_FallsBackToTheCallsValue_AndPointsAtTheList()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("page", """{"a/b":[{"id":1},{"id":2}]}""").On("answers", """[{"k":1},{"k":1}]""");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { page: a/page, more: { request: \"a/answers?x={items}\", forEach: \"page.\\\"a/b\\\"[*].id\", batch: 9, optional: true, fallback: { value: [{ \"k\": 2, \"old\": true }] }, join: { into: page.a/b, on: k = id, as: more } } }\nrespond: { errors: true }", backend);
+        var answer = await gateway.GetAsync();
+        Assert.Equal("""[{"id":1,"more":null},{"id":2,"more":{"k":2,"old":true}}]""", answer.Json["page"]!["a/b"]!.ToJsonString());
+        Assert.Contains(";src=value", answer.Of("more"), StringComparison.Ordinal);
+        Assert.Equal("/page/a~1b", (string?)answer.Json["_errors"]![0]!["pointer"]);
+    }
+
+    [Fact]
+    public async Task Join_OfAWriteThatDoesNotFit_IsUndone()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("list", """[{"id":1}]""").On("made", """{"q":1}""").On("undo", 204, "");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, made: { request: \"POST a/made/{item}\", forEach: \"list[*].id\", compensate: \"DELETE a/undo\", join: { into: list, on: k = id, as: made } } }", backend);
+        Assert.Equal(502, (await gateway.GetAsync()).Status);
+        Assert.Equal("DELETE", backend.Single("undo").Method);
+    }
+
+    [Fact]
+    public async Task Select_GivesThePartOfAnAnswerThatIsTheCallsValue()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("one", """{"data":{"n": 1.50 },"meta":0}""").On("list", """{"ids":[1,2]}""").On("item", context => context.Response.WriteAsync("{\"data\":{\"id\":" + context.Request.Path.Value![6..] + "}}"));
+        await using var gateway = await ComposedGateway.StartAsync("calls: { one: { request: a/one, select: data, optional: true, fallback: stale }, list: { request: a/list, select: ids }, each: { request: \"a/item/{item}\", forEach: list, select: data } }", backend);
+        const string Expected = """{"one":{"n": 1.50 },"list":[1,2],"each":[{"id":1},{"id":2}]}""";
+        Assert.Equal(Expected, (await gateway.GetAsync()).Body);
+        backend.On("one", 503, "");
+        var stale = await gateway.GetAsync();
+        Assert.Equal(Expected, stale.Body);
+        Assert.Contains("src=stale", stale.Of("one"), StringComparison.Ordinal);
+    }
 }

@@ -39,6 +39,51 @@ public sealed class LimitTests
     }
 
     [Theory]
+    [InlineData("calls: { lines: a/lines, product: { request: \"a/product/{item}\", forEach: \"lines[*].p\", join: { into: lines, on: \"id = p\", as: product } } }")]
+    [InlineData("calls: { lines: a/lines, product: a/product }\nrespond: { body: { all: \"[product, product, product, product, product, product, product, product, product, product, product]\" } }")]
+    [InlineData("calls: { lines: a/lines, product: a/product }\nrespond: { body: { a: product, b: product, c: product, d: product, e: product, f: product, g: product, h: product, i: product, j: product, k: product } }")]
+    [InlineData("calls: { lines: a/lines, a: a/product, b: a/product, c: a/product, d: a/product, e: a/product, f: a/product, g: a/product, h: a/product, i: a/product, j: a/product, k: a/product }")] // one request, eleven places
+    public async Task Limit_OfWhatIsMadeOfAnswers_HoldsBeforeAnythingIsSent(string calls)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("lines", "[" + string.Join(",", Enumerable.Repeat("{\"p\":1}", 1000)) + "]").On("product", "{\"id\":1,\"text\":\"" + new string('x', 100_000) + "\"}");
+        await using var gateway = await ComposedGateway.StartAsync("limits: { total: 1MiB }\n" + calls, backend);
+        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        var before = GC.GetTotalAllocatedBytes(precise: true);
+        var answer = await gateway.GetAsync();
+        var taken = GC.GetTotalAllocatedBytes(precise: true) - before;
+        Assert.Equal((502, "urn:problem-type:lintel:answer-too-large"), (answer.Status, (string?)answer.Json["type"]));
+        Assert.True(taken < 20 * Megabyte, $"{taken >> 20} MiB were allocated for an answer that may be 1 MiB long");
+    }
+
+    [Fact]
+    public async Task Limit_OfWhatIsMadeOfAnswers_HoldsForRequestsBodies()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("product", "{\"text\":\"" + new string('x', 100_000) + "\"}").On("sink", "1");
+        await using var gateway = await ComposedGateway.StartAsync("limits: { total: 1MiB }\ncalls: { product: a/product, sink: { request: POST a/sink, body: \"[product, product, product, product, product, product, product, product, product, product, product]\" } }", backend);
+        Assert.Contains("err=answer-too-large", (await gateway.GetAsync()).Of("sink"), StringComparison.Ordinal);
+        Assert.Equal(0, backend.Count("sink"));
+    }
+
+    [Fact]
+    public async Task LongJoin_IsWrittenAsItIsRead()
+    {
+        const int Count = 2000;
+        await using var backend = await Backend.StartAsync();
+        backend.On("lines", "[" + string.Join(",", Enumerable.Repeat("{\"p\":1}", Count)) + "]").On("product", "{\"id\":1,\"text\":\"" + new string('x', 20_000) + "\"}");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { lines: a/lines, product: { request: \"a/product/{item}\", forEach: \"lines[*].p\", join: { into: lines, on: \"id = p\", as: product } } }", backend);
+        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        using var response = await gateway.Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead).InTimeAsync();
+        var held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.InRange(response.Content.Headers.ContentLength ?? 0, Count * 20_000L, Count * 21_000L);
+        Assert.True(held < 8 * Megabyte, $"{held >> 20} MiB are held of an answer that nobody reads");
+        using var document = await System.Text.Json.JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync());
+        Assert.Equal(Count, document.RootElement.GetProperty("lines").EnumerateArray().Count(l => l.GetProperty("product").GetProperty("text").GetString()!.Length == 20_000));
+    }
+
+    [Theory]
     [InlineData("calls: { x: \"a/x?n=1\", y: \"a/x?n=2\", z: \"a/x?n=3\" }", 3)]
     [InlineData("calls: { x: \"a/x?n=1\", y: \"a/x?n=2\", z: \"a/x?n=3\" }\nrespond: { body: [x, y, z] }", 3)]
     public async Task LargeParts_TakeNoMoreThanTheBound(string calls, int parts)

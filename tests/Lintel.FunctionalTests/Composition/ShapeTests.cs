@@ -91,6 +91,63 @@ public sealed class ShapeTests
     }
 
     [Theory]
+    [InlineData("first", "[1]", "[2,3]", "[1]")]
+    [InlineData("last", "[1]", "[2,3]", "[2,3]")]
+    [InlineData("deep", "[1]", "[2,3]", "[2,3]")]
+    [InlineData("concat", "[1]", "[2,3]", "[1,2,3]")]
+    [InlineData("concat", "[1]", "null", "[1]")]
+    public async Task Conflict_OfListsThatAreTheAnswer_IsSettledByItsRule(string rule, string one, string two, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("one", one).On("two", two);
+        await using var gateway = await ComposedGateway.StartAsync($"conflict: {rule}\ncalls: {{ one: {{ request: a/one, as: . }}, two: {{ request: a/two, as: . }} }}", backend);
+        Assert.Equal(expected, (await gateway.GetAsync()).Body);
+    }
+
+    [Theory]
+    [InlineData("two: { request: a/two, as: ., OPTIONAL }", "[1]")]
+    [InlineData("two: { request: a/two, as: ., OPTIONAL }", "7")]
+    [InlineData("two: { request: a/two, as: ., OPTIONAL }, y: a/one", "[1]")]
+    public async Task ValuesThatCannotShareAPlace_AreTheLatersFailure(string calls, string two)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("one", "{\"a\":1}").On("two", two);
+        var all = "conflict: concat\ncalls: { one: { request: a/one, as: . }, " + calls + " }";
+        await using (var required = await ComposedGateway.StartAsync(all.Replace("OPTIONAL", "optional: false", StringComparison.Ordinal), backend))
+            Assert.Contains("err=expression-failed", (await required.GetAsync()).Of("two"), StringComparison.Ordinal);
+        await using var optional = await ComposedGateway.StartAsync(all.Replace("OPTIONAL", "optional: true", StringComparison.Ordinal), backend);
+        var answer = await optional.GetAsync();
+        Assert.Equal((200, 1), (answer.Status, (int)answer.Json["a"]!));
+        Assert.Contains("err=expression-failed", answer.Of("two"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("calls: { x: { request: a/x, as: . }, no: NO }\nconflict: deep", "{ }", """{"no":null,"_errors":""")]
+    [InlineData("calls: { x: a/x, no: NO }\nrespond: { errors: true, body: x }", "{ }", """{"_errors":""")]
+    [InlineData("calls: { x: a/x, no: NO }\nrespond: { errors: true, body: x }", "{ \"a\" : 1 }", """{"a":1,"_errors":""")]
+    [InlineData("calls: { x: a/x, no: NO }\nrespond: { errors: true, body: { a: x } }", "[]", """{"a":[],"_errors":""")]
+    [InlineData("calls: { x: a/x, no: NO }\nrespond: { errors: true, body: [x] }", "1", "[1]")]
+    public async Task Errors_StandAtTheEndOfWhateverObjectTheAnswerIs(string compose, string x, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", x).On("no", 500, "");
+        var respond = compose.Contains("respond", StringComparison.Ordinal) ? "" : "\nrespond: { errors: true }";
+        await using var gateway = await ComposedGateway.StartAsync(compose.Replace("NO", "{ request: a/no, optional: true }", StringComparison.Ordinal) + respond, backend);
+        var answer = await gateway.GetAsync();
+        Assert.StartsWith(expected, answer.Body, StringComparison.Ordinal);
+        Assert.NotNull(answer.Json);
+    }
+
+    [Fact]
+    public async Task ContentType_IsTheConfigurations_WhereItSaysOne()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", "[1]");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }\nrespond: { body: x, headers: { Content-Type: \"'application/vnd.list+json'\" } }", backend);
+        Assert.Equal("application/vnd.list+json", (await gateway.GetAsync())["Content-Type"]);
+    }
+
+    [Theory]
     [InlineData("application/json; charset=utf-8", "{\"a\":1}", "{\"a\":1}")]
     [InlineData("application/vnd.x+json", "[]", "[]")]
     [InlineData(null, "[]", "[]")]

@@ -68,9 +68,11 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         {
             yield return $"for each different item of {fanOut.Items.Text}, at most {fanOut.MaxItems}: {(fanOut.Batch > 0 ? $"{fanOut.Batch} a request" : "a request each")}, {fanOut.Concurrency} at once";
             if (fanOut.Join is { } join)
-                yield return $"joined into {plan.Calls[join.Into].Name} as {join.As}, where {own.Join!.On}";
+                yield return $"joined into {join.Place} as {join.As}{(join.Many ? ", a list," : ",")} where {own.Join!.On}";
         }
 
+        if (own.Select is { } part)
+            yield return $"its value is {part} of the answer";
         if (own.Body is { } body)
             yield return call.Request.PassesBody ? "body: the client's own, byte for byte" : $"body: {Compact(body)}";
         foreach (var (name, template) in call.Request.Headers)
