@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Lintel.Observability;
+using Lintel.Services;
 
 namespace Lintel.Tests;
 
@@ -16,6 +17,9 @@ internal static class TestMetrics
         meter = factory.Made!;
         return metrics;
     }
+
+    /// <summary>What services need around them, without loops.</summary>
+    public static UpstreamSurroundings Surroundings(GatewayMetrics? metrics = null) => new(null, NameResolver.OfSystem(TimeProvider.System), metrics ?? Create());
 
     private sealed class Meters : IMeterFactory
     {

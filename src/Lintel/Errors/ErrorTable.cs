@@ -75,6 +75,7 @@ public static class ErrorTable
         Gateway(GatewayErrorKind.Unavailable, 503, 14, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);
         Gateway(GatewayErrorKind.Overloaded, 503, 14, "overloaded", "The gateway has no memory left for this request", "proxy_internal_error", LogLevel.Warning, retryAfter: 1);
         Gateway(GatewayErrorKind.CanceledByHost, 504, 4, "canceled-by-host", "The request was given up before it was answered", "http_response_timeout", LogLevel.Warning);
+        Gateway(GatewayErrorKind.OutOfSockets, 503, 14, "out-of-sockets", "The gateway has no sockets left", "proxy_internal_error", LogLevel.Error, retryAfter: 1);
         Gateway(GatewayErrorKind.Internal, 500, 13, "internal", "The gateway failed", "proxy_internal_error", LogLevel.Error);
 
         Upstream(GatewayErrorKind.ConnectionRefused, 502, 14, "connection-refused", "The service refused the connection", "connection_refused", RetryScope.NothingSent);

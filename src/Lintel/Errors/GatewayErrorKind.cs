@@ -122,4 +122,7 @@ public enum GatewayErrorKind
 
     /// <summary>The application that the gateway runs in gave up the request while its client was still there: a time limit of the application's own, for example.</summary>
     CanceledByHost,
+
+    /// <summary>The gateway itself has no descriptor, port or memory of the system left for a connection to the service.</summary>
+    OutOfSockets,
 }

@@ -86,8 +86,11 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton<GatewayMetrics>();
         services.TryAddSingleton(new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<CompositionMetrics>();
+        services.TryAddSingleton(s => NameResolver.OfSystem(s.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<AnswerStore>();
-        services.TryAddSingleton(s => new ServiceRegistry(s.GetRequiredService<Random>(), s.GetRequiredService<GatewayMetrics>(), s.GetRequiredService<GatewayLoops>().Group));
+        services.TryAddSingleton(s => new ServiceRegistry(
+            s.GetRequiredService<Random>(),
+            new UpstreamSurroundings(s.GetRequiredService<GatewayLoops>().Group, s.GetRequiredService<NameResolver>(), s.GetRequiredService<GatewayMetrics>())));
         services.TryAddSingleton(s => Create(s, ownsListeners));
         services.AddHostedService<GatewayLifetime>();
         if (!ownsListeners)
@@ -128,7 +131,10 @@ public static class LintelServiceCollectionExtensions
             Loops = loops,
         };
         var listeners = ownsListeners ? new ListenerSet(services, time, services.GetRequiredService<ILogger<ListenerSet>>()) : null;
-        return new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());
+        var gateway = new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());
+        if (ownsListeners)
+            gateway.AddReadiness(services.GetRequiredService<Transports>().Problem);
+        return gateway;
     }
 
     private sealed record LastGoodFolder(string Path);

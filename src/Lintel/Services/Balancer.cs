@@ -53,15 +53,28 @@ internal sealed class WeightedRandom : Balancer
             _upTo[i] = sum += instances[i].Weight;
     }
 
-    public override Instance Pick()
+    public override Instance Pick() => Instances[Draw()];
+
+    /// <summary>Draws a place.</summary>
+    public int Draw() => At(_random.Next(_upTo[^1]));
+
+    /// <summary>Draws a place of the others, in proportion to their weights.</summary>
+    public int DrawOther(int place)
     {
-        var point = _random.Next(_upTo[^1]);
+        var before = place == 0 ? 0 : _upTo[place - 1];
+        var weight = _upTo[place] - before;
+        var point = _random.Next(_upTo[^1] - weight);
+        return At(point < before ? point : point + weight);
+    }
+
+    private int At(int point)
+    {
         var found = Array.BinarySearch(_upTo, point);
-        return Instances[found >= 0 ? found + 1 : ~found];
+        return found >= 0 ? found + 1 : ~found;
     }
 }
 
-/// <summary>Power of two choices: of two instances drawn by weight, the one with fewer requests in flight for its weight.</summary>
+/// <summary>Power of two choices: of two different instances drawn by weight, the one with fewer requests in flight for its weight.</summary>
 /// <remarks>Drawn by weight and not evenly, so that an idle service still gets its requests in proportion (Envoy goes over to round robin for that).</remarks>
 internal sealed class LeastRequests(Instance[] instances, Random random) : Balancer(instances)
 {
@@ -69,8 +82,9 @@ internal sealed class LeastRequests(Instance[] instances, Random random) : Balan
 
     public override Instance Pick()
     {
-        var first = _draw.Pick();
-        var second = _draw.Pick();
+        var place = _draw.Draw();
+        var first = Instances[place];
+        var second = Instances[_draw.DrawOther(place)];
         return (long)second.Active * first.Weight < (long)first.Active * second.Weight ? second : first;
     }
 }

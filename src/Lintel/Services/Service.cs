@@ -1,8 +1,6 @@
 using System.Collections.Frozen;
 using Lintel.Config;
-using Lintel.Observability;
 using Lintel.Transport.Http1;
-using Lintel.Transport.Loop;
 
 namespace Lintel.Services;
 
@@ -14,7 +12,7 @@ internal sealed class Service : IDisposable
 
     /// <summary>Builds a service, taking over from the one before what did not change: connections, and instances with their counts.</summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
-    public Service(string name, ServiceConfig config, TimeoutsConfig defaults, ServiceCertificates certificates, Service? previous, Random random, LoopGroup? loops, GatewayMetrics metrics)
+    public Service(string name, ServiceConfig config, TimeoutsConfig defaults, ServiceCertificates certificates, Service? previous, Random random, UpstreamSurroundings around)
     {
         Name = name;
         Config = config;
@@ -25,8 +23,8 @@ internal sealed class Service : IDisposable
         Balancer = Balancer.Create(config.Balancing, Instances, random);
 
         var client = new UpstreamClientConfig(config.Protocol, config.Tls, ServiceCertificates.UsesTls(config), connect, Certificates);
-        _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, loops, metrics);
-        if (loops is not null && config.Protocol == ServiceProtocol.Http1)
+        _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, around);
+        if (around.Loops is not null && config.Protocol == ServiceProtocol.Http1)
             _pools = Instances.ToFrozenDictionary(i => i, i => _client.PoolOf(i)!);
     }
 

@@ -1,6 +1,5 @@
 using Lintel.Config;
 using Lintel.Observability;
-using Lintel.Transport.Loop;
 
 namespace Lintel.Services;
 
@@ -10,20 +9,17 @@ internal sealed class ServiceRegistry : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Random _random;
-    private readonly GatewayMetrics _metrics;
-    private readonly LoopGroup? _loops;
+    private readonly UpstreamSurroundings _around;
     private readonly Dictionary<string, Service> _newest = new(StringComparer.Ordinal);
     private readonly Dictionary<Service, int> _uses = [];
 
     /// <param name="random">For balancing.</param>
-    /// <param name="metrics">Is told what the instances have to do, whenever it asks.</param>
-    /// <param name="loops">Where connections of HTTP/1.1 live; <see langword="null"/> where there are no event loops.</param>
-    public ServiceRegistry(Random random, GatewayMetrics metrics, LoopGroup? loops = null)
+    /// <param name="around">What the services' connections share. Its metrics are told what the instances have to do, whenever they ask.</param>
+    public ServiceRegistry(Random random, UpstreamSurroundings around)
     {
         _random = random;
-        _metrics = metrics;
-        _loops = loops;
-        metrics.Observe(Observe);
+        _around = around;
+        around.Metrics.Observe(Observe);
     }
 
     /// <summary>The service of this name and configuration, with one more user. Each call is followed by one <see cref="Release"/>.</summary>
@@ -38,7 +34,7 @@ internal sealed class ServiceRegistry : IDisposable
             var existing = _newest.GetValueOrDefault(name);
             var service = existing is not null && existing.Config == config && existing.Defaults == defaults && existing.Certificates == certificates.Fingerprint()
                 ? existing
-                : new Service(name, config, defaults, certificates, existing, _random, _loops, _metrics);
+                : new Service(name, config, defaults, certificates, existing, _random, _around);
             _newest[name] = service;
             _uses[service] = _uses.GetValueOrDefault(service) + 1;
             return service;

@@ -36,19 +36,19 @@ internal sealed class UpstreamClient : IDisposable
     private readonly SslClientAuthenticationOptions? _tls;
     private readonly IDisposable[] _certificates = [];
     private readonly string _service;
-    private readonly GatewayMetrics _metrics;
+    private readonly UpstreamSurroundings _around;
     private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
     private readonly ConcurrentDictionary<(string Host, int Port), Http1Pool> _pools = new();
-    private readonly LoopGroup? _loops;
+    private readonly LoopGroup? _loops; // of this client: none where the protocol does not use them
     private int _users = 1;
 
     /// <exception cref="CryptographicException">A file is no certificate, or key and certificate do not belong together.</exception>
-    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, LoopGroup? loops, GatewayMetrics metrics)
+    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, UpstreamSurroundings around)
     {
         _config = config;
         _service = service;
-        _metrics = metrics;
-        _loops = config.Protocol == ServiceProtocol.Http1 ? loops : null;
+        _around = around;
+        _loops = config.Protocol == ServiceProtocol.Http1 ? around.Loops : null;
         if (config.UsesTls)
             (_tls, _certificates) = CreateTls(config, certificates);
         Invoker = new HttpMessageInvoker(
@@ -155,7 +155,7 @@ internal sealed class UpstreamClient : IDisposable
         finally
         {
             var path = UnixAddress.ToPath(address.Host);
-            _metrics.ConnectEnded(_service, path ?? address.Host, path is null ? address.Port : 0, connected ? null : ErrorTable.Get(kind).Slug, Stopwatch.GetElapsedTime(started));
+            _around.Metrics.ConnectEnded(_service, path ?? address.Host, path is null ? address.Port : 0, connected ? null : ErrorTable.Get(kind).Slug, Stopwatch.GetElapsedTime(started));
         }
     }
 
@@ -174,21 +174,26 @@ internal sealed class UpstreamClient : IDisposable
     private async ValueTask<Stream> ConnectAsync(DnsEndPoint address, CancellationToken cancellation)
     {
         var path = UnixAddress.ToPath(address.Host);
-        var socket = path is null ? new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true } : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        var addresses = path is null ? await ResolveAsync(address.Host, cancellation).ConfigureAwait(false) : [];
+        Socket? socket = null;
         Stream stream;
         try
         {
-            await socket.ConnectAsync(path is null ? address : new UnixDomainSocketEndPoint(path), cancellation).ConfigureAwait(false);
+            socket = path is null ? new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true } : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            if (path is null)
+                await socket.ConnectAsync(addresses, address.Port, cancellation).ConfigureAwait(false);
+            else
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation).ConfigureAwait(false);
             stream = new UpstreamConnection(socket, _open.GetOrAdd((address.Host, path is null ? address.Port : 0), static _ => new ConnectionCount()));
         }
         catch (SocketException e)
         {
-            socket.Dispose();
-            throw new UpstreamConnectException(Kind(e.SocketErrorCode), e);
+            socket?.Dispose();
+            throw new UpstreamConnectException(ConnectErrors.KindOf(e.SocketErrorCode, addresses is [.., { } last] ? last : null), e);
         }
         catch
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw;
         }
 
@@ -204,45 +209,54 @@ internal sealed class UpstreamClient : IDisposable
         limit.CancelAfter(_config.Connect);
         try
         {
-            var socket = await ConnectSocketAsync(loop, address, limit.Token).ConfigureAwait(false);
+            EndPoint[] targets = UnixAddress.ToPath(address.Host) is { } path
+                ? [new UnixDomainSocketEndPoint(path)]
+                : Array.ConvertAll(await ResolveAsync(address.Host, limit.Token).ConfigureAwait(false), a => new IPEndPoint(a, address.Port));
+            var socket = await ConnectSocketAsync(loop, targets, limit.Token).ConfigureAwait(false);
             return new MadeConnection(socket, _tls is null ? socket : await SecureAsync(socket, address.Host, limit.Token).ConfigureAwait(false));
+        }
+        catch (UpstreamConnectException)
+        {
+            throw;
         }
         catch (Exception e) when (limit.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
             throw new UpstreamConnectException(GatewayErrorKind.ConnectionTimeout, e);
         }
-        catch (SocketException e)
+        catch (IOException e)
         {
-            throw new UpstreamConnectException(Kind(e.SocketErrorCode), e);
+            throw new UpstreamConnectException(GatewayErrorKind.OutOfSockets, e); // the loop cannot watch it: out of memory, or of fs.epoll.max_user_watches
         }
-        catch (IOException e) when (e is not UpstreamConnectException)
+    }
+
+    /// <summary>A service whose name has no address within the time for connecting has none: that the resolver is silent says nothing of the service.</summary>
+    private async ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellation)
+    {
+        try
         {
-            throw new UpstreamConnectException(GatewayErrorKind.ConnectionRefused, e); // the loop cannot watch it: out of memory
+            return await _around.Names.ResolveAsync(host, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            throw new UpstreamConnectException(e is SocketException { SocketErrorCode: var code } && ConnectErrors.IsExhaustion(code) ? GatewayErrorKind.OutOfSockets : GatewayErrorKind.DnsError, e);
         }
     }
 
     /// <summary>Tries a name's addresses one after the other.</summary>
-    private static async ValueTask<LoopStream> ConnectSocketAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
+    private static async ValueTask<LoopStream> ConnectSocketAsync(EventLoop loop, EndPoint[] targets, CancellationToken cancellation)
     {
-        if (UnixAddress.ToPath(address.Host) is { } path)
-            return await LoopStream.ConnectAsync(loop, new UnixDomainSocketEndPoint(path), cancellation).ConfigureAwait(false);
-        if (IPAddress.TryParse(address.Host, out var single))
-            return await LoopStream.ConnectAsync(loop, new IPEndPoint(single, address.Port), cancellation).ConfigureAwait(false);
-        var addresses = await Dns.GetHostAddressesAsync(address.Host, cancellation).ConfigureAwait(false);
-        SocketException? failure = null;
-        foreach (var one in addresses)
+        for (var i = 0; ; i++)
         {
             try
             {
-                return await LoopStream.ConnectAsync(loop, new IPEndPoint(one, address.Port), cancellation).ConfigureAwait(false);
+                return await LoopStream.ConnectAsync(loop, targets[i], cancellation).ConfigureAwait(false);
             }
             catch (SocketException e)
             {
-                failure = e;
+                if (i == targets.Length - 1)
+                    throw new UpstreamConnectException(ConnectErrors.KindOf(e.SocketErrorCode, (targets[i] as IPEndPoint)?.Address), e);
             }
         }
-
-        throw failure ?? new SocketException((int)SocketError.HostNotFound);
     }
 
     private async Task<SslStream> SecureAsync(Stream stream, string host, CancellationToken cancellation)
@@ -273,15 +287,13 @@ internal sealed class UpstreamClient : IDisposable
             throw;
         }
     }
-
-    private static GatewayErrorKind Kind(SocketError error) => error switch
-    {
-        SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoRecovery or SocketError.NoData => GatewayErrorKind.DnsError,
-        SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.HostDown or SocketError.AddressNotAvailable => GatewayErrorKind.Unroutable,
-        SocketError.TimedOut => GatewayErrorKind.ConnectionTimeout,
-        _ => GatewayErrorKind.ConnectionRefused,
-    };
 }
+
+/// <summary>What the connections of all services share.</summary>
+/// <param name="Loops">The process's event loops; <see langword="null"/> where there are none.</param>
+/// <param name="Names">Finds the addresses of names.</param>
+/// <param name="Metrics">Is told of every connection.</param>
+internal sealed record UpstreamSurroundings(LoopGroup? Loops, NameResolver Names, GatewayMetrics Metrics);
 
 /// <summary>A connection to an instance could not be made: nothing of the request was sent.</summary>
 internal sealed class UpstreamConnectException(GatewayErrorKind kind, Exception inner) : IOException(inner.Message, inner)

@@ -10,7 +10,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Acquire_OfAnEqualConfiguration_GivesTheSameService()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         Assert.Same(first, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
         Assert.NotSame(first, registry.Acquire("orders", Config("http://10.0.0.1"), Defaults));
@@ -20,7 +20,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Acquire_WithOtherInstances_KeepsConnectionsAndTheInstancesThatStay()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var first = registry.Acquire("users", Config("http://10.0.0.1", "http://10.0.0.2"), Defaults);
         first.Instances[1].Enter();
         var second = registry.Acquire("users", Config("http://10.0.0.2", "http://10.0.0.3"), Defaults);
@@ -33,7 +33,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Acquire_WithAnotherWeight_MakesTheInstanceAnew()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var heavier = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://10.0.0.1"), Weight = 2 }] };
         Assert.NotSame(first.Instances[0], registry.Acquire("users", heavier, Defaults).Instances[0]);
@@ -45,7 +45,7 @@ public sealed class ServiceRegistryTests
     [InlineData("scheme")]
     public void Acquire_WithOtherConnections_MakesThemAnew(string change)
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var config = Config("http://10.0.0.1");
         var other = change switch
         {
@@ -59,7 +59,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Find_OfARunningService_GivesTheOneThatFits_AndUsesNothing()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         Assert.Null(registry.Find("users", Config("http://10.0.0.1"), Defaults));
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var second = registry.Acquire("users", Config("http://10.0.0.2"), Defaults); // a reload that may still be refused
@@ -74,7 +74,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public async Task Release_ByTheLastUser_ClosesTheConnections()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var service = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         registry.Release(service);
@@ -87,7 +87,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public async Task Release_OfTheServiceBefore_LeavesSharedConnectionsOpen()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var second = registry.Acquire("users", Config("http://10.0.0.2"), Defaults);
         registry.Release(first);
@@ -99,7 +99,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Release_OfARefusedReload_GoesBackToTheServiceThatRuns()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var running = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         registry.Release(registry.Acquire("users", Config("http://10.0.0.2"), Defaults));
         Assert.Same(running, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
@@ -111,7 +111,7 @@ public sealed class ServiceRegistryTests
     [InlineData("users.internal", "users.internal")]
     public void Host_ForAnInstance_FollowsTheConfiguration(string host, string? expected)
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var service = registry.Acquire("users", Config("http://10.0.0.1:81/base") with { Host = host }, Defaults);
         Assert.Equal(expected, service.HostFor(service.Instances[0]));
         Assert.Equal(("/base", "http://10.0.0.1:81"), (service.Instances[0].BasePath, service.Instances[0].Prefix));
@@ -120,7 +120,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Timeouts_OfAService_ComeFromItThenDefaultsThenBuiltIn()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Create());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var config = Config("http://10.0.0.1") with { Timeouts = new TimeoutsConfig { Request = TimeSpan.FromSeconds(1) } };
         var service = registry.Acquire("users", config, new TimeoutsConfig { Request = TimeSpan.FromSeconds(2), Idle = TimeSpan.FromSeconds(3) });
         Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)), (service.RequestTimeout, service.IdleTimeout));

@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Lintel.Config;
+using Lintel.Errors;
+using Lintel.Forwarding;
+using Lintel.Services;
+using Lintel.Transport.Loop;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Lintel.Tests.Services;
+
+/// <summary>What requests see of a resolver, over both transports.</summary>
+public sealed class NameLookupTests : IDisposable
+{
+    private static readonly TimeSpan Connect = TimeSpan.FromMilliseconds(100);
+
+    private readonly ManualResetEventSlim _speaks = new();
+    private readonly Instance _instance = new(new InstanceConfig { Address = new Uri("http://orders.internal:1/") });
+
+    public void Dispose() => _speaks.Set();
+
+    [Fact]
+    public async Task Request_WhileTheResolverIsSilent_EndsAtTheConnectTimeoutAsDnsError()
+    {
+        using var client = Client(null, Silent);
+        var started = Stopwatch.GetTimestamp();
+        Assert.Equal(GatewayErrorKind.DnsError, await KindAsync(client));
+        Assert.InRange(Stopwatch.GetElapsedTime(started), Connect, TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public async Task RequestOfALoop_WhileTheResolverIsSilent_EndsAtTheConnectTimeoutAsDnsError()
+    {
+        if (!LoopGroup.IsSupported)
+            return;
+        using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
+        using var client = Client(loops, Silent);
+        var pool = client.PoolOf(_instance)!;
+        var e = await Assert.ThrowsAsync<UpstreamConnectException>(async () => await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None));
+        Assert.Equal(GatewayErrorKind.DnsError, e.Kind);
+        Assert.Equal(0, pool.Open);
+    }
+
+    [Theory]
+    [InlineData(SocketError.HostNotFound, GatewayErrorKind.DnsError)]
+    [InlineData(SocketError.TryAgain, GatewayErrorKind.DnsError)]
+    public async Task Request_ToANameThatIsNotFound_IsADnsError(SocketError error, GatewayErrorKind kind)
+    {
+        using var client = Client(null, _ => throw new SocketException((int)error));
+        Assert.Equal(kind, await KindAsync(client));
+    }
+
+    /// <summary>The second address is tried where the first one refuses.</summary>
+    [Fact]
+    public async Task Request_ToANameWithSeveralAddresses_TriesThemInTurn()
+    {
+        using var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        var instance = new Instance(new InstanceConfig { Address = new Uri($"http://orders.internal:{((IPEndPoint)listener.LocalEndPoint!).Port}/") });
+        if (!LoopGroup.IsSupported)
+            return;
+        using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
+        using var client = Client(loops, _ => [IPAddress.Parse("127.0.0.2"), IPAddress.Loopback], TimeSpan.FromSeconds(30));
+        var pool = client.PoolOf(instance)!;
+        using var connection = await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None);
+        using var accepted = await listener.AcceptAsync();
+        Assert.Equal(1, pool.Open);
+    }
+
+    private IPAddress[] Silent(string name)
+    {
+        _speaks.Wait();
+        return [IPAddress.Loopback];
+    }
+
+    private static UpstreamClient Client(LoopGroup? loops, Func<string, IPAddress[]> lookup, TimeSpan? connect = null) => new(
+        new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), UsesTls: false, connect ?? Connect, ""), ServiceCertificates.None, "orders",
+        new UpstreamSurroundings(loops, new NameResolver(lookup, TimeProvider.System), TestMetrics.Create()));
+
+    private async Task<GatewayErrorKind> KindAsync(UpstreamClient client)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, _instance.Prefix + "/");
+        var e = await Assert.ThrowsAnyAsync<Exception>(() => client.Invoker.SendAsync(request, CancellationToken.None));
+        return HandlerErrors.KindOf(e);
+    }
+}
