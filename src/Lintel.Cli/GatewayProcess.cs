@@ -18,9 +18,11 @@ internal static class GatewayProcess
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null)
     {
+        using var errors = ErrorOutput.Install(); // first: the log's writer takes stderr as it finds it
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         AddLogging(builder.Logging);
         configure?.Invoke(builder.Services);
+        builder.Services.AddSingleton(errors);
 
         // Stopped in the opposite order: the admin address tells "not ready" while requests in flight end, and telemetry ends with the process.
         builder.Services.AddSingleton<Telemetry>();

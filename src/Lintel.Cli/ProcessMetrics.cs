@@ -13,11 +13,13 @@ internal sealed class ProcessMetrics : IDisposable
     private readonly Meter _meter = new(MeterName);
     private readonly long _started = Stopwatch.GetTimestamp();
 
-    public ProcessMetrics()
+    /// <param name="errors">Counts the lines of the error log that were dropped.</param>
+    public ProcessMetrics(ErrorOutput errors)
     {
         // Asked for at each collection only.
         _meter.CreateObservableGauge("process.uptime", () => Stopwatch.GetElapsedTime(_started).TotalSeconds, "s", "How long the process has been running.");
         _meter.CreateObservableUpDownCounter("lintel.process.memory.limit", static () => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "By", "Memory that the process may use: the machine's, or its container's.");
+        _meter.CreateObservableCounter("lintel.error_log.dropped", () => errors.Dropped, "{line}", "Lines for stderr that were dropped because nobody read it.");
         if (!OperatingSystem.IsLinux())
             return;
         _meter.CreateObservableUpDownCounter("process.unix.file_descriptor.count", static () => Directory.EnumerateFileSystemEntries("/proc/self/fd").LongCount(), "{file_descriptor}", "Open file descriptors: sockets, files, pipes.");

@@ -3,6 +3,7 @@ using Lintel.Hosting;
 using Lintel.Observability;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
@@ -34,7 +35,7 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
 
     private readonly Gateway _gateway;
     private readonly IServiceProvider _services;
-    private readonly ProcessMetrics _process = new();
+    private readonly ProcessMetrics _process;
     private readonly TelemetryFailures _failures;
     private readonly string _instanceId = Guid.NewGuid().ToString();
     private MeterProvider? _scraped;
@@ -48,6 +49,7 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     {
         _gateway = gateway;
         _services = services;
+        _process = new ProcessMetrics(services.GetRequiredService<ErrorOutput>());
         _failures = new TelemetryFailures(time, logger);
     }
 
