@@ -27,6 +27,9 @@ public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, 
     /// <summary>The table's row of this kind.</summary>
     public ErrorRule Rule => ErrorTable.Get(Kind);
 
+    /// <summary>What an exception means that nobody expected: a defect, or that there was no memory. <see cref="InsufficientMemoryException"/> is the budget's refusal.</summary>
+    internal static GatewayError OfDefect(Exception e) => new(e is OutOfMemoryException ? GatewayErrorKind.Overloaded : GatewayErrorKind.Internal, Cause: e);
+
     /// <summary>What the server's refusal to read on means.</summary>
     internal static GatewayError OfRequestBody(BadHttpRequestException e) => e.StatusCode switch
     {

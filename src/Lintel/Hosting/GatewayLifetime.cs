@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Transport.Loop;
 using Microsoft.Extensions.Hosting;
 
 namespace Lintel.Hosting;
@@ -11,10 +12,12 @@ internal sealed class GatewayLifetime(Gateway gateway) : IHostedService, IDispos
     /// <exception cref="ConfigException">The configuration is not valid: a gateway that cannot start must not look as if it had.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        await Preparation.PrepareErrorsAsync().ConfigureAwait(false);
         var report = await gateway.ReloadAsync(cancellationToken).ConfigureAwait(false);
         if (!report.IsValid && !(IsOfTheFiles(report) && await gateway.TryStartFromLastGoodAsync(cancellationToken).ConfigureAwait(false)))
             throw new ConfigException(report);
         _watch = gateway.Watch();
+        _ = BackgroundThread.RunAsync("lintel-prepare", Preparation.InitializeTypes);
     }
 
     public Task StopAsync(CancellationToken cancellationToken)

@@ -30,7 +30,11 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
     /// <summary>A gateway at its limit goes over it again and again: that is one thing to tell.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(1);
 
+    /// <summary>Between two accepts Kestrel only hands a connection on: who has not come back for so long never will.</summary>
+    private static readonly TimeSpan Absence = TimeSpan.FromSeconds(5);
+
     private readonly Lock _lock = new();
+    private readonly List<Accepting> _open = [];
     private long _lastTold;
     private bool _hasTold;
 
@@ -53,7 +57,23 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
             throw;
         }
 
-        return ValueTask.FromResult<IConnectionListener>(new Accepting(this, socket));
+        var accepting = new Accepting(this, socket);
+        lock (_lock)
+            _open.Add(accepting);
+        return ValueTask.FromResult<IConnectionListener>(accepting);
+    }
+
+    /// <summary>Why somebody should not connect here; <see langword="null"/> where nothing is wrong. Kestrel stops accepting for ever at the first failure that it does not expect.</summary>
+    public string? Problem()
+    {
+        lock (_lock)
+            return _open.Find(a => a.IsDead) is { } dead ? $"connections to {dead.EndPoint} are not accepted any more" : null;
+    }
+
+    private void Closed(Accepting accepting)
+    {
+        lock (_lock)
+            _open.Remove(accepting);
     }
 
     private LoopGroup? Loops => loops;
@@ -80,10 +100,29 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
         private readonly SocketConnectionContextFactory? _connections = transport.Loops is null ? new(new SocketConnectionFactoryOptions(), transport.Logger) : null;
         private readonly CancellationTokenSource _unbound = new();
         private bool _isTight;
+        private long _leftAt = transport.Time.GetTimestamp();
+        private volatile bool _isInside;
+
+        /// <summary>Whether nobody has asked for a connection for long: whoever did has given up.</summary>
+        public bool IsDead => !_isInside && !_unbound.IsCancellationRequested && transport.Time.GetElapsedTime(Volatile.Read(ref _leftAt)) > Absence;
 
         public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
 
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+        {
+            _isInside = true;
+            try
+            {
+                return await NextAsync(cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                Volatile.Write(ref _leftAt, transport.Time.GetTimestamp());
+                _isInside = false;
+            }
+        }
+
+        private async ValueTask<ConnectionContext?> NextAsync(CancellationToken cancellationToken)
         {
             while (!_unbound.IsCancellationRequested)
             {
@@ -125,6 +164,13 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
                 {
                     // The client gave up while it was waiting in the queue: the next one.
                 }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    // No memory, or a defect: Kestrel would never accept again.
+                    if (transport.MayTell())
+                        AcceptLog.Failed(transport.Logger, EndPoint.ToString() ?? "", e);
+                    await DelayAsync().ConfigureAwait(false);
+                }
             }
 
             return null;
@@ -132,6 +178,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
         public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {
+            transport.Closed(this);
             _unbound.Cancel();
             socket.Dispose();
             return default;
@@ -139,6 +186,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
         public ValueTask DisposeAsync()
         {
+            transport.Closed(this);
             _unbound.Cancel();
             socket.Dispose();
             _connections?.Dispose();
@@ -166,6 +214,9 @@ internal sealed class Transports(DescriptorReserve reserve, TimeProvider time, I
     /// <summary>The one that the listener asks for; without loops there is one alone.</summary>
     public AcceptTransport For(ListenerConfig listener) => listener.Transport == ListenerTransport.Sockets ? Sockets : _loop ?? Sockets;
 
+    /// <summary>Why somebody should not connect to the listeners; <see langword="null"/> where nothing is wrong.</summary>
+    public string? Problem() => Sockets.Problem() ?? _loop?.Problem();
+
     /// <summary>Whether the listener's connections live on loops.</summary>
     public bool HasLoops(ListenerConfig listener) => For(listener) == _loop;
 }
@@ -178,4 +229,7 @@ internal static partial class AcceptLog
 
     [LoggerMessage(EventId = 1151, Level = LogLevel.Error, Message = "A new connection to {EndPoint} was closed: {Problem}. The system's memory, or fs.epoll.max_user_watches, is exhausted")]
     public static partial void Unwatched(ILogger logger, string endPoint, string problem);
+
+    [LoggerMessage(EventId = 1152, Level = LogLevel.Error, Message = "A connection to {EndPoint} could not be accepted; others are")]
+    public static partial void Failed(ILogger logger, string endPoint, Exception cause);
 }

@@ -48,7 +48,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         }
         catch (Exception e)
         {
-            error = new GatewayError(GatewayErrorKind.Internal, Cause: e);
+            error = GatewayError.OfDefect(e);
         }
 
         if (error is { Kind: GatewayErrorKind.ClientAborted } && exchange.IsCanceledByHost)

@@ -1,0 +1,41 @@
+using System.Runtime.CompilerServices;
+using Lintel.Errors;
+using Lintel.Transport.Loop;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Hosting;
+
+/// <summary>Does at the start what would otherwise be done when it is needed first. .NET does not try a type's initialiser twice: one that fails because memory runs out leaves its type broken for as long as the process lives.</summary>
+internal static class Preparation
+{
+    /// <summary>Answers with each kind of error once, into nowhere.</summary>
+    public static async Task PrepareErrorsAsync()
+    {
+        foreach (var rule in ErrorTable.All)
+        {
+            foreach (var contentType in new[] { null, "application/grpc", "application/grpc-web-text" })
+            {
+                var context = new DefaultHttpContext();
+                context.Request.ContentType = contentType;
+                context.Response.Body = Stream.Null;
+                await ProblemWriter.WriteAsync(context.Response, new GatewayError(rule.Kind, "detail"), "lintel", "").ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Runs the initialisers of all types of the gateway.</summary>
+    /// <returns>How many there were.</returns>
+    public static int InitializeTypes()
+    {
+        var count = 0;
+        foreach (var type in new[] { typeof(Gateway).Assembly, typeof(EventLoop).Assembly }.SelectMany(a => a.GetTypes()))
+        {
+            if (type.ContainsGenericParameters || type.TypeInitializer is null)
+                continue;
+            RuntimeHelpers.RunClassConstructor(type.TypeHandle);
+            count++;
+        }
+
+        return count;
+    }
+}

@@ -1,0 +1,21 @@
+using Lintel.Errors;
+using Lintel.Hosting;
+
+namespace Lintel.Tests.Hosting;
+
+public sealed class PreparationTests
+{
+    [Fact]
+    public Task Errors_OfEveryKind_CanBeAnsweredAtTheStart() => Preparation.PrepareErrorsAsync();
+
+    [Fact]
+    public void Types_OfTheGateway_AllHaveInitialisersThatCanRunAtTheStart() =>
+        Assert.InRange(Preparation.InitializeTypes(), 50, int.MaxValue);
+
+    [Theory]
+    [InlineData(typeof(OutOfMemoryException), GatewayErrorKind.Overloaded)]
+    [InlineData(typeof(InsufficientMemoryException), GatewayErrorKind.Overloaded)]
+    [InlineData(typeof(InvalidOperationException), GatewayErrorKind.Internal)]
+    public void Exception_ForWantOfMemory_IsNoDefect(Type type, GatewayErrorKind kind) =>
+        Assert.Equal(kind, GatewayError.OfDefect((Exception)Activator.CreateInstance(type)!).Kind);
+}
