@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Transport.Loop;
@@ -8,6 +9,8 @@ namespace Lintel.Hosting;
 /// <summary>Does at the start what would otherwise be done when it is needed first. .NET does not try a type's initialiser twice: one that fails because memory runs out leaves its type broken for as long as the process lives.</summary>
 internal static class Preparation
 {
+    private const string Trimmed = "A type that was trimmed away is never needed, and so is its initialiser.";
+
     /// <summary>Answers with each kind of error once, into nowhere.</summary>
     public static async Task PrepareErrorsAsync()
     {
@@ -25,6 +28,9 @@ internal static class Preparation
 
     /// <summary>Runs the initialisers of all types of the gateway.</summary>
     /// <returns>How many there were.</returns>
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = Trimmed)]
+    [UnconditionalSuppressMessage("Trimming", "IL2059", Justification = Trimmed)]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]
     public static int InitializeTypes()
     {
         var count = 0;

@@ -64,9 +64,10 @@ public sealed class NameLookupTests : IDisposable
         using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
         using var client = Client(loops, _ => [IPAddress.Parse("127.0.0.2"), IPAddress.Loopback], TimeSpan.FromSeconds(30));
         var pool = client.PoolOf(instance)!;
-        using var connection = await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None);
+        var connection = await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None);
         using var accepted = await listener.AcceptAsync();
         Assert.Equal(1, pool.Open);
+        connection.Release();
     }
 
     private IPAddress[] Silent(string name)
