@@ -40,6 +40,7 @@ internal sealed class AdminListener
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         var application = builder.Build();
         var listener = new AdminListener(config, application);
+        application.Use(AdminConnections.Use);
         application.Use(next => context => requests.RunAsync(context, listener._guard, next));
         metrics(application);
         try
@@ -77,7 +78,7 @@ internal sealed class AdminListener
     {
         options.AddServerHeader = false;
         var limits = options.Limits;
-        limits.MaxConcurrentConnections = AdminLimits.Connections;
+        limits.MaxConcurrentConnections = AdminLimits.Connections + AdminLimits.BusyConnections;
         limits.MaxRequestBodySize = AdminLimits.BodyBytes;
         limits.MaxRequestHeadersTotalSize = AdminLimits.HeaderBytes;
         limits.MaxRequestHeaderCount = AdminLimits.Headers;
@@ -86,7 +87,13 @@ internal sealed class AdminListener
         limits.KeepAliveTimeout = AdminLimits.KeepAlive;
         limits.MinResponseDataRate = new MinDataRate(AdminLimits.ResponseBytesPerSecond, AdminLimits.ResponseGrace);
 
-        static void Plain(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
+        var connections = new AdminConnections();
+        void Plain(ListenOptions listen)
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            listen.Use(connections.Use);
+        }
+
         if (address.Host == "*")
             options.ListenAnyIP(address.Port, Plain);
         else if (address.Host == "localhost" && address.Port != 0)

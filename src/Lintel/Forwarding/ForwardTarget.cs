@@ -19,7 +19,7 @@ namespace Lintel.Forwarding;
 internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, QueryChanges Query, HeaderChanges RequestHeaders, HeaderChanges ResponseHeaders, Mirror? Mirror);
 
 /// <summary>The attempt loop: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
-internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, GatewayMetrics metrics, TimeProvider time) : Target
+internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, GatewayMetrics metrics, ErrorLog errors, TimeProvider time) : Target
 {
     /// <summary>Three instances that cannot be connected say enough about a service; the client should not wait for more.</summary>
     private const int MaxAttempts = 3;
@@ -63,6 +63,8 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             finally
             {
                 End(exchange, service, instance, request, error);
+                if (error == Escaped)
+                    recorder?.Discard();
             }
 
             if (error is null || error.Rule.Retry != RetryScope.NothingSent || exchange.Attempts == MaxAttempts || deadline.IsOver || exchange.Response.HasStarted)
@@ -70,8 +72,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             (tried ??= []).Add(instance);
             if (service.Balancer.PickOther(tried) is not { } other)
                 break;
-            if (exchange.Span is { } span)
-                RequestSpan.Retried(span, instance.Name, error, exchange.Attempts);
+            Saved(exchange, instance, error);
             instance = other;
             exchange.AttemptTimestamp = time.GetTimestamp();
             exchange.Response.StatusCode = StatusCodes.Status200OK; // the failed attempt left its own
@@ -99,6 +100,14 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
         exchange.Attempts++;
         exchange.AttemptSpan = AttemptSpan.Start(request.Method, request.PathAndQuery, request.Trace, service, instance, exchange.Attempts - 1);
         instance.Enter();
+    }
+
+    /// <summary>Another instance is tried: the failure is this one's, whatever becomes of the request.</summary>
+    private void Saved(Exchange exchange, Instance instance, GatewayError error)
+    {
+        if (exchange.Span is { } span)
+            RequestSpan.Retried(span, instance.Name, error, exchange.Attempts);
+        errors.Attempted(error, exchange.Route?.Name, exchange.Service, instance.Name, exchange.TraceId);
     }
 
     private void End(Exchange exchange, Service service, Instance instance, UpstreamRequest request, GatewayError? error)

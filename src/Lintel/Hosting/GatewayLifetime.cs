@@ -1,11 +1,12 @@
 using Lintel.Config;
 using Lintel.Transport.Loop;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace Lintel.Hosting;
 
 /// <summary>Starts the gateway with its host, reloads it while the host runs, drains it when the host stops.</summary>
-internal sealed class GatewayLifetime(Gateway gateway) : IHostedService, IDisposable
+internal sealed class GatewayLifetime(Gateway gateway, IServiceProvider services) : IHostedService, IDisposable
 {
     private IDisposable? _watch;
 
@@ -18,6 +19,7 @@ internal sealed class GatewayLifetime(Gateway gateway) : IHostedService, IDispos
             throw new ConfigException(report);
         _watch = gateway.Watch();
         _ = BackgroundThread.RunAsync("lintel-prepare", Preparation.InitializeTypes);
+        _ = services.GetService<CrowdWatch>(); // looks from now on
     }
 
     public Task StopAsync(CancellationToken cancellationToken)

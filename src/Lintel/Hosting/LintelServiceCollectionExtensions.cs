@@ -7,6 +7,7 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
+using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -63,6 +64,7 @@ public static class LintelServiceCollectionExtensions
     {
         services.TryAddSingleton(_ => DescriptorReserve.OfThisProcess());
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(_ => new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<GatewayLoops>();
         services.TryAddSingleton<Transports>();
     }
@@ -84,7 +86,6 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton(Random.Shared);
         services.TryAddSingleton(source);
         services.TryAddSingleton<GatewayMetrics>();
-        services.TryAddSingleton(new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<CompositionMetrics>();
         services.TryAddSingleton(s => NameResolver.OfSystem(s.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<AnswerStore>();
@@ -92,10 +93,25 @@ public static class LintelServiceCollectionExtensions
             s.GetRequiredService<Random>(),
             new UpstreamSurroundings(s.GetRequiredService<GatewayLoops>().Group, s.GetRequiredService<NameResolver>(), s.GetRequiredService<GatewayMetrics>())));
         services.TryAddSingleton(s => Create(s, ownsListeners));
+        if (ownsListeners)
+            services.TryAddSingleton(CreateCrowdWatch); // another host's heap is its own affair
         services.AddHostedService<GatewayLifetime>();
         if (!ownsListeners)
             services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, HostedRequestFilter>());
         return services;
+    }
+
+    private static CrowdWatch CreateCrowdWatch(IServiceProvider services)
+    {
+        var loops = services.GetRequiredService<GatewayLoops>().Group;
+        var memory = services.GetRequiredService<MemoryBudget>();
+        return new CrowdWatch(() => loops?.Connections ?? 0, () => memory.Used, services.GetRequiredService<TimeProvider>(), Collect);
+
+        static void Collect() => _ = BackgroundThread.RunAsync("lintel-tidy", static () =>
+        {
+            CrowdWatch.Collect();
+            return true;
+        });
     }
 
     private static Gateway Create(IServiceProvider services, bool ownsListeners)
@@ -119,7 +135,7 @@ public static class LintelServiceCollectionExtensions
                 new RouteParts(
                     new Forwarders(new Http1Forwarder(time), new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time)),
                     new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory, time),
-                    metrics, memory, time, services.GetRequiredService<Random>())),
+                    metrics, errors, memory, time, services.GetRequiredService<Random>())),
             snapshots,
             new RoutePipeline(snapshots, accessLog, errors, metrics, time),
             accessLog,

@@ -81,6 +81,10 @@ internal sealed partial class ErrorLog : IDisposable
         line?.Write(_logger, LoggedCause(error));
     }
 
+    /// <summary>Accounts for an attempt that failed where another instance is tried: the request may succeed, the instance has failed all the same.</summary>
+    public void Attempted(GatewayError error, string? route, string? service, string? instance, string traceId) =>
+        Record(error with { Detail = (error.Detail ?? error.Cause?.GetBaseException().Message ?? error.Rule.Title) + " (another instance is tried)" }, route, service, instance, traceId);
+
     /// <summary>Tells of what was kept back: nothing may come after.</summary>
     public void Flush() => TellUntold(isLast: true);
 

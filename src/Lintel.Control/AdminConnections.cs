@@ -1,0 +1,107 @@
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Control;
+
+/// <summary>The admin address's connections. When there are as many as may be, the one that has been without a request for longest makes room: a probe always gets in.</summary>
+/// <remarks>Thread rule: any thread, ordered by a lock.</remarks>
+internal sealed class AdminConnections
+{
+    private readonly Lock _lock = new();
+    private readonly LinkedList<Entry> _idle = []; // the longest idle one first
+    private int _count;
+
+    /// <summary>The step of a connection.</summary>
+    public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
+    {
+        var entry = new Entry(this, connection);
+        Begin(entry)?.Connection.Abort(new ConnectionAbortedException("It was idle, and others need its place."));
+        connection.Features.Set(entry);
+        try
+        {
+            await next(connection).ConfigureAwait(false);
+        }
+        finally
+        {
+            End(entry);
+        }
+    };
+
+    /// <summary>The step of a request: while it lasts its connection is not idle.</summary>
+    public static RequestDelegate Use(RequestDelegate next) => async context =>
+    {
+        var entry = context.Features.Get<Entry>();
+        entry?.Owner.SetIdle(entry, false);
+        try
+        {
+            await next(context).ConfigureAwait(false);
+        }
+        finally
+        {
+            entry?.Owner.SetIdle(entry, true);
+        }
+    };
+
+    /// <returns>The connection that makes room.</returns>
+    private Entry? Begin(Entry entry)
+    {
+        lock (_lock)
+        {
+            _count++;
+            Entry? longest = null;
+            if (_count > AdminLimits.Connections && _idle.First is { } first)
+            {
+                longest = first.Value;
+                _idle.RemoveFirst();
+                longest.IsIdle = false;
+            }
+
+            _idle.AddLast(entry.Node);
+            entry.IsIdle = true;
+            return longest;
+        }
+    }
+
+    private void End(Entry entry)
+    {
+        lock (_lock)
+        {
+            _count--;
+            if (entry.IsIdle)
+                _idle.Remove(entry.Node);
+            entry.IsIdle = false;
+        }
+    }
+
+    private void SetIdle(Entry entry, bool isIdle)
+    {
+        lock (_lock)
+        {
+            if (entry.IsIdle == isIdle)
+                return;
+            entry.IsIdle = isIdle;
+            if (isIdle)
+                _idle.AddLast(entry.Node);
+            else
+                _idle.Remove(entry.Node);
+        }
+    }
+
+    /// <summary>A connection; one that was told to make room is never idle again.</summary>
+    private sealed class Entry
+    {
+        public Entry(AdminConnections owner, ConnectionContext connection)
+        {
+            (Owner, Connection) = (owner, connection);
+            Node = new LinkedListNode<Entry>(this);
+        }
+
+        public AdminConnections Owner { get; }
+
+        public ConnectionContext Connection { get; }
+
+        public LinkedListNode<Entry> Node { get; }
+
+        public bool IsIdle { get; set; }
+    }
+}
