@@ -20,7 +20,7 @@ internal static class Compiled
         GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var random = new Random(1);
         var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!, TimeProvider.System));
-        var compiler = new SnapshotCompiler(new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)), new RouteParts(forwarders, null!, metrics, new MemoryBudget(1 << 30), TimeProvider.System, random));
+        var compiler = new SnapshotCompiler(new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)), new RouteParts(forwarders, null!, metrics, null!, new MemoryBudget(1 << 30), TimeProvider.System, random));
         return compiler.Compile(config, document.Root, document.Report) ?? throw new InvalidOperationException(string.Join('\n', document.Report.Problems));
     }
 

@@ -72,6 +72,6 @@ internal static class GatewayReader
     {
         random ??= new Random(1);
         var metrics = TestMetrics.Create();
-        return new SnapshotCompiler(new ServiceRegistry(random, TestMetrics.Surroundings(metrics)), new RouteParts(new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!, TimeProvider.System)), null!, metrics, new MemoryBudget(1 << 30), TimeProvider.System, random));
+        return new SnapshotCompiler(new ServiceRegistry(random, TestMetrics.Surroundings(metrics)), new RouteParts(new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!, TimeProvider.System)), null!, metrics, null!, new MemoryBudget(1 << 30), TimeProvider.System, random));
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net.Sockets;
+using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
@@ -48,6 +49,12 @@ public sealed class LoopGroup : IDisposable
     internal ILogger Logger { get; }
 
     internal LoopWatch Watch => _watch;
+
+    /// <summary>Sockets of all loops.</summary>
+    internal long Connections => _loops.Sum(l => (long)l.Connections);
+
+    /// <summary>Where the memory of what clients do not read comes from.</summary>
+    internal MemoryBudget Memory { get; init; } = new(long.MaxValue);
 
     /// <summary>Takes over an accepted socket: it is the connection's from now on.</summary>
     public ConnectionContext Accept(Socket socket)

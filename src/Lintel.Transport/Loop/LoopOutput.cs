@@ -1,15 +1,20 @@
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
+using Lintel.Transport.Memory;
+using Microsoft.AspNetCore.Connections;
 
 namespace Lintel.Transport.Loop;
 
 /// <summary>What Kestrel writes to a client. A flush sends at once, on the thread that flushes; only what the system does not take waits for the loop.</summary>
-/// <remarks>A flush ends when the system has taken everything: back-pressure without a threshold. Thread rule: one writer at a time; <see cref="CancelPendingFlush"/> from anywhere.</remarks>
+/// <remarks>
+/// A flush ends when the system has taken everything: back-pressure without a threshold. What waits beyond one block is taken from the memory budget; a client that does not read, and for which there is no memory, is cut off. Thread rule: one writer at a time; <see cref="CancelPendingFlush"/> from anywhere.
+/// </remarks>
 internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSource<FlushResult>
 {
     private ManualResetValueTaskSourceCore<FlushResult> _flush;
     private readonly Queue<(byte[] Bytes, int Count)> _full = new(0);
+    private MemoryLease _lease = new(socket.Loop.Group.Memory, BufferUse.Output);
     private byte[]? _block;
     private int _count;
     private int _sent;
@@ -109,6 +114,8 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
                 var sent = socket.TrySend(bytes.AsSpan(_sent, count - _sent));
                 if (sent > 0)
                     Sent(sent, bytes, count);
+                else if (!TryKeep())
+                    _isBroken = true;
                 else if (!socket.BeginSend())
                     return false;
             }
@@ -120,6 +127,18 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
 
         Release();
         return true;
+    }
+
+    /// <summary>Takes the memory of what the system has not taken, but for one block of the usual size; or cuts the connection off.</summary>
+    private bool TryKeep()
+    {
+        var bytes = (_block?.Length ?? 0) - (long)Blocks.Size;
+        foreach (var full in _full)
+            bytes += full.Bytes.Length;
+        if (_lease.TryHold(Math.Max(0, bytes)))
+            return true;
+        socket.Abort(new ConnectionAbortedException("The client does not read, and the memory for what waits for such clients is used up (limits.memory)."));
+        return false;
     }
 
     private void Sent(int sent, byte[] bytes, int count)
@@ -141,5 +160,6 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
             Blocks.Return(_block);
         _block = null;
         _count = _sent = _fullBytes = 0;
+        _lease.Dispose();
     }
 }

@@ -9,6 +9,9 @@ namespace Lintel.Answering;
 /// <summary>Answers with what the configuration says.</summary>
 internal sealed class RespondTarget(RespondConfig config, (string Name, Template Value)[] headers) : Target
 {
+    /// <summary>Written at once: what is written is copied, and kept until the client has taken it.</summary>
+    private const int Piece = 64 * 1024;
+
     private readonly string _contentType = FieldText.ToBytes(config.ContentType);
 
     private readonly byte[] _body = Encoding.UTF8.GetBytes(config.Body);
@@ -31,8 +34,13 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
         response.ContentLength = _body.Length;
         if (_body.Length == 0 || HttpMethods.IsHead(exchange.Request.Method))
             return null;
-        await response.Body.WriteAsync(_body, exchange.Context.RequestAborted).ConfigureAwait(false);
-        exchange.ResponseBytes += _body.Length;
+        for (var at = 0; at < _body.Length; at += Piece)
+        {
+            var piece = _body.AsMemory(at, Math.Min(Piece, _body.Length - at));
+            await response.Body.WriteAsync(piece, exchange.Context.RequestAborted).ConfigureAwait(false);
+            exchange.ResponseBytes += piece.Length;
+        }
+
         return null;
     }
 }

@@ -34,8 +34,14 @@ internal static class AnswerReader
         {
             if (answer.ContentEncoding is { } encoding && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
                 throw new NotSupportedException($"it is encoded with `{encoding}`, which nobody asked for");
-            Convert(answer, format == AnswerFormat.Auto ? FormatOf(answer.ContentType) : format);
+            var known = format == AnswerFormat.Auto ? FormatOf(answer.ContentType) : format;
+            answer.Body.HoldBeside(Workspace(known) * answer.Body.Length);
+            Convert(answer, known);
             answer.IsNormalized = true;
+        }
+        catch (OutOfMemoryException e)
+        {
+            answer.Problem = GatewayError.OfDefect(e);
         }
         catch (Exception e) when (IsMalformed(e))
         {
@@ -57,7 +63,7 @@ internal static class AnswerReader
             return null;
         try
         {
-            part = documents is null ? JsonPart.OfText(Check(answer.Body)) : JsonPart.OfDocument(answer.Body.Memory, Parse(answer.Body.Memory, documents));
+            part = documents is null ? JsonPart.OfText(Check(answer.Body)) : JsonPart.OfDocument(answer.Body.Memory, Parse(answer.Body, documents));
             return null;
         }
         catch (Exception e) when (IsMalformed(e))
@@ -78,6 +84,14 @@ internal static class AnswerReader
         return null;
     }
 
+    /// <summary>Parses a body that is JSON; it must stay as long as the document is used, and the document's memory counts as its own.</summary>
+    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    public static Value Parse(AnswerBody body, List<JsonDocument> owner)
+    {
+        body.HoldBeside(DocumentSize(body.Span));
+        return Parse(body.Memory, owner);
+    }
+
     /// <summary>Parses JSON; the text must stay as long as the document is used.</summary>
     public static Value Parse(ReadOnlyMemory<byte> text, List<JsonDocument> owner)
     {
@@ -87,6 +101,21 @@ internal static class AnswerReader
             owner.Add(document);
         return new Value(document.RootElement);
     }
+
+    /// <summary>At most what System.Text.Json keeps for a text beside it: 12 bytes for each value, name, beginning and end, in an array that grows by doubling. What stands in strings is counted too.</summary>
+    private static long DocumentSize(ReadOnlySpan<byte> text)
+    {
+        var rows = 1L + text.Count((byte)',') + text.Count((byte)':') + (2L * (text.Count((byte)'{') + text.Count((byte)'[')));
+        return 2 * 12 * rows;
+    }
+
+    /// <summary>How many times an answer's length making JSON of it takes for a while: measured with what is densest, <c>&lt;a/></c> for XML.</summary>
+    private static int Workspace(AnswerFormat format) => format switch
+    {
+        AnswerFormat.Xml => 40,
+        AnswerFormat.Json => 0,
+        _ => 3,
+    };
 
     private static bool IsMalformed(Exception e) => e is JsonException or XmlException or NotSupportedException or JsonSerializationException;
 

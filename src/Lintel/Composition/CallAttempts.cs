@@ -95,12 +95,13 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
                 }
                 catch (Exception e)
                 {
-                    outcome = Explain(new GatewayError(GatewayErrorKind.Internal, Cause: e));
+                    outcome = Explain(GatewayError.OfDefect(e));
                 }
 
                 End(instance, outcome);
                 if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || _attempts == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
                     return outcome;
+                runner.Parts.Errors.Attempted(outcome.Error, runner.Plan.Route, service.Name, instance.Name, runner.Exchange.TraceId);
                 instance = other;
                 _began = runner.Parts.Time.GetTimestamp();
             }

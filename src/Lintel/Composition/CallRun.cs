@@ -44,7 +44,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         }
         catch (Exception e)
         {
-            error = new GatewayError(GatewayErrorKind.Internal, Cause: e);
+            error = GatewayError.OfDefect(e);
         }
 
         Settle(error);

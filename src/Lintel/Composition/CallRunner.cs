@@ -134,6 +134,18 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>What is made of the answers is longer than what may be written.</summary>
     public GatewayError TooLong() => new(GatewayErrorKind.AnswerTooLarge, $"what is made of the services' answers is longer than {Plan.Limits.Total} bytes");
 
+    /// <summary>Whether the client was cut off because it did not take its answer in time.</summary>
+    public bool IsSendingOver { get; private set; }
+
+    /// <summary>The client has so much time for what is sent now, until the result is disposed of: what the answer is made of is held until it has it.</summary>
+    public ITimer LimitSending() => Parts.Time.CreateTimer(static runner => ((CallRunner)runner!).StopSending(), this, Plan.Limits.Send, Timeout.InfiniteTimeSpan);
+
+    private void StopSending()
+    {
+        IsSendingOver = true;
+        Exchange.Context.Abort();
+    }
+
     /// <summary>Runs all calls. Ends when each has ended, been skipped or been given up.</summary>
     public ValueTask RunAsync()
     {
@@ -161,11 +173,13 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
 
     public void Set(int slot, in Value value) => _values[slot] = value;
 
-    /// <summary>The body is this answer's until it is over.</summary>
+    /// <summary>The body is this answer's until it is over, and counts as such.</summary>
+    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
     public void Own(AnswerBody body)
     {
         lock (_lock)
             _bodies.Add(body);
+        body.TakeFrom(Parts.Memory);
     }
 
     /// <summary>Whether another call of this answer has asked the same already; who has not will be asked by others.</summary>
@@ -249,7 +263,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     public void Release()
     {
         foreach (var document in Documents)
-            document.Dispose();
+            document.Dispose(); // before the memory that is counted for them
         foreach (var body in _bodies)
             body.Release();
         ClientBody?.Release();

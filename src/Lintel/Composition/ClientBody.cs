@@ -9,13 +9,20 @@ namespace Lintel.Composition;
 internal static class ClientBody
 {
     /// <summary>Reads it whole.</summary>
-    public static async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, long limit)
+    /// <param name="exchange">The request.</param>
+    /// <param name="body">Where it goes.</param>
+    /// <param name="limit">How long it may be.</param>
+    /// <param name="left">How long it may take: the answer's time runs already.</param>
+    /// <param name="time">The clock.</param>
+    public static async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, long limit, TimeSpan left, TimeProvider time)
     {
+        using var ends = new CancellationTokenSource(left, time);
         try
         {
             while (true)
             {
-                var count = await exchange.Request.Body.ReadAsync(body.Room(), exchange.Context.RequestAborted).ConfigureAwait(false);
+                // That the client leaves ends the read too.
+                var count = await exchange.Request.Body.ReadAsync(body.Room(), ends.Token).ConfigureAwait(false);
                 if (count == 0)
                     return null;
                 body.Advance(count);
@@ -23,6 +30,10 @@ internal static class ClientBody
                 if (body.Length > limit)
                     return new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit} bytes are taken here");
             }
+        }
+        catch (OperationCanceledException e) when (ends.IsCancellationRequested && !exchange.Context.RequestAborted.IsCancellationRequested)
+        {
+            return new GatewayError(GatewayErrorKind.RequestTimeout, "the body was not there within the time for the answer", e);
         }
         catch (BadHttpRequestException e)
         {
@@ -41,7 +52,7 @@ internal static class ClientBody
             return null;
         try
         {
-            runner.Set(runner.Plan.RequestSlot, AnswerReader.Parse(body.Memory, runner.Documents));
+            runner.Set(runner.Plan.RequestSlot, AnswerReader.Parse(body, runner.Documents));
             return null;
         }
         catch (JsonException e)

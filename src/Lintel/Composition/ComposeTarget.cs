@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Pipeline;
+using Lintel.Transport.Memory;
 
 namespace Lintel.Composition;
 
@@ -15,15 +16,18 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
     {
-        var body = plan.ReadsBody ? new AnswerBody() : null;
-        if (body is not null && await ClientBody.ReadAsync(exchange, body, plan.Limits.Call).ConfigureAwait(false) is { } unreadable)
+        var deadline = Deadline(exchange);
+        AnswerBody? body = null;
+        if (plan.ReadsBody)
         {
-            body.Release();
-            return unreadable;
+            body = new AnswerBody();
+            if (await ReadAsync(exchange, body, deadline).ConfigureAwait(false) is { } unreadable)
+                return unreadable;
+            deadline = Left(exchange, deadline);
         }
 
         var stream = plan.Streams ? new StreamedAnswer(exchange, plan) : null;
-        var runner = new CallRunner(exchange, plan, parts, Deadline(exchange)) { ClientBody = body, Ended = stream is null ? null : stream.Take };
+        var runner = new CallRunner(exchange, plan, parts, deadline) { ClientBody = body, Ended = stream is null ? null : stream.Take };
         GatewayError? error = null;
         try
         {
@@ -47,7 +51,13 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
                 error = await stream.RunAsync(runner, () => FinishAsync(runner)).ConfigureAwait(false);
             }
 
+            if (error?.Kind == GatewayErrorKind.ClientAborted && runner.IsSendingOver)
+                error = new GatewayError(GatewayErrorKind.SlowReader);
             return error;
+        }
+        catch (OperationCanceledException e) when (runner.IsSendingOver)
+        {
+            return error = new GatewayError(GatewayErrorKind.SlowReader, Cause: e);
         }
         finally
         {
@@ -55,6 +65,33 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
             parts.Compositions.Ended(plan.Route, error is not null ? "failed" : partial ? "partial" : "complete", parts.Time.GetElapsedTime(runner.Started));
             runner.Release();
         }
+    }
+
+    /// <summary>Reads the client's body, whose time is part of the answer's.</summary>
+    private async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, TimeSpan deadline)
+    {
+        GatewayError? error = null;
+        try
+        {
+            body.TakeFrom(parts.Memory, BufferUse.RequestBody);
+            return error = await ClientBody.ReadAsync(exchange, body, plan.Limits.Call, Left(exchange, deadline), parts.Time).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            error = GatewayError.OfDefect(e);
+            throw;
+        }
+        finally
+        {
+            if (error is not null)
+                body.Release();
+        }
+    }
+
+    private TimeSpan Left(Exchange exchange, TimeSpan deadline)
+    {
+        var left = deadline - parts.Time.GetElapsedTime(exchange.StartTimestamp);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
     /// <summary>After the last call: undoes what has to be undone, and tells the logs.</summary>

@@ -37,7 +37,7 @@ internal static class ComposedAnswer
         var body = new JsonPieces();
         var error = JsonMerge.Compose(runner, body) ?? await MeasureAsync(runner, body).ConfigureAwait(false);
         if (error is null)
-            return await WriteAsync(exchange, body).ConfigureAwait(false);
+            return await WriteAsync(runner, body).ConfigureAwait(false);
         response.Clear();
         return ComposeTarget.Describe(runner, null, error);
     }
@@ -99,11 +99,12 @@ internal static class ComposedAnswer
         var body = new JsonPieces();
         body.Add(answer.Body.Memory);
         body.TryMeasure(long.MaxValue);
-        return await WriteAsync(runner.Exchange, body).ConfigureAwait(false);
+        return await WriteAsync(runner, body).ConfigureAwait(false);
     }
 
-    private static async ValueTask<GatewayError?> WriteAsync(Exchange exchange, JsonPieces body)
+    private static async ValueTask<GatewayError?> WriteAsync(CallRunner runner, JsonPieces body)
     {
+        var exchange = runner.Exchange;
         var response = exchange.Response;
         response.ContentLength = body.Length;
         if (HttpMethods.IsHead(exchange.Request.Method) || body.Length == 0)
@@ -118,6 +119,7 @@ internal static class ComposedAnswer
         }
 
         await OffLoop.For(body.Length);
+        using var limit = runner.LimitSending();
         var isTaken = await body.WriteAsync(writer, writer, exchange.Context.RequestAborted).ConfigureAwait(false);
         exchange.ResponseBytes += body.Written;
         return isTaken ? null : new GatewayError(GatewayErrorKind.ClientAborted);

@@ -20,6 +20,7 @@ internal static class HandlerCall
             using var message = Write(attempts, instance);
             using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
             answer = ReadHead(response);
+            answer.Body.TakeFrom(attempts.Runner.Parts.Memory);
             if (answer.Status == 101)
                 return attempts.Explain(new GatewayError(GatewayErrorKind.ProtocolError)); // what would follow is another protocol's
             if (response.Content.Headers.ContentLength > attempts.Runner.Plan.Limits.Call)

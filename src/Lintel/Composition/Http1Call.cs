@@ -76,10 +76,15 @@ internal static class Http1Call
             if (connection.Head.Status == 101)
                 return new GatewayError(GatewayErrorKind.ProtocolError);
             answer = ReadHead(connection.Head);
+            answer.Body.TakeFrom(attempts.Runner.Parts.Memory);
             while (!TryReadBody(attempts.Runner, connection, answer, out error))
                 await connection.WaitAsync().ConfigureAwait(false);
             if (error is null)
                 return answer;
+        }
+        catch (OutOfMemoryException e)
+        {
+            error = GatewayError.OfDefect(e);
         }
         catch (Http1Exception e)
         {

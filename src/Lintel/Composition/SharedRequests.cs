@@ -47,7 +47,7 @@ internal sealed class SharedRequests
 
     /// <summary>Whether a failure says something of who asked, its time and its limits, and nothing of the service: then others try for themselves.</summary>
     public static bool IsOwnAffair(GatewayError error) => error.Kind
-        is GatewayErrorKind.ClientAborted or GatewayErrorKind.ResponseTimeout or GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.TooManyItems or GatewayErrorKind.AnswerTooLarge or GatewayErrorKind.Internal;
+        is GatewayErrorKind.ClientAborted or GatewayErrorKind.ResponseTimeout or GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.TooManyItems or GatewayErrorKind.AnswerTooLarge or GatewayErrorKind.Overloaded or GatewayErrorKind.Internal;
 
     private async ValueTask<CallOutcome> LeadAsync(string key, TaskCompletionSource<CallOutcome> mine, Func<ValueTask<CallOutcome>> send)
     {

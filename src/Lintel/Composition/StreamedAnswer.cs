@@ -120,6 +120,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             response.Headers.CacheControl = "no-store";
         }
 
+        using var limit = runner.LimitSending();
         var writer = response.BodyWriter;
         Write(writer, _isEvents ? "event: " : "{\"");
         Write(writer, name);

@@ -115,6 +115,9 @@ public sealed record ComposeLimitsConfig
     /// </summary>
     public long Total { get; init; } = 64 << 20;
 
+    /// <summary>How long the client may take to receive the answer, or a part of a streamed one, once it is there: what it is made of is held until then. Beyond, the client is cut off. Default 1 min (16 MiB at 2.2 Mbit/s), 1 s to 1 h.</summary>
+    public TimeSpan Send { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Requests to services for one answer, those of <c>forEach</c> included. Default 500, 1 to 10 000.</summary>
     public int Requests { get; init; } = 500;
 
@@ -123,5 +126,6 @@ public sealed record ComposeLimitsConfig
         Call = f.Get("call", Scalars.Size(1 << 10, 1 << 30), 16 << 20),
         Total = f.Get("total", Scalars.Size(1 << 10, 4L << 30), 64 << 20),
         Requests = f.Get("requests", Scalars.Integer(1, 10_000), 500),
+        Send = f.Get("send", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)), TimeSpan.FromMinutes(1)),
     });
 }

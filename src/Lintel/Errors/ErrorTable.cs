@@ -68,6 +68,7 @@ public static class ErrorTable
         Client(GatewayErrorKind.BadUpgrade, 400, 13, "bad-upgrade", "The request to switch protocols is malformed", "http_request_error");
         Client(GatewayErrorKind.RouteNotFound, 404, 12, "route-not-found", "No route matches this request", null);
         Client(GatewayErrorKind.MethodNotAllowed, 405, 12, "method-not-allowed", "The method is not allowed here", null);
+        Client(GatewayErrorKind.SlowReader, 408, 4, "slow-reader", "The client did not take the answer in time", null);
         Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client went away", null);
 
         Gateway(GatewayErrorKind.LoopDetected, 502, 14, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);

@@ -125,4 +125,7 @@ public enum GatewayErrorKind
 
     /// <summary>The gateway itself has no descriptor, port or memory of the system left for a connection to the service.</summary>
     OutOfSockets,
+
+    /// <summary>The client did not receive an answer in time of which the gateway holds the whole. It is cut off.</summary>
+    SlowReader,
 }

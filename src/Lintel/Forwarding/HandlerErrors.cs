@@ -11,6 +11,8 @@ internal static class HandlerErrors
     {
         if (Find<UpstreamConnectException>(cause) is { } connect)
             return connect.Kind;
+        if (Find<OutOfMemoryException>(cause) is not null)
+            return GatewayErrorKind.Overloaded;
         if (IsConnectTimeout(cause))
             return GatewayErrorKind.ConnectionTimeout;
         return Find<HttpRequestException>(cause)?.HttpRequestError switch

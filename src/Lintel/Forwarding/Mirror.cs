@@ -4,14 +4,20 @@ using Lintel.Config;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;
 
+/// <summary>What mirrors need of the gateway.</summary>
+internal sealed record MirrorParts(GatewayMetrics Metrics, MemoryBudget Memory, TimeProvider Time);
+
 /// <summary>Sends copies of some requests to a second service and throws its answers away. The caller never waits for it and never sees it fail.</summary>
-/// <remarks>A copy is sent when the original has ended. Bounded: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once; what is beyond is counted and not copied.</remarks>
-internal sealed class Mirror(Service service, double percent, Random random, GatewayMetrics metrics, TimeProvider time)
+/// <remarks>
+/// A copy is sent when the original has ended. Bounded: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once, and the memory of all that are recorded or sent by the gateway's budget; what is beyond is counted and not copied.
+/// </remarks>
+internal sealed class Mirror(Service service, double percent, Random random, MirrorParts parts)
 {
-    /// <summary>A copy is kept in memory while its original streams through: 64 of these are 64 MiB.</summary>
+    /// <summary>A copy is kept in memory while its original streams through.</summary>
     public const int MaxBodyBytes = 1024 * 1024;
 
     /// <summary>A slow mirror service must not collect requests without end.</summary>
@@ -26,11 +32,11 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
             return null;
         if (Volatile.Read(ref _inFlight) >= MaxInFlight)
         {
-            metrics.Mirrored(service.Name, "overloaded");
+            parts.Metrics.Mirrored(service.Name, "overloaded");
             return null;
         }
 
-        return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes);
+        return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes, parts.Memory);
     }
 
     /// <summary>Sends the copy, on its own.</summary>
@@ -39,16 +45,26 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
         recorder.Stop();
         if (!recorder.IsComplete)
         {
-            metrics.Mirrored(service.Name, "incomplete-body");
+            recorder.Discard();
+            parts.Metrics.Mirrored(service.Name, recorder.GaveUp == BodyRecorder.GaveUpFor.Memory ? "overloaded" : "incomplete-body");
             return;
         }
 
-        Interlocked.Increment(ref _inFlight);
-        _ = SendAsync(recorder.Body, request);
+        if (Interlocked.Increment(ref _inFlight) <= MaxInFlight)
+        {
+            _ = SendAsync(recorder, request);
+            return;
+        }
+
+        // Many were recorded at once: those that ended first are being sent.
+        Interlocked.Decrement(ref _inFlight);
+        recorder.Discard();
+        parts.Metrics.Mirrored(service.Name, "overloaded");
     }
 
-    private async Task SendAsync(ReadOnlyMemory<byte>? body, UpstreamRequest request)
+    private async Task SendAsync(BodyRecorder recorder, UpstreamRequest request)
     {
+        var body = recorder.Body;
         // The caller's thread ends its own request first.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var result = "failed";
@@ -66,7 +82,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
             UpstreamMessage.Fill(message, service, instance, request, span);
             if (message.Content is not null)
                 message.Content.Headers.ContentLength = body!.Value.Length;
-            using var deadline = new CancellationTokenSource(service.RequestTimeout, time);
+            using var deadline = new CancellationTokenSource(service.RequestTimeout, parts.Time);
             using var response = await service.Invoker.SendAsync(message, deadline.Token).ConfigureAwait(false);
             result = "sent";
             if (span is not null)
@@ -79,8 +95,9 @@ internal sealed class Mirror(Service service, double percent, Random random, Gat
         finally
         {
             span?.Stop();
+            recorder.Discard();
             Interlocked.Decrement(ref _inFlight);
-            metrics.Mirrored(service.Name, result);
+            parts.Metrics.Mirrored(service.Name, result);
         }
     }
 }

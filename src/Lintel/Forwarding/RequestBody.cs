@@ -1,3 +1,4 @@
+using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
@@ -49,35 +50,120 @@ internal sealed class DeadlineBody(HttpRequest request, Deadline deadline) : Req
     protected override void Ended() => deadline.BodySent();
 }
 
-/// <summary>Keeps a copy of a request body for a mirror, up to a limit.</summary>
+/// <summary>Keeps a copy of a request body for a mirror, up to a limit and as long as the budget has memory for it.</summary>
+/// <remarks>Thread rule: the body is read by one at a time; <see cref="Discard"/> from anywhere.</remarks>
 internal sealed class BodyRecorder : RequestBody
 {
+    /// <summary>Most bodies are small.</summary>
+    private const int FirstSize = 4096;
+
+    private readonly Lock _lock = new();
     private readonly MemoryStream? _copy;
     private readonly int _limit;
-    private bool _overflowed;
+    private MemoryLease _lease;
+    private bool _isOver;
 
-    public BodyRecorder(HttpRequest request, bool canHaveBody, int limit)
+    /// <param name="request">Whose body it is.</param>
+    /// <param name="canHaveBody">Whether it has one.</param>
+    /// <param name="limit">The longest copy.</param>
+    /// <param name="memory">Where the copy's memory comes from.</param>
+    public BodyRecorder(HttpRequest request, bool canHaveBody, int limit, MemoryBudget memory)
         : base(request)
     {
         _limit = limit;
+        _lease = new MemoryLease(memory, BufferUse.Mirror);
         IsComplete = !canHaveBody;
-        if (canHaveBody)
-            _copy = new MemoryStream();
+        if (!canHaveBody)
+            return;
+        _copy = new MemoryStream();
+        if (request.ContentLength is not { } length)
+            return;
+        if (length > limit)
+            GiveUp_NeedsLock(GaveUpFor.Length);
+        else if (!TryReserve_NeedsLock((int)length))
+            GiveUp_NeedsLock(GaveUpFor.Memory);
     }
 
-    /// <summary>Whether the whole body was read and fits.</summary>
+    /// <summary>Why there is no copy.</summary>
+    public enum GaveUpFor
+    {
+        /// <summary>There is one, or the body did not come to its end.</summary>
+        Nothing,
+
+        /// <summary>The body is longer than the limit.</summary>
+        Length,
+
+        /// <summary>The budget has no memory for it.</summary>
+        Memory,
+    }
+
+    /// <summary>Why it gave up, if it did: then it holds no memory.</summary>
+    public GaveUpFor GaveUp { get; private set; }
+
+    /// <summary>Whether the whole body was read and kept.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>The copy; <see langword="null"/> for a request without body.</summary>
-    public ReadOnlyMemory<byte>? Body => _copy is null ? null : _copy.GetBuffer().AsMemory(0, (int)_copy.Length);
+    /// <summary>The copy; <see langword="null"/> for a request without body. It is there until it is discarded.</summary>
+    public ReadOnlyMemory<byte>? Body => _copy?.GetBuffer().AsMemory(0, (int)_copy.Length);
+
+    /// <summary>Gives the memory back: nobody needs the copy any more.</summary>
+    public void Discard()
+    {
+        lock (_lock)
+        {
+            _isOver = true;
+            Release_NeedsLock();
+        }
+    }
 
     protected override void Passed(ReadOnlySpan<byte> bytes)
     {
-        if (_copy!.Length + bytes.Length <= _limit)
-            _copy.Write(bytes);
-        else
-            _overflowed = true;
+        lock (_lock)
+        {
+            if (_isOver)
+                return;
+            if (_copy!.Length + bytes.Length > _limit)
+                GiveUp_NeedsLock(GaveUpFor.Length);
+            else if (!TryReserve_NeedsLock((int)_copy.Length + bytes.Length))
+                GiveUp_NeedsLock(GaveUpFor.Memory);
+            else
+                _copy.Write(bytes);
+        }
     }
 
-    protected override void Ended() => IsComplete = !_overflowed;
+    protected override void Ended()
+    {
+        lock (_lock)
+            IsComplete = !_isOver;
+    }
+
+    private void GiveUp_NeedsLock(GaveUpFor reason)
+    {
+        GaveUp = reason;
+        _isOver = true;
+        Release_NeedsLock();
+    }
+
+    /// <summary>Takes the memory before it is allocated, that of the array that is copied from included.</summary>
+    private bool TryReserve_NeedsLock(int length)
+    {
+        if (length <= _copy!.Capacity)
+            return true;
+        var capacity = Math.Min(_limit, Math.Max(length, Math.Max(FirstSize, _copy.Capacity * 2)));
+        if (!_lease.TryHold(_copy.Capacity + capacity))
+            return false;
+        _copy.Capacity = capacity;
+        return _lease.TryHold(capacity);
+    }
+
+    private void Release_NeedsLock()
+    {
+        if (_copy is not null)
+        {
+            _copy.SetLength(0);
+            _copy.Capacity = 0;
+        }
+
+        _lease.Dispose();
+    }
 }

@@ -11,7 +11,7 @@ using Lintel.Transport.Memory;
 namespace Lintel.Runtime;
 
 /// <summary>What targets are made of.</summary>
-internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, GatewayMetrics Metrics, MemoryBudget Memory, TimeProvider Time, Random Random);
+internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, GatewayMetrics Metrics, ErrorLog Errors, MemoryBudget Memory, TimeProvider Time, Random Random);
 
 /// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
@@ -96,12 +96,12 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var response = transform.Response;
         var responseHeaders = CompileHeaders(response.SetHeaders, response.AddHeaders, response.RemoveHeaders, compile, route["transform"]["response"]);
         var mirror = config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
-            ? new Mirror(target, m.Percent, parts.Random, parts.Metrics, parts.Time)
+            ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Metrics, parts.Memory, parts.Time))
             : null;
         if (!all || shares.Sum(s => (long)s.Share) == 0)
             return null;
         var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, responseHeaders, mirror);
-        return new ForwardTarget(plan, parts.Forwarders, parts.Metrics, parts.Time);
+        return new ForwardTarget(plan, parts.Forwarders, parts.Metrics, parts.Errors, parts.Time);
     }
 
     private static HeaderChanges CompileHeaders(ValueMap<string> set, ValueMap<string> add, ValueList<string> remove, Templates compile, KeyPath path, bool coversTwins = false) =>

@@ -1,4 +1,5 @@
 using Lintel.Transport.Loop;
+using Lintel.Transport.Memory;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Services;
@@ -10,10 +11,11 @@ internal sealed class GatewayLoops : IDisposable
     public const string Variable = "LINTEL_TRANSPORT";
 
     /// <param name="logger">Where loops tell of what goes wrong on them.</param>
-    public GatewayLoops(ILogger<LoopGroup> logger)
+    /// <param name="memory">Where the memory of what clients do not read comes from.</param>
+    public GatewayLoops(ILogger<LoopGroup> logger, MemoryBudget memory)
     {
         if (LoopGroup.IsSupported && Environment.GetEnvironmentVariable(Variable) != "sockets")
-            Group = new LoopGroup(Environment.ProcessorCount, logger);
+            Group = new LoopGroup(Environment.ProcessorCount, logger) { Memory = memory };
     }
 
     /// <summary><see langword="null"/> where the system has no epoll, or <see cref="Variable"/> says so.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using Lintel.Transport.Loop;
+using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
 
 namespace Lintel.Transport.Tests.Loop;
@@ -45,6 +46,52 @@ public sealed class LoopConnectionTests
         Wire.AssertSame(bytes, await Wire.ReceiveAsync(peer, Much));
         Assert.False((await flushing.WaitAsync(Wire.Patience)).IsCompleted);
         Assert.Equal(0, ours.Transport.Output.UnflushedBytes);
+    }
+
+    [Fact]
+    public async Task Output_ThatNobodyReads_IsTakenFromTheBudget_AndGivenBack()
+    {
+        using var wire = new Wire();
+        var (ours, peer) = await wire.TakeAsync();
+        using var both = peer;
+        await using var connection = ours;
+        Write(ours.Transport.Output, Wire.Pattern(Much));
+        var flushing = ours.Transport.Output.FlushAsync().AsTask();
+        Assert.InRange(wire.Memory.UsedBy(BufferUse.Output), Much / 4, 2L * Much);
+        await Wire.ReceiveAsync(peer, Much);
+        await flushing.WaitAsync(Wire.Patience);
+        Assert.Equal(0, wire.Memory.Used);
+    }
+
+    [Fact]
+    public async Task Output_ThatNobodyReads_BeyondTheBudget_EndsTheConnectionWithAReset()
+    {
+        using var wire = new Wire();
+        var (ours, peer) = await wire.TakeAsync();
+        using var both = peer;
+        wire.Memory.Limit = 100_000;
+        Write(ours.Transport.Output, Wire.Pattern(Much));
+        Assert.True((await ours.Transport.Output.FlushAsync().AsTask().WaitAsync(Wire.Patience)).IsCompleted);
+        Assert.Equal((0, 1), (wire.Memory.Used, wire.Memory.RefusedBy(BufferUse.Output)));
+        var reading = await Assert.ThrowsAsync<ConnectionAbortedException>(() => ReadToEndAsync(ours.Transport.Input));
+        Assert.Contains("limits.memory", reading.Message, StringComparison.Ordinal);
+        await ours.DisposeAsync();
+        await Assert.ThrowsAsync<SocketException>(() => Wire.ReceiveAsync(peer, Much)); // never an end that looks like one
+        await wire.UntilUnusedAsync();
+    }
+
+    /// <summary>An answer of one block waits for its reader without anybody's leave: a gateway without memory still says so.</summary>
+    [Fact]
+    public async Task Output_OfOneBlock_NeedsNothingOfTheBudget()
+    {
+        using var wire = new Wire();
+        var (ours, peer) = await wire.TakeAsync();
+        using var both = peer;
+        await using var connection = ours;
+        wire.Memory.Limit = 0;
+        Write(ours.Transport.Output, Wire.Pattern(4096));
+        Assert.False((await ours.Transport.Output.FlushAsync().AsTask().WaitAsync(Wire.Patience)).IsCompleted);
+        Wire.AssertSame(Wire.Pattern(4096), await Wire.ReceiveAsync(peer, 4096));
     }
 
     [Theory]

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Lintel.Transport.Loop;
+using Lintel.Transport.Memory;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Transport.Tests.Loop;
@@ -25,7 +26,7 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
 
     public Wire(Family family = Family.IPv4, int loops = 1, int backlog = 512)
     {
-        Loops = new LoopGroup(loops, this);
+        Loops = new LoopGroup(loops, this) { Memory = Memory };
         _path = family == Family.Unix ? Path.Combine(Path.GetTempPath(), $"lintel-wire-{Guid.NewGuid():N}.sock") : null;
         EndPoint address = family switch
         {
@@ -39,6 +40,9 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
     }
 
     public LoopGroup Loops { get; }
+
+    /// <summary>Where the memory of unread output comes from.</summary>
+    public MemoryBudget Memory { get; } = new(1 << 30);
 
     public EventLoop Loop => Loops.Loops[0];
 
