@@ -21,6 +21,7 @@ internal static class GatewayProcess
         using var errors = ErrorOutput.Install(); // first: the log's writer takes stderr as it finds it
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         AddLogging(builder.Logging);
+        builder.Services.AddSingleton(TimeProvider.System);
         configure?.Invoke(builder.Services);
         builder.Services.AddSingleton(errors);
 

@@ -87,4 +87,7 @@ public sealed class ConfigException(ConfigReport report)
 {
     /// <summary>What is wrong.</summary>
     public ConfigReport Report { get; } = report;
+
+    /// <summary>The mistakes, without the stack: they are not in the code that read them. A host that does not start shows this text as it is.</summary>
+    public override string ToString() => Message;
 }

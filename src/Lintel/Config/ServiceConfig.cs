@@ -47,6 +47,9 @@ public sealed record ServiceConfig
     /// <summary>How instances at <c>https://</c> are verified and addressed.</summary>
     public ServiceTlsConfig Tls { get; init; } = new();
 
+    /// <summary>Makes the handler that carries the requests to all instances in the place of the gateway's own connections; it is called once for a configuration, and the handler is disposed with it. For tests: <c>() => testServer.CreateHandler()</c>. Default <see langword="null"/>; no key of files.</summary>
+    public Func<HttpMessageHandler>? Handler { get; init; }
+
     internal static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
     {
         value = System.Text.Ascii.IsValid(text) ? text : HostNames.ToAscii(text);

@@ -116,6 +116,9 @@ public sealed class Gateway : IDisposable
         }
     }
 
+    /// <summary>What is being served.</summary>
+    internal SnapshotHolder Snapshots => _parts.Snapshots;
+
     /// <summary>Lines of the access log that were lost since the gateway's start.</summary>
     public long DroppedAccessLogLines => _parts.AccessLog.Lost;
 
@@ -124,9 +127,14 @@ public sealed class Gateway : IDisposable
 
     /// <summary>Serves one request.</summary>
     /// <param name="context">A request from any server of ASP.NET Core.</param>
-    public Task HandleAsync(HttpContext context)
+    public Task HandleAsync(HttpContext context) => HandleAsync(context, static (_, _) => true);
+
+    /// <summary>The same, behind an endpoint of the application.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="permits">Whether the application lets the request through to the route of this name.</param>
+    internal Task HandleAsync(HttpContext context, Func<HttpContext, string, bool> permits)
     {
-        var hosted = HostedRequest.Of(context);
+        var hosted = HostedRequest.Of(context, permits);
         context.Features.Set<IGatewayFeature>(new GatewayFeature(hosted));
         return HandleAsync(context, new RequestOrigin(null, null, hosted));
     }

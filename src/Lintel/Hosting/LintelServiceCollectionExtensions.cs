@@ -2,6 +2,7 @@ using Lintel.Composition;
 using Lintel.Config;
 using Lintel.Forwarding;
 using Lintel.Hosting;
+using Lintel.Hosting.Embedding;
 using Lintel.Listeners;
 using Lintel.Observability;
 using Lintel.Pipeline;
@@ -11,8 +12,10 @@ using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -22,22 +25,33 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class LintelServiceCollectionExtensions
 {
     /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by files. Changes of the files are taken while it runs.</summary>
+    /// <remarks>Where the gateway is added more than once, whatever the source, the last one counts: a test can give an application another configuration.</remarks>
     /// <param name="services">The host's services.</param>
-    /// <param name="files">YAML or JSON files, each overlaying the ones before.</param>
-    public static IServiceCollection AddLintel(this IServiceCollection services, params string[] files) =>
-        Add(services, s => ReadFiles(s, files), ownsListeners: false);
+    /// <param name="files">YAML or JSON files, each overlaying the ones before; at least one. Paths are relative to the host's content root.</param>
+    public static IServiceCollection AddLintel(this IServiceCollection services, params string[] files)
+    {
+        if (files is not { Length: > 0 })
+            throw new ArgumentException("name at least one configuration file", nameof(files));
+        return Add(services, s => ReadFiles(s, InContentRoot(s, files)), ownsListeners: false);
+    }
 
     /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by a section of its configuration. Reloads of it are taken while it runs.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="section">The section that holds <c>services</c>, <c>routes</c> and so on.</param>
-    public static IServiceCollection AddLintel(this IServiceCollection services, IConfiguration section) =>
-        Add(services, _ => new GatewaySource.Section(section), ownsListeners: false);
+    public static IServiceCollection AddLintel(this IServiceCollection services, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return Add(services, _ => new GatewaySource.Section(section), ownsListeners: false);
+    }
 
     /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured in code.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="config">The configuration; the same model as in files.</param>
-    public static IServiceCollection AddLintel(this IServiceCollection services, GatewayConfig config) =>
-        Add(services, _ => new GatewaySource.Code(config), ownsListeners: false);
+    public static IServiceCollection AddLintel(this IServiceCollection services, GatewayConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return Add(services, _ => new GatewaySource.Code(config), ownsListeners: false);
+    }
 
     /// <summary>Adds a gateway that opens the listeners of its configuration by itself: what <c>lintel run</c> is made of.</summary>
     /// <param name="services">The host's services.</param>
@@ -63,41 +77,49 @@ public static class LintelServiceCollectionExtensions
     private static void AddTransports(IServiceCollection services)
     {
         services.TryAddSingleton(_ => DescriptorReserve.OfThisProcess());
-        services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(_ => new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<GatewayLoops>();
-        services.TryAddSingleton<Transports>();
+        services.TryAddSingleton(s => new Transports(s.GetRequiredService<DescriptorReserve>(), Time(s), s.GetRequiredService<ILogger<AcceptTransport>>(), s.GetRequiredService<GatewayLoops>()));
     }
+
+    /// <summary>The host's own clock where it has one: a test's, for example.</summary>
+    private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
+
+    private static string[] InContentRoot(IServiceProvider services, string[] files)
+    {
+        var root = services.GetService<IHostEnvironment>()?.ContentRootPath is { Length: > 0 } path ? path : Environment.CurrentDirectory;
+        return [.. files.Select(f => f == "-" ? f : Path.GetFullPath(f, root))];
+    }
+
+    /// <summary>A container of its own, so that YARP's forwarder neither becomes the host's nor writes to its log: it tells of every failure, and the pipeline's line has all of it.</summary>
+    private static IHttpForwarder CreateForwarder() => new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider().GetRequiredService<IHttpForwarder>();
 
     private static GatewaySource.Files ReadFiles(IServiceProvider services, string[] files)
     {
         var lastGood = services.GetService<LastGoodFolder>() is { } kept ? new LastGood(kept.Path, files) : null;
-        return new GatewaySource.Files(files, ConfigSurroundings.OfProcess(), services.GetRequiredService<TimeProvider>(), lastGood);
+        return new GatewaySource.Files(files, ConfigSurroundings.OfProcess(), Time(services), lastGood);
     }
 
     private static IServiceCollection Add(IServiceCollection services, Func<IServiceProvider, GatewaySource> source, bool ownsListeners)
     {
         services.AddMetrics();
-        services.AddHttpForwarder();
-
-        // YARP tells of every failure too; the pipeline's line has all of it.
-        services.Configure<LoggerFilterOptions>(o => o.AddFilter("Yarp.ReverseProxy.Forwarder", LogLevel.None));
         AddTransports(services);
-        services.TryAddSingleton(Random.Shared);
-        services.TryAddSingleton(source);
+        services.Replace(ServiceDescriptor.Singleton(source));
         services.TryAddSingleton<GatewayMetrics>();
         services.TryAddSingleton<CompositionMetrics>();
-        services.TryAddSingleton(s => NameResolver.OfSystem(s.GetRequiredService<TimeProvider>()));
+        services.TryAddSingleton(s => NameResolver.OfSystem(Time(s)));
         services.TryAddSingleton<AnswerStore>();
         services.TryAddSingleton(s => new ServiceRegistry(
-            s.GetRequiredService<Random>(),
+            Random.Shared,
             new UpstreamSurroundings(s.GetRequiredService<GatewayLoops>().Group, s.GetRequiredService<NameResolver>(), s.GetRequiredService<GatewayMetrics>())));
-        services.TryAddSingleton(s => Create(s, ownsListeners));
+        services.Replace(ServiceDescriptor.Singleton(s => Create(s, ownsListeners)));
         if (ownsListeners)
             services.TryAddSingleton(CreateCrowdWatch); // another host's heap is its own affair
         services.AddHostedService<GatewayLifetime>();
-        if (!ownsListeners)
-            services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, HostedRequestFilter>());
+        if (ownsListeners)
+            return services;
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, HostedRequestFilter>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, GatewayMatcherPolicy>());
         return services;
     }
 
@@ -105,7 +127,7 @@ public static class LintelServiceCollectionExtensions
     {
         var loops = services.GetRequiredService<GatewayLoops>().Group;
         var memory = services.GetRequiredService<MemoryBudget>();
-        return new CrowdWatch(() => loops?.Connections ?? 0, () => memory.Used, services.GetRequiredService<TimeProvider>(), Collect);
+        return new CrowdWatch(() => loops?.Connections ?? 0, () => memory.Used, Time(services), Collect);
 
         static void Collect() => _ = BackgroundThread.RunAsync("lintel-tidy", static () =>
         {
@@ -116,7 +138,7 @@ public static class LintelServiceCollectionExtensions
 
     private static Gateway Create(IServiceProvider services, bool ownsListeners)
     {
-        var time = services.GetRequiredService<TimeProvider>();
+        var time = Time(services);
         var metrics = services.GetRequiredService<GatewayMetrics>();
         var snapshots = new SnapshotHolder();
         var accessLog = new AccessLogSlot(time, services.GetRequiredService<ILogger<AccessLog>>());
@@ -133,9 +155,9 @@ public static class LintelServiceCollectionExtensions
             new SnapshotCompiler(
                 services.GetRequiredService<ServiceRegistry>(),
                 new RouteParts(
-                    new Forwarders(new Http1Forwarder(time), new YarpForwarder(services.GetRequiredService<IHttpForwarder>(), time)),
+                    new Forwarders(new Http1Forwarder(time), new YarpForwarder(CreateForwarder(), time)),
                     new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory, time),
-                    metrics, errors, memory, time, services.GetRequiredService<Random>())),
+                    metrics, errors, memory, time, Random.Shared)),
             snapshots,
             new RoutePipeline(snapshots, accessLog, errors, metrics, time),
             accessLog,

@@ -105,7 +105,7 @@ internal sealed class Listener : IAsyncDisposable
         var kestrel = builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         if (config.Protocols.Contains(ListenerProtocol.Http3) && QuicListener.IsSupported)
             kestrel.UseQuic();
-        var time = services.GetRequiredService<TimeProvider>();
+        var time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         kestrel.ConfigureKestrel(o =>
         {
             o.AddServerHeader = false;

@@ -20,12 +20,16 @@ internal sealed class HostedRequest(HttpContext context, bool isFirst)
     public (string? Route, string? Service, string? Instance) Outcome =>
         _exchange is { } exchange ? (exchange.Route?.Name, exchange.Service, exchange.Instance) : _outcome;
 
+    /// <summary>Whether the application lets the request through to a route.</summary>
+    public Func<HttpContext, string, bool> Permits { get; private set; } = static (_, _) => true;
+
     /// <summary>The request that the first middleware has made out, or one whose host has none.</summary>
-    public static HostedRequest Of(HttpContext context)
+    public static HostedRequest Of(HttpContext context, Func<HttpContext, string, bool> permits)
     {
         var hosted = context.Features.Get<HostedRequest>();
         if (hosted is null)
             context.Features.Set(hosted = new HostedRequest(context, isFirst: false));
+        hosted.Permits = permits;
         ApplicationHeaders.Note(context.Response);
         return hosted;
     }

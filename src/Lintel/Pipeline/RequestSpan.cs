@@ -13,17 +13,30 @@ internal static class RequestSpan
     public static void Start(Exchange exchange)
     {
         // Inside another host its own span is under way: the request's trace is that one's.
-        var host = Activity.Current;
+        var current = Activity.Current;
+        var host = current;
         if (host is { IdFormat: ActivityIdFormat.W3C })
             exchange.Trace = TraceContext.Of(host);
-        if (!GatewayTracing.Source.HasListeners() || (host is null && !IsRecorded(exchange)))
+        if (!GatewayTracing.Source.HasListeners())
             return;
+        if (host is not null && IsForLogsAlone(host, exchange))
+        {
+            exchange.Trace = Above(host, exchange);
+            host = null;
+        }
 
-        var isRestarted = host is null && exchange.Snapshot.Tracing?.Parent == TraceParent.Ignore;
-        var span = GatewayTracing.Source.StartActivity(
-            GatewayTracing.NameOf(exchange.Request.Method), ActivityKind.Server, exchange.Trace.ToParent(), null, isRestarted ? LinksTo(exchange) : null);
-        if (span is null)
+        if (host is null && !IsRecorded(exchange))
             return;
+        var isRestarted = host is null && exchange.Snapshot.Tracing?.Parent == TraceParent.Ignore;
+        Activity.Current = host;
+        var span = GatewayTracing.Source.StartActivity(
+            GatewayTracing.NameOf(exchange.Request.Method), ActivityKind.Server, ParentOf(exchange), null, isRestarted ? LinksTo(exchange) : null);
+        if (span is null)
+        {
+            Activity.Current = current;
+            return;
+        }
+
         exchange.Span = span;
         exchange.Trace = TraceContext.Of(span);
     }
@@ -94,6 +107,24 @@ internal static class RequestSpan
             return true; // the listener's own sampler decides
         return trace.SpanId == default ? GatewayTracing.Samples(trace.TraceId, tracing.Sample) : trace.IsSampled;
     }
+
+    /// <summary>ASP.NET Core makes an activity for the scopes of its logs, too, where nobody asks for its spans. As a parent it would be a span that nobody ever sees, with a decision that nobody has made.</summary>
+    private static bool IsForLogsAlone(Activity host, Exchange exchange) =>
+        host.OperationName == "Microsoft.AspNetCore.Hosting.HttpRequestIn" && !host.Source.HasListeners()
+        && (exchange.Context.RequestServices?.GetService(typeof(DiagnosticListener)) as DiagnosticListener)?.IsEnabled() != true;
+
+    /// <summary>Where the host's activity stands: below the client's span, or at the beginning of a trace.</summary>
+    private static TraceContext Above(Activity host, Exchange exchange)
+    {
+        if (exchange.Snapshot.Tracing?.Parent == TraceParent.Ignore)
+            return TraceContext.NewRoot();
+        var headers = exchange.Request.Headers;
+        return TraceContext.TryParse(headers.TraceParent, headers.TraceState, out var client) ? client : TraceContext.NewRoot() with { TraceId = host.TraceId };
+    }
+
+    /// <summary>Where the listener's sampler decides, it must see that a trace begins here: whatever has a trace's name is a child to it, and a child of what nobody has recorded.</summary>
+    private static ActivityContext ParentOf(Exchange exchange) =>
+        exchange.Snapshot.Tracing is null && exchange.Trace.SpanId == default ? default : exchange.Trace.ToParent();
 
     /// <summary>The trace that was left at the edge.</summary>
     private static ActivityLink[]? LinksTo(Exchange exchange)

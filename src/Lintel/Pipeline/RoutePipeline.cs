@@ -9,6 +9,8 @@ namespace Lintel.Pipeline;
 /// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom.</summary>
 internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot accessLog, ErrorLog errors, GatewayMetrics metrics, TimeProvider time)
 {
+    private const string Unasked = "the request was changed after the application's routing, so that what the application demands of this route was not asked: call app.UseRouting() after the middleware that changes it";
+
     private static readonly GatewayIdentity Nobody = new("lintel", "lintel");
 
     /// <summary>Serves one request. Never throws.</summary>
@@ -87,6 +89,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         var error = RouteMatch.Find(exchange, method, ref lookup);
         if (lookup.Outcome == RouteOutcome.MethodNotAllowed)
             context.Response.Headers.Allow = string.Join(", ", lookup.Allowed!);
+        if (exchange.Hosted is { } application && exchange.Route is { } route && !application.Permits(context, route.Name))
+            return new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
         return error;
     }
 

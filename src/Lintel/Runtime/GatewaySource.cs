@@ -122,7 +122,13 @@ internal abstract class GatewaySource
     /// <summary>A section of .NET's configuration system.</summary>
     internal sealed class Section(IConfiguration section) : GatewaySource
     {
-        public override SourceReading Read() => Interpret(ConfigDocument.FromConfiguration(section));
+        public override SourceReading Read()
+        {
+            var document = ConfigDocument.FromConfiguration(section);
+            if (section is IConfigurationSection named && !named.Exists())
+                document.Report.Add(new ConfigProblem("missing-key", document.Root.Position, "", $"the application's configuration has no section `{named.Path}`, or an empty one", "add it to appsettings.json, or give `AddLintel` another one"));
+            return Interpret(document);
+        }
 
         public override IDisposable Watch(Action changed) => ChangeToken.OnChange(section.GetReloadToken, changed);
     }

@@ -21,7 +21,8 @@ namespace Lintel.Services;
 /// <param name="UsesTls">Whether there is TLS at all.</param>
 /// <param name="Connect">How long a connection may take.</param>
 /// <param name="Certificates">Fingerprint of the certificate files' content: a renewed certificate is another configuration.</param>
-internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect, string Certificates);
+/// <param name="Handler">Carries the requests in the place of connections; <see langword="null"/> but in tests.</param>
+internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect, string Certificates, Func<HttpMessageHandler>? Handler = null);
 
 /// <summary>The connections to a service's instances: a pool for each.</summary>
 internal sealed class UpstreamClient : IDisposable
@@ -48,11 +49,11 @@ internal sealed class UpstreamClient : IDisposable
         _config = config;
         _service = service;
         _around = around;
-        _loops = config.Protocol == ServiceProtocol.Http1 ? around.Loops : null;
+        _loops = config is { Protocol: ServiceProtocol.Http1, Handler: null } ? around.Loops : null;
         if (config.UsesTls)
             (_tls, _certificates) = CreateTls(config, certificates);
         Invoker = new HttpMessageInvoker(
-            new RequestBodies(new SocketsHttpHandler
+            config.Handler is { } make ? new PlainAddresses(make()) : new RequestBodies(new SocketsHttpHandler
             {
                 AllowAutoRedirect = false,
                 AutomaticDecompression = DecompressionMethods.None,
@@ -294,6 +295,16 @@ internal sealed class UpstreamClient : IDisposable
 /// <param name="Names">Finds the addresses of names.</param>
 /// <param name="Metrics">Is told of every connection.</param>
 internal sealed record UpstreamSurroundings(LoopGroup? Loops, NameResolver Names, GatewayMetrics Metrics);
+
+/// <summary>In front of a handler that is not the gateway's: the address is one that every handler can take apart.</summary>
+internal sealed class PlainAddresses(HttpMessageHandler inner) : DelegatingHandler(inner)
+{
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        request.RequestUri = new Uri(request.RequestUri!.OriginalString);
+        return base.SendAsync(request, cancellationToken);
+    }
+}
 
 /// <summary>A connection to an instance could not be made: nothing of the request was sent.</summary>
 internal sealed class UpstreamConnectException(GatewayErrorKind kind, Exception inner) : IOException(inner.Message, inner)

@@ -1,0 +1,45 @@
+using Microsoft.AspNetCore.Builder;
+
+namespace Lintel.Hosting.Embedding;
+
+/// <summary>What the application adds to the gateway's endpoints: to all, or to a route's. It is added to those of every later configuration too.</summary>
+internal sealed class GatewayConventions : IEndpointConventionBuilder
+{
+    private readonly List<Action<EndpointBuilder>> _conventions = [];
+    private readonly List<Action<EndpointBuilder>> _finally = [];
+    private readonly HashSet<string> _routes = new(StringComparer.Ordinal);
+
+    /// <summary>The routes that something is added to by name.</summary>
+    public IReadOnlyCollection<string> Routes => _routes;
+
+    public void Add(Action<EndpointBuilder> convention) => _conventions.Add(convention);
+
+    public void Finally(Action<EndpointBuilder> finallyConvention) => _finally.Add(finallyConvention);
+
+    public IEndpointConventionBuilder ForRoute(string name)
+    {
+        _routes.Add(name);
+        return new OfRoute(this, name);
+    }
+
+    public void Apply(EndpointBuilder builder)
+    {
+        foreach (var convention in _conventions)
+            convention(builder);
+        foreach (var convention in Enumerable.Reverse(_finally))
+            convention(builder);
+    }
+
+    private sealed class OfRoute(GatewayConventions all, string name) : IEndpointConventionBuilder
+    {
+        public void Add(Action<EndpointBuilder> convention) => all.Add(Only(convention));
+
+        public void Finally(Action<EndpointBuilder> finallyConvention) => all.Finally(Only(finallyConvention));
+
+        private Action<EndpointBuilder> Only(Action<EndpointBuilder> convention) => builder =>
+        {
+            if (builder.Metadata.OfType<RouteStatus>().Any(r => r.Name == name))
+                convention(builder);
+        };
+    }
+}

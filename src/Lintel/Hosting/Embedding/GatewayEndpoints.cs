@@ -1,0 +1,172 @@
+using System.Collections.Frozen;
+using Lintel.Config;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Patterns;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Primitives;
+
+namespace Lintel.Hosting.Embedding;
+
+/// <summary>The endpoints of one <c>MapLintel</c>: one that takes every request, and one for each route, which <see cref="GatewayMatcherPolicy"/> puts in its place.</summary>
+/// <remarks>
+/// The gateway's own router decides (hosts, headers, query and cookies count), so that routes' endpoints take no part in the application's matching. They carry
+/// what conventions add to them, for the application's authorization, CORS, rate limits. Thread rule: the endpoints are made and replaced under the lock.
+/// </remarks>
+internal sealed class GatewayEndpoints : EndpointDataSource
+{
+    private readonly Lock _lock = new();
+    private readonly Gateway _gateway;
+    private readonly RequestDelegate _handle;
+    private readonly IServiceProvider _services;
+    private readonly GatewayConventions _conventions = new();
+    private CancellationTokenSource _changes = new();
+    private GatewayConfig? _config;
+    private GatewayConfig? _told;
+    private IReadOnlyList<Endpoint>? _endpoints;
+    private volatile Index? _index;
+
+    public GatewayEndpoints(Gateway gateway, IServiceProvider services)
+    {
+        _gateway = gateway;
+        _services = services;
+        Func<HttpContext, string, bool> permits = Permits;
+        _handle = context => gateway.HandleAsync(context, permits);
+        gateway.Applying += CheckAsync;
+        gateway.Applied += _ =>
+        {
+            Refresh();
+            return Task.CompletedTask;
+        };
+    }
+
+    public IEndpointConventionBuilder Conventions => _conventions;
+
+    public override IReadOnlyList<Endpoint> Endpoints
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_endpoints is null || _config != _gateway.Config)
+                {
+                    _config = _gateway.Config;
+                    _endpoints = [Build(null, _config), .. _config?.Routes.Keys.Select(name => Build(name, _config)) ?? []];
+                }
+
+                return _endpoints;
+            }
+        }
+    }
+
+    public override IChangeToken GetChangeToken()
+    {
+        lock (_lock)
+            return new CancellationChangeToken(_changes.Token);
+    }
+
+    /// <summary>Tells those who keep the endpoints that a configuration went live.</summary>
+    public void Refresh()
+    {
+        CancellationTokenSource before;
+        lock (_lock)
+        {
+            if (_told == _gateway.Config)
+                return;
+            _told = _gateway.Config;
+            (before, _changes) = (_changes, new CancellationTokenSource());
+        }
+
+        before.Cancel();
+    }
+
+    /// <summary>The endpoint of a route as the application has it, with what its groups have added; <see langword="null"/> where it has none.</summary>
+    public Endpoint? Find(HttpContext context, string route)
+    {
+        var all = context.RequestServices.GetRequiredService<EndpointDataSource>();
+        if (IndexOf(all.Endpoints).Routes.GetValueOrDefault(route) is { } found)
+            return found;
+        Refresh(); // a request between a configuration and the news of it
+        return IndexOf(all.Endpoints).Routes.GetValueOrDefault(route);
+    }
+
+    /// <summary>Whether what the application demands of a route has been demanded of the request: middleware may change a request after the application's routing.</summary>
+    private bool Permits(HttpContext context, string route)
+    {
+        if (context.GetEndpoint() is not { } selected || selected.Metadata.GetMetadata<GatewayEndpoints>() != this)
+            return false;
+        return RouteOf(selected) == route || (Find(context, route) is { } wanted && DemandTheSame(selected, wanted));
+    }
+
+    /// <summary>The application makes a new list when an endpoint changes.</summary>
+    private Index IndexOf(IReadOnlyList<Endpoint> all)
+    {
+        if (_index is not { } index || index.All != all)
+        {
+            var own = all.Where(e => e.Metadata.GetMetadata<GatewayEndpoints>() == this && RouteOf(e) is not null);
+            _index = index = new Index(all, own.ToFrozenDictionary(e => RouteOf(e)!));
+        }
+
+        return index;
+    }
+
+    /// <summary>The route whose conventions an endpoint carries; <see langword="null"/> for the one that takes every request.</summary>
+    private static string? RouteOf(Endpoint endpoint) => endpoint.Metadata.GetMetadata<RouteStatus>()?.Name;
+
+    /// <summary>Whether two endpoints of the gateway demand the same: they differ in nothing that conventions have added.</summary>
+    private static bool DemandTheSame(Endpoint one, Endpoint other) => one.Metadata.Where(IsAdded).SequenceEqual(other.Metadata.Where(IsAdded));
+
+    private static bool IsAdded(object item) => item is not (GatewayEndpoints or RouteStatus or Template or SuppressMatchingMetadata or SuppressLinkGenerationMetadata);
+
+    private Endpoint Build(string? name, GatewayConfig? config)
+    {
+        var route = name is null ? null : RouteStatus.Of(name, config!.Routes[name], config);
+        var builder = new RouteEndpointBuilder(_handle, route is null ? RoutePatternFactory.Parse("/{**path}") : PatternOf(route.Paths[0]), int.MaxValue)
+        {
+            DisplayName = name is null ? "Lintel" : "Lintel: " + name,
+            ApplicationServices = _services,
+        };
+        builder.Metadata.Add(this);
+        builder.Metadata.Add(new SuppressLinkGenerationMetadata());
+        if (route is not null)
+        {
+            builder.Metadata.Add(route);
+            builder.Metadata.Add(new Template(route.Paths[0]));
+            builder.Metadata.Add(new SuppressMatchingMetadata());
+        }
+
+        _conventions.Apply(builder);
+        return builder.Build();
+    }
+
+    /// <summary>For those who look: nothing is matched by it. What ASP.NET Core's templates cannot say is shown as any path.</summary>
+    private static RoutePattern PatternOf(string template)
+    {
+        try
+        {
+            return RoutePatternFactory.Parse(template);
+        }
+        catch (RoutePatternException)
+        {
+            return RoutePatternFactory.Parse("/{**path}");
+        }
+    }
+
+    /// <summary>A route that lost its name would lose what the application demands of it.</summary>
+    private Task CheckAsync(ConfigChange change, CancellationToken cancellation)
+    {
+        foreach (var name in _conventions.Routes.Where(r => !change.Config.Routes.ContainsKey(r)))
+            change.Refuse("unknown-route", ["routes"], $"the application demands something of a route `{name}` (`MapLintel().ForRoute`), and there is none of this name", "keep the name, or change the application with it");
+        return Task.CompletedTask;
+    }
+
+    private sealed record Index(IReadOnlyList<Endpoint> All, FrozenDictionary<string, Endpoint> Routes);
+
+    /// <summary>The path template as it is written, for the application's own metrics and traces.</summary>
+    private sealed class Template(string text) : IRouteDiagnosticsMetadata
+    {
+        public string Route { get; } = text;
+    }
+}
