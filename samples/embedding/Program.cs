@@ -13,7 +13,7 @@ var builder = WebApplication.CreateBuilder(new WebApplicationOptions
 switch (variant)
 {
     case "yaml":
-        builder.Services.AddLintel(Path.Combine(AppContext.BaseDirectory, "gateway.yaml"));
+        builder.Services.AddLintel("gateway.yaml"); // in the content root
         break;
 
     case "configuration":
