@@ -1,13 +1,18 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
 /// <summary><c>lintel demo</c>, as a newcomer uses it: every line that it prints works when pasted.</summary>
 [Collection(nameof(Alone))]
-public sealed partial class DemoTests
+public sealed partial class DemoTests : IDisposable
 {
+    private readonly ConfigFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
     [Fact]
     public async Task Demo_EveryPrintedCommand_Works()
     {
@@ -29,6 +34,7 @@ public sealed partial class DemoTests
 
             Assert.Contains("\"id\":42", answers[0].Answer, StringComparison.Ordinal);
             CheckCompositions(answers);
+            await CheckTruthsAsync(guide);
         }
         finally
         {
@@ -73,6 +79,8 @@ public sealed partial class DemoTests
             Assert.Equal("", (string?)seen["nobody"]!["who"]);
             Assert.Contains("user", (string?)seen["nobody"]!["notes"]![0], StringComparison.Ordinal);
             Assert.Contains("There is no user 777", (string?)seen["nobody"]!["document"]!["detail"], StringComparison.Ordinal);
+            Assert.Contains("404: ", (string?)seen["nobody"]!["notes"]![0], StringComparison.Ordinal);
+            Assert.Contains("There is no user 777", (string?)seen["nobody"]!["notes"]![0], StringComparison.Ordinal);
 
             Assert.Empty(seen["again"]!["notes"]!.AsArray());
             Assert.Equal(9, (int)seen["phone"]!["document"]!["orderCount"]!);
@@ -84,8 +92,24 @@ public sealed partial class DemoTests
         }
     }
 
-    private static Process Start() =>
-        Process.Start(new ProcessStartInfo("dotnet", [GatewayProcess.Program, "demo"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+    /// <summary>What the lines say beside what they do.</summary>
+    private async Task CheckTruthsAsync(List<string> guide)
+    {
+        var services = new List<string>();
+        for (var i = 0; i < 2; i++)
+            services.Add(Regex.Match((await ShellAsync("curl -si 'http://127.0.0.1:8080/api/orders?user=42'")).Answer, "X-Service: (.+)\r").Groups[1].Value);
+        Assert.Equal(["orders@5201", "orders@5202"], services.Order(StringComparer.Ordinal));
+        Assert.Equal(4, Regex.Match((await ShellAsync("curl -si http://127.0.0.1:8080/api/dashboard/42")).Answer, "\nComposition: (.+)\r").Groups[1].Value.Split(", ").Length);
+
+        var file = _folder["lintel-demo.yaml"];
+        Assert.Contains(guide, l => l.Contains("config       " + file, StringComparison.Ordinal));
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, CancellationToken.None)).Replace("body: pong", "body: edited", StringComparison.Ordinal), CancellationToken.None);
+        var (code, _) = await ShellAsync("for i in $(seq 200); do curl -s http://127.0.0.1:8080/ping | grep -q edited && exit 0; sleep 0.05; done; exit 1");
+        Assert.Equal(0, code);
+    }
+
+    private Process Start() =>
+        Process.Start(new ProcessStartInfo("dotnet", [GatewayProcess.Program, "demo"]) { RedirectStandardError = true, RedirectStandardOutput = true, WorkingDirectory = _folder.Path })!;
 
     private static async Task<List<string>> ReadGuideAsync(Process demo)
     {

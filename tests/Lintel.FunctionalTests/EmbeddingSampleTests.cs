@@ -57,7 +57,7 @@ public sealed partial class EmbeddingSampleTests
     {
         var run = Run().Match(command);
         Assert.True(run.Success, command);
-        var program = run.Groups[1].Value == "samples/shop" ? "Shop/release/Lintel.Samples.Shop.dll" : "Embedding/release/Lintel.Samples.Embedding.dll";
+        var program = run.Groups[1].Value == "samples/shop" ? $"Shop/{GatewayProcess.Configuration}/Lintel.Samples.Shop.dll" : $"Embedding/{GatewayProcess.Configuration}/Lintel.Samples.Embedding.dll";
         var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(Root, "artifacts/bin", program), .. run.Groups[2].Value.Split(' ')]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         _ = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         _ = process.StandardError.ReadToEndAsync(CancellationToken.None);

@@ -12,6 +12,9 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
+    /// <summary>The configuration that the tests were built in, as folders of outputs are named: the programs that they start are of the same.</summary>
+    public static string Configuration => new DirectoryInfo(AppContext.BaseDirectory).Name;
+
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _errors = new();
     private readonly ConcurrentQueue<string> _lines = new();
@@ -170,7 +173,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(folder!.FullName, "Lintel.slnx")))
             folder = folder.Parent;
-        return Path.Combine(folder.FullName, "artifacts/bin/Lintel.Cli/release/Lintel.Cli.dll");
+        return Path.Combine(folder.FullName, "artifacts/bin/Lintel.Cli", Configuration, "Lintel.Cli.dll");
     }
 
     private async Task ConnectAsync()

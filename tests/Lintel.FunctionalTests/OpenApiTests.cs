@@ -57,6 +57,19 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     }
 
     [Fact]
+    public void Description_TellsServerLicenceAndRefusals()
+    {
+        Assert.Equal("/", (string?)_document["servers"]![0]!["url"]);
+        Assert.Equal("Apache-2.0", (string?)_document["info"]!["license"]!["identifier"]);
+        Assert.Equal(["200", "401", "403", "404", "413", "421", "503", "default"], Responses("/api/v1/routes/{name}"));
+        Assert.Equal(["200", "401", "403", "413", "421", "503", "default"], Responses("/api/v1/routes"));
+        Assert.Equal(["200", "403", "413", "421", "503", "default"], Responses("/health/ready"));
+        Assert.Equal(["200", "401", "403", "404", "413", "421", "default"], Responses("/metrics"));
+
+        IEnumerable<string> Responses(string path) => _document["paths"]![path]!["get"]!["responses"]!.AsObject().Select(r => r.Key).Order(StringComparer.Ordinal);
+    }
+
+    [Fact]
     public void Schemas_AndTheirProperties_AllHaveAText()
     {
         var silent =

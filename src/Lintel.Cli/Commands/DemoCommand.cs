@@ -19,7 +19,7 @@ internal static class DemoCommand
 
     private static async Task<int> RunAsync()
     {
-        var file = Path.Combine(AppContext.BaseDirectory, "demo", "gateway.yaml");
+        var file = TakeFile();
         var services = new List<WebApplication>();
         try
         {
@@ -44,16 +44,33 @@ internal static class DemoCommand
         }
     }
 
+    /// <summary>A file of the user's own, in the folder where the demo was started. One that is there already is served as it is.</summary>
+    private static string TakeFile()
+    {
+        var shipped = Path.Combine(AppContext.BaseDirectory, "demo", "gateway.yaml");
+        var own = Path.Combine(Environment.CurrentDirectory, "lintel-demo.yaml");
+        try
+        {
+            if (!File.Exists(own))
+                File.WriteAllBytes(own, File.ReadAllBytes(shipped));
+            return own;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return shipped; // a folder in which nothing can be written
+        }
+    }
+
     private static void PrintGuide(Gateway gateway, string? admin, string file)
     {
         RunCommand.PrintBanner(gateway, admin);
         Console.Error.WriteLine($$"""
               services     {{string.Join(", ", Services.Select(s => $"{s.Name} :{s.Port}"))}}
-              config       {{file}}
+              config       {{file}} (yours to edit; delete it to have it written anew)
 
             Try, in another terminal:
               curl -i http://127.0.0.1:8080/api/users/42                  # forwarded to the users service
-              curl -i 'http://127.0.0.1:8080/api/orders?user=42'          # two instances; see X-Service change
+              curl -i 'http://127.0.0.1:8080/api/orders?user=42'          # two instances in turn: do it twice, and see X-Service change
               curl -i http://127.0.0.1:8080/api/products/7                # an ETag to send back in If-None-Match
               curl -N http://127.0.0.1:8080/api/orders/1/events           # server-sent events, each at once
               curl -i -H 'X-Client: ios' http://127.0.0.1:8080/whoami     # a client recognised by a header
@@ -61,7 +78,7 @@ internal static class DemoCommand
               curl -i -X DELETE http://127.0.0.1:8080/api/products/7      # 405 with Allow
 
             One call in, many calls out, one answer: open http://127.0.0.1:8080/ in a browser, or
-              curl -i http://127.0.0.1:8080/api/dashboard/42                        # five calls to three services; see Composition
+              curl -i http://127.0.0.1:8080/api/dashboard/42                        # four calls to three services; see Composition
               curl -s -H 'X-Client: ios' http://127.0.0.1:8080/api/dashboard/42     # the same, shaped for phones
               curl -sN 'http://127.0.0.1:8080/api/stream/42?slow=1s'                # each part as soon as it is there
               curl -s -X PUT http://127.0.0.1:8080/knobs/orders -d '{"failureRatio":1}' -H 'Content-Type: application/json'   # make orders fail

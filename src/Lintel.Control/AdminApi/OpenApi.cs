@@ -25,7 +25,9 @@ internal sealed class OpenApi
                 ["title"] = "Lintel admin API",
                 ["version"] = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
                 ["description"] = "What a gateway is and does, for reading. HEAD works wherever GET does. Fields may be added within v1.",
+                ["license"] = new JsonObject { ["name"] = "Apache License 2.0", ["identifier"] = "Apache-2.0" },
             },
+            ["servers"] = new JsonArray(new JsonObject { ["url"] = "/", ["description"] = "The admin address that this document came from." }),
             ["paths"] = new JsonObject(endpoints.Select(e => KeyValuePair.Create(e.Path, (JsonNode?)document.PathItem(e)))),
             ["components"] = new JsonObject
             {
@@ -49,6 +51,8 @@ internal sealed class OpenApi
                 : Response("The answer.", "text/plain", new JsonObject { ["type"] = "string" });
         }
 
+        foreach (var problem in RefusalsOf(endpoint).Where(p => !responses.ContainsKey($"{p.Status}")))
+            responses[$"{problem.Status}"] = Response($"{problem.Title}.", "application/problem+json", Schema(AdminJson.Default.Problem));
         responses["default"] = Reference("responses", "problem");
         var operation = new JsonObject
         {
@@ -72,6 +76,20 @@ internal sealed class OpenApi
         }
 
         return new JsonObject { ["get"] = operation };
+    }
+
+    /// <summary>What a reader may meet.</summary>
+    private static IEnumerable<Problem> RefusalsOf(AdminEndpoint endpoint)
+    {
+        if (!endpoint.IsHealth)
+            yield return Problems.Unauthorized;
+        yield return Problems.CrossOrigin;
+        if (endpoint.TakesName || endpoint is MetricsEndpoint)
+            yield return Problems.NotFound;
+        yield return Problems.BodyTooLarge;
+        yield return Problems.MisdirectedHost;
+        if (!endpoint.IsHealth && endpoint is not MetricsEndpoint)
+            yield return Problems.Busy;
     }
 
     /// <summary><c>/api/v1/routes/{name}</c> becomes <c>apiV1RoutesName</c>.</summary>

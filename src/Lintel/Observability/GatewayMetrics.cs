@@ -98,13 +98,13 @@ public sealed class GatewayMetrics
         {
             var added = Math.Max(0, (total - upstream).TotalSeconds);
             if (request.Route is { } route)
-                _gateway.Record(added, new KeyValuePair<string, object?>("http.route", route));
+                _gateway.Record(added, new KeyValuePair<string, object?>("http.route", route), new KeyValuePair<string, object?>("lintel.route", request.RouteName));
             else
                 _gateway.Record(added);
         }
 
         if (request.Error is { } error)
-            CountError(error, request.Service);
+            CountError(error, request);
     }
 
     /// <summary>An attempt ended.</summary>
@@ -197,6 +197,8 @@ public sealed class GatewayMetrics
         ];
         if (request.Route is { } route)
             labels.Add(new("http.route", route));
+        if (request.RouteName is { } name)
+            labels.Add(new("lintel.route", name));
         if (request.Error is { } rule)
             labels.Add(new("error.type", rule.Slug));
         else if (request.Status >= 500)
@@ -222,10 +224,12 @@ public sealed class GatewayMetrics
         return [.. labels];
     }
 
-    private void CountError(ErrorRule error, string? service)
+    private void CountError(ErrorRule error, in RequestOutcome request)
     {
         var tags = new TagList { { "error.type", error.Slug }, { "lintel.error.source", SourceText(error.Source) } };
-        if (service is not null)
+        if (request.RouteName is { } route)
+            tags.Add("lintel.route", route);
+        if (request.Service is { } service)
             tags.Add("lintel.service", service);
         _errors.Add(1, tags);
     }
@@ -236,7 +240,11 @@ public sealed class GatewayMetrics
 }
 
 /// <summary>How a request ended.</summary>
-internal readonly record struct RequestOutcome(string Method, string Scheme, string ProtocolVersion, int Status, string? Route, string? Service, ErrorRule? Error);
+internal readonly record struct RequestOutcome(string Method, string Scheme, string ProtocolVersion, int Status, string? Route, string? Service, ErrorRule? Error)
+{
+    /// <summary>The name of the route in the configuration.</summary>
+    public string? RouteName { get; init; }
+}
 
 /// <summary>How an attempt ended. The status is the instance's; <see langword="null"/> where none came.</summary>
 internal readonly record struct AttemptOutcome(string Method, string Service, string Address, int Port, int? Status, string? Error);

@@ -9,7 +9,8 @@ namespace Lintel.Pipeline;
 /// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom.</summary>
 internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot accessLog, ErrorLog errors, GatewayMetrics metrics, TimeProvider time)
 {
-    private const string Unasked = "the request was changed after the application's routing, so that what the application demands of this route was not asked: call app.UseRouting() after the middleware that changes it";
+    private const string Unasked = "the request was changed after the application's routing, so that what the application demands of this route was not asked: "
+        + "call app.UseRouting() after the middleware that changes it";
 
     private static readonly GatewayIdentity Nobody = new("lintel", "lintel");
 
@@ -89,9 +90,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         var error = RouteMatch.Find(exchange, method, ref lookup);
         if (lookup.Outcome == RouteOutcome.MethodNotAllowed)
             context.Response.Headers.Allow = string.Join(", ", lookup.Allowed!);
-        if (exchange.Hosted is { } application && exchange.Route is { } route && !application.Permits(context, route.Name))
-            return new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
-        return error;
+        if (exchange.Hosted is not { } application || exchange.Route is not { } route)
+            return error;
+        if (!HostedTarget.IsKept(exchange.RequestTarget, out problem))
+            return new GatewayError(GatewayErrorKind.BadTarget, problem);
+        return application.Permits(context, route.Name) ? error : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
     }
 
     private static GatewayError? CheckLoop(Exchange exchange)
@@ -165,7 +168,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         var duration = time.GetElapsedTime(exchange.StartTimestamp);
         var status = error is { Kind: GatewayErrorKind.ClientAborted } ? error.Rule.Status : context.Response.StatusCode;
         var protocol = ProtocolVersion(request.Protocol);
-        metrics.RequestEnded(new RequestOutcome(request.Method, request.Scheme, protocol, status, exchange.Route?.Template, exchange.Service, error?.Rule), duration, exchange.Upstream, exchange.Route?.Labels);
+        var outcome = new RequestOutcome(request.Method, request.Scheme, protocol, status, exchange.Route?.Template, exchange.Service, error?.Rule) { RouteName = exchange.Route?.Name };
+        metrics.RequestEnded(outcome, duration, exchange.Upstream, exchange.Route?.Labels);
         if (exchange.Span is { } span)
             RequestSpan.Describe(span, exchange, status, protocol, error);
         if (error is not null)

@@ -32,11 +32,12 @@ internal static class HostedTarget
             return false;
         var (pathBase, path, query) = (request.PathBase.Value ?? "", request.Path.Value ?? "", request.QueryString.Value ?? "");
         string? spelled;
-        if (raw.Length > 0 && Spells(target.Path, pathBase, path, out var start))
+        var received = target.Unmerged ?? target.Path;
+        if (raw.Length > 0 && Spells(received, pathBase, path, out var start))
         {
             if (start == 0 && target.Query == query)
                 return true; // nobody has changed anything: nearly every request
-            spelled = target.Path[start..];
+            spelled = received[start..];
         }
         else
         {
@@ -47,10 +48,17 @@ internal static class HostedTarget
             spelled = "/";
         if (spelled is not null && !RequestTarget.TryParse(spelled + query, out target, out problem))
             return false;
-        if (spelled is not null && target.Path == spelled)
+        if (spelled is not null && (target.Unmerged ?? target.Path) == spelled)
             return true;
         problem = TwoReadings;
         return false;
+    }
+
+    /// <summary>Whether the path that is sent, after its route was found, is still the one that the application saw: empty segments go where the route keeps them, and nowhere else.</summary>
+    public static bool IsKept(in RequestTarget target, out string? problem)
+    {
+        problem = TwoReadings;
+        return target.Unmerged is null || target.Unmerged == target.Path;
     }
 
     /// <summary>Whether a normalised path, once decoded as servers do it, is this base and this path.</summary>

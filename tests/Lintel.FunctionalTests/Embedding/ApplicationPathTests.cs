@@ -51,6 +51,26 @@ public sealed class ApplicationPathTests
         Assert.Equal(status == 200 ? 1 : 0, service.Seen.Count);
     }
 
+    /// <summary>A route that keeps empty segments sends what the guard saw, slash for slash.</summary>
+    [Fact]
+    public async Task Path_WithEmptySegmentsThatTheRouteKeeps_IsSentAsTheGuardSawIt()
+    {
+        await using var service = await TestService.StartAsync();
+        await using var app = await EmbeddedGateway.StartAsync(
+            $"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: {{ path: \"/echo/{{**rest}}\", allow: [emptySegments] }}, forward: s }} }}",
+            a =>
+            {
+                Guarded(a);
+                a.MapLintel();
+            });
+        using var client = await RawClient.ConnectAsync(app.Address);
+        Assert.Equal(200, (await client.GetAsync("/echo//admin")).Status);
+        Assert.Equal("/echo//admin", Assert.Single(service.Seen).Target);
+        Assert.Equal(403, (await client.GetAsync("/echo/admin//x")).Status);
+        Assert.Equal(400, (await client.GetAsync("//echo/admin")).Status);
+        Assert.Equal(400, (await client.GetAsync("/echo/x/..//admin/../y")).Status);
+    }
+
     /// <summary>Whatever a client sends: a service never sees, below the guarded path, what the guard has not refused.</summary>
     [Fact]
     public async Task Guard_OverRandomTargets_IsNeverPassed()

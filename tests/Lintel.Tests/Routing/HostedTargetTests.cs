@@ -65,7 +65,7 @@ public sealed class HostedTargetTests
     {
         var request = new DefaultHttpContext().Request;
         request.Path = new PathString(path);
-        Assert.False(HostedTarget.TryRead(raw, request, isChanged: false, out _, out var problem));
+        Assert.False(HostedTarget.TryRead(raw, request, isChanged: false, out var target, out var problem) && HostedTarget.IsKept(target, out problem));
         Assert.NotNull(problem);
     }
 
@@ -98,6 +98,6 @@ public sealed class HostedTargetTests
     {
         var request = new DefaultHttpContext().Request;
         (request.PathBase, request.Path, request.QueryString) = (new PathString(pathBase), new PathString(path), new QueryString(query));
-        return HostedTarget.TryRead(raw, request, isChanged: true, out target, out problem);
+        return HostedTarget.TryRead(raw, request, isChanged: true, out target, out problem) && HostedTarget.IsKept(target, out problem);
     }
 }

@@ -18,30 +18,30 @@ internal static class HostedMatch
         values = [];
         if (snapshots.Enter() is not { } snapshot)
             return null;
+        var exchange = Spares<Exchange>.Take() ?? new Exchange();
         try
         {
-            var request = context.Request;
-            var raw = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
-            var isChanged = context.Features.Get<HostedRequest>()?.HasPathChanged(request) ?? true;
-            if (!HostedTarget.TryRead(raw, request, isChanged, out var target, out _))
+            exchange.Begin(context, snapshot, timestamp: 0);
+            var isChanged = context.Features.Get<HostedRequest>()?.HasPathChanged(context.Request) ?? true;
+            if (!HostedTarget.TryRead(exchange.RawTarget, context.Request, isChanged, out var target, out _))
                 return null;
-            var method = context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } ? HttpMethods.Get : request.Method;
+            exchange.RequestTarget = target;
+            var method = context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } ? HttpMethods.Get : context.Request.Method;
             var lookup = default(RouteLookup<Pipeline.Route>);
-            snapshot.Routes.Find(request, target.Path, method, ref lookup);
-            if (lookup is not { Outcome: RouteOutcome.Found, Candidate: { } candidate })
+            if (RouteMatch.Find(exchange, method, ref lookup) is not null)
                 return null;
-            for (var i = 0; i < candidate.Parameters.Count; i++)
+            for (var i = 0; i < lookup.Candidate!.Parameters.Count; i++)
             {
-                var slot = candidate.Slots[i];
-                var value = slot < 0 ? candidate.Defaults[i] : target.Path.Substring(lookup.Captures[slot].Start, lookup.Captures[slot].Length);
-                if (value is not null)
-                    values[candidate.Parameters[i]] = Uri.UnescapeDataString(value);
+                if (exchange.Parameter(i) is { } value)
+                    values[lookup.Candidate.Parameters[i]] = Uri.UnescapeDataString(value);
             }
 
-            return candidate.Route.Name;
+            return exchange.Route!.Name;
         }
         finally
         {
+            exchange.End();
+            Spares<Exchange>.Keep(exchange);
             snapshot.Leave();
         }
     }
