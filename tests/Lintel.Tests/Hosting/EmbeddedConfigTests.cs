@@ -1,8 +1,6 @@
-using System.Diagnostics;
 using System.Net;
 using Lintel.Config;
 using Lintel.Hosting;
-using Lintel.Observability;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc.Testing;
@@ -109,44 +107,9 @@ public sealed class EmbeddedConfigTests
         Assert.DoesNotContain(provider.GetRequiredService<IOptions<LoggerFilterOptions>>().Value.Rules, r => r.CategoryName is not null);
     }
 
-    /// <summary>As OpenTelemetry's <c>AddSource("Lintel")</c> without instrumentation of ASP.NET Core: its sampler goes by the parent.</summary>
-    [Theory]
-    [InlineData(null, true)]
-    [InlineData("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true)]
-    [InlineData("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", false)]
-    public async Task Spans_OfTheSourceAlone_AreRecorded(string? client, bool isRecorded)
+    private static GatewayConfig Responding(string body) => new()
     {
-        var route = "traced-" + Guid.NewGuid().ToString("n");
-        var spans = new List<Activity>();
-        using var listener = new ActivityListener
-        {
-            ShouldListenTo = s => s.Name == GatewayTracing.SourceName,
-            Sample = (ref ActivityCreationOptions<ActivityContext> o) =>
-                o.Parent.TraceId == default || o.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None,
-            ActivityStopped = a =>
-            {
-                lock (spans)
-                    spans.Add(a);
-            },
-        };
-        ActivitySource.AddActivityListener(listener);
-        await using var app = await StartAsync(s => s.AddLintel(Responding("x", route)));
-        using var test = app.GetTestClient();
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/x");
-        if (client is not null)
-            request.Headers.TryAddWithoutValidation("traceparent", client);
-        using var response = await test.SendAsync(request, None);
-        List<Activity> own;
-        lock (spans)
-            own = [.. spans.Where(s => (string?)s.GetTagItem("lintel.route") == route)];
-        Assert.Equal(isRecorded ? 1 : 0, own.Count);
-        if (isRecorded)
-            Assert.Equal(client is null ? default : ActivitySpanId.CreateFromString("b7ad6b7169203331"), own[0].ParentSpanId);
-    }
-
-    private static GatewayConfig Responding(string body, string route = "x") => new()
-    {
-        Routes = new() { [route] = new RouteConfig { Match = new MatchConfig { Paths = ["/x"] }, Respond = new RespondConfig { Body = body } } },
+        Routes = new() { ["x"] = new RouteConfig { Match = new MatchConfig { Paths = ["/x"] }, Respond = new RespondConfig { Body = body } } },
         Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
     };
 

@@ -5,7 +5,8 @@ using Lintel.Pipeline;
 
 namespace Lintel.Tests.Pipeline;
 
-/// <summary>Which requests get a span, and what it says. One class, so that its listener hears no other test.</summary>
+/// <summary>Which requests get a span, and what it says. One collection, so that its listener hears no other test.</summary>
+[Collection(nameof(RequestSpanTests))]
 public sealed class RequestSpanTests : IDisposable
 {
     private const string Trace = "0af7651916cd43dd8448eb211c80319c";

@@ -15,7 +15,7 @@ namespace Lintel.Hosting.Embedding;
 /// The gateway's own router decides (hosts, headers, query and cookies count), so that routes' endpoints take no part in the application's matching. They carry
 /// what conventions add to them, for the application's authorization, CORS, rate limits. Thread rule: the endpoints are made and replaced under the lock.
 /// </remarks>
-internal sealed class GatewayEndpoints : EndpointDataSource
+internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Gateway _gateway;
@@ -66,6 +66,9 @@ internal sealed class GatewayEndpoints : EndpointDataSource
         lock (_lock)
             return new CancellationChangeToken(_changes.Token);
     }
+
+    /// <summary>The application's container calls it.</summary>
+    public void Dispose() => _changes.Dispose();
 
     /// <summary>Tells those who keep the endpoints that a configuration went live.</summary>
     public void Refresh()

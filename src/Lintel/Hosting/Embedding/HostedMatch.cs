@@ -28,7 +28,7 @@ internal static class HostedMatch
             exchange.RequestTarget = target;
             var method = context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } ? HttpMethods.Get : context.Request.Method;
             var lookup = default(RouteLookup<Pipeline.Route>);
-            if (RouteMatch.Find(exchange, method, ref lookup) is not null)
+            if (RouteMatch.Find(exchange, method, ref lookup) is not null || !HostedTarget.IsKept(exchange.RequestTarget, out _))
                 return null;
             for (var i = 0; i < lookup.Candidate!.Parameters.Count; i++)
             {
