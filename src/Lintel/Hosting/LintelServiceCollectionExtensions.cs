@@ -88,7 +88,7 @@ public static class LintelServiceCollectionExtensions
     private static string[] InContentRoot(IServiceProvider services, string[] files)
     {
         var root = services.GetService<IHostEnvironment>()?.ContentRootPath is { Length: > 0 } path ? path : Environment.CurrentDirectory;
-        return [.. files.Select(f => f == "-" ? f : Path.GetFullPath(f, root))];
+        return [.. files.Select(f => f == ConfigFiles.StandardInput ? f : Path.GetFullPath(f, root))];
     }
 
     /// <summary>A container of its own, so that YARP's forwarder neither becomes the host's nor writes to its log: it tells of every failure, and the pipeline's line has all of it.</summary>
