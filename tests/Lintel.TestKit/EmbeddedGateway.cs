@@ -47,7 +47,7 @@ public sealed class EmbeddedGateway : IAsyncDisposable
         var log = new ConcurrentQueue<string>();
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = folder.Path });
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Logging.ClearProviders().AddProvider(new LogQueue(log)).SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning);
+        builder.Logging.ClearProviders().AddProvider(new LogLines(log)).SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning);
         folder.Write("gateway.yaml", yaml.Contains("observability:", StringComparison.Ordinal) ? yaml : "observability: { accessLog: { to: none } }\n" + yaml);
         builder.Services.AddLintel(folder["gateway.yaml"]);
         services?.Invoke(builder.Services);

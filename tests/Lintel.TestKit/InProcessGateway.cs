@@ -38,7 +38,7 @@ public sealed class InProcessGateway : IAsyncDisposable
         var file = folder.Write("gateway.yaml", Complete(yaml));
         var log = new ConcurrentQueue<string>();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Logging.AddProvider(new LogQueue(log)).SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning);
+        builder.Logging.AddProvider(new LogLines(log)).SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddLintelServer(file);
         var host = builder.Build();
         await host.StartAsync();

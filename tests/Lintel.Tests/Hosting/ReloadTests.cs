@@ -85,13 +85,13 @@ public sealed class ReloadTests : IDisposable
 
     private ServiceProvider Services(string? kept = null)
     {
-        var services = new ServiceCollection().AddLogging(l => l.AddProvider(new LogQueue(_log))).AddLintel(_file);
+        var services = new ServiceCollection().AddLogging(l => l.AddProvider(new LogLines(_log))).AddLintel(_file);
         if (kept is not null)
             services.AddLintelLastGood(kept);
         return services.BuildServiceProvider();
     }
 
-    private sealed class LogQueue(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
+    private sealed class LogLines(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
     {
         public ILogger CreateLogger(string categoryName) => this;
 

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.TestKit;
 
 /// <summary>Keeps the lines of a log: level, message, exception.</summary>
-public sealed class LogQueue(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
+public sealed class LogLines(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
 {
     public ILogger CreateLogger(string categoryName) => this;
 
