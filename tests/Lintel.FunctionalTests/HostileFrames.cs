@@ -14,6 +14,10 @@ internal static class HostileFrames
         Head("an empty header name", [("", "b")]),
         Head("a line break in a value", [("x-a", "b\r\nx-c: d")]),
         Head("a NUL in a value", [("x-a", "b\0")]),
+        Head("another control character in a value", [("x-a", "b\a")]),
+        Head("a DEL in a value", [("x-a", "b\x7f")]),
+        Head("a blank before a value", [("x-a", " b")]),
+        Head("a tab after a value", [("x-a", "b\t")]),
         Head("Connection", [("connection", "close")]),
         Head("Keep-Alive", [("keep-alive", "5")]),
         Head("Proxy-Connection", [("proxy-connection", "close")]),
@@ -32,6 +36,9 @@ internal static class HostileFrames
         Whole("no :path", Block((":method", "GET"), (":scheme", "http"), (":authority", "t"))),
         Whole("no :scheme", Block((":method", "GET"), (":path", "/s"), (":authority", "t"))),
         Whole("no :authority and no Host", Block((":method", "GET"), (":scheme", "http"), (":path", "/s"))),
+        Whole(":scheme https on a plain connection", Block((":method", "GET"), (":scheme", "https"), (":path", "/s"), (":authority", "t"))),
+        Whole(":scheme ftp", Block((":method", "GET"), (":scheme", "ftp"), (":path", "/s"), (":authority", "t"))),
+        Whole("TRACE", Block((":method", "TRACE"), (":scheme", "http"), (":path", "/s"), (":authority", "t"))),
         Whole("an empty :path", Get("")),
         Whole("a :path without a slash", Get("s")),
         Whole("a :path that is an address", Get("http://t/s")),
@@ -49,6 +56,16 @@ internal static class HostileFrames
         new("less data than Content-Length", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "5"))), .. Frame(Data, EndStream, 1, "hi"u8)]) { IsInBody = true },
         new("more data than Content-Length", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "2"))), .. Frame(Data, EndStream, 1, "hello"u8)]) { IsInBody = true },
         new("a pseudo-header among the trailers", [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Headers, EndHeaders | EndStream, 1, Block((":path", "/x")))]) { IsInBody = true },
+        new("a signed Content-Length that the body has", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "+5"))), .. Frame(Data, EndStream, 1, "hello"u8)]),
+        Trailer("a request in a trailer's name", "a: 1\r\n\r\npost /x?", "HTTP/1.1"),
+        Trailer("a space in a trailer's name", "x t", "1"),
+        Trailer("a space before a trailer's name", " x", "1"),
+        Trailer("a colon in a trailer's name", "x:t", "1"),
+        Trailer("a parenthesis in a trailer's name", "x(", "1"),
+        Trailer("an empty trailer name", "", "1"),
+        Trailer("a line break in a trailer's value", "x", "1\r\nx-b: 2"),
+        Trailer("a control character in a trailer's value", "x", "1\a"),
+        Trailer("a blank before a trailer's value", "x", " 1"),
         new("trailers that do not end the stream", [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Headers, EndHeaders, 1, Block(("x-a", "b")))]) { IsInBody = true },
 
         // RFC 9113 section 4 to 6, RFC 7541: broken frames
@@ -84,6 +101,9 @@ internal static class HostileFrames
     private static HostileFrame Head(string what, (string Name, string Value)[] more) => Whole(what, Get("/s", more));
 
     private static HostileFrame Whole(string what, byte[] block) => new(what, InFrames(block));
+
+    private static HostileFrame Trailer(string what, string name, string value) => new(
+        what, [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Data, 0, 1, "hello"u8), .. Frame(Headers, EndHeaders | EndStream, 1, Block((name, value)))]) { IsInBody = true };
 
     private static byte[] InFrames(byte[] block)
     {

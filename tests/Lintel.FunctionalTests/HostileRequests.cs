@@ -100,15 +100,15 @@ internal static class HostileRequests
         yield return new(Group, "a method that is no token", "G@T /s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "no method", " /s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "no version (HTTP/0.9)", "GET /s\r\nHost: t\r\n\r\n", 400, Framing);
-        yield return new(Group, "HTTP/2.0 in a request line", "GET /s HTTP/2.0\r\nHost: t\r\n\r\n", 400, Framing);
-        yield return new(Group, "HTTP/1.2", "GET /s HTTP/1.2\r\nHost: t\r\n\r\n", 400, Framing);
+        yield return new(Group, "HTTP/2.0 in a request line", "GET /s HTTP/2.0\r\nHost: t\r\n\r\n", 505, "version-not-supported");
+        yield return new(Group, "HTTP/1.2", "GET /s HTTP/1.2\r\nHost: t\r\n\r\n", 505, "version-not-supported");
         yield return new(Group, "HTTP/1.10", "GET /s HTTP/1.10\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "http/1.1 in small letters", "GET /s http/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a space after the version", "GET /s HTTP/1.1 \r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a tab between method and target", "GET\t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "two spaces between method and target", "GET  /s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "the beginning of a TLS handshake", "\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003\r\n\r\n", 400, Framing);
-        yield return new(Group, "the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, Framing);
+        yield return new(Group, "the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "version-not-supported");
     }
 
     private static IEnumerable<HostileRequest> Hosts()
@@ -117,7 +117,7 @@ internal static class HostileRequests
         yield return new(Group, "no Host", "GET /s HTTP/1.1\r\n\r\n", 400, Framing);
         yield return new(Group, "two Hosts", "GET /s HTTP/1.1\r\nHost: t\r\nHost: u\r\n\r\n", 400, Framing);
         yield return new(Group, "two equal Hosts", "GET /s HTTP/1.1\r\nHost: t\r\nHost: t\r\n\r\n", 400, Framing);
-        foreach (var host in new[] { "", "a b", "a/b", "a@b", "a,b", "%61", "a:b", "a:99999", "a:", "[::1", "[::g]", "::1", "[fe80::1%25eth0]", "a\u0001", "a?b", "a#b", "<a>", "ä" })
+        foreach (var host in new[] { "", "a b", "a/b", "a@b", "a,b", "%61", "a:b", "a:99999", ":", "a::", "[::1", "[::g]", "::1", "[fe80::1%25eth0]", "a\u0001", "a?b", "a#b", "<a>", "ä" })
             yield return new(Group, $"Host: {Show(host)}", $"GET /s HTTP/1.1\r\nHost: {host}\r\n\r\n", 400, Framing);
     }
 
@@ -149,13 +149,16 @@ internal static class HostileRequests
         yield return new(Group, "escapes that are not UTF-8", "GET /s/%ff HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
         yield return new(Group, "an escaped slash", "GET /s/a%2Fb HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
         yield return new(Group, "an escaped line break", "GET /s/a%0d%0ab HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
-        yield return new(Group, "OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
+        yield return new(Group, "TRACE", "TRACE /s HTTP/1.1\r\nHost: t\r\n\r\n", 405, "method-not-allowed", Closes: false);
+        yield return new(Group, "https in the target of a plain connection", "GET https://t/s HTTP/1.1\r\nHost: t\r\n\r\n", 421, "misdirected", Closes: false);
+        yield return new(Group, "another port in the target than in Host", "GET http://t:81/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
     }
 
     private static IEnumerable<HostileRequest> Sizes()
     {
         const string Group = "Sizes";
         yield return new(Group, "a request line of 9 KB", $"GET /s/{new string('a', 9000)} HTTP/1.1\r\nHost: t\r\n\r\n", 414, "target-too-long");
+        yield return new(Group, "a method of 9 KB", $"{new string('A', 9000)} /s HTTP/1.1\r\nHost: t\r\n\r\n", 501, "unknown-method");
         yield return new(Group, "a request line without end", $"GET /s/{new string('a', 70000)}", 414, "target-too-long");
         yield return Get(Group, "headers of 40 KB", $"X-A: {new string('a', 40000)}\r\n", 431, "head-too-large");
         yield return Get(Group, "101 headers", string.Concat(Enumerable.Range(0, 100).Select(i => $"X-{i}: b\r\n")), 431, "head-too-large");

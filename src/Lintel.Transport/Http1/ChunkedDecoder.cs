@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -7,7 +6,7 @@ namespace Lintel.Transport.Http1;
 /// <summary>Takes the chunks of a body apart (RFC 9112 section 7.1), a piece at a time, and keeps its trailers.</summary>
 /// <remarks>
 /// Strict: a size is hexadecimal digits alone, lines end with CRLF, extensions begin with a semicolon and are visible characters. Extensions mean nothing here and are passed
-/// over; so are trailers that would have a meaning for the message itself.
+/// over. Trailers are told as they came: which of them may be passed on is their reader's to know.
 /// </remarks>
 internal sealed class ChunkedDecoder
 {
@@ -19,12 +18,6 @@ internal sealed class ChunkedDecoder
 
     /// <summary>What a chunk accounts for: a line of sixteen bytes, and twice its data.</summary>
     private const int FreeLine = 16;
-
-    /// <summary>RFC 9110 section 6.5.1: framing, routing, modifiers, authentication, and what says how to take the content. Whoever merges trailers into the head would believe them.</summary>
-    private static readonly FrozenSet<string> NeverTrailers = FrozenSet.Create(
-        StringComparer.OrdinalIgnoreCase,
-        "Age", "Authorization", "Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Date", "Expect", "Expires", "Host", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range",
-        "If-Unmodified-Since", "Location", "Max-Forwards", "Pragma", "Proxy-Authenticate", "Proxy-Authorization", "Range", "Retry-After", "Set-Cookie", "TE", "Trailer", "Transfer-Encoding", "Vary", "Warning", "WWW-Authenticate");
 
     private readonly List<ResponseField> _trailers = [];
     private readonly List<byte> _line = [];
@@ -196,9 +189,7 @@ internal sealed class ChunkedDecoder
         }
 
         ResponseHead.Split(line[..^1], out var name, out var value);
-        var text = Encoding.ASCII.GetString(name);
-        if (!NeverTrailers.Contains(text))
-            _trailers.Add(new ResponseField(text, Encoding.Latin1.GetString(value)));
+        _trailers.Add(new ResponseField(Encoding.ASCII.GetString(name), Encoding.Latin1.GetString(value)));
         _line.Clear();
     }
 

@@ -15,6 +15,7 @@ namespace Lintel.Transport.Http1;
 public sealed class Http1Connection
 {
     private static readonly SearchValues<char> Breaks = SearchValues.Create("\r\n\0");
+    private static readonly SearchValues<char> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
     private readonly Stream _stream;
     private readonly LoopStream _socket;
@@ -27,6 +28,7 @@ public sealed class Http1Connection
     private bool _hasBegun;
     private bool _hasStirred;
     private bool _isHead;
+    private bool _expectsContent;
     private bool _isChunkedRequest;
     private bool _isRequestWhole;
 
@@ -107,6 +109,7 @@ public sealed class Http1Connection
         _hasBegun = true;
         _isHead = method == "HEAD";
         _interimHeads = _interimBytes = 0;
+        _expectsContent = method is "POST" or "PUT" or "PATCH";
         _isRequestWhole = _isChunkedRequest = _hasFinalHead = _isWhole = _hasBytes = _isWithinHead = false;
         _out.Clear();
         _out.Append(method);
@@ -117,11 +120,11 @@ public sealed class Http1Connection
     }
 
     /// <summary>Adds a field.</summary>
-    /// <exception cref="Http1Exception">It would not stay on its line.</exception>
+    /// <exception cref="Http1Exception">It would not stay on its line, or its name would be read as something else.</exception>
     public void AddField(string name, string value)
     {
-        if (value.AsSpan().ContainsAny(Breaks) || name.AsSpan().ContainsAny(Breaks))
-            throw new Http1Exception(Http1Failure.BadRequest, $"The value of {name} holds a line break.");
+        if (value.AsSpan().ContainsAny(Breaks) || name.Length == 0 || name.AsSpan().ContainsAnyExcept(Token))
+            throw new Http1Exception(Http1Failure.BadRequest, "A field's name is no token, or its value holds a line break.");
         _out.Append(name);
         _out.Append(": "u8);
         _out.Append(value);
@@ -141,8 +144,12 @@ public sealed class Http1Connection
     public void AddFields(ReadOnlySpan<byte> lines) => _out.Append(lines);
 
     /// <summary>Ends the head of a request without body.</summary>
-    public void EndHead()
+    /// <param name="tellsLength">Whether it says so with a length of 0 although its method does not ask for that.</param>
+    public void EndHead(bool tellsLength = false)
     {
+        // RFC 9110 section 8.6: methods that usually have content say that there is none; some servers answer 411 otherwise.
+        if (tellsLength || _expectsContent)
+            AddField("Content-Length"u8, "0"u8);
         _out.Append("\r\n"u8);
         _isRequestWhole = true;
     }
@@ -284,6 +291,17 @@ public sealed class Http1Connection
         }
     }
 
+    /// <summary>Looks at the frame of a chunked body as far as it has come with the head, up to its first data.</summary>
+    /// <exception cref="Http1Exception">It is malformed.</exception>
+    public void CheckAhead()
+    {
+        if (_isWhole || _end != BodyEnd.LastChunk || _in.IsEmpty)
+            return;
+        var (taken, _) = _chunks.Decode(_in.Unread, default);
+        _in.Skip(taken);
+        _isWhole = _chunks.HasEnded;
+    }
+
     /// <summary>Takes the body where all of it has come with its head, as small ones do; empty otherwise. It is there until the connection is released.</summary>
     public ReadOnlyMemory<byte> TakeWholeBody()
     {
@@ -327,7 +345,7 @@ public sealed class Http1Connection
     public void Release()
     {
         EventLoop.Stop(_limit);
-        var isClean = _hasBegun && !_hasStirred && _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && Head.Status != 101 && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && _in.IsEmpty && _out.IsEmpty;
+        var isClean = _hasBegun && !_hasStirred && _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && Head.Status != 101 && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && !Head.FramesNothing && _in.IsEmpty && _out.IsEmpty;
         _hasBegun = false;
         _in.Release();
         _out.Release();

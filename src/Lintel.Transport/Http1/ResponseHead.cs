@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Lintel.Transport.Http1;
 
@@ -56,6 +57,12 @@ public sealed class ResponseHead
 
     /// <summary>Whether the body comes in chunks.</summary>
     public bool IsChunked => _hasTransferEncoding;
+
+    /// <summary>The reason phrase, where it is not the usual one; else <see langword="null"/>.</summary>
+    public string? Reason { get; private set; }
+
+    /// <summary>Whether a status that has no body comes with the framing of one: what the server sends next may be that body.</summary>
+    public bool FramesNothing => Status is < 200 or 204 && (ContentLength > 0 || _hasTransferEncoding);
 
     /// <summary>Whether the server keeps the connection after a body that says where it ends.</summary>
     public bool KeepsAlive => (_options & Options.Close) == 0 && (!IsHttp10 || (_options & Options.KeepAlive) != 0);
@@ -127,9 +134,11 @@ public sealed class ResponseHead
         if (line[0] is (byte)' ' or (byte)'\t')
             throw Malformed("a field is folded over two lines");
         var colon = line.IndexOf((byte)':');
-        if (colon <= 0 || line[..colon].ContainsAnyExcept(Token))
+        if (colon <= 0)
             throw Malformed("a field's name is not a token");
-        name = line[..colon];
+        name = line[..colon].TrimEnd(" \t"u8); // RFC 9112 section 5.1: a proxy removes blanks before the colon of a response's field
+        if (name.IsEmpty || name.ContainsAnyExcept(Token))
+            throw Malformed("a field's name is not a token");
         value = line[(colon + 1)..].Trim(" \t"u8);
         if (value.ContainsAny(Control))
             throw Malformed("a field's value holds a control character");
@@ -145,7 +154,15 @@ public sealed class ResponseHead
         if (digits.ContainsAnyExceptInRange((byte)'0', (byte)'9') || digits[0] == '0')
             throw Malformed("its status is not a number");
         Status = ((digits[0] - '0') * 100) + ((digits[1] - '0') * 10) + (digits[2] - '0');
+        Reason = ReasonOf(line[12..].Trim(" \t"u8));
         _hasStatus = true;
+    }
+
+    private string? ReasonOf(ReadOnlySpan<byte> text)
+    {
+        if (text.SequenceEqual("OK"u8) || text.IsEmpty || Ascii.Equals(text, ReasonPhrases.GetReasonPhrase(Status)))
+            return null;
+        return Encoding.Latin1.GetString(text);
     }
 
     private void TakeField(ReadOnlySpan<byte> text)

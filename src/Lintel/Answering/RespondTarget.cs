@@ -26,13 +26,16 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
                 response.Headers.Append(name, value);
         }
 
-        // RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: these have no content.
-        if (config.Status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified)
+        if (!AnswerContent.Allows(config.Status))
+        {
+            AnswerContent.Settle(response);
             return null;
+        }
+
         if (_body.Length > 0)
             response.ContentType = _contentType;
         response.ContentLength = _body.Length;
-        if (_body.Length == 0 || HttpMethods.IsHead(exchange.Request.Method))
+        if (!AnswerContent.Settle(response) || _body.Length == 0)
             return null;
         for (var at = 0; at < _body.Length; at += Piece)
         {

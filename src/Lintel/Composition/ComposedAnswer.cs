@@ -107,7 +107,7 @@ internal static class ComposedAnswer
         var exchange = runner.Exchange;
         var response = exchange.Response;
         response.ContentLength = body.Length;
-        if (HttpMethods.IsHead(exchange.Request.Method) || body.Length == 0)
+        if (!AnswerContent.Settle(response) || body.Length == 0)
             return null;
         await response.StartAsync(exchange.Context.RequestAborted).ConfigureAwait(false); // sends nothing yet; the writer has no room before
         var writer = response.BodyWriter;

@@ -109,7 +109,7 @@ internal static class Http1Call
         var request = attempts.Request;
         var runner = attempts.Runner;
         connection.Begin(request.Method, instance.BasePath, request.Target);
-        connection.AddField("Host", request.Service.HostFor(instance) ?? runner.Exchange.Host);
+        connection.AddField("Host", request.Service.HostFor(instance, runner.Exchange.Host));
         runner.Fields.AddTo(connection, request);
         foreach (var (name, value) in request.Headers ?? [])
             connection.AddField(name, value);

@@ -23,6 +23,8 @@ internal enum AccessLogField
     Service,
     Instance,
     Error,
+    Detail,
+    GrpcStatus,
     Client,
     UserAgent,
     TraceId,

@@ -128,4 +128,13 @@ public enum GatewayErrorKind
 
     /// <summary>The client did not receive an answer in time of which the gateway holds the whole. It is cut off.</summary>
     SlowReader,
+
+    /// <summary>The method is longer than any that is known.</summary>
+    UnknownMethod,
+
+    /// <summary>The request line names another version than HTTP/1.1 or HTTP/1.0.</summary>
+    VersionNotSupported,
+
+    /// <summary>The request's target has another scheme than its connection, and no trusted proxy vouches for it.</summary>
+    Misdirected,
 }

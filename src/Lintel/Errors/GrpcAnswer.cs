@@ -16,6 +16,7 @@ internal static class GrpcAnswer
         ApplicationHeaders.Restore(response);
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = media.Text;
+        response.Headers.CacheControl = "no-store"; // a status of 200 must not make the error a cache's
         if (error.Rule.ProxyStatus is { } type)
             response.Headers["Proxy-Status"] = $"{proxyName}; error={type}";
         Tell(response.Headers, error);

@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http;
+
 namespace Lintel.Errors;
 
 /// <summary>How a request speaks gRPC.</summary>
@@ -25,6 +27,15 @@ internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format
 
     /// <summary>The media type as a <c>Content-Type</c> has it.</summary>
     public string Text => NameOf(Dialect) + Format;
+
+    /// <summary>How a request speaks gRPC: by POST, and plain gRPC over HTTP/2 or later. A media type alone, which any client may put on any request, makes no call of it.</summary>
+    public static GrpcMediaType Of(HttpRequest request)
+    {
+        if (!HttpMethods.IsPost(request.Method) || request.ContentType is not { } type)
+            return default;
+        var media = Of(type);
+        return media.Dialect == GrpcDialect.Plain && !HttpProtocol.IsHttp2(request.Protocol) && !HttpProtocol.IsHttp3(request.Protocol) ? default : media;
+    }
 
     /// <summary>Reads a <c>Content-Type</c>; parameters do not matter.</summary>
     public static GrpcMediaType Of(string? contentType)

@@ -15,6 +15,9 @@ internal static class ProblemWriter
     /// <summary>Apostrophes and other scripts stay readable: this is JSON for programs and people, never a part of a page.</summary>
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>Whether a request's errors are told in the way of gRPC: with status 200, and the outcome in <c>grpc-status</c>.</summary>
+    public static bool IsGrpc(HttpRequest request) => GrpcMediaType.Of(request).Dialect != GrpcDialect.None;
+
     /// <summary>Replaces what the gateway has made of the response so far.</summary>
     /// <param name="response">A response that has not started.</param>
     /// <param name="error">What to tell. Its cause stays inside.</param>
@@ -24,7 +27,7 @@ internal static class ProblemWriter
     /// <returns>How many bytes the body has.</returns>
     public static async ValueTask<int> WriteAsync(HttpResponse response, GatewayError error, string proxyName, string traceId, bool closes = false)
     {
-        if (GrpcMediaType.Of(response.HttpContext.Request.ContentType) is { Dialect: not GrpcDialect.None } media)
+        if (GrpcMediaType.Of(response.HttpContext.Request) is { Dialect: not GrpcDialect.None } media)
         {
             GrpcAnswer.Write(response, error, proxyName, media);
             return 0;

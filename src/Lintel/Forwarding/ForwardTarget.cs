@@ -33,6 +33,8 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
     {
+        if (RequestChecks.AnswersLastHop(exchange))
+            return null;
         var service = plan.Choice.Pick(exchange);
         exchange.Service = service.Name;
         if (UpstreamRequest.Create(exchange, plan.Path, plan.Query, plan.RequestHeaders, out var refusal) is not { } request)

@@ -41,6 +41,8 @@ internal static class HandlerErrors
         {
             if (exception is T found)
                 return found;
+            if (exception is AggregateException { InnerExceptions: { Count: > 1 } several })
+                return several.Select(Find<T>).FirstOrDefault(f => f is not null);
         }
 
         return null;

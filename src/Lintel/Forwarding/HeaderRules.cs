@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Lintel.Config;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
@@ -67,6 +68,14 @@ internal static class HeaderRules
     private static readonly FrozenSet<string> Response =
         OfOneConnection.Where(n => n is not "Proxy-Authorization").ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Beside what no hop passes on, and fields of the content; of the latter, a digest may come after what it digests (RFC 9530 section 2).</summary>
+    private static readonly FrozenSet<string> NeverTrailers = FrozenSet.Create(
+        StringComparer.OrdinalIgnoreCase,
+        "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Age", "Allow", "Authentication-Info", "Authorization",
+        "Cache-Control", "Cookie", "Date", "Expires", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Location",
+        "Max-Forwards", "Origin", "Pragma", "Priority", "Proxy", "Proxy-Status", "Range", "Retry-After", "Set-Cookie", "Strict-Transport-Security", "Trailer",
+        "Vary", "Warning", "WWW-Authenticate");
+
     /// <summary>What happens to a request header on its way to a service.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="underscores">Whether names with <c>_</c> pass: services behind CGI, WSGI or PHP cannot tell them from those with <c>-</c>.</param>
@@ -83,6 +92,20 @@ internal static class HeaderRules
 
     /// <summary>Whether a response header goes on to the client.</summary>
     public static bool KeepsResponse(string name) => !Response.Contains(name);
+
+    /// <summary>RFC 9110 section 15.5.22: 426 must say which protocols are required, to a client of HTTP/1.1.</summary>
+    public static bool IsRequiredUpgrade(string name, int status) =>
+        status == StatusCodes.Status426UpgradeRequired && name.Equals("Upgrade", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether a field may stand after the body, in either direction (RFC 9110 section 6.5.1): never one that frames, routes, authenticates or controls, or says how to take the content.</summary>
+    /// <remarks>Who merges trailers into the head would believe them. Either spelling counts, as for headers.</remarks>
+    public static bool KeepsTrailer(string name)
+    {
+        var usual = name.Contains('_') ? name.Replace('_', '-') : name;
+        if (NeverTrailers.Contains(usual) || OfRequest(usual, UnderscoreFields.Allow) != HeaderFate.Keep || !KeepsResponse(usual))
+            return false;
+        return !usual.StartsWith("Content-", StringComparison.OrdinalIgnoreCase) || usual.Equals("Content-Digest", StringComparison.OrdinalIgnoreCase);
+    }
 
     /// <summary>Whether <c>TE</c> says that trailers are welcome: the one meaning of it that survives a hop (RFC 9110 section 10.1.4; gRPC insists on it).</summary>
     public static bool TakesTrailers(StringValues te)

@@ -7,7 +7,6 @@ using Lintel.Transport.Http1;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
 
@@ -40,6 +39,7 @@ internal sealed class Http1Attempt : IClientWatch
     private Http1Connection _connection = null!; // from RunAsync on
     private BodyPump? _pump;
     private CancellationTokenRegistration _leaving;
+    private bool _passesBody;
     private bool _hasWaited; // for a connection: the attempt did not begin a moment ago
     private volatile bool _clientLeft;
     private int _leavingState;
@@ -98,7 +98,7 @@ internal sealed class Http1Attempt : IClientWatch
         try
         {
             WatchClient();
-            Http1RequestHead.Write(connection, _request, _instance, _service.HostFor(_instance) ?? _request.Host, _exchange);
+            Http1RequestHead.Write(connection, _request, _instance, _service.HostFor(_instance, _request.Host), _exchange);
             await SendAsync().ConfigureAwait(false);
             while (!connection.HasFinalHead)
             {
@@ -117,7 +117,7 @@ internal sealed class Http1Attempt : IClientWatch
             HeadCame();
             if (Upgrade.Problem(_wantsUpgrade, connection.Head) is { } problem)
                 return new GatewayError(GatewayErrorKind.UpgradeFailed, Cause: new UpgradeException(problem));
-            PassHead();
+            _passesBody = Http1ResponseHead.Pass(connection.Head, _exchange, _changes, _time);
             if (connection.Head.Status == StatusCodes.Status101SwitchingProtocols)
                 return await TunnelAsync().ConfigureAwait(false);
             await PassBodyAsync().ConfigureAwait(false);
@@ -186,7 +186,7 @@ internal sealed class Http1Attempt : IClientWatch
             return new(true);
         }
 
-        _connection.EndHead();
+        _connection.EndHead(_exchange.Request.ContentLength is not null);
         _connection.Limit(_hasWaited ? _deadline.Left : _deadline.LeftAt(_exchange.AttemptTimestamp));
         return _connection.FlushAsync();
     }
@@ -198,7 +198,7 @@ internal sealed class Http1Attempt : IClientWatch
         if (_connection.Head.Status == StatusCodes.Status100Continue)
             _pump?.GoAhead();
         else if (Interim.To(_exchange.Context) is { } client)
-            return Interim.TellAsync(client, _connection.Head.Status, Fields(_connection.Head), _changes);
+            return Interim.TellAsync(client, _connection.Head.Status, Http1ResponseHead.Fields(_connection.Head), _changes);
         return default;
     }
 
@@ -210,65 +210,11 @@ internal sealed class Http1Attempt : IClientWatch
         _connection.Limit(_service.IdleTimeout);
     }
 
-    private static KeyValuePair<string, string>[] Fields(ResponseHead head)
-    {
-        var fields = new KeyValuePair<string, string>[head.Count];
-        for (var i = 0; i < fields.Length; i++)
-            fields[i] = KeyValuePair.Create(head[i].Name, head[i].Value);
-        return fields;
-    }
-
-    private void PassHead()
-    {
-        var head = _connection.Head;
-        var response = _exchange.Response;
-        response.StatusCode = head.Status;
-        var headers = response.Headers;
-        var nominated = head.NominatesFields ? Nominated(head) : null;
-        var lengths = 0UL; // of the names that were passed on, modulo 64
-        for (var i = 0; i < head.Count; i++)
-        {
-            var (name, value) = head[i];
-            if (!HeaderRules.KeepsResponse(name) || _changes.Removes(name) || (nominated is not null && nominated.Contains(name)))
-                continue;
-
-            // A name of a length that was not there before was not there before: the server's table need not be asked.
-            var length = 1UL << name.Length;
-            if ((lengths & length) == 0)
-                headers[name] = value;
-            else
-                headers.Append(name, value);
-            lengths |= length;
-        }
-
-        ResponseFields.Add(_exchange, _changes, _time);
-        if (head.Status == StatusCodes.Status101SwitchingProtocols)
-        {
-            headers.Connection = "Upgrade";
-            headers.Upgrade = "websocket";
-        }
-    }
-
-    private static HashSet<string>? Nominated(ResponseHead head)
-    {
-        HashSet<string>? names = null;
-        for (var i = 0; i < head.Count; i++)
-        {
-            if (!head[i].Name.Equals("Connection", StringComparison.OrdinalIgnoreCase) || HeaderRules.Nominated(head[i].Value) is not { } more)
-                continue;
-            if (names is null)
-                names = more;
-            else
-                names.UnionWith(more);
-        }
-
-        return names;
-    }
-
     private ValueTask PassBodyAsync()
     {
-        if (_connection.IsBodyWhole)
-            return default; // the server writes the head when the handler ends
+        if (_connection.IsBodyWhole || !_passesBody)
+            return default; // the server writes the head when the handler ends; a body that the status does not allow ends the connection
+        _connection.CheckAhead(); // what is malformed from its first chunk on has not begun for the client
 
         // Head and body in one go: of Kestrel's locks one instead of five. In HTTP/2 it would be a frame more, see below.
         if (!HttpProtocol.IsHttp2(_exchange.Request.Protocol) && _connection.TakeWholeBody() is { IsEmpty: false } whole)
@@ -289,7 +235,17 @@ internal sealed class Http1Attempt : IClientWatch
         var piece = UsualPiece;
         while (!_connection.IsBodyWhole)
         {
-            var count = _connection.TryReadBody(writer.GetSpan((int)Math.Min(piece, _connection.BodyLeft)));
+            int count;
+            try
+            {
+                count = _connection.TryReadBody(writer.GetSpan((int)Math.Min(piece, _connection.BodyLeft)));
+            }
+            catch (Http1Exception) when (!_clientLeft)
+            {
+                await PassedAsync(writer.FlushAsync()).ConfigureAwait(false); // what came before the cut is the client's
+                throw;
+            }
+
             if (count > 0)
             {
                 writer.Advance(count);

@@ -20,7 +20,7 @@ internal static class Http1RequestHead
         connection.AddField("Host", host);
         foreach (var (name, values) in request.Headers)
         {
-            if (!exchange.HasBody || !name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) // the body's framing is written with it
+            if (!name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) // framing is written where the head ends
                 Add(connection, name, values);
         }
 

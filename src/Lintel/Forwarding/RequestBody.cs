@@ -42,6 +42,22 @@ internal sealed class DeadlineBody(HttpRequest request, Deadline deadline) : Req
 {
     private long _count;
 
+    /// <summary>Whether the client's part failed: what a service that broke off cancels is no failure of the client's.</summary>
+    public bool HasFailed { get; private set; }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return await base.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            HasFailed = true;
+            throw;
+        }
+    }
+
     /// <summary>Bytes that went by.</summary>
     public long Count => Interlocked.Read(ref _count);
 

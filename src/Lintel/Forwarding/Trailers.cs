@@ -13,7 +13,7 @@ internal static class Trailers
         if (context.Features.Get<IHttpRequestTrailersFeature>() is not { Available: true } feature)
             return [];
         return from trailer in feature.Trailers
-               where HeaderRules.OfRequest(trailer.Key, Config.UnderscoreFields.Drop) == HeaderFate.Keep
+               where HeaderRules.KeepsTrailer(trailer.Key)
                from value in trailer.Value.OfType<string>()
                select KeyValuePair.Create(trailer.Key, value);
     }
@@ -39,7 +39,7 @@ internal static class Trailers
     {
         foreach (var (name, value) in from)
         {
-            if (HeaderRules.KeepsResponse(name) && !changes.Removes(name))
+            if (HeaderRules.KeepsTrailer(name) && !changes.Removes(name) && FieldSyntax.Problem(name, value) is null)
                 to.Append(name, value);
         }
     }

@@ -73,7 +73,7 @@ internal sealed class UpstreamRequest
         error = null;
         result.Method = request.Method;
         result.PathAndQuery = target + query.Apply(exchange);
-        result.Host = exchange.Host;
+        result.Host = exchange.Host; // empty for HTTP/1.0 without one: the instance's own takes its place
         result.Trace = exchange.Trace;
         result.TellsTrace = tellsTrace;
         return result;
@@ -95,6 +95,7 @@ internal sealed class UpstreamRequest
     {
         var incoming = exchange.Request.Headers;
         var underscores = exchange.Listener?.Limits.Underscores ?? UnderscoreFields.Drop;
+        var left = RequestChecks.ForwardsLeft(exchange.Request);
         var nominated = HeaderRules.Nominated(exchange.Framing?.Connection ?? incoming.Connection);
         foreach (var (name, values) in incoming)
         {
@@ -105,7 +106,11 @@ internal sealed class UpstreamRequest
                 continue;
             if (changes.Removes(name))
                 continue;
-            if (fate != HeaderFate.Limit)
+            if (exchange.IsExtendedConnect && name.Equals("Sec-WebSocket-Key", StringComparison.OrdinalIgnoreCase))
+                continue; // RFC 8441 section 5: it has no meaning there, and HTTP/1.1's handshake makes one of its own
+            if (left is { } forwards && name.Equals("Max-Forwards", StringComparison.OrdinalIgnoreCase))
+                headers.Add(new(name, (forwards - 1).ToString(System.Globalization.CultureInfo.InvariantCulture)));
+            else if (fate != HeaderFate.Limit)
                 headers.Add(new(name, exchange.Bytes(values)));
             else if (Baggage.Limit(values) is { Count: > 0 } within)
                 headers.Add(new(name, within));
@@ -122,7 +127,10 @@ internal sealed class UpstreamRequest
         var believed = exchange.Believed;
         headers.Add(new("X-Forwarded-For", Chain(believed is { BelievesFor: true } ? incoming["X-Forwarded-For"].ToString() : "", exchange.Peer)));
         headers.Add(new("X-Forwarded-Proto", believed is { BelievesProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : request.Scheme));
-        headers.Add(new("X-Forwarded-Host", believed is not null && believed.Believes("X-Forwarded-Host") && incoming["X-Forwarded-Host"] is { Count: > 0 } host ? host : exchange.Host));
+        if (believed is not null && believed.Believes("X-Forwarded-Host") && incoming["X-Forwarded-Host"] is { Count: > 0 } host)
+            headers.Add(new("X-Forwarded-Host", host));
+        else if (exchange.Host.Length > 0)
+            headers.Add(new("X-Forwarded-Host", exchange.Host));
 
         // RFC 7239 is continued where a trusted proxy began it; what does not parse ends here.
         if (believed is { BelievesForwarded: true } && incoming["Forwarded"] is { Count: > 0 } forwarded)

@@ -22,7 +22,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         var tunnel = CountedTunnel.CountFor(context);
         try
         {
-            return await ForwardAsync(exchange, service, instance, request, changes, deadline).ConfigureAwait(false);
+            return await ForwardAsync(new Attempt(exchange, service, instance, request, changes, deadline, time), body).ConfigureAwait(false);
         }
         finally
         {
@@ -33,10 +33,10 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         }
     }
 
-    private async ValueTask<GatewayError?> ForwardAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline)
+    private async ValueTask<GatewayError?> ForwardAsync(Attempt attempt, DeadlineBody? body)
     {
+        var (exchange, service, instance, request, deadline) = attempt.Parts;
         var context = exchange.Context;
-        var attempt = new Attempt(exchange, service, instance, request, changes, deadline, time);
         context.Features.Set<IHttpResetFeature>(attempt);
         var config = new ForwarderRequestConfig
         {
@@ -55,10 +55,10 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
             return new GatewayError(GatewayErrorKind.ClientAborted);
 
         // An answer that came whole before the request did is an answer: what became of the rest of the request is nobody's failure.
-        return attempt.IsWhole ? null : Translate(result, context.Features.Get<IForwarderErrorFeature>()?.Exception, deadline);
+        return attempt.IsWhole ? null : Translate(result, context.Features.Get<IForwarderErrorFeature>()?.Exception, deadline, body);
     }
 
-    private static GatewayError Translate(ForwarderError error, Exception? cause, Deadline deadline)
+    private static GatewayError Translate(ForwarderError error, Exception? cause, Deadline deadline, DeadlineBody? body)
     {
         if (deadline.IsOver)
             return new GatewayError(HandlerErrors.Find<UpstreamConnectException>(cause)?.Kind ?? deadline.Kind, Cause: cause);
@@ -66,7 +66,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
             return GatewayError.OfRequestBody(refused);
         var kind = error switch
         {
-            ForwarderError.RequestBodyClient => GatewayErrorKind.BadRequestBody,
+            ForwarderError.RequestBodyClient when body is { HasFailed: true } => GatewayErrorKind.BadRequestBody,
+            ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled or ForwarderError.RequestBodyDestination => OfBrokenUpload(cause),
+            ForwarderError.Request when body is not null && HandlerErrors.Find<InvalidOperationException>(cause) is not null => GatewayErrorKind.ConnectionTerminated, // refused, and the body is gone
             ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout => GatewayErrorKind.IdleTimeout,
             ForwarderError.ResponseBodyDestination => HandlerErrors.Find<OperationCanceledException>(cause) is null ? GatewayErrorKind.ResponseIncomplete : GatewayErrorKind.IdleTimeout,
             ForwarderError.ResponseBodyClient or ForwarderError.UpgradeRequestClient or ForwarderError.UpgradeResponseClient or ForwarderError.UpgradeRequestCanceled or ForwarderError.UpgradeResponseCanceled => GatewayErrorKind.ClientAborted,
@@ -79,10 +81,15 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         return new GatewayError(kind, Cause: cause);
     }
 
+    /// <summary>The service broke off while the client was sending, which cancels the reading of its body: never the client's fault, and no defect of ours.</summary>
+    private static GatewayErrorKind OfBrokenUpload(Exception? cause) => HandlerErrors.KindOf(cause) is var kind and not (GatewayErrorKind.Internal or GatewayErrorKind.ResponseTimeout) ? kind : GatewayErrorKind.ConnectionTerminated;
+
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
     private sealed class Attempt(
         Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline, TimeProvider time) : HttpTransformer, IHttpResetFeature
     {
+        public (Exchange Exchange, Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline) Parts => (exchange, service, instance, request, deadline);
+
         public bool HasResponse { get; private set; }
 
         /// <summary>Whether the response was passed on to its end.</summary>
@@ -116,16 +123,19 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
             Copy(proxyResponse.Headers.NonValidated, headers, nominated);
             Copy(proxyResponse.Content.Headers.NonValidated, headers, nominated);
             ResponseFields.Add(exchange, changes, time);
+            var mayHaveContent = AnswerContent.Settle(httpContext.Response);
             if (request.Grpc is { } call)
                 call.Take(proxyResponse, deadline);
-            else if (headers.ContentLength is null && proxyResponse.StatusCode is not (HttpStatusCode.SwitchingProtocols or HttpStatusCode.NoContent or HttpStatusCode.NotModified) && !Upgrade.IsAsked(httpContext))
+            else if (!mayHaveContent && proxyResponse.StatusCode == HttpStatusCode.ResetContent)
+                Discard(proxyResponse);
+            else if (mayHaveContent && headers.ContentLength is null && !Upgrade.IsAsked(httpContext))
                 proxyResponse.Content = new HeadFirstContent(proxyResponse.Content, httpContext.Response);
             return new(true);
         }
 
         public override async ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken)
         {
-            if (request.Grpc is null || !await request.Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsResponse(n) && !changes.Removes(n)).ConfigureAwait(false))
+            if (request.Grpc is null || !await request.Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsTrailer(n) && !changes.Removes(n)).ConfigureAwait(false))
             {
                 if (proxyResponse.TrailingHeaders.NonValidated.Count > 0)
                     Trailers.Send(exchange, changes, proxyResponse.TrailingHeaders.NonValidated.SelectMany(t => t.Value.Select(v => KeyValuePair.Create(t.Key, v))));
@@ -154,9 +164,23 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         {
             foreach (var (name, values) in from)
             {
-                if (HeaderRules.KeepsResponse(name) && !changes.Removes(name) && (nominated is null || !nominated.Contains(name)))
-                    to[name] = Values(values); // each name comes once; what the application had set gives way
+                if (changes.Removes(name))
+                    continue;
+                var value = Values(values);
+                if (FieldSyntax.Problem(name, value) is { } problem)
+                    throw new HttpRequestException(HttpRequestError.InvalidResponse, "The answer is malformed: " + problem);
+                if (HeaderRules.KeepsResponse(name) && (nominated is null || !nominated.Contains(name)))
+                    to[name] = value; // each name comes once; what the application had set gives way
+                else if (HeaderRules.IsRequiredUpgrade(name, exchange.Response.StatusCode) && HttpProtocol.IsHttp11(exchange.Request.Protocol))
+                    (to.Connection, to.Upgrade) = ("Upgrade", value);
             }
+        }
+
+        /// <summary>Content that the status does not allow ends here, and with it what the handler cannot read to its end in a moment.</summary>
+        private static void Discard(HttpResponseMessage response)
+        {
+            response.Content.Dispose();
+            response.Content = new ByteArrayContent([]);
         }
 
         private static StringValues Values(System.Net.Http.Headers.HeaderStringValues values) => values.Count == 1 ? values.ToString() : values.ToArray();

@@ -159,7 +159,7 @@ public static class LintelServiceCollectionExtensions
                     new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory, time),
                     metrics, errors, memory, time, Random.Shared)),
             snapshots,
-            new RoutePipeline(snapshots, accessLog, errors, metrics, time),
+            new RoutePipeline(snapshots, new RequestAccount(accessLog, errors, metrics, time), time),
             accessLog,
             errors,
             metrics,

@@ -1,5 +1,6 @@
 using Lintel.Listeners.Framing;
 using Lintel.Pipeline;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Http;
@@ -25,11 +26,23 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
     public Task ProcessRequestAsync(KeptContext context)
     {
         var (http, client) = (context.Http, context.Client);
-        if (client is null && !HttpProtocol.IsHttp11(http.Request.Protocol) && StreamCheck.Check(http.Request) is { } refusal)
-            http.Features.Set(new RequestFraming { Refusal = refusal });
+        if (client is null)
+            CheckScheme(http);
         if (client is not null && http.Request.Headers.Upgrade.Count > 0 && http.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
             http.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, http.Features.GetRequiredFeature<FramingGuard>(), client.Loop));
         return handle(http, client, listener);
+    }
+
+    /// <summary>HTTP/2 and 3 take what <c>:scheme</c> says for the request's. Here it is the connection's, and who says otherwise has to be believed first.</summary>
+    private static void CheckScheme(HttpContext http)
+    {
+        var scheme = HttpProtocol.IsHttp3(http.Request.Protocol) || http.Features.Get<ITlsHandshakeFeature>() is not null ? "https" : "http";
+        var claimed = http.Request.Scheme;
+        if (claimed == scheme)
+            return;
+        http.Request.Scheme = scheme;
+        if (!claimed.Equals(scheme, StringComparison.OrdinalIgnoreCase))
+            http.Features.Set(new RequestFraming { ClaimedScheme = claimed.ToLowerInvariant() });
     }
 
     public void DisposeContext(KeptContext context, Exception? exception) => context.Http.Uninitialize();

@@ -109,7 +109,8 @@ internal sealed class Listener : IAsyncDisposable
         kestrel.ConfigureKestrel(o =>
         {
             o.AddServerHeader = false;
-            o.RequestHeaderEncodingSelector = static _ => Encoding.Latin1; // bytes pass through as they came
+            o.AllowAlternateSchemes = true; // HTTP/2 and 3 behind a proxy that ends TLS: what Kestrel would reset, the pipeline judges, answers and logs
+            o.RequestHeaderEncodingSelector = static name => name == "Content-Length" ? DigitEncoding.Instance : Encoding.Latin1; // bytes pass through as they came
             o.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
             Limit(o.Limits, config.Limits, services.GetRequiredService<DescriptorReserve>());
             Listen(o, config, l => Configure(l, config, tls, time));

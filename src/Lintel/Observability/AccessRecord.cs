@@ -51,6 +51,12 @@ internal readonly record struct AccessRecord
     /// <summary>The slug of the error's kind.</summary>
     public string? Error { get; init; }
 
+    /// <summary>What is known of the error beside its kind, in a sentence that is safe to show.</summary>
+    public string? Detail { get; init; }
+
+    /// <summary>How a gRPC call ended, whatever its HTTP status; <see langword="null"/> where it was none, or nobody said.</summary>
+    public int? GrpcStatus { get; init; }
+
     public string? UserAgent { get; init; }
 
     /// <summary>Values of the headers that the log was asked for, in its order; <see langword="null"/> where it was asked for none.</summary>

@@ -14,13 +14,18 @@ internal sealed class ActiveRequests
     private readonly long[] _counts = new long[Methods.Length * 2 * Stride];
     private readonly bool[] _wasUsed = new bool[Methods.Length * 2];
 
-    public void Change(string method, string scheme, int by)
+    /// <summary>A request begins.</summary>
+    /// <returns>The place that it is counted in: what a request is called may change underway.</returns>
+    public int Enter(string method, string scheme)
     {
         var place = Place(method, scheme);
         if (!_wasUsed[place])
             _wasUsed[place] = true;
-        Interlocked.Add(ref _counts[place * Stride], by);
+        Interlocked.Increment(ref _counts[place * Stride]);
+        return place;
     }
+
+    public void Leave(int place) => Interlocked.Decrement(ref _counts[place * Stride]);
 
     /// <summary>A series for each pair that there was.</summary>
     public IEnumerable<Measurement<long>> Observe()

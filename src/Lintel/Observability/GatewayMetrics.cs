@@ -82,7 +82,12 @@ public sealed class GatewayMetrics
     /// <summary>A callback has held an event loop for long.</summary>
     internal void LoopStalled() => Interlocked.Increment(ref _stalls);
 
-    internal void RequestStarted(string method, string scheme) => _active.Change(method, scheme, 1);
+    /// <summary>A request begins.</summary>
+    /// <returns>What <see cref="RequestLeft"/> is told at its end.</returns>
+    internal int RequestStarted(string method, string scheme) => _active.Enter(method, scheme);
+
+    /// <summary>A request is no longer in flight.</summary>
+    internal void RequestLeft(int place) => _active.Leave(place);
 
     /// <summary>Called while the request's span is current, so that exemplars find it.</summary>
     /// <param name="request">How it ended.</param>
@@ -91,7 +96,6 @@ public sealed class GatewayMetrics
     /// <param name="memo">Its route's; <see langword="null"/> where it has none.</param>
     internal void RequestEnded(in RequestOutcome request, TimeSpan total, TimeSpan upstream, LabelMemo<RequestOutcome>? memo = null)
     {
-        _active.Change(request.Method, request.Scheme, -1);
         if (_server.Enabled)
             _server.Record(total.TotalSeconds, memo is null ? LabelsOf(request) : memo.Get(request, request.Status, LabelsOf));
         if (_gateway.Enabled)

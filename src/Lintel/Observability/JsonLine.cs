@@ -38,6 +38,9 @@ internal sealed class JsonLine(Redaction redaction, string[] headers) : LineForm
         WriteOptional(json, "service"u8, record.Service);
         WriteOptional(json, "instance"u8, record.Instance);
         WriteOptional(json, "error"u8, record.Error);
+        WriteOptional(json, "detail"u8, record.Detail);
+        if (record.GrpcStatus is { } grpc)
+            json.WriteNumber("grpcStatus"u8, grpc);
         json.WriteString("client"u8, Client(record) ?? "-");
         WriteOptional(json, "userAgent"u8, record.UserAgent is { } agent ? FieldText.ToText(agent) : null);
         json.WriteString("traceId"u8, record.TraceId);

@@ -49,6 +49,8 @@ internal sealed class TemplateLine(Redaction redaction, AccessLogTemplate templa
         AccessLogField.Service => record.Service,
         AccessLogField.Instance => record.Instance,
         AccessLogField.Error => record.Error,
+        AccessLogField.Detail => record.Detail,
+        AccessLogField.GrpcStatus => record.GrpcStatus is { } grpc ? Number(grpc) : null,
         AccessLogField.Client => Client(record),
         AccessLogField.UserAgent => record.UserAgent,
         AccessLogField.TraceId => record.TraceId,

@@ -39,6 +39,14 @@ internal sealed class TextLine(Redaction redaction) : LineFormat(redaction, [])
         Pair(lines, "in", record.RequestBytes.ToString(CultureInfo.InvariantCulture));
         Pair(lines, "out", record.ResponseBytes.ToString(CultureInfo.InvariantCulture));
         Pair(lines, "error", record.Error);
+        if (record.Detail is { } detail)
+        {
+            lines.Append(" detail=\"");
+            lines.AppendEscaped(detail, isQuoted: true);
+            lines.Append("\"");
+        }
+
+        Pair(lines, "grpc", record.GrpcStatus?.ToString(CultureInfo.InvariantCulture));
         Pair(lines, "protocol", record.Protocol);
         Pair(lines, "trace", record.TraceId);
         if (record.UserAgent is { } agent)

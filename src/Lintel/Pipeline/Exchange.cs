@@ -28,8 +28,14 @@ internal sealed class Exchange
 
     public long StartTimestamp { get; private set; }
 
-    /// <summary>What the connection's bytes say of the request; <see langword="null"/> where another server, or HTTP/2, has checked them.</summary>
-    public RequestFraming? Framing { get; private set; }
+    /// <summary>What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of HTTP/2 without a body.</summary>
+    public RequestFraming? Framing { get; set; }
+
+    /// <summary>Where the request is counted among those in flight; <see langword="null"/> while it is not.</summary>
+    public int? ActivePlace { get; set; }
+
+    /// <summary>The method, of a refused head as it was sent.</summary>
+    public string Method => Framing?.Refused?.Method ?? Request.Method;
 
     /// <summary>What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.</summary>
     public HostedRequest? Hosted { get; private set; }
@@ -46,6 +52,9 @@ internal sealed class Exchange
     public Peer Peer { get; private set; } = null!;
 
     public Route? Route => _candidate?.Route;
+
+    /// <summary>The methods that the route names; empty for any.</summary>
+    public IReadOnlyList<string>? Methods => _candidate?.Methods;
 
     /// <summary>The service that was chosen, for the log.</summary>
     public string? Service { get; set; }
@@ -237,6 +246,7 @@ internal sealed class Exchange
         _believed = null;
         _hasBelieved = false;
         Framing = null;
+        ActivePlace = null;
         Peer = null!;
         RawTarget = "";
         HasBody = false;

@@ -1,5 +1,4 @@
 using Lintel.Errors;
-using Lintel.Observability;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -7,62 +6,74 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lintel.Pipeline;
 
 /// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom.</summary>
-internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot accessLog, ErrorLog errors, GatewayMetrics metrics, TimeProvider time)
+internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount account, TimeProvider time)
 {
     private const string Unasked = "the request was changed after the application's routing, so that what the application demands of this route was not asked: "
         + "call app.UseRouting() after the middleware that changes it";
 
-    private static readonly GatewayIdentity Nobody = new("lintel", "lintel");
+    /// <summary>What requests before the first configuration live on: it knows no route, and no log or service.</summary>
+    private readonly Snapshot _nothing = new(RouteTableBuilder.Build<Route>([], []), new GatewayIdentity("lintel", "lintel"), new TrustedProxies([]), static () => { });
 
-    /// <summary>Serves one request. Never throws.</summary>
+    /// <summary>Serves one request. Never throws, and accounts for each.</summary>
     /// <param name="context">The request.</param>
     /// <param name="origin">What brought it.</param>
     public async Task RunAsync(HttpContext context, RequestOrigin origin)
     {
         var started = time.GetTimestamp();
-        if (snapshots.Enter() is not { } snapshot)
-        {
-            var unavailable = new GatewayError(GatewayErrorKind.Unavailable);
-            errors.Record(unavailable, route: null, service: null, instance: null, traceId: "");
-            await ProblemWriter.WriteAsync(context.Response, unavailable, Nobody.Name, "").ConfigureAwait(false);
-            return;
-        }
-
+        var snapshot = snapshots.Enter();
+        var isReady = snapshot is not null;
+        if (snapshot is null)
+            (snapshot = _nothing).TryEnter();
         var exchange = Spares<Exchange>.Take() ?? new Exchange();
-        exchange.Begin(context, snapshot, started, origin);
-        metrics.RequestStarted(context.Request.Method, context.Request.Scheme);
-        RequestSpan.Start(exchange);
-        GatewayError? error;
+        GatewayError? error = null;
         try
         {
-            error = exchange.Framing?.Refusal ?? HeadLimits.Check(exchange) ?? Match(exchange) ?? CheckLoop(exchange) ?? CheckBody(exchange);
-            if (error is null)
-                error = await exchange.Route!.Target.RunAsync(exchange).ConfigureAwait(false);
-            if (error is not null && exchange.Framing?.Refusal is { } refusal)
-                error = refusal; // whatever the target made of it: the body went wrong underway
-        }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
-        {
-            error = new GatewayError(GatewayErrorKind.ClientAborted);
-        }
-        catch (BadHttpRequestException e)
-        {
-            error = GatewayError.OfRequestBody(e);
-        }
-        catch (Exception e)
-        {
-            error = GatewayError.OfDefect(e);
-        }
+            try
+            {
+                exchange.Begin(context, snapshot, started, origin);
+                account.Begin(exchange);
+                RequestSpan.Start(exchange);
+                error = isReady ? Check(exchange) : new GatewayError(GatewayErrorKind.Unavailable);
+                if (error is null && !RequestChecks.AnswersOptions(exchange))
+                {
+                    error = Match(exchange) ?? RequestChecks.Loop(exchange) ?? RequestChecks.Body(exchange);
+                    if (error is null)
+                        error = await exchange.Route!.Target.RunAsync(exchange).ConfigureAwait(false) ?? AnswerContent.Verify(exchange);
+                }
 
-        if (error is { Kind: GatewayErrorKind.ClientAborted } && exchange.IsCanceledByHost)
-            error = new GatewayError(GatewayErrorKind.CanceledByHost, Cause: error.Cause);
-        if (error is not null)
-            await AnswerAsync(exchange, error).ConfigureAwait(false);
-        Complete(exchange, error);
-        exchange.Span?.Stop();
-        exchange.End();
-        Spares<Exchange>.Keep(exchange);
-        snapshot.Leave();
+                if (error is not null && exchange.Framing?.Refusal is { } refusal)
+                    error = refusal; // whatever the target made of it: the body went wrong underway
+            }
+            catch (Exception e)
+            {
+                error = ErrorOf(exchange, e);
+            }
+
+            if (error is { Kind: GatewayErrorKind.ClientAborted } && exchange.IsCanceledByHost)
+                error = new GatewayError(GatewayErrorKind.CanceledByHost, Cause: error.Cause);
+            if (error is not null)
+                await AnswerAsync(exchange, error).ConfigureAwait(false);
+        }
+        finally
+        {
+            End(exchange, error, snapshot);
+        }
+    }
+
+    /// <summary>What is wrong with the request before it is known whose it is.</summary>
+    private static GatewayError? Check(Exchange exchange) =>
+        exchange.Framing?.Refusal ?? HeadLimits.Check(exchange) ?? RequestChecks.Scheme(exchange) ?? StreamCheck.Check(exchange) ?? RequestChecks.Trace(exchange);
+
+    private static GatewayError ErrorOf(Exchange exchange, Exception exception)
+    {
+        if (exchange.Framing?.Refusal is { } refusal)
+            return refusal;
+        return exception switch
+        {
+            OperationCanceledException when exchange.Context.RequestAborted.IsCancellationRequested => new GatewayError(GatewayErrorKind.ClientAborted),
+            BadHttpRequestException refused => GatewayError.OfRequestBody(refused),
+            _ => GatewayError.OfDefect(exception),
+        };
     }
 
     /// <summary>Normalises the target and finds the route.</summary>
@@ -97,73 +108,46 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
         return application.Permits(context, route.Name) ? error : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
     }
 
-    private static GatewayError? CheckLoop(Exchange exchange)
-    {
-        foreach (var via in exchange.Request.Headers.Via)
-        {
-            if (via is not null && via.Contains(exchange.Snapshot.Identity.Via, StringComparison.OrdinalIgnoreCase) && NamesUs(via, exchange.Snapshot.Identity.Via))
-                return new GatewayError(GatewayErrorKind.LoopDetected);
-        }
-
-        return null;
-    }
-
-    /// <summary>A body that says how long it is need not be begun when that is too long.</summary>
-    private static GatewayError? CheckBody(Exchange exchange)
-    {
-        if (!exchange.HasBody || exchange.Context.Features.Get<IHttpMaxRequestBodySizeFeature>() is not { } limit)
-            return null;
-        if (exchange.Route!.BodyLimit is { } own && !limit.IsReadOnly)
-            limit.MaxRequestBodySize = own;
-        return exchange.Request.ContentLength > limit.MaxRequestBodySize ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit.MaxRequestBodySize} bytes are taken here") : null;
-    }
-
-    /// <summary>RFC 9110 section 7.6.3: items of protocol, name and optional comment.</summary>
-    private static bool NamesUs(string via, string name)
-    {
-        foreach (var item in via.Split(','))
-        {
-            var words = item.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (words.Length > 1 && words[1].Equals(name, StringComparison.OrdinalIgnoreCase))
-                return true;
-        }
-
-        return false;
-    }
-
+    /// <summary>Tells the client of an error as far as that is possible. Never throws.</summary>
     private static async ValueTask AnswerAsync(Exchange exchange, GatewayError error)
     {
-        var context = exchange.Context;
         if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted)
             return;
-        if (context.Response.HasStarted)
-        {
-            // The client must see that the answer is not whole: HTTP/1.1 loses its connection, HTTP/2 its stream.
-            context.Abort();
-            return;
-        }
-
-        if (exchange.IsCanceledByHost)
-            context.RequestAborted = exchange.Hosted!.ClientAborted; // the answer still goes out
-
+        var context = exchange.Context;
         try
         {
-            exchange.ResponseBytes += await ProblemWriter.WriteAsync(context.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error)).ConfigureAwait(false);
+            if (exchange.Framing is { Refusal: not null, Reset: { } reset })
+                reset();
+            else if (context.Response.HasStarted)
+                context.Abort(); // the client must see that the answer is not whole: HTTP/1.1 loses its connection, HTTP/2 its stream
+            else
+                await WriteProblemAsync(exchange, error).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException)
+        catch (Exception e)
         {
-            // The client has left. The status is set, for the logs: an error with 200 would be nonsense.
+            // The client has left, or the server takes no answer any more: what it has of one must not look whole.
+            if (e is not (OperationCanceledException or IOException))
+                context.Abort();
         }
+    }
+
+    private static async ValueTask WriteProblemAsync(Exchange exchange, GatewayError error)
+    {
+        if (exchange.IsCanceledByHost)
+            exchange.Context.RequestAborted = exchange.Hosted!.ClientAborted; // the answer still goes out
+        var written = ProblemWriter.WriteAsync(exchange.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error));
+        if (ProblemWriter.IsGrpc(exchange.Request))
+            exchange.GrpcStatus = error.Rule.GrpcStatus;
+        exchange.ResponseBytes += await written.ConfigureAwait(false);
     }
 
     /// <summary>Whether what follows on the connection cannot be told apart, or would have to be read to its end first.</summary>
     private static bool Closes(Exchange exchange, GatewayError error) =>
-        exchange.Framing is { } framing && (framing.Refusal is not null || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout);
+        exchange.Framing is { Reset: null } framing && (framing.Refusal is not null || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout);
 
-    /// <summary>Metrics, error log and access log: always, whatever happened before.</summary>
-    private void Complete(Exchange exchange, GatewayError? error)
+    private void End(Exchange exchange, GatewayError? error, Snapshot snapshot)
     {
-        var context = exchange.Context;
+##        var context = exchange.Context;
         var request = context.Request;
         var duration = time.GetElapsedTime(exchange.StartTimestamp);
         var status = error is { Kind: GatewayErrorKind.ClientAborted } ? error.Rule.Status : context.Response.StatusCode;
@@ -181,55 +165,15 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, AccessLogSlot acce
     {
         AccessLog log;
         do
+##        try
         {
-            log = accessLog.Current;
-            if (!log.IsEnabled || !log.Keeps(status, error is not null, exchange.TraceId))
-                return;
+            account.End(exchange, error);
         }
-        while (!log.TryWrite(Record(exchange, log.Headers, status, duration, error))); // a reload came between: the next log takes it
-    }
-
-    private AccessRecord Record(Exchange exchange, string[] headers, int status, TimeSpan duration, GatewayError? error)
-    {
-        var request = exchange.Request;
-        return new AccessRecord
+        finally
         {
-            Time = time.GetUtcNow(),
-            TraceId = exchange.TraceId,
-            Method = request.Method,
-            Path = exchange.RequestTarget.Path ?? RefusedPath(exchange),
-            Query = exchange.RequestTarget.Query ?? "",
-            Host = request.Headers.Host.ToString(),
-            Protocol = request.Protocol,
-            Client = exchange.ClientAddress,
-            Status = status,
-            Duration = duration,
-            Route = exchange.Route?.Name,
-            Service = exchange.Service,
-            Instance = exchange.Instance,
-            Upstream = exchange.Upstream,
-            Attempts = exchange.Attempts,
-            RequestBytes = exchange.RequestBytes,
-            ResponseBytes = exchange.ResponseBytes,
-            Error = error?.Rule.Slug,
-            UserAgent = request.Headers.UserAgent is [{ } agent, ..] ? agent : null,
-            Headers = headers.Length == 0 ? null : Array.ConvertAll(headers, name => request.Headers[name]),
-        };
+            exchange.End();
+            Spares<Exchange>.Keep(exchange);
+            snapshot.Leave();
+        }
     }
-
-    /// <summary>What could not be normalised, without what may be a query.</summary>
-    private static string RefusedPath(Exchange exchange)
-    {
-        var raw = exchange.RawTarget;
-        var end = raw.AsSpan().IndexOfAny('?', '#');
-        return end < 0 ? raw : raw[..end];
-    }
-
-    private static string ProtocolVersion(string protocol) => protocol switch
-    {
-        "HTTP/1.1" => "1.1",
-        "HTTP/2" => "2",
-        "HTTP/3" => "3",
-        _ => "1.0",
-    };
 }

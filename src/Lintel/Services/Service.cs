@@ -58,10 +58,13 @@ internal sealed class Service : IDisposable
 
     public int OpenConnections(Instance instance) => _client.OpenConnections(instance);
 
-    /// <summary>The <c>Host</c> for an instance; <see langword="null"/> to keep the client's.</summary>
-    public string? HostFor(Instance instance) => Config.Host switch
+    /// <summary>The <c>Host</c> for an instance.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="client">What the client said; HTTP/1.0 need not say anything.</param>
+    public string HostFor(Instance instance, string? client) => Config.Host switch
     {
-        "request" => null,
+        "request" when !string.IsNullOrEmpty(client) => client,
+        "request" => instance.Authority,
         "instance" => instance.Authority,
         var host => host,
     };

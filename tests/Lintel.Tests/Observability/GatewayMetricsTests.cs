@@ -31,12 +31,12 @@ public sealed class GatewayMetricsTests
     {
         var metrics = TestMetrics.Create(out var meter);
         Assert.Empty(Active());
+        var first = metrics.RequestStarted("GET", "https");
         metrics.RequestStarted("GET", "https");
-        metrics.RequestStarted("GET", "https");
-        metrics.RequestStarted("BREW", "http");
+        var unknown = metrics.RequestStarted("BREW", "http");
         Assert.Equal(["http.server.active_requests 2 http.request.method=GET url.scheme=https", "http.server.active_requests 1 http.request.method=_OTHER url.scheme=http"], Active());
-        metrics.RequestEnded(new RequestOutcome("BREW", "http", "1.1", 200, null, null, null), Ms, default);
-        metrics.RequestEnded(new RequestOutcome("GET", "https", "1.1", 200, null, null, null), Ms, default);
+        metrics.RequestLeft(unknown);
+        metrics.RequestLeft(first);
         Assert.Equal(["http.server.active_requests 1 http.request.method=GET url.scheme=https", "http.server.active_requests 0 http.request.method=_OTHER url.scheme=http"], Active());
 
         IEnumerable<string> Active() => Collect(meter).Where(s => s.StartsWith("http.server.active_requests", StringComparison.Ordinal));

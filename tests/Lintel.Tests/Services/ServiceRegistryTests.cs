@@ -106,14 +106,16 @@ public sealed class ServiceRegistryTests
     }
 
     [Theory]
-    [InlineData("request", null)]
-    [InlineData("instance", "10.0.0.1:81")]
-    [InlineData("users.internal", "users.internal")]
-    public void Host_ForAnInstance_FollowsTheConfiguration(string host, string? expected)
+    [InlineData("request", "gateway.test", "gateway.test")]
+    [InlineData("request", "", "10.0.0.1:81")]
+    [InlineData("request", null, "10.0.0.1:81")]
+    [InlineData("instance", "gateway.test", "10.0.0.1:81")]
+    [InlineData("users.internal", "gateway.test", "users.internal")]
+    public void Host_ForAnInstance_FollowsTheConfiguration(string host, string? client, string expected)
     {
         using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var service = registry.Acquire("users", Config("http://10.0.0.1:81/base") with { Host = host }, Defaults);
-        Assert.Equal(expected, service.HostFor(service.Instances[0]));
+        Assert.Equal(expected, service.HostFor(service.Instances[0], client));
         Assert.Equal(("/base", "http://10.0.0.1:81"), (service.Instances[0].BasePath, service.Instances[0].Prefix));
     }
 

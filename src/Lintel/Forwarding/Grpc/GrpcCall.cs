@@ -36,7 +36,7 @@ internal sealed class GrpcCall
 
     /// <summary>The call that the request is; <see langword="null"/> for a request of another kind.</summary>
     public static GrpcCall? Of(Exchange exchange) =>
-        GrpcMediaType.Of(exchange.Request.ContentType) is { Dialect: not GrpcDialect.None } media ? new GrpcCall(exchange, media) : null;
+        GrpcMediaType.Of(exchange.Request) is { Dialect: not GrpcDialect.None } media ? new GrpcCall(exchange, media) : null;
 
     /// <summary>Makes plain gRPC of a gRPC-Web call. A plain one stays as it is.</summary>
     /// <returns>The body that stands in for the client's; <see langword="null"/> where that one needs no change.</returns>

@@ -264,7 +264,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         _stage = Stage.Head;
         _checked = 0;
         _head.Reset();
-        Framing.Connection = null;
+        Framing.Connection = Framing.ClaimedScheme = null;
     }
 
     private bool CheckHead(in ReadOnlySequence<byte> buffer, bool isCompleted)
@@ -280,17 +280,17 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
             _checked += length;
             if (!_head.Take(line))
                 continue;
-            return _head.Refusal is null ? EndHead(buffer) : Refuse(_head.Refusal);
+            return _head.Refusal is null ? EndHead(buffer) : Refuse(_head.Refusal, buffer);
         }
 
         if (_head.Outgrows(buffer.Length - _checked))
-            return Refuse(_head.Refusal!);
+            return Refuse(_head.Refusal!, buffer);
         if (_isOverdue)
-            return Refuse(new GatewayError(GatewayErrorKind.RequestTimeout, "the request's head did not come in time"));
+            return Refuse(new GatewayError(GatewayErrorKind.RequestTimeout, "the request's head did not come in time"), buffer);
         if (buffer.Length == _visible || (_headStarted == 0 && HeadBytes.IsHalfEmptyLine(buffer.Slice(_visible))))
             return true;
         if (isCompleted)
-            return Refuse(new GatewayError(GatewayErrorKind.BadFraming, "the request ends within its head"));
+            return Refuse(new GatewayError(GatewayErrorKind.BadFraming, "the request ends within its head"), buffer);
 
         // One byte tells Kestrel that a request is under way, so that it no longer counts as an idle connection.
         if (_headStarted == 0)
@@ -303,22 +303,21 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
     {
         Volatile.Write(ref _headStarted, 0);
         Framing.Connection = _head.Nominations;
+        Framing.ClaimedScheme = _head.Scheme;
         _bodyLeft = Math.Max(0, _head.ContentLength);
         _stage = _head.IsChunked ? Stage.Chunked : _bodyLeft > 0 ? Stage.Sized : Stage.Whole;
         if (_head.IsChunked)
             (_chunked ??= new ChunkedCheck(_head)).Reset();
-        if (_head.AsksForUpgrade && _head.HasBody)
+        if (_head.Rewrite != HeadRewrite.None)
         {
-            // Java's HttpClient asks for h2c with its first request, whatever its body. Kestrel refuses the two together, where RFC 9110 section 7.8 allows to
-            // pass over the wish.
             _visible = 0;
-            _substitute = HeadBytes.WithoutUpgrade(buffer.Slice(0, _checked));
+            _substitute = HeadBytes.Rewrite(buffer.Slice(0, _checked), _head.Rewrite);
             return true;
         }
 
         _visible = _checked;
         if (_stage == Stage.Chunked && !CheckChunks(buffer))
-            return Refuse(_chunked!.Refusal!); // came with its head: Kestrel need not begin with it
+            return Refuse(_chunked!.Refusal!, buffer); // came with its head: Kestrel need not begin with it
         return _stage != Stage.Sized || Check(buffer, isCompleted: false);
     }
 
@@ -356,9 +355,14 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         throw new BadHttpRequestException(refusal.Detail ?? refusal.Rule.Title, refusal.Rule.Status);
     }
 
-    private bool Refuse(GatewayError error)
+    private bool Refuse(GatewayError error, in ReadOnlySequence<byte> buffer)
     {
         Volatile.Write(ref _headStarted, 0);
+        Framing.Refused = HeadBytes.Describe(buffer);
+
+        // RFC 9112 section 3: what is too long may be the method.
+        if (error.Kind == GatewayErrorKind.TargetTooLong && HeadBytes.IsEndlessMethod(Framing.Refused))
+            error = new GatewayError(GatewayErrorKind.UnknownMethod);
         Framing.Refusal = error;
         _stage = Stage.Refused;
         _substitute = StandIn;

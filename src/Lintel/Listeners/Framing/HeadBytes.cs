@@ -7,6 +7,9 @@ namespace Lintel.Listeners.Framing;
 /// <summary>Looks at the bytes of a head where its lines are not enough, and changes them.</summary>
 internal static class HeadBytes
 {
+    /// <summary>Of a head that is refused, for the log.</summary>
+    private const int MostDescribed = 8 * 1024;
+
     /// <summary>The first line of bytes that lie in several pieces, without its line feed.</summary>
     /// <param name="rest">The bytes.</param>
     /// <param name="scratch">Where they are put together; grows with the line.</param>
@@ -35,14 +38,82 @@ internal static class HeadBytes
         return two.SequenceEqual("\r\n"u8);
     }
 
-    /// <summary>The head without its wish for another protocol. Other names in <c>Connection</c> are in <see cref="RequestFraming.Connection"/>.</summary>
-    public static byte[] WithoutUpgrade(in ReadOnlySequence<byte> head)
+    /// <summary>The head without what Kestrel would stumble over. Other names in <c>Connection</c> are in <see cref="RequestFraming.Connection"/>.</summary>
+    public static byte[] Rewrite(in ReadOnlySequence<byte> head, HeadRewrite what)
     {
-        var lines = Encoding.Latin1.GetString(head).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
-        var isConnection = lines.ToLookup(l => l.StartsWith("Connection:", StringComparison.OrdinalIgnoreCase));
-        var kept = isConnection[false].Where(l => !l.StartsWith("Upgrade:", StringComparison.OrdinalIgnoreCase));
-        if (isConnection[true].Any(l => l.Contains("close", StringComparison.OrdinalIgnoreCase)))
-            kept = kept.Append("Connection: close");
-        return Encoding.Latin1.GetBytes(string.Join("\r\n", kept) + "\r\n\r\n");
+        var lines = Encoding.Latin1.GetString(head).Split("\r\n", StringSplitOptions.RemoveEmptyEntries).ToList();
+        if (what.HasFlag(HeadRewrite.Upgrade))
+        {
+            var closes = lines.Exists(l => Is(l, "Connection") && l.Contains("close", StringComparison.OrdinalIgnoreCase));
+            lines.RemoveAll(l => Is(l, "Connection") || Is(l, "Upgrade"));
+            if (closes)
+                lines.Add("Connection: close");
+        }
+
+        if (what.HasFlag(HeadRewrite.Expect))
+            lines.RemoveAll(l => Is(l, "Expect"));
+        var host = what.HasFlag(HeadRewrite.Port) ? lines.FindIndex(l => Is(l, "Host")) : -1;
+        if (host >= 0)
+            lines[host] = lines[host].TrimEnd(' ', '\t').TrimEnd(':');
+        return Encoding.Latin1.GetBytes(string.Join("\r\n", lines) + "\r\n\r\n");
+
+        static bool Is(string line, string name) => line.Length > name.Length && line[name.Length] == ':' && line.StartsWith(name, StringComparison.OrdinalIgnoreCase);
     }
+
+    /// <summary>What can be read of a head that is refused: its bytes as they came, those that no request line has escaped.</summary>
+    public static RefusedHead Describe(in ReadOnlySequence<byte> buffer)
+    {
+        var text = Encoding.Latin1.GetString(buffer.Slice(0, Math.Min(buffer.Length, MostDescribed))).TrimStart('\r', '\n');
+        var end = text.IndexOf('\n');
+        var line = (end < 0 ? text : text[..end]).TrimEnd('\r');
+        var first = line.IndexOf(' ');
+        var last = line.LastIndexOf(' ');
+        var hasProtocol = last > first && line.AsSpan(last + 1).StartsWith("HTTP/");
+        return new RefusedHead(
+            Escape(first < 0 ? line : line[..first], 32),
+            Escape(first < 0 ? "" : line[(first + 1)..(hasProtocol ? last : line.Length)], 1024),
+            hasProtocol ? Escape(line[(last + 1)..], 16) : "-",
+            end < 0 ? "" : Escape(HostOf(text.AsSpan(end)).ToString(), 256));
+    }
+
+    /// <summary>Whether a head whose request line is too long has nothing but letters where its method should end.</summary>
+    public static bool IsEndlessMethod(RefusedHead head) => head is { Method: [>= 'A' and <= 'Z', .., '.', '.', '.'], Target: "" };
+
+    private static ReadOnlySpan<char> HostOf(ReadOnlySpan<char> fields)
+    {
+        foreach (var line in fields.EnumerateLines())
+        {
+            if (line.StartsWith("Host:", StringComparison.OrdinalIgnoreCase))
+                return line["Host:".Length..].Trim(" \t");
+        }
+
+        return default;
+    }
+
+    private static string Escape(string text, int most)
+    {
+        var isCut = text.Length > most;
+        if (isCut)
+            text = text[..most];
+        if (text.AsSpan().ContainsAnyExceptInRange('!', '~'))
+            text = string.Concat(text.Select(c => c is >= '!' and <= '~' ? c.ToString() : $"%{(int)c:X2}"));
+        return isCut ? text + "..." : text;
+    }
+}
+
+/// <summary>What is taken out of a head before Kestrel sees it.</summary>
+[Flags]
+internal enum HeadRewrite
+{
+    /// <summary>Nothing: the bytes pass as they came.</summary>
+    None = 0,
+
+    /// <summary>A wish for another protocol that is not followed.</summary>
+    Upgrade = 1,
+
+    /// <summary><c>Expect</c> in HTTP/1.0.</summary>
+    Expect = 2,
+
+    /// <summary>The colon of an empty port in <c>Host</c>.</summary>
+    Port = 4,
 }

@@ -45,11 +45,14 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
 
     public bool HasBody => _hasTransferEncoding || ContentLength > 0;
 
-    /// <summary>Whether the client asks for another protocol on this connection.</summary>
-    public bool AsksForUpgrade => _hasUpgrade && _hasConnectionUpgrade;
-
     /// <summary>The <c>Connection</c> header where it names headers; else <see langword="null"/>.</summary>
     public string? Nominations => _connection;
+
+    /// <summary>The scheme of a target in absolute-form; else <see langword="null"/>.</summary>
+    public string? Scheme => _absolute?.Scheme;
+
+    /// <summary>What Kestrel would not take of the head although it is right; see <see cref="HeadBytes.Rewrite"/>.</summary>
+    public HeadRewrite Rewrite { get; private set; }
 
     public void Reset()
     {
@@ -64,6 +67,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         _host = null;
         _connection = null;
         Refusal = null;
+        Rewrite = HeadRewrite.None;
         ContentLength = -1;
     }
 
@@ -145,7 +149,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             return Refuse("the request target holds a character that must be escaped");
         _isHttp10 = version.SequenceEqual("HTTP/1.0"u8);
         if (!_isHttp10 && !version.SequenceEqual("HTTP/1.1"u8))
-            return Refuse("the version is not HTTP/1.1 or HTTP/1.0");
+            return IsVersion(version) ? Refuse(GatewayErrorKind.VersionNotSupported, null) : Refuse("the version is not HTTP/1.1 or HTTP/1.0");
         return CheckForm(method, target);
     }
 
@@ -164,7 +168,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             var rest = target[scheme..];
             var end = rest.IndexOfAny((byte)'/', (byte)'?');
             var authority = end < 0 ? rest : rest[..end];
-            if (!IsHost(authority))
+            if (!IsHost(authority is [.., (byte)':'] ? authority[..^1] : authority))
                 return Refuse("the request target's host is malformed");
             _authority = authority.ToArray();
 
@@ -186,6 +190,9 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         {
             case 4 when Is(name, "host"u8):
                 return TakeHost(value);
+            case 6 when Is(name, "expect"u8) && _isHttp10:
+                Rewrite |= HeadRewrite.Expect; // RFC 9110 section 10.1.1: ignored
+                return false;
             case 7 when Is(name, "upgrade"u8):
                 _hasUpgrade = true;
                 return false;
@@ -221,7 +228,15 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         if (_host is not null)
             return Refuse("Host stands there twice");
         _host = value.ToArray();
-        return !IsHost(value) && Refuse("Host is malformed");
+        if (IsHost(value))
+            return false;
+
+        // RFC 3986 section 3.2.3: a port may be empty, and means the default one. Kestrel does not know that.
+        if (value is not [.., (byte)':'] || !IsHost(value[..^1]))
+            return Refuse("Host is malformed");
+        _host = _host[..^1];
+        Rewrite |= HeadRewrite.Port;
+        return false;
     }
 
     private bool TakeConnection(ReadOnlySpan<byte> value)
@@ -265,12 +280,27 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             return Refuse(_isHttp10 ? "HTTP/1.0 has no Transfer-Encoding" : "the request has both Content-Length and Transfer-Encoding");
         if (_host is null && !_isHttp10)
             return Refuse("Host is missing");
-        if (_authority is not null && _host is not null && !_host.AsSpan().SequenceEqual(_authority))
+        if (_absolute is not null && _host is not null && !WithoutPort(_host, _absolute).SequenceEqual(WithoutPort(_authority, _absolute)))
             return Refuse("Host is not the request target's host");
         if (_absolute is not null && _host is not null && !IsUsual(_absolute, Encoding.ASCII.GetString(_host)))
             return Refuse($"the request target's host is not spelled as usual, which is {_absolute.Authority}");
+
+        // Java's HttpClient asks for h2c with its first request, whatever its body. Kestrel refuses the two together, where RFC 9110 section 7.8 allows to
+        // pass over the wish; in HTTP/1.0 it demands that.
+        if (_hasUpgrade && (_isHttp10 || (_hasConnectionUpgrade && HasBody)))
+            Rewrite |= HeadRewrite.Upgrade;
         return true;
     }
+
+    /// <summary>A host without the port that its scheme has anyway, or an empty one (RFC 9110 section 4.2.3).</summary>
+    private static ReadOnlySpan<byte> WithoutPort(ReadOnlySpan<byte> host, Uri target)
+    {
+        var port = target.Scheme == Uri.UriSchemeHttps ? ":443"u8 : ":80"u8;
+        return host.EndsWith(port) ? host[..^port.Length] : host is [.., (byte)':'] ? host[..^1] : host;
+    }
+
+    private static bool IsVersion(ReadOnlySpan<byte> version) =>
+        version.Length == 8 && version.StartsWith("HTTP/"u8) && char.IsAsciiDigit((char)version[5]) && version[6] == '.' && char.IsAsciiDigit((char)version[7]);
 
     /// <summary>What Kestrel compares Host with: lower case, no leading zeros; the default port may be there or not.</summary>
     private static bool IsUsual(Uri target, string host) => host == target.Authority || (target.IsDefaultPort && host == $"{target.Authority}:{target.Port}");

@@ -1,21 +1,34 @@
 using System.Buffers;
 using System.Text;
 using Lintel.Errors;
-using Lintel.Pipeline;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Listeners.Framing;
+namespace Lintel.Pipeline;
 
 /// <summary>What Kestrel (10.0) lets pass of an HTTP/2 or HTTP/3 request and another hop could read differently (RFC 9113 section 8.2, RFC 9114 section 4.2).</summary>
+/// <remarks>Checked here and not by a listener of our own, so that a gateway inside another host has it too.</remarks>
 internal static class StreamCheck
 {
-    private static readonly SearchValues<char> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    /// <summary>What a <c>Content-Length</c> that is no number is read as.</summary>
+    public const long NoLength = long.MaxValue;
 
     private static readonly SearchValues<char> Method = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
 
-    /// <summary>Why the request is refused; <see langword="null"/> where nothing is wrong.</summary>
-    public static GatewayError? Check(HttpRequest request)
+    /// <summary>Why the request is refused; <see langword="null"/> where nothing is wrong, and for HTTP/1.1, whose bytes are checked by <c>FramingGuard</c>.</summary>
+    public static GatewayError? Check(Exchange exchange)
+    {
+        var request = exchange.Request;
+        if (!HttpProtocol.IsHttp2(request.Protocol) && !HttpProtocol.IsHttp3(request.Protocol))
+            return null;
+        if (CheckHead(request) is { } refusal)
+            return refusal;
+        if (exchange.HasBody)
+            exchange.Framing = StreamBody.Guard(exchange.Context);
+        return null;
+    }
+
+    private static GatewayError? CheckHead(HttpRequest request)
     {
         if (request.Method.AsSpan().ContainsAnyExcept(Method))
             return Refuse("the method is not made of capitals");
@@ -23,10 +36,12 @@ internal static class StreamCheck
             return Refuse("the authority is missing");
         if (!HostSyntax.IsHost(RequestHost.Of(request)))
             return Refuse("the authority is malformed");
-        foreach (var (name, _) in request.Headers)
+        if (request.ContentLength == NoLength)
+            return Refuse("Content-Length is not a number");
+        foreach (var (name, values) in request.Headers)
         {
-            if (name.AsSpan().ContainsAnyExcept(Token))
-                return Refuse("a header's name is not a token");
+            if (FieldSyntax.Problem(name, values) is { } problem)
+                return Refuse(problem);
             if (IsOfOneConnection(name))
                 return Refuse("a header belongs to connections of HTTP/1.1");
         }

@@ -1,0 +1,87 @@
+using Lintel.Pipeline;
+using Lintel.Transport.Http1;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
+
+namespace Lintel.Forwarding;
+
+/// <summary>Passes the head of an answer that came over HTTP/1.1 on to the client's response.</summary>
+internal static class Http1ResponseHead
+{
+    /// <summary>All fields of a head.</summary>
+    public static KeyValuePair<string, string>[] Fields(ResponseHead head)
+    {
+        var fields = new KeyValuePair<string, string>[head.Count];
+        for (var i = 0; i < fields.Length; i++)
+            fields[i] = KeyValuePair.Create(head[i].Name, head[i].Value);
+        return fields;
+    }
+
+    /// <param name="head">What came.</param>
+    /// <param name="exchange">The request at hand.</param>
+    /// <param name="changes">The route's changes of the response's headers.</param>
+    /// <param name="time">The clock.</param>
+    /// <returns>Whether content may follow.</returns>
+    public static bool Pass(ResponseHead head, Exchange exchange, HeaderChanges changes, TimeProvider time)
+    {
+        var response = exchange.Response;
+        response.StatusCode = head.Status;
+        var headers = response.Headers;
+        var nominated = head.NominatesFields ? Nominated(head) : null;
+        var lengths = 0UL; // of the names that were passed on, modulo 64
+        for (var i = 0; i < head.Count; i++)
+        {
+            var (name, value) = head[i];
+            if (!HeaderRules.KeepsResponse(name) || changes.Removes(name) || (nominated is not null && nominated.Contains(name)))
+                continue;
+
+            // A name of a length that was not there before was not there before: the server's table need not be asked.
+            var length = 1UL << name.Length;
+            if ((lengths & length) == 0)
+                headers[name] = value;
+            else
+                headers.Append(name, value);
+            lengths |= length;
+        }
+
+        ResponseFields.Add(exchange, changes, time);
+        if (head.Status is StatusCodes.Status101SwitchingProtocols or StatusCodes.Status426UpgradeRequired || head.Reason is not null)
+            PassUnusual(head, exchange, changes);
+        return AnswerContent.Settle(response);
+    }
+
+    private static void PassUnusual(ResponseHead head, Exchange exchange, HeaderChanges changes)
+    {
+        var headers = exchange.Response.Headers;
+        if (head.Status == StatusCodes.Status101SwitchingProtocols)
+        {
+            headers.Connection = "Upgrade";
+            headers.Upgrade = "websocket";
+        }
+
+        if (!HttpProtocol.IsHttp11(exchange.Request.Protocol))
+            return;
+        if (head.Reason is { } reason)
+            exchange.Context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = reason;
+        foreach (var (name, value) in Fields(head))
+        {
+            if (!HeaderRules.IsRequiredUpgrade(name, head.Status) || changes.Removes(name))
+                continue;
+            headers.Append("Upgrade", value);
+            headers.Connection = "Upgrade";
+        }
+    }
+
+    private static HashSet<string>? Nominated(ResponseHead head)
+    {
+        var connection = StringValues.Empty;
+        for (var i = 0; i < head.Count; i++)
+        {
+            if (head[i].Name.Equals("Connection", StringComparison.OrdinalIgnoreCase))
+                connection = StringValues.Concat(connection, head[i].Value);
+        }
+
+        return connection.Count == 0 ? null : HeaderRules.Nominated(connection);
+    }
+}

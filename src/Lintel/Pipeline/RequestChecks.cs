@@ -1,0 +1,116 @@
+using Lintel.Errors;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lintel.Pipeline;
+
+/// <summary>What may be wrong with a request whose bytes are right.</summary>
+internal static class RequestChecks
+{
+    /// <summary>Methods that a service may see of an unknown route, for <c>Allow</c>.</summary>
+    private const string UsualMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+    /// <summary>RFC 9110 section 7.4: a request whose target has another scheme than its connection is somebody else's, unless a trusted proxy vouches for it.</summary>
+    public static GatewayError? Scheme(Exchange exchange)
+    {
+        var request = exchange.Request;
+        if (exchange.Framing?.ClaimedScheme is not { } claimed || claimed == request.Scheme)
+            return null;
+        if (claimed is not ("http" or "https"))
+            return new GatewayError(GatewayErrorKind.Misdirected, "only the schemes http and https are served");
+        if (exchange.Believed is not { } proxies || Denies(proxies, request, claimed))
+            return new GatewayError(GatewayErrorKind.Misdirected, $"the target's scheme is {claimed}, the connection's is {request.Scheme}");
+        request.Scheme = claimed;
+        return null;
+    }
+
+    /// <summary>TRACE would send back what a route adds for its service, secrets included: it is nobody's.</summary>
+    public static GatewayError? Trace(Exchange exchange)
+    {
+        if (!HttpMethods.IsTrace(exchange.Request.Method))
+            return null;
+        exchange.Response.Headers.Allow = UsualMethods;
+        return new GatewayError(GatewayErrorKind.MethodNotAllowed);
+    }
+
+    /// <summary>RFC 9110 section 9.3.7: <c>OPTIONS *</c> asks for the server as a whole, and <c>OPTIONS http://host</c> is the same on its last hop (RFC 9112 section 3.2.4).</summary>
+    /// <returns>Whether it was answered.</returns>
+    public static bool AnswersOptions(Exchange exchange)
+    {
+        if (!HttpMethods.IsOptions(exchange.Request.Method) || !(exchange.RawTarget == "*" || IsAuthority(exchange.RawTarget)))
+            return false;
+        AnswerOptions(exchange, UsualMethods);
+        return true;
+    }
+
+    /// <summary>RFC 9110 section 7.6.2: a request that may be forwarded no further is answered here.</summary>
+    /// <returns>Whether it was answered.</returns>
+    public static bool AnswersLastHop(Exchange exchange)
+    {
+        if (!HttpMethods.IsOptions(exchange.Request.Method) || ForwardsLeft(exchange.Request) != 0)
+            return false;
+        AnswerOptions(exchange, exchange.Methods is { Count: > 0 } methods ? string.Join(", ", methods) : UsualMethods);
+        return true;
+    }
+
+    /// <summary>How many more times an OPTIONS may be forwarded; <see langword="null"/> without a limit, and for other methods.</summary>
+    public static long? ForwardsLeft(HttpRequest request) =>
+        HttpMethods.IsOptions(request.Method) && request.Headers["Max-Forwards"] is [{ } text]
+        && long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var left) ? left : null;
+
+    /// <summary>Whether the gateway's own name stands in <c>Via</c>.</summary>
+    public static GatewayError? Loop(Exchange exchange)
+    {
+        foreach (var via in exchange.Request.Headers.Via)
+        {
+            if (via is not null && via.Contains(exchange.Snapshot.Identity.Via, StringComparison.OrdinalIgnoreCase) && NamesUs(via, exchange.Snapshot.Identity.Via))
+                return new GatewayError(GatewayErrorKind.LoopDetected);
+        }
+
+        return null;
+    }
+
+    /// <summary>A body that says how long it is need not be begun when that is too long.</summary>
+    public static GatewayError? Body(Exchange exchange)
+    {
+        if (!exchange.HasBody || exchange.Context.Features.Get<IHttpMaxRequestBodySizeFeature>() is not { } limit)
+            return null;
+        if (exchange.Route!.BodyLimit is { } own && !limit.IsReadOnly)
+            limit.MaxRequestBodySize = own;
+        return exchange.Request.ContentLength > limit.MaxRequestBodySize ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit.MaxRequestBodySize} bytes are taken here") : null;
+    }
+
+    private static void AnswerOptions(Exchange exchange, string allow)
+    {
+        exchange.Response.StatusCode = StatusCodes.Status204NoContent;
+        exchange.Response.Headers.Allow = allow;
+        exchange.Response.Headers.CacheControl = "no-store";
+    }
+
+    private static bool IsAuthority(string target)
+    {
+        var scheme = target.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7 : target.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? 8 : 0;
+        return scheme > 0 && !target.AsSpan(scheme).ContainsAny('/', '?');
+    }
+
+    /// <summary>Whether the nearest proxy says another scheme than the target.</summary>
+    private static bool Denies(TrustedProxies proxies, HttpRequest request, string claimed)
+    {
+        if (!(proxies.BelievesProto ? request.Headers.ContainsKey("X-Forwarded-Proto") : proxies.BelievesForwarded && request.Headers.ContainsKey("Forwarded")))
+            return false;
+        return proxies.Scheme(request) != claimed;
+    }
+
+    /// <summary>RFC 9110 section 7.6.3: items of protocol, name and optional comment.</summary>
+    private static bool NamesUs(string via, string name)
+    {
+        foreach (var item in via.Split(','))
+        {
+            var words = item.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length > 1 && words[1].Equals(name, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return false;
+    }
+}
