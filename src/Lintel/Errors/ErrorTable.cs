@@ -62,8 +62,8 @@ public static class ErrorTable
         Client(GatewayErrorKind.BadRequestBody, 400, 13, "bad-request-body", "The request body could not be read", "http_request_error");
         Client(GatewayErrorKind.BadFraming, 400, 13, "bad-framing", "The request is malformed", "http_request_error");
         Client(GatewayErrorKind.TargetTooLong, 414, 13, "target-too-long", "The request target is too long", "http_request_error");
-        Client(GatewayErrorKind.UnknownMethod, 501, 12, "unknown-method", "The method is not known", "http_request_error");
-        Client(GatewayErrorKind.VersionNotSupported, 505, 13, "version-not-supported", "The version of HTTP is not served", "http_request_error");
+        Client(GatewayErrorKind.UnknownMethod, 501, 12, "unknown-method", "The method is not known", null);
+        Client(GatewayErrorKind.VersionNotSupported, 505, 13, "version-not-supported", "The version of HTTP is not served", null);
         Client(GatewayErrorKind.Misdirected, 421, 13, "misdirected", "The request does not belong to this connection", null);
         Client(GatewayErrorKind.HeadTooLarge, 431, 13, "head-too-large", "The request's headers are too large", "http_request_error");
         Client(GatewayErrorKind.BodyTooLarge, 413, 8, "body-too-large", "The request's body is too large", "http_request_error");

@@ -42,7 +42,9 @@ public sealed class ResponseHeadTests
     [InlineData("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n")]
     [InlineData("HTTP/1.1 200 OK\nA: b\r\n\r\n")]
     [InlineData("HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n")]
-    [InlineData("HTTP/1.1 200 OK\r\nA : b\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nA b : c\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\n : b\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length : 5\r\nContent-Length: 6\r\n\r\n")]
     [InlineData("HTTP/1.1 200 OK\r\n: b\r\n\r\n")]
     [InlineData("HTTP/1.1 200 OK\r\nno colon\r\n\r\n")]
     [InlineData("HTTP/2 200 OK\r\n\r\n")]
@@ -54,6 +56,21 @@ public sealed class ResponseHeadTests
     [InlineData("\r\nHTTP/1.1 200 OK\r\n\r\n")]
     public void Head_ThatTwoCouldReadDifferently_IsRefused(string text) =>
         Assert.Equal(Http1Failure.Malformed, Assert.Throws<Http1Exception>(() => Take(text)).Failure);
+
+    /// <summary>RFC 9112 section 5.1: a proxy removes them from a response; they count for framing like any other field.</summary>
+    [Fact]
+    public void Blanks_BeforeTheColon_AreRemoved()
+    {
+        var head = Take("HTTP/1.1 200 OK\r\nContent-Length : 5\r\nX-P \t: 1\r\n\r\n");
+        Assert.Equal((5, "Content-Length", "X-P", "1"), (head.ContentLength, head[0].Name, head[1].Name, head[1].Value));
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\n\r\n", null)]
+    [InlineData("HTTP/1.1 200\r\n\r\n", null)]
+    [InlineData("HTTP/1.1 404 Not Found\r\n\r\n", null)]
+    [InlineData("HTTP/1.1 422 Stock exhausted\r\n\r\n", "Stock exhausted")]
+    public void Reason_ThatIsNotTheUsualOne_IsKept(string text, string? reason) => Assert.Equal(reason, Take(text).Reason);
 
     [Fact]
     public void Lines_ThatComeAgain_GiveTheSameStrings()

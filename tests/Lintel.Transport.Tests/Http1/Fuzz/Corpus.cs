@@ -13,12 +13,15 @@ internal sealed class Corpus
 
     public IReadOnlyList<(string Kind, Answer Answer)> Entries => [.. _answers.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => (a.Key, a.Value))];
 
+    /// <summary>Where the one in the repository is.</summary>
+    public static string Path([CallerFilePath] string here = "") => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(here)!, "answers.txt");
+
     /// <summary>The one in the repository.</summary>
-    public static Corpus Read([CallerFilePath] string here = "")
+    public static Corpus Read()
     {
         var corpus = new Corpus();
         string? kind = null;
-        foreach (var line in File.ReadLines(Path.Combine(Path.GetDirectoryName(here)!, "answers.txt")))
+        foreach (var line in File.ReadLines(Path()))
         {
             if (line.StartsWith('#'))
                 kind = line[2..];
