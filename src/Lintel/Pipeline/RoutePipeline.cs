@@ -147,25 +147,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
 
     private void End(Exchange exchange, GatewayError? error, Snapshot snapshot)
     {
-##        var context = exchange.Context;
-        var request = context.Request;
-        var duration = time.GetElapsedTime(exchange.StartTimestamp);
-        var status = error is { Kind: GatewayErrorKind.ClientAborted } ? error.Rule.Status : context.Response.StatusCode;
-        var protocol = ProtocolVersion(request.Protocol);
-        var outcome = new RequestOutcome(request.Method, request.Scheme, protocol, status, exchange.Route?.Template, exchange.Service, error?.Rule) { RouteName = exchange.Route?.Name };
-        metrics.RequestEnded(outcome, duration, exchange.Upstream, exchange.Route?.Labels);
-        if (exchange.Span is { } span)
-            RequestSpan.Describe(span, exchange, status, protocol, error);
-        if (error is not null)
-            errors.Record(error, exchange.Route?.Name, exchange.Service, exchange.Instance, exchange.TraceId);
-        WriteAccessLine(exchange, status, duration, error);
-    }
-
-    private void WriteAccessLine(Exchange exchange, int status, TimeSpan duration, GatewayError? error)
-    {
-        AccessLog log;
-        do
-##        try
+        try
         {
             account.End(exchange, error);
         }
