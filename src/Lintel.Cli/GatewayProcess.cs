@@ -12,11 +12,12 @@ namespace Lintel.Cli;
 internal static class GatewayProcess
 {
     /// <summary>Runs a gateway until a signal ends it.</summary>
+    /// <param name="signals">The process's signals, those that came already too.</param>
     /// <param name="files">Its configuration.</param>
     /// <param name="started">Called when it listens, with its addresses and the admin address.</param>
     /// <param name="configure">Further services of the process.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null)
+    public static async Task<int> RunAsync(Signals signals, string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null)
     {
         using var errors = ErrorOutput.Install(); // first: the log's writer takes stderr as it finds it
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
@@ -33,6 +34,7 @@ internal static class GatewayProcess
         builder.Services.AddLintelServer(files);
         builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>();
         builder.Services.AddHostedService<ServiceManager>();
+        builder.Services.AddSingleton(signals);
         builder.Services.AddSingleton<IHostLifetime, SignalLifetime>();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan); // the drain has its own deadline
         using var host = builder.Build();

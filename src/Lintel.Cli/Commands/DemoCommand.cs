@@ -10,14 +10,14 @@ internal static class DemoCommand
 {
     private static readonly (string Name, int Port)[] Services = [("users", 5101), ("orders", 5201), ("orders", 5202), ("catalog", 5301)];
 
-    public static Command Create()
+    public static Command Create(Signals? signals)
     {
         var command = new Command("demo", "Starts the sample shop's microservices and a gateway in front of them, and prints what to try.");
-        command.SetAction((_, _) => RunAsync());
+        command.SetAction((_, _) => RunAsync(signals ?? Signals.Begin()));
         return command;
     }
 
-    private static async Task<int> RunAsync()
+    private static async Task<int> RunAsync(Signals signals)
     {
         var file = TakeFile();
         var services = new List<WebApplication>();
@@ -30,7 +30,7 @@ internal static class DemoCommand
                 await service.StartAsync().ConfigureAwait(false);
             }
 
-            return await GatewayProcess.RunAsync([file], (gateway, admin) => PrintGuide(gateway, admin, file)).ConfigureAwait(false);
+            return await GatewayProcess.RunAsync(signals, [file], (gateway, admin) => PrintGuide(gateway, admin, file)).ConfigureAwait(false);
         }
         catch (IOException e)
         {

@@ -9,7 +9,7 @@ internal static class RunCommand
 {
     private const string LastGood = "--fallback-last-good";
 
-    public static Command Create()
+    public static Command Create(Signals? signals)
     {
         var files = Files();
         var lastGood = new Option<string>(LastGood)
@@ -19,7 +19,7 @@ internal static class RunCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.") { files, lastGood };
-        command.SetAction((parse, _) => RunAsync(parse.GetValue(files)!, parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? ""));
+        command.SetAction((parse, _) => RunAsync(signals ?? Signals.Begin(), parse.GetValue(files)!, parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? ""));
         return command;
     }
 
@@ -30,7 +30,7 @@ internal static class RunCommand
     /// <summary>The files that most commands take.</summary>
     public static Argument<string[]> Files() => new("FILE")
     {
-        Description = "YAML or JSON; each file overlays the ones before.",
+        Description = "YAML or JSON; each file overlays the ones before. A folder stands for all its files, - for standard input.",
         Arity = ArgumentArity.OneOrMore,
     };
 
@@ -46,20 +46,29 @@ internal static class RunCommand
         Console.Error.WriteLine($"  {"admin",-12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics /api/v1")}");
     }
 
+    /// <param name="signals">The process's signals.</param>
     /// <param name="files">The configuration.</param>
     /// <param name="lastGood">Where it is kept; empty for the usual place, <see langword="null"/> not to keep it.</param>
-    private static async Task<int> RunAsync(string[] files, string? lastGood)
+    private static async Task<int> RunAsync(Signals signals, string[] files, string? lastGood)
     {
-        if (ProcessLimits.Read().Descriptors is { } descriptors and < ProcessLimits.FewestDescriptors)
+        var limits = ProcessLimits.Read();
+        if (limits.Descriptors is { } descriptors and < ProcessLimits.FewestDescriptors)
         {
             await Console.Error.WriteLineAsync($"At most {descriptors} file descriptors are allowed and at least {ProcessLimits.FewestDescriptors} are needed: raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n)").ConfigureAwait(false);
             return ExitCode.Unavailable;
         }
 
+        if (limits.Threads is { } threads && threads < limits.FewestThreads)
+        {
+            await Console.Error.WriteLineAsync($"At most {threads} threads are allowed and at least {limits.FewestThreads} are needed: raise the limit (Compose: pids_limit, Docker: --pids-limit, systemd: TasksMax=, shell: ulimit -u)").ConfigureAwait(false);
+            return ExitCode.Unavailable;
+        }
+
+        limits.KeepThreadPoolWithin();
         if (lastGood is null)
-            return await GatewayProcess.RunAsync(files, PrintBanner).ConfigureAwait(false);
+            return await GatewayProcess.RunAsync(signals, files, PrintBanner).ConfigureAwait(false);
         if (StateFolder.Find(lastGood, Environment.GetEnvironmentVariable) is { } folder)
-            return await GatewayProcess.RunAsync(files, PrintBanner, services => services.AddLintelLastGood(folder)).ConfigureAwait(false);
+            return await GatewayProcess.RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder)).ConfigureAwait(false);
         await Console.Error.WriteLineAsync($"There is no folder to keep the last good configuration in: write {LastGood}=DIR").ConfigureAwait(false);
         return ExitCode.Invalid;
     }

@@ -21,7 +21,7 @@ internal sealed class AdminEndpoints
             {
                 StatusOf = static s => s.Status == "live" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             },
-            new AdminEndpoint<ReadyStatus>("/health/ready", "Whether requests should be sent here; 503 says why not.", json.ReadyStatus, _ => ReadyStatus.Of(gateway.NotReadyReasons))
+            new AdminEndpoint<ReadyStatus>("/health/ready", "Whether requests should be sent here; 503 says why not.", json.ReadyStatus, _ => ReadyStatus.Of(gateway.NotReadyReasons, gateway.Notes))
             {
                 StatusOf = static s => s.Reasons.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             },

@@ -22,7 +22,12 @@ internal sealed record LiveStatus(string Status);
 /// <param name="Reasons">Why not; empty when it is ready.</param>
 internal sealed record ReadyStatus(string Status, IReadOnlyList<string> Reasons)
 {
-    public static ReadyStatus Of(IReadOnlyList<string> reasons) => new(reasons.Count == 0 ? "ready" : "not ready", reasons);
+    /// <summary>What an operator should look at all the same, such as a refused reload; absent when all is well.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Notes { get; init; }
+
+    public static ReadyStatus Of(IReadOnlyList<string> reasons, IReadOnlyList<string> notes) =>
+        new(reasons.Count == 0 ? "ready" : "not ready", reasons) { Notes = notes.Count == 0 ? null : notes };
 }
 
 /// <summary>What the admin address has.</summary>

@@ -9,7 +9,7 @@ public sealed record AdminConfig
     /// <summary>Where it listens. Default <c>http://127.0.0.1:9901</c>. An address other than loopback needs a token.</summary>
     public ListenerAddress Address { get; init; } = new("127.0.0.1", 9901);
 
-    /// <summary>The bearer token that everything but <c>/health/…</c> asks for. Default: none, allowed on loopback only; a <c>Host</c> that is not this machine's is then refused.</summary>
+    /// <summary>The bearer token that everything but <c>/health/…</c> asks for. Default: none, allowed on loopback only; a <c>Host</c> that is not this machine's is then refused. Fewer than 16 bytes are a warning.</summary>
     public string Token { get; init; } = "";
 
     /// <summary><c>"${TOKEN:-}"</c> may well become nothing.</summary>
@@ -27,8 +27,13 @@ public sealed record AdminConfig
             f.Report("not-available", "console", "the console is not available yet", "write `console: false`, or remove it");
         if (f.IsReading && !f.HasFailed("token") && !admin.Address.IsLoopback && admin.Token.Length == 0)
             f.Report("insecure", "address", $"the admin address {admin.Address} can be reached from outside and has no token", "set `admin.token`, or listen on 127.0.0.1");
+        if (admin.Token.Length > 0 && !f.HasFailed("token") && System.Text.Encoding.UTF8.GetByteCount(admin.Token) < MinTokenBytes)
+            f.Warn("weak", "token", $"the token is shorter than {MinTokenBytes} bytes: it can be guessed", "make one with `openssl rand -base64 32`");
         return admin;
     });
+
+    /// <summary>128 bits: what RFC 6750's readers and OWASP's session ids take for beyond guessing, if they are random.</summary>
+    private const int MinTokenBytes = 16;
 
     /// <summary>Whether the web console is served. Not available yet: only <see langword="false"/> is taken.</summary>
     public bool Console { get; init; }

@@ -79,6 +79,13 @@ internal sealed class RecordFields
         _report.Add(new ConfigProblem(code, entry?.KeyPosition ?? _node.Position, (key is null ? _path : _path[key]).ToString(), message, hint));
     }
 
+    /// <summary>Tells of what can be used and is probably not meant.</summary>
+    public void Warn(string code, string key, string message, string? hint = null)
+    {
+        var entry = _node.Find(key);
+        _report.Add(new ConfigProblem(code, entry?.KeyPosition ?? _node.Position, _path[key].ToString(), message, hint) { Severity = ConfigSeverity.Warning });
+    }
+
     /// <summary>Whether the user wrote no key at all.</summary>
     public bool IsEmpty => _node.Entries.Count == 0;
 

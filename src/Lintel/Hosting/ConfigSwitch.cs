@@ -37,7 +37,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         try
         {
             if (log is not null)
-                commit = await PrepareAsync(change, reading, cancellation).ConfigureAwait(false);
+                commit = await PrepareAsync(change, reading, () => Serve(snapshot, config, log), cancellation).ConfigureAwait(false);
         }
         finally
         {
@@ -53,7 +53,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     }
 
     /// <summary>Asks all who can refuse; <see langword="null"/> where one of them did.</summary>
-    private async Task<Action<TimeSpan>?> PrepareAsync(ConfigChange change, SourceReading reading, CancellationToken cancellation)
+    private async Task<Action<TimeSpan>?> PrepareAsync(ConfigChange change, SourceReading reading, Action serve, CancellationToken cancellation)
     {
         foreach (var handler in Delegate.EnumerateInvocationList(Applying))
             await change.PrepareAsync(handler, cancellation).ConfigureAwait(false);
@@ -61,6 +61,10 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         // At the start every address that cannot be had is told; later, listeners are not touched for a change that is refused already.
         if (_loaded is not null && !reading.Report.IsValid)
             return null;
+
+        // The first listener that is open has something to serve: who connects while the others open, or code is compiled, is no error.
+        if (_loaded is null && reading.Report.IsValid)
+            serve();
         if (listeners is not null)
             return await listeners.OpenAsync(change.Config, handle, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
         return reading.Report.IsValid ? static _ => { } : null;
@@ -69,23 +73,25 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     private async Task UndoAsync(ConfigChange change, Snapshot snapshot, AccessLog? log)
     {
         await change.RollBackAsync((_, e) => GatewayLog.RollbackFailed(logger, e)).ConfigureAwait(false);
-        snapshot.Retire();
-        if (log is not null && log != parts.AccessLog.Current)
+        if (!parts.Snapshots.Withdraw(snapshot))
+            snapshot.Retire();
+        if (log is null)
+            return;
+        if (log != parts.AccessLog.Current)
             log.Discard();
+        else if (_loaded is null)
+            await parts.AccessLog.CloseAsync().ConfigureAwait(false);
     }
 
     /// <summary>From here on nothing can refuse: a step that fails is told for what it is, and keeps none of the others from being taken.</summary>
     private async Task GoLiveAsync(Snapshot snapshot, LoadedConfig loaded, AccessLog log, Action<TimeSpan> commit, ConfigChange change)
     {
         var config = loaded.Config;
-        parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
         _loaded = loaded;
-        Follow("the release of the configuration before", () => parts.Snapshots.Swap(snapshot)); // its first step is the switch
+        Serve(snapshot, config, log);
         Follow("the listeners", () => commit(config.DrainTimeout));
         await change.CommitAsync(Failed).ConfigureAwait(false);
         _accessLog = config.Observability.AccessLog;
-        if (log != parts.AccessLog.Current)
-            Follow("the access log", () => parts.AccessLog.Replace(log));
         foreach (var follower in Delegate.EnumerateInvocationList(Applied))
         {
             try
@@ -97,6 +103,15 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
                 Failed(Follower.NameOf(follower), e);
             }
         }
+    }
+
+    /// <summary>The switch: from here on requests see the configuration, and are logged as it says.</summary>
+    private void Serve(Snapshot snapshot, GatewayConfig config, AccessLog log)
+    {
+        parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
+        if (log != parts.AccessLog.Current)
+            Follow("the access log", () => parts.AccessLog.Replace(log));
+        Follow("the release of the configuration before", () => parts.Snapshots.Swap(snapshot)); // its first step is the switch
     }
 
     private void Follow(string name, Action step)

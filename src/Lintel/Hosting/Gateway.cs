@@ -72,6 +72,13 @@ public sealed class Gateway : IDisposable
     /// <summary>Why no requests should be sent here; empty when the gateway is ready.</summary>
     public IReadOnlyList<string> NotReadyReasons => _readiness.Reasons(_drain.Status is not null ? "stopping" : Config is null ? "no configuration" : null);
 
+    /// <summary>What an operator should look at though requests may be sent here, without details; empty when all is well.</summary>
+    public IReadOnlyList<string> Notes =>
+    [
+        .. Fallback is { } fallback ? [$"the last good configuration of {fallback.SavedAt:u} is served: the given files are not right"] : (string[])[],
+        .. LastReload is { Outcome: ReloadOutcome.Refused } reload ? [$"the reload of {reload.At:u} was refused, problems: {reload.ProblemCount}"] : (string[])[],
+    ];
+
     /// <summary>The gateway as a whole, and the configuration that it serves.</summary>
     public SnapshotStatus Status
     {
@@ -90,6 +97,7 @@ public sealed class Gateway : IDisposable
                 LoadedAt = loaded?.At,
                 Files = loaded?.Files ?? [],
                 Hash = loaded?.Hash,
+                FilesDiffer = _parts.Source.HasOtherContent(),
                 Memory = new MemoryStatus(_parts.Memory.Limit, _parts.Memory.Used),
                 Counts = SnapshotCounts.Of(loaded?.Config, _listeners is null ? 0 : loaded?.Config.EffectiveListeners.Count ?? 0),
                 LastReload = LastReload,
@@ -268,6 +276,8 @@ public sealed class Gateway : IDisposable
             {
                 SetFallback(null);
                 GatewayLog.Applied(_logger, Config!.Routes.Count, Config.Services.Count, (long)_parts.Time.GetElapsedTime(started).TotalMilliseconds);
+                if (reading.Report.Warnings is { Count: > 0 } warnings)
+                    GatewayLog.Warned(_logger, warnings.Count, string.Concat(warnings.Select(w => "\n  " + w)));
                 Keep(reading);
             }
             else if (Config is not null) // a refused start throws with the whole report

@@ -34,4 +34,7 @@ internal static partial class GatewayLog
 
     [LoggerMessage(EventId = 1209, Level = LogLevel.Error, Message = "{Follower} failed when it was told of a reload; the reload is not affected: {Reason}")]
     public static partial void ListenerFailed(ILogger logger, string follower, string reason, Exception cause);
+
+    [LoggerMessage(EventId = 1220, Level = LogLevel.Warning, Message = "The configuration is live and probably not all as it is meant; warnings: {Count}{Warnings}")]
+    public static partial void Warned(ILogger logger, int count, string warnings);
 }

@@ -48,6 +48,9 @@ public sealed record SnapshotStatus
     /// <summary>SHA-256 over its keys and values after overlays and expansion, credentials left out, whatever the order of keys: equal on nodes that have the same configuration. <see langword="null"/> where it was made in code.</summary>
     public string? Hash { get; init; }
 
+    /// <summary>Whether the files hold something else now than when they were read last; <see langword="null"/> where it comes from no file.</summary>
+    public bool? FilesDiffer { get; init; }
+
     /// <summary>The memory that everything that buffers takes from.</summary>
     public required MemoryStatus Memory { get; init; }
 

@@ -89,6 +89,16 @@ internal sealed class SnapshotHolder
     public void Swap(Snapshot next)
     {
         var previous = Interlocked.Exchange(ref _current, next);
-        previous?.Retire();
+        if (previous != next)
+            previous?.Retire();
+    }
+
+    /// <summary>Takes a snapshot back that was the first and could not stay, and retires it; false where it is not current.</summary>
+    public bool Withdraw(Snapshot snapshot)
+    {
+        if (Interlocked.CompareExchange(ref _current, null, snapshot) != snapshot)
+            return false;
+        snapshot.Retire();
+        return true;
     }
 }

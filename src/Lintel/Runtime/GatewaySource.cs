@@ -33,6 +33,9 @@ internal abstract class GatewaySource
     {
     }
 
+    /// <summary>Whether reading again would yield something else than what was taken last; <see langword="null"/> where that cannot be told.</summary>
+    public virtual bool? HasOtherContent() => null;
+
     /// <summary>Calls back whenever reading again may yield something else, until disposed.</summary>
     public abstract IDisposable Watch(Action changed);
 
@@ -101,6 +104,9 @@ internal abstract class GatewaySource
         }
 
         public override void Take(SourceReading reading) => _watched = reading.Watched;
+
+        public override bool? HasOtherContent() =>
+            _watched is { Taken: { } taken } watched && ContentFingerprint.OfAll(watched.Files, watched.Folders) is { } now ? now != taken : null;
 
         public override IDisposable Watch(Action changed) => new FileWatch(() => _watched, changed, time);
 

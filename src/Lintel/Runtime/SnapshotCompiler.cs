@@ -39,6 +39,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
 
         if (report.IsValid)
         {
+            new UnusedCheck(config, problems).Check();
             _last = new CompiledRoutes(config, acquired, entries);
             return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired))
             {

@@ -1,0 +1,89 @@
+using System.Runtime.InteropServices;
+using Lintel.Hosting;
+using Microsoft.Extensions.Hosting;
+
+namespace Lintel.Cli;
+
+/// <summary>The process's signals from its first moment on: the first SIGTERM or SIGINT drains, a second one ends the process at once; SIGHUP reloads. What comes while the gateway is not there yet waits for it.</summary>
+/// <remarks>Thread rule: signals come on threads of their own; every field is read and written under the lock.</remarks>
+internal sealed class Signals : IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly List<PosixSignalRegistration> _registrations = [];
+    private IHostApplicationLifetime? _lifetime;
+    private Gateway? _gateway;
+    private int _stops;
+    private bool _isReloadAsked;
+
+    private Signals()
+    {
+    }
+
+    /// <summary>Begins to take signals. Until then the system's default is in force, which ends the process.</summary>
+    public static Signals Begin()
+    {
+        var signals = new Signals();
+        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, signals.Stop));
+        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, signals.Stop));
+        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, signals.Reload));
+        return signals;
+    }
+
+    /// <summary>Hands over what came and what will come: a stop at once, even while the gateway starts; a reload once it has started.</summary>
+    public void Attach(IHostApplicationLifetime lifetime, Gateway gateway)
+    {
+        bool isStopping;
+        lock (_lock)
+        {
+            _lifetime = lifetime;
+            isStopping = _stops > 0;
+        }
+
+        lifetime.ApplicationStarted.Register(() => Started(gateway));
+        if (isStopping)
+            lifetime.StopApplication();
+    }
+
+    public void Dispose() => _registrations.ForEach(r => r.Dispose());
+
+    private void Started(Gateway gateway)
+    {
+        bool isAsked;
+        lock (_lock)
+        {
+            _gateway = gateway;
+            isAsked = _isReloadAsked;
+        }
+
+        if (isAsked)
+            _ = gateway.ReloadAsync(CancellationToken.None);
+    }
+
+    private void Stop(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        IHostApplicationLifetime? lifetime;
+        lock (_lock)
+        {
+            if (++_stops > 1)
+                Environment.Exit(ExitCode.Forced);
+            lifetime = _lifetime;
+        }
+
+        lifetime?.StopApplication();
+    }
+
+    private void Reload(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        Gateway? gateway;
+        lock (_lock)
+        {
+            gateway = _gateway;
+            _isReloadAsked = true;
+        }
+
+        if (gateway is not null)
+            _ = gateway.ReloadAsync(CancellationToken.None);
+    }
+}

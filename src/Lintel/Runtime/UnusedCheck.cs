@@ -1,0 +1,39 @@
+using Lintel.Config;
+
+namespace Lintel.Runtime;
+
+/// <summary>Warns of what stands in a valid configuration and nobody uses: often the other end of a mistyped or forgotten line.</summary>
+internal sealed class UnusedCheck(GatewayConfig config, ProblemSink problems)
+{
+    public void Check()
+    {
+        if (config.Routes.Count == 0)
+        {
+            problems.Warn("no-routes", KeyPath.Root["routes"], "there is no route: every request is answered with 404", "add one: `routes: { all: { match: \"/{**rest}\", forward: SERVICE } }`");
+            return;
+        }
+
+        Check("services", config.Services.Keys, config.Routes.Values.SelectMany(ServicesOf), "service", "name it in a route, or remove it");
+        Check("policies", config.Policies.Keys, PoliciesInUse(), "policy", "name it in `policies` of a route, or remove it");
+        Check("clients", config.Clients.Keys, config.Routes.Values.SelectMany(ClientsOf), "client", "name it in `match.client` or `compose.variants`, or remove it");
+    }
+
+    private void Check(string section, IEnumerable<string> names, IEnumerable<string?> used, string noun, string hint)
+    {
+        var all = used.ToHashSet(StringComparer.Ordinal);
+        foreach (var name in names.Where(n => !all.Contains(n)))
+            problems.Warn("unused", KeyPath.Root[section][name], $"no route uses the {noun} `{name}`", hint);
+    }
+
+    private static IEnumerable<string?> ServicesOf(RouteConfig route) =>
+        [
+            route.Forward?.Service,
+            route.Forward?.Mirror?.Service,
+            .. route.Forward?.Split.Keys ?? [],
+            .. route.Compose?.Calls.Values.SelectMany(c => (string?[])[c.Request.Service, c.Compensate?.Request.Service]) ?? [],
+        ];
+
+    private static IEnumerable<string?> ClientsOf(RouteConfig route) => [route.Match.Client, .. route.Compose?.Variants.Keys ?? []];
+
+    private IEnumerable<string> PoliciesInUse() => config.Routes.Values.SelectMany(r => r.Policies ?? config.Defaults.Policies);
+}
