@@ -36,13 +36,15 @@ public sealed class ListenerTests : IAsyncDisposable
               public:
                 address: https://127.0.0.1:0
                 certificates:
-                  - {Of(["api.example.com"], (path, key))}
-                  - {Of(["*.example.net"], other)}
+                  - {Of(["api.example.com", "xn--bcher-kva.example"], (path, key))}
+                  - {Of(["*.example.net", "*.bücher.net"], other)}
                   - {Of([], fallback)}
             """);
         Assert.Equal("CN=api.example.com", (await HandshakeAsync("api.example.com")).Certificate);
         Assert.Equal("CN=api.example.com", (await HandshakeAsync("API.example.com")).Certificate);
         Assert.Equal("CN=*.example.net", (await HandshakeAsync("shop.example.net")).Certificate);
+        Assert.Equal("CN=api.example.com", (await HandshakeAsync("xn--bcher-kva.example")).Certificate);
+        Assert.Equal("CN=*.example.net", (await HandshakeAsync("shop.xn--bcher-kva.net")).Certificate);
         Assert.Equal("CN=fallback", (await HandshakeAsync("a.b.example.net")).Certificate);
         Assert.Equal("CN=fallback", (await HandshakeAsync("unknown.example.org")).Certificate);
     }
@@ -287,7 +289,7 @@ public sealed class ListenerTests : IAsyncDisposable
         }
     }
 
-    private static string Of(string[] hosts, (string Path, string Key) files) => $"{{ hosts: [{string.Join(", ", hosts.Select(h => $"\"{h}\""))}], path: \"{files.Path}\", keyPath: \"{files.Key}\" }}";
+    private static string Of(string[] hosts, (string Path, string Key) files) => $"{{ {(hosts.Length == 0 ? "" : $"hosts: [{string.Join(", ", hosts.Select(h => $"\"{h}\""))}], ")}path: \"{files.Path}\", keyPath: \"{files.Key}\" }}";
 
     private static X509Certificate2 Authority(string name)
     {

@@ -126,7 +126,7 @@ internal sealed class UpstreamRequest
         var incoming = request.Headers;
         var believed = exchange.Believed;
         headers.Add(new("X-Forwarded-For", Chain(believed is { BelievesFor: true } ? incoming["X-Forwarded-For"].ToString() : "", exchange.Peer)));
-        headers.Add(new("X-Forwarded-Proto", believed is { BelievesProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : request.Scheme));
+        headers.Add(new("X-Forwarded-Proto", believed is { BelievesProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : exchange.Routed.Scheme));
         if (believed is not null && believed.Believes("X-Forwarded-Host") && incoming["X-Forwarded-Host"] is { Count: > 0 } host)
             headers.Add(new("X-Forwarded-Host", host));
         else if (exchange.Host.Length > 0)

@@ -49,7 +49,7 @@ internal sealed class CertificateStore
     {
         if (string.IsNullOrEmpty(serverName))
             return _fallback ?? _exact.Values.Concat(_wildcards.Values).FirstOrDefault();
-        serverName = serverName.TrimEnd('.');
+        serverName = HostNames.ToAscii(serverName.TrimEnd('.')); // .NET decodes the A-labels that the client sent
         if (_exact.TryGetValue(serverName, out var context))
             return context;
         var dot = serverName.IndexOf('.');

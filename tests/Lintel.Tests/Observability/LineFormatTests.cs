@@ -91,10 +91,24 @@ public sealed class LineFormatTests
     public void Json_OfAnyValues_ReadsBack() => Records.Sample(record =>
     {
         using var line = JsonDocument.Parse(AccessLines.Line(AccessLines.Json("X-A", "X-B"), record));
-        Assert.Equal(WithoutLoneSurrogates(record.UserAgent!), line.RootElement.GetProperty("userAgent").GetString());
+        Assert.Equal(WithoutLoneSurrogates(FieldText.ToText(record.UserAgent!)), line.RootElement.GetProperty("userAgent").GetString());
         Assert.Equal(200, line.RootElement.GetProperty("status").GetInt32());
         Assert.Equal(19, line.RootElement.EnumerateObject().Count(p => p.Name != "query"));
     });
+
+    /// <summary>Fields are bytes; those that are UTF-8 are told as text, and what could end a line is escaped.</summary>
+    [Theory]
+    [InlineData("caf\u00c3\u00a9", "café", "\"café\"")]
+    [InlineData("caf\u00e9", "café", "\"café\"")]
+    [InlineData("\u00c3\u00a9\u00ff", "\u00c3\u00a9\u00ff", "\"\u00c3\u00a9\u00ff\"")]
+    [InlineData("a\u00c2\u0085b\u00e2\u0080\u00a8c", "a\u0085b\u2028c", "\"a\\u0085b\\u2028c\"")]
+    public void Json_OfFieldsAboveAscii_DecodesThem(string bytes, string text, string written)
+    {
+        var line = AccessLines.Line(AccessLines.Json("X-A"), AccessLines.Record with { UserAgent = bytes, Host = bytes, Headers = [bytes] });
+        using var json = JsonDocument.Parse(line);
+        Assert.Equal([text, text, text], [json.RootElement.GetProperty("userAgent").GetString(), json.RootElement.GetProperty("host").GetString(), json.RootElement.GetProperty("headers").GetProperty("X-A").GetString()]);
+        Assert.Contains("\"userAgent\":" + written, line, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Template_OfAnyValues_KeepsItsFields() => Records.Sample(record =>
