@@ -241,8 +241,9 @@ public sealed class ListenerTests : IAsyncDisposable
         Assert.Contains("request-timeout", response.Body, StringComparison.Ordinal);
     }
 
+    /// <summary>Idle connections are what a listener has most of when it is full.</summary>
     [Fact]
-    public async Task Connections_BeyondTheLimit_AreClosedAndOthersServed()
+    public async Task Connection_BeyondTheLimit_TakesThePlaceOfTheOneThatIsIdleLongest()
     {
         await StartAsync("listeners: { public: { address: \"http://127.0.0.1:0\", limits: { connections: 3 } } }");
         var clients = new List<RawClient>();
@@ -252,16 +253,57 @@ public sealed class ListenerTests : IAsyncDisposable
             Assert.Equal(200, (await clients[i].GetAsync("/ping")).Status);
         }
 
-        using (var fourth = await _gateway!.ConnectAsync())
-            Assert.Equal("", await ReadUntilClosedAsync(fourth));
         Assert.Equal(200, (await clients[0].GetAsync("/ping")).Status);
+        using (var fourth = await _gateway!.ConnectAsync())
+            Assert.Equal(200, (await fourth.GetAsync("/ping")).Status);
+        Assert.Equal(-1, await clients[1].ReadByteAsync()); // its end, and no reset: it may have been about to ask
+        Assert.Equal(200, (await clients[0].GetAsync("/ping")).Status);
+        Assert.Equal(200, (await clients[2].GetAsync("/ping")).Status);
         clients.ForEach(c => c.Dispose());
+    }
+
+    [Theory]
+    [InlineData("connections: 2", "the listener has as many as it may")]
+    [InlineData("connectionsPerClient: 2", "its client has as many as one may")]
+    public async Task Connections_BeyondTheLimit_WithoutAnIdleOne_AreClosed_AndToldInOneLine(string limit, string reason)
+    {
+        await StartAsync($"listeners: {{ public: {{ address: \"http://127.0.0.1:0\", limits: {{ {limit} }} }} }}");
+        var busy = new List<RawClient>();
+        for (var i = 0; i < 2; i++)
+        {
+            busy.Add(await _gateway!.ConnectAsync());
+            await busy[i].SendAsync("POST /service HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n");
+        }
+
+        await GatewayProcess.WaitFor(() => _gateway!.Gateway.Services.Single().Instances.Single().RequestsInFlight == 2 ? this : null);
+        for (var i = 0; i < 5; i++)
+        {
+            try
+            {
+                using var next = await _gateway!.ConnectAsync();
+                Assert.Equal("", await ReadUntilClosedAsync(next));
+            }
+            catch (SocketException)
+            {
+                // Closed before the client knew that it was open.
+            }
+        }
+
+        Assert.InRange(_gateway!.Log.Count(l => l.Contains(reason, StringComparison.Ordinal)), 1, 4);
+        busy.ForEach(c => c.Dispose());
         while (true)
         {
-            using var next = await _gateway.ConnectAsync();
-            await next.SendAsync("GET /ping HTTP/1.1\r\nHost: t\r\n\r\n");
-            if ((await ReadUntilClosedOrAnsweredAsync(next)).Contains("200 OK", StringComparison.Ordinal))
-                break;
+            try
+            {
+                using var next = await _gateway.ConnectAsync();
+                await next.SendAsync("GET /ping HTTP/1.1\r\nHost: t\r\n\r\n");
+                if ((await ReadUntilClosedOrAnsweredAsync(next)).Contains("200 OK", StringComparison.Ordinal))
+                    break;
+            }
+            catch (Exception e) when (e is SocketException or IOException)
+            {
+                // Not yet.
+            }
         }
     }
 
@@ -291,7 +333,7 @@ public sealed class ListenerTests : IAsyncDisposable
 
     private static string Of(string[] hosts, (string Path, string Key) files) => $"{{ {(hosts.Length == 0 ? "" : $"hosts: [{string.Join(", ", hosts.Select(h => $"\"{h}\""))}], ")}path: \"{files.Path}\", keyPath: \"{files.Key}\" }}";
 
-    private static X509Certificate2 Authority(string name)
+    internal static X509Certificate2 Authority(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256);
@@ -299,7 +341,7 @@ public sealed class ListenerTests : IAsyncDisposable
         return request.CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(50), DateTimeOffset.UnixEpoch.AddYears(80));
     }
 
-    private static X509Certificate2 Issue(string name, X509Certificate2 authority)
+    internal static X509Certificate2 Issue(string name, X509Certificate2 authority)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256);

@@ -40,6 +40,9 @@ public sealed record ListenerConfig
     /// <summary>Whether clients show certificates of their own. Default: they are not asked.</summary>
     public ClientCertificatesConfig? ClientCertificates { get; init; }
 
+    /// <summary>Versions, cipher suites and groups of an <c>https</c> address.</summary>
+    public TlsConfig Tls { get; init; } = new();
+
     /// <summary>Addresses or CIDR ranges of load balancers that begin every connection with a PROXY protocol header, version 1 or 2. From them the header is required; from others it is not understood. Default: none.</summary>
     public ValueList<string> ProxyProtocol { get; init; } = [];
 
@@ -89,6 +92,7 @@ public sealed record ListenerConfig
                 Protocols = f.Get("protocols", new ListGrammar<ListenerProtocol>(ProtocolGrammar, minimum: 1), usual),
                 Certificates = f.List("certificates", CertificateConfig.Grammar),
                 ClientCertificates = f.Find("clientCertificates", ClientCertificatesConfig.Grammar),
+                Tls = f.Get("tls", TlsConfig.Grammar, new()),
                 Transport = f.FindValue("transport", TransportGrammar),
                 ProxyProtocol = f.List("proxyProtocol", NetworkGrammar),
                 TrustedProxies = f.Find("trustedProxies", TrustedProxiesConfig.Grammar),
@@ -114,6 +118,10 @@ public sealed record ListenerConfig
             f.Report("conflict", "certificates", "an http address has no certificates", "write the address with `https://`, or remove them");
         if (!isTls && f.Has("clientCertificates"))
             f.Report("conflict", "clientCertificates", "an http address sees no client certificates", "write the address with `https://`, or remove it");
+        if (!isTls && f.Has("tls"))
+            f.Report("conflict", "tls", "an http address speaks no TLS", "write the address with `https://`, or remove it");
+        if (listener.Protocols.Contains(ListenerProtocol.Http2) && listener.Tls.CipherSuites.Any(TlsConfig.IsOld))
+            f.Report("conflict", "tls", "HTTP/2 forbids cipher suites with CBC", "write `protocols: [http1]`, or remove the suites whose names hold `CBC`");
         if (listener.ProxyProtocol.Count > 0 && listener.Protocols.Contains(ListenerProtocol.Http3))
             f.Report("conflict", "proxyProtocol", "the PROXY protocol is for TCP: HTTP/3's packets come without it", "remove `http3`, or open a listener of its own for it");
         if (listener.ProxyProtocol.Count > 0 && listener.Address.IsUnix)

@@ -34,8 +34,11 @@ public sealed record ListenerLimitsConfig
     /// <summary>A request's body. Default: any size, since bodies stream through and are never kept; a route's <c>limits.body</c> goes before it. Beyond: 413.</summary>
     public long? Body { get; init; }
 
-    /// <summary>Connections at once; one more is closed at once. Default: 45 % of the process's descriptor limit, since each may need a second one towards a service. 1 to 1000000.</summary>
+    /// <summary>Connections at once. Beyond, the one that is idle longest is closed for the newcomer; where none is idle, the newcomer is closed. Default: 45 % of the process's descriptor limit, since each may need a second one towards a service. 1 to 1000000.</summary>
     public int? Connections { get; init; }
+
+    /// <summary>Connections at once of one client's address; one more is closed at once. Default: no limit of its own, since many clients may stand behind one address. 1 to 1000000. HTTP/3's are not counted.</summary>
+    public int? ConnectionsPerClient { get; init; }
 
     /// <summary>Requests at once on one HTTP/2 or HTTP/3 connection. Default 100 (RFC 9113 section 5.1.2 advises no less; Kestrel's), 1 to 10000. Beyond: the stream is refused.</summary>
     public int Streams { get; init; } = 100;
@@ -67,6 +70,7 @@ public sealed record ListenerLimitsConfig
             Underscores = f.Get("underscores", Scalars.Choice([("drop", UnderscoreFields.Drop), ("allow", UnderscoreFields.Allow)]), d.Underscores),
             Body = f.FindValue("body", Scalars.Size(0, 1L << 50)),
             Connections = f.FindValue("connections", Scalars.Integer(1, 1_000_000)),
+            ConnectionsPerClient = f.FindValue("connectionsPerClient", Scalars.Integer(1, 1_000_000)),
             Streams = f.Get("streams", Scalars.Integer(1, 10_000), d.Streams),
             KeepAlive = f.Get("keepAlive", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)), d.KeepAlive),
             HeadTimeout = f.Get("headTimeout", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)), d.HeadTimeout),

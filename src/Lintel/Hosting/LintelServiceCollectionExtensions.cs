@@ -4,6 +4,7 @@ using Lintel.Forwarding;
 using Lintel.Hosting;
 using Lintel.Hosting.Embedding;
 using Lintel.Listeners;
+using Lintel.Listeners.Handshakes;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
@@ -79,6 +80,7 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton(_ => DescriptorReserve.OfThisProcess());
         services.TryAddSingleton(_ => new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<GatewayLoops>();
+        services.TryAddSingleton<HandshakeThreads>();
         services.TryAddSingleton(s => new Transports(s.GetRequiredService<DescriptorReserve>(), Time(s), s.GetRequiredService<ILogger<AcceptTransport>>(), s.GetRequiredService<GatewayLoops>()));
     }
 

@@ -26,6 +26,7 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
     public Task ProcessRequestAsync(KeptContext context)
     {
         var (http, client) = (context.Http, context.Client);
+        context.Connection?.RequestBegins();
         if (client is null)
             CheckScheme(http);
         if (client is not null && http.Request.Headers.Upgrade.Count > 0 && http.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
@@ -45,7 +46,11 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
             http.Features.Set(new RequestFraming { ClaimedScheme = claimed.ToLowerInvariant() });
     }
 
-    public void DisposeContext(KeptContext context, Exception? exception) => context.Http.Uninitialize();
+    public void DisposeContext(KeptContext context, Exception? exception)
+    {
+        context.Http.Uninitialize();
+        context.Connection?.RequestEnds();
+    }
 }
 
 /// <summary>What Kestrel keeps for us with a connection of HTTP/1.1, or a stream of a later version, from one request to the next; as ASP.NET Core's own hosting does.</summary>
@@ -54,6 +59,9 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
 internal sealed class KeptContext(IFeatureCollection features, IServiceScopeFactory scopes)
 {
     public DefaultHttpContext Http { get; } = new(features) { ServiceScopeFactory = scopes };
+
+    /// <summary>What the listener counts; <see langword="null"/> for QUIC.</summary>
+    public ListenerConnection? Connection { get; } = features.Get<ListenerConnection>();
 
     /// <summary>The connection, where it is one of HTTP/1.1: its framing is watched.</summary>
     public ClientConnection? Client { get; } = features.Get<RequestFraming>() is { } framing ? new ClientConnection(features, framing) : null;

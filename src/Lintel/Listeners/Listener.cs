@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
 using Lintel.Listeners.Framing;
+using Lintel.Listeners.Handshakes;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -30,14 +31,16 @@ internal sealed class Listener : IAsyncDisposable
     private readonly WebApplication _application;
     private readonly IServer _server;
     private readonly ListenerTls? _tls;
+    private readonly ListenerConnections _connections;
 
-    private Listener(string name, ListenerConfig config, WebApplication application, ListenerTls? tls)
+    private Listener(string name, ListenerConfig config, WebApplication application, ListenerTls? tls, ListenerConnections connections)
     {
         Name = name;
         Config = config;
         _application = application;
         _server = application.Services.GetRequiredService<IServer>();
         _tls = tls;
+        _connections = connections;
     }
 
     public string Name { get; }
@@ -52,12 +55,14 @@ internal sealed class Listener : IAsyncDisposable
     /// <exception cref="CryptographicException">A certificate's file cannot be used.</exception>
     public static async Task<Listener> OpenAsync(ListenerIdentity identity, ListenerConfig config, RequestHandler handle, IServiceProvider services, CancellationToken cancellation)
     {
-        var tls = config.Address.IsTls ? new ListenerTls(config, ReadCertificates(config)) : null;
+        var tls = config.Address.IsTls ? new ListenerTls(config, ReadCertificates(config), services.GetRequiredService<HandshakeThreads>()) : null;
         if (config.Protocols.Contains(ListenerProtocol.Http3) && !QuicListener.IsSupported)
             ListenerLog.NoQuic(services.GetRequiredService<ILogger<Listener>>(), config.Address.ToString());
         RemoveDeadSocket(config.Address);
-        var application = Build(config, tls, services);
-        var listener = new Listener(identity.Name, config, application, tls);
+        var most = config.Limits.Connections ?? Math.Max(64, (services.GetRequiredService<DescriptorReserve>().Limit ?? UnknownDescriptors) * 45 / 100);
+        var connections = new ListenerConnections(config, most, TimeOf(services), services.GetRequiredService<ILogger<Listener>>());
+        var application = Build(config, tls, connections, most, services);
+        var listener = new Listener(identity.Name, config, application, tls, connections);
         if (services.GetRequiredService<Transports>().HasLoops(config))
             InlineScheduling.TryUse(listener._server);
         try
@@ -86,8 +91,14 @@ internal sealed class Listener : IAsyncDisposable
         }
     }
 
-    /// <summary>Shows these certificates from the next handshake on.</summary>
-    public void Use(CertificateStore certificates) => _tls!.Replace(certificates);
+    /// <summary>Shows these certificates from the next handshake on. Where an authority is no longer trusted, the connections that are there end: any of their clients may be one of its.</summary>
+    /// <param name="certificates">As they were read.</param>
+    /// <param name="drain">How long requests in flight may take then.</param>
+    public void Use(CertificateStore certificates, TimeSpan drain)
+    {
+        if (_tls!.Replace(certificates))
+            _connections.Drain(drain);
+    }
 
     /// <summary>Takes no new connections, closes idle ones, and waits for the others until the token is canceled; then cuts them off.</summary>
     public Task StopAsync(CancellationToken deadline) => _server.StopAsync(deadline);
@@ -95,7 +106,7 @@ internal sealed class Listener : IAsyncDisposable
     public ValueTask DisposeAsync() => _application.DisposeAsync();
 
     /// <summary>The application is only the box that Kestrel's parts come in: it never runs.</summary>
-    private static WebApplication Build(ListenerConfig config, ListenerTls? tls, IServiceProvider services)
+    private static WebApplication Build(ListenerConfig config, ListenerTls? tls, ListenerConnections connections, long most, IServiceProvider services)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(services.GetRequiredService<ILoggerFactory>());
@@ -105,24 +116,26 @@ internal sealed class Listener : IAsyncDisposable
         var kestrel = builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         if (config.Protocols.Contains(ListenerProtocol.Http3) && QuicListener.IsSupported)
             kestrel.UseQuic();
-        var time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         kestrel.ConfigureKestrel(o =>
         {
             o.AddServerHeader = false;
             o.AllowAlternateSchemes = true; // HTTP/2 and 3 behind a proxy that ends TLS: what Kestrel would reset, the pipeline judges, answers and logs
             o.RequestHeaderEncodingSelector = static name => name == "Content-Length" ? DigitEncoding.Instance : Encoding.Latin1; // bytes pass through as they came
             o.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
-            Limit(o.Limits, config.Limits, services.GetRequiredService<DescriptorReserve>());
-            Listen(o, config, l => Configure(l, config, tls, time));
+            Limit(o.Limits, config.Limits);
+            if (config.Protocols.Contains(ListenerProtocol.Http3))
+                o.Limits.MaxConcurrentConnections = most; // connections of QUIC pass none of our steps
+            Listen(o, config, l => Configure(l, config, tls, connections, services));
         });
         return builder.Build();
     }
 
-    private static void Limit(KestrelServerLimits kestrel, ListenerLimitsConfig limits, DescriptorReserve descriptors)
+    /// <summary>The host's own clock where it has one.</summary>
+    private static TimeProvider TimeOf(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
+
+    private static void Limit(KestrelServerLimits kestrel, ListenerLimitsConfig limits)
     {
         kestrel.MaxRequestBodySize = limits.Body;
-        kestrel.MaxConcurrentConnections = limits.Connections ?? Math.Max(64, (descriptors.Limit ?? UnknownDescriptors) * 45 / 100);
-
         // More than the limits: heads of HTTP/1.1 are counted before it by FramingGuard, those of later versions after it by HeadLimits, which answer and log what they refuse.
         kestrel.MaxRequestLineSize = 2 * (limits.RequestLine + limits.Headers);
         kestrel.MaxRequestHeadersTotalSize = 2 * (limits.RequestLine + limits.Headers);
@@ -154,8 +167,9 @@ internal sealed class Listener : IAsyncDisposable
     }
 
     /// <summary>The steps of a connection, outermost first: whom it comes from, TLS, framing, HTTP.</summary>
-    private static void Configure(ListenOptions listen, ListenerConfig config, ListenerTls? tls, TimeProvider time)
+    private static void Configure(ListenOptions listen, ListenerConfig config, ListenerTls? tls, ListenerConnections connections, IServiceProvider services)
     {
+        var time = TimeOf(services);
         listen.Protocols = config.Protocols.Aggregate(HttpProtocols.None, (all, one) => all | one switch
         {
             ListenerProtocol.Http1 => HttpProtocols.Http1,
@@ -168,8 +182,13 @@ internal sealed class Listener : IAsyncDisposable
             ((IConnectionBuilder)listen).Use(proxies.Use);
         }
 
+        ((IConnectionBuilder)listen).Use(connections.Use);
         if (tls is not null)
+        {
+            ((IConnectionBuilder)listen).Use(new HelloCheck(config, time, services.GetRequiredService<ILogger<Listener>>()).Use);
             listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = tls.HandshakeAsync, HandshakeTimeout = config.Limits.HandshakeTimeout });
+        }
+
         if (config.Protocols.Contains(ListenerProtocol.Http1))
             ((IConnectionBuilder)listen).Use(next => GuardedConnection.Use(next, config.Limits, time));
         if (config.Protocols.Contains(ListenerProtocol.Http2))

@@ -67,7 +67,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
             return drain =>
             {
                 foreach (var (listener, certificates) in renewed)
-                    listener.Use(certificates);
+                    listener.Use(certificates, drain);
                 Commit(wanted, opened, replaced, drain);
             };
         foreach (var listener in opened.Values)

@@ -2,13 +2,14 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Lintel.Config;
+using Lintel.Listeners.Handshakes;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using ClientCertificateMode = Lintel.Config.ClientCertificateMode;
 
 namespace Lintel.Listeners;
 
 /// <summary>What a listener answers to a TLS handshake.</summary>
-internal sealed class ListenerTls(ListenerConfig config, CertificateStore certificates)
+internal sealed class ListenerTls(ListenerConfig config, CertificateStore certificates, HandshakeThreads threads)
 {
     private readonly List<SslApplicationProtocol> _protocols =
     [
@@ -16,19 +17,30 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
         .. config.Protocols.Contains(ListenerProtocol.Http1) ? [SslApplicationProtocol.Http11] : Array.Empty<SslApplicationProtocol>(),
     ];
 
+    private readonly SslProtocols _versions = config.Tls.MinVersion == TlsVersion.Tls13 ? SslProtocols.Tls13 : SslProtocols.Tls12 | SslProtocols.Tls13;
+
+    private readonly CipherSuitesPolicy? _suites = OperatingSystem.IsLinux() ? new CipherSuitesPolicy(config.Tls.CipherSuites) : null;
+
     private volatile CertificateStore _certificates = certificates;
 
     /// <summary>From the next handshake on.</summary>
-    public void Replace(CertificateStore certificates) => _certificates = certificates;
+    /// <returns>Whether an authority that clients' certificates could come from is gone.</returns>
+    public bool Replace(CertificateStore certificates)
+    {
+        var before = _certificates.ClientAuthorities;
+        _certificates = certificates;
+        return before is not null && before.Any(b => !certificates.ClientAuthorities!.Any(a => a.RawDataMemory.Span.SequenceEqual(b.RawDataMemory.Span)));
+    }
 
     /// <exception cref="AuthenticationException">No certificate is for the name that the client asks for.</exception>
-    public ValueTask<SslServerAuthenticationOptions> HandshakeAsync(TlsHandshakeCallbackContext context)
+    public async ValueTask<SslServerAuthenticationOptions> HandshakeAsync(TlsHandshakeCallbackContext context)
     {
         var certificates = _certificates;
         var serverName = context.ClientHelloInfo.ServerName;
         var options = new SslServerAuthenticationOptions
         {
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            EnabledSslProtocols = _versions,
+            CipherSuitesPolicy = _suites,
             ServerCertificateContext = certificates.Find(serverName) ?? throw new AuthenticationException($"no certificate is for the server name `{serverName}`"),
             ApplicationProtocols = _protocols,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
@@ -36,7 +48,8 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
         };
         if (certificates.ClientAuthorities is { } authorities)
             AskForCertificate(options, authorities);
-        return new(options);
+        await threads.EnterAsync(); // what TLS does next, it does there
+        return options;
     }
 
     private void AskForCertificate(SslServerAuthenticationOptions options, X509Certificate2Collection authorities)

@@ -1,0 +1,90 @@
+using System.Net.Security;
+
+namespace Lintel.Config;
+
+/// <summary>A version of TLS.</summary>
+public enum TlsVersion
+{
+    /// <summary>RFC 5246, with authenticated encryption and forward secrecy alone.</summary>
+    Tls12,
+
+    /// <summary>RFC 8446.</summary>
+    Tls13,
+}
+
+/// <summary>A group of the key exchange, by its number in TLS's registry.</summary>
+public enum TlsGroup
+{
+    /// <summary>The NIST curve P-256, secp256r1.</summary>
+    P256 = 0x17,
+
+    /// <summary>The NIST curve P-384, secp384r1.</summary>
+    P384 = 0x18,
+
+    /// <summary>The NIST curve P-521, secp521r1.</summary>
+    P521 = 0x19,
+
+    /// <summary>Curve25519.</summary>
+    X25519 = 0x1d,
+}
+
+/// <summary>How a listener speaks TLS. The defaults are Mozilla's "intermediate" (https://wiki.mozilla.org/Security/Server_Side_TLS, version 5.7) without the suites whose key exchange has no elliptic curve.</summary>
+public sealed record TlsConfig
+{
+    /// <summary>The oldest version: <c>1.2</c> (default) or <c>1.3</c>.</summary>
+    public TlsVersion MinVersion { get; init; } = TlsVersion.Tls12;
+
+    /// <summary>
+    /// The cipher suites, by IANA's names, the preferred one first. Default: AES-GCM and ChaCha20-Poly1305, in TLS 1.2 with ECDHE. Suites with CBC can be named for clients that know no others, on listeners
+    /// without <c>http2</c> (RFC 9113 section 9.2.2 forbids them there).
+    /// </summary>
+    public ValueList<TlsCipherSuite> CipherSuites { get; init; } = [.. Modern];
+
+    /// <summary>
+    /// The groups of the key exchange: <c>x25519</c>, <c>p256</c>, <c>p384</c>, <c>p521</c>. Default: the first three. A handshake is refused if its client offers none of them, or begins with another one. Hybrids of them
+    /// with ML-KEM are taken where the system's OpenSSL has them. Exchanges over finite fields (<c>ffdhe…</c>) cannot be named: the largest takes a hundred times the work of a curve's.
+    /// </summary>
+    public ValueList<TlsGroup> Groups { get; init; } = [TlsGroup.X25519, TlsGroup.P256, TlsGroup.P384];
+
+    private static TlsCipherSuite[] Modern =>
+    [
+        TlsCipherSuite.TLS_AES_128_GCM_SHA256, TlsCipherSuite.TLS_AES_256_GCM_SHA384, TlsCipherSuite.TLS_CHACHA20_POLY1305_SHA256,
+        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TlsCipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    ];
+
+    private static TlsCipherSuite[] Old =>
+    [
+        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256, TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
+        TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384, TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+    ];
+
+    internal static Grammar<TlsConfig> Grammar { get; } = new RecordGrammar<TlsConfig>(static f =>
+    {
+        var d = new TlsConfig();
+        var tls = new TlsConfig
+        {
+            MinVersion = f.Get("minVersion", Scalars.Choice([("1.2", TlsVersion.Tls12), ("1.3", TlsVersion.Tls13)]), d.MinVersion),
+            CipherSuites = f.Get("cipherSuites", new ListGrammar<TlsCipherSuite>(Scalars.Choice([.. Modern.Concat(Old).Select(s => (s.ToString(), s))]), minimum: 1), d.CipherSuites),
+            Groups = f.Get("groups", new ListGrammar<TlsGroup>(Scalars.Choice([("x25519", TlsGroup.X25519), ("p256", TlsGroup.P256), ("p384", TlsGroup.P384), ("p521", TlsGroup.P521)]), minimum: 1), d.Groups),
+        };
+        if (f.IsReading && f.Has("cipherSuites") && !f.HasFailed("cipherSuites"))
+            CheckSuites(f, tls);
+        return tls;
+    });
+
+    /// <summary>Whether a suite may be spoken under HTTP/2.</summary>
+    internal static bool IsOld(TlsCipherSuite suite) => Old.Contains(suite);
+
+    private static bool IsOfTls13(TlsCipherSuite suite) => (int)suite >> 8 == 0x13;
+
+    private static void CheckSuites(RecordFields f, TlsConfig tls)
+    {
+        if (!tls.CipherSuites.Any(IsOfTls13))
+            f.Report("bad-value", "cipherSuites", "none of these suites is one of TLS 1.3, which is always offered", "add `TLS_AES_128_GCM_SHA256`");
+        else if (tls.MinVersion == TlsVersion.Tls12 && tls.CipherSuites.All(IsOfTls13))
+            f.Report("bad-value", "cipherSuites", "none of these suites is one of TLS 1.2", "add one, or write `minVersion: 1.3`");
+    }
+}

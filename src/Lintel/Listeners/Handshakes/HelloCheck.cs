@@ -1,0 +1,108 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Lintel.Config;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.Listeners.Handshakes;
+
+/// <summary>Refuses handshakes whose key exchange would be one that the listener does not allow, before any of its work is done.</summary>
+/// <remarks>.NET's TLS leaves the groups to OpenSSL, which takes those over finite fields too: a client that offers <c>ffdhe8192</c> alone costs 150 ms of a core with every connection.</remarks>
+internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogger logger)
+{
+    /// <summary>A fatal alert, handshake_failure (RFC 8446 section 6.2).</summary>
+    private static readonly byte[] Failure = [21, 3, 3, 0, 2, 2, 40];
+
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
+
+    private readonly ushort[] _allowed = [.. config.Tls.Groups.Select(g => (ushort)g)];
+    private readonly Lock _lock = new();
+    private long? _lastTold;
+    private int _untold;
+
+    /// <summary>The step of a connection before TLS.</summary>
+    public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
+    {
+        if (await IsAllowedAsync(connection).ConfigureAwait(false))
+            await next(connection).ConfigureAwait(false);
+    };
+
+    private async ValueTask<bool> IsAllowedAsync(ConnectionContext connection)
+    {
+        using var deadline = new CancellationTokenSource(config.Limits.HandshakeTimeout, time);
+        var input = connection.Transport.Input;
+        string problem;
+        try
+        {
+            while (true)
+            {
+                var read = await input.ReadAsync(deadline.Token).ConfigureAwait(false);
+                var isRead = IsRead(input, read, out var hello);
+                if (isRead && (hello is null || hello.Allows(_allowed)))
+                    return true;
+                if (isRead)
+                    break;
+                if (read.IsCompleted)
+                    return false;
+            }
+
+            problem = "it offers no allowed group for the key exchange, or begins with another one";
+        }
+        catch (FormatException e)
+        {
+            problem = e.Message;
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            return false;
+        }
+
+        Tell(problem);
+        await RefuseAsync(connection.Transport.Output).ConfigureAwait(false);
+        return false;
+    }
+
+    private static bool IsRead(PipeReader input, in ReadResult read, out ClientHello? hello)
+    {
+        var isRead = ClientHello.TryRead(read.Buffer, out hello);
+        input.AdvanceTo(read.Buffer.Start, isRead ? read.Buffer.Start : read.Buffer.End); // TLS reads it again
+        return isRead;
+    }
+
+    private static async ValueTask RefuseAsync(PipeWriter output)
+    {
+        try
+        {
+            await output.WriteAsync(Failure).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException)
+        {
+            // It has gone.
+        }
+    }
+
+    private void Tell(string problem)
+    {
+        int untold;
+        lock (_lock)
+        {
+            if (_lastTold is { } last && time.GetElapsedTime(last) < Silence)
+            {
+                _untold++;
+                return;
+            }
+
+            _lastTold = time.GetTimestamp();
+            (untold, _untold) = (_untold, 0);
+        }
+
+        HandshakeLog.Refused(logger, config.Address.ToString(), problem, untold);
+    }
+}
+
+/// <summary>Log lines of handshakes: event ids 1180 to 1189.</summary>
+internal static partial class HandshakeLog
+{
+    [LoggerMessage(EventId = 1180, Level = LogLevel.Information, Message = "A TLS handshake at {Address} was refused: {Problem} ({Others} others since the last line)")]
+    public static partial void Refused(ILogger logger, string address, string problem, int others);
+}
