@@ -60,4 +60,25 @@ public sealed class KeptConnectionTests
         Assert.All(statuses.SelectMany(s => s), s => Assert.True(s is 200 or 502, $"{s}"));
         Assert.DoesNotContain(gateway.Log, l => l.Contains("has been held", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task Connections_OfAService_AreNoMoreThanItsMax_AndEndWhenTheyAreIdle()
+    {
+        await using var service = await TestService.StartAsync(async c => await Task.Delay(5));
+        await using var gateway = await InProcessGateway.StartAsync($$"""
+            services: { s: { instances: ["http://127.0.0.1:{{service.Port}}"], connections: { max: 1, idle: 100ms, lifetime: 10m } } }
+            routes: { r: { match: /, forward: s } }
+            """);
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => Assert.True((await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).IsSuccessStatusCode)));
+        Assert.InRange(service.Connections, 1, Environment.ProcessorCount); // each loop has one at least
+        var before = service.Connections;
+        using var deadline = new CancellationTokenSource(GatewayProcess.Patience);
+        using var idle = new PeriodicTimer(TimeSpan.FromMilliseconds(300));
+        do
+        {
+            await idle.WaitForNextTickAsync(deadline.Token);
+            Assert.True((await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).IsSuccessStatusCode);
+        }
+        while (service.Connections == before);
+    }
 }

@@ -44,6 +44,9 @@ public sealed record ServiceConfig
     /// <summary>Timeouts of this service; what is absent comes from <c>defaults.timeouts</c>.</summary>
     public TimeoutsConfig Timeouts { get; init; } = new();
 
+    /// <summary>How connections to the instances are kept.</summary>
+    public ConnectionsConfig Connections { get; init; } = new();
+
     /// <summary>How instances at <c>https://</c> are verified and addressed.</summary>
     public ServiceTlsConfig Tls { get; init; } = new();
 
@@ -75,8 +78,11 @@ public sealed record ServiceConfig
                 Balancing = f.Get("balancing", Scalars.Choice([("leastRequests", BalancingKind.LeastRequests), ("roundRobin", BalancingKind.RoundRobin), ("random", BalancingKind.Random)], "consistentHash", "ewma"), BalancingKind.LeastRequests),
                 Host = f.Get("host", HostGrammar, "request"),
                 Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
+                Connections = f.Get("connections", ConnectionsConfig.Grammar, new()),
                 Tls = f.Get("tls", ServiceTlsConfig.Grammar, new()),
             };
+            if (service is { Protocol: ServiceProtocol.Http2, Connections.Max: not null } && !f.HasFailed("protocol"))
+                f.Report("bad-value", "connections", "HTTP/2 makes connections as its streams need them, and knows no `max`", "remove `max`");
             if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
                 f.Report("bad-value", "grpcWeb", "gRPC-Web can be translated only for a service that speaks HTTP/2", "add `protocol: http2`");
             return service;

@@ -78,6 +78,9 @@ public sealed record TlsConfig
     /// <summary>Whether a suite may be spoken under HTTP/2.</summary>
     internal static bool IsOld(TlsCipherSuite suite) => Old.Contains(suite);
 
+    /// <summary>Whether the suites of TLS 1.3 are the default ones.</summary>
+    internal static bool HasUsualSuitesOf13(TlsConfig tls) => Modern.Where(IsOfTls13).All(s => tls.CipherSuites.Contains(s));
+
     private static bool IsOfTls13(TlsCipherSuite suite) => (int)suite >> 8 == 0x13;
 
     private static void CheckSuites(RecordFields f, TlsConfig tls)

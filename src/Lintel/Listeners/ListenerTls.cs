@@ -21,6 +21,9 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
 
     private readonly CipherSuitesPolicy? _suites = OperatingSystem.IsLinux() ? new CipherSuitesPolicy(config.Tls.CipherSuites) : null;
 
+    /// <summary>Then a client of TLS 1.3 cannot get any other, and need not be told so: with a policy .NET makes OpenSSL's context anew for each connection, and no client can resume its session.</summary>
+    private readonly bool _hasUsual13 = TlsConfig.HasUsualSuitesOf13(config.Tls);
+
     private volatile CertificateStore _certificates = certificates;
 
     /// <summary>From the next handshake on.</summary>
@@ -40,7 +43,7 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
         var options = new SslServerAuthenticationOptions
         {
             EnabledSslProtocols = _versions,
-            CipherSuitesPolicy = _suites,
+            CipherSuitesPolicy = _hasUsual13 && context.ClientHelloInfo.SslProtocols.HasFlag(SslProtocols.Tls13) ? null : _suites,
             ServerCertificateContext = certificates.Find(serverName) ?? throw new AuthenticationException($"no certificate is for the server name `{serverName}`"),
             ApplicationProtocols = _protocols,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,

@@ -20,19 +20,14 @@ namespace Lintel.Services;
 /// <param name="Tls">How TLS is made.</param>
 /// <param name="UsesTls">Whether there is TLS at all.</param>
 /// <param name="Connect">How long a connection may take.</param>
+/// <param name="Connections">How connections are kept.</param>
 /// <param name="Certificates">Fingerprint of the certificate files' content: a renewed certificate is another configuration.</param>
 /// <param name="Handler">Carries the requests in the place of connections; <see langword="null"/> but in tests.</param>
-internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect, string Certificates, Func<HttpMessageHandler>? Handler = null);
+internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect, ConnectionsConfig Connections, string Certificates, Func<HttpMessageHandler>? Handler = null);
 
 /// <summary>The connections to a service's instances: a pool for each.</summary>
 internal sealed class UpstreamClient : IDisposable
 {
-    /// <summary>Idle connections are closed before most servers do (nginx 75 s, Kestrel 130 s), so that requests seldom meet a closing one.</summary>
-    private static readonly TimeSpan IdleLifetime = TimeSpan.FromSeconds(60);
-
-    /// <summary>Connections are renewed so that a name that resolves to other addresses is noticed.</summary>
-    private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
-
     private readonly UpstreamClientConfig _config;
     private readonly SslClientAuthenticationOptions? _tls;
     private readonly IDisposable[] _certificates = [];
@@ -62,8 +57,9 @@ internal sealed class UpstreamClient : IDisposable
                 ActivityHeadersPropagator = null, // traceparent is the pipeline's
                 ConnectTimeout = config.Connect,
                 ConnectCallback = (context, cancellation) => MeasureAsync(context.DnsEndPoint, ConnectAsync, cancellation),
-                PooledConnectionIdleTimeout = IdleLifetime,
-                PooledConnectionLifetime = Lifetime,
+                PooledConnectionIdleTimeout = config.Connections.Idle,
+                MaxConnectionsPerServer = config.Connections.Max ?? int.MaxValue,
+                PooledConnectionLifetime = config.Connections.Lifetime,
                 EnableMultipleHttp2Connections = true,
                 RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1, // bytes pass through as they came
                 ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
@@ -135,7 +131,13 @@ internal sealed class UpstreamClient : IDisposable
     private Http1Pool CreatePool(DnsEndPoint address) => new(
         _loops!,
         (loop, cancellation) => MeasureAsync(address, (to, c) => ConnectAsync(loop, to, c), cancellation),
-        new Http1Options { IdleLifetime = IdleLifetime, Lifetime = Lifetime });
+        Options(_config.Connections, _loops!.Loops.Count));
+
+    private static Http1Options Options(ConnectionsConfig connections, int loops)
+    {
+        var options = new Http1Options { IdleLifetime = connections.Idle, Lifetime = connections.Lifetime };
+        return connections.Max is { } max ? options with { MaxConnections = Math.Max(1, max / loops) } : options;
+    }
 
     private async ValueTask<T> MeasureAsync<T>(DnsEndPoint address, Func<DnsEndPoint, CancellationToken, ValueTask<T>> connect, CancellationToken cancellation)
     {
@@ -262,8 +264,13 @@ internal sealed class UpstreamClient : IDisposable
 
     private async Task<SslStream> SecureAsync(Stream stream, string host, CancellationToken cancellation)
     {
-        var errors = SslPolicyErrors.None;
-        var secure = new SslStream(stream, leaveInnerStreamOpen: false, (_, _, _, found) => (errors = found) == SslPolicyErrors.None);
+        string? problem = null;
+        var secure = new SslStream(stream, leaveInnerStreamOpen: false, (_, certificate, chain, errors) =>
+        {
+            if (errors != SslPolicyErrors.None)
+                problem = CertificateProblem.Describe(certificate as X509Certificate2, chain, errors, _config.Tls.ServerName ?? host);
+            return problem is null;
+        });
         try
         {
             await secure.AuthenticateAsClientAsync(
@@ -280,7 +287,7 @@ internal sealed class UpstreamClient : IDisposable
         catch (Exception e) when (e is AuthenticationException or IOException)
         {
             await secure.DisposeAsync().ConfigureAwait(false);
-            throw new UpstreamConnectException(errors == SslPolicyErrors.None ? GatewayErrorKind.TlsError : GatewayErrorKind.TlsCertificate, e);
+            throw problem is null ? new UpstreamConnectException(GatewayErrorKind.TlsError, e) : new UpstreamConnectException(GatewayErrorKind.TlsCertificate, new AuthenticationException(problem, e));
         }
         catch
         {

@@ -15,7 +15,7 @@ namespace Lintel.Tests.Services;
 public sealed class Http1StreamTests : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly UpstreamClient _client = new(new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), UsesTls: false, TimeSpan.FromSeconds(5), ""), ServiceCertificates.None, "s", TestMetrics.Surroundings());
+    private readonly UpstreamClient _client = new(new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), UsesTls: false, TimeSpan.FromSeconds(5), new ConnectionsConfig(), ""), ServiceCertificates.None, "s", TestMetrics.Surroundings());
     private readonly CancellationTokenSource _patience = new(TimeSpan.FromSeconds(30));
 
     public Http1StreamTests() => _listener.Start();
