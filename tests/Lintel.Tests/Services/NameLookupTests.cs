@@ -77,7 +77,7 @@ public sealed class NameLookupTests : IDisposable
     }
 
     private static UpstreamClient Client(LoopGroup? loops, Func<string, IPAddress[]> lookup, TimeSpan? connect = null) => new(
-        new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), UsesTls: false, connect ?? Connect, ""), ServiceCertificates.None, "orders",
+        new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), UsesTls: false, connect ?? Connect, new ConnectionsConfig(), ""), ServiceCertificates.None, "orders",
         new UpstreamSurroundings(loops, new NameResolver(lookup, TimeProvider.System), TestMetrics.Create()));
 
     private async Task<GatewayErrorKind> KindAsync(UpstreamClient client)
