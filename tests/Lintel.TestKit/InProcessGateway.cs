@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Net;
 using Lintel.Hosting;
+using Lintel.Observability;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -23,6 +25,9 @@ public sealed class InProcessGateway : IAsyncDisposable
     }
 
     public Gateway Gateway { get; }
+
+    /// <summary>The gateway's own instruments.</summary>
+    public Meter Meter => _host.Services.GetRequiredService<IMeterFactory>().Create(GatewayMetrics.MeterName);
 
     /// <summary>Lines of the error log.</summary>
     public ConcurrentQueue<string> Log { get; }
