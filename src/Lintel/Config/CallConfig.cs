@@ -237,6 +237,9 @@ public sealed record JoinConfig
         return IsPlace(text);
     }, "write `orders`, or `page.items` for the list in the property `items` of the call `page`'s value");
 
+    /// <summary>What would make an expression of a place.</summary>
+    private static readonly System.Buffers.SearchValues<char> NoPlace = System.Buffers.SearchValues.Create(" \t\r\n[]{}()*?|&'\"`@,:");
+
     internal static Grammar<JoinConfig> Grammar { get; } = new RecordGrammar<JoinConfig>(static f => new JoinConfig
     {
         Into = f.Require("into", Place),
@@ -248,7 +251,7 @@ public sealed record JoinConfig
     internal static bool IsPlace(string text)
     {
         var parts = text.Split('.');
-        return ComposeConfig.IsCallName(parts[0]) && parts.Skip(1).All(p => p.Length > 0 && !p.AsSpan().ContainsAny(" \t\r\n[]{}()*?|&'\"`@,:"));
+        return ComposeConfig.IsCallName(parts[0]) && parts.Skip(1).All(p => p.Length > 0 && !p.AsSpan().ContainsAny(NoPlace));
     }
 }
 

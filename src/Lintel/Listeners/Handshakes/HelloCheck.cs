@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.IO.Pipelines;
 using Lintel.Config;
 using Microsoft.AspNetCore.Connections;
