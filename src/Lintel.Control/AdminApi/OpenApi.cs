@@ -167,7 +167,7 @@ internal sealed class OpenApi
             return new JsonObject { ["type"] = "object" };
         if (type == typeof(string))
             return new JsonObject { ["type"] = "string" };
-        return new JsonObject { ["type"] = type == typeof(double) ? "number" : "integer" };
+        return new JsonObject { ["type"] = type == typeof(bool) ? "boolean" : type == typeof(double) ? "number" : "integer" };
     }
 
     private static string NameOf(Type type) => type.IsGenericType ? type.GenericTypeArguments[0].Name + "List" : type.Name;
