@@ -36,7 +36,7 @@ listeners: { public: "http://127.0.0.1:0" }
 admin: { address: "http://127.0.0.1:0" }
 observability: { accessLog: { to: none } }
 services: { s: "http://127.0.0.1:$(cat "$folder/port")" }
-routes: { c: { match: /c, compose: { calls: { a: s/a, b: { request: s/b, as: more } }, respond: { body: { a: a.text, b: more.text } } } } }
+routes: { c: { match: /c, compose: { calls: { a: s/a, b: s/b }, respond: { body: { a: a.text, b: b.text } } } } }
 YAML
 DOTNET_GCHeapHardLimit=0x$heap dotnet artifacts/bin/Lintel.Cli/release/Lintel.Cli.dll run "$folder/gateway.yaml" 2>"$folder/log" &
 gateway=$!
