@@ -120,7 +120,8 @@ internal static class ComposedAnswer
 
         await OffLoop.For(body.Length);
         using var limit = runner.LimitSending();
-        var isTaken = await body.WriteAsync(writer, writer, exchange.Context.RequestAborted).ConfigureAwait(false);
+        var isTaken = await body.WriteAsync(writer, writer, exchange.Context.RequestAborted).ConfigureAwait(false)
+            && !(await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted; // the end of it too, while the answer's time is counted
         exchange.ResponseBytes += body.Written;
         return isTaken ? null : new GatewayError(GatewayErrorKind.ClientAborted);
     }
