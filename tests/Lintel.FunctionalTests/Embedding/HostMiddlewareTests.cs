@@ -88,7 +88,7 @@ public sealed class HostMiddlewareTests
         Assert.Equal(HttpStatusCode.MethodNotAllowed, refused.StatusCode);
         Assert.Equal("GET, HEAD", string.Join(", ", refused.Content.Headers.Allow));
         Assert.Equal("DENY", refused.Headers.GetValues("X-Frame-Options").Single());
-        using var grpc = new HttpRequestMessage(HttpMethod.Post, "/y") { Content = new ByteArrayContent([]) { Headers = { ContentType = new("application/grpc") } } };
+        using var grpc = new HttpRequestMessage(HttpMethod.Post, "/y") { Content = new ByteArrayContent([]) { Headers = { ContentType = new("application/grpc-web") } } };
         using var told = await app.Client.SendAsync(grpc, None);
         Assert.Equal("12", told.Headers.GetValues("grpc-status").Single());
         Assert.Equal("DENY", told.Headers.GetValues("X-Frame-Options").Single());
