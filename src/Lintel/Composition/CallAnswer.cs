@@ -1,4 +1,5 @@
 using Lintel.Errors;
+using Lintel.Services;
 
 namespace Lintel.Composition;
 
@@ -107,6 +108,15 @@ internal sealed class CallAnswer
 /// <summary>How a request to a service ended: with an answer of whatever status, or an error.</summary>
 internal readonly record struct CallOutcome(CallAnswer? Answer, GatewayError? Error)
 {
+    /// <summary>The instance that was asked last; <see langword="null"/> where none was.</summary>
+    public Instance? Instance { get; init; }
+
+    /// <summary>Whether the request may have reached the service.</summary>
+    public bool WasSent { get; init; }
+
+    /// <summary>Whether the service may have done what it was asked for and nobody knows: there is no answer, or only a gateway's that had none (RFC 9110 sections 15.6.3 and 15.6.5).</summary>
+    public bool IsUncertain => Answer is null ? WasSent : Answer.Status is 502 or 504;
+
     public static implicit operator CallOutcome(CallAnswer answer) => new(answer, null);
 
     public static implicit operator CallOutcome(GatewayError error) => new(null, error);

@@ -23,8 +23,10 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     private Instance? _current;
     private Http1Connection? _connection;
     private CancellationTokenSource? _source;
+    private ITimer? _patience;
     private int _attempts;
     private long _began;
+    private bool _wasSent;
     private bool _isCutOff;
 
     public CallRunner Runner => runner;
@@ -53,16 +55,24 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <summary>What is left of the request's time.</summary>
     public TimeSpan Left => runner.Until(request.Due);
 
-    /// <summary>What was left of it when the attempt began, a moment ago: saves a look at the clock where nothing was waited for.</summary>
-    public TimeSpan LeftAtBegin => runner.Until(request.Due, _began);
+    /// <summary>How long its answer may take from now on.</summary>
+    public TimeSpan LeftForAnswer => runner.Until(request.AwaitedUntil ?? request.Due);
 
+    /// <summary>The same when the attempt began, a moment ago: saves a look at the clock where nothing was waited for.</summary>
+    public TimeSpan LeftAtBegin => runner.Until(request.AwaitedUntil ?? request.Due, _began);
+
+    /// <remarks>What can be undone is awaited once it is sent, for as long as undoing it may take: a service that was told to do something does it whether somebody listens or not.</remarks>
     public override void CutOff()
     {
         lock (_lock)
         {
+            if (_isCutOff)
+                return;
             _isCutOff = true;
-            _connection?.Abort(Http1Failure.Aborted);
-            _ = _source?.CancelAsync(); // its followers are anybody's code, and must not run under the lock
+            if (IsAwaited_NeedsLock)
+                _patience = runner.Parts.Time.CreateTimer(static attempts => ((CallAttempts)attempts!).EndPatience(), this, request.Call.Config.Compensate!.Timeout, Timeout.InfiniteTimeSpan);
+            else
+                Abort_NeedsLock(Http1Failure.Aborted);
         }
     }
 
@@ -72,7 +82,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     public async ValueTask<CallOutcome> RunAsync(Activity? callSpan)
     {
         _began = runner.Parts.Time.GetTimestamp();
-        if (LeftAtBegin <= TimeSpan.Zero)
+        if (runner.Until(request.Due, _began) <= TimeSpan.Zero)
             return new GatewayError(GatewayErrorKind.ResponseTimeout);
         if (!runner.Ongoing.TryAdd(this))
             return Canceled;
@@ -100,7 +110,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
 
                 End(instance, outcome);
                 if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || _attempts == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
-                    return outcome;
+                    return outcome with { Instance = instance, WasSent = _wasSent && outcome.Error?.Rule.Retry != RetryScope.NothingSent };
                 runner.Parts.Errors.Attempted(outcome.Error, runner.Plan.Route, service.Name, instance.Name, runner.Exchange.TraceId);
                 instance = other;
                 _began = runner.Parts.Time.GetTimestamp();
@@ -109,6 +119,18 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
         finally
         {
             runner.Ongoing.Remove(this);
+            EndWaiting();
+        }
+    }
+
+    /// <summary>From now on the service may see the request.</summary>
+    /// <returns>False when it was cut off already.</returns>
+    public bool TrySend()
+    {
+        lock (_lock)
+        {
+            _wasSent |= !_isCutOff;
+            return !_isCutOff;
         }
     }
 
@@ -121,6 +143,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
             if (_isCutOff)
                 return false;
             _connection = connection;
+            _wasSent = true;
             return true;
         }
     }
@@ -132,10 +155,10 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
             _connection = null;
     }
 
-    /// <summary>A token that ends with the request's time, or when it is cut off. Costs a timer: only for what has none of its own.</summary>
-    public CancellationTokenSource Timer()
+    /// <summary>A token that ends after a time, or when the request is cut off. Costs a timer: only for what has none of its own.</summary>
+    public CancellationTokenSource Timer(TimeSpan left)
     {
-        var source = new CancellationTokenSource(Left, runner.Parts.Time);
+        var source = new CancellationTokenSource(left, runner.Parts.Time);
         lock (_lock)
         {
             _source = source;
@@ -156,9 +179,35 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <summary>What a failure means where the request was cut off here, or ran out of time.</summary>
     public GatewayError Explain(GatewayError error)
     {
-        if (IsCutOff())
-            return Canceled;
-        return Left <= TimeSpan.Zero && error.Kind is not (GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.DnsError) ? new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: error.Cause) : error;
+        lock (_lock)
+        {
+            if (_isCutOff && !IsAwaited_NeedsLock)
+                return Canceled;
+        }
+
+        return LeftForAnswer <= TimeSpan.Zero && error.Kind is not (GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.DnsError) ? new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: error.Cause) : error;
+    }
+
+    private bool IsAwaited_NeedsLock => request.AwaitedUntil is not null && _wasSent;
+
+    private void Abort_NeedsLock(Http1Failure failure)
+    {
+        _connection?.Abort(failure);
+        _ = _source?.CancelAsync(); // its followers are anybody's code, and must not run under the lock
+    }
+
+    private void EndPatience()
+    {
+        lock (_lock)
+            Abort_NeedsLock(Http1Failure.TimedOut);
+    }
+
+    private void EndWaiting()
+    {
+        if (request.AwaitedUntil is null)
+            return;
+        lock (_lock)
+            _patience?.Dispose();
     }
 
     private bool IsCutOff()
@@ -186,6 +235,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
             }
         }
 
+        _wasSent = false;
         Span = AttemptSpan.Start(request.Method, request.Target, callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), request.Service, instance, _attempts++);
         instance.Enter();
     }

@@ -23,6 +23,12 @@ internal sealed record CallRequest(PlannedCall Call, Service Service, string Met
     /// <summary>When it has to be over, by the clock's timestamps.</summary>
     public long Due { get; set; }
 
+    /// <summary>
+    /// For a write that can be undone: until when its answer is awaited, by the clock's timestamps. Once such a request is sent it is not cut off, for what it did has to be known to be undone.
+    /// <see langword="null"/> for every other request.
+    /// </summary>
+    public long? AwaitedUntil { get; set; }
+
     /// <summary>Whether it may be sent a second time where the first may have reached the service (RFC 9110 section 9.2.2).</summary>
     public bool IsIdempotent => Method is "GET" or "HEAD" or "OPTIONS" or "PUT" or "DELETE";
 }

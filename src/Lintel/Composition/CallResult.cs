@@ -46,9 +46,6 @@ internal sealed class CallResult(PlannedCall call)
     /// <summary>Its place in the order in which the calls ended.</summary>
     public int Order { get; set; }
 
-    /// <summary>Whether the service did what it was asked to, though the call has failed: its answer did not fit its place.</summary>
-    public bool WasDone { get; set; }
-
     /// <summary>Whether its answer was another call's too.</summary>
     public bool IsShared { get; set; }
 
@@ -60,11 +57,26 @@ internal sealed class CallResult(PlannedCall call)
     /// <summary>How many of them are null because their requests failed.</summary>
     public int FailedItems { get; set; }
 
-    /// <summary>What undid it; <see langword="null"/> where nothing had to.</summary>
+    /// <summary>Whether all that it did was undone; <see langword="null"/> where nothing had to be.</summary>
     public bool? IsCompensated { get; set; }
+
+    /// <summary>Whether something was undone of which nobody knows if it was done.</summary>
+    public bool IsUncertain { get; set; }
+
+    /// <summary>What it changed, or may have changed, and what can be undone; <see langword="null"/> for nothing. Added to from any thread.</summary>
+    public List<PerformedWrite>? Writes { get; private set; }
+
+    /// <summary>The instance that was asked last, for the log.</summary>
+    public string? Instance { get; set; }
 
     /// <summary>Everything that the service answered, for caching and for passing on.</summary>
     public List<CallAnswer> Answers { get; } = [];
+
+    public void Add(PerformedWrite write)
+    {
+        lock (Answers)
+            (Writes ??= []).Add(write);
+    }
 
     /// <summary>Whether its value is all that it should be.</summary>
     public bool IsWhole => State is CallState.Succeeded or CallState.Skipped && FailedItems == 0 && Source is null;

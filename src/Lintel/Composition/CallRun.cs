@@ -15,6 +15,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     private readonly PlannedCall _call = result.Call;
     private Activity? _span;
     private long _due;
+    private long? _awaitedUntil;
 
     /// <summary>The answer has failed before the call could begin.</summary>
     public void GiveUp()
@@ -29,6 +30,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         var started = runner.Parts.Time.GetTimestamp();
         result.State = CallState.Running;
         _due = runner.DueAfter(_call.Config.Timeout, started);
+        _awaitedUntil = _call.Config.Compensate is { } undo ? runner.AwaitedUntil(_call.Config.Timeout, undo.Timeout, started) : null;
         _span = CallSpan.Start(runner, _call);
         GatewayError? error;
         try
@@ -114,6 +116,8 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     public GatewayError? Read(CallOutcome outcome, bool isDocument, out JsonPart part)
     {
         part = JsonPart.Null;
+        if (outcome.Instance is { } instance && (_call.FanOut is null || outcome.Answer is not { IsSuccess: true }))
+            result.Instance = instance.Name;
         if (outcome.Answer is not { } answer)
             return outcome.Error;
         if (_call.FanOut is null)
@@ -136,7 +140,25 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
             return error;
         request = rendered!;
         request.Due = _due;
+        request.AwaitedUntil = _awaitedUntil;
         return null;
+    }
+
+    /// <summary>Notes what a request did, or may have done, where it can be undone.</summary>
+    /// <param name="outcome">How it ended.</param>
+    /// <param name="answer">What it answered.</param>
+    /// <param name="item">The item that it was made for.</param>
+    /// <param name="items">The batch that it was made for.</param>
+    /// <param name="error">Why its answer is of no use.</param>
+    /// <returns>The same, or that the answer came too late.</returns>
+    public GatewayError? NoteWrite(CallOutcome outcome, in Value answer, in Value item, in Value items, GatewayError? error)
+    {
+        if (_awaitedUntil is null || (outcome.Answer is not { IsSuccess: true } && !outcome.IsUncertain))
+            return error;
+        if (error is null && runner.Until(_due) <= TimeSpan.Zero)
+            error = new GatewayError(GatewayErrorKind.ResponseTimeout);
+        result.Add(new PerformedWrite(result, item, items, answer, runner.NextWrite()) { IsUncertain = outcome.IsUncertain, IsLost = error is not null });
+        return error;
     }
 
     /// <summary>The last good answer to a request that failed.</summary>
@@ -157,6 +179,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     private GatewayError? Take(CallRequest request, CallOutcome outcome)
     {
         var error = Read(outcome, _call.NeedsDocument, out var part);
+        error = NoteWrite(outcome, part.Value, Value.Null, Value.Null, error);
         if (error is null || (!IsDecisive() && TryStale(request, _call.NeedsDocument, out part)))
             result.Part = part;
         return error;
@@ -194,7 +217,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
                 Keep(key ?? KeyOf(request), answer);
         }
 
-        return answer;
+        return outcome with { Answer = answer };
     }
 
     /// <summary>RFC 9111 section 4.3.4: what the 304 says of freshness takes the place of what was kept.</summary>

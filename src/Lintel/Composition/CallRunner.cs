@@ -30,8 +30,10 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     private int _ended;
     private int _requests;
     private int _promised;
+    private int _writes;
     private long _bytes;
     private long _sent;
+    private bool _isUndoing;
     private bool _isOver;
 
     public CallRunner(Exchange exchange, CallPlan plan, CompositionParts parts, TimeSpan deadline)
@@ -104,7 +106,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     }
 
     public long DueAfter(TimeSpan? timeout, long now) =>
-        timeout is { } own ? Math.Min(Due, now + (long)(own.TotalSeconds * Parts.Time.TimestampFrequency)) : Due;
+        timeout is { } own ? Math.Min(Due, now + Ticks(own)) : Due;
 
     /// <summary>Lays requests aside that are to follow, before the first of them is sent.</summary>
     /// <returns>False where there are not as many left: then none should be sent.</returns>
@@ -119,17 +121,27 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>One of the requests that were laid aside is about to be sent.</summary>
     public void Redeem() => Interlocked.Decrement(ref _promised);
 
-    public bool TryCountRequest() => Interlocked.Increment(ref _requests) <= Plan.Limits.Requests;
+    /// <summary>Until when the answer to a write that can be undone is awaited: its own time, and at most as long after the deadline as undoing it may take.</summary>
+    public long AwaitedUntil(TimeSpan? timeout, TimeSpan undoing, long now)
+    {
+        var last = Due + Ticks(undoing);
+        return timeout is { } own ? Math.Min(last, now + Ticks(own)) : last;
+    }
 
-    public bool TryCountBytes(int count) => Interlocked.Add(ref _bytes, count) <= Plan.Limits.Total;
+    public bool TryCountRequest() => Interlocked.Increment(ref _requests) <= Plan.Limits.Requests || _isUndoing;
+
+    public bool TryCountBytes(int count) => Interlocked.Add(ref _bytes, count) <= Plan.Limits.Total || _isUndoing;
+
+    /// <summary>The place of a write in the order in which they end.</summary>
+    public int NextWrite() => Interlocked.Increment(ref _writes);
 
     /// <summary>What services have answered so far, in bytes.</summary>
     public long BytesReceived => Volatile.Read(ref _bytes);
 
     /// <summary>How much may still be written of what is made of the answers, in bytes: a join, a shape or a request's body may hold one part many times.</summary>
-    public long BytesLeftToSend => Math.Min(Math.Max(0, Plan.Limits.Total - Volatile.Read(ref _sent)), Array.MaxLength);
+    public long BytesLeftToSend => _isUndoing ? Array.MaxLength : Math.Min(Math.Max(0, Plan.Limits.Total - Volatile.Read(ref _sent)), Array.MaxLength);
 
-    public bool TryCountSent(long count) => Interlocked.Add(ref _sent, count) <= Plan.Limits.Total;
+    public bool TryCountSent(long count) => Interlocked.Add(ref _sent, count) <= Plan.Limits.Total || _isUndoing;
 
     /// <summary>What is made of the answers is longer than what may be written.</summary>
     public GatewayError TooLong() => new(GatewayErrorKind.AnswerTooLarge, $"what is made of the services' answers is longer than {Plan.Limits.Total} bytes");
@@ -168,6 +180,16 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
         var values = (Value[])_values.Clone();
         values[Plan.ItemSlot] = item;
         values[Plan.ItemSlot + 1] = items;
+        return Value.Object(Plan.Scope, values);
+    }
+
+    /// <summary>The scope of what undoes a request: of its call it sees the answer to that request alone.</summary>
+    public Value Scope(PerformedWrite write)
+    {
+        var values = (Value[])_values.Clone();
+        values[write.Result.Call.Index] = write.Answer;
+        values[Plan.ItemSlot] = write.Item;
+        values[Plan.ItemSlot + 1] = write.Items;
         return Value.Object(Plan.Scope, values);
     }
 
@@ -234,7 +256,8 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     {
         lock (_lock)
         {
-            result.WasDone = result.State == CallState.Succeeded;
+            foreach (var write in result.Writes ?? [])
+                write.IsLost = true;
             result.State = CallState.Failed;
             result.Error = error;
             result.Part = result is { Call.FallbackValue: { } value, Call.Config.Optional: true } ? JsonPart.Of(AnswerReader.Parse(value, Documents)) : JsonPart.Null;
@@ -251,13 +274,14 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     public void BeginUndoing()
     {
         Ongoing = new OngoingRequests();
-        _requests = 0;
-        _bytes = 0;
-        _sent = 0;
+        _isUndoing = true;
     }
 
     /// <summary>The answer's own deadline may be what undoing follows on.</summary>
-    public long DueOfUndoing(TimeSpan timeout) => Parts.Time.GetTimestamp() + (long)(timeout.TotalSeconds * Parts.Time.TimestampFrequency);
+    public long DueOfUndoing(TimeSpan timeout) => Parts.Time.GetTimestamp() + Ticks(timeout);
+
+    /// <summary>Nobody will read the answer any more: what is under way is cut off, and what was done undone.</summary>
+    public void Abandon() => ClientGone();
 
     /// <summary>Gives back all that the answer was made of. Nothing may look at it any more.</summary>
     public void Release()
@@ -279,6 +303,8 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>A required call that failed, or a status that passes through.</summary>
     private static bool IsDecisive(CallResult result) =>
         result.State == CallState.Failed && (!result.Call.Config.Optional || (result.Status is { } status && result.Call.Passthrough.Contains(status)));
+
+    private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Parts.Time.TimestampFrequency);
 
     private void Start(PlannedCall call)
     {

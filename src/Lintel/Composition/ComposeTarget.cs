@@ -44,11 +44,11 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
                 await OffLoop.For(runner.BytesReceived);
                 if (runner.Decisive is null && !runner.HasClientLeft)
                     JsonMerge.Settle(runner);
-                error = await FinishAsync(runner).ConfigureAwait(false) ?? await ComposedAnswer.SendAsync(runner).ConfigureAwait(false);
+                error = await FinishAsync(runner).ConfigureAwait(false) ?? await SendAsync(runner).ConfigureAwait(false);
             }
             else
             {
-                error = await stream.RunAsync(runner, () => FinishAsync(runner)).ConfigureAwait(false);
+                error = await stream.RunAsync(runner, () => FinishAsync(runner), () => SendAsync(runner)).ConfigureAwait(false);
             }
 
             if (error?.Kind == GatewayErrorKind.ClientAborted && runner.IsSendingOver)
@@ -58,6 +58,11 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         catch (OperationCanceledException e) when (runner.IsSendingOver)
         {
             return error = new GatewayError(GatewayErrorKind.SlowReader, Cause: e);
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or IOException))
+        {
+            await Compensations.RunAsync(runner, all: true).ConfigureAwait(false); // a defect leaves nothing done either
+            throw;
         }
         finally
         {
@@ -102,20 +107,39 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         exchange.Upstream += parts.Time.GetElapsedTime(runner.Started);
         exchange.Attempts = runner.Requests;
         var failed = runner.Decisive;
-        if (failed is not null || runner.HasClientLeft)
-            await Compensations.RunAsync(runner).ConfigureAwait(false);
+        await Compensations.RunAsync(runner, all: failed is not null || runner.HasClientLeft).ConfigureAwait(false);
         foreach (var result in runner.Results)
         {
             if (result.Error is { } left && result != failed)
-                parts.Errors.Record(left, plan.Route, result.Call.Request.Service.Name, instance: null, exchange.TraceId);
+                parts.Errors.Record(left, plan.Route, result.Call.Request.Service.Name, result.Instance, exchange.TraceId);
         }
 
         if (runner.HasClientLeft)
-            return new GatewayError(GatewayErrorKind.ClientAborted);
+            return new GatewayError(GatewayErrorKind.ClientAborted, Compensations.Describe(runner.Results));
         if (failed is null || ComposedAnswer.PassesThrough(failed))
             return null;
         exchange.Service = failed.Call.Request.Service.Name;
+        exchange.Instance = failed.Instance;
         return Describe(runner, failed, failed.Error!);
+    }
+
+    /// <summary>Sends the answer. One that cannot be made, though its calls succeeded, leaves nothing done.</summary>
+    private static async ValueTask<GatewayError?> SendAsync(CallRunner runner)
+    {
+        GatewayError? error;
+        try
+        {
+            error = await ComposedAnswer.SendAsync(runner).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or IOException))
+        {
+            error = new GatewayError(GatewayErrorKind.Internal, Cause: e);
+        }
+
+        if (error is null)
+            return null;
+        await Compensations.RunAsync(runner, all: true).ConfigureAwait(false);
+        return Describe(runner, null, error);
     }
 
     /// <summary>The failure of a required call is the answer's: the client learns which call it was, and what became of the others.</summary>
@@ -125,6 +149,8 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         if (CompositionField.RenderProxyStatus(runner.Results, runner.Exchange.Snapshot.Identity.Name) is { } status)
             headers.Add(new("Proxy-Status", status));
         var detail = failed is null ? error.Detail : $"the call `{failed.Call.Name}` failed{(error.Detail is null ? "" : ": " + error.Detail)}";
+        if (Compensations.Describe(runner.Results) is { } undone)
+            detail = detail is null ? undone : detail + "; " + undone;
         return error with { Detail = detail, Headers = headers };
     }
 

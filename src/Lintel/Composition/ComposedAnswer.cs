@@ -25,7 +25,7 @@ internal static class ComposedAnswer
 
         var shape = runner.Shape;
         if (Head(runner, shape) is { } unfit)
-            return ComposeTarget.Describe(runner, null, unfit);
+            return unfit;
         if (CompositeCaching.IsKnown(exchange.Request, response.Headers.ETag))
         {
             response.StatusCode = StatusCodes.Status304NotModified;
@@ -39,7 +39,7 @@ internal static class ComposedAnswer
         if (error is null)
             return await WriteAsync(runner, body).ConfigureAwait(false);
         response.Clear();
-        return ComposeTarget.Describe(runner, null, error);
+        return error;
     }
 
     /// <summary>Measures what is to be written: what is made of answers may be far longer than they are.</summary>

@@ -37,9 +37,9 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
 
         // In the items' order, whichever came first: the composed answer's tag is made of theirs.
         result.Answers.AddRange(_answers.OfType<CallAnswer>());
+        result.FailedItems = _failedItems;
         if (_error is not null && (!_planned.Config.Optional || _failed == _asks.Count))
             return _error;
-        result.FailedItems = _failedItems;
         result.Error = _error;
         result.Part = IsDocument ? JsonPart.Of(Collect()) : JsonPart.OfText(Write());
         return null;
@@ -97,7 +97,8 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
             if (error is null)
                 continue;
             Interlocked.Increment(ref _failed);
-            Interlocked.Add(ref _failedItems, fanOut.Batch > 0 ? _asks[index].Items.Count : 1);
+            if (error.Kind != GatewayErrorKind.ClientAborted) // those that were given up say nothing of the service
+                Interlocked.Add(ref _failedItems, fanOut.Batch > 0 ? _asks[index].Items.Count : 1);
             Interlocked.CompareExchange(ref _error, error, null);
             if (IsHopeless)
                 runner.Ongoing.CutOffAll();
@@ -117,6 +118,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         var outcome = await call.AskAsync(request).ConfigureAwait(false);
         _answers[index] = outcome.Answer;
         var error = call.Read(outcome, IsDocument, out var part);
+        error = call.NoteWrite(outcome, part.Value, item, items, error);
         if (error is not null && !call.TryStale(request, IsDocument, out part))
             return error;
         if (part.IsNull && fanOut.Join is not null && _planned.Select is { } select && outcome.Answer is { Body.Length: > 0 })

@@ -13,11 +13,13 @@ internal static class HandlerCall
 
     public static async ValueTask<CallOutcome> SendAsync(CallAttempts attempts, Instance instance)
     {
-        var timer = attempts.Timer();
+        var timer = attempts.Timer(attempts.LeftForAnswer);
         CallAnswer? answer = null;
         try
         {
             using var message = Write(attempts, instance);
+            if (!attempts.TrySend())
+                return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
             using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
             answer = ReadHead(response);
             answer.Body.TakeFrom(attempts.Runner.Parts.Memory);

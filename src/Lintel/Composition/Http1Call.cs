@@ -24,7 +24,7 @@ internal static class Http1Call
     private static async ValueTask<CallOutcome> ConnectAndSendAsync(CallAttempts attempts, Instance instance, EventLoop loop, bool isFresh)
     {
         Http1Connection connection;
-        var timer = attempts.Timer();
+        var timer = attempts.Timer(attempts.Left);
         try
         {
             connection = await attempts.Request.Service.PoolOf(instance).RentAsync(loop, isFresh, timer.Token).ConfigureAwait(false);
@@ -43,7 +43,7 @@ internal static class Http1Call
         }
 
         if (!connection.IsReused || attempts.Request.IsIdempotent || !connection.HasStirred)
-            return await ExchangeAsync(attempts, connection, instance, attempts.Left).ConfigureAwait(false);
+            return await ExchangeAsync(attempts, connection, instance, attempts.LeftForAnswer).ConfigureAwait(false);
         connection.Release(); // the server has ended it: this request could not be sent a second time
         return await ConnectAndSendAsync(attempts, instance, loop, isFresh: true).ConfigureAwait(false);
     }

@@ -23,7 +23,10 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     public void Take(CallResult result) => _ended.Writer.TryWrite(result);
 
     /// <summary>Runs the calls and sends their parts.</summary>
-    public async ValueTask<GatewayError?> RunAsync(CallRunner runner, Func<ValueTask<GatewayError?>> finish)
+    /// <param name="runner">Runs them.</param>
+    /// <param name="finish">What to do when they have ended, whatever happened here.</param>
+    /// <param name="send">Sends an answer that is not a stream: a service's own.</param>
+    public async ValueTask<GatewayError?> RunAsync(CallRunner runner, Func<ValueTask<GatewayError?>> finish, Func<ValueTask<GatewayError?>> send)
     {
         var running = runner.RunAsync();
         try
@@ -38,6 +41,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         }
         catch
         {
+            runner.Abandon(); // what was sent has no end: nobody can use it
             await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
             if (await finish().ConfigureAwait(false) is { } failure)
                 return failure;
@@ -49,7 +53,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         if (error is null && runner.Decisive is { } passing)
         {
             if (!_hasBegun)
-                return await ComposedAnswer.SendAsync(runner).ConfigureAwait(false);
+                return await send().ConfigureAwait(false);
             error = ComposeTarget.Describe(runner, passing, passing.Error!);
         }
 

@@ -105,6 +105,7 @@ public static class ErrorTable
         Upstream(GatewayErrorKind.AnswerTooLarge, 502, 14, "answer-too-large", "The service's answer is too large", "http_response_body_size", RetryScope.None);
         Upstream(GatewayErrorKind.TooManyItems, 502, 14, "too-many-items", "The answer would take too many requests to services", "http_response_body_size", RetryScope.None);
         Upstream(GatewayErrorKind.MissingInput, 502, 14, "missing-input", "A service's answer lacks what another call needs", "http_protocol_error", RetryScope.None);
+        Upstream(GatewayErrorKind.NotUndone, 502, 14, "not-undone", "What a call did could not be undone", "http_protocol_error", RetryScope.None, LogLevel.Error);
         Upstream(GatewayErrorKind.ExpressionFailed, 502, 14, "expression-failed", "The services' answers do not fit the expression", "http_protocol_error", RetryScope.None);
         return rules;
 
@@ -117,7 +118,7 @@ public static class ErrorTable
         void Gateway(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, LogLevel level, int? retryAfter = null) =>
             Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level) { GrpcStatus = grpc, RetryAfter = retryAfter });
 
-        void Upstream(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus, RetryScope retry) =>
-            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, LogLevel.Warning) { GrpcStatus = grpc });
+        void Upstream(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus, RetryScope retry, LogLevel level = LogLevel.Warning) =>
+            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, level) { GrpcStatus = grpc });
     }
 }

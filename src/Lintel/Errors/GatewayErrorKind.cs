@@ -137,4 +137,7 @@ public enum GatewayErrorKind
 
     /// <summary>The request's target has another scheme than its connection, and no trusted proxy vouches for it.</summary>
     Misdirected,
+
+    /// <summary>What a call of a composition did, or may have done, could not be undone. For the log alone: the answer's failure is another one.</summary>
+    NotUndone,
 }

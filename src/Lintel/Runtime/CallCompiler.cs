@@ -32,7 +32,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         var select = config.Select is { } part ? expressions.Parse(part, path["select"]) : null;
         var join = config.Join is { } joined ? CompileJoin(name, joined, path["join"]) : null;
         var compensation = config.Compensate is { } undo
-            ? CompileRequest(undo.Request, undo.Body, [], path["compensate"], new ExpressionUse(name, MaySeeItself: true) { Needs = [] })
+            ? CompileRequest(undo.Request, undo.Body, [], path["compensate"], new ExpressionUse(name, HasItems: config.ForEach is not null, MaySeeItself: true) { Needs = [] })
             : null;
 
         var isComplete = request is not null && after is not null && (config.If is null) == (condition is null) && (config.ForEach is null) == (items is null)
