@@ -59,6 +59,13 @@ public sealed class InProcessGateway : IAsyncDisposable
 
     public Uri AddressOf(string listener) => new(Gateway.Addresses.First(a => a.Name == listener).Address);
 
+    /// <summary>Changes the configuration's file and reads it again.</summary>
+    public Task ReloadAsync(string before, string after)
+    {
+        _folder.Write("gateway.yaml", File.ReadAllText(_folder["gateway.yaml"]).Replace(before, after, StringComparison.Ordinal));
+        return Gateway.ReloadAsync(CancellationToken.None);
+    }
+
     public Task<RawClient> ConnectAsync() => RawClient.ConnectAsync(Address);
 
     public async ValueTask DisposeAsync()

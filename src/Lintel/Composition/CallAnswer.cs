@@ -34,6 +34,9 @@ internal sealed class CallAnswer
     /// <summary>How the client is to identify itself: <c>WWW-Authenticate</c>.</summary>
     public string? Challenge { get; set; }
 
+    /// <summary>The redirect that led here; <see langword="null"/> where none did. What it says of caching counts too.</summary>
+    public CallAnswer? RedirectedBy { get; set; }
+
     public AnswerBody Body { get; private set; } = new();
 
     /// <summary>Whether the body is JSON text by now, whatever it came as.</summary>
@@ -82,6 +85,8 @@ internal sealed class CallAnswer
                 RetryAfter = value;
                 break;
             case 12 when Is(name, "Content-Type"):
+                if (ContentType is not null) // a singleton field (RFC 9110 section 8.3): which of two is meant, readers decide differently
+                    Problem = new GatewayError(GatewayErrorKind.MalformedAnswer, Cause: new NotSupportedException("The answer has more than one Content-Type."));
                 ContentType = value;
                 break;
             case 13 when Is(name, "Cache-Control"):
@@ -114,8 +119,14 @@ internal readonly record struct CallOutcome(CallAnswer? Answer, GatewayError? Er
     /// <summary>Whether the request may have reached the service.</summary>
     public bool WasSent { get; init; }
 
-    /// <summary>Whether the service may have done what it was asked for and nobody knows: there is no answer, or only a gateway's that had none (RFC 9110 sections 15.6.3 and 15.6.5).</summary>
-    public bool IsUncertain => Answer is null ? WasSent : Answer.Status is 502 or 504;
+    /// <summary>Whether the service may have done what it was asked for and nobody knows: there is no answer, only a gateway's that had none (RFC 9110 sections 15.6.3 and 15.6.5), or one that leads elsewhere as it is usual after a form was sent (section 15.4.4).</summary>
+    public bool IsUncertain => Answer is null ? WasSent : Answer.Status is 301 or 302 or 303 or 502 or 504;
+
+    /// <summary>Whether the service has done what it was asked for: it says so with a success, or said so with a 303 that led to the answer.</summary>
+    public bool IsDone => LedFromAWrite || Answer is { IsSuccess: true };
+
+    /// <summary>Whether the answer was reached by a 303 (See Other) of a request that changed something.</summary>
+    public bool LedFromAWrite { get; init; }
 
     public static implicit operator CallOutcome(CallAnswer answer) => new(answer, null);
 

@@ -22,21 +22,18 @@ internal sealed class CallFields
     /// <summary>Fields that the gateway needs for itself in a call, whatever the list says: a body of its own type, an encoding that it can read, a condition for what it has kept, a whole answer.</summary>
     private static readonly FrozenSet<string> Own = new[] { "Content-Type", "Content-Encoding", "Content-Length", "Accept-Encoding", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range" }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    private readonly int _forwarded; // how many of the list are the client's
-    private readonly AnswerBody _lines = new();
-    private string? _identity;
+    /// <summary>What the gateway writes itself and of what it knows of the client beside its fields: an address, a proxy's words, a trace.</summary>
+    private static readonly FrozenSet<string> GatewaysWord = new[] { "Forwarded", "Via", "X-Real-IP", "traceparent", "tracestate", "baggage" }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    private CallFields(List<KeyValuePair<string, StringValues>> list, int forwarded)
-    {
-        List = list;
-        _forwarded = forwarded;
-    }
+    /// <summary>Who asks, where the client's own name is not passed on (RFC 9110 section 10.1.5).</summary>
+    private static readonly string UserAgent = "Lintel/" + typeof(CallFields).Assembly.GetName().Version!.ToString(3);
+
+    private readonly AnswerBody _lines = new();
+
+    private CallFields(List<KeyValuePair<string, StringValues>> list) => List = list;
 
     /// <summary>One by one.</summary>
     public List<KeyValuePair<string, StringValues>> List { get; }
-
-    /// <summary>What of the client's an answer may depend on: the values of the fields on the list. Made when somebody asks.</summary>
-    public string Identity => _identity ??= string.Concat(List.Take(_forwarded).Select(f => f.Key + ":" + f.Value + "\n"));
 
     /// <summary>Which of the listed fields can go into calls at all: found once, when the snapshot is compiled.</summary>
     public static ForwardedField[] Plan(IEnumerable<string> names) =>
@@ -51,6 +48,9 @@ internal sealed class CallFields
             return $"`{name}` is the gateway's own in a call";
         return HeaderRules.OfRequest(name, UnderscoreFields.Allow) == HeaderFate.Drop ? $"`{name}` is not passed on to services, or is made anew for them" : null;
     }
+
+    /// <summary>Whether a field tells the service what no field of the client's does, or not alone.</summary>
+    public static bool IsGatewaysWord(string name) => name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || GatewaysWord.Contains(name);
 
     public static CallFields Of(Exchange exchange, ForwardedField[] forwarded)
     {
@@ -67,12 +67,13 @@ internal sealed class CallFields
             list.Add(new(name, exchange.Bytes(values)));
         }
 
-        var count = list.Count;
+        if (!list.Exists(f => f.Key.Equals("User-Agent", StringComparison.OrdinalIgnoreCase)))
+            list.Add(new("User-Agent", UserAgent));
         list.Add(new("Accept-Encoding", "identity")); // what comes in goes into one document
         UpstreamRequest.AddOwnHeaders(exchange, list);
         if (exchange.Trace.State is { } state)
             list.Add(new("tracestate", state));
-        var fields = new CallFields(list, count);
+        var fields = new CallFields(list);
         Write(list, fields._lines); // at once: calls on several threads read them
         return fields;
     }

@@ -8,10 +8,18 @@ namespace Lintel.Composition;
 /// <summary>What the placeholders of a request refer to, for one rendering.</summary>
 internal sealed class CallInputs(Expression[] references, Value scope) : ReferencedValues
 {
+    /// <summary>The last reference that was asked for a path, which is the one that does not fit where the path cannot be made; <see langword="null"/> where it fits, and something else does not.</summary>
+    public Expression? Misfit { get; private set; }
+
     /// <summary>What other calls' answers look like to this one.</summary>
     public Value Scope => scope;
 
-    public override string? Text(int slot) => references[slot].TryEvaluate(scope, out var value, out _) ? Scalar(value) : null;
+    public override string? Text(int slot)
+    {
+        var text = references[slot].TryEvaluate(scope, out var value, out _) ? Scalar(value) : null;
+        Misfit = text is null or "" or "." or ".." ? references[slot] : null;
+        return text;
+    }
 
     public override string? QueryText(int slot)
     {

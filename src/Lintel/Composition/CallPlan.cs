@@ -51,6 +51,9 @@ internal sealed class CallPlan
     /// <summary>Headers of the client, beside the forwarded ones, that the answer depends on.</summary>
     public required string[] VaryBy { get; init; }
 
+    /// <summary>Whether the answer depends on the client's address, which no header of the client says.</summary>
+    public bool DependsOnAddress { get; init; }
+
     /// <summary>Tells this plan's answers from those of another one over the same parts.</summary>
     public required ulong Fingerprint { get; init; }
 

@@ -29,6 +29,9 @@ internal sealed record CallRequest(PlannedCall Call, Service Service, string Met
     /// </summary>
     public long? AwaitedUntil { get; set; }
 
+    /// <summary>Whether it changes nothing (RFC 9110 section 9.2.1).</summary>
+    public bool IsSafe => Method is "GET" or "HEAD" or "OPTIONS";
+
     /// <summary>Whether it may be sent a second time where the first may have reached the service (RFC 9110 section 9.2.2).</summary>
     public bool IsIdempotent => Method is "GET" or "HEAD" or "OPTIONS" or "PUT" or "DELETE";
 }

@@ -18,8 +18,9 @@ internal static class CallRequests
     {
         request = null;
         var exchange = runner.Exchange;
-        if (!planned.Target.TryRender(exchange, planned.References.Length == 0 ? null : new CallInputs(planned.References, scope), out var target, out var problem))
-            return new GatewayError(planned.References.Length == 0 ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.MissingInput, problem);
+        var inputs = planned.References.Length == 0 ? null : new CallInputs(planned.References, scope);
+        if (!planned.Target.TryRender(exchange, inputs, out var target, out var problem))
+            return new GatewayError(inputs?.Misfit is { } misfit && !call.IsOfClient(misfit.Roots?.Select(r => r.Name)) ? GatewayErrorKind.MissingInput : GatewayErrorKind.BadPlaceholder, problem);
 
         var type = planned.PassesBody ? exchange.Request.ContentType ?? "application/octet-stream" : "application/json";
         List<KeyValuePair<string, string>>? headers = null;
@@ -34,7 +35,7 @@ internal static class CallRequests
         }
 
         if (Body(runner, planned, scope, out var body) is { } error)
-            return error;
+            return error.Kind == GatewayErrorKind.ExpressionFailed && call.IsOfClient(planned.Body!.Roots) ? error with { Kind = GatewayErrorKind.BadPlaceholder } : error;
         request = new CallRequest(call, planned.Service, planned.Config.Method, target)
         {
             Headers = headers,

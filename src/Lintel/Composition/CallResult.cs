@@ -66,6 +66,9 @@ internal sealed class CallResult(PlannedCall call)
     /// <summary>What it changed, or may have changed, and what can be undone; <see langword="null"/> for nothing. Added to from any thread.</summary>
     public List<PerformedWrite>? Writes { get; private set; }
 
+    /// <summary>When the service wants to be asked again, as it said with a 503 or 429.</summary>
+    public string? RetryAfter { get; set; }
+
     /// <summary>The instance that was asked last, for the log.</summary>
     public string? Instance { get; set; }
 

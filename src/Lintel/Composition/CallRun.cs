@@ -118,6 +118,8 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         part = JsonPart.Null;
         if (outcome.Instance is { } instance && (_call.FanOut is null || outcome.Answer is not { IsSuccess: true }))
             result.Instance = instance.Name;
+        if (outcome.Answer is { Status: 503 or 429, RetryAfter: { } later })
+            result.RetryAfter = later;
         if (outcome.Answer is not { } answer)
             return outcome.Error;
         if (_call.FanOut is null)
@@ -153,19 +155,19 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     /// <returns>The same, or that the answer came too late.</returns>
     public GatewayError? NoteWrite(CallOutcome outcome, in Value answer, in Value item, in Value items, GatewayError? error)
     {
-        if (_awaitedUntil is null || (outcome.Answer is not { IsSuccess: true } && !outcome.IsUncertain))
+        if (_awaitedUntil is null || (!outcome.IsDone && !outcome.IsUncertain))
             return error;
         if (error is null && runner.Until(_due) <= TimeSpan.Zero)
             error = new GatewayError(GatewayErrorKind.ResponseTimeout);
-        result.Add(new PerformedWrite(result, item, items, answer, runner.NextWrite()) { IsUncertain = outcome.IsUncertain, IsLost = error is not null });
+        result.Add(new PerformedWrite(result, item, items, answer, runner.NextWrite()) { IsUncertain = !outcome.IsDone, IsLost = error is not null });
         return error;
     }
 
-    /// <summary>The last good answer to a request that failed.</summary>
-    public bool TryStale(CallRequest request, bool isDocument, out JsonPart part)
+    /// <summary>The last good answer to a request that the service could not answer.</summary>
+    public bool TryStale(CallRequest request, CallOutcome outcome, GatewayError error, bool isDocument, out JsonPart part)
     {
         part = JsonPart.Null;
-        if (!_call.MayBeStale || runner.Parts.Store.Find(KeyOf(request)) is not { } stored)
+        if (!_call.MayBeStale || !IsOutage(outcome, error) || runner.Parts.Store.Find(KeyOf(request)) is not { } stored || stored.StaleUntil is not { } last || last < runner.Parts.Time.GetUtcNow())
             return false;
         var answer = stored.Restore();
         runner.Own(answer.Body);
@@ -180,7 +182,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     {
         var error = Read(outcome, _call.NeedsDocument, out var part);
         error = NoteWrite(outcome, part.Value, Value.Null, Value.Null, error);
-        if (error is null || (!IsDecisive() && TryStale(request, _call.NeedsDocument, out part)))
+        if (error is null || (!IsDecisive() && TryStale(request, outcome, error, _call.NeedsDocument, out part)))
             result.Part = part;
         return error;
     }
@@ -211,12 +213,9 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         if (answer.Status == 304 && stored is not null)
             answer = Confirmed(stored, answer);
         if (answer.IsSuccess)
-        {
             AnswerReader.Normalize(answer, _call.Config.Format);
-            if (_call.Request.Config.IsSafe && (answer.ETag is null ? _call.MayBeStale : stored?.ETag != answer.ETag))
-                Keep(key ?? KeyOf(request), answer);
-        }
-
+        if (_call.Request.Config.IsSafe)
+            Keep(request, key, answer);
         return outcome with { Answer = answer };
     }
 
@@ -232,15 +231,55 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         return kept;
     }
 
-    private void Keep(string key, CallAnswer answer)
+    /// <summary>Keeps a good answer that may be of use; and lets go of one that no longer holds, because the service has another one now, or none for this client any more.</summary>
+    private void Keep(CallRequest request, string? key, CallAnswer answer)
     {
-        if (answer.Problem is not null || AnswerReader.Read(answer, null, out _) is not null)
-            return; // what cannot be read is not good
-        _call.HasKept = true;
-        runner.Parts.Store.Keep(key, answer);
+        var isUseful = answer.IsSuccess && (answer is { ETag: not null, RedirectedBy: null } || _call.MayBeStale); // a tag is one resource's, and a redirect may lead to another one next time
+        if (!isUseful && !_call.HasKept && !_call.MayBeStale)
+            return;
+        if (isUseful ? answer.Problem is not null || AnswerReader.Read(answer, null, out _) is not null : IsOutage(answer.Status))
+            return; // what cannot be read is not good, and an outage says nothing of what was good
+        if (isUseful)
+        {
+            _call.HasKept = true;
+            runner.Parts.Store.Keep(key ?? KeyOf(request), answer, AnswerRules.Of(answer, request.Service, runner.Parts.Time.GetUtcNow()));
+        }
+        else
+        {
+            runner.Parts.Store.Drop(key ?? KeyOf(request));
+        }
     }
 
-    private ValueTask<CallOutcome> SendAsync(CallRequest request)
+    /// <summary>RFC 5861 section 4: no answer, or one that says of the service that it cannot answer now. Every other status is an answer.</summary>
+    private static bool IsOutage(CallOutcome outcome, GatewayError error)
+    {
+        if (outcome.Answer is { IsSuccess: false } answer)
+            return IsOutage(answer.Status);
+        return error.Kind is GatewayErrorKind.NoInstance or GatewayErrorKind.Unavailable || (error.Rule.Source == ErrorSource.Upstream && error.Kind != GatewayErrorKind.TooManyItems);
+    }
+
+    private static bool IsOutage(int status) => status is 429 or >= 500;
+
+    private ValueTask<CallOutcome> SendAsync(CallRequest request) => _call.Config.Redirects == 0 ? SendOnceAsync(request) : FollowAsync(request);
+
+    private async ValueTask<CallOutcome> FollowAsync(CallRequest request)
+    {
+        var outcome = await SendOnceAsync(request).ConfigureAwait(false);
+        for (var left = _call.Config.Redirects; left > 0 && Redirects.Next(runner.Exchange, request, outcome) is { } next; left--)
+        {
+            var redirect = outcome.Answer!;
+            redirect.Body.Release();
+            var ledFromAWrite = outcome.LedFromAWrite || (!request.IsSafe && next.IsSafe);
+            request = next;
+            outcome = await SendOnceAsync(request).ConfigureAwait(false) with { LedFromAWrite = ledFromAWrite };
+            if (outcome.Answer is { } answer)
+                answer.RedirectedBy = redirect;
+        }
+
+        return outcome;
+    }
+
+    private ValueTask<CallOutcome> SendOnceAsync(CallRequest request)
     {
         if (_call.Hedging is { } hedging)
             return HedgedRequest.SendAsync(runner, request, hedging, result, _span);
@@ -250,16 +289,13 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     /// <summary>Keys are made only where something is looked up by them.</summary>
     private bool NeedsKey => _call.Request.Config.IsSafe && (_call.MayRepeat || _call.Config.Collapse || _call.HasKept);
 
-    /// <summary>Everything that an answer may depend on, in full: no two questions share it.</summary>
-    private string KeyOf(CallRequest request) =>
-        string.Concat(request.Method, " ", request.Service.Name, request.Target) + "\n" + runner.Identity + string.Concat((request.Headers ?? []).Select(h => h.Key + ":" + h.Value + "\n"))
-        + (request.Service.Config.Host == "request" ? runner.Exchange.Host : "") + "\n" + _call.Config.Format;
+    private string KeyOf(CallRequest request) => CallKey.Of(runner, request, _call.Config.Format);
 
     private GatewayError? MissingBefore()
     {
         foreach (var index in _call.After)
         {
-            if (runner.Results[index].State != CallState.Succeeded)
+            if (runner.Results[index].State is not (CallState.Succeeded or CallState.Skipped)) // `after` means order: what was skipped has happened
                 return new GatewayError(GatewayErrorKind.MissingInput, $"the call `{runner.Plan.Calls[index].Name}` has to succeed before");
         }
 
@@ -271,7 +307,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         if (_call.Condition is not { } condition)
             return null;
         if (!condition.TryEvaluate(runner.Scope(), out var value, out var problem))
-            return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+            return _call.Misfit(condition, "if", problem);
         if (!value.IsTrue)
             result.State = CallState.Skipped;
         return null;

@@ -92,9 +92,6 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>What all calls get of the client's fields, and the gateway's own.</summary>
     public CallFields Fields => _fields;
 
-    /// <summary>What of the client's an answer may depend on.</summary>
-    public string Identity => _fields.Identity;
-
     public int Requests => Volatile.Read(ref _requests);
 
     public TimeSpan Until(long due) => Until(due, Parts.Time.GetTimestamp());

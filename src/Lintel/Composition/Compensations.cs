@@ -28,7 +28,7 @@ internal static class Compensations
 
             // What is left behind is a matter for people: it is in the error log whatever the answer says.
             if (error is not null)
-                runner.Parts.Errors.Record(NotUndone(call, error), runner.Plan.Route, call.Compensation!.Service.Name, instance, runner.Exchange.TraceId);
+                runner.Parts.Errors.Record(NotUndone(call, error).WithCauseInLog(), runner.Plan.Route, call.Compensation!.Service.Name, instance, runner.Exchange.TraceId);
         }
     }
 

@@ -111,7 +111,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         foreach (var result in runner.Results)
         {
             if (result.Error is { } left && result != failed)
-                parts.Errors.Record(left, plan.Route, result.Call.Request.Service.Name, result.Instance, exchange.TraceId);
+                parts.Errors.Record(left.WithCauseInLog(), plan.Route, result.Call.Request.Service.Name, result.Instance, exchange.TraceId);
         }
 
         if (runner.HasClientLeft)
@@ -133,7 +133,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         }
         catch (Exception e) when (e is not (OperationCanceledException or IOException))
         {
-            error = new GatewayError(GatewayErrorKind.Internal, Cause: e);
+            error = GatewayError.OfDefect(e);
         }
 
         if (error is null)
@@ -148,10 +148,12 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         var headers = new List<KeyValuePair<string, string>> { new(CompositionField.Name, CompositionField.Render(runner.Results)) };
         if (CompositionField.RenderProxyStatus(runner.Results, runner.Exchange.Snapshot.Identity.Name) is { } status)
             headers.Add(new("Proxy-Status", status));
+        if (failed is not null && RetryAfter.Limit(failed.RetryAfter, runner.Parts.Time.GetUtcNow()) is { } later)
+            headers.Add(new("Retry-After", later));
         var detail = failed is null ? error.Detail : $"the call `{failed.Call.Name}` failed{(error.Detail is null ? "" : ": " + error.Detail)}";
         if (Compensations.Describe(runner.Results) is { } undone)
             detail = detail is null ? undone : detail + "; " + undone;
-        return error with { Detail = detail, Headers = headers };
+        return (error with { Detail = detail, Headers = headers }).WithCauseInLog();
     }
 
     /// <summary>The plan's own deadline, or a shorter one of the client's.</summary>

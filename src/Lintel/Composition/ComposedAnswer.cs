@@ -71,7 +71,7 @@ internal static class ComposedAnswer
         foreach (var (name, expression) in shape.Headers)
         {
             if (!expression.TryEvaluate(runner.Scope(), out var value, out var problem))
-                return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+                return new GatewayError(expression.Roots is [{ Name: "request" }] ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.ExpressionFailed, $"`{(shape.Client is { } client ? "variants." + client : "respond")}.headers.{name}`: {problem}");
             if (CallInputs.Scalar(value) is { Length: > 0 } text && Template.ForHeader(text) is { } line)
                 headers[name] = line;
         }
@@ -85,7 +85,7 @@ internal static class ComposedAnswer
         var answer = own.Answers[^1];
         Tell(runner, response.Headers);
         response.StatusCode = answer.Status;
-        response.Headers.CacheControl = answer.CacheControl ?? "no-store";
+        CompositeCaching.DescribePassed(runner, own, answer, response.Headers);
         if (answer.ContentType is { } type)
             response.ContentType = type;
         if (answer.Location is { } location)

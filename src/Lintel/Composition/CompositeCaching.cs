@@ -12,19 +12,31 @@ internal static class CompositeCaching
     /// <summary>Sets <c>Cache-Control</c>, <c>Vary</c> and <c>ETag</c>.</summary>
     public static void Describe(CallRunner runner, AnswerShape shape, IHeaderDictionary headers)
     {
+        if (DescribeParts(runner, headers, Array.TrueForAll(runner.Results, r => r.IsWhole)) && Tag(runner, shape) is { } tag)
+            headers.ETag = tag;
+    }
+
+    /// <summary>The same for a service's own answer that passes through: that it is this one depends on the parts before it.</summary>
+    public static void DescribePassed(CallRunner runner, CallResult passed, CallAnswer answer, IHeaderDictionary headers) =>
+        DescribeParts(runner, headers, answer.CacheControl is not null && Array.TrueForAll(runner.Results, r => r == passed || r.Error is null));
+
+    /// <returns>False where nobody may keep the answer.</returns>
+    private static bool DescribeParts(CallRunner runner, IHeaderDictionary headers, bool isWhole)
+    {
         var plan = runner.Plan;
-        var isWhole = Array.TrueForAll(runner.Results, r => r.IsWhole);
         if (!isWhole || Array.Exists(plan.Calls, c => !c.Request.Config.IsSafe))
         {
             headers.CacheControl = "no-store";
-            return;
+            return false;
         }
 
-        if (Array.Exists(runner.Results, r => r.Answers.Exists(a => a.CacheControl is not null || a.Expires is not null)))
-            headers.CacheControl = Combine(runner, runner.Parts.Time.GetUtcNow());
-        Vary(runner, headers);
-        if (Tag(runner, shape) is { } tag)
-            headers.ETag = tag;
+        var names = new List<string>(plan.VaryBy);
+        var isForOne = AddVary(runner, names) || plan.DependsOnAddress || names.Contains("Cookie", StringComparer.OrdinalIgnoreCase);
+        if (isForOne || Parts(runner).Any(a => a.CacheControl is not null || a.Expires is not null))
+            headers.CacheControl = Combine(runner, isForOne, runner.Parts.Time.GetUtcNow());
+        if (names.Count > 0)
+            headers.Vary = names.Contains("*") ? "*" : string.Join(", ", names);
+        return true;
     }
 
     /// <summary>Whether the client has this very answer (RFC 9110 section 13.1.2: compared weakly).</summary>
@@ -45,32 +57,44 @@ internal static class CompositeCaching
         return false;
     }
 
-    private static string Combine(CallRunner runner, DateTimeOffset now)
+    /// <summary>All answers, and the redirects that led to them.</summary>
+    private static IEnumerable<CallAnswer> Parts(CallRunner runner)
     {
-        var (isPublic, isPrivate, asks, insists) = (true, false, false, false);
-        var (fresh, shared) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
-        var hasShared = false;
         foreach (var result in runner.Results)
         {
             foreach (var answer in result.Answers)
             {
-                if (!CacheControlHeaderValue.TryParse(answer.CacheControl ?? "", out var control))
-                    return "no-store"; // what cannot be read may have said so
-                control ??= new CacheControlHeaderValue();
-                if (control.NoStore)
-                    return "no-store";
-                asks |= control.NoCache;
-                insists |= control.MustRevalidate || control.ProxyRevalidate;
-                isPublic &= control.Public;
-                isPrivate |= control.Private;
-                var left = Freshness(answer, control, now);
-                fresh = left < fresh ? left : fresh;
-                hasShared |= control.SharedMaxAge is not null;
-                var sharedLeft = control.SharedMaxAge is { } s && !control.NoCache ? Less(s, AgeOf(answer)) : left;
-                shared = sharedLeft < shared ? sharedLeft : shared;
+                for (var part = answer; part is not null; part = part.RedirectedBy)
+                    yield return part;
             }
         }
+    }
 
+    private static string Combine(CallRunner runner, bool isForOne, DateTimeOffset now)
+    {
+        var (isPublic, isPrivate, asks, insists) = (!isForOne, isForOne, false, false);
+        var (fresh, shared) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
+        var hasShared = false;
+        foreach (var answer in Parts(runner))
+        {
+            if (!CacheControlHeaderValue.TryParse(answer.CacheControl ?? "", out var control))
+                return "no-store"; // what cannot be read may have said so
+            control ??= new CacheControlHeaderValue();
+            if (control.NoStore)
+                return "no-store";
+            asks |= control.NoCache;
+            insists |= control.MustRevalidate || control.ProxyRevalidate;
+            isPublic &= control.Public;
+            isPrivate |= control.Private;
+            var left = Freshness(answer, control, now);
+            fresh = left < fresh ? left : fresh;
+            hasShared |= control.SharedMaxAge is not null;
+            var sharedLeft = control.SharedMaxAge is { } s && !control.NoCache ? Less(s, AgeOf(answer)) : left;
+            shared = sharedLeft < shared ? sharedLeft : shared;
+        }
+
+        if (fresh == TimeSpan.MaxValue)
+            fresh = TimeSpan.Zero; // no part at all
         var text = new StringBuilder(isPrivate ? "private, " : isPublic ? "public, " : "");
         text.Append("max-age=").Append(((long)fresh.TotalSeconds).ToString(CultureInfo.InvariantCulture));
         if (asks)
@@ -83,7 +107,7 @@ internal static class CompositeCaching
     }
 
     /// <summary>RFC 9111 section 4.2; an answer that says nothing has no freshness: what it is worth to its service is not the gateway's to guess.</summary>
-    private static TimeSpan Freshness(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
+    public static TimeSpan Freshness(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
     {
         if (control.NoCache)
             return TimeSpan.Zero;
@@ -100,24 +124,22 @@ internal static class CompositeCaching
 
     private static bool TryParseDate(string text, out DateTimeOffset date) => DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out date);
 
-    /// <summary>Of what the parts vary by, only what calls get of the client's can differ between clients; and what the plan itself looks at.</summary>
-    private static void Vary(CallRunner runner, IHeaderDictionary headers)
+    /// <summary>Of what the parts vary by, what calls get of the client's: that, and what the plan itself looks at, is what can differ between clients.</summary>
+    /// <returns>Whether a part varies by what the gateway says of the client: no field of the client's says that.</returns>
+    private static bool AddVary(CallRunner runner, List<string> names)
     {
-        var names = new List<string>(runner.Plan.VaryBy);
-        foreach (var result in runner.Results)
+        var isForOne = false;
+        foreach (var part in Parts(runner))
         {
-            foreach (var answer in result.Answers)
+            foreach (var item in (part.Vary ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
             {
-                foreach (var item in (answer.Vary ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-                {
-                    if ((item == "*" || runner.Plan.ForwardHeaders.Contains(item, StringComparer.OrdinalIgnoreCase)) && !names.Contains(item, StringComparer.OrdinalIgnoreCase))
-                        names.Add(item);
-                }
+                isForOne |= CallFields.IsGatewaysWord(item);
+                if ((item == "*" || runner.Plan.ForwardHeaders.Contains(item, StringComparer.OrdinalIgnoreCase)) && !names.Contains(item, StringComparer.OrdinalIgnoreCase))
+                    names.Add(item);
             }
         }
 
-        if (names.Count > 0)
-            headers.Vary = names.Contains("*") ? "*" : string.Join(", ", names);
+        return isForOne;
     }
 
     /// <summary>A weak tag of the parts' validators; none where a part has none.</summary>
@@ -130,7 +152,7 @@ internal static class CompositeCaching
             {
                 if ((answer.ETag ?? answer.LastModified) is not { } validator)
                     return null;
-                (all ??= new StringBuilder()).Append(result.Call.Index).Append('=').Append(validator).Append('\n');
+                (all ??= new StringBuilder()).Append(result.Call.Index).Append('=').Append(validator).Append(answer.RedirectedBy?.Location).Append('\n');
             }
         }
 

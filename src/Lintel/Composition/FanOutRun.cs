@@ -48,14 +48,14 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
     private GatewayError? Plan()
     {
         if (!fanOut.Items.TryEvaluate(runner.Scope(), out var list, out var problem))
-            return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+            return _planned.Misfit(fanOut.Items, "forEach", problem);
         if (list.Kind is not (JsonValueKind.Array or JsonValueKind.Null))
-            return new GatewayError(GatewayErrorKind.ExpressionFailed, "`forEach` gives no list");
+            return _planned.Misfit(fanOut.Items, "forEach", "it gives no list");
 
         var items = Distinct(list);
         result.Items = items.Count;
         if (items.Count > fanOut.MaxItems)
-            return new GatewayError(GatewayErrorKind.TooManyItems, $"`forEach` gives {items.Count} different items, and at most {fanOut.MaxItems} are taken");
+            return new GatewayError(_planned.IsOfClient(fanOut.Items.Roots?.Select(r => r.Name)) ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.TooManyItems, $"`calls.{_planned.Name}.forEach` gives {items.Count} different items, and at most {fanOut.MaxItems} are taken");
         _asks = fanOut.Batch == 0
             ? items.ConvertAll(i => (i, Value.Null))
             : [.. items.Chunk(fanOut.Batch).Select(chunk => (Value.Null, Value.Array(chunk)))];
@@ -119,7 +119,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         _answers[index] = outcome.Answer;
         var error = call.Read(outcome, IsDocument, out var part);
         error = call.NoteWrite(outcome, part.Value, item, items, error);
-        if (error is not null && !call.TryStale(request, IsDocument, out part))
+        if (error is not null && !call.TryStale(request, outcome, error, IsDocument, out part))
             return error;
         if (part.IsNull && fanOut.Join is not null && _planned.Select is { } select && outcome.Answer is { Body.Length: > 0 })
             return new GatewayError(GatewayErrorKind.ExpressionFailed, $"an answer has nothing at `{select.Text}` that could be joined");

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Lintel.Config;
+using Lintel.Errors;
 using Lintel.JmesPath;
 using Lintel.Observability;
 using Lintel.Pipeline;
@@ -59,6 +60,27 @@ internal sealed class PlannedCall
 
     /// <summary>Whether an answer of this call is, or was, in the store. Any thread; never goes back.</summary>
     public bool HasKept { get; set; }
+
+    /// <summary>An expression of this call that cannot be evaluated: the client's mistake where it looks at nothing but the client's body, and the services' otherwise.</summary>
+    /// <param name="expression">The expression.</param>
+    /// <param name="key">Where it stands in the call.</param>
+    /// <param name="problem">What went wrong.</param>
+    public GatewayError Misfit(Expression expression, string key, string problem) =>
+        new(IsOfClient(expression.Roots?.Select(r => r.Name)) ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.ExpressionFailed, $"`calls.{Name}.{key}`: {problem}");
+
+    /// <summary>Whether what is looked at is the client's body, or an item of a list of it.</summary>
+    /// <param name="roots">The names; <see langword="null"/> for everything.</param>
+    public bool IsOfClient(IEnumerable<string>? roots)
+    {
+        var (any, all) = (false, roots is not null);
+        foreach (var root in roots ?? [])
+        {
+            any = true;
+            all &= root == "request" || (root is "item" or "items" && FanOut is { } fanOut && IsOfClient(fanOut.Items.Roots?.Select(r => r.Name)));
+        }
+
+        return any && all;
+    }
 
     /// <summary>Counts what services answered to it; found at the first answer. Any thread: whoever finds it, it is the same.</summary>
     public CallBytes? Bytes { get; set; }

@@ -28,14 +28,14 @@ internal abstract class Shape
     public abstract GatewayError? AddTo(JsonPieces output, in ShapeInput input);
 
     /// <summary>What an expression gives.</summary>
-    internal sealed class Leaf(Expression expression) : Shape
+    internal sealed class Leaf(Expression expression, string place) : Shape
     {
         public override IEnumerable<string>? Roots => expression.Roots?.Select(r => r.Name);
 
         public override GatewayError? AddTo(JsonPieces output, in ShapeInput input)
         {
             if (!expression.TryEvaluate(input.Scope, out var value, out var problem))
-                return new GatewayError(GatewayErrorKind.ExpressionFailed, problem);
+                return new GatewayError(expression.Roots is [{ Name: "request" }] ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.ExpressionFailed, $"`{place}`: {problem}");
             output.Add(value);
             return null;
         }

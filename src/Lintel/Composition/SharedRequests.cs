@@ -7,7 +7,7 @@ namespace Lintel.Composition;
 /// <remarks>Thread rule: any thread. Who leads may be cut off by its own client's leaving; then one of the others leads.</remarks>
 internal sealed class SharedRequests
 {
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<CallOutcome>> _leaders = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<CallOutcome?>> _leaders = new(StringComparer.Ordinal);
 
     /// <summary>Asks, or waits for who asks already.</summary>
     /// <param name="runner">For whom; its end ends the wait.</param>
@@ -19,18 +19,19 @@ internal sealed class SharedRequests
     {
         while (true)
         {
-            var mine = new TaskCompletionSource<CallOutcome>(TaskCreationOptions.RunContinuationsAsynchronously); // the others' requests belong to other loops
+            var mine = new TaskCompletionSource<CallOutcome?>(TaskCreationOptions.RunContinuationsAsynchronously); // the others' requests belong to other loops
             var leader = _leaders.GetOrAdd(key, mine);
             if (leader == mine)
-                return (await LeadAsync(key, mine, send).ConfigureAwait(false), false);
+                return (await LeadAsync(runner, request, key, mine, send).ConfigureAwait(false), false);
             using var wait = new SharedWait(runner.Until(request.Due), runner.Parts.Time);
             if (!runner.Ongoing.TryAdd(wait))
                 return (new GatewayError(GatewayErrorKind.ClientAborted), false);
             try
             {
-                var outcome = await leader.Task.WaitAsync(wait.Token).ConfigureAwait(false);
+                if (await leader.Task.WaitAsync(wait.Token).ConfigureAwait(false) is not { } outcome)
+                    break;
                 if (outcome.Answer is { } answer)
-                    return (answer.Copy(), true);
+                    return (outcome with { Answer = answer.Copy() }, true);
                 if (!IsOwnAffair(outcome.Error!))
                     return (outcome, true);
             }
@@ -43,19 +44,26 @@ internal sealed class SharedRequests
                 runner.Ongoing.Remove(wait);
             }
         }
+
+        return (await send().ConfigureAwait(false), false); // what the service said is for the leader alone: everybody asks, and nobody waits for the next leader
     }
 
     /// <summary>Whether a failure says something of who asked, its time and its limits, and nothing of the service: then others try for themselves.</summary>
     public static bool IsOwnAffair(GatewayError error) => error.Kind
         is GatewayErrorKind.ClientAborted or GatewayErrorKind.ResponseTimeout or GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.TooManyItems or GatewayErrorKind.AnswerTooLarge or GatewayErrorKind.Overloaded or GatewayErrorKind.Internal;
 
-    private async ValueTask<CallOutcome> LeadAsync(string key, TaskCompletionSource<CallOutcome> mine, Func<ValueTask<CallOutcome>> send)
+    private async ValueTask<CallOutcome> LeadAsync(CallRunner runner, CallRequest request, string key, TaskCompletionSource<CallOutcome?> mine, Func<ValueTask<CallOutcome>> send)
     {
-        CallOutcome shared = new GatewayError(GatewayErrorKind.Internal);
+        CallOutcome? shared = new GatewayError(GatewayErrorKind.Internal);
         try
         {
             var outcome = await send().ConfigureAwait(false);
-            shared = outcome.Answer is { } answer ? answer.Copy() : outcome; // the leader's own goes back to the pool when its client has its answer
+            if (outcome.Answer is not { } answer)
+                shared = outcome;
+            else if (AnswerRules.Of(answer, request.Service, runner.Parts.Time.GetUtcNow()).MayBeKept)
+                shared = outcome with { Answer = answer.Copy() }; // the leader's own goes back to the pool when its client has its answer
+            else
+                shared = null;
             return outcome;
         }
         finally

@@ -39,11 +39,12 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
                     await SendAsync(runner, Root(result.Call)).ConfigureAwait(false);
             }
         }
-        catch
+        catch (Exception e)
         {
             runner.Abandon(); // what was sent has no end: nobody can use it
             await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
-            if (await finish().ConfigureAwait(false) is { } failure)
+            var failure = await finish().ConfigureAwait(false);
+            if (failure is not null && e is OperationCanceledException or IOException)
                 return failure;
             throw;
         }

@@ -18,6 +18,9 @@ public sealed record CallConfig
     /// <summary>Statuses of this call, 300 to 599, that become the composition's own answer, with the service's body.</summary>
     public ValueList<int> Passthrough { get; init; } = [];
 
+    /// <summary>How many redirects of the service are followed, one after the other, 0 to 10; only to places of the same service. Default 0: a redirect is a failure of the call.</summary>
+    public int Redirects { get; init; }
+
     /// <summary>A JMESPath condition over other calls' answers; where it does not hold the call is skipped and its value is null.</summary>
     public string? If { get; init; }
 
@@ -51,7 +54,7 @@ public sealed record CallConfig
     /// <summary>Headers that the request gets beside the forwarded ones; values may hold placeholders of the client's request.</summary>
     public ValueMap<string> Headers { get; init; } = [];
 
-    /// <summary>What undoes this call when a later one fails.</summary>
+    /// <summary>What undoes this call when the composition fails, with <see cref="ForEach"/> each request of it; only for calls that change something.</summary>
     public CompensationConfig? Compensate { get; init; }
 
     /// <summary>A second request to another instance where the first is slow; safe methods only.</summary>
@@ -83,6 +86,7 @@ public sealed record CallConfig
                 Timeout = f.FindValue("timeout", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1))),
                 Fallback = f.List("fallback", FallbackConfig.Grammar, allowSingle: true),
                 Passthrough = f.List("passthrough", Scalars.Integer(300, 599), allowSingle: true),
+                Redirects = f.Get("redirects", Scalars.Integer(0, 10), 0),
                 If = f.Find("if", Scalars.Text),
                 After = f.List("after", ComposeConfig.CallName, allowSingle: true),
                 ForEach = f.Find("forEach", Scalars.Text),
@@ -255,16 +259,16 @@ public sealed record JoinConfig
     }
 }
 
-/// <summary>What undoes a call when a later one fails.</summary>
+/// <summary>What undoes a request that was done, or may have been, when the composition fails.</summary>
 public sealed record CompensationConfig
 {
-    /// <summary>The request; it may refer to the answer that it undoes.</summary>
+    /// <summary>The request; under the name of its call it finds the answer to the request that it undoes, and with <c>forEach</c> also <c>{item}</c> or <c>{items}</c>.</summary>
     public required CallRequestConfig Request { get; init; }
 
     /// <summary>Its body, as of a call.</summary>
     public ShapeConfig? Body { get; init; }
 
-    /// <summary>How long it may take, 1 ms to 1 h. Default 10 s: the client waits for it.</summary>
+    /// <summary>How long it may take, and how long after a failure the answer to the request is awaited that may have to be undone; 1 ms to 1 h. Default 10 s: the client waits for it.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
     internal static Grammar<CompensationConfig> Grammar { get; } = new ShortFormGrammar<CompensationConfig>(

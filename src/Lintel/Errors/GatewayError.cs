@@ -24,6 +24,12 @@ public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, 
     /// <summary>Fields that the answer carries beside its own; one of a name that the answer has replaces it.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
+    /// <summary>What the error log says, where that is more than the client may read; <see langword="null"/> for <see cref="Detail"/>, or else the cause's message.</summary>
+    internal string? LogDetail { get; init; }
+
+    /// <summary>The same with its cause named in the log beside the detail.</summary>
+    internal GatewayError WithCauseInLog() => Detail is not null && Cause?.GetBaseException().Message is { } cause && !Detail.Contains(cause, StringComparison.Ordinal) ? this with { LogDetail = Detail + ": " + cause } : this;
+
     /// <summary>The table's row of this kind.</summary>
     public ErrorRule Rule => ErrorTable.Get(Kind);
 

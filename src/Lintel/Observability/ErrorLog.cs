@@ -67,7 +67,7 @@ internal sealed partial class ErrorLog : IDisposable
             group.Count++;
             group.LastSeen = now;
             group.LastTraceId = traceId;
-            group.LastDetail = error is { Kind: GatewayErrorKind.MalformedAnswer, Detail: { } detail } && cause is not null ? $"{detail}: {cause.Message}" : error.Detail ?? cause?.Message; // what is wrong with an answer is for the operator
+            group.LastDetail = error.LogDetail ?? error.Detail ?? cause?.Message;
             if (_logger.IsEnabled(error.Rule.Level))
             {
                 group.Untold++;

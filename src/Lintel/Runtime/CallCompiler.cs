@@ -20,6 +20,9 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
     /// <summary>Headers of the client that requests are made of.</summary>
     public HashSet<string> ClientHeaders { get; } = new(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Whether requests are made of the client's address.</summary>
+    public bool DependsOnAddress { get; private set; }
+
     public CompiledCall? Compile(string name, CallConfig config, KeyPath path)
     {
         var needs = Needs[name] = new HashSet<string>(StringComparer.Ordinal);
@@ -224,6 +227,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
                 ClientHeaders.Add(placeholder.Name);
             else if (placeholder.Source == PlaceholderSource.Cookie)
                 ClientHeaders.Add("Cookie");
+            DependsOnAddress |= placeholder.Source == PlaceholderSource.ClientIp;
         }
     }
 

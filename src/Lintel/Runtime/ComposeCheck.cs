@@ -34,6 +34,7 @@ internal sealed class ComposeCheck(ProblemSink problems)
         Expect(ComposeConfig.IsCallName(name), "bad-value", path, $"`{name}` is no name of a call", "use letters, digits and `_`, a letter first, at most 64; `item`, `items` and `request` mean something else in expressions");
         Expect(IsTime(call.Timeout), "out-of-range", path["timeout"], "the timeout is from 1 ms to 1 h", "choose another one");
         Expect(call is { Concurrency: >= 1 and <= 100, MaxItems: >= 1 and <= 10_000, Batch: null or (>= 1 and <= 1000) }, "out-of-range", path["forEach"], "`Concurrency` is from 1 to 100, `MaxItems` from 1 to 10 000, and `Batch` from 1 to 1 000", "choose others");
+        Expect(call.Redirects is >= 0 and <= 10, "out-of-range", path["redirects"], "`Redirects` is from 0 to 10", "choose another one");
         Expect(call.ForEach is not null || call is { Join: null, Batch: null }, "conflict", path["forEach"], "`Join` and `Batch` belong to `ForEach`", "set `ForEach`, or leave them out");
         Expect(call.Join is null || JoinConfig.IsPlace(call.Join.Into), "bad-value", path["join"]["into"], "`Into` is a call's name, and the properties that lead to the list in its value", "write `orders` or `page.items`");
         Expect(call.ForEach is null || call.Passthrough.Count == 0, "conflict", path["passthrough"], "a `ForEach` has many answers, and none of them can be the composition's own", "leave `Passthrough` out");

@@ -77,6 +77,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             ReadsBody = expressions.LooksIntoRequest || calls.Exists(c => c.Call.Request.PassesBody || c.Call.Compensation is { PassesBody: true }),
             ParsesBody = expressions.LooksIntoRequest,
             VaryBy = [.. compiler.ClientHeaders.Union(config.Variants.Keys.SelectMany(HeadersOf), StringComparer.OrdinalIgnoreCase).Order(StringComparer.Ordinal)],
+            DependsOnAddress = compiler.DependsOnAddress,
             Fingerprint = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(route + "\n" + Text(config))),
         };
     }

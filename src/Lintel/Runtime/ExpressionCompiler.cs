@@ -43,7 +43,7 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
     public Shape? Compile(ShapeConfig shape, KeyPath path, ExpressionUse use)
     {
         if (shape.Expression is { } text)
-            return Compile(text, path, use) is { } expression ? new Shape.Leaf(expression) : null;
+            return Compile(text, path, use) is { } expression ? new Shape.Leaf(expression, PlaceOf(path)) : null;
         if (shape.Code is { } code)
         {
             if (use.Owner is null)
@@ -81,6 +81,15 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
 
     /// <summary>A property's name with what stands before and behind it.</summary>
     public static byte[] Lead(string name, bool isFirst) => [isFirst ? (byte)'{' : (byte)',', .. Name.Of(name).Json];
+
+    /// <summary>Where an expression stands in its composition, for who learns that it does not fit: what is above is the operator's business.</summary>
+    private static string PlaceOf(KeyPath path)
+    {
+        const string Above = ".compose.";
+        var text = path.ToString();
+        var at = text.IndexOf(Above, StringComparison.Ordinal);
+        return at < 0 ? text : text[(at + Above.Length)..];
+    }
 
     private bool Note(IReadOnlyList<Root>? roots, KeyPath path, ExpressionUse use)
     {

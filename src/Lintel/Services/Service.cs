@@ -1,4 +1,6 @@
 using System.Collections.Frozen;
+using System.Security.Cryptography;
+using System.Text;
 using Lintel.Config;
 using Lintel.Transport.Http1;
 
@@ -19,6 +21,7 @@ internal sealed class Service : IDisposable
         Defaults = defaults;
         Certificates = certificates.Fingerprint();
         (var connect, RequestTimeout, IdleTimeout) = config.Timeouts.Over(defaults);
+        Identity = Fingerprint(name, config, Certificates);
         Instances = [.. config.Instances.Select(i => previous?.Instances.FirstOrDefault(p => p.Fits(i)) ?? new Instance(i))];
         Balancer = Balancer.Create(config.Balancing, Instances, random);
 
@@ -36,6 +39,9 @@ internal sealed class Service : IDisposable
 
     /// <summary>Fingerprint of the certificate files' content.</summary>
     public string Certificates { get; }
+
+    /// <summary>Tells it from services of the same name at other addresses or with other keys: what one of them answered says nothing of the others.</summary>
+    public string Identity { get; }
 
     public TimeSpan RequestTimeout { get; }
 
@@ -70,4 +76,10 @@ internal sealed class Service : IDisposable
     };
 
     public void Dispose() => _client.Dispose();
+
+    private static string Fingerprint(string name, ServiceConfig config, string certificates)
+    {
+        var text = string.Join('\n', [name, config.Protocol.ToString(), config.Host, certificates, config.Tls.ToString(), .. config.Instances.Select(i => i.Address.AbsoluteUri)]);
+        return Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    }
 }

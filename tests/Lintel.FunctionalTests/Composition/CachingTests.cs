@@ -48,6 +48,42 @@ public sealed class CachingTests
         Assert.Equal(["accept-language", "Authorization", "Cookie", "X-Tenant"], vary);
     }
 
+    [Theory]
+    [InlineData("x: \"a/x?ip={clientIp}\"", null)]
+    [InlineData("x: { request: a/x, headers: { X-Ip: \"{clientIp}\" } }", null)]
+    [InlineData("x: \"a/x?s={cookie:sid}\"", null)]
+    [InlineData("x: a/x", "X-Forwarded-For")]
+    [InlineData("x: a/x", "Accept-Language, x-forwarded-host")]
+    [InlineData("x: a/x", "Forwarded")]
+    [InlineData("x: a/x", "Via")]
+    [InlineData("x: a/x", "traceparent")]
+    public async Task Answer_ThatDependsOnWhatNoFieldOfTheClientSays_IsPrivate(string call, string? vary)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 200, "1", vary is null ? [("Cache-Control", "public, max-age=60")] : [("Cache-Control", "public, max-age=60, s-maxage=90"), ("Vary", vary)]);
+        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ {call} }}", backend);
+        Assert.Equal("private, max-age=60", (await gateway.GetAsync())["Cache-Control"]);
+        backend.On("x", "1");
+        if (vary is null)
+            Assert.Equal("private, max-age=0", (await gateway.GetAsync())["Cache-Control"]);
+    }
+
+    [Theory]
+    [InlineData("public, max-age=60", "private, max-age=60")]
+    [InlineData("max-age=60", "private, max-age=60")]
+    [InlineData("no-store", "no-store")]
+    [InlineData(null, "no-store")]
+    public async Task PassedAnswer_SaysWhatItDependsOn(string? control, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        List<(string, string)> headers = control is null ? [] : [("Cache-Control", control)];
+        backend.On("first", 200, "1", ("Cache-Control", "private, max-age=90"), ("Vary", "Accept-Language")).On("x", 404, "\"none\"", [.. headers, ("Vary", "Authorization")]);
+        await using var gateway = await ComposedGateway.StartAsync("calls: { first: a/first, x: { request: \"a/x?v={first}\", passthrough: 404 } }", backend);
+        var answer = await gateway.GetAsync();
+        Assert.Equal((404, expected), (answer.Status, answer["Cache-Control"]));
+        Assert.Equal(control is null ? null : "Accept-Language, Authorization", answer["Vary"]);
+    }
+
     [Fact]
     public async Task Vary_OfAnything_IsAnything()
     {

@@ -29,6 +29,69 @@ public sealed class FailureTests
         Assert.Equal("no-store", answer["Cache-Control"]);
     }
 
+    [Theory]
+    [InlineData(503, "7", "7")]
+    [InlineData(429, "0", "0")]
+    [InlineData(503, "Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:59 GMT")]
+    [InlineData(503, "Fri, 31 Dec 9999 23:59:59 GMT", "86400")]
+    [InlineData(429, "99999999999999999999", "86400")]
+    [InlineData(503, "soon", null)]
+    [InlineData(503, "1.5", null)]
+    [InlineData(503, "-1", null)]
+    [InlineData(500, "7", null)]
+    public async Task RetryAfter_OfARequiredCall_IsTheAnswers(int status, string value, string? expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", status, "{}", ("Retry-After", value)).On("list", "[1]");
+        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+            services: { a: "{{backend.Address}}" }
+            routes:
+              one: { match: /one, compose: { calls: { x: a/x } } }
+              each: { match: /each, compose: { calls: { list: a/list, x: { request: "a/x?i={item}", forEach: list } } } }
+            """);
+        Assert.Equal(expected, (await gateway.GetAsync("/one"))["Retry-After"]);
+        Assert.Equal(expected, (await gateway.GetAsync("/each"))["Retry-After"]);
+    }
+
+    [Theory]
+    [InlineData("status", "the call `x` failed: The service answered with status 500.")]
+    [InlineData("json", "the call `x` failed: ")]
+    [InlineData("items", "the call `each` failed: The service answered with status 500.")]
+    public async Task ErrorLog_OfACallsFailure_HasItsCauseAndAddress(string route, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", 500, "{}").On("json", "{\n\"a\":}").On("list", "[1]");
+        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+            services: { a: "{{backend.Address}}" }
+            routes:
+              status: { match: /status, compose: { calls: { x: a/x } } }
+              json: { match: /json, compose: { calls: { x: a/json } } }
+              items: { match: /items, compose: { calls: { list: a/list, each: { request: "a/x?i={item}", forEach: list } } } }
+              optional: { match: /optional, compose: { calls: { x: { request: a/x, optional: true } } } }
+            """);
+        await gateway.GetAsync("/" + route);
+        await Wait.UntilAsync(() => gateway.Process.Gateway.Errors.Count > 0);
+        var told = Assert.Single(gateway.Process.Gateway.Errors);
+        Assert.StartsWith(expected, told.LastDetail, StringComparison.Ordinal);
+        if (route == "json")
+            Assert.Contains("LineNumber: 1", told.LastDetail, StringComparison.Ordinal);
+        Assert.Equal(("a", backend.Address), (told.Service, told.Instance));
+
+        await gateway.GetAsync("/optional");
+        Assert.Contains(gateway.Process.Gateway.Errors, e => e is { Route: "optional", LastDetail: "The service answered with status 500." } && e.Instance == backend.Address);
+    }
+
+    [Fact]
+    public async Task TwoContentTypes_AreAMalformedAnswer()
+    {
+        await using var backend = await Backend.StartAsync();
+        using var service = new RawServer((socket, _) => socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n1"u8.ToArray()));
+        await using var gateway = await ComposedGateway.StartAsync("/c", "calls: { x: a/x }", [service.Address]);
+        var answer = await gateway.GetAsync("/c");
+        Assert.Equal(502, answer.Status);
+        Assert.Contains("err=malformed-answer", answer.Of("x"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task OptionalCall_ThatFails_IsNull_AndTheAnswerIsNotToBeStored()
     {

@@ -123,6 +123,65 @@ public sealed class InputTests
         Assert.Equal(("Bearer own", "7", null), (y["Authorization"], y["X-Id"], y["X-None"]));
     }
 
+    [Theory]
+    [InlineData("", null, "^Lintel/[0-9]+\\.[0-9]+\\.[0-9]+$")]
+    [InlineData("forwardHeaders: [User-Agent]\n", "curl/8", "^curl/8$")]
+    [InlineData("forwardHeaders: [User-Agent]\n", null, "^Lintel/")]
+    public async Task UserAgent_OfACall_IsTheGateways_UnlessTheClientsIsForwarded(string compose, string? clients, string expected)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", "1").On("y", "1");
+        await using var gateway = await ComposedGateway.StartAsync(compose + "calls: { x: a/x, y: { request: a/y, headers: { User-Agent: own } } }", backend);
+        await gateway.GetAsync("/c/7", clients is null ? [] : [("User-Agent", clients)]);
+        Assert.Matches(expected, backend.Single("x")["User-Agent"]);
+        Assert.Equal("own", backend.Single("y")["User-Agent"]);
+    }
+
+    [Theory]
+    [InlineData("made: { request: POST a/made, body: { sum: { of: sum(request.lines) } } }", "`calls.made.body.sum.of`: ")]
+    [InlineData("made: { request: POST a/made, if: \"sum(request.lines) > `1`\" }", "`calls.made.if`: ")]
+    [InlineData("each: { request: \"a/made/{item}\", forEach: sort(request.lines) }", "`calls.each.forEach`: ")]
+    [InlineData("each: { request: \"a/made/{item}\", forEach: request.text }", "`calls.each.forEach`: it gives no list")]
+    [InlineData("each: { request: \"a/made/{item.id}\", forEach: request.items }", "")]
+    [InlineData("each: { request: \"POST a/made\", forEach: request.items, body: { n: sum(item.id) } }", "`calls.each.body.n`: ")]
+    [InlineData("each: { request: \"a/made/{item}\", forEach: request.many, maxItems: 2 }", "`calls.each.forEach` gives 3 different items")]
+    public async Task ClientsBody_ThatDoesNotFitAnExpression_IsTheClientsMistake_AndThePlaceIsTold(string call, string place)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("made", "1");
+        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ {call} }}", backend);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new StringContent("""{"lines":"none","text":"t","items":[{"x":1}],"many":[1,2,3]}""") };
+        var answer = await gateway.SendAsync(request);
+        Assert.Equal((400, "urn:problem-type:lintel:bad-placeholder"), (answer.Status, (string?)answer.Json["type"]));
+        Assert.Contains(place, (string?)answer.Json["detail"], StringComparison.Ordinal);
+        Assert.Equal(0, backend.Seen.Count);
+    }
+
+    [Theory]
+    [InlineData("respond: { body: { n: sum(request.lines) } }", 400, "`respond.body.n`: ")]
+    [InlineData("respond: { headers: { X-N: sum(request.lines) } }", 400, "`respond.headers.X-N`: ")]
+    [InlineData("respond: { body: { n: sum(x) } }", 502, "`respond.body.n`: ")]
+    public async Task AnswersExpression_OverTheClientsBody_IsTheClientsMistakeToo(string respond, int status, string place)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", "1");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }\n" + respond, backend);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new StringContent("""{"lines":"none"}""") };
+        var answer = await gateway.SendAsync(request);
+        Assert.Equal(status, answer.Status);
+        Assert.StartsWith(place, (string?)answer.Json["detail"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task QueryValue_ThatDoesNotFit_BesideAReferenceThatDoes_IsTheClientsMistake()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", "5").On("y", "1");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: \"a/y/{x}/{query:q}\" }", backend);
+        Assert.Equal(400, (await gateway.GetAsync("/c/7?q=..")).Status);
+        Assert.Equal(200, (await gateway.GetAsync("/c/7?q=1")).Status);
+    }
+
     private static async Task<Backend> StartAsync(string value)
     {
         var backend = await Backend.StartAsync();

@@ -7,6 +7,24 @@ namespace Lintel.FunctionalTests.Composition;
 public sealed class OrderTests
 {
     [Fact]
+    public async Task After_ACallThatWasSkipped_Runs_AndAfterOneThatFailedDoesNot()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("next", "2").On("bad", 500, "");
+        await using var gateway = await ComposedGateway.StartAsync("""
+            calls:
+              skipped: { request: a/skipped, if: "`false`" }
+              next: { request: a/next, after: skipped }
+              bad: { request: a/bad, optional: true }
+              never: { request: a/never, after: [next, bad], optional: true }
+            """, backend);
+        var answer = await gateway.GetAsync();
+        Assert.Equal("""{"skipped":null,"next":2,"bad":null,"never":null}""", answer.Body);
+        Assert.Contains("err=missing-input", answer.Of("never"), StringComparison.Ordinal);
+        Assert.Equal(0, backend.Count("never"));
+    }
+
+    [Fact]
     public async Task IndependentCalls_StartTogether()
     {
         await using var backend = await Backend.StartAsync();

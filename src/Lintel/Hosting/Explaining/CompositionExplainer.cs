@@ -81,12 +81,14 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
             yield return $"if it fails: {string.Join(", then ", own.Fallback.Select(f => f.Stale ? "the last good answer" : f.Value!).Append("null").Take(own.Fallback.Any(f => !f.Stale) ? own.Fallback.Count : own.Fallback.Count + 1))}";
         if (own.Passthrough.Count > 0)
             yield return $"the statuses {string.Join(", ", own.Passthrough)} become the answer's own";
+        if (own.Redirects > 0)
+            yield return $"follows {own.Redirects} redirect{(own.Redirects == 1 ? "" : "s")} to places of the same service";
         if (own.Hedge is { } hedge)
             yield return $"hedged after {(hedge.After is { } after ? Scalars.Format(after) : "the time of 95 % of its answers")}, at most {hedge.Budget.ToString(System.Globalization.CultureInfo.InvariantCulture)} % of its requests";
         if (own.Collapse)
             yield return "shared by clients that ask for the same at the same time";
         if (call.Compensation is { } undo)
-            yield return $"undone, when a later call fails, by {undo.Config.Method} {undo.Service.Name}{undo.Config.Target} within {Scalars.Format(own.Compensate!.Timeout)}";
+            yield return $"undone, when the composition fails, by {undo.Config.Method} {undo.Service.Name}{undo.Config.Target} within {Scalars.Format(own.Compensate!.Timeout)}";
         if (own.Format != AnswerFormat.Auto)
             yield return $"read as {own.Format.ToString().ToLowerInvariant()}, whatever its media type";
     }
