@@ -46,7 +46,7 @@ internal sealed record IndexEntry(string Path, string Summary);
     Converters =
     [
         typeof(DurationConverter), typeof(WordConverter<GatewayState>), typeof(WordConverter<ReloadOutcome>), typeof(WordConverter<RouteAction>),
-        typeof(WordConverter<ServiceProtocol>), typeof(WordConverter<BalancingKind>), typeof(WordConverter<ListenerProtocol>),
+        typeof(WordConverter<ServiceProtocol>), typeof(WordConverter<BalancingKind>), typeof(WordConverter<ListenerProtocol>), typeof(WordConverter<ConfigSeverity>),
     ])]
 [JsonSerializable(typeof(LiveStatus))]
 [JsonSerializable(typeof(ReadyStatus))]
