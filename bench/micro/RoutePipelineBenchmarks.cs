@@ -21,7 +21,7 @@ public class RoutePipelineBenchmarks
         var metrics = Compiled.Metrics();
         var snapshots = new SnapshotHolder();
         snapshots.Swap(Compiled.Snapshot("routes: { r: { match: \"/users/{id}\", respond: { body: \"{}\", contentType: application/json } } }", metrics));
-        _pipeline = new RoutePipeline(snapshots, new AccessLogSlot(TimeProvider.System, NullLogger.Instance), new ErrorLog(TimeProvider.System, NullLogger.Instance), metrics, TimeProvider.System);
+        _pipeline = new RoutePipeline(snapshots, new RequestAccount(new AccessLogSlot(TimeProvider.System, NullLogger.Instance), new ErrorLog(TimeProvider.System, NullLogger.Instance), metrics, TimeProvider.System), TimeProvider.System);
         foreach (var context in (DefaultHttpContext[])[_plain, _browser])
             context.Features.Set<IHttpResponseFeature>(_response);
     }
@@ -35,7 +35,7 @@ public class RoutePipelineBenchmarks
     private Task RunAsync(DefaultHttpContext context)
     {
         _response.StatusCode = StatusCodes.Status200OK;
-        var done = _pipeline.RunAsync(context, client: null);
+        var done = _pipeline.RunAsync(context, default);
         return done.IsCompletedSuccessfully && _response.StatusCode == StatusCodes.Status200OK ? done : throw new InvalidOperationException($"status {_response.StatusCode}");
     }
 }

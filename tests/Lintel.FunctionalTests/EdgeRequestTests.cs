@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
-using System.Net;
 using System.Text.Json;
 using Lintel.TestKit;
-using Microsoft.AspNetCore.Http;
 using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests;

@@ -40,10 +40,12 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
     {
         var certificates = _certificates;
         var serverName = context.ClientHelloInfo.ServerName;
+        var knows13 = context.Connection.Features.Get<ClientHello>() is { OffersTls13: true };
+        context.Connection.Features.Set<ClientHello>(null);
         var options = new SslServerAuthenticationOptions
         {
             EnabledSslProtocols = _versions,
-            CipherSuitesPolicy = _hasUsual13 && context.ClientHelloInfo.SslProtocols.HasFlag(SslProtocols.Tls13) ? null : _suites,
+            CipherSuitesPolicy = knows13 && _hasUsual13 ? null : _suites,
             ServerCertificateContext = certificates.Find(serverName) ?? throw new AuthenticationException($"no certificate is for the server name `{serverName}`"),
             ApplicationProtocols = _protocols,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,

@@ -4,7 +4,6 @@ using Lintel.Config;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using static Lintel.FunctionalTests.FrameClient;

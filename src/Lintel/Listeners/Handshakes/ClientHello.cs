@@ -3,10 +3,11 @@ using System.Buffers.Binary;
 
 namespace Lintel.Listeners.Handshakes;
 
-/// <summary>The groups that a client offers for the key exchange in its first message (RFC 8446 section 4.1.2).</summary>
+/// <summary>What a client offers in its first message (RFC 8446 section 4.1.2), as far as the gateway decides by it.</summary>
 /// <param name="Groups">What it supports; <see langword="null"/> where it does not say.</param>
 /// <param name="Shares">For which it has sent a share already, in its order.</param>
-internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares)
+/// <param name="OffersTls13">Whether it knows TLS 1.3 (supported_versions, RFC 8446 section 4.2.1).</param>
+internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool OffersTls13)
 {
     /// <summary>Hellos have some 250 to 2000 bytes; the largest known, with a post-quantum share, a long session ticket and padding, stay below 10 000.</summary>
     public const int MaxLength = 16 * 1024;
@@ -14,7 +15,9 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares)
     private const byte Handshake = 22;
     private const byte Hello = 1;
     private const int SupportedGroups = 10;
+    private const int SupportedVersions = 43;
     private const int KeyShare = 51;
+    private const ushort Tls13 = 0x0304;
 
     /// <summary>Reads the hello at the beginning of a connection.</summary>
     /// <returns>True with one, or with <see langword="null"/> where the bytes are no TLS: that is for TLS itself to say. False when more bytes are needed.</returns>
@@ -88,12 +91,13 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares)
     {
         ushort[]? groups = null;
         ushort[] shares = [];
+        var offersTls13 = false;
         Take(ref rest, 2 + 32); // version and random
         Take(ref rest, Length8(ref rest)); // session
         Take(ref rest, Length16(ref rest)); // suites
         Take(ref rest, Length8(ref rest)); // compression
         if (rest.IsEmpty)
-            return new ClientHello(null, []);
+            return new ClientHello(null, [], OffersTls13: false);
         var extensions = Take(ref rest, Length16(ref rest));
         while (!extensions.IsEmpty)
         {
@@ -101,11 +105,13 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares)
             var content = Take(ref extensions, Length16(ref extensions));
             if (type == SupportedGroups)
                 groups = Numbers(Take(ref content, Length16(ref content)), hasKeys: false);
+            else if (type == SupportedVersions)
+                offersTls13 = Numbers(Take(ref content, Length8(ref content)), hasKeys: false).Contains(Tls13);
             else if (type == KeyShare)
                 shares = Numbers(Take(ref content, Length16(ref content)), hasKeys: true);
         }
 
-        return new ClientHello(groups, shares);
+        return new ClientHello(groups, shares, offersTls13);
     }
 
     private static ushort[] Numbers(ReadOnlySpan<byte> list, bool hasKeys)

@@ -38,7 +38,11 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
                 var read = await input.ReadAsync(deadline.Token).ConfigureAwait(false);
                 var isRead = IsRead(input, read, out var hello);
                 if (isRead && (hello is null || hello.Allows(_allowed)))
+                {
+                    connection.Features.Set(hello); // until TLS has its options
                     return true;
+                }
+
                 if (isRead)
                     break;
                 if (read.IsCompleted)
