@@ -5,6 +5,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Lintel.FunctionalTests.Protocols;
 using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
@@ -47,6 +48,23 @@ public sealed class TlsTests : IAsyncDisposable
         else
             Assert.NotEqual(HandshakeFailure, first);
         Assert.Equal(isRefused, _gateway.Log.Any(l => l.Contains("no allowed group", StringComparison.Ordinal)));
+    }
+
+    /// <summary>A resumed session costs a tenth of a full handshake; OpenSSL's client says which one it was.</summary>
+    [Fact]
+    public async Task Session_OfATls13Client_IsResumed()
+    {
+        await StartAsync("");
+        var session = _folder["session.pem"];
+        Assert.Contains("New, TLSv1.3", await ConnectAsync("-sess_out"), StringComparison.Ordinal);
+        Assert.Contains("Reused, TLSv1.3", await ConnectAsync("-sess_in"), StringComparison.Ordinal);
+
+        async Task<string> ConnectAsync(string option)
+        {
+            var command = $"printf 'GET /ping HTTP/1.1\\r\\nHost: api\\r\\nConnection: close\\r\\n\\r\\n' | "
+                + $"openssl s_client -ign_eof -connect 127.0.0.1:{_gateway!.Address.Port} -servername api {option} {session}";
+            return (await Command.RunAsync("sh", "-c", command)).Output;
+        }
     }
 
     [Theory]

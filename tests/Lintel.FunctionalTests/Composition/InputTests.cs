@@ -154,7 +154,7 @@ public sealed class InputTests
         var answer = await gateway.SendAsync(request);
         Assert.Equal((400, "urn:problem-type:lintel:bad-placeholder"), (answer.Status, (string?)answer.Json["type"]));
         Assert.Contains(place, (string?)answer.Json["detail"], StringComparison.Ordinal);
-        Assert.Equal(0, backend.Seen.Count);
+        Assert.Empty(backend.Seen);
     }
 
     [Theory]

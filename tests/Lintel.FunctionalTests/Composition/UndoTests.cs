@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Lintel.TestKit;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Lintel.FunctionalTests.Composition;
