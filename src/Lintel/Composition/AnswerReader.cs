@@ -1,17 +1,11 @@
 using System.Buffers;
-using System.Diagnostics.CodeAnalysis;
-using System.Net.Http.Headers;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using System.Xml;
-using System.Xml.Linq;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.JmesPath;
-using Newtonsoft.Json;
-using JsonException = System.Text.Json.JsonException;
 
 namespace Lintel.Composition;
 
@@ -22,18 +16,21 @@ internal static class AnswerReader
     public const int MaxDepth = 128;
 
     private static readonly JsonDocumentOptions DocumentOptions = new() { MaxDepth = MaxDepth };
-
-    private static readonly XmlReaderSettings XmlSettings = new() { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null, IgnoreWhitespace = true, IgnoreComments = true, IgnoreProcessingInstructions = true };
+    private static readonly JsonDocumentOptions JudgedOptions = new() { MaxDepth = MaxDepth, AllowDuplicateProperties = false };
 
     /// <summary>Puts JSON text in the place of whatever the answer came as; what is wrong with it is kept for who reads it.</summary>
-    public static void Normalize(CallAnswer answer, AnswerFormat format)
+    public static void Normalize(CallAnswer answer, AnswerFormat format, CallRunner runner)
     {
         if (answer.IsNormalized || answer.Body.Length == 0)
             return;
         try
         {
-            if (answer.ContentEncoding is { } encoding && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
-                throw new NotSupportedException($"it is encoded with `{encoding}`, which nobody asked for");
+            if (AnswerCoding.Decompress(answer, runner) is { } tooLarge)
+            {
+                answer.Problem = tooLarge;
+                return;
+            }
+
             var known = format == AnswerFormat.Auto ? FormatOf(answer.ContentType) : format;
             answer.Body.HoldBeside(Workspace(known) * answer.Body.Length);
             Convert(answer, known);
@@ -86,17 +83,20 @@ internal static class AnswerReader
 
     /// <summary>Parses a body that is JSON; it must stay as long as the document is used, and the document's memory counts as its own.</summary>
     /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
-    public static Value Parse(AnswerBody body, List<JsonDocument> owner)
+    public static Value Parse(AnswerBody body, List<JsonDocument> owner, bool isJudged = false)
     {
         body.HoldBeside(DocumentSize(body.Span));
-        return Parse(body.Memory, owner);
+        return Parse(body.Memory, owner, isJudged);
     }
 
     /// <summary>Parses JSON; the text must stay as long as the document is used.</summary>
-    public static Value Parse(ReadOnlyMemory<byte> text, List<JsonDocument> owner)
+    /// <param name="text">The text.</param>
+    /// <param name="owner">Where the document goes.</param>
+    /// <param name="isJudged">Whether a stranger wrote it, who could have one of two properties of a name judged and the other one used: no name may stand twice.</param>
+    public static Value Parse(ReadOnlyMemory<byte> text, List<JsonDocument> owner, bool isJudged = false)
     {
         CheckEncoding(text.Span);
-        var document = JsonDocument.Parse(text, DocumentOptions);
+        var document = JsonDocument.Parse(text, isJudged ? JudgedOptions : DocumentOptions);
         lock (owner)
             owner.Add(document);
         return new Value(document.RootElement);
@@ -112,12 +112,12 @@ internal static class AnswerReader
     /// <summary>How many times an answer's length making JSON of it takes for a while: measured with what is densest, <c>&lt;a/></c> for XML.</summary>
     private static int Workspace(AnswerFormat format) => format switch
     {
-        AnswerFormat.Xml => 40,
+        AnswerFormat.Xml => 24,
         AnswerFormat.Json => 0,
         _ => 3,
     };
 
-    private static bool IsMalformed(Exception e) => e is JsonException or XmlException or NotSupportedException or JsonSerializationException;
+    private static bool IsMalformed(Exception e) => e is JsonException or XmlException or NotSupportedException or InvalidDataException or DecoderFallbackException;
 
     private static GatewayError Malformed(Exception cause) => new(GatewayErrorKind.MalformedAnswer, Cause: cause);
 
@@ -141,51 +141,40 @@ internal static class AnswerReader
 
     private static void Convert(CallAnswer answer, AnswerFormat format)
     {
-        var body = answer.Body;
-        switch (format)
+        if (format == AnswerFormat.Xml)
         {
-            case AnswerFormat.Ndjson:
-                body.Replace(ListOf(body.Span));
-                break;
-            case AnswerFormat.Xml:
-                body.Replace(Encoding.UTF8.GetBytes(OfXml(body.Memory)));
-                break;
-            case AnswerFormat.Text:
-                body.Replace([(byte)'"', .. JsonEncodedText.Encode(TextOf(answer), JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes, (byte)'"']);
-                break;
-        }
-    }
-
-    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "The converter for XML nodes walks the node; it reflects on nothing of ours.")]
-    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
-    private static string OfXml(ReadOnlyMemory<byte> text)
-    {
-        var bytes = text.ToArray();
-        using (var scan = XmlReader.Create(new MemoryStream(bytes, writable: false), XmlSettings))
-        {
-            // What converts it descends by recursion: a service's answer must not exhaust the stack.
-            while (scan.Read())
-            {
-                if (scan.Depth > MaxDepth)
-                    throw new XmlException($"elements are nested more than {MaxDepth} deep");
-            }
+            ConvertXml(answer);
+            return;
         }
 
-        using var reader = XmlReader.Create(new MemoryStream(bytes, writable: false), XmlSettings);
-        return JsonConvert.SerializeXNode(XElement.Load(reader), Newtonsoft.Json.Formatting.None); // the root alone: the declaration says nothing of the content
+        AnswerCoding.ToUtf8(answer, isStrict: format != AnswerFormat.Text);
+        if (format == AnswerFormat.Ndjson)
+            answer.Body.Replace(ListOf(answer.Body.Span));
+        else if (format == AnswerFormat.Text)
+            answer.Body.Replace(Quoted(answer.Body.Span));
     }
 
-    private static string TextOf(CallAnswer answer)
+    private static void ConvertXml(CallAnswer answer)
     {
-        var charset = MediaTypeHeaderValue.TryParse(answer.ContentType, out var type) ? type.CharSet?.Trim('"') : null;
+        var json = new AnswerBody();
         try
         {
-            return (charset is null ? Encoding.UTF8 : Encoding.GetEncoding(charset)).GetString(answer.Body.Span);
+            XmlAnswer.Convert(answer.Body.Memory, AnswerCoding.Charset(answer.Body.Span, answer.ContentType, isStrict: true, out _), json);
+            answer.Body.Replace(json.Span);
         }
-        catch (ArgumentException)
+        finally
         {
-            throw new NotSupportedException($"the charset `{charset}` is not known");
+            json.Release();
         }
+    }
+
+    private static ReadOnlySpan<byte> Quoted(ReadOnlySpan<byte> text)
+    {
+        var quoted = new ArrayBufferWriter<byte>(text.Length + 2);
+        var json = new JsonText(quoted, long.MaxValue);
+        Escapes.Write(text, ref json);
+        json.Flush();
+        return quoted.WrittenSpan;
     }
 
     /// <summary>Checks the text where nobody looks into it: far cheaper than a document.</summary>

@@ -45,6 +45,9 @@ internal sealed class CallAnswer
     /// <summary>Why the body could not become JSON text.</summary>
     public GatewayError? Problem { get; set; }
 
+    /// <summary>How much there is to read, in bytes. What is compressed may be any length.</summary>
+    public long Work => ContentEncoding is null || IsNormalized ? Body.Length : OffLoop.Threshold;
+
     /// <summary>Semantics of semantics.md, section 2, rule 4: any 2xx is a success.</summary>
     public bool IsSuccess => Status is >= 200 and < 300;
 
@@ -99,7 +102,7 @@ internal sealed class CallAnswer
                 Challenge = Join(Challenge, value);
                 break;
             case 16 when Is(name, "Content-Encoding"):
-                ContentEncoding = value;
+                ContentEncoding = Join(ContentEncoding, value);
                 break;
         }
     }

@@ -84,7 +84,30 @@ internal sealed class CallPlan
 /// <param name="Headers">Fields with what gives their value.</param>
 /// <param name="Status">The status of an answer with all required parts.</param>
 /// <param name="TellsErrors">Whether <c>_errors</c> tells of optional parts that failed.</param>
-internal sealed record AnswerShape(string? Client, Shape? Body, (string Name, Expression Value)[] Headers, int Status, bool TellsErrors);
+internal sealed record AnswerShape(string? Client, Shape? Body, (string Name, Expression Value)[] Headers, int Status, bool TellsErrors)
+{
+    /// <summary>The calls that are not made for it, by index; <see langword="null"/> where all are.</summary>
+    public bool[]? Unneeded { get; init; }
+
+    /// <summary>The calls that it shows; <see langword="null"/> for all of them.</summary>
+    public HashSet<string>? Shown
+    {
+        get
+        {
+            if (Body?.Roots is not { } roots)
+                return null;
+            var shown = roots.ToHashSet();
+            foreach (var (_, value) in Headers)
+            {
+                if (value.Roots is not { } more)
+                    return null;
+                shown.UnionWith(more.Select(r => r.Name));
+            }
+
+            return shown;
+        }
+    }
+}
 
 /// <summary>A shape that one client gets.</summary>
 /// <param name="Conditions">How the client is recognised.</param>

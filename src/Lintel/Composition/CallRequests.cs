@@ -59,7 +59,7 @@ internal static class CallRequests
         var pieces = new JsonPieces();
         if (shape.AddTo(pieces, new ShapeInput(scope)) is { } error)
             return error;
-        if (!pieces.TryMeasure(Math.Min(runner.BytesLeftToSend, Array.MaxLength)) || !runner.TryCountSent(pieces.Length))
+        if (!pieces.TryMeasure(Math.Min(runner.BytesLeftToSend, Array.MaxLength / 2)) || !runner.TryCountSent(pieces.Counted))
             return runner.TooLong();
         var text = new ArrayBufferWriter<byte>((int)Math.Max(1, pieces.Length));
         pieces.WriteTo(text);

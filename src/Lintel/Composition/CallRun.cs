@@ -35,6 +35,8 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         GatewayError? error;
         try
         {
+            if (_call.Needs.Length > 0)
+                await OffLoop.For(runner.BytesReceived); // its expressions look into what came
             error = MissingBefore() ?? CheckCondition();
             if (error is null && result.State == CallState.Running)
             {
@@ -61,7 +63,18 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     public async ValueTask<CallOutcome> AskAsync(CallRequest request)
     {
         // Most questions are asked once and for nobody else: no key, no frame between the call and its attempts.
-        var outcome = NeedsKey ? await AskAsync(request, KeyOf(request)).ConfigureAwait(false) : Received(await SendAsync(request).ConfigureAwait(false), request, null, null);
+        CallOutcome outcome;
+        if (NeedsKey)
+        {
+            outcome = await AskAsync(request, KeyOf(request)).ConfigureAwait(false);
+        }
+        else
+        {
+            outcome = await SendAsync(request).ConfigureAwait(false);
+            await OffLoop.For(outcome.Answer?.Work ?? 0);
+            outcome = Received(outcome, request, null, null);
+        }
+
         if (outcome.Answer is { } answer)
             runner.Own(answer.Body);
         return outcome;
@@ -202,7 +215,9 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
     {
         var stored = _call.HasKept ? runner.Parts.Store.Find(key) : null;
         request.IfNoneMatch = stored?.ETag;
-        return Received(await SendAsync(request).ConfigureAwait(false), request, key, stored);
+        var outcome = await SendAsync(request).ConfigureAwait(false);
+        await OffLoop.For(outcome.Answer?.Work ?? 0);
+        return Received(outcome, request, key, stored);
     }
 
     /// <summary>Makes JSON of what the service says, or of what it said before where it need not say it again; and keeps it, where that may be of use.</summary>
@@ -213,7 +228,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         if (answer.Status == 304 && stored is not null)
             answer = Confirmed(stored, answer);
         if (answer.IsSuccess)
-            AnswerReader.Normalize(answer, _call.Config.Format);
+            AnswerReader.Normalize(answer, _call.Config.Format, runner);
         if (_call.Request.Config.IsSafe)
             Keep(request, key, answer);
         return outcome with { Answer = answer };

@@ -53,6 +53,11 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
         {
             Results[i] = new CallResult(plan.Calls[i]);
             _missing[i] = plan.Calls[i].Needs.Length;
+            if (Shape.Unneeded?[i] != true)
+                continue;
+            Results[i].State = CallState.Skipped;
+            _missing[i] = int.MaxValue; // it never begins
+            _unfinished--;
         }
     }
 
@@ -136,7 +141,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     public long BytesReceived => Volatile.Read(ref _bytes);
 
     /// <summary>How much may still be written of what is made of the answers, in bytes: a join, a shape or a request's body may hold one part many times.</summary>
-    public long BytesLeftToSend => _isUndoing ? Array.MaxLength : Math.Min(Math.Max(0, Plan.Limits.Total - Volatile.Read(ref _sent)), Array.MaxLength);
+    public long BytesLeftToSend => _isUndoing ? long.MaxValue : Math.Max(0, Plan.Limits.Total - Volatile.Read(ref _sent));
 
     public bool TryCountSent(long count) => Interlocked.Add(ref _sent, count) <= Plan.Limits.Total || _isUndoing;
 
@@ -158,10 +163,12 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>Runs all calls. Ends when each has ended, been skipped or been given up.</summary>
     public ValueTask RunAsync()
     {
+        if (_unfinished == 0)
+            return default; // the answer needs none of them
         WatchClient();
         foreach (var call in Plan.Calls)
         {
-            if (call.Needs.Length == 0)
+            if (call.Needs.Length == 0 && Results[call.Index].State == CallState.Waiting)
                 Start(call);
         }
 

@@ -52,7 +52,7 @@ internal static class ClientBody
             return null;
         try
         {
-            runner.Set(runner.Plan.RequestSlot, AnswerReader.Parse(body, runner.Documents));
+            runner.Set(runner.Plan.RequestSlot, AnswerReader.Parse(body, runner.Documents, isJudged: true));
             return null;
         }
         catch (JsonException e)

@@ -52,7 +52,7 @@ internal static class ComposedAnswer
                 return runner.TooLong();
         }
 
-        return runner.TryCountSent(text.Length) ? null : runner.TooLong();
+        return runner.TryCountSent(text.Counted) ? null : runner.TooLong();
     }
 
     /// <summary>Says what became of the calls.</summary>

@@ -83,8 +83,8 @@ internal static class JsonMerge
     private static void Join(CallRunner runner, CallResult child, Join join, bool isLast)
     {
         var parent = runner.Results[join.Into];
-        if (parent is { State: not CallState.Succeeded, Source: null })
-            return; // there is no list, and that is told already
+        if (parent is { State: not CallState.Succeeded, Source: null } || runner.Shape.Unneeded?[child.Call.Index] == true)
+            return; // there is no list, and that is told already; or nobody looks at it
         if (JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out var joined) is { } problem)
         {
             runner.FailLate(child, new GatewayError(GatewayErrorKind.ExpressionFailed, problem));

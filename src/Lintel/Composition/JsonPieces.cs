@@ -11,6 +11,7 @@ internal sealed class JsonPieces
     private const int Slice = 64 * 1024;
 
     private readonly List<JsonPart> _pieces = [];
+    private long _fixed;
 
     /// <summary>The length of the text, once it was measured.</summary>
     public long Length { get; private set; }
@@ -18,7 +19,15 @@ internal sealed class JsonPieces
     /// <summary>How much of it was written slice by slice.</summary>
     public long Written { get; private set; }
 
-    public void Add(ReadOnlyMemory<byte> text) => _pieces.Add(JsonPart.OfText(text));
+    /// <summary>What of the length was made of services' answers; the rest is the configuration's own text, such as names.</summary>
+    public long Counted => Length - _fixed;
+
+    /// <summary>Adds text of the configuration.</summary>
+    public void Add(ReadOnlyMemory<byte> text)
+    {
+        _pieces.Add(JsonPart.OfText(text));
+        _fixed += text.Length;
+    }
 
     public void Add(in JsonPart part) => _pieces.Add(part);
 
@@ -48,11 +57,12 @@ internal sealed class JsonPieces
     }
 
     /// <summary>Measures the text.</summary>
-    /// <param name="maxBytes">The longest text allowed; nothing is counted beyond it.</param>
+    /// <param name="maxBytes">How much of it may be <see cref="Counted"/>; nothing is measured beyond that.</param>
     /// <returns>False if the text is longer.</returns>
     public bool TryMeasure(long maxBytes)
     {
         Length = 0;
+        maxBytes = maxBytes > long.MaxValue - _fixed ? long.MaxValue : maxBytes + _fixed;
         foreach (var piece in _pieces)
         {
             if (!piece.TryMeasure(maxBytes - Length, out var length))

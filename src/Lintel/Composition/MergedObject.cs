@@ -50,7 +50,8 @@ internal static class MergedObject
         return entries.ToValue();
     }
 
-    private static Value Merge(in Value first, in Value second, ConflictRule rule)
+    /// <summary>What becomes of two values at one place.</summary>
+    internal static Value Merge(in Value first, in Value second, ConflictRule rule)
     {
         switch (rule)
         {

@@ -55,7 +55,7 @@ internal abstract class Shape
                 using var json = new Utf8JsonWriter(text, code.Options);
                 code.Write(new ComposedParts(parts.Text), json);
                 json.Flush();
-                output.Add(text.Memory);
+                output.Add(JsonPart.OfText(text.Memory));
                 return null;
             }
             catch (Exception e)

@@ -57,6 +57,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             return null;
 
         var planned = Link(calls, config, expressions);
+        var needed = new NeededCalls(planned, [answer, .. variants.Select(v => v.Shape)]);
         var deadline = config.Deadline ?? new TimeoutsConfig().Over(scope.Config.Defaults.Timeouts).Request;
         return new CallPlan
         {
@@ -67,8 +68,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             ForwardHeaders = [.. config.ForwardHeaders],
             Forwarded = CallFields.Plan(config.ForwardHeaders),
             Scope = new Names([.. names, "request", "item", "items"]),
-            Answer = answer,
-            Variants = variants,
+            Answer = answer with { Unneeded = needed.Unneeded(answer) },
+            Variants = Array.ConvertAll(variants, v => v with { Shape = v.Shape with { Unneeded = needed.Unneeded(v.Shape) } }),
             Opening = planned.FirstOrDefault(c => c.Property is not null)?.Property is { } first ? [(byte)'{', .. first.AsSpan(1)] : "{"u8.ToArray(),
             Conflict = config.Conflict,
             SharesRoot = !config.Stream && Array.Exists(planned, c => c.IsSpread) && planned.Count(c => c.Property is not null) > 1,

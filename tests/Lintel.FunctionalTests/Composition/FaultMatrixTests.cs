@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Net.Sockets;
 using System.Text;
 
@@ -31,7 +30,7 @@ public sealed class FaultMatrixTests
         { "huge", 502, "answer-too-large" },
         { "huge chunks", 502, "answer-too-large" },
         { "utf-8", 502, "malformed-answer" },
-        { "gzip", 502, "malformed-answer" },
+        { "not gzip", 502, "malformed-answer" },
         { "chunks", 502, "response-incomplete" },
         { "reset", 502, "response-incomplete" },
         { "deep", 502, "malformed-answer" },
@@ -160,8 +159,8 @@ public sealed class FaultMatrixTests
             case "utf-8":
                 await SendAsync(Response("\"\xff\xfe\""));
                 return;
-            case "gzip":
-                await SendAsync(Response(Gzip(Good), more: "Content-Encoding: gzip\r\n"));
+            case "not gzip":
+                await SendAsync(Response(Good, more: "Content-Encoding: gzip\r\n"));
                 return;
             case "chunks":
                 await SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"goo\r\nzz\r\n");
@@ -214,12 +213,4 @@ public sealed class FaultMatrixTests
 
     private static string Response(string body, string line = "HTTP/1.1 200 OK", string type = "application/json", string more = "") =>
         $"{line}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\n{more}Connection: close\r\n\r\n{body}";
-
-    private static string Gzip(string text)
-    {
-        using var bytes = new MemoryStream();
-        using (var gzip = new GZipStream(bytes, CompressionLevel.Fastest))
-            gzip.Write(Encoding.UTF8.GetBytes(text));
-        return Encoding.Latin1.GetString(bytes.ToArray());
-    }
 }

@@ -25,7 +25,7 @@ internal sealed class RandomComposition
         for (var i = 0; i < count; i++)
         {
             var place = _conflict is not null ? Pick(".", ".", "shared", $"c{i}") : count == 1 && !_isJoined ? Pick(".", "c0") : Pick($"c{i}", $"renamed \\{i}é");
-            _calls.Add(new Call($"c{i}", place!, _random.Next(2) == 0, _random.Next(3) == 0 ? Pick("0", "1.50", "\"a b\"", "[]", "{\"a\":[true,null]}") : null));
+            _calls.Add(new Call($"c{i}", place!, _random.Next(2) == 0, _random.Next(3) == 0 ? place == "." && _conflict is not null ? "{\"a\":[true,null]}" : Pick("0", "1.50", "\"a b\"", "[]", "{\"a\":[true,null]}") : null));
         }
     }
 
@@ -54,7 +54,7 @@ internal sealed class RandomComposition
         var failed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var call in _calls)
         {
-            var document = call.Place == "." && _conflict is null && _calls.Count > 1 ? Members(3) : Document(3);
+            var document = call.Place == "." && _calls.Count + (_isJoined ? 1 : 0) > 1 ? Members(3) : Document(3); // what shares its place is an object
             var fails = call.IsOptional && _random.Next(3) == 0;
             backend.On(call.Name, fails ? 500 : 200, Pick("", " ", "\n")! + document + Pick("", "\r\n"));
             values[call.Name] = Tree.Of(fails ? call.Fallback ?? "null" : document);

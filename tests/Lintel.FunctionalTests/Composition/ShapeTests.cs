@@ -71,6 +71,28 @@ public sealed class ShapeTests
         Assert.Equal("X-App, X-Key", all["Vary"]);
     }
 
+    [Fact]
+    public async Task Variant_WaitsForNoCallThatItDoesNotNeed()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("user", """{"name":"Ann"}""").On("log", "1");
+        var slow = backend.Hold("slow");
+        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+            services: { a: "{{backend.Address}}" }
+            clients: { mobile: { when: { headers: { X-App: mobile } } } }
+            routes:
+              c:
+                match: /c/{id}
+                compose:
+                  calls: { user: a/user, orders: a/slow/1, offers: "a/slow/{orders.id}", log: POST a/log }
+                  variants: { mobile: { body: user.name } }
+            """);
+        var mobile = await gateway.GetAsync("/c/7", ("X-App", "mobile"));
+        Assert.Equal((200, "\"Ann\""), (mobile.Status, mobile.Body));
+        Assert.Equal(("orders;skipped", "offers;skipped"), (mobile.Of("orders"), mobile.Of("offers")));
+        Assert.Equal((0, 1), (slow.Count, backend.Count("log")));
+    }
+
     [Theory]
     [InlineData("first", """{"k":1,"l":[1],"o":{"a":1,"s":1},"m":1,"n":2,"y":9}""")]
     [InlineData("last", """{"k":2,"l":[2],"o":{"s":2,"b":2},"m":1,"n":2,"y":9}""")]
@@ -159,7 +181,12 @@ public sealed class ShapeTests
     [InlineData("application/xml", "<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/hostname\">]><a>&e;</a>", null)]
     [InlineData("application/xml", "<a><b></a>", null)]
     [InlineData("image/png", "1", null)]
-    [InlineData("application/json", "\ufeff{}", null)]
+    [InlineData("application/json", "\ufeff{}", "{}")]
+    [InlineData("application/x-ndjson", "\ufeff1\n2", "[1,2]")]
+    [InlineData("application/json; charset=iso-8859-1", "\"\u00e9\"", "\"é\"")]
+    [InlineData("application/xml", "<a>x<![CDATA[<y>]]></a>", "{\"a\":\"x<y>\"}")]
+    [InlineData("application/xml", "<a><b/><c/><b>2</b><c></c>t<b x='1'/>u</a>", "{\"a\":{\"b\":[null,\"2\",{\"@x\":\"1\"}],\"c\":[null,\"\"],\"#text\":[\"t\",\"u\"]}}")]
+    [InlineData("application/xml; charset=iso-8859-1", "<a>\u00e9</a>", "{\"a\":\"é\"}")]
     [InlineData("text/plain; charset=nothing", "a", null)]
     public async Task Answer_OfAnyMediaType_BecomesJson(string? type, string text, string? expected)
     {
@@ -174,6 +201,66 @@ public sealed class ShapeTests
         var answer = await gateway.GetAsync();
         Assert.Equal($$"""{"x":{{expected ?? "null"}}}""", answer.Body);
         Assert.Equal(expected is null, answer.Of("x").Contains(";err=malformed-answer", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("gzip", 200)]
+    [InlineData("br", 200)]
+    [InlineData("deflate", 200)]
+    [InlineData("identity", 200)]
+    [InlineData("gzip, gzip", 200)]
+    [InlineData("compress", 502)]
+    [InlineData("br", 502)] // it is not what it says
+    public async Task Answer_ThatIsCompressedUnasked_IsDecompressed(string coding, int status)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", async context =>
+        {
+            context.Response.ContentType = "application/json";
+            context.Response.Headers.ContentEncoding = coding;
+            await context.Response.Body.WriteAsync(status == 200 ? Compressed("""{"a":"é"}"""u8.ToArray(), coding) : "{}"u8.ToArray());
+        });
+        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }", backend);
+        var answer = await gateway.GetAsync();
+        Assert.Equal(status, answer.Status);
+        if (status == 200)
+            Assert.Equal("""{"x":{"a":"é"}}""", answer.Body);
+        else
+            Assert.Contains("err=malformed-answer", answer.Of("x"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("limits: { call: 1MiB }")]
+    [InlineData("limits: { total: 1MiB }")]
+    public async Task Answer_ThatIsABombOnceDecompressed_IsTooLarge(string limits)
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("x", async context =>
+        {
+            context.Response.Headers.ContentEncoding = "gzip";
+            await context.Response.Body.WriteAsync(Compressed(new byte[8 << 20], "gzip"));
+        });
+        await using var gateway = await ComposedGateway.StartAsync(limits + "\ncalls: { x: a/x }", backend);
+        Assert.Contains("err=answer-too-large", (await gateway.GetAsync()).Of("x"), StringComparison.Ordinal);
+    }
+
+    private static byte[] Compressed(byte[] bytes, string codings)
+    {
+        foreach (var coding in codings.Split(", "))
+        {
+            var output = new MemoryStream();
+            using (Stream stream = coding switch
+            {
+                "gzip" => new System.IO.Compression.GZipStream(output, System.IO.Compression.CompressionLevel.Fastest),
+                "br" => new System.IO.Compression.BrotliStream(output, System.IO.Compression.CompressionLevel.Fastest),
+                "deflate" => new System.IO.Compression.ZLibStream(output, System.IO.Compression.CompressionLevel.Fastest),
+                _ => output,
+            })
+                stream.Write(bytes);
+            bytes = output.ToArray();
+        }
+
+        return bytes;
     }
 
     [Fact]

@@ -58,6 +58,31 @@ public sealed class CallCompilerTests
     [InlineData("b: { request: POST users/b, body: { id: a.id } }", "a")]
     public void Documents_OfCallsThatOthersReferTo_AreParsed(string call, string expected) => Assert.Equal(expected, Parsed(Plan($"        a: users/a\n        {call}\n        c: users/c\n")));
 
+    [Theory]
+    [InlineData("", "")] // the default answer shows them all
+    [InlineData("respond: { body: a.name }\n      variants: { mobile: { body: [a, b, c, d] } }", "b c d")]
+    [InlineData("respond: { body: a.name, headers: { X-C: c } }\n      variants: { mobile: { body: [b, d] } }", "b d")]
+    [InlineData("respond: { body: d }\n      variants: { mobile: { body: [a, b, c] } }", "b")] // d refers to c, and c to a
+    [InlineData("respond: { body: \"@\" }", "")]
+    [InlineData("respond: { body: \"`1`\" }\n      variants: { mobile: { body: \"@\" } }", "a b c d")]
+    [InlineData("respond: { body: \"`1`\" }", "")] // nobody ever looks at b and d: they are there for their own sake, and d needs c
+    public void Calls_ThatAnAnswerDoesNotNeed_AreNotMadeForIt(string answer, string expected)
+    {
+        var plan = Plan("        a: users/a\n        b: users/b\n        c: \"users/c/{a.id}\"\n        d: { request: users/d, if: c.on }\n", answer);
+        Assert.Equal(expected, string.Join(' ', plan.Calls.Where(c => plan.Answer.Unneeded?[c.Index] == true).Select(c => c.Name)));
+    }
+
+    [Theory]
+    [InlineData("b: POST users/b", "")] // it has effects
+    [InlineData("b: { request: users/b, passthrough: [401] }", "")] // it may be the answer
+    [InlineData("b: { request: \"users/{item}\", forEach: \"a.list\", join: { into: a, on: \"id = id\", as: b } }", "")] // it is shown with a
+    [InlineData("b: users/b", "b")]
+    public void Calls_ThatMatterWhoeverLooks_AreMade(string call, string expected)
+    {
+        var plan = Plan($"        a: users/a\n        {call}\n", "respond: { body: a }\n      variants: { mobile: { body: [a, b] } }");
+        Assert.Equal(expected, string.Join(' ', plan.Calls.Where(c => plan.Answer.Unneeded?[c.Index] == true).Select(c => c.Name)));
+    }
+
     [Fact]
     public void Spread_Call_IsParsed() => Assert.Equal("a", Parsed(Plan("        a: { request: users/a, as: . }\n")));
 

@@ -62,6 +62,8 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
     private IEnumerable<string> Traits(PlannedCall call)
     {
         var own = call.Config;
+        if (plan.ShapeFor(exchange.Request).Unneeded?[call.Index] == true)
+            yield return "not made: this answer does not need it";
         if (own.If is { } condition)
             yield return $"only if {condition}; otherwise skipped, and null";
         if (call.FanOut is { } fanOut)
