@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Lintel.JmesPath;
 
@@ -8,6 +9,9 @@ internal sealed class JoinedList
 {
     /// <summary>How many answers one join may put into elements that have lists of keys: as much as one evaluation of an expression.</summary>
     private const int MaxPlaced = Expression.DefaultMaxWork;
+
+    /// <summary>Longer answers of one key are taken for different.</summary>
+    private const int MaxCompared = 1 << 20;
 
     private readonly Join _join;
     private readonly Dictionary<string, Matches> _byKey = new(StringComparer.Ordinal);
@@ -51,13 +55,19 @@ internal sealed class JoinedList
                 return Fail(problem);
             if (CallInputs.Scalar(key) is not { } text)
                 return Fail($"an answer has no key `{_join.Key.Text}`, by which it would be joined into `{_join.Place}`");
-            if (_byKey.TryGetValue(text, out var matches))
-                matches.Values.Add(child);
-            else
+            if (!_byKey.TryGetValue(text, out var matches))
                 _byKey.Add(text, new Matches(child));
+            else if (_join.Many || !_join.IsOfItems || !IsSame(child, matches.Values[0]))
+                matches.Values.Add(child);
         }
 
         return true;
+    }
+
+    private static bool IsSame(in Value one, in Value other)
+    {
+        var (text, otherText) = (new ArrayBufferWriter<byte>(), new ArrayBufferWriter<byte>());
+        return one.WriteTo(text, MaxCompared) && other.WriteTo(otherText, MaxCompared) && text.WrittenSpan.SequenceEqual(otherText.WrittenSpan);
     }
 
     /// <summary>Goes down to the list, and makes anew what holds it.</summary>

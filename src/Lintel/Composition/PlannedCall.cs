@@ -115,4 +115,5 @@ internal sealed record FanOut(Expression Items, int Batch, int Concurrency, int 
 /// <param name="ParentKey">Over an element; may give a list of keys.</param>
 /// <param name="As">The element's property.</param>
 /// <param name="Many">Whether the property is the list of all answers that belong to the element; otherwise there may be one.</param>
-internal sealed record Join(int Into, Name[] Path, string Place, Expression Key, Expression ParentKey, Name As, bool Many);
+/// <param name="IsOfItems">Whether each item has a request of its own: different items may then have brought the same answer, which counts once.</param>
+internal sealed record Join(int Into, Name[] Path, string Place, Expression Key, Expression ParentKey, Name As, bool Many, bool IsOfItems = false);

@@ -33,7 +33,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         var request = CompileRequest(config.Request, config.Body, config.Headers, path, perItem);
         var after = CompileAfter(name, config, path["after"], needs);
         var select = config.Select is { } part ? expressions.Parse(part, path["select"]) : null;
-        var join = config.Join is { } joined ? CompileJoin(name, joined, path["join"]) : null;
+        var join = config.Join is { } joined ? CompileJoin(name, config, joined, path["join"]) : null;
         var compensation = config.Compensate is { } undo
             ? CompileRequest(undo.Request, undo.Body, [], path["compensate"], new ExpressionUse(name, HasItems: config.ForEach is not null, MaySeeItself: true) { Needs = [] })
             : null;
@@ -185,7 +185,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         return all ? [.. config.After.Select(n => names.IndexOf(n))] : null;
     }
 
-    private Join? CompileJoin(string name, JoinConfig config, KeyPath path)
+    private Join? CompileJoin(string name, CallConfig call, JoinConfig config, KeyPath path)
     {
         var place = config.Into.Split('.');
         var into = names.IndexOf(place[0]);
@@ -204,7 +204,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         var compiledParent = expressions.Parse(parentKey, path["on"]);
         if (into < 0 || place[0] == name || compiledKey is null || compiledParent is null)
             return null;
-        return new Join(into, [.. place.Skip(1).Select(Name.Of)], config.Into, compiledKey, compiledParent, Name.Of(config.As), config.Many);
+        return new Join(into, [.. place.Skip(1).Select(Name.Of)], config.Into, compiledKey, compiledParent, Name.Of(config.As), config.Many, IsOfItems: call.Batch is null);
     }
 
     /// <summary>At the one `=` that is no comparison.</summary>

@@ -121,6 +121,15 @@ public sealed class JoinTests
     }
 
     [Fact]
+    public async Task Join_OfTheSameAnswerTwice_IsOne()
+    {
+        await using var backend = await Backend.StartAsync();
+        backend.On("list", """[{"k":1,"n":1},{"k":"1","n":2}]""").On("item", """{"id":1}""");
+        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, more: { request: \"a/item/{item.k}\", forEach: list, join: { into: list, on: id = k, as: more } } }", backend);
+        Assert.Equal("""{"list":[{"k":1,"n":1,"more":{"id":1}},{"k":"1","n":2,"more":{"id":1}}]}""", (await gateway.GetAsync()).Body);
+    }
+
+    [Fact]
     public async Task Join_OfNoItems_NeedsNoList()
     {
         await using var backend = await Backend.StartAsync();

@@ -54,7 +54,7 @@ internal sealed class RandomComposition
         var failed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var call in _calls)
         {
-            var document = call.Place == "." && _calls.Count + (_isJoined ? 1 : 0) > 1 ? Members(3) : Document(3); // what shares its place is an object
+            var document = call.Place == "." && (_conflict is not null || _calls.Count > 1) ? Members(3) : Document(3); // what shares its place is an object
             var fails = call.IsOptional && _random.Next(3) == 0;
             backend.On(call.Name, fails ? 500 : 200, Pick("", " ", "\n")! + document + Pick("", "\r\n"));
             values[call.Name] = Tree.Of(fails ? call.Fallback ?? "null" : document);
