@@ -14,13 +14,13 @@ public sealed class GatewayMetricsTests
     {
         var seen = Record(m =>
         {
-            m.RequestEnded(new RequestOutcome("BREW", "http", "1.1", 200, "/a/{id}", null, null), 3 * Ms, 2 * Ms);
+            m.RequestEnded(new RequestOutcome("BREW", "http", "1.1", 200, "/a/{id}", null, null) { RouteName = "a" }, 3 * Ms, 2 * Ms);
             m.AttemptEnded(new AttemptOutcome("get", "s", "h", 80, 200, null), Ms);
         });
         Assert.Equal(
             [
-                "http.server.request.duration 0.003 http.request.method=_OTHER http.response.status_code=200 http.route=/a/{id} network.protocol.version=1.1 url.scheme=http",
-                "lintel.gateway.duration 0.001 http.route=/a/{id}",
+                "http.server.request.duration 0.003 http.request.method=_OTHER http.response.status_code=200 http.route=/a/{id} lintel.route=a network.protocol.version=1.1 url.scheme=http",
+                "lintel.gateway.duration 0.001 http.route=/a/{id} lintel.route=a",
                 "http.client.request.duration 0.001 http.request.method=_OTHER http.response.status_code=200 lintel.service=s server.address=h server.port=80",
             ],
             seen);
