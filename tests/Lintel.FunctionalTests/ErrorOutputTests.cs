@@ -42,8 +42,9 @@ public sealed class ErrorOutputTests
         output.Finish(Patience);
         output.WriteLine("again");
         output.Finish(Patience);
-        var told = Assert.Single(pipe.Lines, l => l.Contains("lines were lost here", StringComparison.Ordinal));
-        Assert.Equal(output.Dropped, long.Parse(told.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture));
+        var told = pipe.Lines.Where(l => l.Contains("lines were lost here", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(told); // one line, or several where the writer of the pipe came between
+        Assert.Equal(output.Dropped, told.Sum(t => long.Parse(t.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)));
         Assert.Equal(5000, output.Dropped + pipe.Lines.Count(l => l == line));
         Assert.Equal("again", pipe.Lines[^1]);
     }
