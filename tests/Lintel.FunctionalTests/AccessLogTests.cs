@@ -44,20 +44,19 @@ public sealed class AccessLogTests
         {
             application.Use((context, next) =>
             {
-                context.RequestAborted = new CancellationToken(canceled: true); // it left just now
+                context.Abort(); // as if it left just now
                 return next(context);
             });
             application.MapLintel();
             await application.StartAsync(None);
             using var client = new HttpClient();
-            using var whatever = await client.GetAsync(new Uri(application.Urls.First() + "/nowhere"), None);
+            await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync(new Uri(application.Urls.First() + "/nowhere"), None));
             await application.StopAsync(None);
         }
 
         using var line = JsonDocument.Parse(await File.ReadAllTextAsync(folder["access.log"], None));
         Assert.Equal(404, line.RootElement.GetProperty("status").GetInt32());
         Assert.Equal("route-not-found", line.RootElement.GetProperty("error").GetString());
-        Assert.Equal(0, line.RootElement.GetProperty("responseBytes").GetInt64());
     }
 
     [Fact]

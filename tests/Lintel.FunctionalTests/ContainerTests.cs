@@ -42,7 +42,7 @@ public sealed partial class ContainerTests
         });
         using var state = new ConfigFolder();
         if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(state.Path, (UnixFileMode)0x1ff);
+            File.SetUnixFileMode(state.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         await using var gateway = await GatewayProcess.StartAsync(
             $$"""
             services: { s: "{{service.Address}}" }

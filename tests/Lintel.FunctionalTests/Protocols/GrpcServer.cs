@@ -84,6 +84,9 @@ internal sealed class GrpcServer : IAsyncDisposable
                 case "hang":
                     await HangAsync(context);
                     break;
+                case "tick":
+                    await TickAsync(responseStream, context);
+                    break;
             }
         }
 
@@ -99,6 +102,24 @@ internal sealed class GrpcServer : IAsyncDisposable
                 }
             }
             catch (Exception e) when (e is OperationCanceledException or IOException)
+            {
+                Canceled.TrySetResult();
+                throw;
+            }
+        }
+
+        /// <summary>A message now and then: a client that has closed an HTTP/1.1 connection is noticed when something is sent to it.</summary>
+        private static async Task TickAsync(IServerStreamWriter<Answer> responseStream, ServerCallContext context)
+        {
+            try
+            {
+                while (true)
+                {
+                    await Task.Delay(TimeSpan.FromMilliseconds(50), context.CancellationToken);
+                    await responseStream.WriteAsync(new Answer(), context.CancellationToken);
+                }
+            }
+            catch (Exception e) when (e is OperationCanceledException or IOException or InvalidOperationException)
             {
                 Canceled.TrySetResult();
                 throw;

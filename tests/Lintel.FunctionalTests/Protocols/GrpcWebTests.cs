@@ -42,7 +42,7 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
     public async Task ServerStreaming_ComesMessageByMessage(GrpcWebMode mode, bool http2)
     {
         GrpcServer.Canceled = new();
-        using (var call = fixture.Web(mode, http2).Count(new Ask { Number = 3, Text = "hang" }, deadline: Soon))
+        using (var call = fixture.Web(mode, http2).Count(new Ask { Number = 3, Text = "tick" }, deadline: Soon))
         {
             for (var i = 0; i < 3; i++)
             {
