@@ -29,7 +29,7 @@ public sealed class FloodTests : IAsyncLifetime
             listeners: { public: { address: "http://127.0.0.1:0", limits: { headTimeout: 2s, connections: 20000 } } }
             observability: { accessLog: { to: none } }
             services: { s: "{{_service.Address}}" }
-            routes: { s: { match: "/{**rest}", forward: s } }
+            routes: { s: { match: "/{**rest}", forward: s }, here: { match: /here, respond: { body: ok } } }
             """);
         await LatencyAsync(200); // both processes have compiled their code
     }
@@ -95,7 +95,7 @@ public sealed class FloodTests : IAsyncLifetime
                 using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
                 await socket.ConnectAsync(_gateway.Address.Host, _gateway.Address.Port);
                 if ((round + i) % 2 == 0)
-                    await socket.SendAsync("GET / HTTP/1.1\r\nHost: t\r\n\r\n"u8.ToArray());
+                    await socket.SendAsync("GET /here HTTP/1.1\r\nHost: t\r\n\r\n"u8.ToArray());
             }
         }));
         await AssertServesAsync();
