@@ -103,7 +103,8 @@ internal static class HostileFrames
     private static HostileFrame Whole(string what, byte[] block) => new(what, InFrames(block));
 
     private static HostileFrame Trailer(string what, string name, string value) => new(
-        what, [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Data, 0, 1, "hello"u8), .. Frame(Headers, EndHeaders | EndStream, 1, Block((name, value)))]) { IsInBody = true };
+        what, [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Data, 0, 1, "hello"u8), .. Frame(Headers, EndHeaders | EndStream, 1, Block((name, value)))])
+    { IsInBody = true };
 
     private static byte[] InFrames(byte[] block)
     {
