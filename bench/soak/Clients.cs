@@ -116,15 +116,21 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     /// <summary>A body that the service cuts off must never look whole.</summary>
     private async Task CutAsync(HttpClient http)
     {
+        using var response = await http.GetAsync("/s/cut", HttpCompletionOption.ResponseHeadersRead, CancellationToken.None);
+        if (!response.IsSuccessStatusCode)
+        {
+            await NoteAsync(response); // the reset may overtake the head: then there is an answer, and it says so
+            return;
+        }
+
         try
         {
-            await http.GetByteArrayAsync("/s/cut", CancellationToken.None);
+            await response.Content.ReadAsByteArrayAsync(CancellationToken.None);
             Surprises.Add("a cut answer looked whole");
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            // The reset may overtake the head: then there is an answer, and it says so.
-            ledger.Add((int?)e.StatusCode ?? 200, e.StatusCode is null ? "response-incomplete" : "connection-terminated");
+            ledger.Add(200, "response-incomplete");
         }
     }
 
@@ -132,6 +138,12 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     private async Task AbortAsync(HttpClient http)
     {
         using var response = await http.GetAsync("/s/events", HttpCompletionOption.ResponseHeadersRead, CancellationToken.None);
+        if (!response.IsSuccessStatusCode)
+        {
+            await NoteAsync(response); // refused: there is nothing to leave
+            return;
+        }
+
         using (var events = await response.Content.ReadAsStreamAsync(CancellationToken.None))
         {
             var buffer = new byte[64];

@@ -26,7 +26,8 @@ internal sealed partial class Ledger
         foreach (var line in File.ReadLines(file))
         {
             using var record = JsonDocument.Parse(line);
-            var isUncertain = record.RootElement.GetProperty("path").GetString()!.StartsWith(Uncertain, StringComparison.Ordinal);
+            // What was refused before it was routed has its path in the log, and no route in the metrics.
+            var isUncertain = record.RootElement.TryGetProperty("route", out _) && record.RootElement.GetProperty("path").GetString()!.StartsWith(Uncertain, StringComparison.Ordinal);
             ledger.Add(record.RootElement.GetProperty("status").GetInt32(), record.RootElement.TryGetProperty("error", out var error) ? error.GetString() : null, isUncertain: isUncertain);
         }
 

@@ -226,6 +226,10 @@ internal sealed class UpstreamClient : IDisposable
         {
             throw new UpstreamConnectException(GatewayErrorKind.ConnectionTimeout, e);
         }
+        catch (IOException e) when (cancellation.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(e.Message, e, cancellation); // cut off while it waited: whoever canceled knows why
+        }
         catch (IOException e)
         {
             throw new UpstreamConnectException(GatewayErrorKind.OutOfSockets, e); // the loop cannot watch it: out of memory, or of fs.epoll.max_user_watches
