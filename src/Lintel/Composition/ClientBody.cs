@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using Lintel.Errors;
 using Lintel.Pipeline;
@@ -16,24 +18,33 @@ internal static class ClientBody
     /// <param name="time">The clock.</param>
     public static async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, long limit, TimeSpan left, TimeProvider time)
     {
+        // Not by a token: Kestrel takes a read that a token ends for one that goes on, and tells of it as an error when the request is over.
+        var reader = exchange.Request.BodyReader;
         using var ends = new CancellationTokenSource(left, time);
+        await using var cancel = ends.Token.UnsafeRegister(static r => ((PipeReader)r!).CancelPendingRead(), reader).ConfigureAwait(false);
         try
         {
             while (true)
             {
-                // That the client leaves ends the read too.
-                var count = await exchange.Request.Body.ReadAsync(body.Room(), ends.Token).ConfigureAwait(false);
-                if (count == 0)
+                var read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false); // that the client leaves ends it too
+                try
+                {
+                    if (read.IsCanceled)
+                        return new GatewayError(GatewayErrorKind.RequestTimeout, "the body was not there within the time for the answer");
+                    exchange.RequestBytes += read.Buffer.Length;
+                    if (body.Length + read.Buffer.Length > limit)
+                        return new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit} bytes are taken here");
+                    foreach (var piece in read.Buffer)
+                        body.Write(piece.Span);
+                }
+                finally
+                {
+                    reader.AdvanceTo(read.Buffer.End);
+                }
+
+                if (read.IsCompleted)
                     return null;
-                body.Advance(count);
-                exchange.RequestBytes += count;
-                if (body.Length > limit)
-                    return new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit} bytes are taken here");
             }
-        }
-        catch (OperationCanceledException e) when (ends.IsCancellationRequested && !exchange.Context.RequestAborted.IsCancellationRequested)
-        {
-            return new GatewayError(GatewayErrorKind.RequestTimeout, "the body was not there within the time for the answer", e);
         }
         catch (BadHttpRequestException e)
         {

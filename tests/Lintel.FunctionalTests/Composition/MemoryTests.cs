@@ -61,6 +61,8 @@ public sealed class MemoryTests
         using var client = await gateway.Process.ConnectAsync();
         await client.SendAsync("POST /c/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n123");
         Assert.Equal(408, (await client.ReadResponseAsync()).Status);
+        await Wait.UntilAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
+        Assert.DoesNotContain(gateway.Process.Log, l => l.Contains("draining", StringComparison.Ordinal));
         Assert.Empty(backend.Seen);
         Assert.Equal(0, gateway.Process.Gateway.Status.Memory.UsedBytes);
     }
