@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Policies;
 using Lintel.Forwarding;
 using Lintel.Hosting.Explaining;
 using Lintel.Pipeline;
@@ -36,7 +37,7 @@ internal static class GatewayReader
     public static SourceReading Parse(string yaml, string name = "test.yaml")
     {
         var document = ConfigDocument.Parse(name, yaml, Surroundings);
-        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var reading = new SourceReading(config, document.Root, document.Report);
         Compile(reading);
         return reading;
@@ -46,7 +47,7 @@ internal static class GatewayReader
     public static Snapshot Snapshot(string yaml, Random? random = null)
     {
         var document = ConfigDocument.Parse("test.yaml", yaml, Surroundings);
-        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var snapshot = Compiler(random).Compile(config, document.Root, document.Report);
         Assert.Empty(document.Report.Problems);
         return snapshot!;
@@ -72,6 +73,6 @@ internal static class GatewayReader
     {
         random ??= new Random(1);
         var metrics = TestMetrics.Create();
-        return new SnapshotCompiler(new ServiceRegistry(random, TestMetrics.Surroundings(metrics)), new RouteParts(new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!, TimeProvider.System)), null!, metrics, null!, new MemoryBudget(1 << 30), TimeProvider.System, random));
+        return new SnapshotCompiler(new ServiceRegistry(random, TestMetrics.Surroundings(metrics)), new RouteParts(new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)), null!, metrics, null!, new MemoryBudget(1 << 30), TimeProvider.System, random));
     }
 }

@@ -28,14 +28,14 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
 
         if (!AnswerContent.Allows(config.Status))
         {
-            AnswerContent.Settle(response);
+            ResponsePhase.Enter(exchange);
             return null;
         }
 
         if (_body.Length > 0)
             response.ContentType = _contentType;
         response.ContentLength = _body.Length;
-        if (!AnswerContent.Settle(response) || _body.Length == 0)
+        if (!ResponsePhase.Enter(exchange) || _body.Length == 0)
             return null;
         for (var at = 0; at < _body.Length; at += Piece)
         {

@@ -38,7 +38,6 @@ internal static class ComposedAnswer
         var error = JsonMerge.Compose(runner, body) ?? await MeasureAsync(runner, body).ConfigureAwait(false);
         if (error is null)
             return await WriteAsync(runner, body).ConfigureAwait(false);
-        response.Clear();
         return error;
     }
 
@@ -107,7 +106,7 @@ internal static class ComposedAnswer
         var exchange = runner.Exchange;
         var response = exchange.Response;
         response.ContentLength = body.Length;
-        if (!AnswerContent.Settle(response) || body.Length == 0)
+        if (!ResponsePhase.Enter(exchange) || body.Length == 0)
             return null;
         await response.StartAsync(exchange.Context.RequestAborted).ConfigureAwait(false); // sends nothing yet; the writer has no room before
         var writer = response.BodyWriter;

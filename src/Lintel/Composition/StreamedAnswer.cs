@@ -123,6 +123,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             _hasBegun = true;
             response.ContentType = _isEvents ? "text/event-stream" : "application/x-ndjson";
             response.Headers.CacheControl = "no-store";
+            ResponsePhase.Enter(exchange);
         }
 
         using var limit = runner.LimitSending();

@@ -59,7 +59,17 @@ public sealed record GatewayConfig
 
     private static Grammar<StateKind> StateGrammar { get; } = new StateKindGrammar();
 
-    internal static Grammar<GatewayConfig> Grammar { get; } = new RecordGrammar<GatewayConfig>(static f =>
+    /// <summary>The grammar of a whole configuration.</summary>
+    /// <param name="policies">Reads a policy: the kinds are a catalogue's, above the configuration.</param>
+    internal static Grammar<GatewayConfig> CreateGrammar(Grammar<PolicyConfig> policies)
+    {
+        var uses = new ListGrammar<PolicyUse>(new PolicyUseGrammar(policies));
+        var routes = RouteConfig.CreateGrammar(uses);
+        var defaults = DefaultsConfig.CreateGrammar(uses);
+        return new RecordGrammar<GatewayConfig>(f => Read(f, policies, routes, defaults));
+    }
+
+    private static GatewayConfig Read(RecordFields f, Grammar<PolicyConfig> policies, Grammar<RouteConfig> routes, Grammar<DefaultsConfig> defaults)
     {
         f.NotYet("include"); // resolved while files are read; left over only where the source is no file
         return new GatewayConfig
@@ -68,10 +78,10 @@ public sealed record GatewayConfig
             Listeners = f.Map("listeners", ListenerConfig.Grammar, Scalars.Name),
             TrustedProxies = f.Get("trustedProxies", TrustedProxiesConfig.Grammar, new()),
             Services = f.Map("services", ServiceConfig.Grammar, Scalars.Name),
-            Policies = f.Map("policies", PolicyConfig.Grammar, Scalars.Name),
-            Routes = f.Map("routes", RouteConfig.Grammar, Scalars.Name),
+            Policies = f.Map("policies", policies, Scalars.Name),
+            Routes = f.Map("routes", routes, Scalars.Name),
             Clients = f.Map("clients", ClientConfig.Grammar, Scalars.Name),
-            Defaults = f.Get("defaults", DefaultsConfig.Grammar, new()),
+            Defaults = f.Get("defaults", defaults, new()),
             Observability = f.Get("observability", ObservabilityConfig.Grammar, new()),
             Admin = f.Get("admin", AdminConfig.Grammar, new()),
             State = f.Get("state", StateGrammar, StateKind.Memory),
@@ -79,7 +89,7 @@ public sealed record GatewayConfig
             DrainDelay = f.Get("drainDelay", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromMinutes(10)), TimeSpan.Zero),
             DrainTimeout = f.Get("drainTimeout", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(1)), TimeSpan.FromSeconds(30)),
         };
-    });
+    }
 
     /// <summary><c>memory</c>, or a map that names a store.</summary>
     private sealed class StateKindGrammar : Grammar<StateKind>
@@ -109,41 +119,18 @@ public enum StateKind
     Memory,
 }
 
-/// <summary>A policy that routes use by name. No kind of policy is available yet.</summary>
-public sealed record PolicyConfig
-{
-    /// <summary>The kinds. A policy is one of them.</summary>
-    internal static readonly string[] Kinds =
-    [
-        "access", "anyOf", "apiKey", "authorize", "basic", "cache", "clientCertificate", "compress", "cors", "fault", "identity", "introspection", "jwt", "quota", "rateLimit", "securityHeaders", "session", "validate",
-    ];
-
-    internal static Grammar<PolicyConfig> Grammar { get; } = new RecordGrammar<PolicyConfig>(static f =>
-    {
-        f.NotYet(Kinds);
-        if (f.IsReading && f.IsEmpty)
-            f.Report("missing-key", null, NothingDone, NothingHint);
-        return new PolicyConfig();
-    });
-
-    /// <summary>A policy that is nothing protects nothing, and its routes look as if they were protected.</summary>
-    internal const string NothingDone = "the policy does nothing, and routes that use it would go without";
-
-    internal const string NothingHint = "name its kind, or remove it from here and from the routes";
-}
-
 /// <summary>What routes and services use unless they say otherwise.</summary>
 public sealed record DefaultsConfig
 {
-    /// <summary>Policies of routes that have no <c>policies</c>.</summary>
-    public ValueList<string> Policies { get; init; } = [];
+    /// <summary>Policies of routes that have no <c>policies</c>: names, or policies written in place.</summary>
+    public ValueList<PolicyUse> Policies { get; init; } = [];
 
     /// <summary>Timeouts of services that do not set theirs.</summary>
     public TimeoutsConfig Timeouts { get; init; } = new();
 
-    internal static Grammar<DefaultsConfig> Grammar { get; } = new RecordGrammar<DefaultsConfig>(static f => new DefaultsConfig
+    internal static Grammar<DefaultsConfig> CreateGrammar(ListGrammar<PolicyUse> policies) => new RecordGrammar<DefaultsConfig>(f => new DefaultsConfig
     {
-        Policies = f.List("policies", Scalars.Name),
+        Policies = f.Get("policies", policies, []),
         Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
     });
 }

@@ -55,7 +55,7 @@ public sealed record MatchConfig
         return HeaderGrammar.IsToken(text);
     });
 
-    private static Grammar<string> MethodGrammar { get; } = new ScalarGrammar<string>("a method", "^[A-Z][A-Z-]*$", static (string text, out string value) =>
+    internal static Grammar<string> MethodGrammar { get; } = new ScalarGrammar<string>("a method", "^[A-Z][A-Z-]*$", static (string text, out string value) =>
     {
         value = text;
         return IsMethod(text);

@@ -33,7 +33,7 @@ internal sealed class RecordFields
     public JsonObject? Schema { get; }
 
     /// <summary>Whether the record cannot be used even for further checks: something that it needs is missing.</summary>
-    public bool IsUnusable { get; private set; }
+    public bool IsUnusable { get; set; }
 
     /// <summary>A key with a default.</summary>
     public T Get<T>(string key, Grammar<T> grammar, T fallback) => TryTake(key, grammar, required: false, out var value) ? value : fallback;

@@ -23,13 +23,13 @@ public sealed record RouteConfig
     /// <summary>Changes the request before it is forwarded and the response before it is returned.</summary>
     public TransformConfig Transform { get; init; } = TransformConfig.None;
 
-    /// <summary>The route's policies by name. Absent: <c>defaults.policies</c>; empty: none.</summary>
-    public ValueList<string>? Policies { get; init; }
+    /// <summary>The route's policies: names, or policies written in place. They run in the order of their kinds, however they are listed. Absent: <c>defaults.policies</c>; empty: none.</summary>
+    public ValueList<PolicyUse>? Policies { get; init; }
 
     /// <summary>How much the route takes from clients.</summary>
     public RouteLimitsConfig Limits { get; init; } = RouteLimitsConfig.None;
 
-    internal static Grammar<RouteConfig> Grammar { get; } = new RecordGrammar<RouteConfig>(static f =>
+    internal static Grammar<RouteConfig> CreateGrammar(ListGrammar<PolicyUse> policies) => new RecordGrammar<RouteConfig>(f =>
     {
         f.NotYet("versions", "timeouts", "retry");
         var route = new RouteConfig
@@ -40,7 +40,7 @@ public sealed record RouteConfig
             Redirect = f.Find("redirect", RedirectConfig.Grammar),
             Respond = f.Find("respond", RespondConfig.Grammar),
             Transform = f.Get("transform", TransformConfig.Grammar, TransformConfig.None),
-            Policies = f.Find("policies", new ListGrammar<string>(Scalars.Name)),
+            Policies = f.Find("policies", policies),
             Limits = f.Get("limits", RouteLimitsConfig.Grammar, RouteLimitsConfig.None),
         };
         string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
@@ -264,6 +264,9 @@ public sealed record RequestTransformConfig
 
     /// <summary>Query parameters that are not forwarded.</summary>
     public ValueList<string> RemoveQuery { get; init; } = [];
+
+    /// <summary>One for all routes that change nothing.</summary>
+    internal static RequestTransformConfig None { get; } = new();
 
     internal static Grammar<RequestTransformConfig> Grammar { get; } = new RecordGrammar<RequestTransformConfig>(static f => new RequestTransformConfig
     {

@@ -65,6 +65,7 @@ internal static class Scalars
             "m" => TimeSpan.TicksPerMinute,
             "h" => TimeSpan.TicksPerHour,
             "d" => TimeSpan.TicksPerDay,
+            "y" => 365 * TimeSpan.TicksPerDay,
             _ => 0,
         };
         var amount = long.Parse(text.AsSpan(0, digits), CultureInfo.InvariantCulture);
@@ -122,7 +123,7 @@ internal sealed class DurationGrammar(TimeSpan minimum, TimeSpan maximum) : Gram
         return false;
     }
 
-    public override JsonObject Describe(SchemaDefinitions definitions) => new() { ["type"] = "string", ["pattern"] = "^[0-9]+(ms|s|m|h|d)$" };
+    public override JsonObject Describe(SchemaDefinitions definitions) => new() { ["type"] = "string", ["pattern"] = "^[0-9]+(ms|s|m|h|d|y)$" };
 }
 
 internal sealed class BooleanGrammar : Grammar<bool>

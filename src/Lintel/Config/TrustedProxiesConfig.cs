@@ -14,7 +14,8 @@ public sealed record TrustedProxiesConfig
     /// <summary>The fields that these proxies overwrite or append to: <c>forwarded</c>, <c>x-real-ip</c> and names that begin with <c>x-forwarded-</c>. Any other forwarding field is the client's own and is dropped. Default: <c>[x-forwarded-for, x-forwarded-proto]</c>, which every common balancer that ends TLS sets.</summary>
     public ValueList<string> Fields { get; init; } = ["x-forwarded-for", "x-forwarded-proto"];
 
-    private static Grammar<string> FromGrammar { get; } = new ScalarGrammar<string>("an address range", null, static (string text, out string value) =>
+    /// <summary>An address, a CIDR range, or <c>unix:</c>.</summary>
+    internal static Grammar<string> AddressRange { get; } = new ScalarGrammar<string>("an address range", null, static (string text, out string value) =>
     {
         value = text;
         return text == Unix || (text.Contains('/') ? IPNetwork.TryParse(text, out _) : IPAddress.TryParse(text, out _));
@@ -26,13 +27,13 @@ public sealed record TrustedProxiesConfig
         return HeaderGrammar.IsToken(text) && !text.Contains('_') && (value is "forwarded" or "x-real-ip" || (value.StartsWith("x-forwarded-", StringComparison.Ordinal) && value.Length > 12));
     }, "write `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, another `x-forwarded-…`, `x-real-ip` or `forwarded`");
 
-    private static ListGrammar<string> FromList { get; } = new(FromGrammar);
+    private static ListGrammar<string> FromList { get; } = new(AddressRange);
 
     internal static Grammar<TrustedProxiesConfig> Grammar { get; } = new ListOrRecordGrammar();
 
     private static RecordGrammar<TrustedProxiesConfig> Full { get; } = new(static f => new TrustedProxiesConfig
     {
-        From = f.Require("from", new ListGrammar<string>(FromGrammar, minimum: 1)) ?? [],
+        From = f.Require("from", new ListGrammar<string>(AddressRange, minimum: 1)) ?? [],
         Fields = f.Get("fields", new ListGrammar<string>(FieldGrammar, minimum: 1), new TrustedProxiesConfig().Fields),
     });
 

@@ -74,6 +74,9 @@ public static class ErrorTable
         Client(GatewayErrorKind.SlowReader, 408, 4, "slow-reader", "The client did not take the answer in time", null);
         Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client went away", null);
 
+        Client(GatewayErrorKind.AccessDenied, 403, 7, "access-denied", "The client has no access from its address", "http_request_denied");
+        Client(GatewayErrorKind.CrossOriginDenied, 403, 7, "cross-origin-denied", "Pages of this origin may not send this request", "http_request_denied");
+
         Gateway(GatewayErrorKind.LoopDetected, 502, 14, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);
         Gateway(GatewayErrorKind.NoInstance, 503, 14, "no-instance", "No instance of the service is available", "destination_unavailable", LogLevel.Warning);
         Gateway(GatewayErrorKind.Unavailable, 503, 14, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);

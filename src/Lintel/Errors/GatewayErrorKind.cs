@@ -140,4 +140,10 @@ public enum GatewayErrorKind
 
     /// <summary>What a call of a composition did, or may have done, could not be undone. For the log alone: the answer's failure is another one.</summary>
     NotUndone,
+
+    /// <summary>The client's address is not admitted to the route (<c>access</c>).</summary>
+    AccessDenied,
+
+    /// <summary>A browser asked whether a page of another origin may send a request, and the route's <c>cors</c> says that it may not.</summary>
+    CrossOriginDenied,
 }

@@ -11,9 +11,8 @@ internal static class GrpcAnswer
     public const string Message = "grpc-message";
 
     /// <summary>An answer without messages («Trailers-Only» of gRPC's PROTOCOL-HTTP2.md): the headers have the status. Clients of gRPC-Web take it too.</summary>
-    public static void Write(HttpResponse response, GatewayError error, string proxyName, GrpcMediaType media)
+    public static void Fill(HttpResponse response, GatewayError error, string proxyName, GrpcMediaType media)
     {
-        ApplicationHeaders.Restore(response);
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = media.Text;
         response.Headers.CacheControl = "no-store"; // a status of 200 must not make the error a cache's

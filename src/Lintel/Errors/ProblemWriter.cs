@@ -18,27 +18,23 @@ internal static class ProblemWriter
     /// <summary>Whether a request's errors are told in the way of gRPC: with status 200, and the outcome in <c>grpc-status</c>.</summary>
     public static bool IsGrpc(HttpRequest request) => GrpcMediaType.Of(request).Dialect != GrpcDialect.None;
 
-    /// <summary>Replaces what the gateway has made of the response so far.</summary>
-    /// <param name="response">A response that has not started.</param>
+    /// <summary>Makes a response the answer that tells of an error: status and headers, which the caller sends together with the content.</summary>
+    /// <param name="response">A response that has not started, and that holds nothing of the gateway's.</param>
     /// <param name="error">What to tell. Its cause stays inside.</param>
     /// <param name="proxyName">The gateway's name, the first item of <c>Proxy-Status</c>: a token of RFC 9651.</param>
     /// <param name="traceId">The trace id by which the operator finds the request.</param>
     /// <param name="closes">Whether the connection ends with this answer, because what follows on it cannot be told apart.</param>
-    /// <returns>How many bytes the body has.</returns>
-    public static async ValueTask<int> WriteAsync(HttpResponse response, GatewayError error, string proxyName, string traceId, bool closes = false)
+    /// <returns>The content; empty for gRPC, whose headers tell everything.</returns>
+    public static ReadOnlyMemory<byte> Fill(HttpResponse response, GatewayError error, string proxyName, string traceId, bool closes = false)
     {
         if (GrpcMediaType.Of(response.HttpContext.Request) is { Dialect: not GrpcDialect.None } media)
         {
-            GrpcAnswer.Write(response, error, proxyName, media);
-            return 0;
+            GrpcAnswer.Fill(response, error, proxyName, media);
+            return default;
         }
 
         var rule = error.Rule;
-        var allow = response.Headers.Allow;
-        ApplicationHeaders.Restore(response);
         response.StatusCode = rule.Status;
-        if (rule.Kind == GatewayErrorKind.MethodNotAllowed)
-            response.Headers.Allow = allow;
         if (rule.ProxyStatus is { } type)
             response.Headers["Proxy-Status"] = $"{proxyName}; error={type}";
         if (closes)
@@ -48,25 +44,26 @@ internal static class ProblemWriter
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         foreach (var (name, value) in error.Headers)
             response.Headers[name] = value;
-
-        var body = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(body, Readable))
-        {
-            json.WriteStartObject();
-            json.WriteString("type"u8, rule.Type);
-            json.WriteString("title"u8, rule.Title);
-            json.WriteNumber("status"u8, rule.Status);
-            if (error.Detail is { } detail)
-                json.WriteString("detail"u8, detail);
-            json.WriteString("traceId"u8, traceId);
-            json.WriteEndObject();
-        }
-
+        var body = Content(error, traceId);
         response.ContentType = ContentType;
-        response.ContentLength = body.WrittenCount;
-        if (HttpMethods.IsHead(response.HttpContext.Request.Method))
-            return 0;
-        await response.Body.WriteAsync(body.WrittenMemory, response.HttpContext.RequestAborted).ConfigureAwait(false);
-        return body.WrittenCount;
+        response.ContentLength = body.Length;
+        return body;
+    }
+
+    private static ReadOnlyMemory<byte> Content(GatewayError error, string traceId)
+    {
+        var rule = error.Rule;
+        var body = new ArrayBufferWriter<byte>(256);
+        using var json = new Utf8JsonWriter(body, Readable);
+        json.WriteStartObject();
+        json.WriteString("type"u8, rule.Type);
+        json.WriteString("title"u8, rule.Title);
+        json.WriteNumber("status"u8, rule.Status);
+        if (error.Detail is { } detail)
+            json.WriteString("detail"u8, detail);
+        json.WriteString("traceId"u8, traceId);
+        json.WriteEndObject();
+        json.Flush();
+        return body.WrittenMemory;
     }
 }

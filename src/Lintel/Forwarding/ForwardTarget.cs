@@ -14,9 +14,8 @@ namespace Lintel.Forwarding;
 /// <param name="Path">The path that the service sees; <see langword="null"/> for the request's own.</param>
 /// <param name="Query">Changes of the query.</param>
 /// <param name="RequestHeaders">Changes of the request's headers.</param>
-/// <param name="ResponseHeaders">Changes of the response's headers.</param>
 /// <param name="Mirror">Gets copies of some requests.</param>
-internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, QueryChanges Query, HeaderChanges RequestHeaders, HeaderChanges ResponseHeaders, Mirror? Mirror);
+internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, QueryChanges Query, HeaderChanges RequestHeaders, Mirror? Mirror);
 
 /// <summary>The attempt loop: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
 internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, GatewayMetrics metrics, ErrorLog errors, TimeProvider time) : Target
@@ -60,7 +59,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             error = Escaped;
             try
             {
-                error = await forwarder.SendAsync(exchange, service, instance, request, plan.ResponseHeaders, deadline).ConfigureAwait(false);
+                error = await forwarder.SendAsync(exchange, service, instance, request, deadline).ConfigureAwait(false);
             }
             finally
             {
@@ -77,7 +76,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             Saved(exchange, instance, error);
             instance = other;
             exchange.AttemptTimestamp = time.GetTimestamp();
-            exchange.Response.StatusCode = StatusCodes.Status200OK; // the failed attempt left its own
+            ResponsePhase.Restart(exchange); // the failed attempt left its own status
         }
 
         if (recorder is not null)
@@ -117,6 +116,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
         instance.Leave();
         var duration = time.GetElapsedTime(exchange.AttemptTimestamp);
         exchange.Upstream += duration;
+        exchange.AttemptTimestamp = 0;
         int? status = error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null;
         metrics.AttemptEnded(new AttemptOutcome(request.Method, service.Name, instance.Host, instance.Port, status, error?.Rule.Slug), duration, instance.Labels);
         EndSpan(exchange, status, error);

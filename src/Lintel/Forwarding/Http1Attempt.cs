@@ -31,7 +31,6 @@ internal sealed class Http1Attempt : IClientWatch
     private readonly Service _service;
     private readonly Instance _instance;
     private readonly UpstreamRequest _request;
-    private readonly HeaderChanges _changes;
     private readonly Deadline _deadline;
     private readonly TimeProvider _time;
     private readonly bool _wantsUpgrade;
@@ -44,13 +43,12 @@ internal sealed class Http1Attempt : IClientWatch
     private volatile bool _clientLeft;
     private int _leavingState;
 
-    public Http1Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline, TimeProvider time)
+    public Http1Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline, TimeProvider time)
     {
         _exchange = exchange;
         _service = service;
         _instance = instance;
         _request = request;
-        _changes = changes;
         _deadline = deadline;
         _time = time;
         _wantsUpgrade = exchange.WantsUpgrade;
@@ -117,7 +115,7 @@ internal sealed class Http1Attempt : IClientWatch
             HeadCame();
             if (Upgrade.Problem(_wantsUpgrade, connection.Head) is { } problem)
                 return new GatewayError(GatewayErrorKind.UpgradeFailed, Cause: new UpgradeException(problem));
-            _passesBody = Http1ResponseHead.Pass(connection.Head, _exchange, _changes, _time);
+            _passesBody = Http1ResponseHead.Pass(connection.Head, _exchange);
             if (connection.Head.Status == StatusCodes.Status101SwitchingProtocols)
                 return await TunnelAsync().ConfigureAwait(false);
             await PassBodyAsync().ConfigureAwait(false);
@@ -198,7 +196,7 @@ internal sealed class Http1Attempt : IClientWatch
         if (_connection.Head.Status == StatusCodes.Status100Continue)
             _pump?.GoAhead();
         else if (Interim.To(_exchange.Context) is { } client)
-            return Interim.TellAsync(client, _connection.Head.Status, Http1ResponseHead.Fields(_connection.Head), _changes);
+            return Interim.TellAsync(client, _connection.Head.Status, Http1ResponseHead.Fields(_connection.Head), _exchange.Route!.ResponseHeaders);
         return default;
     }
 
@@ -291,7 +289,7 @@ internal sealed class Http1Attempt : IClientWatch
     private async ValueTask EndAsync()
     {
         if (_connection.Trailers is { Count: > 0 } trailers)
-            Trailers.Send(_exchange, _changes, trailers.Select(t => KeyValuePair.Create(t.Name, t.Value)));
+            Trailers.Send(_exchange, trailers.Select(t => KeyValuePair.Create(t.Name, t.Value)));
 
         // An answer before the end of the request: the client has it now, and may go on sending or not.
         if (!_deadline.IsBodySent)

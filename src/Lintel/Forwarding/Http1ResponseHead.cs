@@ -20,10 +20,8 @@ internal static class Http1ResponseHead
 
     /// <param name="head">What came.</param>
     /// <param name="exchange">The request at hand.</param>
-    /// <param name="changes">The route's changes of the response's headers.</param>
-    /// <param name="time">The clock.</param>
     /// <returns>Whether content may follow.</returns>
-    public static bool Pass(ResponseHead head, Exchange exchange, HeaderChanges changes, TimeProvider time)
+    public static bool Pass(ResponseHead head, Exchange exchange)
     {
         var response = exchange.Response;
         response.StatusCode = head.Status;
@@ -33,7 +31,7 @@ internal static class Http1ResponseHead
         for (var i = 0; i < head.Count; i++)
         {
             var (name, value) = head[i];
-            if (!HeaderRules.KeepsResponse(name) || changes.Removes(name) || (nominated is not null && nominated.Contains(name)))
+            if (!HeaderRules.KeepsResponse(name) || (nominated is not null && nominated.Contains(name)))
                 continue;
 
             // A name of a length that was not there before was not there before: the server's table need not be asked.
@@ -45,13 +43,12 @@ internal static class Http1ResponseHead
             lengths |= length;
         }
 
-        ResponseFields.Add(exchange, changes, time);
         if (head.Status is StatusCodes.Status101SwitchingProtocols or StatusCodes.Status426UpgradeRequired || head.Reason is not null)
-            PassUnusual(head, exchange, changes);
-        return AnswerContent.Settle(response);
+            PassUnusual(head, exchange);
+        return ResponsePhase.Enter(exchange);
     }
 
-    private static void PassUnusual(ResponseHead head, Exchange exchange, HeaderChanges changes)
+    private static void PassUnusual(ResponseHead head, Exchange exchange)
     {
         var headers = exchange.Response.Headers;
         if (head.Status == StatusCodes.Status101SwitchingProtocols)
@@ -66,7 +63,7 @@ internal static class Http1ResponseHead
             exchange.Context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = reason;
         foreach (var (name, value) in Fields(head))
         {
-            if (!HeaderRules.IsRequiredUpgrade(name, head.Status) || changes.Removes(name))
+            if (!HeaderRules.IsRequiredUpgrade(name, head.Status))
                 continue;
             headers.Append("Upgrade", value);
             headers.Connection = "Upgrade";

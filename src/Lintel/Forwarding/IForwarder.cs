@@ -12,10 +12,9 @@ internal interface IForwarder
     /// <param name="service">Whose connections carry it.</param>
     /// <param name="instance">Where it goes.</param>
     /// <param name="request">What is sent.</param>
-    /// <param name="changes">The route's changes of the response's headers.</param>
     /// <param name="deadline">When the response's head is due; disarmed when it comes.</param>
     /// <returns><see langword="null"/> for an answer of whatever status that was passed on whole.</returns>
-    public ValueTask<GatewayError?> SendAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline);
+    public ValueTask<GatewayError?> SendAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline);
 }
 
 /// <summary>The forwarders: HTTP/1.1 on event loops where there are any, and YARP's for everything else.</summary>

@@ -1,3 +1,4 @@
+using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;

@@ -19,9 +19,10 @@ internal static class Trailers
     }
 
     /// <summary>Passes a response's on: over HTTP/2 and 3 always, to a client of HTTP/1.1 that wants them.</summary>
-    public static void Send(Exchange exchange, HeaderChanges changes, IEnumerable<KeyValuePair<string, string>> fields)
+    public static void Send(Exchange exchange, IEnumerable<KeyValuePair<string, string>> fields)
     {
         var context = exchange.Context;
+        var changes = exchange.Route!.ResponseHeaders;
         if (context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { IsReadOnly: false } trailers)
         {
             Copy(fields, changes, trailers);

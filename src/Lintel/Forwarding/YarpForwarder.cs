@@ -11,9 +11,9 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Lintel.Forwarding;
 
 /// <summary>Carries one attempt by YARP's forwarder: bodies both ways with back-pressure, trailers, upgrades. All decisions about headers and targets were made before.</summary>
-internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time) : IForwarder
+internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 {
-    public async ValueTask<GatewayError?> SendAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline)
+    public async ValueTask<GatewayError?> SendAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
     {
         // What the loops' forwarder does itself is done here by standing in the way of what YARP reads and writes.
         var context = exchange.Context;
@@ -22,7 +22,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         var tunnel = CountedTunnel.CountFor(context);
         try
         {
-            return await ForwardAsync(new Attempt(exchange, service, instance, request, changes, deadline, time), body).ConfigureAwait(false);
+            return await ForwardAsync(new Attempt(exchange, service, instance, request, deadline), body).ConfigureAwait(false);
         }
         finally
         {
@@ -86,7 +86,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
 
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
     private sealed class Attempt(
-        Exchange exchange, Service service, Instance instance, UpstreamRequest request, HeaderChanges changes, Deadline deadline, TimeProvider time) : HttpTransformer, IHttpResetFeature
+        Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline) : HttpTransformer, IHttpResetFeature
     {
         public (Exchange Exchange, Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline) Parts => (exchange, service, instance, request, deadline);
 
@@ -122,11 +122,11 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
             var nominated = proxyResponse.Headers.NonValidated.TryGetValues("Connection", out var connection) ? HeaderRules.Nominated(Values(connection)) : null;
             Copy(proxyResponse.Headers.NonValidated, headers, nominated);
             Copy(proxyResponse.Content.Headers.NonValidated, headers, nominated);
-            ResponseFields.Add(exchange, changes, time);
-            var mayHaveContent = AnswerContent.Settle(httpContext.Response);
-            if (request.Grpc is { } call)
-                call.Take(proxyResponse, deadline);
-            else if (!mayHaveContent && proxyResponse.StatusCode == HttpStatusCode.ResetContent)
+            request.Grpc?.Take(proxyResponse, deadline);
+            var mayHaveContent = ResponsePhase.Enter(exchange);
+            if (request.Grpc is not null)
+                return new(true);
+            if (!mayHaveContent && proxyResponse.StatusCode == HttpStatusCode.ResetContent)
                 Discard(proxyResponse);
             else if (mayHaveContent && headers.ContentLength is null && !Upgrade.IsAsked(httpContext))
                 proxyResponse.Content = new HeadFirstContent(proxyResponse.Content, httpContext.Response);
@@ -135,10 +135,10 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
 
         public override async ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken)
         {
-            if (request.Grpc is null || !await request.Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsTrailer(n) && !changes.Removes(n)).ConfigureAwait(false))
+            if (request.Grpc is null || !await request.Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsTrailer(n) && !exchange.Route!.ResponseHeaders.Removes(n)).ConfigureAwait(false))
             {
                 if (proxyResponse.TrailingHeaders.NonValidated.Count > 0)
-                    Trailers.Send(exchange, changes, proxyResponse.TrailingHeaders.NonValidated.SelectMany(t => t.Value.Select(v => KeyValuePair.Create(t.Key, v))));
+                    Trailers.Send(exchange, proxyResponse.TrailingHeaders.NonValidated.SelectMany(t => t.Value.Select(v => KeyValuePair.Create(t.Key, v))));
             }
 
             // An answer before the end of the request: the client has it now, and may go on sending or not.
@@ -154,7 +154,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
             var mayHaveTrailers = exchange.HasBody && context.Request.ContentLength is null;
             if (client is null && !mayHaveTrailers)
                 return null;
-            return new Http1Exchange(client is null ? null : (status, fields) => Interim.TellAsync(client, status, fields, changes))
+            return new Http1Exchange(client is null ? null : (status, fields) => Interim.TellAsync(client, status, fields, exchange.Route!.ResponseHeaders))
             {
                 Trailers = mayHaveTrailers ? () => Trailers.OfRequest(context) : null,
             };
@@ -164,8 +164,6 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder, TimeProvider time)
         {
             foreach (var (name, values) in from)
             {
-                if (changes.Removes(name))
-                    continue;
                 var value = Values(values);
                 if (FieldSyntax.Problem(name, value) is { } problem)
                     throw new HttpRequestException(HttpRequestError.InvalidResponse, "The answer is malformed: " + problem);

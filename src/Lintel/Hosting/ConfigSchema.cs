@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Lintel.Config;
+using Lintel.Policies;
 
 namespace Lintel.Hosting;
 
@@ -10,7 +11,7 @@ public static class ConfigSchema
     /// <param name="documentation">The description of a record's property, or <see langword="null"/>.</param>
     public static JsonObject Create(Func<Type, string, string?> documentation)
     {
-        var schema = new SchemaDefinitions(documentation).ToSchema(GatewayConfig.Grammar);
+        var schema = new SchemaDefinitions(documentation).ToSchema(PolicyCatalog.Grammar);
         ((JsonObject)schema["$defs"]!["gateway"]!["properties"]!)["include"] = new JsonObject
         {
             ["description"] = "Further files, by path or pattern, relative to this one. Its own keys win over theirs.",

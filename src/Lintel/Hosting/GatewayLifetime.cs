@@ -13,7 +13,7 @@ internal sealed class GatewayLifetime(Gateway gateway, IServiceProvider services
     /// <exception cref="ConfigException">The configuration is not valid: a gateway that cannot start must not look as if it had.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await Preparation.PrepareErrorsAsync().ConfigureAwait(false);
+        Preparation.PrepareErrors();
         var report = await gateway.ReloadAsync(cancellationToken).ConfigureAwait(false);
         if (!report.IsValid && !(IsOfTheFiles(report) && await gateway.TryStartFromLastGoodAsync(cancellationToken).ConfigureAwait(false)))
             throw new ConfigException(report);

@@ -157,7 +157,7 @@ public static class LintelServiceCollectionExtensions
             new SnapshotCompiler(
                 services.GetRequiredService<ServiceRegistry>(),
                 new RouteParts(
-                    new Forwarders(new Http1Forwarder(time), new YarpForwarder(CreateForwarder(), time)),
+                    new Forwarders(new Http1Forwarder(time), new YarpForwarder(CreateForwarder())),
                     new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory, time),
                     metrics, errors, memory, time, Random.Shared)),
             snapshots,

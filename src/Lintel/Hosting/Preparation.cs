@@ -11,8 +11,8 @@ internal static class Preparation
 {
     private const string Trimmed = "A type that was trimmed away is never needed, and so is its initialiser.";
 
-    /// <summary>Answers with each kind of error once, into nowhere.</summary>
-    public static async Task PrepareErrorsAsync()
+    /// <summary>Makes an answer of each kind of error once.</summary>
+    public static void PrepareErrors()
     {
         foreach (var rule in ErrorTable.All)
         {
@@ -20,8 +20,7 @@ internal static class Preparation
             {
                 var context = new DefaultHttpContext();
                 context.Request.ContentType = contentType;
-                context.Response.Body = Stream.Null;
-                await ProblemWriter.WriteAsync(context.Response, new GatewayError(rule.Kind, "detail"), "lintel", "").ConfigureAwait(false);
+                ProblemWriter.Fill(context.Response, new GatewayError(rule.Kind, "detail"), "lintel", "");
             }
         }
     }

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Policies;
 
 namespace Lintel.Hosting;
 
@@ -54,7 +55,7 @@ public sealed record RouteStatus
     /// <summary>The service that gets copies of requests; <see langword="null"/> for none.</summary>
     public RouteServiceStatus? Mirror { get; init; }
 
-    /// <summary>The names of the policies that apply, those of <c>defaults.policies</c> included.</summary>
+    /// <summary>The names of the policies that apply, in the order in which they are asked, those of <c>defaults.policies</c> included; of a policy without a name its kind.</summary>
     public required IReadOnlyList<string> Policies { get; init; }
 
     internal static RouteStatus Of(string name, RouteConfig route, GatewayConfig config) => new()
@@ -70,7 +71,7 @@ public sealed record RouteStatus
         Status = route.Redirect?.Status ?? route.Respond?.Status,
         Services = route.Forward is { } forward ? Shares(forward) : [.. (route.Compose?.Calls.Values ?? []).Select(c => c.Request.Service).Distinct().Select(s => new RouteServiceStatus(s, 100))],
         Mirror = route.Forward?.Mirror is { } mirror ? new RouteServiceStatus(mirror.Service, mirror.Percent) : null,
-        Policies = route.Policies ?? config.Defaults.Policies,
+        Policies = PolicyCatalog.LabelsOf(route.Policies ?? config.Defaults.Policies, config),
     };
 
     internal static RouteAction ActionOf(RouteConfig route) => route switch

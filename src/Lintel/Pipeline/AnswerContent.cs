@@ -33,7 +33,7 @@ internal static class AnswerContent
     public static GatewayError? Verify(Exchange exchange)
     {
         var response = exchange.Response;
-        var hasContent = response.HasStarted ? MayHaveContent(response) : Settle(response);
+        var hasContent = response.HasStarted ? MayHaveContent(response) : ResponsePhase.Enter(exchange);
         if (!hasContent || response.ContentLength is not { } length || length == exchange.ResponseBytes || exchange.WantsUpgrade)
             return null;
         return new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException($"an answer of {length} bytes has {exchange.ResponseBytes}"));

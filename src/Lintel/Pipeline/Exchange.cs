@@ -13,86 +13,86 @@ namespace Lintel.Pipeline;
 /// <summary>Everything the gateway knows of one request, typed. Pooled: nothing may keep it after the request has ended.</summary>
 internal sealed class Exchange
 {
-    private Captures _captures;
-    private Candidate<Route>? _candidate;
-    private TraceContext _trace;
-    private bool _hasTrace;
-    private IPAddress? _clientAddress;
-    private bool _hasClientAddress;
-    private TrustedProxies? _believed;
-    private bool _hasBelieved;
+    /// <summary>Everything that belongs to the request at hand: <see cref="End"/> forgets all of it at once.</summary>
+    private RequestState _state;
 
-    public HttpContext Context { get; private set; } = null!;
+    public HttpContext Context { get => _state.Context; private set => _state.Context = value; }
 
-    public Snapshot Snapshot { get; private set; } = null!;
+    public Snapshot Snapshot { get => _state.Snapshot; private set => _state.Snapshot = value; }
 
-    public long StartTimestamp { get; private set; }
+    public long StartTimestamp { get => _state.StartTimestamp; private set => _state.StartTimestamp = value; }
 
     /// <summary>What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of HTTP/2 without a body.</summary>
-    public RequestFraming? Framing { get; set; }
+    public RequestFraming? Framing { get => _state.Framing; set => _state.Framing = value; }
 
     /// <summary>Where the request is counted among those in flight; <see langword="null"/> while it is not.</summary>
-    public int? ActivePlace { get; set; }
+    public int? ActivePlace { get => _state.ActivePlace; set => _state.ActivePlace = value; }
 
     /// <summary>The method, of a refused head as it was sent.</summary>
     public string Method => Framing?.Refused?.Method ?? Request.Method;
 
     /// <summary>What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.</summary>
-    public HostedRequest? Hosted { get; private set; }
+    public HostedRequest? Hosted { get => _state.Hosted; private set => _state.Hosted = value; }
 
     /// <summary>Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.</summary>
     public bool IsCanceledByHost => Hosted is { ClientAborted.IsCancellationRequested: false } && Context.RequestAborted.IsCancellationRequested;
 
     /// <summary>The target as it was received; empty where a server does not tell.</summary>
-    public string RawTarget { get; private set; } = "";
+    public string RawTarget { get => _state.RawTarget ?? ""; private set => _state.RawTarget = value; }
 
-    public RequestTarget RequestTarget { get; set; }
+    public RequestTarget RequestTarget { get => _state.RequestTarget; set => _state.RequestTarget = value; }
 
     /// <summary>Whom the connection comes from: the client, or a proxy before it.</summary>
-    public Peer Peer { get; private set; } = null!;
+    public Peer Peer { get => _state.Peer; private set => _state.Peer = value; }
 
-    public Route? Route => _candidate?.Route;
+    public Route? Route => _state.Candidate?.Route;
 
     /// <summary>The methods that the route names; empty for any.</summary>
-    public IReadOnlyList<string>? Methods => _candidate?.Methods;
+    public IReadOnlyList<string>? Methods => _state.Candidate?.Methods;
 
     /// <summary>The service that was chosen, for the log.</summary>
-    public string? Service { get; set; }
+    public string? Service { get => _state.Service; set => _state.Service = value; }
 
     /// <summary>The address of the instance that was tried last, for the log.</summary>
-    public string? Instance { get; set; }
+    public string? Instance { get => _state.Instance; set => _state.Instance = value; }
 
-    public int Attempts { get; set; }
+    public int Attempts { get => _state.Attempts; set => _state.Attempts = value; }
 
     /// <summary>Time spent in attempts.</summary>
-    public TimeSpan Upstream { get; set; }
+    public TimeSpan Upstream { get => _state.Upstream; set => _state.Upstream = value; }
 
     /// <summary>Bytes of the request's body that were read from the client.</summary>
-    public long RequestBytes { get; set; }
+    public long RequestBytes { get => _state.RequestBytes; set => _state.RequestBytes = value; }
 
     /// <summary>Bytes of the response's body that were handed to the client's connection.</summary>
-    public long ResponseBytes { get; set; }
+    public long ResponseBytes { get => _state.ResponseBytes; set => _state.ResponseBytes = value; }
 
     /// <summary>How a gRPC call ended, for the log; <see langword="null"/> where it is no such call, or nobody said.</summary>
-    public int? GrpcStatus { get; set; }
+    public int? GrpcStatus { get => _state.GrpcStatus; set => _state.GrpcStatus = value; }
 
     /// <summary>The response has begun, and its trailers tell of the error: there is nothing to cut off.</summary>
-    public bool IsErrorTold { get; set; }
+    public bool IsErrorTold { get => _state.IsErrorTold; set => _state.IsErrorTold = value; }
 
     /// <summary>Whether the request has a body, be it an empty one in chunks.</summary>
-    public bool HasBody { get; private set; }
+    public bool HasBody { get => _state.HasBody; private set => _state.HasBody = value; }
 
     /// <summary>The client's connection, where it lives on a loop and carries nothing but this request; <see langword="null"/> for HTTP/2 and other servers' connections.</summary>
-    public LoopConnection? ClientConnection { get; private set; }
+    public LoopConnection? ClientConnection { get => _state.ClientConnection; private set => _state.ClientConnection = value; }
 
     /// <summary>The loop of the client's connection; <see langword="null"/> where it has none.</summary>
-    public EventLoop? Loop { get; private set; }
+    public EventLoop? Loop { get => _state.Loop; private set => _state.Loop = value; }
+
+    /// <summary>Whether the response's head has been through <see cref="ResponsePhase"/>.</summary>
+    public bool IsHeadSettled { get => _state.IsHeadSettled; set => _state.IsHeadSettled = value; }
+
+    /// <summary>Whether the request is a CORS preflight that a policy of its route answers.</summary>
+    public bool IsPreflight { get => _state.IsPreflight; set => _state.IsPreflight = value; }
 
     /// <summary>Whether the client asks for another protocol that is served.</summary>
-    public bool WantsUpgrade { get; set; }
+    public bool WantsUpgrade { get => _state.WantsUpgrade; set => _state.WantsUpgrade = value; }
 
     /// <summary>Whether the request is an extended CONNECT (RFC 8441).</summary>
-    public bool IsExtendedConnect { get; set; }
+    public bool IsExtendedConnect { get => _state.IsExtendedConnect; set => _state.IsExtendedConnect = value; }
 
     /// <summary>Whether the client waits for 100 (Continue) before it sends the body.</summary>
     public bool ExpectsContinue => Request.Headers.Expect is [{ } expect, ..] && expect.Equals("100-continue", StringComparison.OrdinalIgnoreCase);
@@ -109,69 +109,94 @@ internal sealed class Exchange
     {
         get
         {
-            if (!_hasTrace)
+            if (!_state.HasTrace)
                 Trace = Snapshot.Tracing?.Parent != TraceParent.Ignore && TraceContext.TryParse(Request.Headers.TraceParent, Request.Headers.TraceState, out var client) ? client : TraceContext.NewRoot();
-            return _trace;
+            return _state.Trace;
         }
 
         set
         {
-            _trace = value;
-            _hasTrace = true;
+            _state.Trace = value;
+            _state.HasTrace = true;
         }
     }
 
     /// <summary>The request's span, where somebody records it.</summary>
-    public Activity? Span { get; set; }
+    public Activity? Span { get => _state.Span; set => _state.Span = value; }
 
     /// <summary>The span of the attempt under way, where somebody records it.</summary>
-    public Activity? AttemptSpan { get; set; }
+    public Activity? AttemptSpan { get => _state.AttemptSpan; set => _state.AttemptSpan = value; }
 
     /// <summary>When the attempt under way began.</summary>
-    public long AttemptTimestamp { get; set; }
+    public long AttemptTimestamp { get => _state.AttemptTimestamp; set => _state.AttemptTimestamp = value; }
 
     /// <summary>The client's address behind trusted proxies; <see langword="null"/> where the connection has none (Unix sockets).</summary>
     public IPAddress? ClientAddress
     {
         get
         {
-            if (!_hasClientAddress)
+            if (!_state.HasClientAddress)
             {
-                _clientAddress = Believed is { } proxies ? proxies.ClientAddress(Context.Request, Peer.Address) : Peer.Address;
-                _hasClientAddress = true;
+                _state.ClientAddress = Believed is { } proxies ? proxies.ClientAddress(Context.Request, Peer.Address) : Peer.Address;
+                _state.HasClientAddress = true;
             }
 
-            return _clientAddress;
+            return _state.ClientAddress;
         }
     }
 
     /// <summary>The listener that took the request; <see langword="null"/> inside another host.</summary>
-    public ListenerIdentity? Listener { get; private set; }
+    public ListenerIdentity? Listener { get => _state.Listener; private set => _state.Listener = value; }
 
     /// <summary>Those whose word is taken of who the client is, where the request came by one of them; else <see langword="null"/>.</summary>
     public TrustedProxies? Believed
     {
         get
         {
-            if (!_hasBelieved)
+            if (!_state.HasBelieved)
             {
                 var proxies = Listener?.TrustedProxies ?? Snapshot.TrustedProxies;
-                _believed = proxies.Trusts(Peer.Address) ? proxies : null;
-                _hasBelieved = true;
+                _state.Believed = proxies.Trusts(Peer.Address) ? proxies : null;
+                _state.HasBelieved = true;
             }
 
-            return _believed;
+            return _state.Believed;
         }
     }
 
     /// <summary>Host and port as the client sent them.</summary>
     public string Host => RequestHost.Of(Request);
 
+    /// <summary>The scheme that the client used: its connection's, or what a trusted proxy tells.</summary>
+    public string Scheme => Believed is { } proxies ? proxies.Scheme(Request) : Request.Scheme;
+
+    /// <summary>Whether the client came by HTTPS.</summary>
+    public bool IsHttps => Scheme == "https";
+
     /// <summary>What the request is routed by.</summary>
-    public RoutedRequest Routed => new(Request, Believed is { } proxies ? proxies.Scheme(Request) : Request.Scheme, Listener?.Name);
+    public RoutedRequest Routed => new(Request, Scheme, Listener?.Name);
 
     /// <summary>A header's value, as bytes; <see langword="null"/> where the request does not have it.</summary>
     public string? Field(string name) => Request.Headers.TryGetValue(name, out var values) ? Bytes(values.ToString()) : null;
+
+    /// <summary>A header's value of the response, as it stands now; <see langword="null"/> where it has none.</summary>
+    public string? ResponseField(string name) => Response.Headers.TryGetValue(name, out var values) ? values.ToString() : null;
+
+    /// <summary>Answers with a status and no content.</summary>
+    public void AnswerEmpty(int status)
+    {
+        Response.StatusCode = status;
+        Response.ContentLength = 0;
+    }
+
+    /// <summary>Sets a header of the response, in the place of what stands there.</summary>
+    public void SetResponseField(string name, string value) => Response.Headers[name] = value;
+
+    /// <summary>Adds a line of a header to the response.</summary>
+    public void AppendResponseField(string name, string value) => Response.Headers.Append(name, value);
+
+    /// <summary>Removes a header from the response.</summary>
+    public void RemoveResponseField(string name) => Response.Headers.Remove(name);
 
     /// <summary>A cookie's value, as bytes; <see langword="null"/> where the request does not have it.</summary>
     public string? Cookie(string name) => RequestCookies.Find(Request.Headers.Cookie, name) is { } value ? Bytes(value) : null;
@@ -223,8 +248,8 @@ internal sealed class Exchange
 
     public void Matched(ref readonly RouteLookup<Route> lookup)
     {
-        _candidate = lookup.Candidate;
-        _captures = lookup.Captures;
+        _state.Candidate = lookup.Candidate;
+        _state.Captures = lookup.Captures;
         TellLoop();
     }
 
@@ -232,44 +257,54 @@ internal sealed class Exchange
     /// <param name="slot">The parameter's place among the route's parameters.</param>
     public string? Parameter(int slot)
     {
-        var capture = _candidate!.Slots[slot];
-        return capture < 0 ? _candidate.Defaults[slot] : RequestTarget.Path.Substring(_captures[capture].Start, _captures[capture].Length);
+        var capture = _state.Candidate!.Slots[slot];
+        return capture < 0 ? _state.Candidate.Defaults[slot] : RequestTarget.Path.Substring(_state.Captures[capture].Start, _state.Captures[capture].Length);
     }
 
+    /// <summary>The request is over.</summary>
     public void End()
     {
         Hosted?.End();
-        Hosted = null;
-        Context = null!;
-        Snapshot = null!;
-        Listener = null;
-        _believed = null;
-        _hasBelieved = false;
-        Framing = null;
-        ActivePlace = null;
-        Peer = null!;
-        RawTarget = "";
-        HasBody = false;
-        WantsUpgrade = false;
-        IsExtendedConnect = false;
-        ClientConnection = null;
-        Loop = null;
-        RequestTarget = default;
-        _candidate = null;
-        _trace = default;
-        _hasTrace = false;
-        Span = null;
-        AttemptSpan = null;
-        AttemptTimestamp = 0;
-        _clientAddress = null;
-        _hasClientAddress = false;
-        Service = null;
-        Instance = null;
-        Attempts = 0;
-        Upstream = default;
-        RequestBytes = 0;
-        ResponseBytes = 0;
-        GrpcStatus = null;
-        IsErrorTold = false;
+        _state = default;
+    }
+
+    private struct RequestState
+    {
+        public bool IsHeadSettled;
+        public bool IsPreflight;
+        public HttpContext Context;
+        public Snapshot Snapshot;
+        public long StartTimestamp;
+        public RequestFraming? Framing;
+        public int? ActivePlace;
+        public HostedRequest? Hosted;
+        public string? RawTarget;
+        public RequestTarget RequestTarget;
+        public Peer Peer;
+        public string? Service;
+        public string? Instance;
+        public int Attempts;
+        public TimeSpan Upstream;
+        public long RequestBytes;
+        public long ResponseBytes;
+        public int? GrpcStatus;
+        public bool IsErrorTold;
+        public bool HasBody;
+        public LoopConnection? ClientConnection;
+        public EventLoop? Loop;
+        public bool WantsUpgrade;
+        public bool IsExtendedConnect;
+        public Activity? Span;
+        public Activity? AttemptSpan;
+        public long AttemptTimestamp;
+        public ListenerIdentity? Listener;
+        public Captures Captures;
+        public Candidate<Route>? Candidate;
+        public TraceContext Trace;
+        public bool HasTrace;
+        public IPAddress? ClientAddress;
+        public bool HasClientAddress;
+        public TrustedProxies? Believed;
+        public bool HasBelieved;
     }
 }

@@ -61,7 +61,8 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         }
     }
 
-    private void Failed(Exchange exchange, Exception cause) => Record(exchange, new GatewayError(GatewayErrorKind.Internal, Cause: cause));
+    /// <summary>Somebody who is told of requests has failed: that is told, and changes nothing for the request.</summary>
+    public void Failed(Exchange exchange, Exception cause) => Record(exchange, new GatewayError(GatewayErrorKind.Internal, Cause: cause));
 
     private void Record(Exchange exchange, GatewayError error)
     {

@@ -29,8 +29,7 @@ internal static class RequestChecks
     {
         if (!HttpMethods.IsTrace(exchange.Request.Method))
             return null;
-        exchange.Response.Headers.Allow = UsualMethods;
-        return new GatewayError(GatewayErrorKind.MethodNotAllowed);
+        return RouteMatch.NotAllowed(UsualMethods);
     }
 
     /// <summary>RFC 9110 section 9.3.7: <c>OPTIONS *</c> asks for the server as a whole, and <c>OPTIONS http://host</c> is the same on its last hop (RFC 9112 section 3.2.4).</summary>

@@ -11,6 +11,12 @@ namespace Lintel.Pipeline;
 /// <param name="Target">What it does.</param>
 internal sealed record Route(string Name, string Template, PathTraits Allowed, long? BodyLimit, Target Target)
 {
+    /// <summary>Its changes of every response's headers.</summary>
+    public HeaderChanges ResponseHeaders { get; init; } = HeaderChanges.None;
+
+    /// <summary>What applies to its requests beside the target.</summary>
+    public PolicySet Policies { get; init; } = PolicySet.None;
+
     /// <summary>The labels of its requests.</summary>
     public LabelMemo<RequestOutcome> Labels { get; } = new();
 }

@@ -6,12 +6,27 @@ namespace Lintel.Pipeline;
 /// <summary>Finds the route of a request, whichever way services may read its path. The same for requests and for their explanation.</summary>
 internal static class RouteMatch
 {
-    /// <summary>Finds the route and tells the exchange.</summary>
+    /// <summary>Finds the route and tells the exchange. A CORS preflight is its route's that the method would have that it asks about, where that route answers preflights.</summary>
     /// <param name="exchange">The request, its target parsed.</param>
-    /// <param name="method">Upper case.</param>
+    /// <param name="method">The method, case-sensitive as RFC 9110 section 9.1 has it.</param>
     /// <param name="lookup">What was found.</param>
     /// <returns>Why the request is refused.</returns>
     public static GatewayError? Find(Exchange exchange, string method, ref RouteLookup<Route> lookup)
+    {
+        if (!exchange.Snapshot.AnswersPreflights || Preflight.MethodAskedAbout(exchange, method) is not { } asked)
+            return FindFor(exchange, method, ref lookup);
+        if (FindFor(exchange, asked, ref lookup) is null && exchange.Route!.Policies.Preflight is not null)
+        {
+            exchange.IsPreflight = true;
+            return null;
+        }
+
+        lookup = default;
+        exchange.Matched(ref lookup);
+        return FindFor(exchange, method, ref lookup);
+    }
+
+    private static GatewayError? FindFor(Exchange exchange, string method, ref RouteLookup<Route> lookup)
     {
         var target = exchange.RequestTarget;
         var most = exchange.Listener?.Limits.QueryParameters ?? Config.ListenerLimitsConfig.DefaultQueryParameters;
@@ -25,13 +40,16 @@ internal static class RouteMatch
             case RouteOutcome.NotFound:
                 return target.Traits.HasFlag(PathTraits.RawBytes) ? NotAllowed(PathTraits.RawBytes) : new GatewayError(GatewayErrorKind.RouteNotFound);
             case RouteOutcome.MethodNotAllowed:
-                return new GatewayError(GatewayErrorKind.MethodNotAllowed);
+                return NotAllowed(lookup.Allowed!);
         }
 
         var error = target.Traits == PathTraits.None && target.Unmerged is null ? null : Settle(exchange, in routed, method, ref lookup);
         exchange.Matched(ref lookup);
         return error;
     }
+
+    /// <summary>The error of a method that is not served, with those that are (RFC 9110 section 10.2.1).</summary>
+    public static GatewayError NotAllowed(params IEnumerable<string> methods) => new(GatewayErrorKind.MethodNotAllowed) { Headers = [new("Allow", string.Join(", ", methods))] };
 
     /// <summary>What the route is to allow, in words fit for the client.</summary>
     public static GatewayError NotAllowed(PathTraits traits) => new(

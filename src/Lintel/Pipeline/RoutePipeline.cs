@@ -5,7 +5,18 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom.</summary>
+/// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom, in seven phases.</summary>
+/// <remarks>
+/// <list type="number">
+/// <item><term>0 receive</term><description>the carrier has read the head; what is wrong with it is found here, and answered like any other error.</description></item>
+/// <item><term>1 match</term><description>the route is found; a CORS preflight is answered at its end.</description></item>
+/// <item><term>2 admit</term><description>the route's policies may refuse.</description></item>
+/// <item><term>3 answer</term><description>the route's policies may answer.</description></item>
+/// <item><term>4 target</term><description>the route's target answers: forward, compose, redirect, respond.</description></item>
+/// <item><term>5 respond</term><description>before a head leaves, whoever made it: <see cref="ResponsePhase"/>.</description></item>
+/// <item><term>6 done</term><description>always: policies, spans, metrics, logs, and the snapshot's count.</description></item>
+/// </list>
+/// </remarks>
 internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount account, TimeProvider time)
 {
     private const string Unasked = "the request was changed after the application's routing, so that what the application demands of this route was not asked: "
@@ -33,13 +44,26 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                 exchange.Begin(context, snapshot, started, origin);
                 account.Begin(exchange);
                 RequestSpan.Start(exchange);
-                error = isReady ? Check(exchange) : new GatewayError(GatewayErrorKind.Unavailable);
+                error = isReady ? Check(exchange) : new GatewayError(GatewayErrorKind.Unavailable); // 0 receive
                 if (error is null && !RequestChecks.AnswersOptions(exchange))
                 {
-                    error = Match(exchange) ?? RequestChecks.Loop(exchange) ?? RequestChecks.Body(exchange);
-                    if (error is null)
-                        error = await exchange.Route!.Target.RunAsync(exchange).ConfigureAwait(false) ?? AnswerContent.Verify(exchange);
+                    error = Match(exchange); // 1 match
+                    if (error is null && exchange.IsPreflight)
+                    {
+                        error = exchange.Route!.Policies.Preflight!.Preflight(exchange); // carries no credentials: nobody may ask for some first
+                    }
+                    else if (error is null)
+                    {
+                        error = RequestChecks.Loop(exchange) ?? RequestChecks.Body(exchange);
+                        var route = exchange.Route!;
+                        if (error is null && route.Policies.Admitting.Length > 0)
+                            error = await AdmitAsync(exchange).ConfigureAwait(false); // 2 admit
+                        if (error is null && (route.Policies.Answering.Length == 0 || !await AnswerAsync(exchange).ConfigureAwait(false))) // 3 answer
+                            error = await route.Target.RunAsync(exchange).ConfigureAwait(false); // 4 target
+                    }
                 }
+
+                error ??= AnswerContent.Verify(exchange); // 5 respond, where nobody has written yet
 
                 if (error is not null && exchange.Framing?.Refusal is { } refusal)
                     error = refusal; // whatever the target made of it: the body went wrong underway
@@ -52,11 +76,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             if (error is { Kind: GatewayErrorKind.ClientAborted } && exchange.IsCanceledByHost)
                 error = new GatewayError(GatewayErrorKind.CanceledByHost, Cause: error.Cause);
             if (error is not null)
-                await AnswerAsync(exchange, error).ConfigureAwait(false);
+                await TellAsync(exchange, error).ConfigureAwait(false);
         }
         finally
         {
-            End(exchange, error, snapshot);
+            End(exchange, error, snapshot); // 6 done
         }
     }
 
@@ -99,8 +123,6 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         }
 
         var error = RouteMatch.Find(exchange, method, ref lookup);
-        if (lookup.Outcome == RouteOutcome.MethodNotAllowed)
-            context.Response.Headers.Allow = string.Join(", ", lookup.Allowed!);
         if (exchange.Hosted is not { } application || exchange.Route is not { } route)
             return error;
         if (!HostedTarget.IsKept(exchange.RequestTarget, out problem))
@@ -108,8 +130,30 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         return application.Permits(context, route.Name) ? error : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
     }
 
+    private static async ValueTask<GatewayError?> AdmitAsync(Exchange exchange)
+    {
+        foreach (var policy in exchange.Route!.Policies.Admitting)
+        {
+            if (await policy.AdmitAsync(exchange).ConfigureAwait(false) is { } refusal)
+                return refusal;
+        }
+
+        return null;
+    }
+
+    private static async ValueTask<bool> AnswerAsync(Exchange exchange)
+    {
+        foreach (var policy in exchange.Route!.Policies.Answering)
+        {
+            if (await policy.AnswerAsync(exchange).ConfigureAwait(false))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Tells the client of an error as far as that is possible. Never throws.</summary>
-    private static async ValueTask AnswerAsync(Exchange exchange, GatewayError error)
+    private static async ValueTask TellAsync(Exchange exchange, GatewayError error)
     {
         if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted)
             return;
@@ -135,10 +179,14 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     {
         if (exchange.IsCanceledByHost)
             exchange.Context.RequestAborted = exchange.Hosted!.ClientAborted; // the answer still goes out
-        var written = ProblemWriter.WriteAsync(exchange.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error));
+        ResponsePhase.Restart(exchange);
+        var content = ProblemWriter.Fill(exchange.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error));
         if (ProblemWriter.IsGrpc(exchange.Request))
             exchange.GrpcStatus = error.Rule.GrpcStatus;
-        exchange.ResponseBytes += await written.ConfigureAwait(false);
+        if (!ResponsePhase.Enter(exchange) || content.IsEmpty)
+            return;
+        await exchange.Response.Body.WriteAsync(content, exchange.Context.RequestAborted).ConfigureAwait(false);
+        exchange.ResponseBytes += content.Length;
     }
 
     /// <summary>Whether what follows on the connection cannot be told apart, or would have to be read to its end first.</summary>
@@ -149,6 +197,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     {
         try
         {
+            if (exchange.Route is { Policies.Concluding: { Length: > 0 } concluding })
+                Conclude(exchange, error, concluding);
             account.End(exchange, error);
         }
         finally
@@ -156,6 +206,21 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             exchange.End();
             Spares<Exchange>.Keep(exchange);
             snapshot.Leave();
+        }
+    }
+
+    private void Conclude(Exchange exchange, GatewayError? error, IConcluding[] policies)
+    {
+        foreach (var policy in policies)
+        {
+            try
+            {
+                policy.Conclude(exchange, error);
+            }
+            catch (Exception e)
+            {
+                account.Failed(exchange, e);
+            }
         }
     }
 }

@@ -24,8 +24,11 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
     /// <summary>Which traces are recorded; <see langword="null"/> leaves it to whoever listens to the activity source.</summary>
     public TracingConfig? Tracing { get; init; }
 
-    /// <summary>Whether forwarded answers tell how long they took.</summary>
-    public bool ServerTiming { get; init; }
+    /// <summary>Tells clients how long services took; <see langword="null"/> for not telling.</summary>
+    public ServerTiming? ServerTiming { get; init; }
+
+    /// <summary>Whether a policy of any route answers CORS preflights.</summary>
+    public bool AnswersPreflights { get; init; }
 
     public bool TryEnter()
     {

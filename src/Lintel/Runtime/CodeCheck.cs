@@ -8,10 +8,8 @@ internal sealed class CodeCheck(ProblemSink problems)
     public void Check(GatewayConfig config)
     {
         foreach (var (name, policy) in Made("policies", config.Policies))
-        {
-            if (policy == new PolicyConfig())
-                problems.Add("missing-key", KeyPath.Root["policies"][name], PolicyConfig.NothingDone, PolicyConfig.NothingHint);
-        }
+            Check(policy, KeyPath.Root["policies"][name]);
+        Check(config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
 
         foreach (var (name, client) in Made("clients", config.Clients))
         {
@@ -48,9 +46,25 @@ internal sealed class CodeCheck(ProblemSink problems)
             problems.Add("conflict", path["redirect"], "a redirect names either `To` or `Scheme`", "set one of them");
         if (route.Redirect?.Scheme is not (null or "http" or "https") || route.Match.Scheme is not (null or "http" or "https"))
             problems.Add("bad-value", path, "a scheme is neither `http` nor `https`");
+        Check(route.Policies ?? [], path["policies"]);
         Check(route.Match.Headers, path["match"]["headers"]);
         Check(route.Match.Query, path["match"]["query"]);
         Check(route.Match.Cookies, path["match"]["cookies"]);
+    }
+
+    private void Check(ValueList<PolicyUse> uses, KeyPath path)
+    {
+        for (var i = 0; i < uses.Count; i++)
+        {
+            if (uses[i].Policy is { } policy && !problems.IsWritten(path[i]))
+                Check(policy, path[i]);
+        }
+    }
+
+    private void Check(PolicyConfig policy, KeyPath path)
+    {
+        if (policy.Problem is { } problem)
+            problems.Add("bad-value", path, problem.Message, problem.Hint);
     }
 
     private void Check(ValueMap<ConditionConfig> conditions, KeyPath path)

@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using Lintel.Config;
+using Lintel.Policies;
 using Lintel.Transport.Loop;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Primitives;
@@ -56,7 +57,7 @@ internal abstract class GatewaySource
     protected static SourceReading Interpret(ConfigDocument document)
     {
         var root = document.Root;
-        return GatewayConfig.Grammar.TryRead(root, KeyPath.Root, document.Report, out var config)
+        return PolicyCatalog.Grammar.TryRead(root, KeyPath.Root, document.Report, out var config)
             ? new SourceReading(config, root, document.Report)
             : new SourceReading(null, root, document.Report);
     }

@@ -18,13 +18,11 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
 {
     private readonly ConditionCompiler _conditions = new(scope);
 
-    public RouteEntry<Route>? Compile(string name, RouteConfig config)
+    public RouteEntry<Route>? Compile(string name, RouteConfig config, PolicySet policies)
     {
         var path = KeyPath.Root["routes"][name];
         var templates = ParsePaths(config.Match, path["match"]);
         var conditions = _conditions.Compile(config.Match, path["match"]);
-        if (config.Policies is { } policies)
-            SnapshotCompiler.CheckPolicies(policies, scope.Config, scope.Problems, path["policies"]);
         if (templates is null)
             return null;
 
@@ -46,11 +44,13 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             { Respond: { } respond } => new RespondTarget(respond, compile.Values(respond.Headers, path["respond"]["headers"])),
             _ => null,
         };
-        if (config.Forward is null && config.Transform != TransformConfig.None)
-            scope.Problems.Add("conflict", path["transform"], "`transform` changes what is forwarded, and this route forwards nothing", "remove it; `respond` has `headers` of its own");
+        if (config.Forward is null && config.Transform.Request != RequestTransformConfig.None)
+            scope.Problems.Add("conflict", path["transform"]["request"], "`transform.request` changes what is forwarded, and this route forwards nothing", "remove it; `transform.response` changes every answer");
+        var response = config.Transform.Response;
+        var responseHeaders = CompileHeaders(response.SetHeaders, response.AddHeaders, response.RemoveHeaders, compile, path["transform"]["response"]);
         if (target is null || conditions is null)
             return null;
-        var route = new Route(name, templates[0].Text, allowed, config.Limits.Body, target);
+        var route = new Route(name, templates[0].Text, allowed, config.Limits.Body, target) { ResponseHeaders = responseHeaders, Policies = policies };
         return new RouteEntry<Route>(name, route, config.Match.Hosts, templates, parameters.Names, [.. config.Match.Methods], conditions);
     }
 
@@ -93,14 +93,12 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var requestPath = route["transform"]["request"];
         var query = new QueryChanges(request.RemoveQuery.Concat(request.SetQuery.Keys), compile.Values(request.SetQuery, requestPath["setQuery"]));
         var requestHeaders = CompileHeaders(request.SetHeaders, request.AddHeaders, request.RemoveHeaders, compile, requestPath, coversTwins: true);
-        var response = transform.Response;
-        var responseHeaders = CompileHeaders(response.SetHeaders, response.AddHeaders, response.RemoveHeaders, compile, route["transform"]["response"]);
         var mirror = config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
             ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Metrics, parts.Memory, parts.Time))
             : null;
         if (!all || shares.Sum(s => (long)s.Share) == 0)
             return null;
-        var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, responseHeaders, mirror);
+        var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, mirror);
         return new ForwardTarget(plan, parts.Forwarders, parts.Metrics, parts.Errors, parts.Time);
     }
 

@@ -12,6 +12,8 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// <summary>A name of its own for each process: two gateways in a row with no name configured are no loop.</summary>
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
+    private readonly PolicyRegistry _policies = new();
+
     // What the next compilation may take over. Whoever explains a request compiles too, on any thread.
     private volatile CompiledRoutes? _last;
 
@@ -26,12 +28,13 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         CheckListeners(config, problems);
         new CodeCheck(problems).Check(config);
         CheckClientCertificates(config, problems);
-        CheckPolicies(config.Defaults.Policies, config, problems, KeyPath.Root["defaults"]["policies"]);
+        var policies = new PolicyCompiler(_policies, config, problems);
+        _ = policies.Defaults; // mistakes in what no route uses are told, too
 
         var scope = new CompileScope(config, acquired, problems);
         var routes = new RouteCompiler(scope, parts);
-        var kept = _last is { } last && last.MayServe(scope) ? last : null;
-        var entries = config.Routes.Select(r => kept?.Find(r.Key, r.Value) ?? Compile(routes, r.Key, r.Value, problems)).OfType<RouteEntry<Route>>().ToList();
+        var kept = _last;
+        var entries = config.Routes.Select(r => Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();
         var conflicts = new List<RouteConflict>();
         var table = RouteTableBuilder.Build(entries, conflicts);
         foreach (var (first, second) in conflicts.Distinct())
@@ -41,39 +44,35 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         {
             new UnusedCheck(config, problems).Check();
             _last = new CompiledRoutes(config, acquired, entries);
-            return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired))
+            return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired, policies))
             {
+                AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
-                ServerTiming = config.Observability.ServerTiming,
+                ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Time) : null,
             };
         }
 
-        Release(acquired);
+        Release(acquired, policies);
         return null;
+
+        RouteEntry<Route>? Compile(string name, RouteConfig route)
+        {
+            var set = policies.Compile(name, route);
+            return kept?.Find(name, route, set, scope) ?? SnapshotCompiler.Compile(routes, name, route, set, problems);
+        }
     }
 
     /// <summary>Compiles a route. What goes wrong in the compiler itself is a problem with a place, too: who wrote the configuration can work around it, and tell us.</summary>
-    private static RouteEntry<Route>? Compile(RouteCompiler routes, string name, RouteConfig config, ProblemSink problems)
+    private static RouteEntry<Route>? Compile(RouteCompiler routes, string name, RouteConfig config, PolicySet policies, ProblemSink problems)
     {
         try
         {
-            return routes.Compile(name, config);
+            return routes.Compile(name, config, policies);
         }
         catch (Exception e)
         {
             problems.Add("internal", KeyPath.Root["routes"][name], $"the route could not be compiled: {e.GetType().Name}: {e.Message}", "this is a defect of Lintel: please report it together with the route's configuration");
             return null;
-        }
-    }
-
-    internal static void CheckPolicies(IEnumerable<string> names, GatewayConfig config, ProblemSink problems, KeyPath path)
-    {
-        var index = 0;
-        foreach (var name in names)
-        {
-            if (!config.Policies.ContainsKey(name) && !problems.IsWritten("policies", name))
-                problems.Add("unknown-policy", path[index], $"no policy is named `{name}`", Suggestion.For(name, config.Policies.Keys));
-            index++;
         }
     }
 
@@ -116,8 +115,9 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         return acquired;
     }
 
-    private void Release(Dictionary<string, Service> services)
+    private void Release(Dictionary<string, Service> services, PolicyCompiler policies)
     {
+        policies.Release();
         foreach (var service in services.Values)
             registry.Release(service);
     }

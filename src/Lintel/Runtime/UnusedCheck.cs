@@ -13,27 +13,15 @@ internal sealed class UnusedCheck(GatewayConfig config, ProblemSink problems)
             return;
         }
 
-        Check("services", config.Services.Keys, config.Routes.Values.SelectMany(ServicesOf), "service", "name it in a route, or remove it");
-        Check("policies", config.Policies.Keys, PoliciesInUse(), "policy", "name it in `policies` of a route, or remove it");
-        Check("clients", config.Clients.Keys, config.Routes.Values.SelectMany(ClientsOf), "client", "name it in `match.client` or `compose.variants`, or remove it");
+        Check("services", config.Services.Keys, config.Routes.Values.SelectMany(RouteReferences.Services), "service", "name it in a route, or remove it");
+        Check("policies", config.Policies.Keys, config.Routes.Values.SelectMany(r => RouteReferences.Policies(r, config)), "policy", "name it in `policies` of a route, or remove it");
+        Check("clients", config.Clients.Keys, config.Routes.Values.SelectMany(RouteReferences.Clients), "client", "name it in `match.client` or `compose.variants`, or remove it");
     }
 
-    private void Check(string section, IEnumerable<string> names, IEnumerable<string?> used, string noun, string hint)
+    private void Check(string section, IEnumerable<string> names, IEnumerable<string> used, string noun, string hint)
     {
         var all = used.ToHashSet(StringComparer.Ordinal);
         foreach (var name in names.Where(n => !all.Contains(n)))
             problems.Warn("unused", KeyPath.Root[section][name], $"no route uses the {noun} `{name}`", hint);
     }
-
-    private static IEnumerable<string?> ServicesOf(RouteConfig route) =>
-        [
-            route.Forward?.Service,
-            route.Forward?.Mirror?.Service,
-            .. route.Forward?.Split.Keys ?? [],
-            .. route.Compose?.Calls.Values.SelectMany(c => (string?[])[c.Request.Service, c.Compensate?.Request.Service]) ?? [],
-        ];
-
-    private static IEnumerable<string?> ClientsOf(RouteConfig route) => [route.Match.Client, .. route.Compose?.Variants.Keys ?? []];
-
-    private IEnumerable<string> PoliciesInUse() => config.Routes.Values.SelectMany(r => r.Policies ?? config.Defaults.Policies);
 }

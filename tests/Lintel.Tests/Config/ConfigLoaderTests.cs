@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Lintel.Config;
+using Lintel.Policies;
 using Lintel.Tests.Observability;
 using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
@@ -126,7 +127,7 @@ public sealed class ConfigLoaderTests : IDisposable
         for (var i = 0; i < 2; i++)
         {
             var document = ConfigDocument.Load(["-"], surroundings);
-            GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out _);
+            PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out _);
             Assert.Equal("<stdin>:2:9", Assert.Single(document.Report.Problems).Position.ToString());
             Assert.Empty(document.Sources.Files);
         }

@@ -19,6 +19,7 @@ public sealed class ErrorTableTests
         ["tls_protocol_error"] = 502,
         ["tls_certificate_error"] = 502,
         ["http_request_error"] = 400,
+        ["http_request_denied"] = 403,
         ["http_response_incomplete"] = 502,
         ["http_response_header_section_size"] = 502,
         ["http_response_body_size"] = 502,

@@ -6,18 +6,18 @@ namespace Lintel.Tests.Errors;
 public sealed class ProblemWriterTests
 {
     [Fact]
-    public async Task Overloaded_AsAProblem_SaysWhenToComeAgain()
+    public void Overloaded_AsAProblem_SaysWhenToComeAgain()
     {
         var context = new DefaultHttpContext();
-        await ProblemWriter.WriteAsync(context.Response, new GatewayError(GatewayErrorKind.Overloaded), "lintel", "trace");
+        ProblemWriter.Fill(context.Response, new GatewayError(GatewayErrorKind.Overloaded), "lintel", "trace");
         Assert.Equal((503, "1", "lintel; error=proxy_internal_error"), (context.Response.StatusCode, (string?)context.Response.Headers.RetryAfter, (string?)context.Response.Headers["Proxy-Status"]));
     }
 
     [Fact]
-    public async Task Internal_AsAProblem_PromisesNothing()
+    public void Internal_AsAProblem_PromisesNothing()
     {
         var context = new DefaultHttpContext();
-        await ProblemWriter.WriteAsync(context.Response, new GatewayError(GatewayErrorKind.Internal), "lintel", "trace");
+        ProblemWriter.Fill(context.Response, new GatewayError(GatewayErrorKind.Internal), "lintel", "trace");
         Assert.Equal(0, context.Response.Headers.RetryAfter.Count);
     }
 }

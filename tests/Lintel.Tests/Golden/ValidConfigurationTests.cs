@@ -1,5 +1,6 @@
 using System.Text;
 using Lintel.Config;
+using Lintel.Policies;
 using Microsoft.Extensions.Configuration;
 
 namespace Lintel.Tests.Golden;
@@ -145,7 +146,7 @@ public sealed class ValidConfigurationTests
         var section = new ConfigurationBuilder().AddInMemoryCollection(settings).Build().GetSection("Lintel");
 
         var document = ConfigDocument.FromConfiguration(section);
-        Assert.True(GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config));
+        Assert.True(PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config));
         Assert.Empty(document.Report.Problems);
 
         // .NET's settings know neither typed values nor null: a body that was written as a map is compared elsewhere.
@@ -157,7 +158,7 @@ public sealed class ValidConfigurationTests
     {
         var section = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Lintel:services:users"] = "nowhere" }).Build().GetSection("Lintel");
         var document = ConfigDocument.FromConfiguration(section);
-        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out _);
+        PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out _);
         Assert.StartsWith("Lintel:services:users: bad-value at services.users: `nowhere`", document.Report.Problems.Single().ToString(), StringComparison.Ordinal);
     }
 

@@ -6,7 +6,7 @@ namespace Lintel.Tests.Hosting;
 public sealed class PreparationTests
 {
     [Fact]
-    public Task Errors_OfEveryKind_CanBeAnsweredAtTheStart() => Preparation.PrepareErrorsAsync();
+    public void Errors_OfEveryKind_CanBeAnsweredAtTheStart() => Preparation.PrepareErrors();
 
     [Fact]
     public void Types_OfTheGateway_AllHaveInitialisersThatCanRunAtTheStart() =>

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Policies.Access;
 
 namespace Lintel.Tests.Runtime;
 
@@ -8,7 +9,7 @@ public sealed class CodeCheckTests
 
     public static TheoryData<string, GatewayConfig> Empty => new()
     {
-        { "policies.auth", new GatewayConfig { Policies = new() { ["auth"] = new PolicyConfig() }, Routes = new() { ["r"] = Good with { Policies = ["auth"] } } } },
+        { "policies.auth", new GatewayConfig { Policies = new() { ["auth"] = new AccessConfig() }, Routes = new() { ["r"] = Good with { Policies = ["auth"] } } } },
         { "clients.c.when", new GatewayConfig { Clients = new() { ["c"] = new ClientConfig { When = new ClientMatchConfig() } }, Routes = new() { ["r"] = Good with { Match = Good.Match with { Client = "c" } } } } },
         { "clients.c.when.query.q", new GatewayConfig { Clients = new() { ["c"] = new ClientConfig { When = new ClientMatchConfig { Query = new() { ["q"] = new ConditionConfig { Prefix = "" } } } } } } },
         { "services.s.instances", new GatewayConfig { Services = new() { ["s"] = new ServiceConfig { Instances = [] } } } },

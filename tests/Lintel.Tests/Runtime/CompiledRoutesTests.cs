@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Policies;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 
@@ -10,12 +11,15 @@ public sealed class CompiledRoutesTests
     private const string Before = """
         services: { a: "http://192.0.2.1:80", b: "http://192.0.2.2:80" }
         clients: { phone: { when: { headers: { User-Agent: { prefix: Phone } } } } }
-        defaults: { timeouts: { request: 5s } }
+        policies:
+          inside: { access: { allow: 10.0.0.0/8 } }
+          default: { access: { deny: 10.0.0.0/8 } }
+        defaults: { timeouts: { request: 5s }, policies: [default] }
         routes:
           a: { match: "/a/{id}", forward: "a/x/{id}" }
-          b: { match: { path: "/b", client: phone }, forward: b }
-          c: { match: "/c", respond: { body: "1" } }
-          d: { match: "/d", compose: { calls: { one: { request: "a/1" } } } }
+          b: { match: { path: "/b", client: phone }, forward: b, policies: [inside] }
+          c: { match: "/c", respond: { body: "1" }, policies: [inside] }
+          d: { match: "/d", compose: { calls: { one: { request: "a/1" } } }, policies: [{ securityHeaders: { frames: deny } }] }
         """;
 
     private readonly SnapshotCompiler _compiler = GatewayReader.Compiler();
@@ -33,24 +37,28 @@ public sealed class CompiledRoutesTests
     public void RouteThatIsGone_IsGone()
     {
         Compile(Before);
-        var after = Compile(Before.Replace("  c: { match: \"/c\", respond: { body: \"1\" } }\n", "", StringComparison.Ordinal));
+        var after = Compile(Before.Replace("  c: { match: \"/c\", respond: { body: \"1\" }, policies: [inside] }\n", "", StringComparison.Ordinal));
         Assert.Equal(["a", "b", "d"], after.Keys.Order(StringComparer.Ordinal));
     }
 
     [Theory]
-    [InlineData("192.0.2.2:80", "192.0.2.3:80")]
-    [InlineData("prefix: Phone", "prefix: Tablet")]
-    [InlineData("request: 5s", "request: 6s")]
-    [InlineData("b: \"http://192.0.2.2:80\"", "b: \"http://192.0.2.2:80\", c: \"http://192.0.2.9:80\"")]
-    [InlineData("clients: { ", "clients: { other: { when: { headers: { X: y } } }, ")]
-    public void WhatRoutesReferTo_ThatChanged_MakesAllAnew(string written, string instead) =>
-        Assert.Equal(["a", "b", "c", "d"], Anew(Compile(Before), Compile(Before.Replace(written, instead, StringComparison.Ordinal))));
+    [InlineData("192.0.2.1:80", "192.0.2.3:80", "a d")]
+    [InlineData("192.0.2.2:80", "192.0.2.3:80", "b")]
+    [InlineData("prefix: Phone", "prefix: Tablet", "b")]
+    [InlineData("request: 5s", "request: 6s", "a b c d")]
+    [InlineData("b: \"http://192.0.2.2:80\"", "b: \"http://192.0.2.2:80\", c: \"http://192.0.2.9:80\"", "")]
+    [InlineData("clients: { ", "clients: { other: { when: { headers: { X: y } } }, ", "")]
+    [InlineData("allow: 10.0.0.0/8", "allow: 10.0.0.0/9", "b c")]
+    [InlineData("frames: deny", "frames: allow", "d")]
+    [InlineData("deny: 10.0.0.0/8", "deny: 10.0.0.0/9", "a")]
+    public void RoutesThatReferToWhatChanged_AreMadeAnew_AndNoOthers(string written, string instead, string anew) =>
+        Assert.Equal(anew.Split(' ', StringSplitOptions.RemoveEmptyEntries), Anew(Compile(Before), Compile(Before.Replace(written, instead, StringComparison.Ordinal))));
 
     [Fact]
     public void RefusedConfiguration_ChangesNothing()
     {
         var before = Compile(Before);
-        var broken = Read(Before.Replace("forward: b }", "forward: nobody }", StringComparison.Ordinal));
+        var broken = Read(Before.Replace("forward: b,", "forward: nobody,", StringComparison.Ordinal));
         Assert.Null(_compiler.Compile(broken.Config!, broken.Root, broken.Report));
         Assert.Contains(broken.Report.Problems, p => p.Code == "unknown-service");
         Assert.Empty(Anew(before, Compile(Before)));
@@ -72,7 +80,7 @@ public sealed class CompiledRoutesTests
     private static SourceReading Read(string yaml)
     {
         var document = ConfigDocument.Parse("test.yaml", yaml, GatewayReader.Surroundings);
-        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         return new SourceReading(config, document.Root, document.Report);
     }
 

@@ -20,7 +20,7 @@ internal sealed class ExplanationText
         if (explanation.RefusedWith is { } status)
             Line("refused", $"{status}: {explanation.Refusal}");
         if (explanation.Policies.Count > 0)
-            Line("policies", string.Join(", ", explanation.Policies) + "  (they do nothing: no kind of policy is available yet)");
+            Line("policies", string.Join(", ", explanation.Policies));
         if (explanation.Forward is { } forward)
             Write(forward);
         if (explanation.Answer is { } answer)

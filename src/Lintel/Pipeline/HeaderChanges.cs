@@ -1,19 +1,38 @@
 using System.Collections.Frozen;
-using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Forwarding;
+namespace Lintel.Pipeline;
 
 /// <summary>A route's changes of headers, compiled.</summary>
 /// <param name="removed">Names that do not pass; those that are set are among them.</param>
-/// <param name="added">Names with their values; a value that comes out empty adds nothing.</param>
+/// <param name="added">Names with their values; a value that renders empty adds nothing.</param>
 /// <param name="coversTwins">Whether <c>X_User</c> is taken for <c>X-User</c>, as many services take it: for requests.</param>
 internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, Template Value)[] added, bool coversTwins = false)
 {
     private readonly FrozenSet<string> _removed = removed.Select(n => coversTwins ? Twin(n) : n).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>No changes.</summary>
+    public static HeaderChanges None { get; } = new([], []);
+
     public (string Name, Template Value)[] Added { get; } = added;
 
     public bool Removes(string name) => _removed.Count > 0 && _removed.Contains(coversTwins ? Twin(name) : name);
+
+    /// <summary>Changes a response's headers.</summary>
+    public void Apply(Exchange exchange, IHeaderDictionary headers)
+    {
+        if (_removed.Count > 0)
+        {
+            foreach (var name in _removed)
+                headers.Remove(name);
+        }
+
+        foreach (var (name, template) in Added)
+        {
+            if (template.RenderForHeader(exchange) is { Length: > 0 } value)
+                headers.Append(name, value);
+        }
+    }
 
     private static string Twin(string name) => name.Contains('_') ? name.Replace('_', '-') : name;
 }

@@ -1,6 +1,6 @@
-using Lintel.Forwarding;
+using Lintel.Pipeline;
 
-namespace Lintel.Tests.Forwarding;
+namespace Lintel.Tests.Pipeline;
 
 public sealed class HeaderChangesTests
 {

@@ -1,0 +1,15 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Pipeline;
+
+/// <summary>CORS preflights (Fetch standard, section 3.2.2): a browser asks whether a page of another origin may send a request.</summary>
+internal static class Preflight
+{
+    public const string Method = "Access-Control-Request-Method";
+
+    public const string Headers = "Access-Control-Request-Headers";
+
+    /// <summary>The method that a preflight asks about; <see langword="null"/> for any other request.</summary>
+    public static string? MethodAskedAbout(Exchange exchange, string method) =>
+        HttpMethods.IsOptions(method) && exchange.Request.Headers.Origin is [{ Length: > 0 }] && exchange.Request.Headers.AccessControlRequestMethod is [{ Length: > 0 } asked] ? asked : null;
+}

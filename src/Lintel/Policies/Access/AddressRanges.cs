@@ -1,0 +1,66 @@
+using System.Buffers.Binary;
+using System.Collections.Frozen;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Lintel.Policies.Access;
+
+/// <summary>Ranges of addresses, of which the narrowest that holds an address decides.</summary>
+/// <remarks>A look-up for each length of prefix that occurs, the longest first: a list of 100 000 ranges costs no more than one of ten.</remarks>
+internal sealed class AddressRanges
+{
+    private readonly (int Length, FrozenDictionary<UInt128, bool> Admits)[] _ofVersion4;
+    private readonly (int Length, FrozenDictionary<UInt128, bool> Admits)[] _ofVersion6;
+
+    /// <param name="allow">Addresses and CIDR ranges that are admitted.</param>
+    /// <param name="deny">Those that are not; of two equal ranges this one counts.</param>
+    public AddressRanges(IEnumerable<string> allow, IEnumerable<string> deny)
+    {
+        var all = allow.Select(a => (Range: Parse(a), Admits: true)).Concat(deny.Select(d => (Range: Parse(d), Admits: false))).ToList();
+        _ofVersion4 = Index(all.Where(r => r.Range.Address.AddressFamily == AddressFamily.InterNetwork));
+        _ofVersion6 = Index(all.Where(r => r.Range.Address.AddressFamily == AddressFamily.InterNetworkV6));
+    }
+
+    /// <summary>Whether the narrowest range that holds an address admits it; <see langword="null"/> where none holds it.</summary>
+    public bool? Find(IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6)
+            address = address.MapToIPv4();
+        var number = Number(address);
+        var bits = address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;
+        foreach (var (length, admits) in bits == 32 ? _ofVersion4 : _ofVersion6)
+        {
+            if (admits.TryGetValue(Prefix(number, bits, length), out var found))
+                return found;
+        }
+
+        return null;
+    }
+
+    private static (int Length, FrozenDictionary<UInt128, bool> Admits)[] Index(IEnumerable<((IPAddress Address, int Length) Range, bool Admits)> ranges) =>
+    [
+        .. from range in ranges
+           group range by range.Range.Length into same
+           orderby same.Key descending
+           select (same.Key, same.GroupBy(r => Number(r.Range.Address)).ToFrozenDictionary(g => g.Key, g => g.All(r => r.Admits))),
+    ];
+
+    private static (IPAddress Address, int Length) Parse(string text)
+    {
+        var (address, length) = text.Contains('/') && IPNetwork.Parse(text) is var network ? (network.BaseAddress, network.PrefixLength) : (IPAddress.Parse(text), -1);
+        if (length < 0)
+            length = address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;
+        if (address.IsIPv4MappedToIPv6 && length >= 96)
+            return (address.MapToIPv4(), length - 96);
+        return (address, length);
+    }
+
+    private static UInt128 Prefix(UInt128 number, int bits, int length) => length == 0 ? 0 : number >> (bits - length) << (bits - length);
+
+    private static UInt128 Number(IPAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out var written);
+        return written == 4 ? BinaryPrimitives.ReadUInt32BigEndian(bytes) : BinaryPrimitives.ReadUInt128BigEndian(bytes);
+    }
+}

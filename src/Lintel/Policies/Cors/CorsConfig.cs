@@ -1,0 +1,72 @@
+using Lintel.Config;
+
+namespace Lintel.Policies.Cors;
+
+/// <summary>Says which pages of other origins may use the routes, and answers browsers that ask (CORS: Fetch standard, section 3.2).</summary>
+/// <remarks>
+/// A preflight is answered by the route that the method would have that it asks about, before authentication and all other policies. What services say of CORS themselves is replaced. CORS protects users of
+/// browsers from foreign pages; it keeps nobody else out: a request from an origin that is not listed goes on, and its page cannot read the answer.
+/// </remarks>
+public sealed record CorsConfig : PolicyConfig
+{
+    internal const string Key = "cors";
+
+    internal const string Any = "*";
+
+    private const string WildcardProblem = "a page of any origin could act with its users' credentials";
+
+    private const string WildcardHint = "name origins, headers and methods one by one, or leave `credentials` out";
+
+    /// <summary>Origins whose pages may use the routes: <c>https://shop.example.com</c>, <c>https://*.example.net</c> for all names below it, <c>*</c> for any. At least one. The origin <c>null</c>, which every sandboxed page has, is never admitted by name.</summary>
+    public required ValueList<string> Origins { get; init; }
+
+    /// <summary>Methods that pages may use beyond GET, HEAD and POST. Default: whatever the route takes.</summary>
+    public ValueList<string> Methods { get; init; } = [];
+
+    /// <summary>Request headers that pages may send beyond those that need no permission; <c>*</c> for any but <c>Authorization</c>. Default: none.</summary>
+    public ValueList<string> Headers { get; init; } = [];
+
+    /// <summary>Response headers that pages may read beyond those that need no permission; <c>*</c> for all. Default: none.</summary>
+    public ValueList<string> Expose { get; init; } = [];
+
+    /// <summary>Whether pages may send cookies, client certificates and HTTP authentication, and read the answers. Takes no <c>*</c> anywhere. Default: false.</summary>
+    public bool Credentials { get; init; }
+
+    /// <summary>How long browsers may remember the answer to a preflight, up to 24 h (Firefox' bound; Chromium's is 2 h). Default: what the browser does by itself, 5 s.</summary>
+    public TimeSpan? MaxAge { get; init; }
+
+    private static Grammar<string> OriginGrammar { get; } = new ScalarGrammar<string>("an origin", null, static (string text, out string value) =>
+    {
+        value = text.ToLowerInvariant();
+        return text == Any || OriginPattern.TryParse(text, out _);
+    }, "write `https://shop.example.com`, with a port where it is not the default one, `https://*.example.net`, or `*`; no path, and no slash at the end");
+
+    private static Grammar<string> NameGrammar { get; } = new ScalarGrammar<string>("a header's name", null, static (string text, out string value) =>
+    {
+        value = text;
+        return HeaderGrammar.IsToken(text);
+    }, "write a header's name, or `*`");
+
+    internal static Grammar<CorsConfig> Grammar { get; } = new RecordGrammar<CorsConfig>(static f =>
+    {
+        var cors = new CorsConfig
+        {
+            Origins = f.Require("origins", new ListGrammar<string>(OriginGrammar, minimum: 1, allowSingle: true, "name the pages' origins: `[\"https://shop.example.com\"]`")) ?? [],
+            Methods = f.FilledList("methods", MatchConfig.MethodGrammar, "leave it out for whatever the route takes", allowSingle: true),
+            Headers = f.List("headers", NameGrammar, allowSingle: true),
+            Expose = f.List("expose", NameGrammar, allowSingle: true),
+            Credentials = f.Get("credentials", Scalars.Boolean, false),
+            MaxAge = f.FindValue("maxAge", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(24))),
+        };
+        if (f.IsReading && cors.Problem is { } problem && !f.IsUnusable)
+            f.Report("insecure", "credentials", problem.Message, problem.Hint);
+        return cors;
+    });
+
+    internal override string Kind => Key;
+
+    internal override (string Message, string Hint)? Problem =>
+        Credentials && (Origins.Contains(Any) || Headers.Contains(Any) || Expose.Contains(Any)) ? (WildcardProblem, WildcardHint)
+        : Origins.Count == 0 ? ("no origin is named, and every page would be refused", "name the pages' origins")
+        : null;
+}

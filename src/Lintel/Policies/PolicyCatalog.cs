@@ -1,0 +1,67 @@
+using System.Text.Json.Nodes;
+using Lintel.Config;
+using Lintel.Policies.Access;
+using Lintel.Policies.Cors;
+using Lintel.Policies.SecurityHeaders;
+
+namespace Lintel.Policies;
+
+/// <summary>All kinds of policies, in the order in which a phase asks those of a route.</summary>
+internal static class PolicyCatalog
+{
+    public static IReadOnlyList<PolicyKind> Kinds { get; } =
+    [
+        new PolicyKind<CorsConfig>(CorsConfig.Grammar, static c => new CorsPolicy(c)) { Name = CorsConfig.Key, IsSingle = true },
+        new PolicyKind<AccessConfig>(AccessConfig.Grammar, static c => new AccessPolicy(c)) { Name = AccessConfig.Key },
+        new PolicyKind<SecurityHeadersConfig>(SecurityHeadersConfig.Grammar, static c => new SecurityHeadersPolicy(c)) { Name = SecurityHeadersConfig.Key, IsSingle = true },
+    ];
+
+    /// <summary>The grammar of a policy: a map of one key, which is its kind.</summary>
+    public static Grammar<PolicyConfig> PolicyGrammar { get; } = new RecordGrammar<PolicyConfig>(Read);
+
+    /// <summary>The grammar of a whole configuration.</summary>
+    public static Grammar<GatewayConfig> Grammar { get; } = GatewayConfig.CreateGrammar(PolicyGrammar);
+
+    /// <summary>The kind of a policy, with its place in the order.</summary>
+    public static (PolicyKind Kind, int Order) Of(PolicyConfig config)
+    {
+        for (var i = 0; i < Kinds.Count; i++)
+        {
+            if (Kinds[i].Name == config.Kind)
+                return (Kinds[i], i);
+        }
+
+        throw new ArgumentException($"No kind of policy is named {config.Kind}.", nameof(config));
+    }
+
+    /// <summary>Names of policies, or their kinds where they have none, in the order in which they are asked.</summary>
+    public static IReadOnlyList<string> LabelsOf(ValueList<PolicyUse> uses, GatewayConfig config) =>
+        [.. uses.OrderBy(u => (u.Policy ?? config.Policies.GetValueOrDefault(u.Name!)) is { } written ? Of(written).Order : int.MaxValue).Select(u => u.Label)];
+
+    private static PolicyConfig Read(RecordFields f)
+    {
+        f.NotYet([.. PolicyConfig.Kinds.Except(Kinds.Select(k => k.Name))]);
+        PolicyConfig? policy = null;
+        PolicyKind? first = null;
+        foreach (var kind in Kinds)
+        {
+            var isWritten = f.Has(kind.Name);
+            if (isWritten && first is not null)
+                f.Report("conflict", kind.Name, $"a policy is of one kind, and this one is `{first.Name}` and `{kind.Name}`", "make two policies of it: a route may name both");
+            policy = f.Find(kind.Name, new KindGrammar(kind)) ?? policy;
+            first ??= isWritten ? kind : null;
+        }
+
+        if (f.IsReading && f.IsEmpty)
+            f.Report("missing-key", null, "the policy does nothing, and routes that use it would go without", "name its kind, or remove it from here and from the routes");
+        f.IsUnusable |= policy is null;
+        return policy!;
+    }
+
+    private sealed class KindGrammar(PolicyKind kind) : Grammar<PolicyConfig>
+    {
+        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out PolicyConfig value) => kind.TryRead(node, path, report, out value);
+
+        public override JsonObject Describe(SchemaDefinitions definitions) => kind.Describe(definitions);
+    }
+}

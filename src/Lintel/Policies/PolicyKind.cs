@@ -1,0 +1,41 @@
+using System.Text.Json.Nodes;
+using Lintel.Config;
+using Lintel.Pipeline;
+
+namespace Lintel.Policies;
+
+/// <summary>A kind of policy: how it is written, and what it becomes.</summary>
+internal abstract class PolicyKind
+{
+    /// <summary>The key by which a configuration names it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Whether a route has at most one.</summary>
+    public bool IsSingle { get; init; }
+
+    /// <summary>Reads the settings under the kind's key.</summary>
+    public abstract bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out PolicyConfig value);
+
+    /// <summary>The JSON Schema of the settings.</summary>
+    public abstract JsonObject Describe(SchemaDefinitions definitions);
+
+    /// <summary>Makes the running policy.</summary>
+    public abstract Policy Create(PolicyConfig config);
+}
+
+/// <inheritdoc/>
+/// <typeparam name="TConfig">The record of the settings.</typeparam>
+internal sealed class PolicyKind<TConfig>(Grammar<TConfig> grammar, Func<TConfig, Policy> create) : PolicyKind
+    where TConfig : PolicyConfig
+{
+    public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out PolicyConfig value)
+    {
+        var isRead = grammar.TryRead(node, path, report, out var config);
+        value = config;
+        return isRead;
+    }
+
+    public override JsonObject Describe(SchemaDefinitions definitions) => grammar.Describe(definitions);
+
+    public override Policy Create(PolicyConfig config) => create((TConfig)config);
+}

@@ -1,0 +1,82 @@
+using Lintel.Config;
+using Lintel.Pipeline;
+using Lintel.Policies;
+
+namespace Lintel.Runtime;
+
+/// <summary>Gives routes their policies: names become running policies, in the catalogue's order.</summary>
+internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig config, ProblemSink problems)
+{
+    private readonly Dictionary<(string Place, PolicyConfig Config), Policy> _acquired = [];
+    private PolicySet? _defaults;
+
+    /// <summary>Whether any route answers CORS preflights.</summary>
+    public bool AnswersPreflights { get; private set; }
+
+    /// <summary>The policies of routes that name none.</summary>
+    public PolicySet Defaults => _defaults ??= Compile(config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
+
+    /// <summary>The policies of a route.</summary>
+    public PolicySet Compile(string name, RouteConfig route)
+    {
+        var set = route.Policies is { } own ? Compile(own, KeyPath.Root["routes"][name]["policies"]) : Defaults;
+        AnswersPreflights |= set.Preflight is not null;
+        return set;
+    }
+
+    /// <summary>The snapshot that was compiled is gone, or was refused.</summary>
+    public void Release()
+    {
+        foreach (var (place, policy) in _acquired.Keys)
+            registry.Release(place, policy);
+    }
+
+    private PolicySet Compile(ValueList<PolicyUse> uses, KeyPath path)
+    {
+        if (uses.Count == 0)
+            return PolicySet.None;
+        var found = new List<(Policy Policy, int Order)>();
+        var met = new Dictionary<PolicyKind, string>();
+        for (var i = 0; i < uses.Count; i++)
+        {
+            if (Resolve(uses[i], path[i]) is not var (place, written))
+                continue;
+            var (kind, order) = PolicyCatalog.Of(written);
+            if (!met.TryAdd(kind, uses[i].Label) && kind.IsSingle)
+                problems.Add("conflict", path[i], $"`{met[kind]}` and `{uses[i].Label}` are both `{kind.Name}`, of which a route has one", "remove one of them");
+            if (Acquire(place, written, path[i]) is { } policy)
+                found.Add((policy, order));
+        }
+
+        return PolicySet.Of([.. found.OrderBy(f => f.Order).Select(f => f.Policy)]);
+    }
+
+    private (string Place, PolicyConfig Written)? Resolve(PolicyUse use, KeyPath path)
+    {
+        if (use.Name is not { } name)
+            return (path.ToString(), use.Policy!);
+        if (config.Policies.TryGetValue(name, out var named))
+            return ("policies." + name, named);
+        if (!problems.IsWritten("policies", name))
+            problems.Add("unknown-policy", path, $"no policy is named `{name}`", Suggestion.For(name, config.Policies.Keys));
+        return null;
+    }
+
+    private Policy? Acquire(string place, PolicyConfig written, KeyPath path)
+    {
+        if (_acquired.TryGetValue((place, written), out var policy))
+            return policy;
+        try
+        {
+            policy = registry.Acquire(place, written);
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            problems.Add("bad-value", path, $"the policy cannot be made: {e.Message}"); // by code: a grammar has read what stands in a file
+            return null;
+        }
+
+        _acquired.Add((place, written), policy);
+        return policy;
+    }
+}
