@@ -58,15 +58,17 @@ public sealed record CorsConfig : PolicyConfig
             Credentials = f.Get("credentials", Scalars.Boolean, false),
             MaxAge = f.FindValue("maxAge", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(24))),
         };
-        if (f.IsReading && cors.Problem is { } problem && !f.IsUnusable)
-            f.Report("insecure", "credentials", problem.Message, problem.Hint);
+        if (cors.GivesCredentialsToAll)
+            f.Report("insecure", "credentials", WildcardProblem, WildcardHint);
         return cors;
     });
 
     internal override string Kind => Key;
 
+    private bool GivesCredentialsToAll => Credentials && (Origins.Contains(Any) || Headers.Contains(Any) || Expose.Contains(Any));
+
     internal override (string Message, string Hint)? Problem =>
-        Credentials && (Origins.Contains(Any) || Headers.Contains(Any) || Expose.Contains(Any)) ? (WildcardProblem, WildcardHint)
+        GivesCredentialsToAll ? (WildcardProblem, WildcardHint)
         : Origins.Count == 0 ? ("no origin is named, and every page would be refused", "name the pages' origins")
         : null;
 }
