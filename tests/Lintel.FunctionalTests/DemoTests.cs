@@ -79,6 +79,8 @@ public sealed partial class DemoTests : IDisposable
             Assert.Equal("", (string?)seen["nobody"]!["who"]);
             Assert.Contains("user", (string?)seen["nobody"]!["notes"]![0], StringComparison.Ordinal);
             Assert.Contains("There is no user 777", (string?)seen["nobody"]!["document"]!["detail"], StringComparison.Ordinal);
+            Assert.Contains("404: ", (string?)seen["nobody"]!["notes"]![0], StringComparison.Ordinal);
+            Assert.Contains("There is no user 777", (string?)seen["nobody"]!["notes"]![0], StringComparison.Ordinal);
 
             Assert.Empty(seen["again"]!["notes"]!.AsArray());
             Assert.Equal(9, (int)seen["phone"]!["document"]!["orderCount"]!);

@@ -11,12 +11,14 @@ namespace Lintel.Composition;
 /// <remarks>
 /// A line is an object of one property: the call's name and its value. The last one is <c>_composition</c>, with what the header of that name says; before it comes <c>_errors</c> where something failed that the
 /// client should know of. What is joined into another call's list is sent with that list.
+/// The first line waits for the calls that have <c>passthrough</c>: until they have ended, a service's own answer may be the composition's.
 /// </remarks>
 internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
 {
     private readonly Channel<CallResult> _ended = Channel.CreateUnbounded<CallResult>(new UnboundedChannelOptions { SingleReader = true });
     private readonly bool _isEvents = exchange.Request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);
     private readonly HashSet<int> _known = [];
+    private readonly List<PlannedCall> _ready = [];
     private bool _hasBegun;
 
     /// <summary>A call has ended.</summary>
@@ -35,8 +37,10 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             {
                 var result = await _ended.Reader.ReadAsync().ConfigureAwait(false);
                 _known.Add(result.Call.Index);
-                if (result.State is not CallState.Canceled && runner.Decisive is null && !runner.HasClientLeft)
-                    await SendAsync(runner, Root(result.Call)).ConfigureAwait(false);
+                if (result.State is not CallState.Canceled)
+                    _ready.Add(Root(result.Call));
+                if (!AwaitsPassthrough && runner.Decisive is null && !runner.HasClientLeft)
+                    await SendReadyAsync(runner).ConfigureAwait(false);
             }
         }
         catch (Exception e)
@@ -66,6 +70,16 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             return new GatewayError(GatewayErrorKind.ClientAborted);
         exchange.IsErrorTold = error is not null;
         return error;
+    }
+
+    /// <summary>Whether a service's own answer may still become the composition's: its status is not known before, and a stream that has begun has one already.</summary>
+    private bool AwaitsPassthrough => Array.Exists(plan.Calls, c => c.Passthrough.Count > 0 && !_known.Contains(c.Index));
+
+    private async ValueTask SendReadyAsync(CallRunner runner)
+    {
+        foreach (var call in _ready.Distinct())
+            await SendAsync(runner, call).ConfigureAwait(false);
+        _ready.Clear();
     }
 
     /// <summary>The call whose value a call's answers end up in.</summary>
