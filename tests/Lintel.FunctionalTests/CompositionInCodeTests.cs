@@ -69,6 +69,28 @@ public sealed partial class CompositionInCodeTests
         Assert.Matches("^user;s=200;d=\\d+, orders;s=200;d=\\d+, products;n=2;d=\\d+, broken;s=500;err=call-failed;d=\\d+$", response.Headers.GetValues("Composition").Single());
     }
 
+    /// <summary>What blocks holds an event loop and all its connections: after 10 s only a restart helps, and the watchdog and <c>/health/live</c> are told.</summary>
+    [Fact]
+    public async Task Delegate_ThatBlocks_HoldsItsLoop_AndTheGatewayCountsAsHungUntilItReturns()
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable("LINTEL_TRANSPORT") == "sockets", "there are no event loops");
+        using var release = new ManualResetEventSlim();
+        await using var service = await TestService.StartAsync(AnswerAsync);
+        await using var app = await StartAsync(service, Shaped(_ =>
+        {
+            release.Wait(GatewayProcess.Patience);
+            return new Page("x", 0, []);
+        }));
+        var gateway = app.Application.Services.GetRequiredService<Hosting.Gateway>();
+        var answer = app.Client.GetAsync(new Uri("/shop/7", UriKind.Relative), None);
+        await GatewayProcess.WaitFor(() => gateway.IsHung ? app : null);
+        await GatewayProcess.WaitFor(() => app.Log.Any(l => l.Contains("the process counts as hung", StringComparison.Ordinal)) ? app : null);
+        Assert.False(answer.IsCompleted);
+        release.Set();
+        Assert.Equal(HttpStatusCode.OK, (await answer).StatusCode);
+        Assert.False(gateway.IsHung);
+    }
+
     [Fact]
     public async Task Delegate_AmongExpressions_IsOneValueOfThem()
     {

@@ -13,18 +13,12 @@ internal sealed class ChunkedDecoder
     /// <summary>Digits, and extensions, of one chunk; nobody sends so many, and a stream of them is an attack (CVE-2023-39326 in Go).</summary>
     private const int MaxExtension = 4096;
 
-    /// <summary>What lines of sizes may be longer than their chunks account for, over the whole body: the rule and the numbers are Go's (net/http/internal, CVE-2023-39326).</summary>
-    private const int MaxExcess = 16 * 1024;
-
-    /// <summary>What a chunk accounts for: a line of sixteen bytes, and twice its data.</summary>
-    private const int FreeLine = 16;
-
     private readonly List<ResponseField> _trailers = [];
     private readonly List<byte> _line = [];
     private int _maxTrailers;
     private int _taken;
     private int _lineLength;
-    private long _excess;
+    private ChunkExcess _excess;
     private long _left;
     private bool _hasDigits;
     private Stage _stage;
@@ -57,7 +51,7 @@ internal sealed class ChunkedDecoder
         _hasDigits = false;
         _left = 0;
         _taken = _lineLength = 0;
-        _excess = 0;
+        _excess = default;
         _trailers.Clear();
         _line.Clear();
     }
@@ -141,8 +135,7 @@ internal sealed class ChunkedDecoder
 
     private void CountExcess()
     {
-        _excess = Math.Max(0, _excess + _lineLength - FreeLine - Math.Min(2 * _left, MaxExcess + MaxExtension));
-        if (_excess > MaxExcess)
+        if (!_excess.TryTake(_lineLength, _left))
             throw ResponseHead.Malformed("its chunks are more framing than data");
     }
 

@@ -18,7 +18,9 @@ public sealed record Http1Options
     public int MaxHead { get; init; } = 64 * 1024;
 
     /// <summary>Interim answers (1xx) of one exchange, at most; together they may be as long as one head (as in Go since 1.23). Default: 100, a 102 (Processing) every 20 s (RFC 2518 section 10.1) for half an hour.</summary>
-    public int MaxInterimHeads { get; init; } = 100;
+    public int MaxInterimHeads { get; init; } = DefaultMaxInterimHeads;
+
+    internal const int DefaultMaxInterimHeads = 100;
 }
 
 /// <summary>A connection that was made: the socket, and what speaks on it, the socket itself or TLS.</summary>

@@ -78,6 +78,9 @@ public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnection
     /// <inheritdoc/>
     public MemoryPool<byte> MemoryPool => MemoryPool<byte>.Shared;
 
+    /// <summary>Why the connection was aborted here, the first reason; <see langword="null"/> while it was not.</summary>
+    public ConnectionAbortedException? AbortReason => _socket.AbortReason as ConnectionAbortedException;
+
     /// <summary>The connection has left HTTP: cutting it off no longer has to be told from its end by a reset, for the other protocol's frames say where they end.</summary>
     public void OpenTunnel() => _socket.IsTunnel = true;
 

@@ -2,7 +2,6 @@ using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
 using Lintel.Transport.Memory;
-using Microsoft.AspNetCore.Connections;
 
 namespace Lintel.Transport.Loop;
 
@@ -137,7 +136,7 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
             bytes += full.Bytes.Length;
         if (_lease.TryHold(Math.Max(0, bytes)))
             return true;
-        socket.Abort(new ConnectionAbortedException("The client does not read, and the memory for what waits for such clients is used up (limits.memory)."));
+        socket.Abort(new UnreadOutputException());
         return false;
     }
 

@@ -40,8 +40,10 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
         for (var at = 0; at < _body.Length; at += Piece)
         {
             var piece = _body.AsMemory(at, Math.Min(Piece, _body.Length - at));
-            await response.Body.WriteAsync(piece, exchange.Context.RequestAborted).ConfigureAwait(false);
+            var taken = await response.BodyWriter.WriteAsync(piece, exchange.Context.RequestAborted).ConfigureAwait(false);
             exchange.ResponseBytes += piece.Length;
+            if (taken.IsCompleted)
+                return new GatewayError(GatewayErrorKind.ClientAborted); // it does not read any more
         }
 
         return null;

@@ -41,7 +41,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
             if (stream is null)
             {
                 await runner.RunAsync().ConfigureAwait(false);
-                await OffLoop.For(runner.BytesReceived);
+                await OffLoop.ForMerge(runner.BytesReceived);
                 if (runner.Decisive is null && !runner.HasClientLeft)
                     JsonMerge.Settle(runner);
                 error = await FinishAsync(runner).ConfigureAwait(false) ?? await SendAsync(runner).ConfigureAwait(false);

@@ -20,6 +20,8 @@ internal static class HandlerCall
             using var message = Write(attempts, instance);
             if (!attempts.TrySend())
                 return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
+            if (attempts.Request.Service.Config.Protocol == Config.ServiceProtocol.Http1)
+                Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
             using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
             answer = ReadHead(response);
             answer.Body.TakeFrom(attempts.Runner.Parts.Memory);

@@ -94,7 +94,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     {
         if (!Array.TrueForAll(plan.Calls, c => Root(c) != call || _known.Contains(c.Index)))
             return; // what is joined into it is still to come
-        await OffLoop.For(runner.BytesReceived);
+        await OffLoop.ForMerge(runner.BytesReceived);
         JsonMerge.Settle(runner, j => Root(j) == call);
         var result = runner.Results[call.Index];
         var text = new JsonPieces();

@@ -80,6 +80,8 @@ public static class ErrorTable
         Gateway(GatewayErrorKind.LoopDetected, 502, 14, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);
         Gateway(GatewayErrorKind.NoInstance, 503, 14, "no-instance", "No instance of the service is available", "destination_unavailable", LogLevel.Warning);
         Gateway(GatewayErrorKind.Unavailable, 503, 14, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);
+        Gateway(
+            GatewayErrorKind.Stopped, 503, 14, "stopped", "The gateway stopped before the request was over", "proxy_internal_error", LogLevel.Warning);
         Gateway(GatewayErrorKind.Overloaded, 503, 14, "overloaded", "The gateway has no memory left for this request", "proxy_internal_error", LogLevel.Warning, retryAfter: 1);
         Gateway(GatewayErrorKind.CanceledByHost, 504, 4, "canceled-by-host", "The request was given up before it was answered", "http_response_timeout", LogLevel.Warning);
         Gateway(GatewayErrorKind.OutOfSockets, 503, 14, "out-of-sockets", "The gateway has no sockets left", "proxy_internal_error", LogLevel.Error, retryAfter: 1);

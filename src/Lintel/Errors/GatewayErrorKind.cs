@@ -126,7 +126,10 @@ public enum GatewayErrorKind
     /// <summary>The gateway itself has no descriptor, port or memory of the system left for a connection to the service.</summary>
     OutOfSockets,
 
-    /// <summary>The client did not receive an answer in time of which the gateway holds the whole. It is cut off.</summary>
+    /// <summary>
+    /// The client did not take its answer in time: not a composed one within <c>compose.limits.send</c>, not at
+    /// <c>limits.minResponseRate</c>, or not before there was no memory left for what waits for it. It is cut off.
+    /// </summary>
     SlowReader,
 
     /// <summary>The method is longer than any that is known.</summary>
@@ -146,4 +149,10 @@ public enum GatewayErrorKind
 
     /// <summary>A browser asked whether a page of another origin may send a request, and the route's <c>cors</c> says that it may not.</summary>
     CrossOriginDenied,
+
+    /// <summary>
+    /// The request was not over when the time for that ended (<c>drainTimeout</c>): the gateway stopped, or a reload closed or changed its
+    /// listener. Its connection is cut off.
+    /// </summary>
+    Stopped,
 }

@@ -87,7 +87,7 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            var left = exchange.Context.RequestAborted.IsCancellationRequested || e is ConnectionResetException;
+            var left = exchange.Context.RequestAborted.IsCancellationRequested || e is ConnectionResetException or ConnectionAbortedException;
             Fail(new GatewayError(left ? GatewayErrorKind.ClientAborted : GatewayErrorKind.BadRequestBody, Cause: e));
         }
         catch (Exception e)

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Lintel.Errors;
 using Lintel.Services;
+using Lintel.Transport.Http1;
 
 namespace Lintel.Forwarding;
 
@@ -13,6 +14,8 @@ internal static class HandlerErrors
             return connect.Kind;
         if (Find<OutOfMemoryException>(cause) is not null)
             return GatewayErrorKind.Overloaded;
+        if (Find<Http1Exception>(cause) is { Failure: Http1Failure.Malformed })
+            return GatewayErrorKind.ProtocolError;
         if (IsConnectTimeout(cause))
             return GatewayErrorKind.ConnectionTimeout;
         return Find<HttpRequestException>(cause)?.HttpRequestError switch

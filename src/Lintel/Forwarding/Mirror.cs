@@ -83,6 +83,8 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             if (message.Content is not null)
                 message.Content.Headers.ContentLength = body!.Value.Length;
             using var deadline = new CancellationTokenSource(service.RequestTimeout, parts.Time);
+            if (service.Config.Protocol == ServiceProtocol.Http1)
+                Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
             using var response = await service.Invoker.SendAsync(message, deadline.Token).ConfigureAwait(false);
             result = "sent";
             if (span is not null)

@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Listeners;
+using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
 
@@ -8,13 +9,16 @@ namespace Lintel.Hosting;
 /// <param name="listeners">Its own listeners; <see langword="null"/> inside another host.</param>
 /// <param name="reloads">Held by a reload that is under way.</param>
 /// <param name="config">What is being served.</param>
-internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, SemaphoreSlim reloads, Func<GatewayConfig?> config) : IDisposable
+/// <param name="logger">Told of the beginning and the end.</param>
+internal sealed class Drain(
+    GatewayParts parts, ListenerSet? listeners, SemaphoreSlim reloads, Func<GatewayConfig?> config, ILogger logger) : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _hurry = new();
     private Task? _stopping;
     private volatile DrainStatus? _status;
     private volatile bool _takesNoReloads;
+    private long _arrived;
 
     /// <summary><see langword="null"/> until the end has begun.</summary>
     public DrainStatus? Status => _status;
@@ -32,6 +36,9 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
         await _stopping.ConfigureAwait(false);
     }
 
+    /// <summary>A request has come since the end began.</summary>
+    public void Arrived() => Interlocked.Increment(ref _arrived);
+
     public void Dispose() => _hurry.Dispose();
 
     private async Task RunAsync(CancellationToken cancellation)
@@ -48,12 +55,27 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (waiting.IsCompletedSuccessfully)
             reloads.Release();
-        if (listeners is not null)
+        if (listeners is null)
         {
-            await listeners.StopAsync(config()?.DrainTimeout ?? TimeSpan.Zero, cancellation).ConfigureAwait(false);
+            GatewayLog.DrainingInHost(logger, parts.Metrics.RequestsInFlight);
+        }
+        else
+        {
+            await CloseAsync(listeners, cancellation).ConfigureAwait(false);
             await parts.AccessLog.CloseAsync().ConfigureAwait(false);
         }
 
         parts.Errors.Flush();
+    }
+
+    private async Task CloseAsync(ListenerSet open, CancellationToken cancellation)
+    {
+        var timeout = config()?.DrainTimeout ?? TimeSpan.Zero;
+        var (active, cut) = (parts.Metrics.RequestsInFlight - Volatile.Read(ref _arrived), parts.Pipeline.Stopped);
+        GatewayLog.Draining(logger, parts.Metrics.RequestsInFlight, open.Connections, timeout);
+        await open.StopAsync(timeout, cancellation).ConfigureAwait(false);
+        var left = parts.Metrics.RequestsInFlight; // cut off, and not yet aware of it
+        cut = parts.Pipeline.Stopped - cut + left;
+        GatewayLog.Stopped(logger, Math.Max(0, active + Volatile.Read(ref _arrived) - cut), cut);
     }
 }

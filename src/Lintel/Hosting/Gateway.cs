@@ -28,7 +28,7 @@ public sealed class Gateway : IDisposable
         _logger = logger;
         _switch = new ConfigSwitch(parts, listeners, HandleAsync, logger);
         _startedAt = parts.Time.GetUtcNow();
-        _drain = new Drain(parts, listeners, _gate, () => Config);
+        _drain = new Drain(parts, listeners, _gate, () => Config, logger);
     }
 
     /// <summary>The configuration that is being served; <see langword="null"/> before the first one.</summary>
@@ -153,7 +153,11 @@ public sealed class Gateway : IDisposable
     private Task HandleAsync(HttpContext context, RequestOrigin origin)
     {
         if (_drain.Status is not null)
+        {
+            _drain.Arrived();
             Draining.AskToReconnect(context);
+        }
+
         return _parts.Pipeline.RunAsync(context, origin);
     }
 

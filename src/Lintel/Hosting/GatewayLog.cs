@@ -35,6 +35,19 @@ internal static partial class GatewayLog
     [LoggerMessage(EventId = 1209, Level = LogLevel.Error, Message = "{Follower} failed when it was told of a reload; the reload is not affected: {Reason}")]
     public static partial void ListenerFailed(ILogger logger, string follower, string reason, Exception cause);
 
+    [LoggerMessage(
+        EventId = 1230, Level = LogLevel.Information,
+        Message = "Draining: {Active} requests active, {Connections} connections; waiting up to {Timeout}")]
+    public static partial void Draining(ILogger logger, long active, int connections, TimeSpan timeout);
+
+    [LoggerMessage(EventId = 1231, Level = LogLevel.Information, Message = "Stopped: {Served} ended in time, {Cut} cut off")]
+    public static partial void Stopped(ILogger logger, long served, long cut);
+
+    [LoggerMessage(
+        EventId = 1232, Level = LogLevel.Information,
+        Message = "Draining: {Active} requests active; the host's server waits for them, and has the connections")]
+    public static partial void DrainingInHost(ILogger logger, long active);
+
     [LoggerMessage(EventId = 1220, Level = LogLevel.Warning, Message = "The configuration is live and probably not all as it is meant; warnings: {Count}{Warnings}")]
     public static partial void Warned(ILogger logger, int count, string warnings);
 }

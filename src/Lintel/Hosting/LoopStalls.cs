@@ -10,8 +10,7 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
 {
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
 
-    private readonly Lock _lock = new();
-    private long? _lastTold;
+    private readonly Throttle _throttle = new(Silence, time);
 
     public void Watch(LoopGroup loops) => loops.Stalled += Tell;
 
@@ -26,13 +25,8 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
             return; // one a second, whatever was told before
         }
 
-        lock (_lock)
-        {
-            if (_lastTold is { } last && time.GetElapsedTime(last) < Silence)
-                return;
-            _lastTold = time.GetTimestamp();
-        }
-
+        if (!_throttle.MayTell(out _))
+            return;
         if (stall.Cause == StallCause.NoProcessor)
             NoProcessor(logger, stall.Loop, stall.Held.TotalMilliseconds);
         else if (stall is { IsOver: true, Cause: StallCause.WarmUp })

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Lintel.Config;
+using Lintel.Observability;
 using Lintel.Services;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
@@ -35,8 +36,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
     private readonly Lock _lock = new();
     private readonly List<Accepting> _open = [];
-    private long _lastTold;
-    private bool _hasTold;
+    private readonly Throttle _throttle = new(Silence, time);
 
     private TimeProvider Time => time;
 
@@ -83,17 +83,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
     private static bool IsExhaustion(SocketError error) => error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable;
 
     /// <summary>Whether the last time that something was told is long enough ago.</summary>
-    private bool MayTell()
-    {
-        lock (_lock)
-        {
-            if (_hasTold && time.GetElapsedTime(_lastTold) < Silence)
-                return false;
-            _hasTold = true;
-            _lastTold = time.GetTimestamp();
-            return true;
-        }
-    }
+    private bool MayTell() => _throttle.MayTell(out _);
 
     private sealed class Accepting(AcceptTransport transport, Socket socket) : IConnectionListener
     {

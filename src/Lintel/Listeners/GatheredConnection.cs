@@ -7,7 +7,9 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Lintel.Listeners;
 
-/// <summary>Has the answers of an HTTP/2 connection's streams sent together, and knows what its requests have in common.</summary>
+/// <summary>
+/// Has the answers of an HTTP/2 connection's streams sent together, takes its frames in turns, and knows what its requests have in common.
+/// </summary>
 internal static class GatheredConnection
 {
     /// <summary>The step of a connection after TLS and before HTTP.</summary>
@@ -24,7 +26,7 @@ internal static class GatheredConnection
         connection.Features.Set(new Peer((connection.RemoteEndPoint as IPEndPoint)?.Address));
         var transport = connection.Transport;
         var output = new GatheredOutput(client.Loop, transport.Output);
-        connection.Transport = new Pipes(transport.Input, output.Writer);
+        connection.Transport = new Pipes(new TurnInput(transport.Input, client.Loop, isFramed: true), output.Writer);
         try
         {
             await next(connection).ConfigureAwait(false);

@@ -4,8 +4,10 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
+using Lintel.Errors;
 using Lintel.Listeners.Framing;
 using Lintel.Listeners.Handshakes;
+using Lintel.Observability;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -25,6 +27,9 @@ internal sealed class Listener : IAsyncDisposable
     /// <summary>Kestrel's grace before it measures rates: enough for a round trip by satellite and a retransmission.</summary>
     private static readonly TimeSpan RateGrace = TimeSpan.FromSeconds(5);
 
+    private static readonly GatewayError Distrusted =
+        new(GatewayErrorKind.Stopped, "an authority of client certificates is no longer trusted, and `drainTimeout` was over");
+
     /// <summary>Where the system does not tell its limit: systemd's default.</summary>
     private const long UnknownDescriptors = 524_288;
 
@@ -32,10 +37,12 @@ internal sealed class Listener : IAsyncDisposable
     private readonly IServer _server;
     private readonly ListenerTls? _tls;
     private readonly ListenerConnections _connections;
+    private readonly ListenerIdentity _identity;
 
-    private Listener(string name, ListenerConfig config, WebApplication application, ListenerTls? tls, ListenerConnections connections)
+    private Listener(
+        ListenerIdentity identity, ListenerConfig config, WebApplication application, ListenerTls? tls, ListenerConnections connections)
     {
-        Name = name;
+        _identity = identity;
         Config = config;
         _application = application;
         _server = application.Services.GetRequiredService<IServer>();
@@ -43,12 +50,15 @@ internal sealed class Listener : IAsyncDisposable
         _connections = connections;
     }
 
-    public string Name { get; }
+    public string Name => _identity.Name;
 
     public ListenerConfig Config { get; }
 
     /// <summary>The addresses it is bound to; the real port where port 0 was asked for.</summary>
     public IReadOnlyList<string> Addresses => [.. _server.Features.Get<IServerAddressesFeature>()?.Addresses ?? []];
+
+    /// <summary>Connections of clients over TCP and Unix sockets; those of QUIC are not known.</summary>
+    public int Connections => _connections.Count;
 
     /// <summary>Opens the address.</summary>
     /// <exception cref="IOException">It is taken, or cannot be had.</exception>
@@ -61,8 +71,11 @@ internal sealed class Listener : IAsyncDisposable
         RemoveDeadSocket(config.Address);
         var most = config.Limits.Connections ?? Math.Max(64, (services.GetRequiredService<DescriptorReserve>().Limit ?? UnknownDescriptors) * 45 / 100);
         var connections = new ListenerConnections(config, most, TimeOf(services), services.GetRequiredService<ILogger<Listener>>());
-        var application = Build(config, tls, connections, most, services);
-        var listener = new Listener(identity.Name, config, application, tls, connections);
+        var faults = new ProtocolErrors(
+            identity.Name, connections, services.GetRequiredService<GatewayMetrics>(), TimeOf(services),
+            services.GetRequiredService<ILogger<Listener>>());
+        var application = Build(config, tls, connections, new KestrelLog(services.GetRequiredService<ILoggerFactory>(), faults), services);
+        var listener = new Listener(identity, config, application, tls, connections);
         if (services.GetRequiredService<Transports>().HasLoops(config))
             InlineScheduling.TryUse(listener._server);
         try
@@ -97,19 +110,39 @@ internal sealed class Listener : IAsyncDisposable
     public void Use(CertificateStore certificates, TimeSpan drain)
     {
         if (_tls!.Replace(certificates))
-            _connections.Drain(drain);
+            _connections.Drain(drain, Distrusted);
     }
 
     /// <summary>Takes no new connections, closes idle ones, and waits for the others until the token is canceled; then cuts them off.</summary>
-    public Task StopAsync(CancellationToken deadline) => _server.StopAsync(deadline);
+    /// <param name="why">What became of the listener: for the requests that are cut off.</param>
+    /// <param name="deadline">Ends the patience.</param>
+    public async Task StopAsync(string why, CancellationToken deadline)
+    {
+        using var now = new CancellationTokenSource();
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var stopping = _server.StopAsync(now.Token);
+        await using (deadline.UnsafeRegister(static over => ((TaskCompletionSource)over!).TrySetResult(), over))
+            await Task.WhenAny(stopping, over.Task).ConfigureAwait(false);
+        if (!stopping.IsCompleted)
+        {
+            // Before Kestrel does, whose words tell nobody who has to know.
+            var reason = new GatewayError(GatewayErrorKind.Stopped, why + ", and `drainTimeout` was over");
+            _identity.Cut = reason;
+            _connections.Cut(reason);
+            await now.CancelAsync().ConfigureAwait(false);
+        }
+
+        await stopping.ConfigureAwait(false);
+    }
 
     public ValueTask DisposeAsync() => _application.DisposeAsync();
 
     /// <summary>The application is only the box that Kestrel's parts come in: it never runs.</summary>
-    private static WebApplication Build(ListenerConfig config, ListenerTls? tls, ListenerConnections connections, long most, IServiceProvider services)
+    private static WebApplication Build(
+        ListenerConfig config, ListenerTls? tls, ListenerConnections connections, ILoggerFactory log, IServiceProvider services)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(services.GetRequiredService<ILoggerFactory>());
+        builder.Services.AddSingleton(log);
         if (services.GetService<System.Diagnostics.Metrics.IMeterFactory>() is { } meters)
             builder.Services.AddSingleton(meters);
         builder.Services.AddSingleton<IConnectionListenerFactory>(services.GetRequiredService<Transports>().For(config));
@@ -124,7 +157,7 @@ internal sealed class Listener : IAsyncDisposable
             o.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
             Limit(o.Limits, config.Limits);
             if (config.Protocols.Contains(ListenerProtocol.Http3))
-                o.Limits.MaxConcurrentConnections = most; // connections of QUIC pass none of our steps
+                o.Limits.MaxConcurrentConnections = connections.Most; // connections of QUIC pass none of our steps
             Listen(o, config, l => Configure(l, config, tls, connections, services));
         });
         return builder.Build();

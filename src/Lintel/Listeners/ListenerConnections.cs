@@ -1,7 +1,10 @@
 using System.Net;
 using Lintel.Config;
+using Lintel.Errors;
+using Lintel.Observability;
+using Lintel.Pipeline;
+using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners;
@@ -15,51 +18,102 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
 
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
 
+    private static readonly GatewayError MadeRoom = new(GatewayErrorKind.ClientAborted, "the connection was idle and made room for another");
+
     private readonly Lock _lock = new();
     private readonly List<ListenerConnection> _all = [];
     private readonly Dictionary<IPAddress, int> _ofClient = [];
+    private readonly Dictionary<string, string> _faults = new(0, StringComparer.Ordinal);
+    private readonly Throttle _throttle = new(Silence, time);
     private int _next;
-    private int _untold;
-    private long? _lastTold;
+
+    /// <summary>Where they come in, for the log.</summary>
+    public string Address => config.Address.ToString();
+
+    /// <summary>How many there may be.</summary>
+    public long Most => most;
+
+    /// <summary>How many there are.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _all.Count;
+        }
+    }
 
     /// <summary>The step of a connection that counts it.</summary>
     public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
     {
-        var entry = new ListenerConnection(connection, config.Limits.ConnectionsPerClient is null ? null : (connection.RemoteEndPoint as IPEndPoint)?.Address, time);
+        if (connection is not LoopConnection)
+            connection = new NotedConnection(connection);
+        var client = config.Limits.ConnectionsPerClient is null ? null : (connection.RemoteEndPoint as IPEndPoint)?.Address;
+        var entry = new ListenerConnection(this, connection, client, time);
         if (!TryAdd(entry, out var idle))
         {
             connection.Abort(new ConnectionAbortedException("the listener has as many connections as it may"));
             return;
         }
 
-        idle?.Close();
+        idle?.Close(MadeRoom);
         connection.Features.Set(entry);
+        connection.Features.Set<IConnectionEnd>(entry);
         try
         {
             await next(connection).ConfigureAwait(false);
         }
         finally
         {
-            Remove(entry);
+            Remove(entry, connection);
         }
     };
 
     /// <summary>Lets the connections that are there end: idle ones at once, others after their requests; those that are there after a time are cut off.</summary>
-    public void Drain(TimeSpan patience)
+    /// <param name="patience">The time.</param>
+    /// <param name="reason">What the requests are told by that are cut off then.</param>
+    public void Drain(TimeSpan patience, GatewayError reason)
     {
-        ListenerConnection[] all;
-        lock (_lock)
-            all = [.. _all];
+        var all = All();
         foreach (var connection in all)
-            connection.Close();
-        _ = CutAsync(all, patience);
+            connection.Close(reason);
+        _ = CutAsync(all, patience, reason);
     }
 
-    private async Task CutAsync(ListenerConnection[] connections, TimeSpan patience)
+    /// <summary>The client has broken the protocol, which ends its connection before the requests on it are told.</summary>
+    /// <param name="connection">The connection's id.</param>
+    /// <param name="fault">What it did.</param>
+    public void Note(string connection, string fault)
+    {
+        lock (_lock)
+            _faults[connection] = fault;
+    }
+
+    /// <summary>How the client broke the protocol on a connection; <see langword="null"/> where it has not.</summary>
+    public string? Fault(ConnectionContext connection)
+    {
+        lock (_lock)
+            return _faults.Count == 0 ? null : _faults.GetValueOrDefault(connection.ConnectionId);
+    }
+
+    /// <summary>Cuts off those that are there.</summary>
+    public void Cut(GatewayError reason)
+    {
+        foreach (var connection in All())
+            connection.Cut(reason);
+    }
+
+    private async Task CutAsync(ListenerConnection[] connections, TimeSpan patience, GatewayError reason)
     {
         await Task.Delay(patience, time).ConfigureAwait(false);
         foreach (var connection in connections)
-            connection.Cut(); // one that has ended already does not mind
+            connection.Cut(reason); // one that has ended already does not mind
+    }
+
+    private ListenerConnection[] All()
+    {
+        lock (_lock)
+            return [.. _all];
     }
 
     /// <param name="connection">The newcomer.</param>
@@ -109,10 +163,14 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
         return longest;
     }
 
-    private void Remove(ListenerConnection connection)
+    private void Remove(ListenerConnection entry, ConnectionContext connection)
     {
         lock (_lock)
-            Remove_NeedsLock(connection);
+        {
+            Remove_NeedsLock(entry);
+            if (_faults.Count > 0 && _faults.Remove(connection.ConnectionId, out var fault))
+                entry.Fault = fault; // its requests may end after it
+        }
     }
 
     private void Remove_NeedsLock(ListenerConnection connection)
@@ -140,58 +198,9 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
     /// <summary>A listener at its limit refuses hundreds in a second: that is one thing to tell.</summary>
     private void Tell(string why, long limit)
     {
-        if (_lastTold is { } last && time.GetElapsedTime(last) < Silence)
-        {
-            _untold++;
-            return;
-        }
-
-        _lastTold = time.GetTimestamp();
-        ConnectionLog.Refused(logger, config.Address.ToString(), why, limit, _untold);
-        _untold = 0;
+        if (_throttle.MayTell(out var others))
+            ConnectionLog.Refused(logger, config.Address.ToString(), why, limit, others);
     }
-}
-
-/// <summary>A connection of a listener, as far as its end is concerned.</summary>
-internal sealed class ListenerConnection(ConnectionContext connection, IPAddress? client, TimeProvider time)
-{
-    private int _requests;
-    private volatile bool _hasServed;
-    private long _idleSince = time.GetTimestamp();
-
-    /// <summary>Whose it is, where that is counted.</summary>
-    public IPAddress? Client { get; } = client;
-
-    /// <summary>Its place among the others, under their lock; −1 when it has none.</summary>
-    public int Index { get; set; } = -1;
-
-    /// <summary>Since when no request is under way; 0 while one is.</summary>
-    public long IdleSince => Volatile.Read(ref _idleSince);
-
-    public void RequestBegins()
-    {
-        if (Interlocked.Increment(ref _requests) > 1)
-            return;
-        _hasServed = true;
-        Volatile.Write(ref _idleSince, 0);
-    }
-
-    public void RequestEnds()
-    {
-        if (Interlocked.Decrement(ref _requests) == 0)
-            Volatile.Write(ref _idleSince, time.GetTimestamp());
-    }
-
-    /// <summary>Ends it: after the requests under way; one that has never had any, at once.</summary>
-    public void Close()
-    {
-        if (_hasServed && connection.Features.Get<IConnectionLifetimeNotificationFeature>() is { } notification)
-            notification.RequestClose();
-        else
-            Cut();
-    }
-
-    public void Cut() => connection.Abort(new ConnectionAbortedException("the connection was closed here"));
 }
 
 /// <summary>Log lines of connections: event ids 1160 to 1169.</summary>

@@ -9,6 +9,8 @@ namespace Lintel.Listeners;
 /// <remarks>Thread rule: one caller at a time, the gateway's reload gate.</remarks>
 internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, ILogger<ListenerSet> logger)
 {
+    private const string Changed = "a reload closed or changed the listener";
+
     private readonly Dictionary<string, Listener> _running = new(StringComparer.Ordinal);
     private readonly List<Task> _closing = [];
 
@@ -19,6 +21,16 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         {
             lock (_running)
                 return [.. _running.SelectMany(l => l.Value.Addresses.Select(a => (l.Key, a)))];
+        }
+    }
+
+    /// <summary>Connections of clients that are open.</summary>
+    public int Connections
+    {
+        get
+        {
+            lock (_running)
+                return _running.Values.Sum(l => l.Connections);
         }
     }
 
@@ -48,7 +60,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                 if (before is not null)
                 {
                     replaced.Add(before);
-                    Close(before, config.DrainTimeout, CancellationToken.None);
+                    Close(before, config.DrainTimeout, Changed, CancellationToken.None);
                 }
 
                 opened.Add(name, await OpenAsync(name, listener, handle, retry: before is not null, cancellation).ConfigureAwait(false));
@@ -71,7 +83,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                 Commit(wanted, opened, replaced, drain);
             };
         foreach (var listener in opened.Values)
-            Close(listener, TimeSpan.Zero, CancellationToken.None);
+            Close(listener, TimeSpan.Zero, Changed, CancellationToken.None);
         await ReopenAsync(replaced, handle, cancellation).ConfigureAwait(false);
         return null;
     }
@@ -100,7 +112,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         lock (_running)
         {
             foreach (var listener in _running.Values)
-                Close(listener, drain, cancellation);
+                Close(listener, drain, "the gateway stopped", cancellation);
             _running.Clear();
         }
 
@@ -123,7 +135,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                     continue;
                 _running.Remove(name);
                 if (!replaced.Contains(listener))
-                    Close(listener, drain, CancellationToken.None);
+                    Close(listener, drain, Changed, CancellationToken.None);
             }
 
             foreach (var (name, listener) in opened)
@@ -166,13 +178,14 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         }
     }
 
-    private void Close(Listener listener, TimeSpan drain, CancellationToken cancellation) => _closing.Add(CloseAsync(listener, drain, cancellation));
+    private void Close(Listener listener, TimeSpan drain, string why, CancellationToken cancellation) =>
+        _closing.Add(CloseAsync(listener, drain, why, cancellation));
 
-    private async Task CloseAsync(Listener listener, TimeSpan drain, CancellationToken cancellation)
+    private async Task CloseAsync(Listener listener, TimeSpan drain, string why, CancellationToken cancellation)
     {
         using var deadline = new CancellationTokenSource(drain, time);
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
-        await listener.StopAsync(ends.Token).ConfigureAwait(false);
+        await listener.StopAsync(why, ends.Token).ConfigureAwait(false);
         await listener.DisposeAsync().ConfigureAwait(false);
     }
 }

@@ -27,6 +27,15 @@ internal sealed class ActiveRequests
 
     public void Leave(int place) => Interlocked.Decrement(ref _counts[place * Stride]);
 
+    /// <summary>All of them.</summary>
+    public long Total()
+    {
+        var sum = 0L;
+        for (var at = 0; at < _counts.Length; at += Stride)
+            sum += Volatile.Read(ref _counts[at]);
+        return sum;
+    }
+
     /// <summary>A series for each pair that there was.</summary>
     public IEnumerable<Measurement<long>> Observe()
     {

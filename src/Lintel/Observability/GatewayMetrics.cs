@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
 using System.Globalization;
 using Lintel.Errors;
 using Lintel.Transport.Memory;
@@ -41,6 +43,7 @@ public sealed class GatewayMetrics
     private readonly Histogram<double> _connect;
     private readonly ActiveRequests _active = new();
     private readonly Counter<long> _errors;
+    private readonly ConcurrentDictionary<string, StrongBox<long>> _broken = new(StringComparer.Ordinal);
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
     private readonly Gauge<int> _fallback;
@@ -57,6 +60,9 @@ public sealed class GatewayMetrics
         _meter.CreateObservableUpDownCounter("http.server.active_requests", _active.Observe, "{request}", "Requests of clients in flight.");
         _gateway = _meter.CreateHistogram("lintel.gateway.duration", "s", "What the gateway added: a request's duration less the time in attempts.", null, FineSeconds);
         _errors = _meter.CreateCounter<long>("lintel.errors", "{error}", "Requests that the gateway itself ended, by kind of error.");
+        _meter.CreateObservableCounter(
+            "lintel.listener.protocol_errors", ObserveBroken, "{error}",
+            "Connections and streams of HTTP/2 and HTTP/3 that ended because the client broke the protocol, before there was a request.");
         _client = _meter.CreateHistogram("http.client.request.duration", "s", "Duration of attempts that the gateway made to instances.", null, Seconds);
         _connect = _meter.CreateHistogram("lintel.service.connect.duration", "s", "Duration of attempts to connect to an instance, TLS included.", null, ConnectSeconds);
         _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Readings of the configuration, by result.");
@@ -82,9 +88,23 @@ public sealed class GatewayMetrics
     /// <summary>A callback has held an event loop for long.</summary>
     internal void LoopStalled() => Interlocked.Increment(ref _stalls);
 
+    /// <summary>A client of a listener has broken HTTP/2 or HTTP/3.</summary>
+    internal void ProtocolBroken(string listener) => Interlocked.Increment(ref Broken(listener).Value);
+
+    /// <summary>A listener opens: its series begins at 0.</summary>
+    internal void ListenerOpened(string listener) => Broken(listener);
+
+    private StrongBox<long> Broken(string listener) => _broken.GetOrAdd(listener, static _ => new StrongBox<long>());
+
+    private IEnumerable<Measurement<long>> ObserveBroken() =>
+        _broken.Select(b => new Measurement<long>(Interlocked.Read(ref b.Value.Value), new KeyValuePair<string, object?>("lintel.listener", b.Key)));
+
     /// <summary>A request begins.</summary>
     /// <returns>What <see cref="RequestLeft"/> is told at its end.</returns>
     internal int RequestStarted(string method, string scheme) => _active.Enter(method, scheme);
+
+    /// <summary>How many requests are in flight.</summary>
+    internal long RequestsInFlight => _active.Total();
 
     /// <summary>A request is no longer in flight.</summary>
     internal void RequestLeft(int place) => _active.Leave(place);

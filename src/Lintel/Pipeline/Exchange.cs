@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using Lintel.Config;
+using Lintel.Errors;
 using Lintel.Observability;
 using Lintel.Routing;
 using Lintel.Transport.Loop;
@@ -36,6 +37,12 @@ internal sealed class Exchange
 
     /// <summary>Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.</summary>
     public bool IsCanceledByHost => Hosted is { ClientAborted.IsCancellationRequested: false } && Context.RequestAborted.IsCancellationRequested;
+
+    /// <summary>
+    /// Why the gateway cut off the client's connection; <see langword="null"/> where the client has gone, or is there. Looked for when a
+    /// request has ended badly.
+    /// </summary>
+    public GatewayError? CutReason => Context.Features.Get<IConnectionEnd>()?.Reason ?? Listener?.Cut;
 
     /// <summary>The target as it was received; empty where a server does not tell.</summary>
     public string RawTarget { get => _state.RawTarget ?? ""; private set => _state.RawTarget = value; }

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Errors;
 
 namespace Lintel.Pipeline;
 
@@ -7,7 +8,16 @@ namespace Lintel.Pipeline;
 /// <param name="config">Its settings.</param>
 internal sealed class ListenerIdentity(string name, ListenerConfig config)
 {
+    private volatile GatewayError? _cut;
+
     public string Name { get; } = name;
+
+    /// <summary>Why all of its connections were cut off, those of QUIC too; <see langword="null"/> while they were not.</summary>
+    public GatewayError? Cut
+    {
+        get => _cut;
+        set => _cut = value;
+    }
 
     public ListenerLimitsConfig Limits { get; } = config.Limits;
 

@@ -1,5 +1,6 @@
 using Lintel.Errors;
 using Lintel.Routing;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -24,6 +25,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
 
     /// <summary>What requests before the first configuration live on: it knows no route, and no log or service.</summary>
     private readonly Snapshot _nothing = new(RouteTableBuilder.Build<Route>([], []), new GatewayIdentity("lintel", "lintel"), new TrustedProxies([]), static () => { });
+
+    private long _stopped;
+
+    /// <summary>Requests that were cut off because a listener closed, since the start.</summary>
+    public long Stopped => Volatile.Read(ref _stopped);
 
     /// <summary>Serves one request. Never throws, and accounts for each.</summary>
     /// <param name="context">The request.</param>
@@ -73,8 +79,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                 error = ErrorOf(exchange, e);
             }
 
-            if (error is { Kind: GatewayErrorKind.ClientAborted } && exchange.IsCanceledByHost)
-                error = new GatewayError(GatewayErrorKind.CanceledByHost, Cause: error.Cause);
+            if (error is { Kind: GatewayErrorKind.ClientAborted or GatewayErrorKind.BadRequestBody })
+                error = Explain(exchange, error);
             if (error is not null)
                 await TellAsync(exchange, error).ConfigureAwait(false);
         }
@@ -95,9 +101,26 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         return exception switch
         {
             OperationCanceledException when exchange.Context.RequestAborted.IsCancellationRequested => new GatewayError(GatewayErrorKind.ClientAborted),
+            ConnectionAbortedException or ConnectionResetException => // before the token says so
+                new GatewayError(GatewayErrorKind.ClientAborted, Cause: exception),
             BadHttpRequestException refused => GatewayError.OfRequestBody(refused),
             _ => GatewayError.OfDefect(exception),
         };
+    }
+
+    /// <summary>A request that ended because its client was gone, or sent no more: why, where the client had no part in it.</summary>
+    private GatewayError Explain(Exchange exchange, GatewayError error)
+    {
+        if (exchange.IsCanceledByHost)
+            return error.Kind == GatewayErrorKind.ClientAborted
+                ? new GatewayError(GatewayErrorKind.CanceledByHost, Cause: error.Cause)
+                : error;
+        if (exchange.CutReason is not { } reason)
+            return error;
+        exchange.IsErrorTold = true; // nobody is there to be told
+        if (reason.Kind == GatewayErrorKind.Stopped)
+            Interlocked.Increment(ref _stopped);
+        return reason with { Cause = error.Cause, Detail = error.Detail is null ? reason.Detail : reason.Detail + "; " + error.Detail };
     }
 
     /// <summary>Normalises the target and finds the route.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Lintel.Transport.Http1;
 
 namespace Lintel.Services;
 
@@ -21,6 +22,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
     private bool _isEnded;
     private bool _hasBodyUnderWay;
     private long _unsent;
+    private int _interimHeads;
 
     // What was read of a watched response: delivered up to _start, may be delivered up to _safe.
     private byte[] _ahead = [];
@@ -153,7 +155,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
             _exchange = exchange;
             _isFinal = false;
             _hasBodyUnderWay = exchange.StreamsBody; // before the head goes: the response may come before the next line runs
-            _start = _safe = _end = 0;
+            _start = _safe = _end = _interimHeads = 0;
         }
     }
 
@@ -240,6 +242,14 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
                     return;
                 if (length > 0)
                 {
+                    if (++_interimHeads > Http1Options.DefaultMaxInterimHeads)
+                    {
+                        _failure = new Http1Exception(
+                            Http1Failure.Malformed, $"more than {Http1Options.DefaultMaxInterimHeads} interim answers came before the final one");
+                        _safe = _start;
+                        return;
+                    }
+
                     if (status != 100 && _exchange!.Interim is not null)
                         (_interim ??= []).Add((status, Http1Head.Fields(head[..length])));
                     _safe += length;

@@ -50,7 +50,7 @@ public sealed class ErrorTableTests
         var rule = ErrorTable.Get(kind);
         if (rule.ProxyStatus is "http_request_error")
             Assert.InRange(rule.Status, 400, 499); // section 2.3.18: "4xx as appropriate"
-        else if (kind is GatewayErrorKind.Overloaded or GatewayErrorKind.OutOfSockets)
+        else if (kind is GatewayErrorKind.Overloaded or GatewayErrorKind.OutOfSockets or GatewayErrorKind.Stopped)
             Assert.Equal(("proxy_internal_error", 503), (rule.ProxyStatus, rule.Status)); // recommended is 500; it is not a defect, and passes
         else if (rule.ProxyStatus is { } type)
             Assert.Equal(StatusOfProxyError[type], rule.Status);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Lintel.Config;
+using Lintel.Errors;
 using Lintel.Forwarding;
 using Lintel.Services;
 using Microsoft.AspNetCore.Builder;
@@ -144,6 +145,33 @@ public sealed class Http1StreamTests : IDisposable
         client.DefaultRequestHeaders.Add("Sec-Fetch-Mode", "navigate");
         Assert.Equal("ok", await client.GetStringAsync(new Uri(application.Urls.First()), _patience.Token));
         Assert.Equal("103 Link: </a.css>; rel=preload", hints.Seen.Single());
+        await serving;
+    }
+
+    [Theory]
+    [InlineData(100, "HTTP/1.1 100 Continue\r\n\r\n")]
+    [InlineData(101, "HTTP/1.1 100 Continue\r\n\r\n")]
+    [InlineData(101, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")]
+    public async Task InterimResponses_BeyondAHundred_AreAProtocolError(int count, string interim)
+    {
+        var serving = ServeAsync(async (socket, _) =>
+        {
+            try
+            {
+                await socket.SendAsync(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(interim, count)) + "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), _patience.Token);
+            }
+            catch (SocketException)
+            {
+                // It was cut off.
+            }
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Get, Address);
+        Http1Exchange.Current.Value = new Http1Exchange(null);
+        var answer = _client.Invoker.SendAsync(request, _patience.Token);
+        if (count <= 100)
+            Assert.Equal(HttpStatusCode.OK, (await answer).StatusCode);
+        else
+            Assert.Equal(GatewayErrorKind.ProtocolError, HandlerErrors.KindOf(await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer)));
         await serving;
     }
 

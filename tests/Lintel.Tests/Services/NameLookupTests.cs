@@ -51,6 +51,40 @@ public sealed class NameLookupTests : IDisposable
         Assert.Equal(kind, await KindAsync(client));
     }
 
+    /// <summary>A client that leaves meanwhile says nothing of this machine's sockets, or of the service.</summary>
+    [Theory]
+    [InlineData("http")]
+    [InlineData("https")]
+    public async Task Connection_ThatIsCutOffWhileItIsMade_IsCanceled(string scheme)
+    {
+        if (!LoopGroup.IsSupported)
+            return;
+        using var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(scheme == "http" ? 0 : 10);
+        var port = ((IPEndPoint)listener.LocalEndPoint!).Port;
+        using var first = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        if (scheme == "http")
+            await first.ConnectAsync(IPAddress.Loopback, port); // the queue is full: the next one is not answered
+        using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
+        using var client = Client(loops, _ => [IPAddress.Loopback], TimeSpan.FromSeconds(30), usesTls: scheme == "https");
+        var pool = client.PoolOf(new Instance(new InstanceConfig { Address = new Uri($"{scheme}://orders.internal:{port}/") }))!;
+        using var leaves = new CancellationTokenSource();
+        var renting = pool.RentAsync(pool.AnyLoop(), isFresh: false, leaves.Token).AsTask();
+        if (scheme == "https")
+            using (await listener.AcceptAsync())
+                await CancelAsync();
+        else
+            await CancelAsync();
+
+        async Task CancelAsync()
+        {
+            Assert.False(renting.IsCompleted);
+            await leaves.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => renting);
+        }
+    }
+
     /// <summary>The second address is tried where the first one refuses.</summary>
     [Fact]
     public async Task Request_ToANameWithSeveralAddresses_TriesThemInTurn()
@@ -76,8 +110,8 @@ public sealed class NameLookupTests : IDisposable
         return [IPAddress.Loopback];
     }
 
-    private static UpstreamClient Client(LoopGroup? loops, Func<string, IPAddress[]> lookup, TimeSpan? connect = null) => new(
-        new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), UsesTls: false, connect ?? Connect, new ConnectionsConfig(), ""), ServiceCertificates.None, "orders",
+    private static UpstreamClient Client(LoopGroup? loops, Func<string, IPAddress[]> lookup, TimeSpan? connect = null, bool usesTls = false) => new(
+        new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), usesTls, connect ?? Connect, new ConnectionsConfig(), ""), ServiceCertificates.None, "orders",
         new UpstreamSurroundings(loops, new NameResolver(lookup, TimeProvider.System), TestMetrics.Create()));
 
     private async Task<GatewayErrorKind> KindAsync(UpstreamClient client)

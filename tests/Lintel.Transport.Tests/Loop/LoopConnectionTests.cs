@@ -73,7 +73,8 @@ public sealed class LoopConnectionTests
         Write(ours.Transport.Output, Wire.Pattern(Much));
         Assert.True((await ours.Transport.Output.FlushAsync().AsTask().WaitAsync(Wire.Patience)).IsCompleted);
         Assert.Equal((0, 1), (wire.Memory.Used, wire.Memory.RefusedBy(BufferUse.Output)));
-        var reading = await Assert.ThrowsAsync<ConnectionAbortedException>(() => ReadToEndAsync(ours.Transport.Input));
+        var reading = await Assert.ThrowsAsync<UnreadOutputException>(() => ReadToEndAsync(ours.Transport.Input));
+        Assert.Same(reading, ours.AbortReason);
         Assert.Contains("limits.memory", reading.Message, StringComparison.Ordinal);
         await ours.DisposeAsync();
         await Assert.ThrowsAsync<SocketException>(() => Wire.ReceiveAsync(peer, Much)); // never an end that looks like one

@@ -1,4 +1,5 @@
 using Lintel.Errors;
+using Lintel.Transport.Http1;
 
 namespace Lintel.Listeners.Framing;
 
@@ -10,6 +11,7 @@ internal sealed class ChunkedCheck(HeadCheck head)
 
     private Part _part;
     private long _left;
+    private ChunkExcess _excess;
 
     private enum Part
     {
@@ -31,6 +33,7 @@ internal sealed class ChunkedCheck(HeadCheck head)
     {
         _part = Part.Size;
         _left = 0;
+        _excess = default;
         Refusal = null;
     }
 
@@ -99,6 +102,8 @@ internal sealed class ChunkedCheck(HeadCheck head)
             return Refuse("a chunk's size is not a hexadecimal number");
         if (!AreExtensions(line[digits..]))
             return Refuse("a chunk's extensions are malformed");
+        if (!_excess.TryTake(line.Length, size))
+            return Refuse("the chunks are more framing than data");
         _left = size;
         _part = size == 0 ? Part.Trailers : Part.Data;
         return true;

@@ -23,7 +23,10 @@ internal static class GuardedConnection
 
         HalfClose.Watch(connection);
         var transport = connection.Transport;
-        var guard = new FramingGuard(transport.Input, limits, time);
+        var input = connection.Features.Get<LoopConnection>() is { } client
+            ? new TurnInput(transport.Input, client.Loop, isFramed: false)
+            : transport.Input;
+        var guard = new FramingGuard(input, limits, time);
         connection.Features.Set(guard.Framing);
         connection.Features.Set(guard);
         connection.Features.Set<IInformationalResponseFeature>(new InterimResponses(transport.Output));

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using Lintel.Config;
+using Lintel.Observability;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
@@ -15,9 +16,7 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
 
     private readonly ushort[] _allowed = [.. config.Tls.Groups.Select(g => (ushort)g)];
-    private readonly Lock _lock = new();
-    private long? _lastTold;
-    private int _untold;
+    private readonly Throttle _throttle = new(Silence, time);
 
     /// <summary>The step of a connection before TLS.</summary>
     public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
@@ -60,7 +59,8 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
             return false;
         }
 
-        Tell(problem);
+        if (_throttle.MayTell(out var others))
+            HandshakeLog.Refused(logger, config.Address.ToString(), problem, others);
         await RefuseAsync(connection.Transport.Output).ConfigureAwait(false);
         return false;
     }
@@ -82,24 +82,6 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
         {
             // It has gone.
         }
-    }
-
-    private void Tell(string problem)
-    {
-        int untold;
-        lock (_lock)
-        {
-            if (_lastTold is { } last && time.GetElapsedTime(last) < Silence)
-            {
-                _untold++;
-                return;
-            }
-
-            _lastTold = time.GetTimestamp();
-            (untold, _untold) = (_untold, 0);
-        }
-
-        HandshakeLog.Refused(logger, config.Address.ToString(), problem, untold);
     }
 }
 

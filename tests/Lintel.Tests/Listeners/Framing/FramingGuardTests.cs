@@ -68,6 +68,22 @@ public sealed class FramingGuardTests
             }
         }, iter: 3000);
 
+    [Theory]
+    [InlineData(1, 40, 300, true)]
+    [InlineData(1, 200, 80, true)]
+    [InlineData(1, 200, 100, false)]
+    [InlineData(100, 200, 40, true)]
+    public void Chunks_ThatAreMoreFramingThanData_AreRefused(int data, int extension, int count, bool isTaken)
+    {
+        var chunk = $"{data:x};{new string('e', extension)}\r\n{new string('d', data)}\r\n";
+        var kestrel = new Reader("POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + string.Concat(Enumerable.Repeat(chunk, count)) + "0\r\n\r\n", [40]);
+        if (isTaken)
+            kestrel.ReadAll();
+        else
+            Assert.Equal(400, Assert.Throws<BadHttpRequestException>(() => { kestrel.ReadAll(); }).StatusCode);
+        Assert.Equal(isTaken ? null : GatewayErrorKind.BadFraming, kestrel.Guard.Framing.Refusal?.Kind);
+    }
+
     [Fact]
     public async Task Reader_ThatAsksForMoreThanTheMessageHas_IsToldThatItEnds()
     {

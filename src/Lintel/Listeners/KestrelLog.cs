@@ -1,0 +1,82 @@
+using Microsoft.Extensions.Logging;
+
+namespace Lintel.Listeners;
+
+/// <summary>
+/// The log that a listener's Kestrel is given: a client that breaks HTTP/2 or HTTP/3 is <see cref="ProtocolErrors"/>' to tell; the rest
+/// passes.
+/// </summary>
+/// <remarks>
+/// Kestrel (10.0) ends such a connection or stream without asking the application, and nothing but its log says so: connections' and
+/// streams' errors at level Debug, and what its decoders
+/// trip over at level Warning, with a stack for each. The stack is there for who sets the level of
+/// <c>Microsoft.AspNetCore.Server.Kestrel</c> to Debug.
+/// </remarks>
+internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : ILoggerFactory
+{
+    private const string Kestrel = "Microsoft.AspNetCore.Server.Kestrel";
+
+    public ILogger CreateLogger(string categoryName) => categoryName switch
+    {
+        Kestrel => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Warning),
+        Kestrel + ".Http2" or Kestrel + ".Http3" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug),
+        _ => inner.CreateLogger(categoryName),
+    };
+
+    public void AddProvider(ILoggerProvider provider) => inner.AddProvider(provider);
+
+    public void Dispose()
+    {
+        // The host's own factory is the host's to dispose of.
+    }
+
+    /// <param name="inner">Where the rest goes.</param>
+    /// <param name="errors">Where clients' faults go.</param>
+    /// <param name="from">The lowest level that they are told at.</param>
+    private sealed class Listening(ILogger inner, ProtocolErrors errors, LogLevel from) : ILogger
+    {
+        /// <summary>
+        /// Kestrel's <c>RequestProcessingEndError</c>, which has no id: an exception that its reading of a connection did not expect.
+        /// </summary>
+        private const string EndedAbnormally = "Connection processing ended abnormally.";
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => inner.BeginScope(state);
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= from || inner.IsEnabled(logLevel);
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsFault(logLevel, eventId, state, exception))
+            {
+                errors.Record(Value(state, "ConnectionId"), exception!);
+                logLevel = LogLevel.Debug;
+            }
+
+            if (inner.IsEnabled(logLevel))
+                inner.Log(logLevel, eventId, state, exception, formatter);
+        }
+
+        private static bool IsFault<TState>(LogLevel level, EventId id, TState state, Exception? exception) =>
+            exception is not null && id.Name switch
+        {
+            "Http2ConnectionError" or "Http2StreamError" or "HPackDecodingError" or "Http3ConnectionError" or "QPackDecodingError" => true,
+            "Http2StreamResetAbort" =>
+                Value(state, "Error") == "PROTOCOL_ERROR" && !exception.Message.Contains("by the application", StringComparison.Ordinal),
+            null => level == LogLevel.Warning && state?.ToString() == EndedAbnormally,
+            _ => false,
+        };
+
+        private static string? Value<TState>(TState state, string name)
+        {
+            foreach (var (key, value) in state as IReadOnlyList<KeyValuePair<string, object?>> ?? [])
+            {
+                if (key.Equals(name, StringComparison.OrdinalIgnoreCase))
+                    return value?.ToString();
+            }
+
+            return null;
+        }
+    }
+}
