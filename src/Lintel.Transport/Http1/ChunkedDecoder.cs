@@ -23,6 +23,9 @@ internal sealed class ChunkedDecoder
     private bool _hasDigits;
     private Stage _stage;
 
+    /// <inheritdoc cref="Http1Options.AllowsBareLf"/>
+    public bool AllowsBareLf { get; init; }
+
     private enum Stage
     {
         Size,
@@ -93,6 +96,16 @@ internal sealed class ChunkedDecoder
     private void TakeFrame(byte b)
     {
         _lineLength++;
+        if (b == '\n' && AllowsBareLf && EndsLine)
+            TakeFrameByte((byte)'\r'); // the one that is missing
+        TakeFrameByte(b);
+    }
+
+    /// <summary>Whether the line's carriage return may come next.</summary>
+    private bool EndsLine => _stage is Stage.Space or Stage.Extension or Stage.DataEnd || (_stage == Stage.Size && _hasDigits);
+
+    private void TakeFrameByte(byte b)
+    {
         switch (_stage)
         {
             case Stage.Size:
@@ -173,15 +186,17 @@ internal sealed class ChunkedDecoder
         }
 
         var line = CollectionsMarshal.AsSpan(_line);
-        if (line.IsEmpty || line[^1] != '\r')
+        if (line is [.., (byte)'\r'])
+            line = line[..^1];
+        else if (!AllowsBareLf)
             throw ResponseHead.Malformed("a trailer ends without a carriage return");
-        if (line.Length == 1)
+        if (line.IsEmpty)
         {
             _stage = Stage.Ended;
             return;
         }
 
-        ResponseHead.Split(line[..^1], out var name, out var value);
+        ResponseHead.Split(line, out var name, out var value);
         _trailers.Add(new ResponseField(Encoding.ASCII.GetString(name), Encoding.Latin1.GetString(value)));
         _line.Clear();
     }

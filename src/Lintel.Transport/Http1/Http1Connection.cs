@@ -21,7 +21,7 @@ public sealed class Http1Connection
     private readonly LoopStream _socket;
     private readonly Http1Options _options;
     private readonly TimeLimit _limit;
-    private readonly ChunkedDecoder _chunks = new();
+    private readonly ChunkedDecoder _chunks;
 
     private readonly SendBuffer _out = new();
     private readonly ReceiveBuffer _in = new();
@@ -50,6 +50,8 @@ public sealed class Http1Connection
         _stream = stream;
         _socket = socket;
         _options = options;
+        _chunks = new ChunkedDecoder { AllowsBareLf = options.AllowsBareLf };
+        Head = new ResponseHead { AllowsBareLf = options.AllowsBareLf, AllowsEqualLengths = options.AllowsEqualLengths };
         _limit = new TimeLimit(this);
         IdleTimer = new IdleLimit(this);
         Dropping = () => shard.Drop(this);
@@ -57,7 +59,7 @@ public sealed class Http1Connection
     }
 
     /// <summary>What the answer's last head said.</summary>
-    public ResponseHead Head { get; } = new();
+    public ResponseHead Head { get; }
 
     /// <summary>The loop that the connection lives on.</summary>
     public EventLoop Loop => _socket.Loop;

@@ -17,6 +17,12 @@ public sealed record Http1Options
     /// <summary>Bytes of an answer's head, at most. Default: 64 KiB, as SocketsHttpHandler's.</summary>
     public int MaxHead { get; init; } = 64 * 1024;
 
+    /// <summary>Whether lines of an answer's head, of its chunks' framing and of its trailers may end with a line feed alone (RFC 9112 section 2.2). Default: they may not.</summary>
+    public bool AllowsBareLf { get; init; }
+
+    /// <summary>Whether several <c>Content-Length</c> that are all the same count as one (RFC 9110 section 8.6). Default: they are refused.</summary>
+    public bool AllowsEqualLengths { get; init; }
+
     /// <summary>Interim answers (1xx) of one exchange, at most; together they may be as long as one head (as in Go since 1.23). Default: 100, a 102 (Processing) every 20 s (RFC 2518 section 10.1) for half an hour.</summary>
     public int MaxInterimHeads { get; init; } = DefaultMaxInterimHeads;
 

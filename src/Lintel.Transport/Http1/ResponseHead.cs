@@ -43,6 +43,12 @@ public sealed class ResponseHead
     private bool _hasStatus;
     private Options _options;
 
+    /// <inheritdoc cref="Http1Options.AllowsBareLf"/>
+    internal bool AllowsBareLf { get; init; }
+
+    /// <inheritdoc cref="Http1Options.AllowsEqualLengths"/>
+    internal bool AllowsEqualLengths { get; init; }
+
     /// <summary>The status code, 100 to 999.</summary>
     public int Status { get; private set; }
 
@@ -105,9 +111,10 @@ public sealed class ResponseHead
     /// <exception cref="Http1Exception">It is wrong.</exception>
     internal bool Take(ReadOnlySpan<byte> line)
     {
-        if (line.IsEmpty || line[^1] != '\r')
+        if (line is [.., (byte)'\r'])
+            line = line[..^1];
+        else if (!AllowsBareLf)
             throw Malformed("a line of its head ends without a carriage return");
-        line = line[..^1];
         if (!_hasStatus)
         {
             TakeStatusLine(line);
@@ -177,8 +184,10 @@ public sealed class ResponseHead
             // A date, and often a length, changes under the name that stood here the last time.
             var known = line.Field.Name is { } before && Ascii.Equals(name, before) ? before : null;
             var meaning = known is null ? MeaningOf(name) : line.Meaning;
-            if (meaning == Meaning.ContentLength && ContentLength >= 0)
+            if (meaning == Meaning.ContentLength && ContentLength >= 0 && !AllowsEqualLengths)
                 throw Malformed("Content-Length stands there twice"); // whatever the second one says
+            if (meaning == Meaning.ContentLength && AllowsEqualLengths)
+                value = OneOf(value);
             line = new Line(text, new ResponseField(known ?? NameOf(name), Encoding.Latin1.GetString(value)), meaning);
         }
 
@@ -191,9 +200,12 @@ public sealed class ResponseHead
         switch (line.Meaning)
         {
             case Meaning.ContentLength:
-                if (ContentLength >= 0)
-                    throw Malformed("Content-Length stands there twice");
-                ContentLength = line.Length;
+                if (ContentLength < 0)
+                    ContentLength = line.Length;
+                else if (AllowsEqualLengths && ContentLength == line.Length)
+                    Count--; // one of them is passed on
+                else
+                    throw Malformed(AllowsEqualLengths ? "its Content-Lengths differ" : "Content-Length stands there twice");
                 break;
             case Meaning.TransferEncoding:
                 if (_hasTransferEncoding)
@@ -204,6 +216,23 @@ public sealed class ResponseHead
                 _options |= line.Options;
                 break;
         }
+    }
+
+    /// <summary>Of a list of equal lengths, in which several fields may have been put together, one.</summary>
+    private static ReadOnlySpan<byte> OneOf(ReadOnlySpan<byte> value)
+    {
+        var first = value;
+        var isFirst = true;
+        foreach (var range in value.Split((byte)','))
+        {
+            var length = value[range].Trim(" \t"u8);
+            if (!isFirst && !length.SequenceEqual(first))
+                throw Malformed("its Content-Lengths differ");
+            first = length;
+            isFirst = false;
+        }
+
+        return first;
     }
 
     private static Meaning MeaningOf(ReadOnlySpan<byte> name) => name.Length switch

@@ -23,6 +23,16 @@ public enum ServiceProtocol
     Http2,
 }
 
+/// <summary>What is taken of a service's answers though it is wrong.</summary>
+public enum Leniency
+{
+    /// <summary>Lines that end with a line feed alone (RFC 9112 section 2.2).</summary>
+    BareLf,
+
+    /// <summary>Several <c>Content-Length</c> that say the same, as several fields or as a list (RFC 9110 section 8.6).</summary>
+    EqualLengths,
+}
+
 /// <summary>A microservice: a pool of instances that are equal but for their weight.</summary>
 public sealed record ServiceConfig
 {
@@ -46,6 +56,12 @@ public sealed record ServiceConfig
 
     /// <summary>How connections to the instances are kept.</summary>
     public ConnectionsConfig Connections { get; init; } = new();
+
+    /// <summary>
+    /// Mistakes in the instances' answers that are passed over: <c>bareLf</c> (lines that end with a line feed alone) and <c>equalLengths</c> (several <c>Content-Length</c> that say the same; one is passed on). Default none: such an answer is 502 <c>protocol-error</c>.
+    /// Only where the gateway reads answers itself: <c>protocol: http1</c>, on event loops (Linux).
+    /// </summary>
+    public ValueList<Leniency> Lenient { get; init; } = [];
 
     /// <summary>How instances at <c>https://</c> are verified and addressed.</summary>
     public ServiceTlsConfig Tls { get; init; } = new();
@@ -79,10 +95,15 @@ public sealed record ServiceConfig
                 Host = f.Get("host", HostGrammar, "request"),
                 Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
                 Connections = f.Get("connections", ConnectionsConfig.Grammar, new()),
+                Lenient = f.List("lenient", Scalars.Choice([("bareLf", Leniency.BareLf), ("equalLengths", Leniency.EqualLengths)])),
                 Tls = f.Get("tls", ServiceTlsConfig.Grammar, new()),
             };
             if (service is { Protocol: ServiceProtocol.Http2, Connections.Max: not null } && !f.HasFailed("protocol"))
                 f.Report("bad-value", "connections", "HTTP/2 makes connections as its streams need them, and knows no `max`", "remove `max`");
+            if (service is { Protocol: ServiceProtocol.Http1, Connections.KeepAlivePing: not null } && !f.HasFailed("protocol"))
+                f.Report("bad-value", "connections", "`keepAlivePing` is a frame of HTTP/2", "remove it, or add `protocol: http2`");
+            if (service is { Protocol: ServiceProtocol.Http2, Lenient.Count: > 0 } && !f.HasFailed("protocol"))
+                f.Report("bad-value", "lenient", "HTTP/2 has neither line ends nor framing by `Content-Length`", "remove `lenient`");
             if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
                 f.Report("bad-value", "grpcWeb", "gRPC-Web can be translated only for a service that speaks HTTP/2", "add `protocol: http2`");
             return service;

@@ -3,6 +3,7 @@ using Lintel.Listeners;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
+using Lintel.Services;
 using Lintel.Transport.Loop;
 using Microsoft.Extensions.Logging;
 
@@ -31,6 +32,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         var (compiled, hash) = _loaded is null ? Compile(config, reading) : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
         if (compiled is not { } snapshot)
             return false;
+        CheckLeniency(config, reading);
         var log = OpenAccessLog(config, reading);
         var change = new ConfigChange(config, reading.Root, reading.Report);
         Action<TimeSpan>? commit = null;
@@ -130,6 +132,21 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
 
     private (Snapshot? Snapshot, string? Hash) Compile(GatewayConfig config, SourceReading reading) =>
         parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot ? (snapshot, ConfigHash.Of(reading.Root)) : (null, null);
+
+    /// <summary>Of this process, not of the configuration: where it is checked, other answers may be read by others.</summary>
+    private void CheckLeniency(GatewayConfig config, SourceReading reading)
+    {
+        foreach (var (name, service) in config.Services)
+        {
+            if (service.Lenient.Count == 0 || (parts.Loops is not null && service.Handler is null))
+                continue;
+            new ProblemSink(reading.Root, reading.Report).Add(
+                "not-available",
+                KeyPath.Root["services"][name]["lenient"],
+                "the answers of this service are not read on the gateway's event loops, and .NET's client knows no `lenient`",
+                $"remove it, or run on Linux without {GatewayLoops.Variable}=sockets");
+        }
+    }
 
     private AccessLog? OpenAccessLog(GatewayConfig config, SourceReading reading)
     {

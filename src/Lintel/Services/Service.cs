@@ -25,7 +25,11 @@ internal sealed class Service : IDisposable
         Instances = [.. config.Instances.Select(i => previous?.Instances.FirstOrDefault(p => p.Fits(i)) ?? new Instance(i))];
         Balancer = Balancer.Create(config.Balancing, Instances, random);
 
-        var client = new UpstreamClientConfig(config.Protocol, config.Tls, ServiceCertificates.UsesTls(config), connect, config.Connections, Certificates, config.Handler);
+        var client = new UpstreamClientConfig(config.Protocol, config.Tls, ServiceCertificates.UsesTls(config), connect, config.Connections, Certificates, config.Handler)
+        {
+            AllowsBareLf = config.Lenient.Contains(Leniency.BareLf),
+            AllowsEqualLengths = config.Lenient.Contains(Leniency.EqualLengths),
+        };
         _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, around);
         if (around.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null })
             _pools = Instances.ToFrozenDictionary(i => i, i => _client.PoolOf(i)!);

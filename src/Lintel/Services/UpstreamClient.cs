@@ -23,11 +23,21 @@ namespace Lintel.Services;
 /// <param name="Connections">How connections are kept.</param>
 /// <param name="Certificates">Fingerprint of the certificate files' content: a renewed certificate is another configuration.</param>
 /// <param name="Handler">Carries the requests in the place of connections; <see langword="null"/> but in tests.</param>
-internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect, ConnectionsConfig Connections, string Certificates, Func<HttpMessageHandler>? Handler = null);
+internal sealed record UpstreamClientConfig(ServiceProtocol Protocol, ServiceTlsConfig Tls, bool UsesTls, TimeSpan Connect, ConnectionsConfig Connections, string Certificates, Func<HttpMessageHandler>? Handler = null)
+{
+    /// <summary>Whether lines of answers may end with a line feed alone.</summary>
+    public bool AllowsBareLf { get; init; }
+
+    /// <summary>Whether an answer's length may stand there several times.</summary>
+    public bool AllowsEqualLengths { get; init; }
+}
 
 /// <summary>The connections to a service's instances: a pool for each.</summary>
 internal sealed class UpstreamClient : IDisposable
 {
+    /// <summary>How long the answer to a ping may take: gRPC's own default (grpc/doc/keepalive.md).</summary>
+    private static readonly TimeSpan PingTimeout = TimeSpan.FromSeconds(20);
+
     private readonly UpstreamClientConfig _config;
     private readonly SslClientAuthenticationOptions? _tls;
     private readonly IDisposable[] _certificates = [];
@@ -47,24 +57,7 @@ internal sealed class UpstreamClient : IDisposable
         _loops = config is { Protocol: ServiceProtocol.Http1, Handler: null } ? around.Loops : null;
         if (config.UsesTls)
             (_tls, _certificates) = CreateTls(config, certificates);
-        Invoker = new HttpMessageInvoker(
-            config.Handler is { } make ? new PlainAddresses(make()) : new RequestBodies(new SocketsHttpHandler
-            {
-                AllowAutoRedirect = false,
-                AutomaticDecompression = DecompressionMethods.None,
-                UseCookies = false,
-                UseProxy = false,
-                ActivityHeadersPropagator = null, // traceparent is the pipeline's
-                ConnectTimeout = config.Connect,
-                ConnectCallback = (context, cancellation) => MeasureAsync(context.DnsEndPoint, ConnectAsync, cancellation),
-                PooledConnectionIdleTimeout = config.Connections.Idle,
-                MaxConnectionsPerServer = config.Connections.Max ?? int.MaxValue,
-                PooledConnectionLifetime = config.Connections.Lifetime,
-                EnableMultipleHttp2Connections = true,
-                RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1, // bytes pass through as they came
-                ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
-            }),
-            disposeHandler: true);
+        Invoker = new HttpMessageInvoker(config.Handler is { } make ? new PlainAddresses(make()) : new RequestBodies(CreateConnections()), disposeHandler: true);
     }
 
     public HttpMessageInvoker Invoker { get; }
@@ -100,6 +93,32 @@ internal sealed class UpstreamClient : IDisposable
             certificate.Dispose();
     }
 
+    private HttpMessageHandler CreateConnections() => _config.Protocol == ServiceProtocol.Http2 ? new Http2Connections(CreateHandler, TimeProvider.System) : CreateHandler();
+
+    private SocketsHttpHandler CreateHandler()
+    {
+        var ping = _config.Connections.KeepAlivePing ?? ConnectionsConfig.DefaultKeepAlivePing;
+        return new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            UseCookies = false,
+            UseProxy = false,
+            ActivityHeadersPropagator = null, // traceparent is the pipeline's
+            ConnectTimeout = _config.Connect,
+            ConnectCallback = (context, cancellation) => MeasureAsync(context.DnsEndPoint, ConnectAsync, cancellation),
+            PooledConnectionIdleTimeout = _config.Connections.Idle,
+            MaxConnectionsPerServer = _config.Connections.Max ?? int.MaxValue,
+            PooledConnectionLifetime = _config.Connections.Lifetime,
+            EnableMultipleHttp2Connections = true,
+            KeepAlivePingDelay = ping == TimeSpan.Zero ? Timeout.InfiniteTimeSpan : ping,
+            KeepAlivePingTimeout = PingTimeout,
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests, // gRPC's servers take pings without calls for an attack
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1, // bytes pass through as they came
+            ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
+        };
+    }
+
     private static (SslClientAuthenticationOptions Options, IDisposable[] Owned) CreateTls(UpstreamClientConfig config, ServiceCertificates certificates)
     {
         var owned = new List<IDisposable>();
@@ -131,11 +150,18 @@ internal sealed class UpstreamClient : IDisposable
     private Http1Pool CreatePool(DnsEndPoint address) => new(
         _loops!,
         (loop, cancellation) => MeasureAsync(address, (to, c) => ConnectAsync(loop, to, c), cancellation),
-        Options(_config.Connections, _loops!.Loops.Count));
+        Options(_config, _loops!.Loops.Count));
 
-    private static Http1Options Options(ConnectionsConfig connections, int loops)
+    private static Http1Options Options(UpstreamClientConfig config, int loops)
     {
-        var options = new Http1Options { IdleLifetime = connections.Idle, Lifetime = connections.Lifetime };
+        var connections = config.Connections;
+        var options = new Http1Options
+        {
+            IdleLifetime = connections.Idle,
+            Lifetime = connections.Lifetime,
+            AllowsBareLf = config.AllowsBareLf,
+            AllowsEqualLengths = config.AllowsEqualLengths,
+        };
         return connections.Max is { } max ? options with { MaxConnections = Math.Max(1, max / loops) } : options;
     }
 

@@ -89,9 +89,29 @@ public sealed class ChunkedDecoderTests
             File.AppendAllText(report, $"- {executions} bodies through the chunked decoder alone, each decoded twice: whole and in pieces.\n");
     }
 
-    private static string Decode(byte[] bytes, int[] cuts, int room)
+    [Theory]
+    [InlineData("5\nhello\n0\n\n")]
+    [InlineData("5;a=b\nhello\r\n0\r\n\n")]
+    [InlineData("5 \nhello\n0\nA: b\n\n")]
+    [InlineData("5\r\nhello\r\n0\r\nA: b\r\n\r\n")]
+    public void Lines_ThatEndWithALineFeed_AreTakenWhereTheyMayBe(string text)
     {
-        var decoder = new ChunkedDecoder();
+        Assert.Equal(!text.Contains("5\r", StringComparison.Ordinal), Decode(Encoding.Latin1.GetBytes(text), [1, 1, 1], 9).Contains("Malformed", StringComparison.Ordinal));
+        Assert.StartsWith("hello", Decode(Encoding.Latin1.GetBytes(text), [1, 1, 1, 1, 1], 9, allowsBareLf: true), StringComparison.Ordinal);
+        Assert.DoesNotContain("Malformed", Decode(Encoding.Latin1.GetBytes(text), [], 4096, allowsBareLf: true), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\n5\nhello\n0\n\n")]
+    [InlineData("5\nhello0\n\n")]
+    [InlineData("5\r\r\nhello\n0\n\n")]
+    [InlineData("5;a\rb\nhello\n0\n\n")]
+    public void Lines_ThatEndOtherwise_AreRefusedAllTheSame(string text) =>
+        Assert.Contains("Malformed", Decode(Encoding.Latin1.GetBytes(text), [], 4096, allowsBareLf: true), StringComparison.Ordinal);
+
+    private static string Decode(byte[] bytes, int[] cuts, int room, bool allowsBareLf = false)
+    {
+        var decoder = new ChunkedDecoder { AllowsBareLf = allowsBareLf };
         decoder.Begin(maxTrailers: 1000);
         var body = new StringBuilder();
         var output = new byte[room];

@@ -57,6 +57,34 @@ public sealed class ResponseHeadTests
     public void Head_ThatTwoCouldReadDifferently_IsRefused(string text) =>
         Assert.Equal(Http1Failure.Malformed, Assert.Throws<Http1Exception>(() => Take(text)).Failure);
 
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\nContent-Length: 5\nA: b\n\n", 5, 2)]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\nA: b\r\n\n", 5, 2)]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\nA: b\r\n\r\n", 5, 2)]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5, 5 ,5\r\nA: b\r\ncontent-length: 5\r\n\r\n", 5, 2)]
+    public void Head_WithMistakesThatMayBe_SaysTheSame(string text, long length, int count)
+    {
+        var head = new ResponseHead { AllowsBareLf = true, AllowsEqualLengths = true };
+        for (var again = 0; again < 2; again++)
+        {
+            Take(head, text);
+            Assert.Equal((length, count), (head.ContentLength, head.Count));
+            Assert.Equal(("5", "b"), (head[0].Value, head[1].Value));
+        }
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 05\r\nContent-Length: 50\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5,\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\nTransfer-Encoding: chunked\r\n\r\n")]
+    [InlineData("HTTP/1.1 200 OK\nA: b\rc\n\n")]
+    [InlineData("HTTP/1.1 200 OK\nA: b\n c\n\n")]
+    [InlineData("\nHTTP/1.1 200 OK\n\n")]
+    public void Head_WithOtherMistakes_IsRefusedAllTheSame(string text) =>
+        Assert.Throws<Http1Exception>(() => Take(new ResponseHead { AllowsBareLf = true, AllowsEqualLengths = true }, text));
+
     /// <summary>RFC 9112 section 5.1: a proxy removes them from a response; they count for framing like any other field.</summary>
     [Fact]
     public void Blanks_BeforeTheColon_AreRemoved()
