@@ -26,8 +26,29 @@ public sealed record RouteConfig
     /// <summary>The route's policies: names, or policies written in place. They run in the order of their kinds, however they are listed. Absent: <c>defaults.policies</c>; empty: none.</summary>
     public ValueList<PolicyUse>? Policies { get; init; }
 
+    /// <summary>
+    /// The protocols that HTTP/1.1 clients may switch to by <c>Upgrade</c>, such as <c>websocket</c>, <c>tcp</c> (Docker) and <c>SPDY/3.1</c> (kubectl); a name without a version stands for all versions.
+    /// Default: <c>[websocket]</c>; empty: none. At most 16. A wish for any other protocol is passed over, and the request an ordinary one. Only for routes that forward.
+    /// </summary>
+    public ValueList<string>? Upgrades { get; init; }
+
     /// <summary>How much the route takes from clients.</summary>
     public RouteLimitsConfig Limits { get; init; } = RouteLimitsConfig.None;
+
+    private const int MaxUpgrades = 16;
+
+    /// <summary>A name of RFC 9110 section 7.8, with its version or without. HTTP itself is none of them: requests in such a tunnel would pass the gateway unseen.</summary>
+    private static Grammar<string> UpgradeGrammar { get; } = new ScalarGrammar<string>(
+        "a protocol to switch to",
+        "^[!#$%&'*+.^_`|~0-9A-Za-z-]+(/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$",
+        static (string text, out string value) =>
+        {
+            value = text;
+            var slash = text.IndexOf('/');
+            var name = slash < 0 ? text : text[..slash];
+            return HeaderGrammar.IsToken(name) && (slash < 0 || HeaderGrammar.IsToken(text.AsSpan(slash + 1))) && name.ToUpperInvariant() is not ("H2C" or "H2" or "HTTP" or "TLS");
+        },
+        "write a name such as `websocket`, `tcp` or `SPDY/3.1`; `h2c`, `HTTP` and `TLS` are not passed on, for what they carry would be hidden from the gateway");
 
     internal static Grammar<RouteConfig> CreateGrammar(ListGrammar<PolicyUse> policies) => new RecordGrammar<RouteConfig>(f =>
     {
@@ -41,8 +62,11 @@ public sealed record RouteConfig
             Respond = f.Find("respond", RespondConfig.Grammar),
             Transform = f.Get("transform", TransformConfig.Grammar, TransformConfig.None),
             Policies = f.Find("policies", policies),
+            Upgrades = f.Find("upgrades", new ListGrammar<string>(UpgradeGrammar)),
             Limits = f.Get("limits", RouteLimitsConfig.Grammar, RouteLimitsConfig.None),
         };
+        if (route.Upgrades is { Count: > MaxUpgrades } upgrades)
+            f.Report("out-of-range", "upgrades", $"{upgrades.Count} protocols are listed", $"list at most {MaxUpgrades}");
         string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
         var written = actions.Where(f.Has).ToList();
         if (f.IsReading && written.Count == 0)

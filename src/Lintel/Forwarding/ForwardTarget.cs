@@ -15,7 +15,11 @@ namespace Lintel.Forwarding;
 /// <param name="Query">Changes of the query.</param>
 /// <param name="RequestHeaders">Changes of the request's headers.</param>
 /// <param name="Mirror">Gets copies of some requests.</param>
-internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, QueryChanges Query, HeaderChanges RequestHeaders, Mirror? Mirror);
+internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, QueryChanges Query, HeaderChanges RequestHeaders, Mirror? Mirror)
+{
+    /// <summary>The protocols that requests may switch to.</summary>
+    public UpgradeSet Upgrades { get; init; } = UpgradeSet.Default;
+}
 
 /// <summary>The attempt loop: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
 internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, GatewayMetrics metrics, ErrorLog errors, TimeProvider time) : Target
@@ -40,7 +44,10 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             return refusal;
 
         request.Grpc = GrpcCall.Of(exchange);
-        var wantsUpgrade = exchange.WantsUpgrade = Upgrade.IsAsked(exchange.Context);
+        exchange.Upgrade = plan.Upgrades.Choose(exchange);
+        var wantsUpgrade = exchange.WantsUpgrade;
+        if (exchange.IsExtendedConnect && !wantsUpgrade)
+            return new GatewayError(GatewayErrorKind.BadUpgrade, "the route does not switch to `websocket`");
         if (request.Grpc is not null || wantsUpgrade)
             AllowSilence(exchange.Context);
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;

@@ -33,7 +33,7 @@ internal sealed class Http1Attempt : IClientWatch
     private readonly UpstreamRequest _request;
     private readonly Deadline _deadline;
     private readonly TimeProvider _time;
-    private readonly bool _wantsUpgrade;
+    private readonly string? _upgrade;
 
     private Http1Connection _connection = null!; // from RunAsync on
     private BodyPump? _pump;
@@ -51,7 +51,7 @@ internal sealed class Http1Attempt : IClientWatch
         _request = request;
         _deadline = deadline;
         _time = time;
-        _wantsUpgrade = exchange.WantsUpgrade;
+        _upgrade = exchange.Upgrade;
     }
 
     /// <summary>RFC 9110 section 9.2.2: only what is idempotent, and only while all of it is here.</summary>
@@ -113,7 +113,7 @@ internal sealed class Http1Attempt : IClientWatch
             }
 
             HeadCame();
-            if (Upgrade.Problem(_wantsUpgrade, connection.Head) is { } problem)
+            if (Upgrade.Problem(_upgrade, connection.Head) is { } problem)
                 return new GatewayError(GatewayErrorKind.UpgradeFailed, Cause: new UpgradeException(problem));
             _passesBody = Http1ResponseHead.Pass(connection.Head, _exchange);
             if (connection.Head.Status == StatusCodes.Status101SwitchingProtocols)

@@ -31,10 +31,10 @@ internal static class Http1RequestHead
             connection.AddField("traceparent"u8, text);
         }
 
-        if (exchange.WantsUpgrade)
+        if (exchange.Upgrade is { } protocol)
         {
             connection.AddField("Connection"u8, "Upgrade"u8);
-            connection.AddField("Upgrade"u8, "websocket"u8);
+            connection.AddField("Upgrade", protocol);
         }
 
         if (exchange.HasBody && exchange.ExpectsContinue)

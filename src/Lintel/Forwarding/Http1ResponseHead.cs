@@ -54,7 +54,7 @@ internal static class Http1ResponseHead
         if (head.Status == StatusCodes.Status101SwitchingProtocols)
         {
             headers.Connection = "Upgrade";
-            headers.Upgrade = "websocket";
+            headers.Upgrade = exchange.Upgrade;
         }
 
         if (!HttpProtocol.IsHttp11(exchange.Request.Protocol))

@@ -1,47 +1,42 @@
 using System.Net;
+using Lintel.Pipeline;
 using Lintel.Transport.Http1;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Switching to WebSocket: by <c>Upgrade</c> in HTTP/1.1, by extended CONNECT (RFC 8441) in HTTP/2. Other protocols are not offered to services.</summary>
+/// <summary>Switching protocols: by <c>Upgrade</c> in HTTP/1.1 to what the route allows, by extended CONNECT (RFC 8441) in HTTP/2 to WebSocket.</summary>
 internal static class Upgrade
 {
-    private const string WebSocket = "websocket";
-
-    /// <summary>Whether the request asks for it.</summary>
-    public static bool IsAsked(HttpContext context) =>
-        (HttpMethods.IsConnect(context.Request.Method) && context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true })
-        || (context.Request.Headers.Upgrade.Count > 0 && context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } && WebSocket.Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase));
-
     /// <summary>What is wrong with an answer; <see langword="null"/> where it is a proper switch, or a refusal that passes like any answer.</summary>
-    public static string? Problem(HttpContext context, HttpResponseMessage response)
+    public static string? Problem(Exchange exchange, HttpResponseMessage response)
     {
         if (response.StatusCode == HttpStatusCode.SwitchingProtocols)
         {
-            if (!IsAsked(context))
+            if (exchange.Upgrade is not { } asked)
                 return "the service switched protocols without being asked";
-            return Names(response, "Upgrade", WebSocket) && Names(response, "Connection", "upgrade") ? null : "the service switched to something that was not asked for";
+            return Names(response, "Upgrade", asked) && Names(response, "Connection", "upgrade") ? null : "the service switched to something that was not asked for";
         }
 
         // To a client of RFC 8441 any 2xx means that the tunnel is open.
-        if (context.Features.Get<IHttpExtendedConnectFeature>() is not { IsExtendedConnect: true } || !response.IsSuccessStatusCode)
+        if (!exchange.IsExtendedConnect || !response.IsSuccessStatusCode)
             return null;
         return response.Version.Major == 2 && response.StatusCode == HttpStatusCode.OK ? null : $"the service answered {(int)response.StatusCode} and did not switch protocols";
     }
 
     /// <summary>The same, for an answer of HTTP/1.1 to a request that went over HTTP/1.1.</summary>
-    public static string? Problem(bool isAsked, ResponseHead head)
+    /// <param name="asked">The protocol that the service was asked for; <see langword="null"/> for none.</param>
+    /// <param name="head">The answer.</param>
+    public static string? Problem(string? asked, ResponseHead head)
     {
         if (head.Status != StatusCodes.Status101SwitchingProtocols)
             return null;
-        if (!isAsked)
+        if (asked is null)
             return "the service switched protocols without being asked";
         var (upgrade, connection) = (false, false);
         for (var i = 0; i < head.Count; i++)
         {
-            upgrade |= head[i].Name.Equals("Upgrade", StringComparison.OrdinalIgnoreCase) && Names(head[i].Value, WebSocket);
+            upgrade |= head[i].Name.Equals("Upgrade", StringComparison.OrdinalIgnoreCase) && Names(head[i].Value, asked);
             connection |= head[i].Name.Equals("Connection", StringComparison.OrdinalIgnoreCase) && Names(head[i].Value, "upgrade");
         }
 

@@ -38,6 +38,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         var (exchange, service, instance, request, deadline) = attempt.Parts;
         var context = exchange.Context;
         context.Features.Set<IHttpResetFeature>(attempt);
+        if (context.Request.Headers.Upgrade.Count > 0)
+            context.Request.Headers.Upgrade = exchange.Upgrade is null or UpgradeSet.WebSocket ? exchange.Upgrade : UpgradeAsSent.KnownToYarp;
         var config = new ForwarderRequestConfig
         {
             ActivityTimeout = service.IdleTimeout,
@@ -106,6 +108,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             UpstreamMessage.Fill(proxyRequest, service, instance, request, exchange.AttemptSpan);
             if (proxyRequest.Content is not null && exchange.ExpectsContinue)
                 proxyRequest.Headers.ExpectContinue = true; // the service may refuse before the client sends the body
+            if (exchange.Upgrade is { } upgrade and not UpgradeSet.WebSocket)
+                proxyRequest.Options.Set(UpgradeAsSent.Key, upgrade);
             return default;
         }
 
@@ -115,7 +119,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                 return new(false);
             HasResponse = true;
             deadline.HeadCame();
-            if (Upgrade.Problem(httpContext, proxyResponse) is { } problem)
+            if (Upgrade.Problem(exchange, proxyResponse) is { } problem)
                 throw new UpgradeException(problem);
 
             var headers = httpContext.Response.Headers;
@@ -128,7 +132,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                 return new(true);
             if (!mayHaveContent && proxyResponse.StatusCode == HttpStatusCode.ResetContent)
                 Discard(proxyResponse);
-            else if (mayHaveContent && headers.ContentLength is null && !Upgrade.IsAsked(httpContext))
+            else if (mayHaveContent && headers.ContentLength is null && !exchange.WantsUpgrade)
                 proxyResponse.Content = new HeadFirstContent(proxyResponse.Content, httpContext.Response);
             return new(true);
         }

@@ -95,8 +95,11 @@ internal sealed class Exchange
     /// <summary>Whether the request is a CORS preflight that a policy of its route answers.</summary>
     public bool IsPreflight { get => _state.IsPreflight; set => _state.IsPreflight = value; }
 
+    /// <summary>The protocol that the client asks to switch to and may, as it is told to the service; <see langword="null"/> for none.</summary>
+    public string? Upgrade { get => _state.Upgrade; set => _state.Upgrade = value; }
+
     /// <summary>Whether the client asks for another protocol that is served.</summary>
-    public bool WantsUpgrade { get => _state.WantsUpgrade; set => _state.WantsUpgrade = value; }
+    public bool WantsUpgrade => Upgrade is not null;
 
     /// <summary>Whether the request is an extended CONNECT (RFC 8441).</summary>
     public bool IsExtendedConnect { get => _state.IsExtendedConnect; set => _state.IsExtendedConnect = value; }
@@ -299,7 +302,7 @@ internal sealed class Exchange
         public bool HasBody;
         public LoopConnection? ClientConnection;
         public EventLoop? Loop;
-        public bool WantsUpgrade;
+        public string? Upgrade;
         public bool IsExtendedConnect;
         public Activity? Span;
         public Activity? AttemptSpan;

@@ -38,7 +38,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var compile = new Templates(scope.Problems, parameters);
         Target? target = config switch
         {
-            { Forward: { } forward } => CompileForward(forward, config.Transform, allowed, compile, path),
+            { Forward: { } forward } => CompileForward(forward, config, allowed, compile, path),
             { Compose: { } compose } => CompileComposition(name, compose, parameters, allowed),
             { Redirect: { } redirect } => CompileRedirect(redirect, config.Match, compile, path["redirect"]),
             { Respond: { } respond } => new RespondTarget(respond, compile.Values(respond.Headers, path["respond"]["headers"])),
@@ -48,6 +48,8 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             scope.Problems.Add("conflict", path["transform"]["request"], "`transform.request` changes what is forwarded, and this route forwards nothing", "remove it; `transform.response` changes every answer");
         var response = config.Transform.Response;
         var responseHeaders = CompileHeaders(response.SetHeaders, response.AddHeaders, response.RemoveHeaders, compile, path["transform"]["response"]);
+        if (config.Forward is null && config.Upgrades is not null)
+            scope.Problems.Add("conflict", path["upgrades"], "`upgrades` switches the connection to a service, and this route forwards nothing", "remove it");
         if (target is null || conditions is null)
             return null;
         var route = new Route(name, templates[0].Text, allowed, config.Limits.Body, target) { ResponseHeaders = responseHeaders, Policies = policies };
@@ -71,9 +73,9 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         return templates.Count == match.Paths.Count && templates.Count > 0 ? templates : null;
     }
 
-    private ForwardTarget? CompileForward(ForwardConfig config, TransformConfig transform, PathTraits allowed, Templates compile, KeyPath route)
+    private ForwardTarget? CompileForward(ForwardConfig config, RouteConfig owner, PathTraits allowed, Templates compile, KeyPath route)
     {
-        var path = route["forward"];
+        var (path, transform) = (route["forward"], owner.Transform);
         var names = config.Service is { } single ? [KeyValuePair.Create(single, 1)] : config.Split.AsEnumerable();
         var shares = new List<(Service Service, int Share)>();
         var all = true;
@@ -96,10 +98,20 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var mirror = config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
             ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Metrics, parts.Memory, parts.Time))
             : null;
+        var upgrades = CompileUpgrades(owner.Upgrades, shares, route["upgrades"]);
         if (!all || shares.Sum(s => (long)s.Share) == 0)
             return null;
-        var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, mirror);
+        var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, mirror) { Upgrades = upgrades };
         return new ForwardTarget(plan, parts.Forwarders, parts.Metrics, parts.Errors, parts.Time);
+    }
+
+    /// <summary>HTTP/2 has a form for WebSocket (RFC 8441), and for nothing else that HTTP/1.1 switches to.</summary>
+    private UpgradeSet CompileUpgrades(ValueList<string>? config, List<(Service Service, int Share)> shares, KeyPath path)
+    {
+        var upgrades = config is null ? UpgradeSet.Default : new UpgradeSet(config);
+        if (upgrades.Others is { } other && shares.Find(s => s.Service.Config.Protocol == ServiceProtocol.Http2).Service is { } service)
+            scope.Problems.Add("conflict", path, $"`{other}` is a switch of HTTP/1.1, and the service `{service.Name}` is spoken to in HTTP/2", "remove it, or remove the service's `protocol: http2`");
+        return upgrades;
     }
 
     private static HeaderChanges CompileHeaders(ValueMap<string> set, ValueMap<string> add, ValueList<string> remove, Templates compile, KeyPath path, bool coversTwins = false) =>

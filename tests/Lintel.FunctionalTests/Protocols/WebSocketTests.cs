@@ -150,6 +150,34 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         Assert.Contains("urn:problem-type:lintel:bad-upgrade", response.Body, StringComparison.Ordinal);
     }
 
+    /// <summary>The key of an extended CONNECT means nothing (RFC 8441 section 5), and the handshake with the service has its own.</summary>
+    [Fact]
+    public async Task Key_OfAnExtendedConnect_IsNotPassedOn()
+    {
+        const string key = "dGhlIHNhbXBsZSBub25jZQ==";
+        var heads = new TaskCompletionSource<string>();
+        using var server = new RawServer(async (socket, head) =>
+        {
+            heads.TrySetResult(head);
+            await socket.SendAsync("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
+        });
+        await using var gateway = await InProcessGateway.StartAsync($$"""
+            listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
+            services: { s: "{{server.Address}}" }
+            routes: { s: { match: "/{**rest}", forward: s }, none: { match: /none, forward: s, upgrades: [] } }
+            """);
+        using var client = await FrameClient.ConnectAsync(gateway.Address);
+        byte[] Connect(string path) => FrameClient.Block((":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", path), (":authority", "t"), ("sec-websocket-version", "13"), ("sec-websocket-key", key));
+        await client.SendAsync(FrameClient.Frame(FrameClient.Headers, FrameClient.EndHeaders, 1, Connect("/ws")));
+        Assert.Equal("403", await client.OutcomeAsync(1));
+        var head = await heads.Task.InTimeAsync();
+        Assert.DoesNotContain(key, head, StringComparison.Ordinal);
+        Assert.Single(head.Split("\r\n"), l => l.StartsWith("Sec-WebSocket-Key:", StringComparison.OrdinalIgnoreCase));
+
+        await client.SendAsync(FrameClient.Frame(FrameClient.Headers, FrameClient.EndHeaders, 3, Connect("/none")));
+        Assert.Equal("400", await client.OutcomeAsync(3));
+    }
+
     [Fact]
     public async Task OtherProtocols_AreAnsweredAsOrdinaryRequests()
     {

@@ -1,0 +1,54 @@
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lintel.Forwarding;
+
+/// <summary>The protocols that a route's requests may switch to.</summary>
+/// <param name="protocols">Names, with a version or for all versions; compared without case.</param>
+internal sealed class UpgradeSet(IEnumerable<string> protocols)
+{
+    /// <summary>As services are asked for it.</summary>
+    public const string WebSocket = "websocket";
+
+    private readonly string[] _protocols = [.. protocols];
+
+    /// <summary>What a route allows that says nothing of it.</summary>
+    public static UpgradeSet Default { get; } = new([WebSocket]);
+
+    /// <summary>One of them that is not WebSocket; <see langword="null"/> where there is none.</summary>
+    public string? Others => _protocols.FirstOrDefault(p => !p.Equals(WebSocket, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>The first protocol of a request's list that is allowed, as the service is asked for it; <see langword="null"/> for a request that switches to nothing.</summary>
+    public string? Choose(Exchange exchange)
+    {
+        if (exchange.IsExtendedConnect)
+            return Allows(WebSocket) ? WebSocket : null;
+        var asked = exchange.Request.Headers.Upgrade;
+        if (asked.Count == 0 || exchange.Context.Features.Get<IHttpUpgradeFeature>() is not { IsUpgradableRequest: true })
+            return null;
+        foreach (var list in asked)
+        {
+            foreach (var range in list.AsSpan().Split(','))
+            {
+                var protocol = list.AsSpan(range).Trim(" \t");
+                if (Allows(protocol))
+                    return protocol.Equals(WebSocket, StringComparison.OrdinalIgnoreCase) ? WebSocket : protocol.ToString();
+            }
+        }
+
+        return null;
+    }
+
+    private bool Allows(ReadOnlySpan<char> protocol)
+    {
+        var slash = protocol.IndexOf('/');
+        var name = slash < 0 ? protocol : protocol[..slash];
+        foreach (var allowed in _protocols)
+        {
+            if (protocol.Equals(allowed, StringComparison.OrdinalIgnoreCase) || name.Equals(allowed, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return false;
+    }
+}
