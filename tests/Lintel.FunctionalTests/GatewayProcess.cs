@@ -100,6 +100,28 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         return (process.ExitCode, await output, await errors);
     }
 
+    /// <summary>Starts a gateway, sends it signals as soon as it takes any, and waits for its end.</summary>
+    public static async Task<(int Code, string Errors)> SignalAtOnceAsync(string file, params int[] signals)
+    {
+        using var process = Start(["run", file]);
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEndAsync();
+        await WaitFor(() => process.HasExited || TakesHangup(process.Id) ? process : null);
+        foreach (var signal in signals)
+            Signal(process.Id, signal);
+        using var deadline = new CancellationTokenSource(Patience);
+        await process.WaitForExitAsync(deadline.Token);
+        await output;
+        return (process.ExitCode, await errors);
+    }
+
+    /// <summary>SIGHUP is the last one that the program asks for; the runtime itself does not take it.</summary>
+    private static bool TakesHangup(int process)
+    {
+        var caught = File.ReadLines($"/proc/{process}/status").First(l => l.StartsWith("SigCgt:", StringComparison.Ordinal));
+        return (Convert.ToUInt64(caught["SigCgt:".Length..].Trim(), 16) & 1) != 0;
+    }
+
     /// <summary>Looks again and again until there is something to see.</summary>
     public static async Task<T> WaitFor<T>(Func<T?> look)
         where T : class

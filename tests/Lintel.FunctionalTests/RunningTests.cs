@@ -209,6 +209,17 @@ public sealed class RunningTests
         Assert.Equal(0, await gateway.ExitCodeAsync());
     }
 
+    [Theory]
+    [InlineData(SigTerm)]
+    [InlineData(SigHup, SigTerm)]
+    public async Task Signals_AtTheVeryStart_WaitForTheGatewayAndEndItInOrder(params int[] signals)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "/proc");
+        using var folder = new ConfigFolder();
+        var (code, errors) = await GatewayProcess.SignalAtOnceAsync(folder.Write("gateway.yaml", GatewayProcess.WithPorts(Responds("one"))), signals);
+        Assert.True(code == 0, $"{code}: {errors}");
+    }
+
     [Fact]
     public async Task Term_ASecondTime_EndsAtOnce()
     {

@@ -14,7 +14,7 @@ internal sealed class ConfigDocument
     public MapNode Root { get; private set; } = new(default);
 
     /// <summary>Problems of reading; later passes add theirs.</summary>
-    public ConfigReport Report { get; } = new();
+    public ConfigReport Report { get; private init; } = new();
 
     /// <summary>What was read.</summary>
     public ConfigSources Sources { get; } = new();
@@ -51,8 +51,8 @@ internal sealed class ConfigDocument
     }
 
     /// <summary>Takes a section of .NET's configuration. Maps whose keys are 0, 1, 2 … are lists there.</summary>
-    public static ConfigDocument FromConfiguration(IConfiguration section) =>
-        new() { Root = (MapNode)Convert(section, new SourcePosition((section as IConfigurationSection)?.Path is { Length: > 0 } path ? path : "IConfiguration", 0, 0)) };
+    public static ConfigDocument FromConfiguration(IConfiguration section, string folder = "") =>
+        new() { Report = new ConfigReport { Folder = folder }, Root = (MapNode)Convert(section, new SourcePosition((section as IConfigurationSection)?.Path is { Length: > 0 } path ? path : "IConfiguration", 0, 0)) };
 
     private static ConfigNode Convert(IConfiguration section, SourcePosition position)
     {

@@ -49,6 +49,9 @@ public sealed class ConfigReport
     /// <summary>The number of errors found, those beyond <see cref="MaxProblems"/> included.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Where relative paths begin that stand in no file: an application's content root. Empty for the working directory.</summary>
+    internal string Folder { get; init; } = "";
+
     internal void Add(ConfigProblem problem)
     {
         // A client's condition that two routes use is still one mistake.

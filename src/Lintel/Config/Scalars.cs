@@ -236,13 +236,11 @@ internal sealed class FilePathGrammar : Grammar<string>
             return Fail(out value);
         }
 
-        var directory = scalar.Position.Line == 0 ? "" : Path.GetDirectoryName(scalar.Position.Source) ?? "";
-        value = Path.GetFullPath(Path.Combine(directory, scalar.Text));
+        value = ConfigPaths.Resolve(scalar, report);
         if (File.Exists(value))
             return true;
-        value = null!;
-        report.Add("file", node, path, $"the file `{scalar.Written}` does not exist", "paths are relative to the configuration file");
-        return false;
+        report.Add("file", node, path, $"the file {ConfigPaths.Show(scalar, value)} does not exist", ConfigPaths.Hint(scalar));
+        return Fail(out value);
     }
 
     public override JsonObject Describe(SchemaDefinitions definitions) => new() { ["type"] = "string" };

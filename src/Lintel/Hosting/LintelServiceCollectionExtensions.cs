@@ -38,11 +38,11 @@ public static class LintelServiceCollectionExtensions
 
     /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by a section of its configuration. Reloads of it are taken while it runs.</summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="section">The section that holds <c>services</c>, <c>routes</c> and so on.</param>
+    /// <param name="section">The section that holds <c>services</c>, <c>routes</c> and so on. Paths in it, of certificates for one, are relative to the host's content root.</param>
     public static IServiceCollection AddLintel(this IServiceCollection services, IConfiguration section)
     {
         ArgumentNullException.ThrowIfNull(section);
-        return Add(services, _ => new GatewaySource.Section(section), ownsListeners: false);
+        return Add(services, s => new GatewaySource.Section(section, ContentRoot(s)), ownsListeners: false);
     }
 
     /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured in code.</summary>
@@ -87,9 +87,12 @@ public static class LintelServiceCollectionExtensions
     /// <summary>The host's own clock where it has one: a test's, for example.</summary>
     private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
 
+    private static string ContentRoot(IServiceProvider services) =>
+        services.GetService<IHostEnvironment>()?.ContentRootPath is { Length: > 0 } path ? path : Environment.CurrentDirectory;
+
     private static string[] InContentRoot(IServiceProvider services, string[] files)
     {
-        var root = services.GetService<IHostEnvironment>()?.ContentRootPath is { Length: > 0 } path ? path : Environment.CurrentDirectory;
+        var root = ContentRoot(services);
         return [.. files.Select(f => f == ConfigFiles.StandardInput ? f : Path.GetFullPath(f, root))];
     }
 

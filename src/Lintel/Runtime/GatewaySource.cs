@@ -127,11 +127,13 @@ internal abstract class GatewaySource
     }
 
     /// <summary>A section of .NET's configuration system.</summary>
-    internal sealed class Section(IConfiguration section) : GatewaySource
+    /// <param name="section">The section.</param>
+    /// <param name="root">The folder that relative paths begin at.</param>
+    internal sealed class Section(IConfiguration section, string root) : GatewaySource
     {
         public override SourceReading Read()
         {
-            var document = ConfigDocument.FromConfiguration(section);
+            var document = ConfigDocument.FromConfiguration(section, root);
             if (section is IConfigurationSection named && !named.Exists())
                 document.Report.Add(new ConfigProblem("missing-key", document.Root.Position, "", $"the application's configuration has no section `{named.Path}`, or an empty one", "add it to appsettings.json, or give `AddLintel` another one"));
             return Interpret(document);
