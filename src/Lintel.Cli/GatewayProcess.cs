@@ -1,3 +1,4 @@
+using Lintel.Cli.Logging;
 using Lintel.Config;
 using Lintel.Control;
 using Lintel.Hosting;
@@ -5,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Lintel.Cli;
 
@@ -16,15 +18,21 @@ internal static class GatewayProcess
     /// <param name="files">Its configuration.</param>
     /// <param name="started">Called when it listens, with its addresses and the admin address.</param>
     /// <param name="configure">Further services of the process.</param>
+    /// <param name="level">From which level on the error log writes, whatever the configuration says; <see langword="null"/> to leave it to that.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(Signals signals, string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null)
+    public static async Task<int> RunAsync(
+        Signals signals, string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null, LogLevel? level = null)
     {
-        using var errors = ErrorOutput.Install(); // first: the log's writer takes stderr as it finds it
+        using var errors = ErrorOutput.Install(); // first: everything for stderr takes this way
+        using var levels = new LogLevels(level);
+        using var log = new ErrorLogProvider(errors, levels, TimeProvider.System);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        AddLogging(builder.Logging);
+        builder.Logging.AddProvider(log); // the access log has stdout
+        builder.Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>>(levels);
+        builder.Services.AddSingleton<IOptionsChangeTokenSource<LoggerFilterOptions>>(levels);
         builder.Services.AddSingleton(TimeProvider.System);
         configure?.Invoke(builder.Services);
-        builder.Services.AddSingleton(errors);
+        builder.Services.AddSingleton(log);
 
         // Stopped in the opposite order: the admin address tells "not ready" while requests in flight end, and telemetry ends with the process.
         builder.Services.AddSingleton<Telemetry>();
@@ -38,6 +46,7 @@ internal static class GatewayProcess
         builder.Services.AddSingleton<IHostLifetime, SignalLifetime>();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan); // the drain has its own deadline
         using var host = builder.Build();
+        log.Follow(host.Services.GetRequiredService<Gateway>());
         try
         {
             await host.StartAsync().ConfigureAwait(false);
@@ -62,20 +71,5 @@ internal static class GatewayProcess
         started(host.Services.GetRequiredService<Gateway>(), host.Services.GetRequiredService<AdminServer>().Address);
         await host.WaitForShutdownAsync().ConfigureAwait(false);
         return ExitCode.Ok;
-    }
-
-    private static void AddLogging(ILoggingBuilder logging)
-    {
-        // The access log has stdout; everything else goes to stderr, a line each.
-        logging.AddSimpleConsole(o =>
-        {
-            o.SingleLine = true;
-            o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            o.UseUtcTimestamp = true;
-        });
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
-        logging.SetMinimumLevel(LogLevel.Information);
-        logging.AddFilter("Microsoft", LogLevel.Warning);
-        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None); // a failed start is told below, without its stack
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using Lintel.Cli.Logging;
 
 namespace Lintel.Cli;
 
@@ -14,12 +15,12 @@ internal sealed class ProcessMetrics : IDisposable
     private readonly long _started = Stopwatch.GetTimestamp();
 
     /// <param name="errors">Counts the lines of the error log that were dropped.</param>
-    public ProcessMetrics(ErrorOutput errors)
+    public ProcessMetrics(ErrorLogProvider errors)
     {
         // Asked for at each collection only.
         _meter.CreateObservableGauge("process.uptime", () => Stopwatch.GetElapsedTime(_started).TotalSeconds, "s", "How long the process has been running.");
         _meter.CreateObservableUpDownCounter("lintel.process.memory.limit", static () => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "By", "Memory that the process may use: the machine's, or its container's.");
-        _meter.CreateObservableCounter("lintel.error_log.dropped", () => errors.Dropped, "{line}", "Lines for stderr that were dropped because nobody read it.");
+        _meter.CreateObservableCounter("lintel.error_log.dropped", () => errors.Dropped, "{line}", "Lines of the error log that were dropped: nobody read them, or its file did not take them.");
         if (!OperatingSystem.IsLinux())
             return;
         _meter.CreateObservableUpDownCounter("process.unix.file_descriptor.count", static () => Directory.EnumerateFileSystemEntries("/proc/self/fd").LongCount(), "{file_descriptor}", "Open file descriptors: sockets, files, pipes.");

@@ -1,3 +1,4 @@
+using Lintel.Cli.Logging;
 using Lintel.Config;
 using Lintel.Hosting;
 using Lintel.Observability;
@@ -49,7 +50,7 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     {
         _gateway = gateway;
         _services = services;
-        _process = new ProcessMetrics(services.GetRequiredService<ErrorOutput>());
+        _process = new ProcessMetrics(services.GetRequiredService<ErrorLogProvider>());
         _failures = new TelemetryFailures(time, logger);
     }
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Lintel.Cli;
+using Lintel.Cli.Logging;
 
 namespace Lintel.FunctionalTests;
 

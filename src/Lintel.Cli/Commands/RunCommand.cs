@@ -1,6 +1,8 @@
 using System.CommandLine;
+using Lintel.Config;
 using Lintel.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Lintel.Cli.Commands;
 
@@ -14,18 +16,39 @@ internal static class RunCommand
         var files = Files();
         var lastGood = new Option<string>(LastGood)
         {
-            Description = "Keep the last configuration that went live, and start from it when the files are broken or missing. Where: --fallback-last-good=DIR, else $STATE_DIRECTORY, else lintel in $XDG_STATE_HOME or ~/.local/state.",
+            Description = "Keep the last configuration that went live, and start from it when the files are broken or missing. "
+                + "Where: --fallback-last-good=DIR, else $STATE_DIRECTORY, else lintel in $XDG_STATE_HOME or ~/.local/state.",
             HelpName = "DIR",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.") { files, lastGood };
-        command.SetAction((parse, _) => RunAsync(signals ?? Signals.Begin(), parse.GetValue(files)!, parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? ""));
+        var level = Level();
+        var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.") { files, lastGood, level };
+        command.SetAction((parse, _) => RunAsync(
+            signals ?? Signals.Begin(), parse.GetValue(files)!, parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? "", parse.GetValue(level)));
         return command;
     }
 
     /// <summary>The folder is optional and only taken after <c>=</c>: without one the option goes last, so that no file is taken for its folder.</summary>
     public static string[] Normalise(string[] arguments) =>
         arguments.Contains(LastGood) && !arguments.Contains("--") ? [.. arguments.Where(a => a != LastGood), LastGood] : arguments;
+
+    private static Option<LogLevel?> Level() => new("--log-level")
+    {
+        Description = "The least level that the error log writes, before observability.errorLog.level: " + string.Join(", ", ErrorLogConfig.Levels.Select(l => l.Word)) + ".",
+        HelpName = "LEVEL",
+        CustomParser = static result =>
+        {
+            var word = result.Tokens[0].Value;
+            foreach (var (name, level) in ErrorLogConfig.Levels)
+            {
+                if (name.Equals(word, StringComparison.OrdinalIgnoreCase))
+                    return level;
+            }
+
+            result.AddError($"--log-level: `{word}` is not one of " + string.Join(", ", ErrorLogConfig.Levels.Select(l => l.Word)));
+            return null;
+        },
+    };
 
     /// <summary>The files that most commands take.</summary>
     public static Argument<string[]> Files() => new("FILE")
@@ -49,7 +72,8 @@ internal static class RunCommand
     /// <param name="signals">The process's signals.</param>
     /// <param name="files">The configuration.</param>
     /// <param name="lastGood">Where it is kept; empty for the usual place, <see langword="null"/> not to keep it.</param>
-    private static async Task<int> RunAsync(Signals signals, string[] files, string? lastGood)
+    /// <param name="level">The error log's least level; <see langword="null"/> for the configuration's.</param>
+    private static async Task<int> RunAsync(Signals signals, string[] files, string? lastGood, LogLevel? level)
     {
         var limits = ProcessLimits.Read();
         if (limits.Descriptors is { } descriptors and < ProcessLimits.FewestDescriptors)
@@ -66,9 +90,9 @@ internal static class RunCommand
 
         limits.KeepThreadPoolWithin();
         if (lastGood is null)
-            return await GatewayProcess.RunAsync(signals, files, PrintBanner).ConfigureAwait(false);
+            return await GatewayProcess.RunAsync(signals, files, PrintBanner, level: level).ConfigureAwait(false);
         if (StateFolder.Find(lastGood, Environment.GetEnvironmentVariable) is { } folder)
-            return await GatewayProcess.RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder)).ConfigureAwait(false);
+            return await GatewayProcess.RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder), level).ConfigureAwait(false);
         await Console.Error.WriteLineAsync($"There is no folder to keep the last good configuration in: write {LastGood}=DIR").ConfigureAwait(false);
         return ExitCode.Invalid;
     }

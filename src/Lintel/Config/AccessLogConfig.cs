@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace Lintel.Config;
 
 /// <summary>One line for each request.</summary>
@@ -38,7 +36,7 @@ public sealed record AccessLogConfig
         var config = new AccessLogConfig
         {
             Format = f.Get("format", AccessLogFormat.Grammar, AccessLogFormat.Json),
-            To = f.Get("to", new LogTargetGrammar(), "stdout"),
+            To = f.Get("to", new LogTargetGrammar(LogTargetGrammar.Stdout, LogTargetGrammar.Stderr, LogTargetGrammar.None), LogTargetGrammar.Stdout),
             Rotate = f.Find("rotate", RotateConfig.Grammar),
             Sample = f.Get("sample", Scalars.Percent, 100),
             Headers = f.List("headers", HeaderName),
@@ -46,8 +44,7 @@ public sealed record AccessLogConfig
         };
 
         // `to: none` in an overlay turns the log off without taking the rest apart.
-        if (config.Rotate is not null && !f.HasFailed("to") && config.To is "stdout" or "stderr")
-            f.Report("conflict", "rotate", "`rotate` belongs to a log that goes to a file", "name a file in `to`, or remove `rotate`");
+        LogTargetGrammar.CheckRotate(f, config.Rotate, config.IsFile || config.To == LogTargetGrammar.None);
         if (config.Headers.Count > MaxHeaders)
             f.Report("out-of-range", "headers", $"{config.Headers.Count} headers are listed", $"list at most {MaxHeaders}");
         return config;
@@ -55,34 +52,6 @@ public sealed record AccessLogConfig
 
     /// <summary>More than this is a copy of the request, and every waiting line would hold it.</summary>
     private const int MaxHeaders = 32;
-
-    /// <summary>A word, or a file that need not be there yet.</summary>
-    private sealed class LogTargetGrammar : Grammar<string>
-    {
-        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out string value)
-        {
-            if (node is not ScalarNode { IsNull: false } scalar)
-            {
-                report.Add("wrong-type", node, path, $"`stdout`, `stderr`, `none` or a file's path is expected, not {node.Kind}");
-                return Fail(out value);
-            }
-
-            value = scalar.Text;
-            if (value is "stdout" or "stderr" or "none")
-                return true;
-            var directory = scalar.Position.Line == 0 ? "" : Path.GetDirectoryName(scalar.Position.Source) ?? "";
-            value = Path.GetFullPath(Path.Combine(directory, scalar.Text));
-            if (Directory.Exists(value))
-                report.Add("file", node, path, $"`{scalar.Written}` is a directory", "name a file in it");
-            else if (!Directory.Exists(Path.GetDirectoryName(value)))
-                report.Add("file", node, path, $"the directory of `{scalar.Written}` does not exist", "create it; paths are relative to the configuration file");
-            else
-                return true;
-            return Fail(out value);
-        }
-
-        public override JsonObject Describe(SchemaDefinitions definitions) => new() { ["type"] = "string" };
-    }
 }
 
 /// <summary>When a log's file is put aside and a new one begun, and how many are kept.</summary>

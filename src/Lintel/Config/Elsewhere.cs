@@ -80,6 +80,8 @@ internal static class Elsewhere
             Several(["timeouts", "retry", "breaker"], k => $"`{k}` belongs in `services.NAME`")),
         [typeof(ObservabilityConfig)] = Table(
             Meant("accessLog", "log", "logs", "logging", "access"),
+            Meant("errorLog", "errors", "error", "diagnostics"),
+            Meant("errorLog.level", "logLevel", "level", "verbosity"),
             Meant("tracing", "traces", "trace"),
             Meant("metrics", "prometheus"),
             Several(["otlp"], k => $"`{k}` belongs in `metrics` or `tracing`")),

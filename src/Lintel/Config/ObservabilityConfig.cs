@@ -1,10 +1,13 @@
 namespace Lintel.Config;
 
-/// <summary>Access log, metrics and traces.</summary>
+/// <summary>Logs, metrics and traces.</summary>
 public sealed record ObservabilityConfig
 {
     /// <summary>One line for each request.</summary>
     public AccessLogConfig AccessLog { get; init; } = new();
+
+    /// <summary>What the gateway tells its operator. Default: lines of text to stderr, from level <c>information</c> on. Inside another host there is none: it has logging of its own.</summary>
+    public ErrorLogConfig? ErrorLog { get; init; }
 
     /// <summary>Counters and histograms.</summary>
     public MetricsConfig Metrics { get; init; } = new();
@@ -20,6 +23,7 @@ public sealed record ObservabilityConfig
         return new ObservabilityConfig
         {
             AccessLog = f.Get("accessLog", AccessLogConfig.Grammar, new()),
+            ErrorLog = f.Find("errorLog", ErrorLogConfig.Grammar),
             Metrics = f.Get("metrics", MetricsConfig.Grammar, new()),
             Tracing = f.Find("tracing", TracingConfig.Grammar),
             ServerTiming = f.Get("serverTiming", Scalars.Boolean, false),

@@ -361,6 +361,11 @@ public sealed class Gateway : IDisposable
             var problems = new ProblemSink(reading.Root, reading.Report);
             if (config.Listeners.Count > 0)
                 problems.Add("conflict", KeyPath.Root["listeners"], "the gateway runs inside another host, which has its own listeners", "remove `listeners`");
+            if (config.Observability.ErrorLog is not null)
+            {
+                var errorLog = KeyPath.Root["observability"]["errorLog"];
+                problems.Add("conflict", errorLog, "the gateway runs inside another host, which has its own logging", "remove `errorLog`, and configure `Logging` of the host");
+            }
         }
 
         return reading;

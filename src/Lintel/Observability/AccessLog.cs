@@ -171,7 +171,10 @@ internal sealed class AccessLog
 }
 
 /// <summary>Lines that are lost because the queue was full or the sink failed: of all logs since the gateway's start.</summary>
-internal sealed partial class LostLines(ILogger logger, TimeProvider time)
+/// <param name="log">What the logs are called.</param>
+/// <param name="logger">Where failures are told.</param>
+/// <param name="time">The clock.</param>
+internal sealed partial class LostLines(string log, ILogger logger, TimeProvider time)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
 
@@ -183,7 +186,7 @@ internal sealed partial class LostLines(ILogger logger, TimeProvider time)
 
     public void Add(long count) => Interlocked.Add(ref _count, count);
 
-    /// <summary>Tells the operator that the access log fails, once a minute at most.</summary>
+    /// <summary>Tells the operator that the log fails, once a minute at most.</summary>
     public void Tell(string reason)
     {
         lock (_lock)
@@ -193,9 +196,9 @@ internal sealed partial class LostLines(ILogger logger, TimeProvider time)
             _told = time.GetTimestamp();
         }
 
-        Failed(logger, reason, Count);
+        Failed(logger, log, reason, Count);
     }
 
-    [LoggerMessage(EventId = 1400, Level = LogLevel.Error, Message = "The access log fails: {Reason}; lines lost since the start: {Lost}")]
-    private static partial void Failed(ILogger logger, string reason, long lost);
+    [LoggerMessage(EventId = 1400, Level = LogLevel.Error, Message = "The {Log} fails: {Reason}; lines lost since the start: {Lost}")]
+    private static partial void Failed(ILogger logger, string log, string reason, long lost);
 }

@@ -16,7 +16,7 @@ internal sealed class AccessLogSlot
     public AccessLogSlot(TimeProvider time, ILogger logger)
     {
         _time = time;
-        _lost = new LostLines(logger, time);
+        _lost = new LostLines("access log", logger, time);
         _current = Open(new AccessLogConfig { To = "none" });
     }
 

@@ -169,9 +169,9 @@ internal sealed partial class ErrorLog : IDisposable
             Forgotten(_logger, forgotten);
     }
 
-    [LoggerMessage(EventId = 1000, Message = "{Error} [{Fingerprint}]: route {Route}, service {Service}, instance {Instance}, trace {TraceId}: {Detail}{Times}")]
+    [LoggerMessage(EventId = 1000, Message = "{Error} [{Fingerprint}]: route {Route}, service {Service}, instance {Instance}, trace {TraceId}: {Detail}{Count}")]
     private static partial void Failed(
-        ILogger logger, LogLevel level, string error, string fingerprint, string route, string service, string instance, string traceId, string detail, string times, Exception? cause);
+        ILogger logger, LogLevel level, string error, string fingerprint, string route, string service, string instance, string traceId, string detail, Repetition count, Exception? cause);
 
     [LoggerMessage(EventId = 1001, Level = LogLevel.Warning, Message = "{Count} more errors, of more kinds than are kept")]
     private static partial void Forgotten(ILogger logger, long count);
@@ -180,7 +180,7 @@ internal sealed partial class ErrorLog : IDisposable
     private sealed record Line(ErrorKey Key, string Slug, string Fingerprint, string TraceId, string? Detail, long Count)
     {
         public void Write(ILogger logger, Exception? cause) => Failed(
-            logger, ErrorTable.Get(Key.Kind).Level, Slug, Fingerprint, Key.Route ?? "-", Key.Service ?? "-", Key.Instance ?? "-", TraceId, OneLine(Detail), Count == 1 ? "" : $" ({Count} times since the last line)", cause);
+            logger, ErrorTable.Get(Key.Kind).Level, Slug, Fingerprint, Key.Route ?? "-", Key.Service ?? "-", Key.Instance ?? "-", TraceId, OneLine(Detail), new Repetition(Count), cause);
     }
 
     /// <summary>What makes two failures the same.</summary>
@@ -226,4 +226,10 @@ internal sealed partial class ErrorLog : IDisposable
             return (XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(text)) >> 16).ToString("x12", CultureInfo.InvariantCulture);
         }
     }
+}
+
+/// <summary>How often an error came since its last line: in text only where that is more than once, for programs always.</summary>
+internal readonly record struct Repetition(long Count)
+{
+    public override string ToString() => Count == 1 ? "" : $" ({Count} times since the last line)";
 }

@@ -16,7 +16,7 @@ public sealed class BrokenConfigurationTests
     public void Problems_OfBrokenConfiguration_AreAsExpected(string name)
     {
         var reading = GatewayReader.Load(Path.Combine(Folder, name));
-        var said = string.Concat(reading.Report.Problems.Select(p => p.ToString().Replace(Folder + "/", "", StringComparison.Ordinal) + "\n"));
+        var said = string.Concat(reading.Report.Problems.Select(p => p.ToString().Replace(Folder + "/", "", StringComparison.Ordinal).Replace(Folder, ".", StringComparison.Ordinal) + "\n"));
 
         var golden = Path.Combine(Folder, Path.ChangeExtension(name, ".golden"));
         if (Environment.GetEnvironmentVariable("LINTEL_UPDATE_GOLDEN") == "1")

@@ -2,6 +2,7 @@ using System.Text;
 using Lintel.Config;
 using Lintel.Policies;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
 
 namespace Lintel.Tests.Golden;
 
@@ -39,6 +40,8 @@ public sealed class ValidConfigurationTests
         Assert.Equal(3, config.TrustedProxies.From.Count);
         Assert.Equal(2, config.Services["orders"].Instances[1].Weight);
         Assert.False(config.Services["orders"].GrpcWeb);
+        Assert.Equal(TimeSpan.FromSeconds(30), config.Services["orders"].Connections.KeepAlivePing);
+        Assert.Equal([Leniency.BareLf, Leniency.EqualLengths], config.Services["secure"].Lenient);
         Assert.Equal(new TimeoutsConfig { Connect = TimeSpan.FromSeconds(1), Request = TimeSpan.FromSeconds(10), Idle = TimeSpan.FromMinutes(2) }, config.Services["orders"].Timeouts);
         Assert.Equal(TimeSpan.FromMilliseconds(500), config.Defaults.Timeouts.Connect);
         var match = config.Routes["orders"].Match;
@@ -58,6 +61,8 @@ public sealed class ValidConfigurationTests
         Assert.Equal("""{"kind":"teapot","cups":2,"hot":true,"owner":null}""", config.Routes["teapot"].Respond!.Body);
         Assert.Equal(308, config.Routes["old-docs"].Redirect!.Status);
         CheckCompositions(config);
+        Assert.Equal((ErrorLogFormat.Json, LogLevel.Warning, 1.0), (config.Observability.ErrorLog!.Format, config.Observability.ErrorLog.Level, config.Observability.ErrorLog.Rotate!.Every!.Value.TotalDays));
+        Assert.Equal(["websocket", "tcp", "SPDY/3.1"], config.Routes["attach"].Upgrades!);
         Assert.False(config.Observability.Metrics.Prometheus);
         Assert.Equal("edge", config.Admin.Token);
         Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(10)), (config.DrainDelay, config.DrainTimeout));
@@ -145,7 +150,7 @@ public sealed class ValidConfigurationTests
         Flatten(expected.Root, "Lintel", settings);
         var section = new ConfigurationBuilder().AddInMemoryCollection(settings).Build().GetSection("Lintel");
 
-        var document = ConfigDocument.FromConfiguration(section);
+        var document = ConfigDocument.FromConfiguration(section, Folder);
         Assert.True(PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config));
         Assert.Empty(document.Report.Problems);
 
@@ -157,7 +162,7 @@ public sealed class ValidConfigurationTests
     public void Problem_InDotNetSettings_NamesItsKey()
     {
         var section = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Lintel:services:users"] = "nowhere" }).Build().GetSection("Lintel");
-        var document = ConfigDocument.FromConfiguration(section);
+        var document = ConfigDocument.FromConfiguration(section, Folder);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out _);
         Assert.StartsWith("Lintel:services:users: bad-value at services.users: `nowhere`", document.Report.Problems.Single().ToString(), StringComparison.Ordinal);
     }

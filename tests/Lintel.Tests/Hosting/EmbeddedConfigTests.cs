@@ -30,6 +30,26 @@ public sealed class EmbeddedConfigTests
     }
 
     [Fact]
+    public async Task Section_NamingFiles_FindsThemInTheContentRoot()
+    {
+        var root = Directory.CreateTempSubdirectory("lintel-test-").FullName;
+        await File.WriteAllTextAsync(Path.Combine(root, "ca.pem"), "", None);
+        var section = new ConfigurationBuilder().AddInMemoryCollection([
+            new("observability:accessLog:to", "logs/access.log"),
+            new("services:a:instances:0", "https://127.0.0.1:1"),
+            new("services:a:tls:authorities", "ca.pem"),
+            new("services:b:instances:0", "https://127.0.0.1:1"),
+            new("services:b:tls:authorities", "other.pem"),
+        ]).Build();
+        var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel(section), root));
+        var messages = refusal.Report.Problems.Where(p => p.Message.Contains("does not exist", StringComparison.Ordinal)).Select(p => $"{p.Path}: {p.Message}; {p.Hint}").Order(StringComparer.Ordinal).ToList();
+        Assert.Equal(2, messages.Count);
+        Assert.Contains($"observability.accessLog.to: the directory of `logs/access.log` ({Path.Combine(root, "logs/access.log")}) does not exist", messages[0], StringComparison.Ordinal);
+        Assert.Equal($"services.b.tls.authorities: the file `other.pem` ({Path.Combine(root, "other.pem")}) does not exist; paths are relative to the application's content root", messages[1]);
+        Directory.Delete(root, recursive: true);
+    }
+
+    [Fact]
     public async Task Gateway_AddedTwice_IsTheLastOne()
     {
         await using var app = await StartAsync(s => s.AddLintel("nowhere.yaml").AddLintel(Responding("one")).AddLintel(Responding("two")));
@@ -66,6 +86,16 @@ public sealed class EmbeddedConfigTests
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Other:a", "1")]).Build();
         var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel(configuration.GetSection("Lintel"))));
         Assert.Contains("no section `Lintel`", Assert.Single(refusal.Report.Problems).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ErrorLog_InsideAnotherHost_IsRefused()
+    {
+        var config = Responding("x") with { Observability = new ObservabilityConfig { ErrorLog = new ErrorLogConfig { Level = LogLevel.Debug } } };
+        var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel(config)));
+        var problem = Assert.Single(refusal.Report.Problems);
+        Assert.Equal("observability.errorLog", problem.Path);
+        Assert.Contains("has its own logging", problem.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -34,7 +34,7 @@ internal static class AccessLines
         UserAgent = "curl/8.5.0",
     };
 
-    public static LostLines Lost() => new(NullLogger.Instance, TimeProvider.System);
+    public static LostLines Lost() => new("access log", NullLogger.Instance, TimeProvider.System);
 
     public static AccessLogConfig Json(params string[] headers) => new() { Headers = [.. headers] };
 
