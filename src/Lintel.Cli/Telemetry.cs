@@ -1,7 +1,9 @@
+using System.Net.Sockets;
 using Lintel.Cli.Logging;
 using Lintel.Config;
 using Lintel.Hosting;
 using Lintel.Observability;
+using Lintel.Services;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -36,6 +38,7 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
 
     private readonly Gateway _gateway;
     private readonly IServiceProvider _services;
+    private readonly NameResolver _names;
     private readonly ProcessMetrics _process;
     private readonly TelemetryFailures _failures;
     private readonly string _instanceId = Guid.NewGuid().ToString();
@@ -50,6 +53,7 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     {
         _gateway = gateway;
         _services = services;
+        _names = services.GetRequiredService<NameResolver>();
         _process = new ProcessMetrics(services.GetRequiredService<ErrorLogProvider>());
         _failures = new TelemetryFailures(time, logger);
     }
@@ -161,22 +165,36 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
         })
         .Build();
 
-    private static void Send(OtlpExporterOptions exporter, OtlpConfig to, string signal)
+    private void Send(OtlpExporterOptions exporter, OtlpConfig to, string signal)
     {
         exporter.Protocol = to.Protocol == OtlpProtocol.Grpc ? OtlpExportProtocol.Grpc : OtlpExportProtocol.HttpProtobuf;
         exporter.Endpoint = to.Protocol == OtlpProtocol.Grpc ? to.Endpoint : new Uri(to.Endpoint.AbsoluteUri.TrimEnd('/') + "/v1/" + signal);
         exporter.TimeoutMilliseconds = (int)ExportTimeout.TotalMilliseconds;
-        if (to.Headers.Count == 0)
-            return;
 
-        // Not by the exporter's own Headers: it takes no value with a comma.
+        // Names are looked up where those of services are: .NET's own look-ups hold threads that requests need. Headers not by the exporter's own: it takes no value with a comma.
         exporter.HttpClientFactory = () =>
         {
-            var client = new HttpClient { Timeout = ExportTimeout };
+            var client = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectAsync }) { Timeout = ExportTimeout };
             foreach (var (name, value) in to.Headers)
                 client.DefaultRequestHeaders.TryAddWithoutValidation(name, value);
             return client;
         };
+    }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)
+    {
+        var addresses = await _names.ResolveAsync(context.DnsEndPoint.Host, cancellation).ConfigureAwait(false);
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(addresses, context.DnsEndPoint.Port, cancellation).ConfigureAwait(false);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Who is telling. <c>OTEL_RESOURCE_ATTRIBUTES</c> adds to it.</summary>
