@@ -4,11 +4,14 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d)
+log=$work/log
+trap 'rm -rf "$work"' EXIT
 
-step() { printf '%s\n' "== $1"; }
+begun=$SECONDS
+step() { printf '%s\n' "== $1"; begun=$SECONDS; }
 fail() { cat "$log"; echo "FAILED: $1"; echo "0 passed, 1 failed"; exit 1; }
+took() { echo "   $((SECONDS - begun)) s"; }
 
 step "servers that the tests talk to"
 missing=()
@@ -39,28 +42,59 @@ fi
 
 step "build, warnings as errors"
 dotnet build Lintel.slnx -c Release -v quiet >"$log" 2>&1 || fail "the build"
+took
 
-step "format"
-dotnet format whitespace Lintel.slnx --verify-no-changes --no-restore >"$log" 2>&1 || fail "the format: run 'dotnet format whitespace Lintel.slnx'"
+# Beside the tests, most of which wait.
+dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ samples/ bench/ >"$work/format" 2>&1 &
+format=$!
 
 passed=0 failed=0
-# Everything that goes over sockets runs twice: on the event loops, and on Kestrel's sockets and YARP's forwarder.
-for run in Lintel.Transport.Tests Lintel.Tests Lintel.FunctionalTests Lintel.FunctionalTests:sockets; do
-  suite=${run%:*}
-  step "$run"
-  transport=${run#"$suite"}
-  LINTEL_TRANSPORT=${transport#:} dotnet "artifacts/bin/$suite/release/$suite.dll" -noLogo -noColor >"$log" 2>&1
+# The blocks of the tests that failed, as the runner printed them: from the line that ends in [FAIL] on, while lines are indented further.
+failures() { awk '/^    [^ ].*\[FAIL\]$/ { shows = 1; print; next } shows && /^      / { print; next } { shows = 0 }' "$1"; }
+
+# run LABEL SUITE [OPTION…]
+run() {
+  local label=$1 suite=$2 code total errors bad skipped
+  shift 2
+  step "$label"
+  dotnet "artifacts/bin/$suite/release/$suite.dll" -noLogo -noColor "$@" >"$log" 2>&1
   code=$?
   # Total: 12, Errors: 0, Failed: 1, Skipped: 0, …
   read -r total errors bad skipped < <(sed -nE 's/.*Total: ([0-9]+), Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+).*/\1 \2 \3 \4/p' "$log" | tail -1)
-  if [ -z "${total:-}" ] || { [ "$code" != 0 ] && [ "$((errors + bad))" = 0 ]; } || [ "$total" = 0 ]; then
-    fail "$suite did not run to its end (exit code $code)"
+  if [ -z "${total:-}" ] || [ "$total" = 0 ] || { [ "$code" != 0 ] && [ "$((errors + bad))" = 0 ]; }; then
+    failures "$log"
+    tail -n 100 "$log"
+    echo "$label: did not run to its end (exit code $code)" | tee -a "$work/failed"
+    failed=$((failed + 1))
+    return
   fi
-  [ "$((errors + bad))" = 0 ] || cat "$log"
-  echo "$run: $((total - errors - bad - skipped)) passed, $((errors + bad)) failed, $skipped skipped"
+  if [ "$((errors + bad))" != 0 ]; then
+    failures "$log" | tee "$work/blocks"
+    grep -E '^    [^ ].*\[FAIL\]$' "$work/blocks" | sed -E "s/^ +(.*) \[FAIL\]$/$label: \1/" >>"$work/failed"
+    [ -s "$work/blocks" ] || { tail -n 200 "$log"; echo "$label: $((errors + bad)) without a name" >>"$work/failed"; }
+  fi
+  echo "$label: $((total - errors - bad - skipped)) passed, $((errors + bad)) failed, $skipped skipped, $((SECONDS - begun)) s"
   passed=$((passed + total - errors - bad - skipped))
   failed=$((failed + errors + bad))
-done
+}
 
+run Lintel.Transport.Tests Lintel.Transport.Tests
+run Lintel.Tests Lintel.Tests
+# What goes over sockets runs twice: on the event loops, and on Kestrel's sockets and YARP's forwarder. Classes say whether they depend on it.
+LINTEL_TRANSPORT='' run Lintel.FunctionalTests:loops Lintel.FunctionalTests
+LINTEL_TRANSPORT=sockets run Lintel.FunctionalTests:sockets Lintel.FunctionalTests -trait- Transport=any
+
+step "format"
+if ! wait "$format"; then
+  cat "$work/format"
+  echo "format: run 'dotnet format whitespace Lintel.slnx'" | tee -a "$work/failed"
+  failed=$((failed + 1))
+fi
+
+if [ -s "$work/failed" ]; then
+  echo "== failed"
+  cat "$work/failed"
+fi
+echo "all of it took $SECONDS s"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

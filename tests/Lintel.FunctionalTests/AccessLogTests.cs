@@ -14,6 +14,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Lintel.FunctionalTests;
 
 /// <summary>The access log of the real process, in a file beside its configuration.</summary>
+[EveryTransport]
 public sealed class AccessLogTests
 {
     private const int SigHup = 1;
@@ -34,6 +35,7 @@ public sealed class AccessLogTests
 
     /// <summary>Nobody is there to be told, but the status in log and metrics is the error's, not the 200 that an answer begins with.</summary>
     [Fact]
+    [AnyTransport]
     public async Task Status_OfAnErrorThatTheClientDidNotStayFor_IsTheErrors()
     {
         using var folder = new ConfigFolder();
@@ -169,6 +171,7 @@ public sealed class AccessLogTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task File_MovedAway_IsReopenedOnHangupAtOnceAndByItselfSoon()
     {
         await using var service = await TestService.StartAsync();
@@ -180,7 +183,7 @@ public sealed class AccessLogTests
         File.Move(log, log + ".1");
         var before = gateway.Outcomes();
         gateway.Signal(SigHup);
-        await GatewayProcess.WaitFor(() => gateway.Outcomes() > before ? this : null);
+        await Until.TrueAsync(() => gateway.Outcomes() > before);
         await Get(gateway, "/two");
         await Written(log, "/two\n");
         Assert.Equal("/one\n", await File.ReadAllTextAsync(log + ".1", None));
@@ -195,11 +198,12 @@ public sealed class AccessLogTests
             Assert.True(i < 100_000, "the file did not come back");
         }
 
-        await GatewayProcess.WaitFor(() => Read(log + ".2") + Read(log) == sent.ToString() ? this : null);
+        await Until.TrueAsync(() => Read(log + ".2") + Read(log) == sent.ToString());
         Assert.Equal(0, await DroppedAsync(gateway));
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Rotation_BySizeUnderLoad_LosesNoLineAndKeepsWhatItShould()
     {
         await using var service = await TestService.StartAsync();
@@ -207,12 +211,13 @@ public sealed class AccessLogTests
         gateway.Client.DefaultRequestHeaders.Add("User-Agent", new string('x', 300));
         await Parallel.ForAsync(0, 2000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => await Get(gateway, $"/pong?{i}"));
         string[] Files() => Directory.GetFiles(gateway.Folder, "access.log*");
-        await GatewayProcess.WaitFor(() => Files().Sum(f => Read(f).Count(c => c == '\n')) == 2000 ? this : null);
+        await Until.TrueAsync(() => Files().Sum(f => Read(f).Count(c => c == '\n')) == 2000);
         Assert.InRange(Files().Length, 9, 15); // 2 000 lines of some 307 bytes
         Assert.All(Files(), f => Assert.InRange(new FileInfo(f).Length, 1, 64 * 1024));
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Sample_OfNothing_KeepsErrors()
     {
         await using var service = await TestService.StartAsync(c =>
@@ -232,6 +237,7 @@ public sealed class AccessLogTests
     [InlineData("format: json, headers: [Authorization, Cookie, X-Api-Key, Referer, X-Partner]")]
     [InlineData("format: text")]
     [InlineData("format: { template: '{target} {query} \"{userAgent}\" {header:Authorization} {header:cookie} {header:X-Api-Key} {header:Referer} {header:X-Partner}' }")]
+    [AnyTransport]
     public async Task Line_OfARequestFullOfSecrets_HoldsNone(string settings)
     {
         await using var service = await TestService.StartAsync();
@@ -247,7 +253,7 @@ public sealed class AccessLogTests
                 Assert.Equal(200, response.Status);
             }
 
-            await GatewayProcess.WaitFor(() => Read(LogOf(gateway)).Count(c => c == '\n') == queries.Length ? this : null);
+            await Until.TrueAsync(() => Read(LogOf(gateway)).Count(c => c == '\n') == queries.Length);
             Assert.All(service.Seen, seen => Assert.Contains("SECRET", seen.Target, StringComparison.Ordinal)); // the service got them all
         }
 
@@ -256,6 +262,7 @@ public sealed class AccessLogTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Reload_OfFormatAndFile_LosesNoLine()
     {
         await using var service = await TestService.StartAsync();
@@ -290,11 +297,12 @@ public sealed class AccessLogTests
         {
             await File.WriteAllTextAsync(gateway.ConfigFile, GatewayProcess.WithPorts(With(format, file)), None);
             gateway.Signal(SigHup);
-            await GatewayProcess.WaitFor(() => isLive(Read(Path.Combine(gateway.Folder, file))) ? this : null);
+            await Until.TrueAsync(() => isLive(Read(Path.Combine(gateway.Folder, file))));
         }
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Disk_ThatIsFull_CostsLinesAndNoRequest()
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "needs /dev/full");
@@ -315,6 +323,7 @@ public sealed class AccessLogTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    [AnyTransport]
     public async Task Stdout_ThatNobodyReadsOrThatIsClosed_CostsLinesAndNoRequest(bool isClosed)
     {
         using var folder = new ConfigFolder();
@@ -333,13 +342,13 @@ public sealed class AccessLogTests
                 process.StandardOutput.Close();
             using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = GatewayProcess.Patience };
             using var metrics = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{admin}") };
-            await GatewayProcess.WaitFor(() => IsUp(client) ? this : null);
+            await Until.TrueAsync(() => IsUp(client));
 
             // 64 KiB in the pipe, a batch in the writer's hands, 8 Mi characters in the queue: beyond that lines are lost.
             client.DefaultRequestHeaders.Add("User-Agent", new string('x', 8000));
             await Parallel.ForAsync(0, 3_000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => Assert.Equal("pong", await client.GetStringAsync(new Uri("/a", UriKind.Relative), None)));
             var dropped = 0;
-            await GatewayProcess.WaitFor(() => (dropped = Dropped(metrics.GetStringAsync(new Uri("/metrics", UriKind.Relative), None).GetAwaiter().GetResult())) >= (isClosed ? 3_000 : 1_500) ? this : null);
+            await Until.TrueAsync(() => (dropped = Dropped(metrics.GetStringAsync(new Uri("/metrics", UriKind.Relative), None).GetAwaiter().GetResult())) >= (isClosed ? 3_000 : 1_500));
             Assert.InRange(dropped, 1500, 3001);
 
             // Nor does it keep the process from ending.
@@ -368,6 +377,7 @@ public sealed class AccessLogTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task ErrorLog_OfAServiceThatIsDown_SaysItOnceAndCountsTheRest()
     {
         await using var service = await TestService.StartAsync();
@@ -390,7 +400,7 @@ public sealed class AccessLogTests
             (await gateway.Client.GetAsync(new Uri("/dead", UriKind.Relative), None)).Dispose();
         for (var i = 0; i < 3; i++)
             (await gateway.Client.GetAsync(new Uri("/nowhere", UriKind.Relative), None)).Dispose();
-        await GatewayProcess.WaitFor(() => gateway.Gateway.Errors.Sum(e => e.Count) == 8 ? this : null);
+        await Until.TrueAsync(() => gateway.Gateway.Errors.Sum(e => e.Count) == 8);
         Assert.Equal(
             [("connection-refused", "dead", "http://127.0.0.1:1", 5L), ("route-not-found", null, null, 3L)],
             gateway.Gateway.Errors.OrderBy(e => e.Error, StringComparer.Ordinal).Select(e => (e.Error, e.Route, e.Instance, e.Count)));
@@ -398,7 +408,7 @@ public sealed class AccessLogTests
 
     private static async Task Get(GatewayProcess gateway, string path) => (await gateway.Client.GetAsync(new Uri(path, UriKind.Relative), None)).Dispose();
 
-    private static async Task Written(string file, string text) => await GatewayProcess.WaitFor(() => Read(file) == text ? text : null);
+    private static async Task Written(string file, string text) => await Until.SeenAsync(() => Read(file) == text ? text : null);
 
     private static string Read(string file)
     {
@@ -415,7 +425,7 @@ public sealed class AccessLogTests
     /// <summary>The log's lines, when there are so many.</summary>
     private static async Task<List<JsonElement>> Lines(GatewayProcess gateway, int count)
     {
-        var text = await GatewayProcess.WaitFor(() => Read(LogOf(gateway)) is var log && log.Count(c => c == '\n') >= count ? log : null);
+        var text = await Until.SeenAsync(() => Read(LogOf(gateway)) is var log && log.Count(c => c == '\n') >= count ? log : null);
         var lines = text.TrimEnd('\n').Split('\n').Select(l => JsonDocument.Parse(l).RootElement).ToList();
         Assert.Equal(count, lines.Count);
         return lines;
@@ -426,7 +436,7 @@ public sealed class AccessLogTests
     private static long Number(JsonElement line, string name) => line.GetProperty(name).GetInt64();
 
     private static async Task WaitForDropped(GatewayProcess gateway, int count) =>
-        await GatewayProcess.WaitFor(() => DroppedAsync(gateway).GetAwaiter().GetResult() == count ? gateway : null);
+        await Until.SeenAsync(() => DroppedAsync(gateway).GetAwaiter().GetResult() == count ? gateway : null);
 
     private static async Task<int> DroppedAsync(GatewayProcess gateway)
     {

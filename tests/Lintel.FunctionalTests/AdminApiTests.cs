@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>What the admin API tells of a running gateway.</summary>
+[AnyTransport]
 public sealed class AdminApiTests
 {
     private const int SigTerm = 15;
@@ -110,7 +111,7 @@ public sealed class AdminApiTests
         Assert.Equal(["s", "t"], (await admin.GetAsync("/api/v1/services"))["items"]!.AsArray().Select(s => (string?)s!["name"]));
         release.SetResult();
         await answer;
-        await GatewayProcess.WaitFor(() => InFlightAsync().GetAwaiter().GetResult() == 0 ? this : null);
+        await Until.TrueAsync(() => InFlightAsync().GetAwaiter().GetResult() == 0);
 
         var one = await admin.GetAsync("/api/v1/services/s");
         Assert.Equal(
@@ -153,7 +154,7 @@ public sealed class AdminApiTests
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await arrived.Task.InTimeAsync();
         gateway.Signal(SigTerm);
-        await GatewayProcess.WaitFor(() => (string?)admin.GetAsync("/api/v1/snapshot").GetAwaiter().GetResult()["state"] == "draining" ? this : null);
+        await Until.TrueAsync(() => (string?)admin.GetAsync("/api/v1/snapshot").GetAwaiter().GetResult()["state"] == "draining");
         var (status, ready) = await admin.AskAsync("/health/ready");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
         Assert.Equal("""{"status":"not ready","reasons":["stopping"]}""", ready.ToJsonString());

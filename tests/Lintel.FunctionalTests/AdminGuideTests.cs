@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 namespace Lintel.FunctionalTests;
 
 /// <summary>What <c>docs/guides/admin.md</c> says can be done as it stands.</summary>
+[AnyTransport]
 public sealed partial class AdminGuideTests
 {
     private static readonly string Guide = File.ReadAllText(Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../docs/guides/admin.md"));

@@ -7,6 +7,7 @@ namespace Lintel.FunctionalTests;
 
 /// <summary>The admin address under load, and beside it.</summary>
 [Collection(nameof(Alone))]
+[EveryTransport]
 public sealed class AdminLoadTests
 {
     private const string Routes = "observability: { accessLog: { to: none } }\nservices: { s: \"http://127.0.0.1:1\" }\nroutes:\n  live: { match: /live, respond: { body: ok } }\n";
@@ -16,6 +17,7 @@ public sealed class AdminLoadTests
     private static readonly string TenThousand = Routes + string.Concat(Enumerable.Range(0, 10_000).Select(i => $"  r{i}: {{ match: \"GET /api/v{i}/{{id}}\", forward: s }}\n"));
 
     [Fact]
+    [AnyTransport]
     public async Task Routes_TenThousandOfThem_ArriveQuicklyAndPieceByPiece()
     {
         await using var gateway = await GatewayProcess.StartAsync(TenThousand);
@@ -35,6 +37,7 @@ public sealed class AdminLoadTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Flood_OfTheAdminAddress_LeavesRequestsAlone()
     {
         await using var gateway = await GatewayProcess.StartAsync(TenThousand);
@@ -62,7 +65,7 @@ public sealed class AdminLoadTests
                 }
             }
         }).ToList();
-        await GatewayProcess.WaitFor(() => answered > 3 ? this : null);
+        await Until.TrueAsync(() => answered > 3);
 
         var slowest = TimeSpan.Zero;
         for (var i = 0; i < 500; i++)

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>The admin address follows the configuration, whole or not at all.</summary>
+[AnyTransport]
 public sealed class AdminReloadTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -50,7 +51,7 @@ public sealed class AdminReloadTests
             }
         });
         await gateway.ReloadAsync(Config(second, "two"));
-        await GatewayProcess.WaitFor(() => IsLiveAsync(first).GetAwaiter().GetResult() ? null : this);
+        await Until.TrueAsync(() => !IsLiveAsync(first).GetAwaiter().GetResult());
         await stop.CancelAsync();
         await looking;
         Assert.Equal(0, silent);
@@ -108,7 +109,7 @@ public sealed class AdminReloadTests
         var port = GatewayProcess.FreePort();
         await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
         await gateway.ReloadAsync("admin: { enabled: false }\nroutes: { r: { match: \"/{**rest}\", respond: { body: two } } }");
-        await GatewayProcess.WaitFor(() => IsLiveAsync(port).GetAwaiter().GetResult() ? null : this);
+        await Until.TrueAsync(() => !IsLiveAsync(port).GetAwaiter().GetResult());
         Assert.Equal("two", await BodyAsync(gateway));
         await gateway.ReloadAsync(Config(port, "three"));
         Assert.True(await IsLiveAsync(port));

@@ -5,6 +5,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Whom the admin address answers, and how much of a caller it bears.</summary>
+[AnyTransport]
 public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) : IClassFixture<AdminSecurityTests.SharedGateway>
 {
     private const string Routes = "routes: { a: { match: /a, respond: {} } }";

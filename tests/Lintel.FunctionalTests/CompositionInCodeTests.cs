@@ -14,6 +14,7 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Compositions made in code, inside a program of one's own, and answers that a delegate shapes.</summary>
+[AnyTransport]
 public sealed partial class CompositionInCodeTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -125,7 +126,7 @@ public sealed partial class CompositionInCodeTests
         Assert.DoesNotContain("secret", text, StringComparison.Ordinal);
         Assert.DoesNotContain("begun", text, StringComparison.Ordinal);
         var cause = how switch { "throws" => "secret", "unknown call" => "no call `nobody`", "wrong type" => "JSON value could not be converted", _ => "halfway" };
-        var line = await GatewayProcess.WaitFor(() => app.Log.FirstOrDefault(l => l.Contains("expression-failed", StringComparison.Ordinal))); // it is written when the answer is out
+        var line = await Until.SeenAsync(() => app.Log.FirstOrDefault(l => l.Contains("expression-failed", StringComparison.Ordinal))); // it is written when the answer is out
         Assert.Contains(cause, line, StringComparison.Ordinal);
 
         static IEnumerable<int> Endless()

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Composed answers over real services: what comes together, in which order, and what is said of what failed.</summary>
+[EveryTransport]
 public sealed class CompositionTests
 {
     private const string Routes = """

@@ -7,6 +7,7 @@ namespace Lintel.FunctionalTests;
 
 /// <summary><c>lintel demo</c>, as a newcomer uses it: every line that it prints works when pasted.</summary>
 [Collection(nameof(Alone))]
+[AnyTransport]
 public sealed partial class DemoTests : IDisposable
 {
     private readonly ConfigFolder _folder = new();

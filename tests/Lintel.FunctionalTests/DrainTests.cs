@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Stopping as load balancers expect it, seen from raw connections.</summary>
+[EveryTransport]
 public sealed class DrainTests
 {
     private const int SigTerm = 15;
@@ -31,7 +32,7 @@ public sealed class DrainTests
 
         var before = Stopwatch.GetTimestamp();
         gateway.Signal(SigTerm);
-        await GatewayProcess.WaitFor(() => IsReady(admin) ? null : this);
+        await Until.TrueAsync(() => !IsReady(admin));
         var onKept = await kept.GetAsync("/x");
         Assert.Equal((200, "close"), (onKept.Status, onKept["Connection"]));
         Assert.Equal(-1, await kept.ReadByteAsync());
@@ -50,7 +51,7 @@ public sealed class DrainTests
         using var client = await RawClient.ConnectAsync(gateway.Address);
         await client.SendAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0");
         gateway.Signal(SigTerm);
-        await GatewayProcess.WaitFor(() => IsReady(admin) ? null : this);
+        await Until.TrueAsync(() => !IsReady(admin));
 
         // GET /x with the authority "a", in HPACK's static table and literals; END_STREAM and END_HEADERS.
         await client.SendAsync("\0\0\u0009\u0001\u0005\0\0\0\u0001\u0082\u0086\u0044\u0002/x\u0041\u0001a");

@@ -6,6 +6,7 @@ using static Lintel.FunctionalTests.FrameClient;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Requests that the RFCs have a word for and few clients send.</summary>
+[EveryTransport]
 public sealed class EdgeRequestTests
 {
     [Theory]

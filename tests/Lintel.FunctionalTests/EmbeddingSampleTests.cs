@@ -5,6 +5,7 @@ namespace Lintel.FunctionalTests;
 
 /// <summary>What the README of <c>samples/embedding</c> says can be done as it stands, and the guide shows the sample's own lines.</summary>
 [Collection(nameof(Alone))]
+[AnyTransport]
 public sealed partial class EmbeddingSampleTests
 {
     private static readonly string Root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../.."));

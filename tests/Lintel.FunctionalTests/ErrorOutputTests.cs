@@ -3,6 +3,7 @@ using Lintel.Cli.Logging;
 
 namespace Lintel.FunctionalTests;
 
+[AnyTransport]
 public sealed class ErrorOutputTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);

@@ -9,6 +9,7 @@ using static Lintel.FunctionalTests.FrameClient;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Hosts, fields and sockets over real connections: what a client sends is what a service gets, by every forwarder.</summary>
+[EveryTransport]
 public sealed class FieldTests
 {
     private const string ALabel = "xn--bcher-kva.example";

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Floods of connections and of slowness against a real process: others keep their latency, and nothing stays behind.</summary>
+[EveryTransport]
 public sealed class FloodTests : IAsyncLifetime
 {
     private TestService _service = null!;
@@ -46,12 +47,12 @@ public sealed class FloodTests : IAsyncLifetime
         var descriptors = Descriptors();
         var memory = Memory();
         var idle = await OpenAsync(10_000, "");
-        await GatewayProcess.WaitFor(() => Descriptors() >= descriptors + 10_000 ? this : null);
+        await Until.TrueAsync(() => Descriptors() >= descriptors + 10_000);
         await AssertServesAsync();
         var each = (Memory() - memory) * 1024 / idle.Count;
         Assert.InRange(each, 0, 40 * 1024); // what one costs is in bench/results; this is a bound
         idle.ForEach(c => c.Dispose());
-        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+        await Until.TrueAsync(() => Descriptors() <= descriptors + 20);
     }
 
     [Fact]
@@ -63,7 +64,7 @@ public sealed class FloodTests : IAsyncLifetime
         var answers = await Task.WhenAll(slow.Select(ReadStatusAsync));
         Assert.All(answers, a => Assert.Equal("HTTP/1.1 408 Request Timeout", a));
         slow.ForEach(c => c.Dispose());
-        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+        await Until.TrueAsync(() => Descriptors() <= descriptors + 20);
     }
 
     [Fact]
@@ -72,7 +73,7 @@ public sealed class FloodTests : IAsyncLifetime
         var descriptors = Descriptors();
         var memory = Memory();
         var slow = await OpenAsync(200, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n", receiveBuffer: 4096);
-        await GatewayProcess.WaitFor(() => _service.Seen.Count(s => s.Target == "/big") == slow.Count ? this : null);
+        await Until.TrueAsync(() => _service.Seen.Count(s => s.Target == "/big") == slow.Count);
 
         // First the kernel's buffers fill, some 10 MB for each of them on each side: that is work for everybody. Then they stand still.
         var started = Stopwatch.GetTimestamp();
@@ -81,7 +82,7 @@ public sealed class FloodTests : IAsyncLifetime
         Assert.All(slow, s => Assert.True(s.Connected));
         Assert.InRange(Memory() - memory, long.MinValue, 400 * 1024); // 12.8 GB would be due
         slow.ForEach(c => c.Dispose());
-        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+        await Until.TrueAsync(() => Descriptors() <= descriptors + 20);
     }
 
     [Fact]
@@ -101,7 +102,7 @@ public sealed class FloodTests : IAsyncLifetime
         await AssertServesAsync();
         await flood;
         await AssertServesAsync();
-        await GatewayProcess.WaitFor(() => Descriptors() <= descriptors + 20 ? this : null);
+        await Until.TrueAsync(() => Descriptors() <= descriptors + 20);
     }
 
     private static async Task<string?> ReadStatusAsync(Socket socket)

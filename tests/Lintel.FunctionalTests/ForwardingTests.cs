@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lintel.FunctionalTests;
 
 /// <summary>What a service sees, and what comes back.</summary>
+[EveryTransport]
 public sealed class ForwardingTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -27,7 +28,7 @@ public sealed class ForwardingTests
     public async Task Target_Normalised_IsWhatTheServiceGets(string sent, string received)
     {
         await using var service = await TestService.StartAsync(Echo);
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/s/{**rest}", forward: s } }
             """);
@@ -53,7 +54,7 @@ public sealed class ForwardingTests
             Interlocked.Increment(ref seen);
             return Echo(c);
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/s/{**rest}", forward: s } }
             """);
@@ -71,7 +72,7 @@ public sealed class ForwardingTests
     public async Task Headers_OfOneConnectionOrSpoofed_AreNotForwarded(string connection)
     {
         await using var service = await TestService.StartAsync(Echo);
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s, transform: { request: { setHeaders: { X-Set: "{query:q}" }, removeHeaders: [X-Gone] }, response: { setHeaders: { X-Served-By: lintel } } } } }
             """);
@@ -103,7 +104,7 @@ public sealed class ForwardingTests
                 await context.Response.Body.FlushAsync(context.RequestAborted);
             }
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -133,7 +134,7 @@ public sealed class ForwardingTests
             await socket.SendAsync(buffer.AsMemory(0, got.Count), WebSocketMessageType.Text, true, None);
             await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "done", None);
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -158,7 +159,7 @@ public sealed class ForwardingTests
                 total += count;
             await context.Response.WriteAsync(total.ToString(System.Globalization.CultureInfo.InvariantCulture));
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -166,7 +167,7 @@ public sealed class ForwardingTests
         var answer = gateway.Client.PostAsync(new Uri("/up", UriKind.Relative), content, None);
         // Written bytes stand still once kernel and gateway buffers are full: far from the whole.
         var last = -1L;
-        await GatewayProcess.WaitFor(() =>
+        await Until.SeenAsync(() =>
         {
             var now = content.Written;
             var stands = now > 0 && now == last;
@@ -183,7 +184,7 @@ public sealed class ForwardingTests
     public async Task Upload_SlowerThanTheRequestTimeout_IsNotCutOff()
     {
         await using var service = await TestService.StartAsync(async c => await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync()));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: { instances: ["{{service.Address}}"], timeouts: { request: 300ms } } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -202,14 +203,14 @@ public sealed class ForwardingTests
             copies.Enqueue(await new StreamReader(c.Request.Body).ReadToEndAsync());
             c.Abort();
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: "{{service.Address}}", m: "{{mirror.Address}}" }
             routes: { s: { match: "/{**rest}", forward: { service: s, mirror: m } } }
             """);
         using var content = new StringContent("body");
         using var response = await gateway.Client.PostAsync(new Uri("/x", UriKind.Relative), content, None);
         Assert.Equal("body", await response.Content.ReadAsStringAsync(None));
-        Assert.Equal("body", await GatewayProcess.WaitFor(() => copies.TryPeek(out var copy) ? copy : null));
+        Assert.Equal("body", await Until.SeenAsync(() => copies.TryPeek(out var copy) ? copy : null));
     }
 
     [Fact]
@@ -217,7 +218,7 @@ public sealed class ForwardingTests
     {
         await using var a = await TestService.StartAsync(c => c.Response.WriteAsync("a"));
         await using var b = await TestService.StartAsync(c => c.Response.WriteAsync("b"));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { a: "{{a.Address}}", b: "{{b.Address}}" }
             routes:
               s: { match: "/split", forward: { split: { a: 80, b: 20 } } }
@@ -237,7 +238,7 @@ public sealed class ForwardingTests
     public async Task DeadInstance_AmongLiveOnes_NeverReachesTheClient()
     {
         await using var service = await TestService.StartAsync(async c => await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync()));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: { instances: ["http://127.0.0.1:{{GatewayProcess.FreePort()}}", "{{service.Address}}"], balancing: roundRobin } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -258,7 +259,7 @@ public sealed class ForwardingTests
     public async Task Failure_BeforeTheHead_IsAProblem(string failure, int status, string slug, string proxyStatus)
     {
         using var server = new RawServer((socket, _) => FailAsync(socket, failure));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: { instances: ["{{server.Address}}"], timeouts: { request: 500ms } } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -271,7 +272,7 @@ public sealed class ForwardingTests
         Assert.Equal("urn:problem-type:lintel:" + slug, problem.RootElement.GetProperty("type").GetString());
         Assert.Equal(32, problem.RootElement.GetProperty("traceId").GetString()!.Length);
         Assert.DoesNotContain("127.0.0.1", body, StringComparison.Ordinal);
-        await GatewayProcess.WaitFor(() => gateway.Errors.Contains(problem.RootElement.GetProperty("traceId").GetString()!, StringComparison.Ordinal) ? this : null);
+        await Until.TrueAsync(() => gateway.Log.Any(l => l.Contains(problem.RootElement.GetProperty("traceId").GetString()!, StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -281,7 +282,7 @@ public sealed class ForwardingTests
     public async Task Body_CutOff_IsNeverPassedOnAsComplete(string failure)
     {
         using var server = new RawServer((socket, _) => FailAsync(socket, failure));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: { instances: ["{{server.Address}}"], timeouts: { idle: 500ms } } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -292,7 +293,7 @@ public sealed class ForwardingTests
     public async Task Loop_ThroughItself_IsDetected()
     {
         var port = GatewayProcess.FreePort();
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             listeners: { public: "http://127.0.0.1:{{port}}" }
             services: { self: "http://127.0.0.1:{{port}}" }
             routes: { s: { match: "/{**rest}", forward: self } }

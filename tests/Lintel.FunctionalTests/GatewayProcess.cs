@@ -10,7 +10,7 @@ namespace Lintel.FunctionalTests;
 /// <summary>The real executable on a configuration of the test's, on free ports. Ended by its process id.</summary>
 internal sealed partial class GatewayProcess : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Patience = Until.Patience;
 
     /// <summary>The configuration that the tests were built in, as folders of outputs are named: the programs that they start are of the same.</summary>
     public static string Configuration => new DirectoryInfo(AppContext.BaseDirectory).Name;
@@ -106,7 +106,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         using var process = Start(["run", file]);
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
-        await WaitFor(() => process.HasExited || TakesHangup(process.Id) ? process : null);
+        await Until.TrueAsync(() => process.HasExited || TakesHangup(process.Id));
         foreach (var signal in signals)
             Signal(process.Id, signal);
         using var deadline = new CancellationTokenSource(Patience);
@@ -122,20 +122,6 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         return (Convert.ToUInt64(caught["SigCgt:".Length..].Trim(), 16) & 1) != 0;
     }
 
-    /// <summary>Looks again and again until there is something to see.</summary>
-    public static async Task<T> WaitFor<T>(Func<T?> look)
-        where T : class
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            if (look() is { } seen)
-                return seen;
-            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "what was waited for did not come");
-            await Task.Delay(10); // between looks at another process, which cannot call back
-        }
-    }
-
     public static int FreePort()
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
@@ -148,7 +134,7 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     {
         var before = Outcomes();
         await File.WriteAllTextAsync(ConfigFile, WithPorts(yaml));
-        await WaitFor(() => Outcomes() > before ? this : null);
+        await Until.TrueAsync(() => Outcomes() > before);
     }
 
     public int Outcomes() => _errors.Count(l => l.Contains("Configuration applied", StringComparison.Ordinal) || l.Contains("Configuration refused", StringComparison.Ordinal));
@@ -201,7 +187,8 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     private async Task ConnectAsync()
     {
         Read();
-        var banner = await WaitFor(() => _errors.Any(l => l.Contains("/health/ready", StringComparison.Ordinal)) || _process.HasExited ? Errors : null);
+        await Until.TrueAsync(() => _errors.Any(l => l.Contains("/health/ready", StringComparison.Ordinal)) || _process.HasExited);
+        var banner = Errors;
         Address = new Uri(Listener().Match(banner).Groups[1].Value);
         Admin = new Uri(AdminLine().Match(banner).Groups[1].Value);
         Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false, ConnectCallback = LeavingClient.ConnectAsync }) { BaseAddress = Address, Timeout = Patience };

@@ -1,11 +1,11 @@
 using System.Net.Sockets;
-using Lintel.FunctionalTests.Composition;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;
 
 /// <summary>Clients that end their side of the connection after a whole request (RFC 9112 section 9.6), as <c>nc -N</c> and many simple clients do.</summary>
+[EveryTransport]
 public sealed class HalfCloseTests
 {
     private const string Routes = """
@@ -13,6 +13,8 @@ public sealed class HalfCloseTests
           forward: { match: "/f/{**rest}", forward: "s/{rest}" }
           composed: { match: "/c/{**rest}", compose: { calls: { a: "s/{rest}", b: "s/small" } } }
           stream: { match: "/s/{**rest}", compose: { stream: true, calls: { a: "s/{rest}", b: "s/small" } } }
+          # A stream that never has a part for longer than this: what its client is then sent tells that it has gone.
+          hurried: { match: "/h/{**rest}", compose: { stream: true, deadline: 200ms, calls: { a: "s/{rest}", b: "s/small" } } }
           own: { match: /own, respond: { body: own } }
         """;
 
@@ -30,11 +32,13 @@ public sealed class HalfCloseTests
     [InlineData("/own", 3)]
     public async Task EndOfSending_AfterWholeRequests_GetsTheAnswersAndTheEnd(string path, int requests)
     {
-        await using var service = await StartAsync();
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var service = await StartAsync(ended.Task);
         await using var gateway = await InProcessGateway.StartAsync($"services: {{ s: \"http://127.0.0.1:{service.Port}\" }}\n{Routes}");
         using var client = await gateway.ConnectAsync();
         await client.SendAsync(string.Concat(Enumerable.Repeat($"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n", requests)));
         client.Socket.Shutdown(SocketShutdown.Send);
+        ended.SetResult();
         for (var i = 0; i < requests; i++)
         {
             var answer = await client.ReadResponseAsync();
@@ -66,7 +70,7 @@ public sealed class HalfCloseTests
             // A reset says it as well.
         }
 
-        await Wait.UntilAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) == 0);
+        await Until.TrueAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) == 0);
     }
 
     /// <summary>After its end of sending too, a client that resets the connection has gone.</summary>
@@ -81,15 +85,15 @@ public sealed class HalfCloseTests
         using var client = await gateway.ConnectAsync();
         await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n");
         client.Socket.Shutdown(SocketShutdown.Send);
-        await Wait.UntilAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) > 0);
+        await Until.TrueAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) > 0);
         client.Dispose(); // a reset
-        await Wait.UntilAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) == 0);
+        await Until.TrueAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) == 0);
     }
 
     /// <summary>A client that has ended both sides without a reset is noticed by what is sent to it.</summary>
     [Theory]
     [InlineData("/f/endless")]
-    [InlineData("/s/endless")]
+    [InlineData("/h/endless")]
     public async Task Close_WhileAnAnswerFlows_CutsOffTheExchange(string path)
     {
         await using var service = await StartAsync();
@@ -100,10 +104,11 @@ public sealed class HalfCloseTests
         Assert.Equal("HTTP/1.1 200 OK", await client.ReadLineAsync());
         client.Socket.LingerState = new LingerOption(false, 0);
         client.Dispose();
-        await Wait.UntilAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) == 0);
+        await Until.TrueAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) == 0);
     }
 
-    private static Task<TestService> StartAsync() => TestService.StartAsync(async c =>
+    /// <param name="late">What the answer of <c>/late</c> waits for: at once where it is left out.</param>
+    private static Task<TestService> StartAsync(Task? late = null) => TestService.StartAsync(async c =>
     {
         c.Response.ContentType = "application/json";
         switch (c.Request.Path.Value)
@@ -112,7 +117,7 @@ public sealed class HalfCloseTests
                 await c.Response.WriteAsync("{\"small\":1}");
                 break;
             case "/late":
-                await Task.Delay(30);
+                await (late ?? Task.CompletedTask);
                 await c.Response.WriteAsync("{\"late\":1}");
                 break;
             case "/large":
@@ -123,16 +128,18 @@ public sealed class HalfCloseTests
                 {
                     await c.Response.WriteAsync("piece");
                     await c.Response.Body.FlushAsync();
-                    await Task.Delay(5);
                 }
 
                 break;
             case "/endless":
-                while (!c.RequestAborted.IsCancellationRequested)
+                using (var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(5)))
                 {
-                    await c.Response.WriteAsync("        ");
-                    await c.Response.Body.FlushAsync();
-                    await Task.Delay(5);
+                    while (!c.RequestAborted.IsCancellationRequested)
+                    {
+                        await c.Response.WriteAsync("        ");
+                        await c.Response.Body.FlushAsync();
+                        await pace.WaitForNextTickAsync();
+                    }
                 }
 
                 break;

@@ -6,6 +6,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Hostile HTTP/1.1 over raw sockets: every line of <see cref="HostileRequests"/>, and the document made from it.</summary>
+[EveryTransport]
 public sealed class HostileRequestTests : IAsyncLifetime
 {
     private TestService _service = null!;

@@ -7,6 +7,7 @@ using static Lintel.FunctionalTests.FrameClient;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Hostile HTTP/2, frame by frame: what is malformed is refused, what floods is bounded, and others are served all the while.</summary>
+[EveryTransport]
 public sealed class Http2AbuseTests : IAsyncLifetime
 {
     private TestService _service = null!;

@@ -4,6 +4,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Services that end kept connections just as the next request comes, as Node does with those that were idle for 5 s.</summary>
+[EveryTransport]
 public sealed class KeptConnectionTests
 {
     /// <summary>No request fails that was not sent, no loop is held, and no time limit fires.</summary>

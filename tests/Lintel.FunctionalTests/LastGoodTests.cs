@@ -3,6 +3,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary><c>--fallback-last-good</c> with the real program.</summary>
+[AnyTransport]
 public sealed class LastGoodTests : IDisposable
 {
     private const int SigHup = 1;
@@ -62,8 +63,8 @@ public sealed class LastGoodTests : IDisposable
 
         _config.Write("gateway.yaml", good);
         _config.Write("routes/a.yaml", "routes: { a: { match: /a, respond: { body: two } } }");
-        await GatewayProcess.WaitFor(() => gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None).GetAwaiter().GetResult() == "two" ? this : null);
-        await GatewayProcess.WaitFor(() => FallbackAsync(admin).GetAwaiter().GetResult() == 0 ? this : null);
+        await Until.TrueAsync(() => gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None).GetAwaiter().GetResult() == "two");
+        await Until.TrueAsync(() => FallbackAsync(admin).GetAwaiter().GetResult() == 0);
     }
 
     [Fact]
@@ -104,7 +105,7 @@ public sealed class LastGoodTests : IDisposable
         var file = _config.Write("gateway.yaml", GatewayProcess.WithPorts("routes: { a: { match: /a, respond: { body: one } } }"));
         var settings = new ProcessSettings { Environment = { ["STATE_DIRECTORY"] = _state["first"] + ":" + _state["second"] }, Arguments = ["--fallback-last-good", file] };
         await using var gateway = await GatewayProcess.StartInAsync(_config.Path, settings);
-        await GatewayProcess.WaitFor(() => Directory.Exists(_state["first"]) && Directory.GetFiles(_state["first"]).Length == 1 ? this : null);
+        await Until.TrueAsync(() => Directory.Exists(_state["first"]) && Directory.GetFiles(_state["first"]).Length == 1);
     }
 
     [Fact]

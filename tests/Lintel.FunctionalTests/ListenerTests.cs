@@ -13,6 +13,7 @@ namespace Lintel.FunctionalTests;
 
 #pragma warning disable CA5359 // the tests look at the certificate themselves
 /// <summary>Listeners: TLS, server names, client certificates, protocols, Unix sockets, the PROXY protocol, limits.</summary>
+[EveryTransport]
 public sealed class ListenerTests : IAsyncDisposable
 {
     private readonly ConfigFolder _folder = new();
@@ -275,7 +276,7 @@ public sealed class ListenerTests : IAsyncDisposable
             await busy[i].SendAsync("POST /service HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n");
         }
 
-        await GatewayProcess.WaitFor(() => _gateway!.Gateway.Services.Single().Instances.Single().RequestsInFlight == 2 ? this : null);
+        await Until.TrueAsync(() => _gateway!.Gateway.Services.Single().Instances.Single().RequestsInFlight == 2);
         for (var i = 0; i < 5; i++)
         {
             try

@@ -6,6 +6,7 @@ namespace Lintel.FunctionalTests;
 
 /// <summary>In front of a server that nobody here wrote.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+[EveryTransport]
 public sealed class NginxTests
 {
     private static readonly CancellationToken None = CancellationToken.None;

@@ -7,6 +7,7 @@ using Microsoft.OpenApi;
 namespace Lintel.FunctionalTests;
 
 /// <summary>The admin API's description and its real answers are the same thing.</summary>
+[AnyTransport]
 public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixture<OpenApiTests.SharedGateway>
 {
     private readonly AdminClient _admin = shared.Admin;

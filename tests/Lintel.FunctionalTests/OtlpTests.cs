@@ -6,6 +6,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Spans and metrics of the real program, as a receiver of OTLP gets them.</summary>
+[AnyTransport]
 public sealed class OtlpTests
 {
     private const int SigTerm = 15;
@@ -36,7 +37,7 @@ public sealed class OtlpTests
         using var response = await gateway.Client.SendAsync(request);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
 
-        var spans = await GatewayProcess.WaitFor(() => receiver.Spans.Count >= 3 ? receiver.Spans.ToList() : null);
+        var spans = await Until.SeenAsync(() => receiver.Spans.Count >= 3 ? receiver.Spans.ToList() : null);
         Assert.Equal(3, spans.Count);
         Assert.All(spans, s => Assert.Equal(Trace, s.TraceId.Hex()));
         Assert.All(spans, s => Assert.Equal("a=1", s.TraceState));
@@ -89,7 +90,7 @@ public sealed class OtlpTests
         using var odd = new HttpRequestMessage(new HttpMethod("BREW"), "/s");
         (await gateway.Client.SendAsync(odd)).Dispose();
 
-        var spans = await GatewayProcess.WaitFor(() => receiver.Spans.Count >= 7 ? receiver.Spans.ToList() : null);
+        var spans = await Until.SeenAsync(() => receiver.Spans.Count >= 7 ? receiver.Spans.ToList() : null);
         var own = Assert.Single(spans, s => s.Name == "GET /d");
         Assert.Equal(2, own.Status.Code);
         Assert.Equal(("connection-refused", 502L), (own.Attributes.ToMap()["error.type"], own.Attributes.ToMap()["http.response.status_code"]));
@@ -125,7 +126,7 @@ public sealed class OtlpTests
         await gateway.ReloadAsync(Config("100%", "ignore"));
         await GetAsync("/restarted", "00");
 
-        var spans = await GatewayProcess.WaitFor(() => receiver.Spans.Count(s => s.Kind == SpanKind.Server) >= 3 ? receiver.Spans.Where(s => s.Kind == SpanKind.Server).ToList() : null);
+        var spans = await Until.SeenAsync(() => receiver.Spans.Count(s => s.Kind == SpanKind.Server) >= 3 ? receiver.Spans.Where(s => s.Kind == SpanKind.Server).ToList() : null);
         Assert.Equal(["/sampled", "/drawn", "/restarted"], spans.Select(s => s.Attributes.ToMap()["url.path"]));
         Assert.Equal((Trace, Parent), (spans[0].TraceId.Hex(), spans[0].ParentSpanId.Hex()));
         Assert.Equal("", spans[1].ParentSpanId.Hex());
@@ -156,13 +157,13 @@ public sealed class OtlpTests
         await using var gateway = await GatewayProcess.StartAsync(Config(dead));
         for (var i = 0; i < 3000; i++) // more than fit into the queue of spans
             (await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).Dispose();
-        await GatewayProcess.WaitFor(() => gateway.Errors.Contains("Telemetry did not reach its receiver", StringComparison.Ordinal) ? this : null);
+        await Until.TrueAsync(() => gateway.Errors.Contains("Telemetry did not reach its receiver", StringComparison.Ordinal));
 
         // A reload to a living one takes effect at once, and the dead one does not hold it up.
         await using var receiver = await OtlpReceiver.StartAsync();
         await gateway.ReloadAsync(Config(receiver.GrpcAddress));
         (await gateway.Client.GetAsync(new Uri("/after", UriKind.Relative))).Dispose();
-        await GatewayProcess.WaitFor(() => receiver.Spans.Any(s => s.Kind == SpanKind.Server && Equals(s.Attributes.ToMap()["url.path"], "/after")) ? this : null);
+        await Until.TrueAsync(() => receiver.Spans.Any(s => s.Kind == SpanKind.Server && Equals(s.Attributes.ToMap()["url.path"], "/after")));
 
         // At the end the dead one holds the process up no longer than it may.
         await gateway.ReloadAsync(Config(dead));
@@ -197,7 +198,7 @@ public sealed class OtlpTests
 
     private static async Task MetricsHaveExemplarsAsync(OtlpReceiver receiver, Span server, Span attempt)
     {
-        var exemplar = await GatewayProcess.WaitFor(() => receiver.Histogram("http.server.request.duration").SelectMany(p => p.Exemplars).FirstOrDefault());
+        var exemplar = await Until.SeenAsync(() => receiver.Histogram("http.server.request.duration").SelectMany(p => p.Exemplars).FirstOrDefault());
         Assert.Equal((Trace, server.SpanId), (exemplar.TraceId.Hex(), exemplar.SpanId));
         var attempts = receiver.Histogram("http.client.request.duration").ToList();
         Assert.Contains(attempts.SelectMany(p => p.Exemplars), e => e.SpanId == attempt.SpanId);

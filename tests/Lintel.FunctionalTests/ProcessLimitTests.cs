@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>A gateway that reaches the limits of its process.</summary>
+[EveryTransport]
 public sealed class ProcessLimitTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -28,7 +29,7 @@ public sealed class ProcessLimitTests
             Assert.Equal(200, (await first.GetAsync("/x")).Status);
             for (var n = 0; n < 400; n++)
                 clients.Add(await RawClient.ConnectAsync(gateway.Address));
-            await GatewayProcess.WaitFor(() => gateway.Errors.Contains("File descriptors run out (the limit is 512)", StringComparison.Ordinal) ? this : null);
+            await Until.TrueAsync(() => gateway.Errors.Contains("File descriptors run out (the limit is 512)", StringComparison.Ordinal));
 
             // What is connected is served, connections to services and a reload have descriptors left, operators see it.
             Assert.Equal("one", (await first.GetAsync("/x")).Body);

@@ -2,10 +2,12 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
 /// <summary>Metrics as a real Prometheus has them, and what is shipped and told to be used with it.</summary>
+[AnyTransport]
 public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixture<ScrapedGateway>
 {
     private static readonly string Guide = Path.Combine(ScrapedGateway.Deploy, "../docs/guides/telemetry.md");
@@ -78,7 +80,7 @@ public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixt
         var rules = (await scraped.GetAsync("rules")).GetProperty("groups").EnumerateArray().SelectMany(g => g.GetProperty("rules").EnumerateArray()).ToList();
         Assert.True(rules.Count > 10);
         await NamesExistAsync([.. rules.Select(r => r.GetProperty("query").GetString()!)]);
-        await GatewayProcess.WaitFor(() => scraped.GetAsync("rules").GetAwaiter().GetResult().GetProperty("groups")[0].GetProperty("rules").EnumerateArray().All(r => r.GetProperty("health").GetString() == "ok") ? this : null);
+        await Until.TrueAsync(() => scraped.GetAsync("rules").GetAwaiter().GetResult().GetProperty("groups")[0].GetProperty("rules").EnumerateArray().All(r => r.GetProperty("health").GetString() == "ok"));
 
         // The last reading was applied, the one before refused; the dead service fails all the time.
         Assert.Empty(await scraped.QueryAsync("ALERTS{alertname=\"LintelConfigRefused\"}"));
@@ -110,7 +112,7 @@ public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixt
             .Replace("$job", ".*", StringComparison.Ordinal).Replace("$instance", ".*", StringComparison.Ordinal).Replace("$route", ".*", StringComparison.Ordinal).Replace("$service", ".*", StringComparison.Ordinal);
 
     /// <summary>A rate needs two scrapes.</summary>
-    private async Task HasAnswerAsync(string expression) => await GatewayProcess.WaitFor(() => scraped.QueryAsync(expression).GetAwaiter().GetResult().Count > 0 ? this : null);
+    private async Task HasAnswerAsync(string expression) => await Until.TrueAsync(() => scraped.QueryAsync(expression).GetAwaiter().GetResult().Count > 0);
 
     private async Task NamesExistAsync(IReadOnlyCollection<string> expressions)
     {

@@ -4,6 +4,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
+[AnyTransport]
 public sealed class RoutingTests : IAsyncLifetime
 {
     private TestService _service = null!;

@@ -43,7 +43,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
         await StartPrometheusAsync();
         using var client = new HttpClient { BaseAddress = Gateway.Admin };
         Text = await client.GetStringAsync(new Uri("/metrics", UriKind.Relative));
-        await GatewayProcess.WaitFor(() => QueryAsync($"sum(http_server_request_duration_seconds_count{{http_route=\"/a/{{id}}\"}})").GetAwaiter().GetResult().Count > 0 ? this : null);
+        await Until.TrueAsync(() => QueryAsync($"sum(http_server_request_duration_seconds_count{{http_route=\"/a/{{id}}\"}})").GetAwaiter().GetResult().Count > 0);
     }
 
     public async ValueTask DisposeAsync()
@@ -179,7 +179,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
         _prometheus = Process.Start(new ProcessStartInfo("prometheus", [
             "--config.file=" + Path.Combine(_folder, "prometheus.yml"), "--storage.tsdb.path=" + Path.Combine(_folder, "data"), $"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage", "--log.level=error"]))!;
         _api = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-        await GatewayProcess.WaitFor(() => IsReady() ? this : null);
+        await Until.TrueAsync(() => IsReady());
 
         bool IsReady()
         {

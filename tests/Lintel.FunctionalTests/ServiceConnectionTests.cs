@@ -9,10 +9,12 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Lintel.FunctionalTests;
 
 /// <summary>TLS and HTTP/2 towards services, trusted proxies, included files, the admin token, and the gateway inside another host.</summary>
+[EveryTransport]
 public sealed class ServiceConnectionTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -33,7 +35,7 @@ public sealed class ServiceConnectionTests
                 o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
                 o.AllowAnyClientCertificate();
             }));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: { instances: ["https://127.0.0.1:{{service.Port}}"], timeouts: { connect: 30s }, {{tls}} } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """,
@@ -62,7 +64,7 @@ public sealed class ServiceConnectionTests
                 o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
                 o.AllowAnyClientCertificate();
             }));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: { instances: ["https://127.0.0.1:{{service.Port}}"], tls: { authorities: ca.pem, serverName: orders.internal, certificate: client.pem, keyPath: client.key } } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """,
@@ -76,11 +78,11 @@ public sealed class ServiceConnectionTests
         Assert.Equal("CN=first", Shown());
 
         // Between the two writes the pair does not fit together: the one before goes on.
-        await File.WriteAllTextAsync(Path.Combine(gateway.Folder, "client.pem"), second.ExportCertificatePem(), None);
-        await GatewayProcess.WaitFor(() => gateway.Errors.Contains("the certificates cannot be used", StringComparison.Ordinal) ? this : null);
+        await File.WriteAllTextAsync(gateway.Folder["client.pem"], second.ExportCertificatePem(), None);
+        await Until.TrueAsync(() => gateway.Log.Any(l => l.Contains("the certificates cannot be used", StringComparison.Ordinal)));
         Assert.Equal("CN=first", Shown());
-        await File.WriteAllTextAsync(Path.Combine(gateway.Folder, "client.key"), second.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), None);
-        await GatewayProcess.WaitFor(() => Shown() == "CN=second" ? this : null);
+        await File.WriteAllTextAsync(gateway.Folder["client.key"], second.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), None);
+        await Until.TrueAsync(() => Shown() == "CN=second");
         Assert.Equal(2, service.Connections);
     }
 
@@ -88,7 +90,7 @@ public sealed class ServiceConnectionTests
     public async Task Http2_ToAService_IsSpokenByPriorKnowledge()
     {
         await using var service = await TestService.StartAsync(c => c.Response.WriteAsync(c.Request.Protocol), l => l.Protocols = HttpProtocols.Http2);
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             services: { s: { instances: ["http://127.0.0.1:{{service.Port}}"], protocol: http2 } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """);
@@ -101,7 +103,7 @@ public sealed class ServiceConnectionTests
     public async Task ForwardedHeaders_AreBelievedFromTrustedProxiesOnly(string trust, string chain, string proto, string clientIp)
     {
         await using var service = await TestService.StartAsync(c => c.Response.WriteAsync($"{c.Request.Headers["X-Forwarded-For"]}|{c.Request.Headers["X-Forwarded-Proto"]}|{c.Request.Headers["X-Client"]}"));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync($$"""
             {{trust}}
             services: { s: "http://127.0.0.1:{{service.Port}}" }
             routes: { s: { match: "/{**rest}", forward: s, transform: { request: { setHeaders: { X-Client: "{clientIp}" } } } } }
@@ -112,17 +114,19 @@ public sealed class ServiceConnectionTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task IncludedFile_Changed_IsLive()
     {
         await using var gateway = await GatewayProcess.StartAsync("include: [\"routes/*.yaml\"]", new Dictionary<string, string> { ["routes/a.yaml"] = "routes: { a: { match: /a, respond: { body: one } } }" });
         Assert.Equal("one", await gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None));
         var before = gateway.Outcomes();
         await File.WriteAllTextAsync(Path.Combine(gateway.Folder, "routes/b.yaml"), "routes: { b: { match: /b, respond: { body: new } } }", None);
-        await GatewayProcess.WaitFor(() => gateway.Outcomes() > before ? this : null);
+        await Until.TrueAsync(() => gateway.Outcomes() > before);
         Assert.Equal("new", await gateway.Client.GetStringAsync(new Uri("/b", UriKind.Relative), None));
     }
 
     [Fact]
+    [AnyTransport]
     public async Task AdminToken_GuardsMetricsButNotHealth()
     {
         await using var gateway = await GatewayProcess.StartAsync("admin: { address: \"http://127.0.0.1:0\", token: secret }\nroutes: { a: { match: /a, respond: {} } }");
@@ -148,6 +152,7 @@ public sealed class ServiceConnectionTests
             """, None);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
         if (from == "yaml")
         {
             builder.Services.AddLintel(file);

@@ -8,6 +8,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>What systemd is told, over a socket as systemd opens it.</summary>
+[AnyTransport]
 public sealed class ServiceManagerTests
 {
     private const int SigHup = 1;
@@ -57,7 +58,7 @@ public sealed class ServiceManagerTests
         Assert.True(Stopwatch.GetElapsedTime(started) > TimeSpan.FromMilliseconds(700), "pings come at half of the interval, not faster");
 
         gateway.Signal(SigStop);
-        await GatewayProcess.WaitFor(() => File.ReadAllText($"/proc/{gateway.Id}/stat").Contains(") T ", StringComparison.Ordinal) ? this : null);
+        await Until.TrueAsync(() => File.ReadAllText($"/proc/{gateway.Id}/stat").Contains(") T ", StringComparison.Ordinal));
         await Task.Delay(100, None); // what was sent before arrives
         var before = manager.Messages.Count;
         await Task.Delay(1000, None); // five pings' time: nothing else can show that none comes
@@ -109,7 +110,7 @@ public sealed class ServiceManagerTests
 
         public ProcessSettings Settings() => new() { Environment = { ["NOTIFY_SOCKET"] = _name } };
 
-        public Task<string> WaitForAsync(Func<string, bool> isIt, int count = 1) => GatewayProcess.WaitFor(() => Messages.Where(isIt).ElementAtOrDefault(count - 1));
+        public Task<string> WaitForAsync(Func<string, bool> isIt, int count = 1) => Until.SeenAsync(() => Messages.Where(isIt).ElementAtOrDefault(count - 1));
 
         public void Dispose()
         {

@@ -9,6 +9,7 @@ using Microsoft.Extensions.Hosting;
 namespace Lintel.FunctionalTests;
 
 /// <summary>The first moments, and what the program tells about itself later.</summary>
+[EveryTransport]
 public sealed class StartTests
 {
     private const int SigHup = 1;
@@ -34,6 +35,7 @@ public sealed class StartTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Reload_AskedForBeforeTheGatewayIsThere_WaitsForIt()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix signals");
@@ -59,6 +61,7 @@ public sealed class StartTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Status_OfARunningGateway_TellsWhetherItServesItsFiles()
     {
         await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /a, respond: {} } }");
@@ -76,6 +79,7 @@ public sealed class StartTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Validate_WithWarnings_IsStrictOnDemandAndSpeaksToPrograms()
     {
         using var folder = new ConfigFolder();
@@ -100,6 +104,7 @@ public sealed class StartTests
     [InlineData("0::/a/b\n", "a/b/pids.max", "max", 5000)]
     [InlineData("8:cpu,pids:/docker/x\n", "pids/docker/x/pids.max", "64", 64)]
     [InlineData("8:cpu:/docker/x\n", "pids/docker/x/pids.max", "64", 5000)]
+    [AnyTransport]
     public void ThreadLimit_OfGroupsAndUser_IsTheLeast(string groups, string file, string limit, long expected)
     {
         using var folder = new ConfigFolder();

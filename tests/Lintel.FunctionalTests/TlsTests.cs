@@ -11,6 +11,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Versions, suites and groups of listeners' TLS, and clients whose authority is no longer trusted.</summary>
+[EveryTransport]
 public sealed class TlsTests : IAsyncDisposable
 {
     private static readonly byte[] HandshakeFailure = [21, 3, 3, 0, 2, 2, 40];

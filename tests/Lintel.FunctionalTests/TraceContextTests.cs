@@ -4,6 +4,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>What services are told of a request's trace, as it arrives at them.</summary>
+[EveryTransport]
 public sealed class TraceContextTests
 {
     private const string Trace = "0af7651916cd43dd8448eb211c80319c";
@@ -104,7 +105,7 @@ public sealed class TraceContextTests
             """);
         using var client = await gateway.ConnectAsync();
         Assert.Equal(200, (await client.GetAsync("/", Valid + "tracestate: a=1\r\n")).Status);
-        var copy = await GatewayProcess.WaitFor(() => mirror.Seen.FirstOrDefault());
+        var copy = await Until.SeenAsync(() => mirror.Seen.FirstOrDefault());
         var original = Assert.Single(service.Seen);
         Assert.Matches($"^00-{Trace}-[0-9a-f]{{16}}-01$", copy["traceparent"]);
         Assert.NotEqual(original["traceparent"], copy["traceparent"]);

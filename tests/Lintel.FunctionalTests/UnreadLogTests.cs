@@ -6,6 +6,7 @@ using System.Text.RegularExpressions;
 namespace Lintel.FunctionalTests;
 
 /// <summary>The executable with a stderr that somebody holds open and does not read.</summary>
+[AnyTransport]
 public sealed partial class UnreadLogTests
 {
     /// <summary>Each reload tells of 200 mistakes, some 25 KB: five fill the pipe twice over.</summary>

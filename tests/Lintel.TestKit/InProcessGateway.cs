@@ -3,15 +3,19 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using Lintel.Hosting;
 using Lintel.Observability;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.TestKit;
 
-/// <summary>A gateway with real listeners in the test's own process.</summary>
+/// <summary>A gateway in the test's own process: with real listeners, or inside an ASP.NET Core application whose middleware the test writes.</summary>
 public sealed class InProcessGateway : IAsyncDisposable
 {
+    private const string Quiet = "observability: { accessLog: { to: none } }\n";
+
     private readonly IHost _host;
     private readonly ConfigFolder _folder;
 
@@ -21,6 +25,7 @@ public sealed class InProcessGateway : IAsyncDisposable
         _folder = folder;
         Log = log;
         Gateway = host.Services.GetRequiredService<Gateway>();
+        Address = host is WebApplication application ? new Uri(application.Urls.First()) : AddressOf("public");
         Client = CreateClient();
     }
 
@@ -29,37 +34,62 @@ public sealed class InProcessGateway : IAsyncDisposable
     /// <summary>The gateway's own instruments.</summary>
     public Meter Meter => _host.Services.GetRequiredService<IMeterFactory>().Create(GatewayMetrics.MeterName);
 
-    /// <summary>Lines of the error log.</summary>
+    /// <summary>Lines of the error log, or of the application's.</summary>
     public ConcurrentQueue<string> Log { get; }
 
     /// <summary>Follows no redirects, keeps no cookies, speaks HTTP/1.1.</summary>
     public HttpClient Client { get; }
 
-    public Uri Address => AddressOf("public");
+    /// <summary>Where the listener <c>public</c> is bound, or the application.</summary>
+    public Uri Address { get; }
 
-    public static async Task<InProcessGateway> StartAsync(string yaml)
+    /// <summary>Where <c>gateway.yaml</c> lies, and the files beside it.</summary>
+    public ConfigFolder Folder => _folder;
+
+    /// <summary>Starts a gateway with listeners of its own.</summary>
+    /// <param name="yaml">The configuration. What it leaves out: a listener on a free port, a short drain, no access log.</param>
+    /// <param name="files">Files beside it, by name.</param>
+    public static Task<InProcessGateway> StartAsync(string yaml, IReadOnlyDictionary<string, string>? files = null)
     {
-        var folder = new ConfigFolder();
-        var file = folder.Write("gateway.yaml", Complete(yaml));
-        var log = new ConcurrentQueue<string>();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Logging.AddProvider(new LogLines(log)).SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning);
-        builder.Services.AddLintelServer(file);
-        var host = builder.Build();
-        await host.StartAsync();
-        return new InProcessGateway(host, folder, log);
+        return StartAsync(builder, Complete(yaml), files, file => builder.Services.AddLintelServer(file), builder.Build);
+    }
+
+    /// <summary>Starts an application with the gateway in it.</summary>
+    /// <param name="yaml">The gateway's configuration.</param>
+    /// <param name="configure">The application's middleware and endpoints, <c>MapLintel</c> among them.</param>
+    /// <param name="services">Its services.</param>
+    public static Task<InProcessGateway> StartInApplicationAsync(string yaml, Action<WebApplication> configure, Action<IServiceCollection>? services = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        return StartAsync(builder, WithQuiet(yaml), null, file => builder.Services.AddLintel(file), () =>
+        {
+            services?.Invoke(builder.Services);
+            var application = builder.Build();
+            configure(application);
+            return application;
+        });
     }
 
     /// <summary>A client with a connection pool of its own.</summary>
     public HttpClient CreateClient() => new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectCallback = LeavingClient.ConnectAsync, AutomaticDecompression = DecompressionMethods.None })
     {
         BaseAddress = Address,
-        Timeout = TimeSpan.FromSeconds(60),
+        Timeout = Until.Patience,
     };
 
     public Uri AddressOf(string listener) => new(Gateway.Addresses.First(a => a.Name == listener).Address);
 
-    /// <summary>Changes the configuration's file and reads it again.</summary>
+    /// <summary>Replaces the configuration's file and has it taken. The listeners of the first stay those of the second unless it names its own.</summary>
+    public Task ReloadAsync(string yaml)
+    {
+        _folder.Write("gateway.yaml", _host is WebApplication ? WithQuiet(yaml) : Complete(yaml));
+        return Gateway.ReloadAsync(CancellationToken.None);
+    }
+
+    /// <summary>Changes the configuration's file and has it taken.</summary>
     public Task ReloadAsync(string before, string after)
     {
         _folder.Write("gateway.yaml", File.ReadAllText(_folder["gateway.yaml"]).Replace(before, after, StringComparison.Ordinal));
@@ -72,12 +102,31 @@ public sealed class InProcessGateway : IAsyncDisposable
     {
         Client.Dispose();
         await _host.StopAsync();
-        _host.Dispose();
+        if (_host is IAsyncDisposable application)
+            await application.DisposeAsync();
+        else
+            _host.Dispose();
         _folder.Dispose();
+    }
+
+    private static async Task<InProcessGateway> StartAsync(
+        IHostApplicationBuilder builder, string yaml, IReadOnlyDictionary<string, string>? files, Action<string> add, Func<IHost> build)
+    {
+        var folder = new ConfigFolder();
+        foreach (var (name, text) in files ?? new Dictionary<string, string>())
+            folder.Write(name, text);
+        var log = new ConcurrentQueue<string>();
+        builder.Logging.AddProvider(new LogLines(log)).SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning);
+        add(folder.Write("gateway.yaml", yaml));
+        var host = build();
+        await host.StartAsync();
+        return new InProcessGateway(host, folder, log);
     }
 
     private static string Complete(string yaml) =>
         (yaml.Contains("listeners:", StringComparison.Ordinal) ? "" : "listeners: { public: \"http://127.0.0.1:0\" }\n")
         + (yaml.Contains("drainTimeout:", StringComparison.Ordinal) ? "" : "drainTimeout: 1s\n")
-        + (yaml.Contains("observability:", StringComparison.Ordinal) ? "" : "observability: { accessLog: { to: none } }\n") + yaml;
+        + WithQuiet(yaml);
+
+    private static string WithQuiet(string yaml) => yaml.Contains("observability:", StringComparison.Ordinal) ? yaml : Quiet + yaml;
 }

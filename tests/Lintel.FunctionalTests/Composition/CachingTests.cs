@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>What composed answers say of caching, and how parts are asked whether they still hold.</summary>
+[AnyTransport]
 public sealed class CachingTests
 {
     [Theory]

@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>What the client learns of calls that fail.</summary>
+[EveryTransport]
 public sealed class FailureTests
 {
     [Theory]
@@ -70,7 +72,7 @@ public sealed class FailureTests
               optional: { match: /optional, compose: { calls: { x: { request: a/x, optional: true } } } }
             """);
         await gateway.GetAsync("/" + route);
-        await Wait.UntilAsync(() => gateway.Process.Gateway.Errors.Count > 0);
+        await Until.TrueAsync(() => gateway.Process.Gateway.Errors.Count > 0);
         var told = Assert.Single(gateway.Process.Gateway.Errors);
         Assert.StartsWith(expected, told.LastDetail, StringComparison.Ordinal);
         if (route == "json")

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Calls for each item of a list, and where their answers go.</summary>
+[EveryTransport]
 public sealed class FanOutTests
 {
     [Fact]

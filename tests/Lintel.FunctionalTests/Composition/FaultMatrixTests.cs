@@ -4,6 +4,7 @@ using System.Text;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Everything that a service can do wrong, for required and optional calls, with each kind of fallback; and the gateway is as good as before.</summary>
+[EveryTransport]
 public sealed class FaultMatrixTests
 {
     private const string Routes = """

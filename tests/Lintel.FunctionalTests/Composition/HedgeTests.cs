@@ -1,8 +1,10 @@
+using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>A second request where the first is slow.</summary>
+[EveryTransport]
 public sealed class HedgeTests
 {
     [Fact]
@@ -97,11 +99,11 @@ public sealed class HedgeTests
         using (var client = await gateway.Process.ConnectAsync())
         {
             await client.SendAsync("GET /c/1 HTTP/1.1\r\nHost: x\r\n\r\n");
-            await Wait.UntilAsync(() => held.Count == 2);
+            await Until.TrueAsync(() => held.Count == 2);
         }
 
         await held.Aborted;
-        await Wait.UntilAsync(() => gateway.Busy == 0);
+        await Until.TrueAsync(() => gateway.Busy == 0);
     }
 
     private static Task<ComposedGateway> StartAsync(Backend[] instances, string call) => ComposedGateway.StartYamlAsync($$"""

@@ -3,6 +3,7 @@ using System.Text.Json;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>What goes from the client, and from one service's answer, into requests: no value leaves its segment, its parameter or its line.</summary>
+[EveryTransport]
 public sealed class InputTests
 {
     public static TheoryData<string> Values { get; } =

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Answers that are put into the elements of another call's list.</summary>
+[AnyTransport]
 public sealed class JoinTests
 {
     [Fact]

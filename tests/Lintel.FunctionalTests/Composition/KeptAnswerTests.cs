@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Answers that are kept, shared or stand in for others: for whom, for which request, and against what the service says of them they never are.</summary>
+[AnyTransport]
 public sealed class KeptAnswerTests
 {
     private const string Stale = "calls: { x: { request: a/x, optional: true, fallback: stale } }";
@@ -154,7 +155,7 @@ public sealed class KeptAnswerTests
         await using var gateway = await StartTrustingAsync(backend, Collapsing);
         var one = gateway.GetAsync("/c");
         var two = gateway.GetAsync("/c", (name, value));
-        await Wait.UntilAsync(() => held.Count == 2);
+        await Until.TrueAsync(() => held.Count == 2);
         held.Release();
         await Task.WhenAll(one, two);
     }
@@ -178,10 +179,10 @@ public sealed class KeptAnswerTests
         });
         await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
         var clients = Enumerable.Range(0, 4).Select(_ => gateway.GetAsync()).ToList();
-        await Wait.UntilAsync(() => backend.Count("mark") == 4);
+        await Until.TrueAsync(() => backend.Count("mark") == 4);
         Assert.Equal(1, backend.Count("x"));
         release.SetResult();
-        await Wait.UntilAsync(() => backend.Count("x") == 4); // at once, and not one after the other
+        await Until.TrueAsync(() => backend.Count("x") == 4); // at once, and not one after the other
         rest.SetResult();
         var answers = await Task.WhenAll(clients).InTimeAsync();
         Assert.Equal(4, answers.Select(a => a.Body).Distinct().Count());

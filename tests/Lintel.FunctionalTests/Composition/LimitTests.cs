@@ -7,6 +7,7 @@ namespace Lintel.FunctionalTests.Composition;
 /// <summary>What a composed answer may take, and what it takes at most. Alone, for it measures the whole process.</summary>
 [Collection(nameof(LimitTests))]
 [CollectionDefinition(nameof(LimitTests), DisableParallelization = true)]
+[EveryTransport]
 public sealed class LimitTests
 {
     private const int Megabyte = 1 << 20;

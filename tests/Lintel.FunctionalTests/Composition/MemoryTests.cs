@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Everything that buffers takes from one limit: who would take more is refused, and what was taken is given back.</summary>
+[EveryTransport]
 public sealed class MemoryTests
 {
     private const string Small = "limits: { memory: 1MiB }\n";
@@ -23,7 +24,7 @@ public sealed class MemoryTests
                 await clients[i].SendAsync($"POST /c/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{new string('1', 300_000)}");
             }
 
-            await Wait.UntilAsync(() => Refused(gateway) >= 4);
+            await Until.TrueAsync(() => Refused(gateway) >= 4);
             Assert.InRange(gateway.Process.Gateway.Status.Memory.UsedBytes, 300_000, 1 << 20);
             Assert.Empty(backend.Seen);
         }
@@ -32,7 +33,7 @@ public sealed class MemoryTests
             clients.ForEach(c => c.Dispose());
         }
 
-        await Wait.UntilAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
+        await Until.TrueAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
         using var request = new HttpRequestMessage(HttpMethod.Post, "/c/7") { Content = new StringContent("2") };
         Assert.Equal(200, (await gateway.SendAsync(request)).Status);
         Assert.Equal(0, gateway.Process.Gateway.Status.Memory.UsedBytes);
@@ -61,7 +62,7 @@ public sealed class MemoryTests
         using var client = await gateway.Process.ConnectAsync();
         await client.SendAsync("POST /c/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n123");
         Assert.Equal(408, (await client.ReadResponseAsync()).Status);
-        await Wait.UntilAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
+        await Until.TrueAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
         Assert.DoesNotContain(gateway.Process.Log, l => l.Contains("draining", StringComparison.Ordinal));
         Assert.Empty(backend.Seen);
         Assert.Equal(0, gateway.Process.Gateway.Status.Memory.UsedBytes);
@@ -79,7 +80,7 @@ public sealed class MemoryTests
         Assert.Equal(status, answer.Status);
         Assert.Contains("err=overloaded", answer.Of("x"), StringComparison.Ordinal);
         Assert.Equal(isOptional ? null : "1", answer["Retry-After"]);
-        await Wait.UntilAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
+        await Until.TrueAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
     }
 
     [Fact]
@@ -90,9 +91,9 @@ public sealed class MemoryTests
         await using var gateway = await StartAsync("", "limits: { send: 1s }\ncalls: { x: a/x }", backend);
         using var client = await RawClient.ConnectAsync(gateway.Process.Address, receiveBuffer: 4096);
         await client.SendAsync("GET /c/7 HTTP/1.1\r\nHost: a\r\n\r\n");
-        await Wait.UntilAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes > 15_000_000);
-        await Wait.UntilAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
-        await Wait.UntilAsync(() => gateway.Process.Log.Any(l => l.Contains("slow-reader", StringComparison.Ordinal)));
+        await Until.TrueAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes > 15_000_000);
+        await Until.TrueAsync(() => gateway.Process.Gateway.Status.Memory.UsedBytes == 0);
+        await Until.TrueAsync(() => gateway.Process.Log.Any(l => l.Contains("slow-reader", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -117,7 +118,7 @@ public sealed class MemoryTests
                 await clients[i].SendAsync($"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400001\r\n\r\n{new string('1', 400_000)}");
             }
 
-            await Wait.UntilAsync(() => gateway.Gateway.Status.Memory.UsedBytes >= 800_000);
+            await Until.TrueAsync(() => gateway.Gateway.Status.Memory.UsedBytes >= 800_000);
             Assert.InRange(gateway.Gateway.Status.Memory.UsedBytes, 800_000, 1 << 20);
             await clients[9].SendAsync("1");
             Assert.Equal(200, (await clients[9].ReadResponseAsync()).Status);
@@ -127,7 +128,7 @@ public sealed class MemoryTests
             clients.ForEach(c => c.Dispose());
         }
 
-        await Wait.UntilAsync(() => gateway.Gateway.Status.Memory.UsedBytes == 0);
+        await Until.TrueAsync(() => gateway.Gateway.Status.Memory.UsedBytes == 0);
     }
 
     private static Task<ComposedGateway> StartAsync(string limits, string compose, Backend backend) => ComposedGateway.StartYamlAsync(

@@ -4,6 +4,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>When calls begin and end: the graph, the deadlines, and the end before the end.</summary>
+[EveryTransport]
 public sealed class OrderTests
 {
     [Fact]
@@ -197,7 +198,7 @@ public sealed class OrderTests
         }
 
         await Task.WhenAll(one.Aborted, two.Aborted, item.Aborted);
-        await Wait.UntilAsync(() => gateway.Busy == 0);
+        await Until.TrueAsync(() => gateway.Busy == 0);
     }
 
     /// <summary>Three that wait for each other.</summary>

@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Calls over HTTP/2, over TLS, and over connections that a server ends.</summary>
+[EveryTransport]
 public sealed class ProtocolTests
 {
     [Fact]
@@ -39,7 +40,7 @@ public sealed class ProtocolTests
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => composed);
         await Task.WhenAll(one.Aborted, two.Aborted);
-        await Wait.UntilAsync(() => gateway.Busy == 0);
+        await Until.TrueAsync(() => gateway.Busy == 0);
         Assert.Equal("1", await client.GetStringAsync("/plain"));
     }
 

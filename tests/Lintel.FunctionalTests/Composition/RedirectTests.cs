@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Redirects of services: followed as often as the call says, and never to another service.</summary>
+[EveryTransport]
 public sealed class RedirectTests
 {
     private const string Following = "calls: { x: { request: a/x, redirects: 2 } }";

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>What becomes of the parts: bodies, headers, status, variants, media types.</summary>
+[AnyTransport]
 public sealed class ShapeTests
 {
     [Fact]

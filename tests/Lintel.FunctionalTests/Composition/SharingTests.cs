@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>The same question, asked once: within one answer, and across clients.</summary>
+[EveryTransport]
 public sealed class SharingTests
 {
     /// <summary>Calls start in their order: when the mark has come, the call before it waits for the leader.</summary>
@@ -96,7 +97,7 @@ public sealed class SharingTests
         backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
         await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
         var clients = Enumerable.Range(0, 8).Select(_ => gateway.GetAsync()).ToList();
-        await Wait.UntilAsync(() => backend.Count("mark") == 8);
+        await Until.TrueAsync(() => backend.Count("mark") == 8);
         release.SetResult();
         foreach (var answer in await Task.WhenAll(clients).InTimeAsync())
         {
@@ -116,7 +117,7 @@ public sealed class SharingTests
         await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
         var one = gateway.GetAsync("/c/1", ("Authorization", "one"));
         var two = gateway.GetAsync("/c/1", ("Authorization", "two"));
-        await Wait.UntilAsync(() => held.Count == 2);
+        await Until.TrueAsync(() => held.Count == 2);
         held.Release();
         await Task.WhenAll(one, two);
     }
@@ -134,12 +135,12 @@ public sealed class SharingTests
             await leader.SendAsync("GET /c/7 HTTP/1.1\r\nHost: " + gateway.Process.Address.Authority + "\r\n\r\n");
             await held.Arrived;
             follower = gateway.GetAsync();
-            await Wait.UntilAsync(() => backend.Count("mark") == 2);
+            await Until.TrueAsync(() => backend.Count("mark") == 2);
             Assert.Equal(1, held.Count);
         }
 
         await held.Aborted; // the leader's
-        await Wait.UntilAsync(() => held.Count == 2); // the follower leads now
+        await Until.TrueAsync(() => held.Count == 2); // the follower leads now
         held.Release();
         Assert.Equal("""{"x":"late","mark":0}""", (await follower).Body);
     }
@@ -173,7 +174,7 @@ public sealed class SharingTests
         await using var gateway = await ComposedGateway.StartAsync(Collapsing.Replace("true", "true, passthrough: 404", StringComparison.Ordinal), backend);
         var clients = Enumerable.Range(0, 4).Select(_ => gateway.GetAsync()).ToList();
         await held.Arrived;
-        await Wait.UntilAsync(() => backend.Count("mark") == 4);
+        await Until.TrueAsync(() => backend.Count("mark") == 4);
         held.Release();
         Assert.All(await Task.WhenAll(clients), a => Assert.Equal((404, "\"no\""), (a.Status, a.Body)));
         Assert.Equal(1, held.Count);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Answers that are sent piece by piece.</summary>
+[EveryTransport]
 public sealed class StreamTests
 {
     [Fact]
@@ -136,9 +137,9 @@ public sealed class StreamTests
         }
 
         await held.Aborted;
-        await Wait.UntilAsync(() => backend.Count("undo") == 1);
+        await Until.TrueAsync(() => backend.Count("undo") == 1);
         Assert.Equal("/undo/5", backend.Single("undo").Target);
-        await Wait.UntilAsync(() => gateway.Busy == 0);
+        await Until.TrueAsync(() => gateway.Busy == 0);
     }
 
     [Fact]

@@ -1,11 +1,13 @@
 using System.Globalization;
 using System.Text;
+using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Many clients, some of which leave, over services some of which fail: every answer is that of its own request, and nothing is left behind.</summary>
+[EveryTransport]
 public sealed class StressTests
 {
     private const int Clients = 64;
@@ -35,7 +37,7 @@ public sealed class StressTests
         var counts = await Task.WhenAll(Enumerable.Range(0, Clients).Select(i => RunAsync(gateway, i, over.Token)));
         Assert.True(counts.Sum(c => c.Whole) > Clients * 3, $"{counts.Sum(c => c.Whole)} whole answers");
         Assert.True(counts.Sum(c => c.Left) > Clients, $"{counts.Sum(c => c.Left)} clients left");
-        await Wait.UntilAsync(() => gateway.Busy == 0);
+        await Until.TrueAsync(() => gateway.Busy == 0);
         Assert.True(gateway.Process.Gateway.Errors.All(e => e.Error != "internal"), gateway.Process.Log.FirstOrDefault(l => l.Contains("internal", StringComparison.Ordinal)));
         Assert.Equal(200, (await gateway.GetAsync("/plain/42")).Status);
     }

@@ -1,10 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
+using Lintel.TestKit;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Whatever a composition did, or may have done, is undone when it fails: in every order in which a write, a failure and the client's leaving can come.</summary>
+[EveryTransport]
 public sealed class UndoTests
 {
     /// <summary>A write that the test holds, and a read that ends only by being cut off: its end says that the composition has failed.</summary>
@@ -48,7 +50,7 @@ public sealed class UndoTests
         var (write, slow) = (backend.Hold("write", """{"id":3}"""), backend.Hold("slow"));
         backend.On("undo", 204, "").On("bad", "1");
         await using var gateway = await StartAsync(backend, Racing, service);
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ConnectCallback = LeavingClient.ConnectAsync })
         {
             BaseAddress = gateway.Process.AddressOf(client == "http2" ? "two" : "public"),
             DefaultRequestVersion = client == "http2" ? HttpVersion.Version20 : HttpVersion.Version11,
@@ -61,9 +63,9 @@ public sealed class UndoTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
         await slow.Aborted;
         write.Release();
-        await Wait.UntilAsync(() => backend.Count("undo") == 1);
+        await Until.TrueAsync(() => backend.Count("undo") == 1);
         Assert.Equal("/undo/3", backend.Single("undo").Target);
-        await Wait.UntilAsync(() => gateway.Busy == 0);
+        await Until.TrueAsync(() => gateway.Busy == 0);
     }
 
     [Fact]
@@ -88,7 +90,7 @@ public sealed class UndoTests
         await using var backend = await Backend.StartAsync();
         backend.On("undo", 204, "").On("write", async context =>
         {
-            await Task.Delay(150);
+            await Task.Delay(150); // it takes three times what the composition may: nothing else tells that the deadline has passed
             context.Response.ContentType = "application/json";
             await context.Response.Body.WriteAsync("{\"id\":9}"u8.ToArray());
         });

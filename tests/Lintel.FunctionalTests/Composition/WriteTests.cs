@@ -1,9 +1,11 @@
 using System.Text;
+using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>Calls with bodies and effects, and how they are undone.</summary>
+[EveryTransport]
 public sealed class WriteTests
 {
     private static readonly string[] Undone = ["/cancel/3", "/cancel/2", "/cancel/1"];
@@ -99,9 +101,9 @@ public sealed class WriteTests
         }
 
         var expected = failure == "status" ? Undone : MaybePaid; // nobody knows whether a payment without an answer was made
-        await Wait.UntilAsync(() => backend.Count("cancel") == expected.Length);
+        await Until.TrueAsync(() => backend.Count("cancel") == expected.Length);
         Assert.Equal(expected, backend.Seen.Select(r => r.Target).Where(t => t.StartsWith("/cancel", StringComparison.Ordinal)));
-        await Wait.UntilAsync(() => gateway.Busy == 0);
+        await Until.TrueAsync(() => gateway.Busy == 0);
     }
 
     [Fact]

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Rewrite;
 namespace Lintel.FunctionalTests.Embedding;
 
 /// <summary>The path and query that the application's middleware saw, or made, are those that are routed and sent.</summary>
+[EveryTransport]
 public sealed class ApplicationPathTests
 {
     private const string Echo = "routes: { all: { match: { path: \"/{**rest}\", allow: [encodedSlashes, semicolons] }, forward: s } }";
@@ -56,7 +57,7 @@ public sealed class ApplicationPathTests
     public async Task Path_WithEmptySegmentsThatTheRouteKeeps_IsSentAsTheGuardSawIt()
     {
         await using var service = await TestService.StartAsync();
-        await using var app = await EmbeddedGateway.StartAsync(
+        await using var app = await InProcessGateway.StartInApplicationAsync(
             $"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: {{ path: \"/echo/{{**rest}}\", allow: [emptySegments] }}, forward: s }} }}",
             a =>
             {
@@ -151,8 +152,8 @@ public sealed class ApplicationPathTests
         Assert.Empty(service.Seen);
     }
 
-    private static Task<EmbeddedGateway> StartAsync(TestService service, Action<WebApplication> configure) =>
-        EmbeddedGateway.StartAsync($"services: {{ s: \"{service.Address}\" }}\n{Echo}", a =>
+    private static Task<InProcessGateway> StartAsync(TestService service, Action<WebApplication> configure) =>
+        InProcessGateway.StartInApplicationAsync($"services: {{ s: \"{service.Address}\" }}\n{Echo}", a =>
         {
             configure(a);
             a.MapLintel();

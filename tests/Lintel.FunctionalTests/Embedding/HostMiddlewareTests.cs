@@ -11,6 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Lintel.FunctionalTests.Embedding;
 
 /// <summary>The gateway behind middleware of the application that it runs in.</summary>
+[EveryTransport]
 public sealed class HostMiddlewareTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -29,7 +30,7 @@ public sealed class HostMiddlewareTests
         await using var http2 = await TestService.StartAsync(context => Task.Delay(Timeout.Infinite, context.RequestAborted), l => l.Protocols = HttpProtocols.Http2);
         foreach (var route in new[] { "forward: s", "forward: h2", "compose: { calls: { a: { request: s/x } } }" })
         {
-            await using var app = await EmbeddedGateway.StartAsync($"services: {{ s: \"{service.Address}\", h2: {{ instances: [\"{http2.Address}\"], protocol: http2 }} }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", {route} }} }}", a =>
+            await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: \"{service.Address}\", h2: {{ instances: [\"{http2.Address}\"], protocol: http2 }} }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", {route} }} }}", a =>
             {
                 configure(a);
                 a.MapLintel();
@@ -38,7 +39,7 @@ public sealed class HostMiddlewareTests
             Assert.Equal($"{limit} {route} 504", $"{limit} {route} {(int)response.StatusCode}");
             var problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(None))!;
             Assert.Equal("urn:problem-type:lintel:canceled-by-host", (string?)problem["type"]);
-            await GatewayProcess.WaitFor(() => app.Log.FirstOrDefault(l => l.Contains("canceled-by-host", StringComparison.Ordinal)));
+            await Until.SeenAsync(() => app.Log.FirstOrDefault(l => l.Contains("canceled-by-host", StringComparison.Ordinal)));
         }
     }
 
@@ -52,7 +53,7 @@ public sealed class HostMiddlewareTests
             forwarded.TrySetResult();
             return Task.Delay(Timeout.Infinite, context.RequestAborted);
         });
-        await using var app = await EmbeddedGateway.StartAsync($"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", forward: s }} }}", a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", forward: s }} }}", a =>
         {
             a.UseRequestTimeouts();
             a.MapLintel();
@@ -63,13 +64,13 @@ public sealed class HostMiddlewareTests
             await forwarded.Task.InTimeAsync();
         }
 
-        await GatewayProcess.WaitFor(() => app.Gateway.Errors.FirstOrDefault(e => e.Error == "client-aborted"));
+        await Until.SeenAsync(() => app.Gateway.Errors.FirstOrDefault(e => e.Error == "client-aborted"));
     }
 
     [Fact]
     public async Task Headers_OfTheApplication_StayOnErrors()
     {
-        await using var app = await EmbeddedGateway.StartAsync("routes: { get: { match: GET /x, respond: { status: 200 } } }", a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync("routes: { get: { match: GET /x, respond: { status: 200 } } }", a =>
         {
             a.Use((context, next) =>
             {
@@ -107,7 +108,7 @@ public sealed class HostMiddlewareTests
                 return context.Response.WriteAsync("ok");
             },
             l => l.Protocols = protocol.Length > 0 ? HttpProtocols.Http2 : HttpProtocols.Http1);
-        await using var app = await EmbeddedGateway.StartAsync($"services: {{ s: {{ instances: [\"{service.Address}\"]{protocol} }} }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", forward: s }} }}", a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: {{ instances: [\"{service.Address}\"]{protocol} }} }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", forward: s }} }}", a =>
         {
             a.Use((context, next) =>
             {
@@ -126,7 +127,7 @@ public sealed class HostMiddlewareTests
         await using var service = await TestService.StartAsync();
         IGatewayFeature? after = null;
         (string?, string?) starting = default;
-        await using var app = await EmbeddedGateway.StartAsync($"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/x/{{**rest}}\", forward: s }} }}", a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/x/{{**rest}}\", forward: s }} }}", a =>
         {
             a.Use(async (context, next) =>
             {
@@ -141,12 +142,12 @@ public sealed class HostMiddlewareTests
             a.MapLintel();
         });
         await app.Client.GetStringAsync(new Uri("/x/1", UriKind.Relative), None);
-        await GatewayProcess.WaitFor(() => after);
+        await Until.SeenAsync(() => after);
         Assert.Equal(("all", "s"), starting);
         Assert.Equal(("all", "s", service.Address), (after!.Route, after.Service, after.Instance?.TrimEnd('/')));
         after = null;
         using var missing = await app.Client.GetAsync(new Uri("/y", UriKind.Relative), None);
-        await GatewayProcess.WaitFor(() => after);
+        await Until.SeenAsync(() => after);
         Assert.Equal((null, null, null), (after!.Route, after.Service, after.Instance));
     }
 

@@ -17,6 +17,7 @@ using Microsoft.Extensions.Options;
 namespace Lintel.FunctionalTests.Embedding;
 
 /// <summary>Each route is an endpoint of the application: its authorization, CORS and limits can tell routes apart.</summary>
+[AnyTransport]
 public sealed class RouteEndpointTests
 {
     private const string Routes = """
@@ -40,7 +41,7 @@ public sealed class RouteEndpointTests
     [InlineData("/nothing", "", 404)]
     public async Task Authorization_OfARoute_IsAskedForItAlone(string target, string headers, int status)
     {
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseAuthentication();
             a.UseAuthorization();
@@ -59,7 +60,7 @@ public sealed class RouteEndpointTests
     [InlineData("/own", 200)]
     public async Task Authorization_OfAll_IsAskedForAll(string target, int status)
     {
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseAuthentication();
             a.UseAuthorization();
@@ -73,7 +74,7 @@ public sealed class RouteEndpointTests
     [Fact]
     public async Task Authorization_OfAGroup_IsAskedForItsRoutes()
     {
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseAuthentication();
             a.UseAuthorization();
@@ -92,7 +93,7 @@ public sealed class RouteEndpointTests
     [InlineData("/open/2", 200)]
     public async Task Path_ChangedAfterRouting_NeverPassesAnothersDemands(string changed, int status)
     {
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseRouting();
             a.UseAuthentication();
@@ -107,14 +108,14 @@ public sealed class RouteEndpointTests
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(status, (await client.GetAsync("/open/1")).Status);
         if (status == 500)
-            await GatewayProcess.WaitFor(() => app.Log.FirstOrDefault(l => l.Contains("UseRouting", StringComparison.Ordinal)));
+            await Until.SeenAsync(() => app.Log.FirstOrDefault(l => l.Contains("UseRouting", StringComparison.Ordinal)));
     }
 
     [Fact]
     public async Task Endpoint_OfTheMatchedRoute_HasNamePatternAndValues()
     {
         (string? Name, string? Pattern, object? Id, string? Template) seen = default;
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseRouting();
             a.Use((context, next) =>
@@ -133,7 +134,7 @@ public sealed class RouteEndpointTests
     public async Task Endpoints_AfterAReload_AreThoseOfTheNewConfiguration()
     {
         EndpointDataSource? all = null;
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseAuthentication();
             a.UseAuthorization();
@@ -160,7 +161,7 @@ public sealed class RouteEndpointTests
     [Fact]
     public async Task Route_ThatTheApplicationNames_CannotVanish()
     {
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseAuthentication();
             a.UseAuthorization();
@@ -169,14 +170,14 @@ public sealed class RouteEndpointTests
         await app.ReloadAsync("routes: { renamed: { match: \"/admin/{**rest}\", respond: { body: admin } } }");
         Assert.Contains("`admin`", Assert.Single(app.Gateway.LastReport.Problems).Message, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.Unauthorized, (await app.Client.GetAsync(new Uri("/admin/1", UriKind.Relative), None)).StatusCode);
-        var refusal = await Assert.ThrowsAsync<ConfigException>(() => EmbeddedGateway.StartAsync(Routes, a => a.MapLintel().ForRoute("nobody").WithMetadata("x")));
+        var refusal = await Assert.ThrowsAsync<ConfigException>(() => InProcessGateway.StartInApplicationAsync(Routes, a => a.MapLintel().ForRoute("nobody").WithMetadata("x")));
         Assert.Contains("`nobody`", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task RateLimit_OfARoute_CountsItAlone()
     {
-        await using var app = await EmbeddedGateway.StartAsync(Routes, a =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseRateLimiter();
             a.MapLintel().ForRoute("open").RequireRateLimiting("one");

@@ -1,9 +1,11 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>gRPC from Grpc.Net.Client to Grpc.AspNetCore through the gateway.</summary>
+[EveryTransport]
 public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
 {
     private static DateTime Soon => TimeProvider.System.GetUtcNow().UtcDateTime.Add(GatewayProcess.Patience);
@@ -124,7 +126,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
         Assert.Equal("lintel; error=http_response_timeout", failure.Trailers.GetValue("proxy-status"));
         await GrpcServer.Canceled.Task.WaitAsync(GatewayProcess.Patience);
-        await GatewayProcess.WaitFor(() => fixture.Gateway.Errors.Contains(slug, StringComparison.Ordinal) ? this : null);
+        await Until.TrueAsync(() => fixture.Gateway.Errors.Contains(slug, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -135,7 +137,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
         var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext());
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
         Assert.Equal("The exchange stood still for too long", failure.Status.Detail);
-        await GatewayProcess.WaitFor(() => fixture.Gateway.Errors.Contains("idle-timeout", StringComparison.Ordinal) ? this : null);
+        await Until.TrueAsync(() => fixture.Gateway.Errors.Contains("idle-timeout", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -151,8 +153,8 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
         });
         Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
         Assert.Equal("The service's answer was cut off", failure.Status.Detail);
-        await GatewayProcess.WaitFor(() => fixture.Gateway.Errors.Contains("response-incomplete", StringComparison.Ordinal) ? this : null);
-        await GatewayProcess.WaitFor(() => fixture.Gateway.AccessLog.Any(l => l.Contains("response-incomplete", StringComparison.Ordinal)) ? this : null);
+        await Until.TrueAsync(() => fixture.Gateway.Errors.Contains("response-incomplete", StringComparison.Ordinal));
+        await Until.TrueAsync(() => fixture.Gateway.AccessLog.Any(l => l.Contains("response-incomplete", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -8,6 +8,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>gRPC-Web from Grpc.Net.Client.Web, and byte by byte, to a plain gRPC service.</summary>
+[EveryTransport]
 public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
 {
     public static TheoryData<GrpcWebMode, bool> Ways => new()

@@ -4,6 +4,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>Interim responses (RFC 9110 section 15.2) from a service through the gateway to an HTTP/1.1 client.</summary>
+[EveryTransport]
 public sealed class InterimResponseTests : IAsyncLifetime
 {
     private readonly TaskCompletionSource _finish = new();

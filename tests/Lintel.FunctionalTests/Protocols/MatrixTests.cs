@@ -6,6 +6,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>What HTTP itself can do, for each version on either side of the gateway.</summary>
+[EveryTransport]
 public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFixture>
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -206,9 +207,9 @@ public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFix
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public async Task Gigabyte_BothWays_TakesNoMemory(string client, string service)
+    public async Task LargeBodies_BothWays_TakeNoMemory(string client, string service)
     {
-        const long Bytes = 1L << 30;
+        const long Bytes = 1L << 28; // nearly three times what the gateway may take
         var before = fixture.Gateway.PeakMemoryKiB();
         using var content = new SizedContent(Bytes);
         using var upload = await SendAsync(client, HttpMethod.Post, $"/{service}/sink", content);

@@ -2,11 +2,13 @@ using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>Node with <c>ws</c>, curl, h2load and Chromium, through the gateway.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+[EveryTransport]
 public sealed class OtherSoftwareTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -43,7 +45,7 @@ public sealed class OtherSoftwareTests(NodeFixture fixture) : IClassFixture<Node
             }
         }
 
-        await GatewayProcess.WaitFor(() => int.Parse(Get("closed").GetAwaiter().GetResult(), System.Globalization.CultureInfo.InvariantCulture) > before ? this : null);
+        await Until.TrueAsync(() => int.Parse(Get("closed").GetAwaiter().GetResult(), System.Globalization.CultureInfo.InvariantCulture) > before);
     }
 
     [Theory]

@@ -6,11 +6,13 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>Trailers of HTTP/2 requests: under the syntax of headers, and never what belongs before the body.</summary>
+[EveryTransport]
 public sealed class StreamTrailerTests
 {
     [Theory]
@@ -92,6 +94,7 @@ public sealed class StreamTrailerTests
     {
         await using var service = await TestService.StartAsync();
         var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(o => o.Listen(System.Net.IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2));
         builder.Services.AddLintel(new GatewayConfig
         {

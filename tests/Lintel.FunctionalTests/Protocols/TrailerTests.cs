@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>Trailers of chunked HTTP/1.1 messages, both ways.</summary>
+[EveryTransport]
 public sealed class TrailerTests
 {
     [Theory]

@@ -7,6 +7,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>WebSocket over HTTP/1.1 and over HTTP/2 (RFC 8441), on either side of the gateway.</summary>
+[EveryTransport]
 public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<MatrixFixture>
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -107,7 +108,7 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         await socket.SendAsync("a"u8.ToArray(), WebSocketMessageType.Text, true, None);
         Assert.Equal("a", await ReceiveAsync(socket));
         await Assert.ThrowsAsync<WebSocketException>(() => ReceiveAsync(socket));
-        await GatewayProcess.WaitFor(() => fixture.Gateway.AccessLog.Any(l => l.Contains($"{service}-idle", StringComparison.Ordinal) && l.Contains("idle-timeout", StringComparison.Ordinal)) ? this : null);
+        await Until.TrueAsync(() => fixture.Gateway.AccessLog.Any(l => l.Contains($"{service}-idle", StringComparison.Ordinal) && l.Contains("idle-timeout", StringComparison.Ordinal)));
     }
 
     [Theory]

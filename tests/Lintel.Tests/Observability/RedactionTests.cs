@@ -101,7 +101,7 @@ public sealed class RedactionTests
         {
             var started = System.Diagnostics.Stopwatch.GetTimestamp();
             Default.Query("?" + query + "=1");
-            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(2));
+            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(20));
         }
     }
 

@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Lintel.Tests.Services;
 
@@ -126,6 +127,7 @@ public sealed class Http1StreamTests : IDisposable
         var serving = ServeAsync(async (socket, _) => await socket.SendAsync(
             "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Gone: 1\r\nX-Hop: 1\r\nConnection: X-Hop\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"u8.ToArray(), _patience.Token));
         var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddLintel(new GatewayConfig
         {

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
 
 namespace Lintel.Transport.Tests.Http1.Fuzz;
 
@@ -13,8 +12,14 @@ internal sealed class Corpus
 
     public IReadOnlyList<(string Kind, Answer Answer)> Entries => [.. _answers.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => (a.Key, a.Value))];
 
-    /// <summary>Where the one in the repository is.</summary>
-    public static string Path([CallerFilePath] string here = "") => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(here)!, "answers.txt");
+    /// <summary>Where the one in the repository is. Not by the caller's file: in a deterministic build (<c>CI=true</c>) that is below <c>/_/</c>.</summary>
+    public static string Path()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(System.IO.Path.Combine(folder!.FullName, "Lintel.slnx")))
+            folder = folder.Parent;
+        return System.IO.Path.Combine(folder.FullName, "tests/Lintel.Transport.Tests/Http1/Fuzz/answers.txt");
+    }
 
     /// <summary>The one in the repository.</summary>
     public static Corpus Read()
