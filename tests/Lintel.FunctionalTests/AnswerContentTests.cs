@@ -9,8 +9,6 @@ namespace Lintel.FunctionalTests;
 [EveryTransport]
 public sealed class AnswerContentTests
 {
-    private static bool OnSockets => Environment.GetEnvironmentVariable("LINTEL_TRANSPORT") == "sockets";
-
     [Theory]
     [InlineData("204 No Content\r\nContent-Length: 5\r\n\r\n", 204, null)]
     [InlineData("204 No Content\r\nContent-Length: 5\r\n\r\nhello", 204, null)]
@@ -43,7 +41,7 @@ public sealed class AnswerContentTests
         using var server = new RawServer(async (socket, _) => await socket.SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"u8.ToArray()));
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();
-        Assert.SkipWhen(OnSockets, "the forwarder has passed the head on before .NET's handler looks");
+        Assert.SkipWhen(Transport.IsSockets, "the forwarder has passed the head on before .NET's handler looks");
         Assert.Equal(502, (await client.GetAsync("/s")).Status);
         Assert.Equal([502], (await gateway.StopAsync()).Select(Status));
     }
@@ -53,7 +51,7 @@ public sealed class AnswerContentTests
     [InlineData("Transfer-Encoding: chunked\r\n\r\n8\r\n8 bytes!\r\n", "8\r\n8 bytes!\r\n")]
     public async Task Answer_CutOff_DeliversWhatCame(string answer, string received)
     {
-        Assert.SkipWhen(OnSockets, "Kestrel's sockets throw away what they have when they are aborted");
+        Assert.SkipWhen(Transport.IsSockets, "Kestrel's sockets throw away what they have when they are aborted");
         using var server = new RawServer(async (socket, _) => await socket.SendAsync(Encoding.Latin1.GetBytes("HTTP/1.1 200 OK\r\n" + answer)));
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();
@@ -89,7 +87,7 @@ public sealed class AnswerContentTests
     [Fact]
     public async Task Blanks_BeforeTheColonOfAField_AreRemoved()
     {
-        Assert.SkipWhen(OnSockets, ".NET's handler refuses them");
+        Assert.SkipWhen(Transport.IsSockets, ".NET's handler refuses them");
         using var server = new RawServer(async (socket, _) => await socket.SendAsync("HTTP/1.1 200 OK\r\nX-P : 1\r\nContent-Length \t: 2\r\n\r\nok"u8.ToArray()));
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();

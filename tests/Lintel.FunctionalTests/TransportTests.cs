@@ -16,6 +16,13 @@ internal sealed class AnyTransportAttribute : Attribute, ITraitAttribute
     public IReadOnlyCollection<KeyValuePair<string, string>> GetTraits() => [new(TransportTests.Trait, "any")];
 }
 
+/// <summary>Which transport this run is on.</summary>
+internal static class Transport
+{
+    /// <summary>On Kestrel's sockets and YARP's forwarder, not on the event loops.</summary>
+    public static bool IsSockets => Environment.GetEnvironmentVariable("LINTEL_TRANSPORT") == "sockets";
+}
+
 /// <summary>No class is forgotten: each says whether it depends on the transport.</summary>
 [AnyTransport]
 public sealed class TransportTests

@@ -5,15 +5,18 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lintel.Forwarding;
 
 /// <summary>Counts what passes once a connection or stream has changed its protocol: WebSocket over HTTP/1.1 (RFC 6455) and over HTTP/2 (RFC 8441).</summary>
-internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectFeature
+/// <remarks>The end of the client's side is the end of both, as in <see cref="Tunnel"/>: YARP alone would wait for the service's until the idle timeout.</remarks>
+internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectFeature, IDisposable
 {
+    private readonly CancellationTokenSource _ended;
     private readonly IHttpUpgradeFeature? _upgrade;
     private readonly IHttpExtendedConnectFeature? _connect;
     private long _received;
     private long _sent;
 
-    private CountedTunnel(IHttpUpgradeFeature? upgrade, IHttpExtendedConnectFeature? connect)
+    private CountedTunnel(IHttpUpgradeFeature? upgrade, IHttpExtendedConnectFeature? connect, CancellationToken deadline)
     {
+        _ended = CancellationTokenSource.CreateLinkedTokenSource(deadline);
         _upgrade = upgrade;
         _connect = connect;
     }
@@ -24,6 +27,12 @@ internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectF
     /// <summary>Bytes to the client.</summary>
     public long Sent => Interlocked.Read(ref _sent);
 
+    /// <summary>Canceled with the deadline, and when the client has ended its side.</summary>
+    public CancellationToken Token => _ended.Token;
+
+    /// <summary>Whether the client has ended its side.</summary>
+    public bool HasEnded { get; private set; }
+
     public bool IsUpgradableRequest => _upgrade is { IsUpgradableRequest: true };
 
     public bool IsExtendedConnect => _connect is { IsExtendedConnect: true };
@@ -31,18 +40,18 @@ internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectF
     public string? Protocol => _connect?.Protocol;
 
     /// <summary>Puts one in the place of the request's own feature; <see langword="null"/> for a request that cannot change its protocol.</summary>
-    public static CountedTunnel? CountFor(HttpContext context)
+    public static CountedTunnel? CountFor(HttpContext context, Deadline deadline)
     {
         if (context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
         {
-            var tunnel = new CountedTunnel(upgrade, null);
+            var tunnel = new CountedTunnel(upgrade, null, deadline.Token);
             context.Features.Set<IHttpUpgradeFeature>(tunnel);
             return tunnel;
         }
 
         if (context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
         {
-            var tunnel = new CountedTunnel(null, connect);
+            var tunnel = new CountedTunnel(null, connect, deadline.Token);
             context.Features.Set<IHttpExtendedConnectFeature>(tunnel);
             return tunnel;
         }
@@ -50,11 +59,13 @@ internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectF
         return null;
     }
 
-    public async Task<Stream> UpgradeAsync() => new Tunnel(await _upgrade!.UpgradeAsync().ConfigureAwait(false), this);
+    public void Dispose() => _ended.Dispose();
 
-    public async ValueTask<Stream> AcceptAsync() => new Tunnel(await _connect!.AcceptAsync().ConfigureAwait(false), this);
+    public async Task<Stream> UpgradeAsync() => new Counted(await _upgrade!.UpgradeAsync().ConfigureAwait(false), this);
 
-    private sealed class Tunnel(Stream inner, CountedTunnel counts) : SequentialStream
+    public async ValueTask<Stream> AcceptAsync() => new Counted(await _connect!.AcceptAsync().ConfigureAwait(false), this);
+
+    private sealed class Counted(Stream inner, CountedTunnel counts) : SequentialStream
     {
         public override bool CanRead => inner.CanRead;
 
@@ -64,6 +75,12 @@ internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectF
         {
             var count = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
             Interlocked.Add(ref counts._received, count);
+            if (count == 0 && !buffer.IsEmpty && !counts.HasEnded)
+            {
+                counts.HasEnded = true;
+                await counts._ended.CancelAsync().ConfigureAwait(false);
+            }
+
             return count;
         }
 

@@ -19,10 +19,10 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         var context = exchange.Context;
         var answer = ResponseBody.CountFor(context);
         var body = exchange.HasBody ? new DeadlineBody(exchange.Request, deadline) : null;
-        var tunnel = CountedTunnel.CountFor(context);
+        using var tunnel = CountedTunnel.CountFor(context, deadline);
         try
         {
-            return await ForwardAsync(new Attempt(exchange, service, instance, request, deadline), body).ConfigureAwait(false);
+            return await ForwardAsync(new Attempt(exchange, service, instance, request, deadline), body, tunnel).ConfigureAwait(false);
         }
         finally
         {
@@ -33,7 +33,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         }
     }
 
-    private async ValueTask<GatewayError?> ForwardAsync(Attempt attempt, DeadlineBody? body)
+    private async ValueTask<GatewayError?> ForwardAsync(Attempt attempt, DeadlineBody? body, CountedTunnel? tunnel)
     {
         var (exchange, service, instance, request, deadline) = attempt.Parts;
         var context = exchange.Context;
@@ -48,11 +48,13 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         };
         if (service.Config.Protocol == ServiceProtocol.Http1)
             Http1Exchange.Current.Value = attempt.Watch(context);
-        var result = await forwarder.SendAsync(context, instance.Prefix, service.Invoker, config, attempt, deadline.Token).ConfigureAwait(false);
+        var result = await forwarder.SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token).ConfigureAwait(false);
         if (request.Grpc?.Error is { } told)
             return told;
         if (result == ForwarderError.None)
             return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "the Sec-WebSocket-Key is none"); // YARP found out, on the way to HTTP/2
+        if (tunnel is { HasEnded: true })
+            return null;
         if (attempt.ClientLeft ?? context.RequestAborted.IsCancellationRequested)
             return new GatewayError(GatewayErrorKind.ClientAborted);
 

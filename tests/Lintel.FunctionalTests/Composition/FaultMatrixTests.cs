@@ -100,7 +100,7 @@ public sealed class FaultMatrixTests
     {
         var told = answer.Of("x");
         var isTold = told.Contains(";err=" + error + ";", StringComparison.Ordinal)
-            || (Environment.GetEnvironmentVariable("LINTEL_TRANSPORT") == "sockets" && error is "protocol-error" && told.Contains(";err=connection-terminated;", StringComparison.Ordinal));
+            || (Transport.IsSockets && error is "protocol-error" && told.Contains(";err=connection-terminated;", StringComparison.Ordinal));
         Assert.True(isTold, $"`{error}` is expected, not `{told}`");
     }
 

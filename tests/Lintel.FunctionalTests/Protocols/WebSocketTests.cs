@@ -220,6 +220,37 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         Assert.Equal("", await client.ReadToEndAsync());
     }
 
+    /// <summary>The end of a stream stands for the end of a TCP connection (RFC 8441 section 5).</summary>
+    [Fact]
+    public async Task End_OfTheClientsStream_ReachesTheService()
+    {
+        var received = new TaskCompletionSource<int>();
+        using var server = new RawServer(async (socket, head) =>
+        {
+            var key = head.Split("\r\n").Single(l => l.StartsWith("Sec-WebSocket-Key:", StringComparison.OrdinalIgnoreCase)).Split(':')[1].Trim();
+            await socket.SendAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {Accept(key)}\r\n\r\n"));
+            var buffer = new byte[16];
+            var total = 0;
+            for (int count; (count = await socket.ReceiveAsync(buffer)) > 0;)
+                total += count;
+            received.SetResult(total);
+        });
+        await using var gateway = await InProcessGateway.StartAsync($$"""
+            listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
+            services: { s: "{{server.Address}}" }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """);
+        using var client = await FrameClient.ConnectAsync(gateway.Address);
+        var head = FrameClient.Block((":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/"), (":authority", "t"), ("sec-websocket-version", "13"));
+        await client.SendAsync(FrameClient.Frame(FrameClient.Headers, FrameClient.EndHeaders, 1, head));
+        Assert.Equal("200", await client.OutcomeAsync(1));
+        await client.SendAsync(FrameClient.Frame(FrameClient.Data, FrameClient.EndStream, 1, "12345"u8));
+        Assert.Equal(5, await received.Task.InTimeAsync());
+    }
+
+    /// <summary>RFC 6455 section 4.2.2.</summary>
+    private static string Accept(string key) => Convert.ToBase64String(System.Security.Cryptography.SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+
     private static async Task<string?> ReceiveAsync(WebSocket socket)
     {
         var buffer = new byte[1024];

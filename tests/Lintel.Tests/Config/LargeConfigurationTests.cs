@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Lintel.Config;
 
 namespace Lintel.Tests.Config;
 
@@ -11,26 +12,32 @@ public sealed class LargeConfigurationTestsRunAlone;
 public sealed class LargeConfigurationTests
 {
     /// <summary>
-    /// Ten thousand routes are read, checked and compiled while an operator waits: in 0.7 s on two quiet cores (2026-11-23). A test cannot hold a busy machine to that,
-    /// but to the work that grows with the routes and no faster: eight times as many may take twice their share, and would take eight times it if each were held against every other.
+    /// Ten thousand routes are read, checked and compiled while an operator waits: in 0.7 s on two quiet cores (2026-11-23). No test can hold a busy machine to that, so the measure is
+    /// the work of reading the same text as YAML and no more, which a busy machine makes longer too. All of it is some nine times that; what is held against every other route shows.
     /// </summary>
     [Fact]
-    public void TenThousandRoutes_ReadAndCompiled_TakeNoMoreWorkThanTheirNumber()
+    public void TenThousandRoutes_ReadAndCompiled_TakeNoMoreThanTwentyTimesTheWorkOfReadingYaml()
     {
-        var (few, many) = (Yaml(1_250), Yaml(10_000));
-        Assert.Empty(GatewayReader.Parse(few).Report.Problems);
-        Assert.Empty(GatewayReader.Parse(many).Report.Problems);
-        var (work, more) = (Work(few), Work(many));
-        Assert.True(more < 16 * work, $"1 250 routes: {work}, 10 000 routes: {more}");
+        var text = Yaml(10_000);
+        var (yaml, all) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
+        for (var i = 0; i < 3; i++)
+        {
+            yaml = Least(yaml, () => YamlDocument.Read("test.yaml", text, new ConfigReport()));
+            all = Least(all, () => Assert.Empty(GatewayReader.Parse(text).Report.Problems));
+        }
+
+        Assert.True(all < 20 * yaml, $"as YAML: {yaml}, all: {all}");
     }
 
-    /// <summary>The least of three: what else the process does adds time and never takes any away.</summary>
-    private static TimeSpan Work(string text) => Enumerable.Range(0, 3).Min(_ =>
+    /// <summary>The least processor time so far: what else the process does adds some and never takes any away.</summary>
+    private static TimeSpan Least(TimeSpan best, Action work)
     {
+        GC.Collect();
         var before = Environment.CpuUsage.TotalTime;
-        GatewayReader.Parse(text);
-        return Environment.CpuUsage.TotalTime - before;
-    });
+        work();
+        var took = Environment.CpuUsage.TotalTime - before;
+        return took < best ? took : best;
+    }
 
     private static string Yaml(int routes)
     {

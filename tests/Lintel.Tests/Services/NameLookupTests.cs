@@ -47,7 +47,7 @@ public sealed class NameLookupTests : IDisposable
     [InlineData(SocketError.TryAgain, GatewayErrorKind.DnsError)]
     public async Task Request_ToANameThatIsNotFound_IsADnsError(SocketError error, GatewayErrorKind kind)
     {
-        using var client = Client(null, _ => throw new SocketException((int)error));
+        using var client = Client(null, _ => throw new SocketException((int)error), TimeSpan.FromSeconds(30));
         Assert.Equal(kind, await KindAsync(client));
     }
 

