@@ -39,26 +39,26 @@ public sealed class AccessLogTests
     public async Task Status_OfAnErrorThatTheClientDidNotStayFor_IsTheErrors()
     {
         using var folder = new ConfigFolder();
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddLintel(new GatewayConfig { Observability = new() { AccessLog = new() { To = folder["access.log"] } } });
-        await using (var application = builder.Build())
+        await using (var app = await InProcessGateway.StartInApplicationAsync($"observability: {{ accessLog: {{ to: \"{folder["access.log"]}\" }} }}", a =>
         {
-            application.Use((context, next) =>
+            a.Use(async (context, next) =>
             {
-                context.Abort(); // as if it left just now
-                return next(context);
+                var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                context.RequestAborted.Register(left.SetResult);
+                context.Abort(); // as if it left just now; Kestrel tells it from another thread
+                await left.Task.InTimeAsync();
+                await next(context);
             });
-            application.MapLintel();
-            await application.StartAsync(None);
-            using var client = new HttpClient();
-            await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync(new Uri(application.Urls.First() + "/nowhere"), None));
-            await application.StopAsync(None);
+            a.MapLintel();
+        }))
+        {
+            await Assert.ThrowsAsync<HttpRequestException>(() => app.Client.GetAsync(new Uri("/nowhere", UriKind.Relative), None));
         }
 
         using var line = JsonDocument.Parse(await File.ReadAllTextAsync(folder["access.log"], None));
         Assert.Equal(404, line.RootElement.GetProperty("status").GetInt32());
         Assert.Equal("route-not-found", line.RootElement.GetProperty("error").GetString());
+        Assert.Equal(0, line.RootElement.GetProperty("responseBytes").GetInt64());
     }
 
     [Fact]

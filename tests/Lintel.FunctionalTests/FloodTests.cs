@@ -89,21 +89,26 @@ public sealed class FloodTests : IAsyncLifetime
     public async Task ConnectionsOpenedAndReset_ByThousands_LeaveNothing()
     {
         var descriptors = Descriptors();
-        var flood = Task.WhenAll(Enumerable.Range(0, 4).Select(async i =>
-        {
-            for (var round = 0; round < 2500; round++)
-            {
-                using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
-                await socket.ConnectAsync(_gateway.Address.Host, _gateway.Address.Port);
-                if ((round + i) % 2 == 0)
-                    await socket.SendAsync("GET /here HTTP/1.1\r\nHost: t\r\n\r\n"u8.ToArray());
-            }
-        }));
+        var flood = FloodAsync("/here", 2500); // the gateway alone: the test's own service, flooded too, would answer others late
         await AssertServesAsync();
         await flood;
+        await FloodAsync("/small", 500); // and in the midst of exchanges with a service
         await AssertServesAsync();
         await Until.TrueAsync(() => Descriptors() <= descriptors + 20);
     }
+
+    /// <summary>Four at a time: connections that are reset as soon as they are there, every other one with a request under way.</summary>
+    private Task FloodAsync(string path, int rounds) => Task.WhenAll(Enumerable.Range(0, 4).Select(async i =>
+    {
+        var request = System.Text.Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n");
+        for (var round = 0; round < rounds; round++)
+        {
+            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
+            await socket.ConnectAsync(_gateway.Address.Host, _gateway.Address.Port);
+            if ((round + i) % 2 == 0)
+                await socket.SendAsync(request);
+        }
+    }));
 
     private static async Task<string?> ReadStatusAsync(Socket socket)
     {

@@ -19,6 +19,9 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> _errors = new();
     private readonly ConcurrentQueue<string> _lines = new();
 
+    /// <summary>Where the search for a port has come to: other processes of tests begin elsewhere.</summary>
+    private static int _ports = Environment.ProcessId * 97;
+
     private bool _ownsFolder;
 
     private GatewayProcess(Process process, string folder)
@@ -122,11 +125,23 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         return (Convert.ToUInt64(caught["SigCgt:".Length..].Trim(), 16) & 1) != 0;
     }
 
+    /// <summary>A port that nobody has, for what must know it before it is bound. None of those that the system hands out: between here and there it would give it to somebody else.</summary>
     public static int FreePort()
     {
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        while (true)
+        {
+            var port = 20_000 + (int)((uint)Interlocked.Increment(ref _ports) % 10_000);
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Any, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it; the next one then.
+            }
+        }
     }
 
     /// <summary>Writes the configuration and waits until it is applied or refused.</summary>

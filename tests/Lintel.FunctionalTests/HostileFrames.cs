@@ -56,6 +56,7 @@ internal static class HostileFrames
         new("less data than Content-Length", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "5"))), .. Frame(Data, EndStream, 1, "hi"u8)]) { IsInBody = true },
         new("more data than Content-Length", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "2"))), .. Frame(Data, EndStream, 1, "hello"u8)]) { IsInBody = true },
         new("a pseudo-header among the trailers", [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Headers, EndHeaders | EndStream, 1, Block((":path", "/x")))]) { IsInBody = true },
+        new("a signed Content-Length, and the body later", Frame(Headers, EndHeaders, 1, Post(("content-length", "+5")))),
         new("a signed Content-Length that the body has", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "+5"))), .. Frame(Data, EndStream, 1, "hello"u8)]) { IsRefusedByWhoIsFirst = true },
         Trailer("a request in a trailer's name", "a: 1\r\n\r\npost /x?", "HTTP/1.1"),
         Trailer("a space in a trailer's name", "x t", "1"),
@@ -123,6 +124,6 @@ internal sealed record HostileFrame(string What, byte[] Bytes)
     /// <summary>Whether the head is right, so that the service may have seen it before the body went wrong.</summary>
     public bool IsInBody { get; init; }
 
-    /// <summary>Whether the gateway answers 400, or Kestrel ends the stream, by which of them comes first to look.</summary>
+    /// <summary>Whether the gateway answers 400 to the head, or Kestrel ends the stream at its body: both came in one packet, and two threads look at them. Alone each outcome is certain.</summary>
     public bool IsRefusedByWhoIsFirst { get; init; }
 }

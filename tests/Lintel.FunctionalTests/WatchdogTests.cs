@@ -56,7 +56,7 @@ public sealed class WatchdogTests
         Assert.True(await check.IsLiveAsync(CancellationToken.None));
         using var off = new HealthCheck(() => null);
         Assert.True(await off.IsLiveAsync(CancellationToken.None));
-        using var gone = new HealthCheck(() => $"http://127.0.0.1:{GatewayProcess.FreePort()}");
+        using var gone = new HealthCheck(() => "http://127.0.0.1:1");
         Assert.False(await gone.IsLiveAsync(CancellationToken.None));
     }
 

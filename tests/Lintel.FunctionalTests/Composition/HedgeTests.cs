@@ -81,10 +81,16 @@ public sealed class HedgeTests
             await gateway.GetAsync();
 
         // The usual time is known: the second request overtakes one that takes for ever.
-        var first = 1;
+        var first = 0;
         held = new Held("\"slow\"", 200);
         backend.On("x", context => Interlocked.Exchange(ref first, 0) == 1 ? held.AnswerAsync(context) : context.Response.WriteAsync("\"quick\""));
-        var answer = await gateway.GetAsync();
+        Answer answer;
+        do
+        {
+            Volatile.Write(ref first, 1); // a straggler, the second request of one of the forty, may take its place
+            answer = await gateway.GetAsync();
+        }
+        while (!answer.Of("x").EndsWith(";hedged", StringComparison.Ordinal));
         Assert.Equal("""{"x":"quick"}""", answer.Body);
         Assert.EndsWith(";hedged", answer.Of("x"), StringComparison.Ordinal);
         await held.Aborted;

@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Web;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Protocols;
 
@@ -22,7 +23,7 @@ public sealed class GrpcFixture : IAsyncLifetime
             services:
               probe: { instances: ["{{_server.Address}}"], protocol: http2 }
               impatient: { instances: ["{{_server.Address}}"], protocol: http2, timeouts: { request: 400ms, idle: 1s } }
-              down: { instances: ["http://127.0.0.1:{{GatewayProcess.FreePort()}}"], protocol: http2 }
+              down: { instances: ["http://127.0.0.1:1"], protocol: http2 }
             routes:
               probe: { match: "/lintel.probe.Probe/{method}", forward: probe }
               impatient: { match: { path: "/lintel.probe.Probe/{method}", headers: { x-to: impatient } }, forward: impatient }
@@ -41,8 +42,16 @@ public sealed class GrpcFixture : IAsyncLifetime
     internal Probe.ProbeClient Plain() => Client(new Timeouts { InnerHandler = new SocketsHttpHandler { UseProxy = false } }, "h2", null);
 
     /// <summary>A client of gRPC-Web.</summary>
-    internal Probe.ProbeClient Web(GrpcWebMode mode, bool http2) =>
-        Client(new GrpcWebHandler(mode, new SocketsHttpHandler { UseProxy = false }), http2 ? "h2" : "public", http2 ? new Version(2, 0) : new Version(1, 1));
+    /// <param name="mode">Binary, or as text.</param>
+    /// <param name="http2">Over which version.</param>
+    /// <param name="leaves">Whether it ends connections by a reset, as processes and tabs that are gone do.</param>
+    internal Probe.ProbeClient Web(GrpcWebMode mode, bool http2, bool leaves = false)
+    {
+        var handler = new SocketsHttpHandler { UseProxy = false };
+        if (leaves)
+            handler.ConnectCallback = LeavingClient.ConnectAsync;
+        return Client(new GrpcWebHandler(mode, handler), http2 ? "h2" : "public", http2 ? new Version(2, 0) : new Version(1, 1));
+    }
 
     internal static Metadata To(string service) => new() { { "x-to", service } };
 

@@ -179,8 +179,8 @@ public sealed class RouteTableTests
                 Assert.DoesNotContain(loss.Reasons, r => r.EndsWith("ranks equally", StringComparison.Ordinal));
                 Interlocked.Increment(ref fits ? ref fitting : ref others);
             }
-        }, iter: 20_000);
-        Assert.True(fitting > 100 && others > 2_000, $"{fitting} fit, {others} do not");
+        }, iter: 6_000);
+        Assert.True(fitting > 30 && others > 600, $"{fitting} fit, {others} do not");
     }
 
     private static readonly string[] Hosts = ["", "", "a.test ", "*.test "];
