@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Policies over real connections: what every answer of a route has in common, whoever makes it.</summary>
+[EveryTransport]
 public sealed class PolicyTests
 {
     [Theory]
