@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Floods of connections and of slowness against a real process: others keep their latency, and nothing stays behind.</summary>
+[Collection(nameof(Alone))]
 [EveryTransport]
 public sealed class FloodTests : IAsyncLifetime
 {
@@ -92,8 +93,9 @@ public sealed class FloodTests : IAsyncLifetime
         var flood = FloodAsync("/here", 2500); // the gateway alone: the test's own service, flooded too, would answer others late
         await AssertServesAsync();
         await flood;
-        await FloodAsync("/small", 500); // and in the midst of exchanges with a service
         await AssertServesAsync();
+        await FloodAsync("/small", 500); // and in the midst of exchanges with a service
+        await LatencyAsync(20);
         await Until.TrueAsync(() => Descriptors() <= descriptors + 20);
     }
 
