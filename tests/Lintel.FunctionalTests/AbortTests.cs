@@ -8,6 +8,7 @@ using static Lintel.FunctionalTests.FrameClient;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Whatever cuts off a request has a name in the access log; a client that left is one of many.</summary>
+[EveryTransport]
 public sealed class AbortTests : IAsyncLifetime
 {
     private const string Routes = """
@@ -144,7 +145,7 @@ public sealed class AbortTests : IAsyncLifetime
     [Fact]
     public async Task Stop_InsideAnotherHost_TellsOfItsRequests()
     {
-        var gateway = await EmbeddedGateway.StartAsync(Services + "\n" + Routes, application => application.MapLintel());
+        var gateway = await InProcessGateway.StartInApplicationAsync(Services + "\n" + Routes, application => application.MapLintel());
         await gateway.DisposeAsync();
         Assert.Contains(gateway.Log, l => l.StartsWith("Information: Draining: 0 requests active; the host's server", StringComparison.Ordinal));
     }

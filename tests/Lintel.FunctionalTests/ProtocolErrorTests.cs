@@ -5,6 +5,7 @@ using static Lintel.FunctionalTests.FrameClient;
 namespace Lintel.FunctionalTests;
 
 /// <summary>What ends an HTTP/2 connection or stream before there is a request has one count, and a line now and then without a stack.</summary>
+[EveryTransport]
 public sealed class ProtocolErrorTests
 {
     private const string Yaml = """
