@@ -152,7 +152,7 @@ public sealed class AbortTests : IAsyncLifetime
 
     private static string? Error(JsonElement line) => line.TryGetProperty("error", out var error) ? error.GetString() : null;
 
-    private static async Task WaitFor(Func<bool> condition) => await GatewayProcess.WaitFor(() => condition() ? "" : null);
+    private static async Task WaitFor(Func<bool> condition) => await Until.SeenAsync(() => condition() ? "" : null);
 
     private int _tunnels;
     private int _left;

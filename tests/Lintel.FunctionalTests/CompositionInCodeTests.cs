@@ -84,8 +84,8 @@ public sealed partial class CompositionInCodeTests
         }));
         var gateway = app.Application.Services.GetRequiredService<Hosting.Gateway>();
         var answer = app.Client.GetAsync(new Uri("/shop/7", UriKind.Relative), None);
-        await GatewayProcess.WaitFor(() => gateway.IsHung ? app : null);
-        await GatewayProcess.WaitFor(() => app.Log.Any(l => l.Contains("the process counts as hung", StringComparison.Ordinal)) ? app : null);
+        await Until.SeenAsync(() => gateway.IsHung ? app : null);
+        await Until.SeenAsync(() => app.Log.Any(l => l.Contains("the process counts as hung", StringComparison.Ordinal)) ? app : null);
         Assert.False(answer.IsCompleted);
         release.Set();
         Assert.Equal(HttpStatusCode.OK, (await answer).StatusCode);

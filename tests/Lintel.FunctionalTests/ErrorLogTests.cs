@@ -12,6 +12,7 @@ using Microsoft.Extensions.Options;
 namespace Lintel.FunctionalTests;
 
 /// <summary>The error log of the program: where it goes, in which form and from which level on.</summary>
+[AnyTransport]
 public sealed class ErrorLogTests
 {
     private const int SigHup = 1;
@@ -48,10 +49,10 @@ public sealed class ErrorLogTests
         Assert.Empty((await process.ReloadAsync("format: json, level: warn")).Problems);
         using (var client = await process.ConnectAsync())
             await client.GetAsync("/dead");
-        await Wait.UntilAsync(() => process.Stderr.Contains("connection-refused", StringComparison.Ordinal));
+        await Until.TrueAsync(() => process.Stderr.Contains("connection-refused", StringComparison.Ordinal));
         Assert.DoesNotContain("Configuration applied", process.Stderr, StringComparison.Ordinal);
         process.Output.WriteLine("  a line of the banner");
-        await Wait.UntilAsync(() => process.Stderr.Contains("banner", StringComparison.Ordinal));
+        await Until.TrueAsync(() => process.Stderr.Contains("banner", StringComparison.Ordinal));
         Assert.All(process.Stderr.Split('\n', StringSplitOptions.RemoveEmptyEntries), l => Parse(l));
         Assert.Single(await File.ReadAllLinesAsync(process.Folder["error.log"], None), l => l.Contains("Configuration applied", StringComparison.Ordinal));
     }
@@ -63,7 +64,7 @@ public sealed class ErrorLogTests
         using (var client = await process.ConnectAsync())
             await client.GetAsync("/dead");
         process.Output.WriteLine("end");
-        await Wait.UntilAsync(() => process.Stderr.Contains("end", StringComparison.Ordinal));
+        await Until.TrueAsync(() => process.Stderr.Contains("end", StringComparison.Ordinal));
         Assert.Equal("end\n", process.Stderr);
     }
 
@@ -74,7 +75,7 @@ public sealed class ErrorLogTests
         File.CreateSymbolicLink(process.Folder["loop.log"], process.Folder["loop.log"]);
         var report = await process.ReloadAsync("to: loop.log");
         Assert.Equal("observability.errorLog.to", Assert.Single(report.Problems).Path);
-        await Wait.UntilAsync(() => process.Stderr.Contains("Configuration refused", StringComparison.Ordinal));
+        await Until.TrueAsync(() => process.Stderr.Contains("Configuration refused", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -121,11 +122,11 @@ public sealed class ErrorLogTests
         await using var gateway = await GatewayProcess.StartAsync(
             "observability: { errorLog: { format: json, to: error.log, level: warn } }\nroutes: { r: { match: /x, respond: {} } }", settings: new ProcessSettings { Arguments = ["--log-level", "INFO"] });
         var file = Path.Combine(gateway.Folder, "error.log");
-        await GatewayProcess.WaitFor(() => File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal) ? this : null);
+        await Until.TrueAsync(() => File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal));
         Assert.DoesNotContain("Configuration applied", gateway.Errors, StringComparison.Ordinal);
         File.Move(file, file + ".1");
         gateway.Signal(SigHup);
-        await GatewayProcess.WaitFor(() => File.Exists(file) && File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal) ? this : null);
+        await Until.TrueAsync(() => File.Exists(file) && File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal));
     }
 
     private static JsonElement Parse(string line)
@@ -196,7 +197,7 @@ public sealed class ErrorLogTests
         public async Task<string[]> LinesAsync(string file, Func<string, bool> has)
         {
             string[] lines = [];
-            await Wait.UntilAsync(() => File.Exists(Folder[file]) && (lines = File.ReadAllLines(Folder[file])).Any(has));
+            await Until.TrueAsync(() => File.Exists(Folder[file]) && (lines = File.ReadAllLines(Folder[file])).Any(has));
             return lines;
         }
 

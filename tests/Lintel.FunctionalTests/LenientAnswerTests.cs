@@ -4,6 +4,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>Services whose answers break rules that a service may be allowed to break.</summary>
+[EveryTransport]
 public sealed class LenientAnswerTests
 {
     [Theory]

@@ -39,7 +39,7 @@ public sealed class ProtocolErrorTests
             Assert.Matches("^(reset|goaway|closed)", await client.OutcomeAsync(1));
         }
 
-        await GatewayProcess.WaitFor(() => Counted(gateway) == 3 ? fault : null);
+        await Until.SeenAsync(() => Counted(gateway) == 3 ? fault : null);
         var line = Assert.Single(gateway.Log, l => l.Contains("broke the protocol", StringComparison.Ordinal));
         Assert.StartsWith("Information: A client of http://127.0.0.1:0 broke the protocol", line, StringComparison.Ordinal);
         Assert.DoesNotContain(gateway.Log, l => l.Contains("   at ", StringComparison.Ordinal));
@@ -57,7 +57,7 @@ public sealed class ProtocolErrorTests
             """);
         using var client = await FrameClient.ConnectAsync(gateway.Address);
         await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Get()));
-        await GatewayProcess.WaitFor(() => service.Seen.IsEmpty ? null : service);
+        await Until.SeenAsync(() => service.Seen.IsEmpty ? null : service);
         await client.SendAsync(Frame(Ping, 0, 0, new byte[7]));
         Assert.Equal("goaway FRAME_SIZE_ERROR", await client.OutcomeAsync(1));
         var line = Assert.Single(await gateway.StopAsync());

@@ -7,6 +7,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>HTTP/2 services that keep the connection open and say nothing more.</summary>
+[EveryTransport]
 public sealed class SilentServiceTests
 {
     [Fact]

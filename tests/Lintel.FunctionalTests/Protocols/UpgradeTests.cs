@@ -5,6 +5,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>Other protocols than WebSocket: <c>docker attach</c> asks for <c>tcp</c>, <c>kubectl exec</c> for <c>SPDY/3.1</c>.</summary>
+[EveryTransport]
 public sealed class UpgradeTests
 {
     private const string Switched = "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: ";
