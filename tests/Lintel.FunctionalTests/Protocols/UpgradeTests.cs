@@ -28,7 +28,7 @@ public sealed class UpgradeTests
         await client.SendAsync($"POST /attach HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: {asked}\r\nContent-Length: 0\r\n\r\n");
         var head = await client.ReadHeadAsync();
         Assert.StartsWith("HTTP/1.1 101 ", head[0], StringComparison.Ordinal);
-        Assert.Contains($"Upgrade: {sent}", head);
+        Assert.Contains($"Upgrade: {sent}", head, StringComparer.OrdinalIgnoreCase);
         Assert.Contains("Content-Type: application/vnd.docker.raw-stream", head);
         Assert.Equal("first ", await client.ReadAsync(6));
         for (var i = 0; i < 3; i++)
