@@ -1,10 +1,11 @@
 using Lintel.Config;
-using Lintel.Policies;
 using Lintel.Forwarding;
 using Lintel.Hosting.Explaining;
 using Lintel.Pipeline;
+using Lintel.Policies;
 using Lintel.Runtime;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Tests;
@@ -73,6 +74,6 @@ internal static class GatewayReader
     {
         random ??= new Random(1);
         var metrics = TestMetrics.Create();
-        return new SnapshotCompiler(new ServiceRegistry(random, TestMetrics.Surroundings(metrics)), new RouteParts(new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)), null!, metrics, null!, new MemoryBudget(1 << 30), TimeProvider.System, random));
+        return new SnapshotCompiler(new ServiceRegistry(random, TestMetrics.Surroundings(metrics)), new RouteParts(new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)), null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random));
     }
 }

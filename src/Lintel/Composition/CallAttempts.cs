@@ -1,30 +1,25 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Lintel.Errors;
-using Lintel.Forwarding;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Transport.Http1;
 
 namespace Lintel.Composition;
 
-/// <summary>The attempt loop of one request to a service: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
+/// <summary>The attempts of one request of a composition, which may be cut off at any time.</summary>
 /// <remarks>Thread rule: one flow; <see cref="CutOff"/> from anywhere, ordered by a lock against the moments in which a connection is taken and given back.</remarks>
 internal sealed class CallAttempts(CallRunner runner, CallRequest request) : OngoingRequest
 {
-    /// <summary>As for forwarded requests: three instances that cannot be connected say enough about a service.</summary>
-    private const int MaxAttempts = 3;
-
     private static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
 
     private readonly Lock _lock = new();
-    private List<Instance>? _tried; // those before the current one
-    private Instance? _current;
+    private AttemptSeries _attempts = new(request.Service, request.Method, request.Target, isWhole: true, runner.Parts.Attempts);
     private Http1Connection? _connection;
     private CancellationTokenSource? _source;
     private ITimer? _patience;
-    private int _attempts;
     private long _began;
     private bool _wasSent;
     private bool _isCutOff;
@@ -33,8 +28,17 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
 
     public CallRequest Request => request;
 
+    /// <summary>The instance that is tried.</summary>
+    public Instance Instance => _attempts.Instance;
+
+    /// <summary>Whether the request may be sent a second time where the service may have seen it.</summary>
+    public bool IsRepeatable => _attempts.IsRepeatable;
+
+    /// <summary>Whether the attempt needs a connection of its own: a kept one ended under the one before.</summary>
+    public bool NeedsFreshConnection => _attempts.NeedsFreshConnection;
+
     /// <summary>The span of the attempt under way, where somebody records it.</summary>
-    public Activity? Span { get; private set; }
+    public Activity? Span => _attempts.Span;
 
     /// <summary>The instances that were tried so far.</summary>
     public List<Instance> Tried
@@ -42,15 +46,12 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
         get
         {
             lock (_lock)
-                return _current is null ? [.. _tried ?? []] : [.. _tried ?? [], _current];
+                return _attempts.Tried;
         }
     }
 
     /// <summary>Instances that are not asked again while there are others.</summary>
-    public List<Instance> Avoided
-    {
-        init => _tried = value;
-    }
+    public List<Instance>? Avoided { get; init; }
 
     /// <summary>What is left of the request's time.</summary>
     public TimeSpan Left => runner.Until(request.Due);
@@ -88,31 +89,31 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
             return Canceled;
         try
         {
-            // The attempts stand here and not in a method of their own, as forwarded requests' do: each async method on the way costs every call an object and a resumption.
-            var service = request.Service;
-            var instance = _tried is null ? service.Balancer.Pick() : Next() ?? service.Balancer.Pick();
+            // The attempts are made here and not in a method of their own, as forwarded requests' are: each async method on the way costs every call an object and a resumption (decision 0015).
+            if (!TryChoose())
+                return new GatewayError(GatewayErrorKind.NoInstance);
             while (true)
             {
                 if (!runner.TryCountRequest())
                     return new GatewayError(GatewayErrorKind.TooManyItems, $"one answer takes at most {runner.Plan.Limits.Requests} requests to services");
-                Begin(instance, callSpan);
+                _wasSent = false;
+                _attempts.Begin(callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), _began);
+                var instance = _attempts.Instance;
                 CallOutcome outcome;
                 try
                 {
-                    outcome = service.HasLoops
-                        ? await Http1Call.SendAsync(this, instance).ConfigureAwait(false)
-                        : await HandlerCall.SendAsync(this, instance).ConfigureAwait(false);
+                    outcome = request.Service.HasLoops
+                        ? await Http1Call.SendAsync(this).ConfigureAwait(false)
+                        : await HandlerCall.SendAsync(this).ConfigureAwait(false);
                 }
                 catch (Exception e)
                 {
                     outcome = Explain(GatewayError.OfDefect(e));
                 }
 
-                End(instance, outcome);
-                if (outcome.Error?.Rule.Retry != RetryScope.NothingSent || _attempts == MaxAttempts || IsCutOff() || Left <= TimeSpan.Zero || Next() is not { } other)
+                _attempts.End(outcome.Answer?.Status, outcome.Error);
+                if (outcome.Error is not { } error || IsCutOff() || Left <= TimeSpan.Zero || !TryGoOn(error))
                     return outcome with { Instance = instance, WasSent = _wasSent && outcome.Error?.Rule.Retry != RetryScope.NothingSent };
-                runner.Parts.Errors.Attempted(outcome.Error, runner.Plan.Route, service.Name, instance.Name, runner.Exchange.TraceId);
-                instance = other;
                 _began = runner.Parts.Time.GetTimestamp();
             }
         }
@@ -216,39 +217,16 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
             return _isCutOff;
     }
 
-    /// <summary>An instance that was not tried yet.</summary>
-    private Instance? Next() => request.Service.Balancer.PickOther(Tried);
-
-    /// <summary>An attempt begins: the instance is busy with it.</summary>
-    private void Begin(Instance instance, Activity? callSpan)
+    /// <summary>Who hedges this request may ask at any time which instances were tried.</summary>
+    private bool TryChoose()
     {
-        if (_current is null)
-        {
-            Volatile.Write(ref _current, instance); // the usual case, in which there is no list to keep
-        }
-        else
-        {
-            lock (_lock)
-            {
-                (_tried ??= []).Add(_current);
-                _current = instance;
-            }
-        }
-
-        _wasSent = false;
-        Span = AttemptSpan.Start(request.Method, request.Target, callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), request.Service, instance, _attempts++);
-        instance.Enter();
+        lock (_lock)
+            return _attempts.TryChoose(Avoided);
     }
 
-    private void End(Instance instance, CallOutcome outcome)
+    private bool TryGoOn(GatewayError error)
     {
-        instance.Leave();
-        var (status, error) = (outcome.Answer?.Status, outcome.Error);
-        runner.Parts.Metrics.AttemptEnded(new AttemptOutcome(request.Method, request.Service.Name, instance.Host, instance.Port, status, error?.Rule.Slug), runner.Parts.Time.GetElapsedTime(_began), instance.Labels);
-        if (Span is not { } span)
-            return;
-        AttemptSpan.Describe(span, status, error);
-        span.Stop();
-        Span = null;
+        lock (_lock)
+            return _attempts.TryGoOn(error, runner.Plan.Route, runner.Exchange.TraceId);
     }
 }

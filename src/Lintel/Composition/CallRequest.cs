@@ -1,3 +1,4 @@
+using Lintel.Errors;
 using Lintel.Services;
 
 namespace Lintel.Composition;
@@ -30,8 +31,5 @@ internal sealed record CallRequest(PlannedCall Call, Service Service, string Met
     public long? AwaitedUntil { get; set; }
 
     /// <summary>Whether it changes nothing (RFC 9110 section 9.2.1).</summary>
-    public bool IsSafe => Method is "GET" or "HEAD" or "OPTIONS";
-
-    /// <summary>Whether it may be sent a second time where the first may have reached the service (RFC 9110 section 9.2.2).</summary>
-    public bool IsIdempotent => Method is "GET" or "HEAD" or "OPTIONS" or "PUT" or "DELETE";
+    public bool IsSafe => Idempotency.IsSafe(Method);
 }

@@ -4,13 +4,19 @@ using Lintel.Errors;
 using Lintel.JmesPath;
 using Lintel.Observability;
 using Lintel.Pipeline;
+using Lintel.Services.Attempts;
 using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Composition;
 
 /// <summary>What composed answers share.</summary>
-internal sealed record CompositionParts(GatewayMetrics Metrics, CompositionMetrics Compositions, ErrorLog Errors, AnswerStore Store, SharedRequests Shared, MemoryBudget Memory, TimeProvider Time);
+internal sealed record CompositionParts(AttemptParts Attempts, CompositionMetrics Compositions, AnswerStore Store, SharedRequests Shared, MemoryBudget Memory)
+{
+    public ErrorLog Errors => Attempts.Errors;
+
+    public TimeProvider Time => Attempts.Time;
+}
 
 /// <summary>Runs the calls of one composed answer: each as soon as what it needs is there, on the thread on which that came.</summary>
 /// <remarks>Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.</remarks>

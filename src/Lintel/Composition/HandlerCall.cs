@@ -11,13 +11,13 @@ internal static class HandlerCall
 {
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
-    public static async ValueTask<CallOutcome> SendAsync(CallAttempts attempts, Instance instance)
+    public static async ValueTask<CallOutcome> SendAsync(CallAttempts attempts)
     {
         var timer = attempts.Timer(attempts.LeftForAnswer);
         CallAnswer? answer = null;
         try
         {
-            using var message = Write(attempts, instance);
+            using var message = Write(attempts);
             if (!attempts.TrySend())
                 return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
             if (attempts.Request.Service.Config.Protocol == Config.ServiceProtocol.Http1)
@@ -46,8 +46,9 @@ internal static class HandlerCall
         }
     }
 
-    private static HttpRequestMessage Write(CallAttempts attempts, Instance instance)
+    private static HttpRequestMessage Write(CallAttempts attempts)
     {
+        var instance = attempts.Instance;
         var request = attempts.Request;
         var runner = attempts.Runner;
         var isHttp2 = request.Service.Config.Protocol == Config.ServiceProtocol.Http2;
@@ -69,7 +70,7 @@ internal static class HandlerCall
             message.Content = new ReadOnlyMemoryContent(body);
             message.Content.Headers.TryAddWithoutValidation("Content-Type", request.ContentType);
         }
-        else if (!request.IsIdempotent)
+        else if (!attempts.IsRepeatable)
         {
             message.Content = new ReadOnlyMemoryContent(ReadOnlyMemory<byte>.Empty); // what has a body, if an empty one, the handler does not send twice where a kept connection ends under it
         }

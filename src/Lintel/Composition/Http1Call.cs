@@ -12,22 +12,21 @@ namespace Lintel.Composition;
 internal static class Http1Call
 {
     /// <summary>Sends the request and reads the answer, over a connection that is kept, at once; only who finds none has to wait for one.</summary>
-    public static ValueTask<CallOutcome> SendAsync(CallAttempts attempts, Instance instance)
+    public static ValueTask<CallOutcome> SendAsync(CallAttempts attempts)
     {
-        var pool = attempts.Request.Service.PoolOf(instance);
+        var pool = attempts.Instance.Connections!;
         var loop = attempts.Runner.Exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
-        return pool.TryRent(loop, isChecked: !attempts.Request.IsIdempotent) is { } kept
-            ? ExchangeAsync(attempts, kept, instance, attempts.LeftAtBegin)
-            : ConnectAndSendAsync(attempts, instance, loop, isFresh: false);
+        var kept = attempts.NeedsFreshConnection ? null : pool.TryRent(loop, isChecked: !attempts.IsRepeatable);
+        return kept is not null ? ExchangeAsync(attempts, kept, attempts.LeftAtBegin) : ConnectAndSendAsync(attempts, loop, attempts.NeedsFreshConnection);
     }
 
-    private static async ValueTask<CallOutcome> ConnectAndSendAsync(CallAttempts attempts, Instance instance, EventLoop loop, bool isFresh)
+    private static async ValueTask<CallOutcome> ConnectAndSendAsync(CallAttempts attempts, EventLoop loop, bool isFresh)
     {
         Http1Connection connection;
         var timer = attempts.Timer(attempts.Left);
         try
         {
-            connection = await attempts.Request.Service.PoolOf(instance).RentAsync(loop, isFresh, timer.Token).ConfigureAwait(false);
+            connection = await attempts.Instance.Connections!.RentAsync(loop, isFresh, timer.Token).ConfigureAwait(false);
         }
         catch (UpstreamConnectException e)
         {
@@ -42,16 +41,16 @@ internal static class Http1Call
             attempts.EndTimer(timer);
         }
 
-        if (!connection.IsReused || attempts.Request.IsIdempotent || !connection.HasStirred)
-            return await ExchangeAsync(attempts, connection, instance, attempts.LeftForAnswer).ConfigureAwait(false);
-        connection.Release(); // the server has ended it: this request could not be sent a second time
-        return await ConnectAndSendAsync(attempts, instance, loop, isFresh: true).ConfigureAwait(false);
+        if (!connection.IsReused || attempts.IsRepeatable || !connection.HasStirred)
+            return await ExchangeAsync(attempts, connection, attempts.LeftForAnswer).ConfigureAwait(false);
+        connection.Release(); // the server has ended it, and this request could not be sent a second time: nothing was sent
+        return await ConnectAndSendAsync(attempts, loop, isFresh: true).ConfigureAwait(false);
     }
 
     /// <summary>The exchange on one connection, which is given back at its end.</summary>
     /// <remarks>One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several of them under way, and each frame below would cost every call an object and a resumption.</remarks>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, Instance instance, TimeSpan left)
+    private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, TimeSpan left)
     {
         if (!attempts.Hold(connection))
         {
@@ -64,7 +63,7 @@ internal static class Http1Call
         GatewayError? error;
         try
         {
-            Write(attempts, connection, instance);
+            Write(attempts, connection);
             connection.Limit(left);
             _ = await connection.FlushAsync().ConfigureAwait(false); // what the server does not take is no failure yet: its answer may be there
             while (!connection.HasFinalHead)
@@ -88,7 +87,8 @@ internal static class Http1Call
         }
         catch (Http1Exception e)
         {
-            error = attempts.Explain(new GatewayError(Translate(e.Failure, hasHead: answer is not null), Cause: e));
+            var kind = Translate(e.Failure, hasHead: answer is not null);
+            error = attempts.Explain(new GatewayError(kind, Cause: e) { EndedKeptConnection = kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer });
         }
         finally
         {
@@ -97,15 +97,12 @@ internal static class Http1Call
         }
 
         answer?.Body.Release();
-
-        // A kept connection that the server ended in the moment in which the request was sent: it has seen none of it.
-        if (error.Kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer && attempts.Request.IsIdempotent && attempts.Left > TimeSpan.Zero)
-            return await ConnectAndSendAsync(attempts, instance, connection.Loop, isFresh: true).ConfigureAwait(false);
         return error;
     }
 
-    private static void Write(CallAttempts attempts, Http1Connection connection, Instance instance)
+    private static void Write(CallAttempts attempts, Http1Connection connection)
     {
+        var instance = attempts.Instance;
         var request = attempts.Request;
         var runner = attempts.Runner;
         connection.Begin(request.Method, instance.BasePath, request.Target);

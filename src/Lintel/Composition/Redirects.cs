@@ -38,7 +38,7 @@ internal static class Redirects
     /// <summary>Path and query below the instance's base path; <see langword="null"/> where the place is not the service's.</summary>
     private static string? TargetAt(Uri to, Service service, Instance instance, string host)
     {
-        var of = Array.Find(service.Instances, i => i.Address.Scheme == to.Scheme && i.Authority.Equals(to.Authority, StringComparison.OrdinalIgnoreCase));
+        var of = Array.Find(service.Instances.All, i => i.Address.Scheme == to.Scheme && i.Authority.Equals(to.Authority, StringComparison.OrdinalIgnoreCase));
         if (of is null && !IsHost(to, host))
             return null;
         var basePath = (of ?? instance).BasePath;

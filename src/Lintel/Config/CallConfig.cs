@@ -177,7 +177,7 @@ public sealed record CallRequestConfig
     public required string Target { get; init; }
 
     /// <summary>Whether asking changes nothing (RFC 9110 section 9.2.1).</summary>
-    internal bool IsSafe => Method is "GET" or "HEAD" or "OPTIONS";
+    internal bool IsSafe => Errors.Idempotency.IsSafe(Method);
 
     internal static Grammar<CallRequestConfig> Grammar { get; } = new ScalarGrammar<CallRequestConfig>("a request", null, static (string text, out CallRequestConfig value) =>
     {

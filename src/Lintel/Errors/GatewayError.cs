@@ -27,6 +27,9 @@ public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, 
     /// <summary>What the error log says, where that is more than the client may read; <see langword="null"/> for <see cref="Detail"/>, or else the cause's message.</summary>
     internal string? LogDetail { get; init; }
 
+    /// <summary>Whether a kept connection ended before anything of an answer came: the service has most likely not seen the request, and nobody knows for sure.</summary>
+    internal bool EndedKeptConnection { get; init; }
+
     /// <summary>The same with its cause named in the log beside the detail.</summary>
     internal GatewayError WithCauseInLog() => Detail is not null && Cause?.GetBaseException().Message is { } cause && !Detail.Contains(cause, StringComparison.Ordinal) ? this with { LogDetail = Detail + ": " + cause } : this;
 

@@ -1,9 +1,8 @@
 using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
-using Lintel.Observability;
 using Lintel.Pipeline;
-using Lintel.Services;
+using Lintel.Services.Attempts;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
@@ -21,17 +20,14 @@ internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, Que
     public UpgradeSet Upgrades { get; init; } = UpgradeSet.Default;
 }
 
-/// <summary>The attempt loop: an instance is chosen, tried, and, where nothing was sent, another one takes its place.</summary>
-internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, GatewayMetrics metrics, ErrorLog errors, TimeProvider time) : Target
+/// <summary>Sends the request to an instance of a service, and to another one where that fails before anything was sent.</summary>
+internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, AttemptParts parts) : Target
 {
-    /// <summary>Three instances that cannot be connected say enough about a service; the client should not wait for more.</summary>
-    private const int MaxAttempts = 3;
+    /// <summary>What an attempt that threw is counted as.</summary>
+    private static readonly GatewayError Escaped = new(GatewayErrorKind.Internal);
 
     /// <summary>What is forwarded and how, for <c>explain</c>.</summary>
     public ForwardPlan Plan => plan;
-
-    /// <summary>What an attempt that threw is counted as.</summary>
-    private static readonly GatewayError Escaped = new(GatewayErrorKind.Internal);
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public override async ValueTask<GatewayError?> RunAsync(Exchange exchange)
@@ -52,38 +48,35 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             AllowSilence(exchange.Context);
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
         var recorder = wantsUpgrade ? null : plan.Mirror?.Record(exchange);
-        exchange.AttemptTimestamp = time.GetTimestamp();
-        using var deadline = Deadline.Begin(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, time, exchange.AttemptTimestamp);
+        var now = parts.Time.GetTimestamp();
+        using var deadline = Deadline.Begin(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, parts.Time, now);
 
-        // The attempts stand here and not in a method of their own: each async method on the way costs every request an object and a resumption.
+        // The attempts are made here and not in a method of their own: each async method on the way costs every request an object and a resumption (decision 0015).
         var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
-        var instance = service.Balancer.Pick();
-        List<Instance>? tried = null;
-        GatewayError? error;
-        while (true)
+        var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: !exchange.HasBody, parts);
+        GatewayError? error = attempts.TryChoose() ? null : new GatewayError(GatewayErrorKind.NoInstance);
+        while (error is null)
         {
-            Begin(exchange, service, instance, request);
+            attempts.Begin(request.Trace, now);
+            Note(exchange, in attempts);
             error = Escaped;
             try
             {
-                error = await forwarder.SendAsync(exchange, service, instance, request, deadline).ConfigureAwait(false);
+                error = await forwarder.SendAsync(exchange, new ForwardAttempt(service, attempts.Instance, request, deadline, attempts.IsRepeatable, attempts.NeedsFreshConnection)).ConfigureAwait(false);
             }
             finally
             {
-                End(exchange, service, instance, request, error);
+                exchange.Upstream += attempts.End(error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null, error);
+                exchange.AttemptTimestamp = 0;
+                exchange.AttemptSpan = null;
                 if (error == Escaped)
                     recorder?.Discard();
             }
 
-            if (error is null || error.Rule.Retry != RetryScope.NothingSent || exchange.Attempts == MaxAttempts || deadline.IsOver || exchange.Response.HasStarted)
+            if (error is null || exchange.Response.HasStarted || deadline.IsOver || !TryGoOn(exchange, ref attempts, error))
                 break;
-            (tried ??= []).Add(instance);
-            if (service.Balancer.PickOther(tried) is not { } other)
-                break;
-            Saved(exchange, instance, error);
-            instance = other;
-            exchange.AttemptTimestamp = time.GetTimestamp();
-            ResponsePhase.Restart(exchange); // the failed attempt left its own status
+            error = null;
+            now = parts.Time.GetTimestamp();
         }
 
         if (recorder is not null)
@@ -101,40 +94,23 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Gat
             rate.MinDataRate = null;
     }
 
-    /// <summary>An attempt begins: the instance is busy with it, and it is timed.</summary>
-    private static void Begin(Exchange exchange, Service service, Instance instance, UpstreamRequest request)
+    /// <summary>What logs and spans are told of the attempt that begins.</summary>
+    private static void Note(Exchange exchange, in AttemptSeries attempts)
     {
-        exchange.Instance = instance.Name;
-        exchange.Attempts++;
-        exchange.AttemptSpan = AttemptSpan.Start(request.Method, request.PathAndQuery, request.Trace, service, instance, exchange.Attempts - 1);
-        instance.Enter();
+        exchange.Instance = attempts.Instance.Name;
+        exchange.Attempts = attempts.Count;
+        exchange.AttemptSpan = attempts.Span;
+        exchange.AttemptTimestamp = attempts.Began;
     }
 
-    /// <summary>Another instance is tried: the failure is this one's, whatever becomes of the request.</summary>
-    private void Saved(Exchange exchange, Instance instance, GatewayError error)
+    private static bool TryGoOn(Exchange exchange, ref AttemptSeries attempts, GatewayError error)
     {
+        var failed = attempts.Instance;
+        if (!attempts.TryGoOn(error, exchange.Route!.Name, exchange.TraceId))
+            return false;
         if (exchange.Span is { } span)
-            RequestSpan.Retried(span, instance.Name, error, exchange.Attempts);
-        errors.Attempted(error, exchange.Route?.Name, exchange.Service, instance.Name, exchange.TraceId);
-    }
-
-    private void End(Exchange exchange, Service service, Instance instance, UpstreamRequest request, GatewayError? error)
-    {
-        instance.Leave();
-        var duration = time.GetElapsedTime(exchange.AttemptTimestamp);
-        exchange.Upstream += duration;
-        exchange.AttemptTimestamp = 0;
-        int? status = error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null;
-        metrics.AttemptEnded(new AttemptOutcome(request.Method, service.Name, instance.Host, instance.Port, status, error?.Rule.Slug), duration, instance.Labels);
-        EndSpan(exchange, status, error);
-    }
-
-    private static void EndSpan(Exchange exchange, int? status, GatewayError? error)
-    {
-        if (exchange.AttemptSpan is not { } span)
-            return;
-        AttemptSpan.Describe(span, status, error);
-        span.Stop();
-        exchange.AttemptSpan = null;
+            RequestSpan.Retried(span, failed.Name, error, attempts.Count);
+        ResponsePhase.Restart(exchange); // the failed attempt may have left a status
+        return true;
     }
 }

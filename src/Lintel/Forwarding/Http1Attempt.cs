@@ -34,6 +34,8 @@ internal sealed class Http1Attempt : IClientWatch
     private readonly Deadline _deadline;
     private readonly TimeProvider _time;
     private readonly string? _upgrade;
+    private readonly bool _isRepeatable;
+    private readonly bool _needsFreshConnection;
 
     private Http1Connection _connection = null!; // from RunAsync on
     private BodyPump? _pump;
@@ -43,26 +45,26 @@ internal sealed class Http1Attempt : IClientWatch
     private volatile bool _clientLeft;
     private int _leavingState;
 
-    public Http1Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline, TimeProvider time)
+    public Http1Attempt(Exchange exchange, in ForwardAttempt attempt, TimeProvider time)
     {
         _exchange = exchange;
-        _service = service;
-        _instance = instance;
-        _request = request;
-        _deadline = deadline;
+        _service = attempt.Service;
+        _instance = attempt.Instance;
+        _request = attempt.Request;
+        _deadline = attempt.Deadline;
+        _isRepeatable = attempt.IsRepeatable;
+        _needsFreshConnection = attempt.NeedsFreshConnection;
         _time = time;
         _upgrade = exchange.Upgrade;
     }
 
-    /// <summary>RFC 9110 section 9.2.2: only what is idempotent, and only while all of it is here.</summary>
-    private bool CanBeSentAgain => !_exchange.HasBody && _request.Method is ("GET" or "HEAD" or "OPTIONS" or "TRACE" or "PUT" or "DELETE");
-
     /// <summary>Sends the request and passes the answer on, over a connection that is kept, at once; only who finds none has to wait for one.</summary>
     public ValueTask<GatewayError?> RunAsync()
     {
-        var pool = _service.PoolOf(_instance);
+        var pool = _instance.Connections!;
         var loop = Loop(pool);
-        return pool.TryRent(loop, isChecked: !CanBeSentAgain) is { } kept ? RunAsync(kept) : ConnectAndRunAsync(pool, loop, isFresh: false);
+        var kept = _needsFreshConnection ? null : pool.TryRent(loop, isChecked: !_isRepeatable);
+        return kept is not null ? RunAsync(kept) : ConnectAndRunAsync(pool, loop, _needsFreshConnection);
     }
 
     private async ValueTask<GatewayError?> ConnectAndRunAsync(Http1Pool pool, EventLoop loop, bool isFresh)
@@ -79,9 +81,9 @@ internal sealed class Http1Attempt : IClientWatch
             return _exchange.Context.RequestAborted.IsCancellationRequested ? new GatewayError(GatewayErrorKind.ClientAborted) : OfConnecting(e);
         }
 
-        if (!connection.IsReused || CanBeSentAgain || !connection.HasStirred)
+        if (!connection.IsReused || _isRepeatable || !connection.HasStirred)
             return await RunAsync(connection).ConfigureAwait(false);
-        connection.Release(); // the server has ended it: this request could not be sent a second time
+        connection.Release(); // the server has ended it, and this request could not be sent a second time: nothing was sent
         return await ConnectAndRunAsync(pool, loop, isFresh: true).ConfigureAwait(false);
     }
 
@@ -125,6 +127,8 @@ internal sealed class Http1Attempt : IClientWatch
         catch (Http1Exception e)
         {
             error = Translate(e);
+            if (error.Kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer)
+                error = error with { EndedKeptConnection = true };
         }
         finally
         {
@@ -135,9 +139,6 @@ internal sealed class Http1Attempt : IClientWatch
             connection.Release();
         }
 
-        // A kept connection that the server ended in the moment in which the request was sent: it has seen none of it.
-        if (error.Kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer && CanBeSentAgain)
-            return await ConnectAndRunAsync(_service.PoolOf(_instance), connection.Loop, isFresh: true).ConfigureAwait(false);
         return error;
     }
 

@@ -1,15 +1,21 @@
-using System.Diagnostics;
 using System.Net;
 using Lintel.Config;
+using Lintel.Errors;
 using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;
 
 /// <summary>What mirrors need of the gateway.</summary>
-internal sealed record MirrorParts(GatewayMetrics Metrics, MemoryBudget Memory, TimeProvider Time);
+internal sealed record MirrorParts(AttemptParts Attempts, MemoryBudget Memory)
+{
+    public GatewayMetrics Metrics => Attempts.Metrics;
+
+    public TimeProvider Time => Attempts.Time;
+}
 
 /// <summary>Sends copies of some requests to a second service and throws its answers away. The caller never waits for it and never sees it fail.</summary>
 /// <remarks>
@@ -64,42 +70,57 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
 
     private async Task SendAsync(BodyRecorder recorder, UpstreamRequest request)
     {
-        var body = recorder.Body;
         // The caller's thread ends its own request first.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var result = "failed";
-        Activity? span = null;
         try
         {
-            var instance = service.Balancer.Pick();
-            span = AttemptSpan.Start(request.Method, request.PathAndQuery, request.Trace, service, instance, resends: 0);
+            if (await TrySendAsync(recorder.Body, request).ConfigureAwait(false))
+                result = "sent";
+        }
+        finally
+        {
+            recorder.Discard();
+            Interlocked.Decrement(ref _inFlight);
+            parts.Metrics.Mirrored(service.Name, result);
+        }
+    }
+
+    /// <summary>One attempt: a copy that is lost is nobody's loss.</summary>
+    private async ValueTask<bool> TrySendAsync(ReadOnlyMemory<byte>? body, UpstreamRequest request)
+    {
+        var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: true, parts.Attempts);
+        if (!attempts.TryChoose())
+            return false;
+        attempts.Begin(request.Trace, parts.Time.GetTimestamp());
+        int? status = null;
+        GatewayError? error = null;
+        try
+        {
             using var message = new HttpRequestMessage(new HttpMethod(request.Method), (Uri?)null)
             {
                 Version = service.Config.Protocol == ServiceProtocol.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
                 VersionPolicy = HttpVersionPolicy.RequestVersionExact,
                 Content = body is { } bytes ? new ReadOnlyMemoryContent(bytes) : null,
             };
-            UpstreamMessage.Fill(message, service, instance, request, span);
+            UpstreamMessage.Fill(message, service, attempts.Instance, request, attempts.Span);
             if (message.Content is not null)
                 message.Content.Headers.ContentLength = body!.Value.Length;
             using var deadline = new CancellationTokenSource(service.RequestTimeout, parts.Time);
             if (service.Config.Protocol == ServiceProtocol.Http1)
                 Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
             using var response = await service.Invoker.SendAsync(message, deadline.Token).ConfigureAwait(false);
-            result = "sent";
-            if (span is not null)
-                AttemptSpan.Describe(span, (int)response.StatusCode, null);
+            status = (int)response.StatusCode;
         }
-        catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException or ObjectDisposedException)
+        catch (Exception e)
         {
-            // Counted below; a mirror's failure is nobody's failure.
+            error = new GatewayError(HandlerErrors.KindOf(e), Cause: e);
         }
         finally
         {
-            span?.Stop();
-            recorder.Discard();
-            Interlocked.Decrement(ref _inFlight);
-            parts.Metrics.Mirrored(service.Name, result);
+            attempts.End(status, error);
         }
+
+        return error is null;
     }
 }

@@ -13,8 +13,11 @@ namespace Lintel.Forwarding;
 /// <summary>Carries one attempt by YARP's forwarder: bodies both ways with back-pressure, trailers, upgrades. All decisions about headers and targets were made before.</summary>
 internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 {
-    public async ValueTask<GatewayError?> SendAsync(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
+    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) => SendAsync(new Attempt(exchange, attempt.Service, attempt.Instance, attempt.Request, attempt.Deadline));
+
+    private async ValueTask<GatewayError?> SendAsync(Attempt attempt)
     {
+        var (exchange, _, _, _, deadline) = attempt.Parts;
         // What the loops' forwarder does itself is done here by standing in the way of what YARP reads and writes.
         var context = exchange.Context;
         var answer = ResponseBody.CountFor(context);
@@ -22,7 +25,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         using var tunnel = CountedTunnel.CountFor(context, deadline);
         try
         {
-            return await ForwardAsync(new Attempt(exchange, service, instance, request, deadline), body, tunnel).ConfigureAwait(false);
+            return await ForwardAsync(attempt, body, tunnel).ConfigureAwait(false);
         }
         finally
         {

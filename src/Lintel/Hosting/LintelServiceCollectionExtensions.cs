@@ -9,6 +9,7 @@ using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
@@ -154,6 +155,7 @@ public static class LintelServiceCollectionExtensions
         metrics.ObserveLostLines(() => accessLog.Lost);
         var memory = services.GetRequiredService<MemoryBudget>();
         metrics.ObserveMemory(memory);
+        var attempts = new AttemptParts(metrics, errors, time);
         var parts = new GatewayParts(
             services.GetRequiredService<GatewaySource>(),
             services.GetRequiredService<ServiceRegistry>(),
@@ -161,8 +163,8 @@ public static class LintelServiceCollectionExtensions
                 services.GetRequiredService<ServiceRegistry>(),
                 new RouteParts(
                     new Forwarders(new Http1Forwarder(time), new YarpForwarder(CreateForwarder())),
-                    new CompositionParts(metrics, services.GetRequiredService<CompositionMetrics>(), errors, services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory, time),
-                    metrics, errors, memory, time, Random.Shared)),
+                    new CompositionParts(attempts, services.GetRequiredService<CompositionMetrics>(), services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory),
+                    attempts, memory, Random.Shared)),
             snapshots,
             new RoutePipeline(snapshots, new RequestAccount(accessLog, errors, metrics, time), time),
             accessLog,

@@ -31,12 +31,12 @@ public sealed record ServiceStatus
         Balancing = config.Balancing,
         Host = config.Host,
         Timeouts = ServiceTimeouts.Of(config.Timeouts.Over(defaults)),
-        Instances = [.. config.Instances.Select((instance, i) => new InstanceStatus
+        Instances = [.. config.Instances.Select(instance => new InstanceStatus
         {
             // Without user and query: a configuration made in code may have them.
             Address = instance.UnixPath is { } path ? "http://unix:" + path : instance.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
             Weight = instance.Weight,
-            RequestsInFlight = running?.Instances[i].Active ?? 0,
+            RequestsInFlight = running is null ? 0 : Array.Find(running.Instances.All, i => i.Fits(instance))?.Active ?? 0,
         })],
     };
 }

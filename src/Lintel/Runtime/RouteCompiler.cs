@@ -2,16 +2,16 @@ using Lintel.Answering;
 using Lintel.Composition;
 using Lintel.Config;
 using Lintel.Forwarding;
-using Lintel.Observability;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Runtime;
 
 /// <summary>What targets are made of.</summary>
-internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, GatewayMetrics Metrics, ErrorLog Errors, MemoryBudget Memory, TimeProvider Time, Random Random);
+internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, AttemptParts Attempts, MemoryBudget Memory, Random Random);
 
 /// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
@@ -96,13 +96,13 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var query = new QueryChanges(request.RemoveQuery.Concat(request.SetQuery.Keys), compile.Values(request.SetQuery, requestPath["setQuery"]));
         var requestHeaders = CompileHeaders(request.SetHeaders, request.AddHeaders, request.RemoveHeaders, compile, requestPath, coversTwins: true);
         var mirror = config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
-            ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Metrics, parts.Memory, parts.Time))
+            ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Attempts, parts.Memory))
             : null;
         var upgrades = CompileUpgrades(owner.Upgrades, shares, route["upgrades"]);
         if (!all || shares.Sum(s => (long)s.Share) == 0)
             return null;
         var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, mirror) { Upgrades = upgrades };
-        return new ForwardTarget(plan, parts.Forwarders, parts.Metrics, parts.Errors, parts.Time);
+        return new ForwardTarget(plan, parts.Forwarders, parts.Attempts);
     }
 
     /// <summary>HTTP/2 has a form for WebSocket (RFC 8441), and for nothing else that HTTP/1.1 switches to.</summary>

@@ -48,7 +48,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             {
                 AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
-                ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Time) : null,
+                ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Attempts.Time) : null,
             };
         }
 

@@ -1,14 +1,26 @@
 using Lintel.Config;
 using Lintel.Observability;
+using Lintel.Transport.Http1;
 
 namespace Lintel.Services;
 
 /// <summary>One process of a service, with what is known of it. Survives reloads as long as its address stays.</summary>
-internal sealed class Instance
+internal sealed class Instance : IDisposable
 {
+    private readonly UpstreamClient? _client;
     private int _active;
+    private int _users = 1;
 
-    public Instance(InstanceConfig config)
+    /// <param name="config">What the user wrote.</param>
+    /// <param name="client">Makes its connections; <see langword="null"/> for none.</param>
+    public Instance(InstanceConfig config, UpstreamClient? client = null)
+        : this(config)
+    {
+        _client = client;
+        Connections = client?.Acquire(this);
+    }
+
+    private Instance(InstanceConfig config)
     {
         Address = config.Address;
         Weight = config.Weight;
@@ -59,11 +71,28 @@ internal sealed class Instance
 
     public int Weight { get; }
 
+    /// <summary>Its connections on the event loops; <see langword="null"/> where there are no loops, or the service speaks something else than HTTP/1.1.</summary>
+    public Http1Pool? Connections { get; }
+
     /// <summary>The labels of its attempts.</summary>
     public LabelMemo<AttemptOutcome> Labels { get; } = new();
 
     /// <summary>Requests in flight.</summary>
     public int Active => Volatile.Read(ref _active);
+
+    /// <summary>One more generation of the service uses it.</summary>
+    public Instance Share()
+    {
+        Interlocked.Increment(ref _users);
+        return this;
+    }
+
+    /// <summary>One generation fewer. The last one closes its connections.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref _users) == 0)
+            _client?.Release(this);
+    }
 
     public void Enter() => Interlocked.Increment(ref _active);
 

@@ -1,8 +1,6 @@
-using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
-using Lintel.Transport.Http1;
 
 namespace Lintel.Services;
 
@@ -10,7 +8,8 @@ namespace Lintel.Services;
 internal sealed class Service : IDisposable
 {
     private readonly UpstreamClient _client;
-    private readonly FrozenDictionary<Instance, Http1Pool> _pools = FrozenDictionary<Instance, Http1Pool>.Empty;
+    private readonly Random _random;
+    private volatile InstanceSet _instances;
 
     /// <summary>Builds a service, taking over from the one before what did not change: connections, and instances with their counts.</summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
@@ -22,8 +21,7 @@ internal sealed class Service : IDisposable
         Certificates = certificates.Fingerprint();
         (var connect, RequestTimeout, IdleTimeout) = config.Timeouts.Over(defaults);
         Identity = Fingerprint(name, config, Certificates);
-        Instances = [.. config.Instances.Select(i => previous?.Instances.FirstOrDefault(p => p.Fits(i)) ?? new Instance(i))];
-        Balancer = Balancer.Create(config.Balancing, Instances, random);
+        _random = random;
 
         var client = new UpstreamClientConfig(config.Protocol, config.Tls, ServiceCertificates.UsesTls(config), connect, config.Connections, Certificates, config.Handler)
         {
@@ -31,8 +29,8 @@ internal sealed class Service : IDisposable
             AllowsEqualLengths = config.Lenient.Contains(Leniency.EqualLengths),
         };
         _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, around);
-        if (around.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null })
-            _pools = Instances.ToFrozenDictionary(i => i, i => _client.PoolOf(i)!);
+        HasLoops = around.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null };
+        _instances = new InstanceSet([.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))], config.Balancing, random);
     }
 
     public string Name { get; }
@@ -54,15 +52,11 @@ internal sealed class Service : IDisposable
     /// <summary>Whether calls of gRPC-Web become plain gRPC for this service.</summary>
     public bool TranslatesGrpcWeb => Config.Protocol == ServiceProtocol.Http2 && (Config.GrpcWeb ?? true);
 
-    public Instance[] Instances { get; }
+    /// <summary>The instances at this moment.</summary>
+    public InstanceSet Instances => _instances;
 
-    public Balancer Balancer { get; }
-
-    /// <summary>Whether its connections live on event loops.</summary>
-    public bool HasLoops => _pools.Count > 0;
-
-    /// <summary>The loops' connections to an instance, for a service that <see cref="HasLoops"/>.</summary>
-    public Http1Pool PoolOf(Instance instance) => _pools[instance];
+    /// <summary>Whether its connections live on event loops: each instance has its <see cref="Instance.Connections"/> then.</summary>
+    public bool HasLoops { get; }
 
     public HttpMessageInvoker Invoker => _client.Invoker;
 
@@ -79,7 +73,25 @@ internal sealed class Service : IDisposable
         var host => host,
     };
 
-    public void Dispose() => _client.Dispose();
+    /// <summary>Exchanges the instances, without a new snapshot: those that stay keep their connections and counts, those that are gone end what is under way.</summary>
+    /// <remarks>Thread rule: one caller at a time; requests see the old set or the new one.</remarks>
+    public void Exchange(IEnumerable<InstanceConfig> instances)
+    {
+        var before = _instances;
+        _instances = new InstanceSet([.. instances.Select(i => Array.Find(before.All, b => b.Fits(i))?.Share() ?? new Instance(i, _client))], Config.Balancing, _random);
+        foreach (var instance in before.All)
+            instance.Dispose();
+    }
+
+    public void Dispose()
+    {
+        foreach (var instance in _instances.All)
+            instance.Dispose();
+        _client.Dispose();
+    }
+
+    /// <summary>The instance of the generation before that can stand for a configuration: its connections are of the same kind.</summary>
+    private Instance? Find(Service? previous, InstanceConfig config) => previous?._client == _client ? Array.Find(previous.Instances.All, i => i.Fits(config)) : null;
 
     private static string Fingerprint(string name, ServiceConfig config, string certificates)
     {

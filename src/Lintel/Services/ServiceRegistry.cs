@@ -77,7 +77,7 @@ internal sealed class ServiceRegistry : IDisposable
     private List<InstanceUse> Observe()
     {
         lock (_lock)
-            return [.. _newest.Values.SelectMany(s => s.Instances.Select(i => new InstanceUse(s.Name, i.Host, i.Port, i.Active, s.OpenConnections(i))))];
+            return [.. _newest.Values.SelectMany(s => s.Instances.All.Select(i => new InstanceUse(s.Name, i.Host, i.Port, i.Active, s.OpenConnections(i))))];
     }
 
     public void Dispose()

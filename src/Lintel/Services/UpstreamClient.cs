@@ -44,7 +44,7 @@ internal sealed class UpstreamClient : IDisposable
     private readonly string _service;
     private readonly UpstreamSurroundings _around;
     private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
-    private readonly ConcurrentDictionary<(string Host, int Port), Http1Pool> _pools = new();
+    private readonly Dictionary<(string Host, int Port), (Http1Pool Pool, int Uses)> _pools = []; // its own lock; instances of one address share their connections across changes of their weight
     private readonly LoopGroup? _loops; // of this client: none where the protocol does not use them
     private int _users = 1;
 
@@ -68,11 +68,43 @@ internal sealed class UpstreamClient : IDisposable
     public int OpenConnections(Instance instance)
     {
         var key = (instance.ConnectHost, instance.Port);
-        return (_open.TryGetValue(key, out var count) ? count.Value : 0) + (_pools.TryGetValue(key, out var pool) ? pool.Open : 0);
+        return (_open.TryGetValue(key, out var count) ? count.Value : 0) + (instance.Connections?.Open ?? 0);
     }
 
-    /// <summary>The connections of the event loops to an instance; <see langword="null"/> where there are no loops, or the service speaks something else than HTTP/1.1.</summary>
-    public Http1Pool? PoolOf(Instance instance) => _loops is null ? null : _pools.GetOrAdd((instance.ConnectHost, instance.Port), static (key, client) => client.CreatePool(new DnsEndPoint(key.Host, key.Port)), this);
+    /// <summary>The connections of the event loops for an instance, which has one <see cref="Release"/> for it; <see langword="null"/> where there are no loops, or the service speaks something else than HTTP/1.1.</summary>
+    public Http1Pool? Acquire(Instance instance)
+    {
+        if (_loops is null)
+            return null;
+        var key = (instance.ConnectHost, instance.Port);
+        lock (_pools)
+        {
+            var (pool, uses) = _pools.GetValueOrDefault(key);
+            pool ??= CreatePool(new DnsEndPoint(key.ConnectHost, key.Port));
+            _pools[key] = (pool, uses + 1);
+            return pool;
+        }
+    }
+
+    /// <summary>An instance needs its connections no more. The last one of an address closes them, those under way when they are given back.</summary>
+    public void Release(Instance instance)
+    {
+        if (instance.Connections is null)
+            return;
+        var key = (instance.ConnectHost, instance.Port);
+        lock (_pools)
+        {
+            var (pool, uses) = _pools[key];
+            if (uses > 1)
+            {
+                _pools[key] = (pool, uses - 1);
+                return;
+            }
+
+            _pools.Remove(key);
+            pool.Dispose();
+        }
+    }
 
     /// <summary>One more service generation uses these connections.</summary>
     public UpstreamClient Share()
@@ -87,8 +119,6 @@ internal sealed class UpstreamClient : IDisposable
         if (Interlocked.Decrement(ref _users) > 0)
             return;
         Invoker.Dispose();
-        foreach (var pool in _pools.Values)
-            pool.Dispose();
         foreach (var certificate in _certificates)
             certificate.Dispose();
     }

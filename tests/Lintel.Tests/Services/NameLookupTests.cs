@@ -36,7 +36,7 @@ public sealed class NameLookupTests : IDisposable
             return;
         using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
         using var client = Client(loops, Silent);
-        var pool = client.PoolOf(_instance)!;
+        var pool = client.Acquire(_instance)!;
         var e = await Assert.ThrowsAsync<UpstreamConnectException>(async () => await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None));
         Assert.Equal(GatewayErrorKind.DnsError, e.Kind);
         Assert.Equal(0, pool.Open);
@@ -97,7 +97,7 @@ public sealed class NameLookupTests : IDisposable
             return;
         using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
         using var client = Client(loops, _ => [IPAddress.Parse("127.0.0.2"), IPAddress.Loopback], TimeSpan.FromSeconds(30));
-        var pool = client.PoolOf(instance)!;
+        var pool = client.Acquire(instance)!;
         var connection = await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None);
         using var accepted = await listener.AcceptAsync();
         Assert.Equal(1, pool.Open);

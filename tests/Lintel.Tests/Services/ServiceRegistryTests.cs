@@ -22,12 +22,12 @@ public sealed class ServiceRegistryTests
     {
         using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var first = registry.Acquire("users", Config("http://10.0.0.1", "http://10.0.0.2"), Defaults);
-        first.Instances[1].Enter();
+        first.Instances.All[1].Enter();
         var second = registry.Acquire("users", Config("http://10.0.0.2", "http://10.0.0.3"), Defaults);
         Assert.NotSame(first, second);
         Assert.Same(first.Invoker, second.Invoker);
-        Assert.Same(first.Instances[1], second.Instances[0]);
-        Assert.Equal(1, second.Instances[0].Active);
+        Assert.Same(first.Instances.All[1], second.Instances.All[0]);
+        Assert.Equal(1, second.Instances.All[0].Active);
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class ServiceRegistryTests
         using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var heavier = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://10.0.0.1"), Weight = 2 }] };
-        Assert.NotSame(first.Instances[0], registry.Acquire("users", heavier, Defaults).Instances[0]);
+        Assert.NotSame(first.Instances.All[0], registry.Acquire("users", heavier, Defaults).Instances.All[0]);
     }
 
     [Theory]
@@ -115,8 +115,8 @@ public sealed class ServiceRegistryTests
     {
         using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var service = registry.Acquire("users", Config("http://10.0.0.1:81/base") with { Host = host }, Defaults);
-        Assert.Equal(expected, service.HostFor(service.Instances[0], client));
-        Assert.Equal(("/base", "http://10.0.0.1:81"), (service.Instances[0].BasePath, service.Instances[0].Prefix));
+        Assert.Equal(expected, service.HostFor(service.Instances.All[0], client));
+        Assert.Equal(("/base", "http://10.0.0.1:81"), (service.Instances.All[0].BasePath, service.Instances.All[0].Prefix));
     }
 
     [Fact]

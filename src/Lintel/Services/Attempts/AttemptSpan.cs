@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using Lintel.Errors;
 using Lintel.Observability;
-using Lintel.Services;
 
-namespace Lintel.Forwarding;
+namespace Lintel.Services.Attempts;
 
 /// <summary>The span of one attempt, by OpenTelemetry's semantic conventions for HTTP clients.</summary>
 internal static class AttemptSpan
