@@ -19,12 +19,12 @@ public sealed class PackageTests : IDisposable
     public async Task Packages_FromALocalFeed_RunTheEmbeddingSample()
     {
         var feed = Directory.CreateDirectory(_folder["feed"]).FullName;
-        foreach (var project in new[] { "Lintel.Transport", "Lintel", "Lintel.Control" })
+        foreach (var project in new[] { "Lintel.JmesPath", "Lintel.Transport", "Lintel", "Lintel.Control" })
             await DotnetAsync(Root, "pack", $"src/{project}", "--no-build", "-c", GatewayProcess.Configuration, "-o", feed, "-nologo", "-v", "quiet");
         Assert.Equal(
-            ["Lintel", "Lintel.Control", "Lintel.Transport"],
+            ["Lintel", "Lintel.Control", "Lintel.JmesPath", "Lintel.Transport"],
             Directory.GetFiles(feed, "*.nupkg").Select(f => Path.GetFileName(f).Replace(".0.1.0.nupkg", "", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
-        Assert.Equal(3, Directory.GetFiles(feed, "*.snupkg").Length);
+        Assert.Equal(4, Directory.GetFiles(feed, "*.snupkg").Length);
         foreach (var package in Directory.GetFiles(feed, "*.nupkg"))
             await CheckAsync(package);
 

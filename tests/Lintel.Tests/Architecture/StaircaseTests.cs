@@ -8,7 +8,7 @@ public sealed partial class StaircaseTests
 {
     /// <summary>Lowest first: a folder imports only those before it.</summary>
     private static readonly string[] Staircase =
-        ["JmesPath", "Errors", "Config", "Observability", "Routing", "Pipeline", "Services", "Forwarding", "Composition", "Answering", "Policies", "Runtime", "Listeners", "Hosting"];
+        ["Errors", "Config", "Observability", "Routing", "Pipeline", "Services", "Forwarding", "Composition", "Answering", "Policies", "Runtime", "Listeners", "Hosting"];
 
     /// <summary>Files that may be longer than 400 lines, each with its reason.</summary>
     private static readonly Dictionary<string, string> LongFiles = new()
@@ -20,8 +20,9 @@ public sealed partial class StaircaseTests
 
     private static readonly Dictionary<string, string[]> AllowedReferences = new()
     {
+        ["Lintel.JmesPath"] = [],
         ["Lintel.Transport"] = [],
-        ["Lintel"] = ["Lintel.Transport"],
+        ["Lintel"] = ["Lintel.JmesPath", "Lintel.Transport"],
         ["Lintel.Stores"] = ["Lintel"],
         ["Lintel.Control"] = ["Lintel"],
     };
@@ -108,7 +109,7 @@ public sealed partial class StaircaseTests
         }
     }
 
-    [GeneratedRegex(@"(?<![\w.])(?:Lintel\.)?(JmesPath|Errors|Config|Observability|Routing|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])")]
+    [GeneratedRegex(@"(?<![\w.])(?:Lintel\.)?(Errors|Config|Observability|Routing|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])")]
     private static partial Regex FullName();
 
     [GeneratedRegex("\"(?:[^\"\\\\]|\\\\.)*\"")]
