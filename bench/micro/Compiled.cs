@@ -3,8 +3,10 @@ using Lintel.Config;
 using Lintel.Forwarding;
 using Lintel.Observability;
 using Lintel.Pipeline;
+using Lintel.Policies;
 using Lintel.Runtime;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Transport.Memory;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -17,10 +19,10 @@ internal static class Compiled
     public static Snapshot Snapshot(string yaml, GatewayMetrics metrics)
     {
         var document = ConfigDocument.Parse("bench.yaml", yaml, ConfigSurroundings.OfProcess());
-        GatewayConfig.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var random = new Random(1);
-        var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!, TimeProvider.System));
-        var compiler = new SnapshotCompiler(new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)), new RouteParts(forwarders, null!, metrics, null!, new MemoryBudget(1 << 30), TimeProvider.System, random));
+        var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!));
+        var compiler = new SnapshotCompiler(new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)), new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random));
         return compiler.Compile(config, document.Root, document.Report) ?? throw new InvalidOperationException(string.Join('\n', document.Report.Problems));
     }
 

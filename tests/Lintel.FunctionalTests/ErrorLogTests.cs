@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Lintel.Cli.Logging;
-using Lintel.FunctionalTests.Composition;
 using Lintel.Hosting;
 using Lintel.TestKit;
 using Microsoft.Extensions.DependencyInjection;

@@ -30,14 +30,11 @@ internal static class UpstreamMessage
         // HTTP/2 clients may send a cookie in pieces; HTTP/1.1 wants one line (RFC 9113 section 8.2.3).
         if (values.Count > 1 && name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
             values = string.Join("; ", values.ToArray());
-        if (values.Count == 1)
-        {
-            if (!message.Headers.TryAddWithoutValidation(name, values[0]))
-                message.Content?.Headers.TryAddWithoutValidation(name, values[0]);
-        }
-        else if (!message.Headers.TryAddWithoutValidation(name, values.ToArray()))
-        {
-            message.Content?.Headers.TryAddWithoutValidation(name, values.ToArray());
-        }
+        if (ContentFields.Are(name))
+            ContentFields.Add(message, name, values);
+        else if (values.Count == 1)
+            message.Headers.TryAddWithoutValidation(name, values[0]);
+        else
+            message.Headers.TryAddWithoutValidation(name, values.ToArray());
     }
 }

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Observability;
 
 namespace Lintel.Hosting;
 
@@ -23,9 +24,9 @@ internal static class ConditionWords
     }
 
     private static IEnumerable<string> Of(ValueMap<ConditionConfig> headers, ValueMap<ConditionConfig> query, ValueMap<ConditionConfig> cookies) =>
-        headers.Select(c => $"header {c.Key} {Words(c.Value, Credentials.IsCredential(c.Key), isNegated: false)}")
-            .Concat(query.Select(c => $"query parameter {c.Key} {Words(c.Value, Credentials.IsCredential(c.Key), isNegated: false)}"))
-            .Concat(cookies.Select(c => $"cookie {c.Key} {Words(c.Value, Credentials.IsCredential(c.Key), isNegated: false)}"));
+        headers.Select(c => $"header {c.Key} {Words(c.Value, Secrets.IsSecret(c.Key), isNegated: false)}")
+            .Concat(query.Select(c => $"query parameter {c.Key} {Words(c.Value, Secrets.IsSecret(c.Key), isNegated: false)}"))
+            .Concat(cookies.Select(c => $"cookie {c.Key} {Words(c.Value, Secrets.IsSecret(c.Key), isNegated: false)}"));
 
     private static string Words(ConditionConfig condition, bool isHidden, bool isNegated)
     {

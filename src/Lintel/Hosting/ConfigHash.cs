@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
+using Lintel.Observability;
 
 namespace Lintel.Hosting;
 
@@ -30,7 +31,7 @@ internal static class ConfigHash
                 foreach (var entry in map.Entries.OrderBy(e => e.Key, StringComparer.Ordinal))
                 {
                     Append(hash, entry.Key);
-                    if (!isNamed && Credentials.IsCredential(entry.Key) && entry.Value is not MapNode)
+                    if (!isNamed && Secrets.IsSecret(entry.Key) && entry.Value is not MapNode)
                         hash.AppendData("?"u8);
                     else
                         Append(hash, entry.Value, Named.Contains(entry.Key, StringComparer.Ordinal));

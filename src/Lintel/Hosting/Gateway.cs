@@ -3,7 +3,6 @@ using Lintel.Hosting.Explaining;
 using Lintel.Listeners;
 using Lintel.Observability;
 using Lintel.Pipeline;
-using Lintel.Runtime;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -15,7 +14,7 @@ public sealed class Gateway : IDisposable
     private readonly GatewayParts _parts;
     private readonly ListenerSet? _listeners;
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly ILogger<Gateway> _logger;
+    private readonly Reloads _reloads;
     private readonly DateTimeOffset _startedAt;
     private readonly Readiness _readiness = new();
     private readonly Drain _drain;
@@ -25,20 +24,20 @@ public sealed class Gateway : IDisposable
     {
         _parts = parts;
         _listeners = listeners;
-        _logger = logger;
         _switch = new ConfigSwitch(parts, listeners, HandleAsync, logger);
         _startedAt = parts.Time.GetUtcNow();
         _drain = new Drain(parts, listeners, _gate, () => Config, logger);
+        _reloads = new Reloads(parts, listeners is null, _switch, _drain, _gate, logger);
     }
 
     /// <summary>The configuration that is being served; <see langword="null"/> before the first one.</summary>
     public GatewayConfig? Config => _switch.Loaded?.Config;
 
     /// <summary>What is wrong with the configuration that was read last.</summary>
-    public ConfigReport LastReport { get; private set; } = new();
+    public ConfigReport LastReport => _reloads.LastReport;
 
     /// <summary>How the last attempt to take a configuration ended; <see langword="null"/> before the first one.</summary>
-    public ReloadStatus? LastReload { get; private set; }
+    public ReloadStatus? LastReload => _reloads.LastReload;
 
     /// <summary>Called before a valid configuration goes live: each handler makes ready what it needs for it, or refuses it.</summary>
     public event Func<ConfigChange, CancellationToken, Task>? Applying
@@ -55,13 +54,21 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>Called before the configuration is read again. From the outside it can be told apart from a start by <see cref="Config"/>.</summary>
-    public event Action? Reloading;
+    public event Action? Reloading
+    {
+        add => _reloads.Reloading += value;
+        remove => _reloads.Reloading -= value;
+    }
 
     /// <summary>Called after each attempt to take a configuration, with its report: it went live or changed nothing.</summary>
-    public event Action<ConfigReport>? Reloaded;
+    public event Action<ConfigReport>? Reloaded
+    {
+        add => _reloads.Reloaded += value;
+        remove => _reloads.Reloaded -= value;
+    }
 
     /// <summary>The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the files themselves are.</summary>
-    public FallbackStatus? Fallback { get; private set; }
+    public FallbackStatus? Fallback => _reloads.Fallback;
 
     /// <summary>Whether an event loop has been held by one callback for 10 s, and still is: its connections are dead, and only a restart of the process helps. The log names the route.</summary>
     public bool IsHung => _parts.Loops?.Hangs ?? false;
@@ -177,7 +184,7 @@ public sealed class Gateway : IDisposable
     /// <summary>Reads and checks the configuration without using it.</summary>
     public ConfigReport Validate()
     {
-        var reading = Check(_parts.Source.Read());
+        var reading = _reloads.Check(_parts.Source.Read());
         if (reading.Config is { } config && _parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot)
             snapshot.Retire();
         if (reading.Config is not null)
@@ -187,31 +194,12 @@ public sealed class Gateway : IDisposable
 
     /// <summary>Reads the configuration and says what would happen to a request, without using the configuration and without sending anything.</summary>
     /// <param name="request">The request.</param>
-    public Explanation Explain(ExplainRequest request) => RequestExplainer.Explain(Check(_parts.Source.Read()), _parts.Compiler, request);
+    public Explanation Explain(ExplainRequest request) => RequestExplainer.Explain(_reloads.Check(_parts.Source.Read()), _parts.Compiler, request);
 
     /// <summary>Reads the configuration again and, if it is right, puts it in the place of the one before. If it is not, nothing changes.</summary>
     /// <param name="cancellation">Gives up before the change goes live.</param>
     /// <returns>What is wrong with it, if anything.</returns>
-    public async Task<ConfigReport> ReloadAsync(CancellationToken cancellation)
-    {
-        await _gate.WaitAsync(cancellation).ConfigureAwait(false);
-        try
-        {
-            if (_drain.TakesNoReloads)
-                return LastReport;
-            foreach (var handler in Delegate.EnumerateInvocationList(Reloading))
-                Tell(handler, handler);
-            _parts.AccessLog.Current.Reopen(); // SIGHUP is also how logrotate says that it has moved the file
-            var report = await TakeAsync(cancellation).ConfigureAwait(false);
-            foreach (var handler in Delegate.EnumerateInvocationList(Reloaded))
-                Tell(handler, () => handler(report));
-            return report;
-        }
-        finally
-        {
-            _gate.Release();
-        }
-    }
+    public Task<ConfigReport> ReloadAsync(CancellationToken cancellation) => _reloads.RunAsync(cancellation);
 
     /// <summary>Ends the gateway's own resources; the host calls it last.</summary>
     public void Dispose()
@@ -223,151 +211,14 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>Watches the source and takes every change of it, until disposed.</summary>
-    internal IDisposable Watch() => _parts.Source.Watch(() =>
-    {
-        try
-        {
-            ReloadAsync(CancellationToken.None).GetAwaiter().GetResult();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The host has ended in the meantime.
-        }
-    });
+    internal IDisposable Watch() => _reloads.Watch();
 
-    /// <summary>Serves the last good configuration if one is kept. For the start alone: later the configuration before simply goes on.</summary>
-    internal async Task<bool> TryStartFromLastGoodAsync(CancellationToken cancellation)
-    {
-        await _gate.WaitAsync(cancellation).ConfigureAwait(false);
-        try
-        {
-            if (_parts.Source.ReadKept() is not { } kept)
-                return false;
-            if (kept.Reading.Config is not { } config || !await _switch.TryApplyAsync(config, kept.Reading, cancellation).ConfigureAwait(false))
-            {
-                GatewayLog.LastGoodRefused(_logger, kept.FilePath, kept.SavedAt, Lines(kept.Reading.Report));
-                return false;
-            }
-
-            SetFallback(new FallbackStatus(kept.FilePath, kept.SavedAt));
-            GatewayLog.LastGoodServed(_logger, kept.SavedAt, kept.FilePath, LastReport.Count, Lines(LastReport));
-            return true;
-        }
-        catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException)
-        {
-            GatewayLog.LastGoodUnreadable(_logger, e.Message);
-            return false;
-        }
-        finally
-        {
-            _gate.Release();
-        }
-    }
+    /// <inheritdoc cref="Reloads.TryStartFromLastGoodAsync"/>
+    internal Task<bool> TryStartFromLastGoodAsync(CancellationToken cancellation) => _reloads.TryStartFromLastGoodAsync(cancellation);
 
     /// <inheritdoc cref="Drain.StopAsync" />
     internal Task StopAsync(CancellationToken cancellation) => _drain.StopAsync(cancellation);
 
-    private async Task<ConfigReport> TakeAsync(CancellationToken cancellation)
-    {
-        var started = _parts.Time.GetTimestamp();
-        try
-        {
-            var reading = Check(Config is null ? _parts.Source.Read() : await _parts.Source.ReadSettledAsync(cancellation).ConfigureAwait(false));
-            _parts.Source.Take(reading);
-            var applied = reading.Config is { } config && await _switch.TryApplyAsync(config, reading, cancellation).ConfigureAwait(false);
-            Note(reading.Report, applied, started);
-            if (applied)
-            {
-                SetFallback(null);
-                GatewayLog.Applied(_logger, Config!.Routes.Count, Config.Services.Count, (long)_parts.Time.GetElapsedTime(started).TotalMilliseconds);
-                if (reading.Report.Warnings is { Count: > 0 } warnings)
-                    GatewayLog.Warned(_logger, warnings.Count, string.Concat(warnings.Select(w => "\n  " + w)));
-                Keep(reading);
-            }
-            else if (Config is not null) // a refused start throws with the whole report
-            {
-                GatewayLog.Refused(_logger, reading.Report.Count, Lines(reading.Report));
-            }
-
-            return reading.Report;
-        }
-        catch (Exception e) when (e is not OperationCanceledException && Config is not null)
-        {
-            // A defect while reading must cost the change, never the gateway that runs.
-            var report = new ConfigReport();
-            report.Add(new ConfigProblem("internal", new SourcePosition("gateway", 0, 0), "", $"the configuration could not be taken: {e.Message}", "this is a defect of Lintel: please report it with the log"));
-            Note(report, applied: false, started);
-            GatewayLog.Failed(_logger, e);
-            return report;
-        }
-    }
-
-    private void Note(ConfigReport report, bool applied, long started)
-    {
-        LastReport = report;
-        LastReload = new ReloadStatus
-        {
-            At = _parts.Time.GetUtcNow(),
-            Outcome = applied ? ReloadOutcome.Applied : ReloadOutcome.Refused,
-            DurationMs = Math.Round(_parts.Time.GetElapsedTime(started).TotalMilliseconds, 3),
-            ProblemCount = report.Count,
-            Problems = report.Problems,
-        };
-        Action meter = () => _parts.Metrics.Reloaded(applied, _parts.Time.GetUtcNow());
-        Tell(meter, meter);
-    }
-
-    /// <summary>How a reload ended is not for those to decide who are told of it.</summary>
-    private void Tell(Delegate follower, Action call)
-    {
-        try
-        {
-            call();
-        }
-        catch (Exception e)
-        {
-            GatewayLog.ListenerFailed(_logger, Follower.NameOf(follower), e.Message, e);
-        }
-    }
-
     private ServiceStatus Look(string name, ServiceConfig service, GatewayConfig config) =>
         ServiceStatus.Of(name, service, config.Defaults.Timeouts, _parts.Services.Find(name, service, config.Defaults.Timeouts));
-
-    private static string Lines(ConfigReport report) => string.Concat(report.Problems.Select(p => "\n  " + p));
-
-    private void SetFallback(FallbackStatus? status)
-    {
-        Fallback = status;
-        Action meter = () => _parts.Metrics.Fallback(status is not null);
-        Tell(meter, meter);
-    }
-
-    private void Keep(SourceReading reading)
-    {
-        try
-        {
-            _parts.Source.Keep(reading);
-        }
-        catch (Exception e)
-        {
-            GatewayLog.NotKept(_logger, e.Message); // it is served all the same
-        }
-    }
-
-    private SourceReading Check(SourceReading reading)
-    {
-        if (_listeners is null && reading.Config is { } config)
-        {
-            var problems = new ProblemSink(reading.Root, reading.Report);
-            if (config.Listeners.Count > 0)
-                problems.Add("conflict", KeyPath.Root["listeners"], "the gateway runs inside another host, which has its own listeners", "remove `listeners`");
-            if (config.Observability.ErrorLog is not null)
-            {
-                var errorLog = KeyPath.Root["observability"]["errorLog"];
-                problems.Add("conflict", errorLog, "the gateway runs inside another host, which has its own logging", "remove `errorLog`, and configure `Logging` of the host");
-            }
-        }
-
-        return reading;
-    }
 }

@@ -60,13 +60,13 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
 
         private static bool IsFault<TState>(LogLevel level, EventId id, TState state, Exception? exception) =>
             exception is not null && id.Name switch
-        {
-            "Http2ConnectionError" or "Http2StreamError" or "HPackDecodingError" or "Http3ConnectionError" or "QPackDecodingError" => true,
-            "Http2StreamResetAbort" =>
-                Value(state, "Error") == "PROTOCOL_ERROR" && !exception.Message.Contains("by the application", StringComparison.Ordinal),
-            null => level == LogLevel.Warning && state?.ToString() == EndedAbnormally,
-            _ => false,
-        };
+            {
+                "Http2ConnectionError" or "Http2StreamError" or "HPackDecodingError" or "Http3ConnectionError" or "QPackDecodingError" => true,
+                "Http2StreamResetAbort" =>
+                    Value(state, "Error") == "PROTOCOL_ERROR" && !exception.Message.Contains("by the application", StringComparison.Ordinal),
+                null => level == LogLevel.Warning && state?.ToString() == EndedAbnormally,
+                _ => false,
+            };
 
         private static string? Value<TState>(TState state, string name)
         {

@@ -15,28 +15,6 @@ internal sealed class Redaction
     /// <summary>A value that is still escaped after so many rounds was made to hide something.</summary>
     private const int MaxDecodings = 5;
 
-    /// <summary>Longer than any name worth listing.</summary>
-    private const int MaxName = 128;
-
-    internal static readonly string[] SecretHeaders =
-    [
-        "Authorization", "Proxy-Authorization", "Authentication-Info", "Proxy-Authentication-Info", "WWW-Authenticate", "Proxy-Authenticate", "Cookie", "Set-Cookie",
-        "X-Api-Key", "Api-Key", "ApiKey", "X-Auth-Token", "X-Access-Token", "X-Session-Token", "X-Amz-Security-Token", "X-Goog-Api-Key", "Ocp-Apim-Subscription-Key",
-        "X-Csrf-Token", "X-Xsrf-Token", "X-Vault-Token", "X-Gitlab-Token", "Private-Token", "X-Hub-Signature", "X-Hub-Signature-256", "X-Signature", "Signature",
-        "DPoP", "Client-Cert", "Client-Cert-Chain", "Sec-WebSocket-Protocol", "X-Forwarded-Client-Cert", "X-Forwarded-Access-Token",
-    ];
-
-    /// <summary>Without punctuation, in small letters: <see cref="Canonical"/>.</summary>
-    internal static readonly string[] SecretParameters =
-    [
-        "accesstoken", "idtoken", "refreshtoken", "authtoken", "sessiontoken", "securitytoken", "csrftoken", "xsrftoken", "usertoken", "bearertoken", "resettoken", "token", "jwt", "bearer",
-        "apikey", "xapikey", "apisecret", "accesskey", "secretkey", "privatekey", "subscriptionkey", "key", "awsaccesskeyid", "secret", "clientsecret", "appsecret",
-        "password", "passwd", "pwd", "pass", "passphrase", "passcode", "newpassword", "oldpassword", "currentpassword", "confirmpassword", "passwordconfirmation", "userpassword",
-        "code", "devicecode", "usercode", "authcode", "codeverifier", "assertion", "clientassertion", "subjecttoken", "actortoken", "idtokenhint", "logintoken", "samlresponse", "samlrequest",
-        "signature", "sig", "hmac", "xamzsignature", "xamzsecuritytoken", "xamzcredential", "xgoogsignature", "xgoogcredential",
-        "authorization", "auth", "credential", "credentials", "session", "sessionid", "sid", "jsessionid", "phpsessid", "ticket", "otp", "pin",
-    ];
-
     /// <summary>No name goes beyond one of these.</summary>
     private static readonly SearchValues<char> Ends = SearchValues.Create("?&;#{}(),[]\"'=: /\\|<>\t\r\n");
 
@@ -45,11 +23,11 @@ internal sealed class Redaction
 
     public Redaction(RedactConfig config)
     {
-        _headers = SecretHeaders.Concat(config.Headers).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
-        Span<char> buffer = stackalloc char[MaxName];
-        var names = new List<string>(SecretParameters);
+        _headers = Secrets.Headers.Concat(config.Headers).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+        Span<char> buffer = stackalloc char[Secrets.MaxName];
+        var names = new List<string>(Secrets.Parameters);
         foreach (var name in config.Query)
-            names.Add(Canonical(name, buffer).ToString());
+            names.Add(Secrets.Canonical(name, buffer).ToString());
         _parameters = names.ToFrozenSet(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
@@ -137,36 +115,18 @@ internal sealed class Redaction
     /// <summary>The name as a whole, or a part of it between points: some servers read <c>user.token</c> as a token.</summary>
     private bool IsSecretName(ReadOnlySpan<char> name)
     {
-        Span<char> buffer = stackalloc char[MaxName];
-        if (_parameters.Contains(Canonical(name, buffer)))
+        Span<char> buffer = stackalloc char[Secrets.MaxName];
+        if (_parameters.Contains(Secrets.Canonical(name, buffer)))
             return true;
         if (!name.Contains('.'))
             return false;
         foreach (var part in name.Split('.'))
         {
-            if (_parameters.Contains(Canonical(name[part], buffer)))
+            if (_parameters.Contains(Secrets.Canonical(name[part], buffer)))
                 return true;
         }
 
         return false;
-    }
-
-    /// <summary>Letters and digits alone, in small letters. Empty for what is too long to be listed.</summary>
-    private static ReadOnlySpan<char> Canonical(ReadOnlySpan<char> name, Span<char> buffer)
-    {
-        var length = 0;
-        foreach (var c in name)
-        {
-            // Servers that fold case or width by Unicode's rules read these as the ASCII letters.
-            var letter = c switch { '\u017f' => 's', '\u212a' => 'k', '\u0130' or '\u0131' => 'i', >= '\uff01' and <= '\uff5e' => (char)(c - 0xfee0), _ => c };
-            if (!char.IsLetterOrDigit(letter))
-                continue;
-            if (length == buffer.Length)
-                return [];
-            buffer[length++] = char.ToLowerInvariant(letter);
-        }
-
-        return buffer[..length];
     }
 
     /// <summary>The text without any escapes, however often it was escaped; <see langword="null"/> when that takes too long.</summary>

@@ -11,6 +11,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         UpgradeAsSent.Restore(request);
+        ContentFields.Restore(request);
         if (request.Content is not { } content || content.Headers.ContentLength <= SmallBody)
             return base.SendAsync(request, cancellationToken);
         if (request.Version.Major == 1)

@@ -1,4 +1,5 @@
 using Lintel.Hosting;
+using Lintel.Observability;
 
 namespace Lintel.Tests.Hosting;
 
@@ -47,7 +48,7 @@ public sealed class ConditionWordsTests
     [InlineData("password")]
     [InlineData("JSESSIONID")]
     [InlineData("sig")]
-    public void Names_OfCredentials_AreKnown(string name) => Assert.True(Credentials.IsCredential(name));
+    public void Names_OfCredentials_AreKnown(string name) => Assert.True(Secrets.IsSecret(name));
 
     [Theory]
     [InlineData("X-Client")]
@@ -55,7 +56,7 @@ public sealed class ConditionWordsTests
     [InlineData("beta")]
     [InlineData("encode")]
     [InlineData("keyboard")]
-    public void Names_OfOtherThings_AreNoCredentials(string name) => Assert.False(Credentials.IsCredential(name));
+    public void Names_OfOtherThings_AreNoCredentials(string name) => Assert.False(Secrets.IsSecret(name));
 
     private static IEnumerable<string> Words(string match, string more = "")
     {

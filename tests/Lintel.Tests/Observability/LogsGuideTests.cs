@@ -45,8 +45,8 @@ public sealed class LogsGuideTests
     [Fact]
     public void Secrets_Listed_AreThoseOfTheCode()
     {
-        Assert.Contains("these headers: " + string.Join(", ", Redaction.SecretHeaders.Select(n => $"`{n}`")) + "\n", Guide, StringComparison.Ordinal);
-        Assert.Contains("these query parameters: " + string.Join(", ", Redaction.SecretParameters.Select(n => $"`{n}`")) + "\n", Guide, StringComparison.Ordinal);
+        Assert.Contains("these headers: " + string.Join(", ", Secrets.Headers.Select(n => $"`{n}`")) + "\n", Guide, StringComparison.Ordinal);
+        Assert.Contains("these query parameters: " + string.Join(", ", Secrets.Parameters.Select(n => $"`{n}`")) + "\n", Guide, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Forwarding;
+using Lintel.Observability;
 using Lintel.Pipeline;
 
 namespace Lintel.Hosting.Explaining;
@@ -70,5 +71,5 @@ public sealed record ExplainedForward
         };
     }
 
-    internal static ExplainedHeader Field(string name, string value) => new(name, Credentials.IsCredential(name) ? "(hidden)" : FieldText.ToText(value));
+    internal static ExplainedHeader Field(string name, string value) => new(name, Secrets.IsSecret(name) ? "(hidden)" : FieldText.ToText(value));
 }
