@@ -36,7 +36,10 @@ internal sealed class Latencies(int rate, int warmSeconds, int seconds)
             _failures[second]++;
     }
 
-    /// <summary>Lines of: total or the second's beginning in milliseconds of Unix time, requests answered, failed, p50, p90, p99, p99.9 and longest in milliseconds.</summary>
+    /// <summary>
+    /// Lines of: total or the second's beginning in milliseconds of Unix time, requests answered, failed, p50, p90, p99, p99.9 and longest
+    /// in milliseconds.
+    /// </summary>
     public void Print(TextWriter writer)
     {
         for (var second = 0; second < seconds; second++)

@@ -5,7 +5,10 @@ using System.Runtime.InteropServices;
 
 namespace Lintel.Bench.Clients;
 
-/// <summary>Waits for sockets to be readable, to the microsecond: Linux's <c>ppoll</c>. .NET's own waits hand over to another thread, which would be measured too.</summary>
+/// <summary>
+/// Waits for sockets to be readable, to the microsecond: Linux's <c>ppoll</c>. .NET's own waits hand over to another thread, which would be
+/// measured too.
+/// </summary>
 internal sealed class Poll
 {
     private const short PollIn = 1;

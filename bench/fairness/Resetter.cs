@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace Lintel.Bench.Fairness;
 
-/// <summary>Opens a connection and resets it: by turns with nothing, with half a head, and with a request that is then answered to nobody.</summary>
+/// <summary>
+/// Opens a connection and resets it: by turns with nothing, with half a head, and with a request that is then answered to nobody.
+/// </summary>
 internal sealed class Resetter(IPEndPoint server) : Abuser(server)
 {
     public override string Deed => "resets";

@@ -26,7 +26,10 @@ internal static class Compiled
         return compiler.Compile(config, document.Root, document.Report) ?? throw new InvalidOperationException(string.Join('\n', document.Report.Problems));
     }
 
-    /// <summary>Instruments as a host makes them, with a listener that takes every measurement and forgets it: what the gateway pays, without the exporter's part.</summary>
+    /// <summary>
+    /// Instruments as a host makes them, with a listener that takes every measurement and forgets it: what the gateway pays, without the
+    /// exporter's part.
+    /// </summary>
     public static GatewayMetrics Metrics()
     {
         var listener = new MeterListener { InstrumentPublished = (instrument, self) => self.EnableMeasurementEvents(instrument) };

@@ -7,8 +7,9 @@ using Lintel.JmesPath;
 namespace Lintel.Benchmarks;
 
 /// <summary>
-/// An answer of 1.2 kB (a user and 20 orders) through an expression, beside JmesPath.Net (decision 0013). The library works on its own tree, so that its turn is parse, evaluate and write;
-/// Lintel's is measured the same way, and without the parse, which composition does anyway.
+/// An answer of 1.2 kB (a user and 20 orders) through an expression, beside JmesPath.Net (decision 0013). The library works on its own
+/// tree, so that its turn is parse, evaluate and write; Lintel's is measured the same way, and without the parse, which composition does
+/// anyway.
 /// </summary>
 public class JmesPathBenchmarks
 {

@@ -10,7 +10,8 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 // Lintel.Benchmarks [--full] FILTER…: everything in this assembly whose name fits, and what it allocates.
 var isFull = args.Contains("--full");
 
-// In this process: the projects that BenchmarkDotNet would generate and build know nothing of the locked package versions of this repository.
+// In this process: the projects that BenchmarkDotNet would generate and build know nothing of the locked package versions of this
+// repository.
 var job = (isFull ? Job.MediumRun.WithLaunchCount(1) : Job.ShortRun).WithToolchain(InProcessEmitToolchain.Instance);
 var config = ManualConfig.CreateEmpty()
     .AddJob(job)

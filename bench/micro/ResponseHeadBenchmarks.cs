@@ -3,7 +3,10 @@ using Lintel.Transport.Http1;
 
 namespace Lintel.Benchmarks;
 
-/// <summary>An answer's head, line by line, as <c>Http1Connection</c> takes it: the same connection again and again, where one line differs each time.</summary>
+/// <summary>
+/// An answer's head, line by line, as <c>Http1Connection</c> takes it: the same connection again and again, where one line differs each
+/// time.
+/// </summary>
 public class ResponseHeadBenchmarks
 {
     private static readonly byte[] Nginx = Bytes("HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 23 Nov 2026 10:11:12 GMT\r\nContent-Type: application/json\r\nContent-Length: 119\r\nConnection: keep-alive\r\n\r\n");

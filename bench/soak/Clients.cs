@@ -187,7 +187,10 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         ledger.Add(response.Status, "bad-framing");
     }
 
-    /// <summary>Resets the connection at any moment: in the middle of the head, of the body, before, within or after the answer. Nobody can say how the gateway will have seen it.</summary>
+    /// <summary>
+    /// Resets the connection at any moment: in the middle of the head, of the body, before, within or after the answer. Nobody can say how
+    /// the gateway will have seen it.
+    /// </summary>
     private async Task AbortAnywhereAsync()
     {
         using var raw = await RawClient.ConnectAsync(plain);

@@ -4,7 +4,10 @@ using Lintel.TestKit;
 
 namespace Lintel.Soak;
 
-/// <summary>Clients that half-close, drip, never read, and ask for more than the memory holds. What they are answered is noted as they see it: the three counts must agree whatever it is.</summary>
+/// <summary>
+/// Clients that half-close, drip, never read, and ask for more than the memory holds. What they are answered is noted as they see it: the
+/// three counts must agree whatever it is.
+/// </summary>
 internal sealed class HardClients(Uri plain, HttpClient http, Ledger ledger, Func<Func<Task>, Task> loop)
 {
     /// <summary>The configuration that these clients need.</summary>

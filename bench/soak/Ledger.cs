@@ -8,7 +8,9 @@ namespace Lintel.Soak;
 /// <summary>How requests ended, by status and error, in one of the three books: the clients', the access log's, the metrics'.</summary>
 internal sealed partial class Ledger
 {
-    /// <summary>Requests below this path end as chance wills: the clients keep no book of them, but access log and metrics must agree.</summary>
+    /// <summary>
+    /// Requests below this path end as chance wills: the clients keep no book of them, but access log and metrics must agree.
+    /// </summary>
     public const string Uncertain = "/uncertain/";
 
     private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);

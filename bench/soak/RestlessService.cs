@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Lintel.Soak;
 
-/// <summary>A service on raw sockets that does what services of the field do at the worst moment: it ends kept connections just when the next request comes, and sends interim answers or chunk extensions without end.</summary>
+/// <summary>
+/// A service on raw sockets that does what services of the field do at the worst moment: it ends kept connections just when the next
+/// request comes, and sends interim answers or chunk extensions without end.
+/// </summary>
 internal sealed class RestlessService : IDisposable
 {
     private static readonly byte[] Ok = Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");

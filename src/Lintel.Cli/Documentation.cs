@@ -3,10 +3,16 @@ using System.Xml.Linq;
 
 namespace Lintel.Cli;
 
-/// <summary>The XML documentation of records, which the compiler puts beside their assembly: it describes the configuration's schema and the admin API.</summary>
+/// <summary>
+/// The XML documentation of records, which the compiler puts beside their assembly: it describes the configuration's schema and the admin
+/// API.
+/// </summary>
 internal static partial class Documentation
 {
-    /// <summary>Gives the text of a type's property, or of the type itself where the property's name is empty. Files are read when the first text is asked for.</summary>
+    /// <summary>
+    /// Gives the text of a type's property, or of the type itself where the property's name is empty. Files are read when the first text is
+    /// asked for.
+    /// </summary>
     public static Func<Type, string, string?> Create()
     {
         // Generated code has the same types in more than one assembly.

@@ -18,7 +18,8 @@ internal static class GatewayProcess
     /// <param name="files">Its configuration.</param>
     /// <param name="started">Called when it listens, with its addresses and the admin address.</param>
     /// <param name="configure">Further services of the process.</param>
-    /// <param name="level">From which level on the error log writes, whatever the configuration says; <see langword="null"/> to leave it to that.</param>
+    /// <param name="level">From which level on the error log writes, whatever the configuration says; <see langword="null"/> to leave it to
+    /// that.</param>
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(
         Signals signals, string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null, LogLevel? level = null)
@@ -34,7 +35,8 @@ internal static class GatewayProcess
         configure?.Invoke(builder.Services);
         builder.Services.AddSingleton(log);
 
-        // Stopped in the opposite order: the admin address tells "not ready" while requests in flight end, and telemetry ends with the process.
+        // Stopped in the opposite order: the admin address tells "not ready" while requests in flight end, and telemetry ends with the
+        // process.
         builder.Services.AddSingleton<Telemetry>();
         builder.Services.AddHostedService(s => s.GetRequiredService<Telemetry>());
         builder.Services.AddSingleton(s => new AdminServer(s.GetRequiredService<Gateway>(), s.GetRequiredService<Telemetry>().MapMetrics, Documentation.Create()));

@@ -2,14 +2,21 @@ using System.Globalization;
 
 namespace Lintel.Cli;
 
-/// <summary>What the machine lets the process have. The runtime raises the soft limit of descriptors to the hard one and keeps within the control group's memory and cores by itself; this tells what came of it.</summary>
+/// <summary>
+/// What the machine lets the process have. The runtime raises the soft limit of descriptors to the hard one and keeps within the control
+/// group's memory and cores by itself; this tells what came of it.
+/// </summary>
 /// <param name="Cores">Cores that the control group and the affinity leave.</param>
-/// <param name="MemoryBytes">Memory that the garbage collector takes for all there is: of a control group with a limit, three quarters of it.</param>
+/// <param name="MemoryBytes">Memory that the garbage collector takes for all there is: of a control group with a limit, three quarters of
+/// it.</param>
 /// <param name="Descriptors">Sockets and files at a time; <see langword="null"/> where it is not known.</param>
 /// <param name="Threads">Threads at a time; <see langword="null"/> where there is no limit, or it is not known.</param>
 internal sealed record ProcessLimits(int Cores, long MemoryBytes, long? Descriptors, long? Threads = null)
 {
-    /// <summary>.NET 10 holds 200 to 250 for assemblies and itself, and an eighth is kept from clients: with fewer than this little or nothing is left for them.</summary>
+    /// <summary>
+    /// .NET 10 holds 200 to 250 for assemblies and itself, and an eighth is kept from clients: with fewer than this little or nothing is
+    /// left for them.
+    /// </summary>
     public const long FewestDescriptors = 512;
 
     /// <summary>Below this a gateway of a thousand or two clients runs out: a proxied request takes two.</summary>
@@ -17,10 +24,15 @@ internal sealed record ProcessLimits(int Cores, long MemoryBytes, long? Descript
 
     public static ProcessLimits Read() => new(Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, ReadDescriptors("/proc/self/limits"), ThreadLimit.Read());
 
-    /// <summary>What is there before the first request: the runtime's own (collector, compiler, timers, signals), the event loops, one for each core, and a worker or two for each (about 30 with 2 cores, .NET 10). Fewer end in an abort.</summary>
+    /// <summary>
+    /// What is there before the first request: the runtime's own (collector, compiler, timers, signals), the event loops, one for each
+    /// core, and a worker or two for each (about 30 with 2 cores, .NET 10). Fewer end in an abort.
+    /// </summary>
     public long FewestThreads => 40 + (6L * Cores);
 
-    /// <summary>A thread that cannot be made ends the process: the pool, which adds some while others block, must not come so far.</summary>
+    /// <summary>
+    /// A thread that cannot be made ends the process: the pool, which adds some while others block, must not come so far.
+    /// </summary>
     public void KeepThreadPoolWithin()
     {
         if (Threads is not { } threads)

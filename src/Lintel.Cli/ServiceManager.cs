@@ -8,7 +8,10 @@ using Microsoft.Extensions.Hosting.Systemd;
 
 namespace Lintel.Cli;
 
-/// <summary>Tells systemd (<c>Type=notify</c>, <c>notify-reload</c>) how the gateway is, and answers its watchdog. Does nothing where no socket is given.</summary>
+/// <summary>
+/// Tells systemd (<c>Type=notify</c>, <c>notify-reload</c>) how the gateway is, and answers its watchdog. Does nothing where no socket is
+/// given.
+/// </summary>
 /// <remarks>The messages are those of sd_notify(3) and sd_watchdog_enabled(3).</remarks>
 internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystemdNotifier notifier, TimeProvider time) : IHostedLifecycleService, IDisposable
 {

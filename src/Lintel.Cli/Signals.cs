@@ -4,7 +4,10 @@ using Microsoft.Extensions.Hosting;
 
 namespace Lintel.Cli;
 
-/// <summary>The process's signals from its first moment on: the first SIGTERM or SIGINT drains, a second one ends the process at once; SIGHUP reloads. What comes while the gateway is not there yet waits for it.</summary>
+/// <summary>
+/// The process's signals from its first moment on: the first SIGTERM or SIGINT drains, a second one ends the process at once; SIGHUP
+/// reloads. What comes while the gateway is not there yet waits for it.
+/// </summary>
 /// <remarks>Thread rule: signals come on threads of their own; every field is read and written under the lock.</remarks>
 internal sealed class Signals : IDisposable
 {
@@ -29,7 +32,9 @@ internal sealed class Signals : IDisposable
         return signals;
     }
 
-    /// <summary>Hands over what came and what will come: a stop at once, even while the gateway starts; a reload once it has started.</summary>
+    /// <summary>
+    /// Hands over what came and what will come: a stop at once, even while the gateway starts; a reload once it has started.
+    /// </summary>
     public void Attach(IHostApplicationLifetime lifetime, Gateway gateway)
     {
         bool isStopping;

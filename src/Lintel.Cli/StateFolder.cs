@@ -3,7 +3,10 @@ namespace Lintel.Cli;
 /// <summary>Where a process of the gateway keeps files of its own.</summary>
 internal static class StateFolder
 {
-    /// <summary>The folder that was named, or systemd's <c>$STATE_DIRECTORY</c>, or <c>lintel</c> in the user's state folder (XDG Base Directory Specification); <see langword="null"/> where there is none.</summary>
+    /// <summary>
+    /// The folder that was named, or systemd's <c>$STATE_DIRECTORY</c>, or <c>lintel</c> in the user's state folder (XDG Base Directory
+    /// Specification); <see langword="null"/> where there is none.
+    /// </summary>
     public static string? Find(string? named, Func<string, string?> variable)
     {
         if (!string.IsNullOrEmpty(named))

@@ -17,17 +17,25 @@ using OpenTelemetry.Trace;
 
 namespace Lintel.Cli;
 
-/// <summary>OpenTelemetry's SDK: carries the gateway's metrics and spans to where the configuration says, and follows its changes.</summary>
+/// <summary>
+/// OpenTelemetry's SDK: carries the gateway's metrics and spans to where the configuration says, and follows its changes.
+/// </summary>
 /// <remarks>Prometheus' reader and the one that pushes are apart: a change of the receiver must not set the scraped counters back to zero.
 /// Thread rule: <see cref="FollowAsync"/> is called by one reload at a time.</remarks>
 internal sealed class Telemetry : IHostedService, IAsyncDisposable
 {
     private const string KestrelMeter = "Microsoft.AspNetCore.Server.Kestrel";
 
-    /// <summary>Labels of Kestrel's instruments that a client cannot choose. Its <c>server.address</c> is the address that was connected to: of a whole network where the machine answers for one.</summary>
+    /// <summary>
+    /// Labels of Kestrel's instruments that a client cannot choose. Its <c>server.address</c> is the address that was connected to: of a
+    /// whole network where the machine answers for one.
+    /// </summary>
     private static readonly string[] KestrelLabels = ["server.port", "network.transport", "network.protocol.name", "network.protocol.version", "tls.protocol.version", "error.type"];
 
-    /// <summary>Series of one instrument; the SDK's own limit of 2000 is little for routes × statuses × methods. What is beyond is one series more, labelled <c>otel.metric.overflow</c>.</summary>
+    /// <summary>
+    /// Series of one instrument; the SDK's own limit of 2000 is little for routes × statuses × methods. What is beyond is one series more,
+    /// labelled <c>otel.metric.overflow</c>.
+    /// </summary>
     private const int SeriesPerRouteMetric = 10_000;
 
     /// <summary>Spans that wait for the receiver: the SDK's default. What is beyond is dropped; requests never wait.</summary>
@@ -71,7 +79,10 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Puts <c>/metrics</c> into the admin address's pipeline. That one is built before a configuration goes live and outlives many: what answers is looked up at each scrape.</summary>
+    /// <summary>
+    /// Puts <c>/metrics</c> into the admin address's pipeline. That one is built before a configuration goes live and outlives many: what
+    /// answers is looked up at each scrape.
+    /// </summary>
     public void MapMetrics(IApplicationBuilder application) =>
         application.Use(next => context => context.Request.Path == "/metrics" && _scrape is { } scrape ? scrape(context) : next(context));
 
@@ -171,7 +182,8 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
         exporter.Endpoint = to.Protocol == OtlpProtocol.Grpc ? to.Endpoint : new Uri(to.Endpoint.AbsoluteUri.TrimEnd('/') + "/v1/" + signal);
         exporter.TimeoutMilliseconds = (int)ExportTimeout.TotalMilliseconds;
 
-        // Names are looked up where those of services are: .NET's own look-ups hold threads that requests need. Headers not by the exporter's own: it takes no value with a comma.
+        // Names are looked up where those of services are: .NET's own look-ups hold threads that requests need. Headers not by the
+        // exporter's own: it takes no value with a comma.
         exporter.HttpClientFactory = () =>
         {
             var client = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectAsync }) { Timeout = ExportTimeout };

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Lintel.Cli;
 
-/// <summary>How many threads the process may have: the least of its control groups' limits (<c>pids.max</c>, version 1 or 2) and the user's (RLIMIT_NPROC, which root does not have).</summary>
+/// <summary>
+/// How many threads the process may have: the least of its control groups' limits (<c>pids.max</c>, version 1 or 2) and the user's
+/// (RLIMIT_NPROC, which root does not have).
+/// </summary>
 internal static class ThreadLimit
 {
     /// <returns>The limit; <see langword="null"/> where there is none, or it is not known.</returns>

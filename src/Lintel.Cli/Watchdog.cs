@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Lintel.Cli;
 
-/// <summary>Pings at half of systemd's interval, as sd_watchdog_enabled(3) recommends, and only while the gateway is found alive: one that hangs is restarted.</summary>
+/// <summary>
+/// Pings at half of systemd's interval, as sd_watchdog_enabled(3) recommends, and only while the gateway is found alive: one that hangs is
+/// restarted.
+/// </summary>
 internal sealed class Watchdog : IAsyncDisposable, IDisposable
 {
     private readonly TimeSpan _patience;

@@ -3,7 +3,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Control;
 
-/// <summary>The admin address's connections. When there are as many as may be, the one that has been without a request for longest makes room: a probe always gets in.</summary>
+/// <summary>
+/// The admin address's connections. When there are as many as may be, the one that has been without a request for longest makes room: a
+/// probe always gets in.
+/// </summary>
 /// <remarks>Thread rule: any thread, ordered by a lock.</remarks>
 internal sealed class AdminConnections
 {

@@ -10,8 +10,9 @@ namespace Lintel.Control;
 
 /// <summary>Decides who is answered at the admin address.</summary>
 /// <remarks>
-/// With a token, who has it. Without one (on loopback only), whoever is on this machine, but for browsers that a foreign page sends: a page whose name
-/// was made to point at 127.0.0.1 (DNS rebinding) shows itself by the <c>Host</c>, a page of another origin by the <c>Origin</c>.
+/// With a token, who has it. Without one (on loopback only), whoever is on this machine, but for browsers that a foreign page sends: a page
+/// whose name was made to point at 127.0.0.1 (DNS rebinding) shows itself by the <c>Host</c>, a page of another origin by the
+/// <c>Origin</c>.
 /// </remarks>
 internal sealed class AdminGuard(GatewayConfig config)
 {

@@ -3,10 +3,16 @@ namespace Lintel.Control;
 /// <summary>What one caller, or many, can cost at most. Probes, scrapers and a few operators need far less.</summary>
 internal static class AdminLimits
 {
-    /// <summary>Open connections; for a further one the one that has been without a request for longest is closed. With the header limit below at most 4 MiB of half-sent requests.</summary>
+    /// <summary>
+    /// Open connections; for a further one the one that has been without a request for longest is closed. With the header limit below at
+    /// most 4 MiB of half-sent requests.
+    /// </summary>
     public const int Connections = 256;
 
-    /// <summary>Connections beyond these, for where all the others have requests under way; a further one is closed at once. Probes are among those who come last.</summary>
+    /// <summary>
+    /// Connections beyond these, for where all the others have requests under way; a further one is closed at once. Probes are among those
+    /// who come last.
+    /// </summary>
     public const int BusyConnections = 64;
 
     /// <summary>Nothing here reads a body; what is sent is thrown away, up to this.</summary>

@@ -8,12 +8,14 @@ namespace Lintel.Control;
 
 /// <summary>The admin address: a server of its own, so that operators reach the gateway however busy its listeners are.</summary>
 /// <remarks>
-/// It follows the configuration as listeners do: a new address is opened before a change goes live, one that cannot be had refuses the change, and
-/// the address before is closed afterwards. Thread rule: what changes it is called by the gateway's reload, one at a time.
+/// It follows the configuration as listeners do: a new address is opened before a change goes live, one that cannot be had refuses the
+/// change, and the address before is closed afterwards. Thread rule: what changes it is called by the gateway's reload, one at a time.
 /// </remarks>
 /// <param name="gateway">What it tells about.</param>
-/// <param name="metrics">Adds the metrics endpoint, at <c>/metrics</c>; not asked while <c>observability.metrics.prometheus</c> is false.</param>
-/// <param name="documentation">The description of a type's property, and of the type itself for an empty name, for the API's own description.</param>
+/// <param name="metrics">Adds the metrics endpoint, at <c>/metrics</c>; not asked while <c>observability.metrics.prometheus</c> is
+/// false.</param>
+/// <param name="documentation">The description of a type's property, and of the type itself for an empty name, for the API's own
+/// description.</param>
 public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> metrics, Func<Type, string, string?> documentation) : IHostedService, IAsyncDisposable
 {
     private readonly AdminRequests _requests = new(new AdminEndpoints(gateway, documentation));

@@ -2,10 +2,15 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>Equality and order of values: numbers by what they mean, strings by code points, objects whatever their members' order.</summary>
+/// <summary>
+/// Equality and order of values: numbers by what they mean, strings by code points, objects whatever their members' order.
+/// </summary>
 internal static class Comparison
 {
-    /// <summary>Whether two values are equal. False, with the work used up, where that would take too long to say: values may share their parts, so that a small one can be boundlessly deep.</summary>
+    /// <summary>
+    /// Whether two values are equal. False, with the work used up, where that would take too long to say: values may share their parts, so
+    /// that a small one can be boundlessly deep.
+    /// </summary>
     public static bool AreEqual(in Value a, in Value b, ref Evaluation evaluation)
     {
         var kind = a.Kind;

@@ -1,8 +1,8 @@
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A JSON number taken apart, of whatever length: ± 0.d₁d₂… × 10^magnitude, where d₁ is no zero. 1, 1.0 and 10e-1 are the same digits, 2^53 and 2^53 + 1 are not, and 1e400 has its place above all doubles.
-/// Exponents beyond ± 10^15 are taken as that.
+/// A JSON number taken apart, of whatever length: ± 0.d₁d₂… × 10^magnitude, where d₁ is no zero. 1, 1.0 and 10e-1 are the same digits, 2^53
+/// and 2^53 + 1 are not, and 1e400 has its place above all doubles. Exponents beyond ± 10^15 are taken as that.
 /// </summary>
 internal readonly ref struct Digits
 {

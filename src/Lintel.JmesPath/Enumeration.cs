@@ -30,7 +30,9 @@ internal ref struct Elements
     public bool MoveNext() => _isMade ? _next++ < _made.Length : _raw.MoveNext();
 }
 
-/// <summary>Goes through the members of an object, wherever it lies: what it tells is about the one that <see cref="MoveNext"/> came to.</summary>
+/// <summary>
+/// Goes through the members of an object, wherever it lies: what it tells is about the one that <see cref="MoveNext"/> came to.
+/// </summary>
 internal ref struct Properties
 {
     private readonly Members? _made;

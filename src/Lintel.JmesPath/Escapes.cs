@@ -4,8 +4,8 @@ using System.Text;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// Strings as they stand in a JSON text, with escapes, against strings as they are meant. System.Text.Json does this too, but throws where an escape names half of a surrogate pair;
-/// a service's answer may hold that (RFC 8259 section 8.2), and here it means U+FFFD.
+/// Strings as they stand in a JSON text, with escapes, against strings as they are meant. System.Text.Json does this too, but throws where
+/// an escape names half of a surrogate pair; a service's answer may hold that (RFC 8259 section 8.2), and here it means U+FFFD.
 /// </summary>
 internal static class Escapes
 {
@@ -43,7 +43,9 @@ internal static class Escapes
         return text.IsEmpty;
     }
 
-    /// <summary>Writes a text as a JSON string with its quotes. Only what must be escaped is; bytes that are no UTF-8 become U+FFFD.</summary>
+    /// <summary>
+    /// Writes a text as a JSON string with its quotes. Only what must be escaped is; bytes that are no UTF-8 become U+FFFD.
+    /// </summary>
     public static void Write(ReadOnlySpan<byte> text, ref JsonText output)
     {
         output.Append("\""u8);

@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>One run of an expression: what it may still do, and what went wrong. Each step that makes or looks at an element spends one, and so do 32 bytes of a made string.</summary>
+/// <summary>
+/// One run of an expression: what it may still do, and what went wrong. Each step that makes or looks at an element spends one, and so do
+/// 32 bytes of a made string.
+/// </summary>
 internal struct Evaluation(long maxWork)
 {
     /// <summary>The bytes of a made string that cost as much as an element: about the memory that one takes.</summary>

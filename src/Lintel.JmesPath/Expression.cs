@@ -3,7 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// An expression of JMESPath (jmespath.org/specification.html), compiled once. It does not change: any number of requests may evaluate it at a time.
+/// An expression of JMESPath (jmespath.org/specification.html), compiled once. It does not change: any number of requests may evaluate it
+/// at a time.
 /// <para>Nothing here throws because of a text or a document; what is wrong is told.</para>
 /// </summary>
 internal sealed class Expression
@@ -11,7 +12,10 @@ internal sealed class Expression
     /// <summary>The longest text, in characters: 16 384. An expression that a person writes has some hundreds.</summary>
     public const int MaxLength = 16 * 1024;
 
-    /// <summary>How many parts may lie below each other: 256. Evaluation takes a call for each; a thread's smallest usual stack (1.5 MiB with musl) has place for some thousands.</summary>
+    /// <summary>
+    /// How many parts may lie below each other: 256. Evaluation takes a call for each; a thread's smallest usual stack (1.5 MiB with musl)
+    /// has place for some thousands.
+    /// </summary>
     public const int MaxHeight = 256;
 
     /// <summary>How many elements one evaluation may make or look at: 1 000 000, about 24 MB of values.</summary>
@@ -31,7 +35,10 @@ internal sealed class Expression
 
     public string Text { get; }
 
-    /// <summary>The input's fields that the expression can read, in the order of their first mention; null when it takes the input as a whole, as <c>@</c>, <c>*</c> and <c>keys(@)</c> do.</summary>
+    /// <summary>
+    /// The input's fields that the expression can read, in the order of their first mention; null when it takes the input as a whole, as
+    /// <c>@</c>, <c>*</c> and <c>keys(@)</c> do.
+    /// </summary>
     public IReadOnlyList<Root>? Roots { get; }
 
     /// <summary>Where the text first takes the input as a whole; null where <see cref="Roots"/> says all.</summary>

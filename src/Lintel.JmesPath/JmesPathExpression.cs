@@ -4,8 +4,14 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>An expression of JMESPath (https://jmespath.org/specification.html), compiled once and evaluated any number of times, by any number of threads.</summary>
-/// <remarks>No text and no document makes it throw. An evaluation is bounded: it makes or looks at 1 000 000 elements at most, and its result has 64 MiB of JSON at most.</remarks>
+/// <summary>
+/// An expression of JMESPath (https://jmespath.org/specification.html), compiled once and evaluated any number of times, by any number of
+/// threads.
+/// </summary>
+/// <remarks>
+/// No text and no document makes it throw. An evaluation is bounded: it makes or looks at 1 000 000 elements at most, and its result has 64
+/// MiB of JSON at most.
+/// </remarks>
 public sealed class JmesPathExpression
 {
     private const long MaxResult = 64 * 1024 * 1024;
@@ -30,7 +36,8 @@ public sealed class JmesPathExpression
 
     /// <summary>Evaluates the expression.</summary>
     /// <param name="input">The document, or a part of one.</param>
-    /// <param name="result">The result, independent of the input; of kind <see cref="JsonValueKind.Null"/> where the expression finds nothing.</param>
+    /// <param name="result">The result, independent of the input; of kind <see cref="JsonValueKind.Null"/> where the expression finds
+    /// nothing.</param>
     /// <param name="problem">What went wrong: an argument of a wrong type, or a bound.</param>
     /// <returns>Whether there is a result.</returns>
     public bool TryEvaluate(JsonElement input, out JsonElement result, [NotNullWhen(false)] out string? problem)

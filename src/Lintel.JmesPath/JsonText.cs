@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>A JSON text on its way out, with a limit: values may share their parts, so that a small one can have a boundless text.</summary>
+/// <summary>
+/// A JSON text on its way out, with a limit: values may share their parts, so that a small one can have a boundless text.
+/// </summary>
 /// <param name="output">Where it goes; <see langword="null"/> where only its length is asked for.</param>
 /// <param name="maxBytes">How much may go there.</param>
 /// <param name="compact">Whether what came in loses the white space between its words.</param>

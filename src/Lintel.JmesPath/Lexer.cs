@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>Cuts an expression into words. It goes on from where it stands: a mistake further on is not looked for before the parser gets there.</summary>
+/// <summary>
+/// Cuts an expression into words. It goes on from where it stands: a mistake further on is not looked for before the parser gets there.
+/// </summary>
 internal sealed class Lexer(string text)
 {
     private int _at;

@@ -2,10 +2,15 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Lintel.JmesPath;
 
-/// <summary>The names of an object's members, in order, each once. An object of an expression and the scope of a composition have theirs made at load and shared by all requests.</summary>
+/// <summary>
+/// The names of an object's members, in order, each once. An object of an expression and the scope of a composition have theirs made at
+/// load and shared by all requests.
+/// </summary>
 internal sealed class Names
 {
-    /// <summary>Up to here each name is looked at; with more of them there is a table. An object of a document must not cost its size squared.</summary>
+    /// <summary>
+    /// Up to here each name is looked at; with more of them there is a table. An object of a document must not cost its size squared.
+    /// </summary>
     private const int LookedThrough = 8;
 
     private readonly Name[] _names;

@@ -73,7 +73,10 @@ internal sealed class LiteralNode(int offset, Value value) : Node(offset, 1)
     }
 }
 
-/// <summary><c>left.right</c> and <c>left | right</c>: the right part has the left one's result as its <c>@</c>. They differ in what a projection on the left does, which the parser has settled.</summary>
+/// <summary>
+/// <c>left.right</c> and <c>left | right</c>: the right part has the left one's result as its <c>@</c>. They differ in what a projection on
+/// the left does, which the parser has settled.
+/// </summary>
 internal sealed class ThenNode(Node left, Node right) : Node(left.Offset, Above(left, right))
 {
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)

@@ -3,9 +3,11 @@ using System.Globalization;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A number that was made here: its JSON text. Numbers that came in stay the text that they are; both are compared as the numbers that they mean, however long (<see cref="Digits"/>).
+/// A number that was made here: its JSON text. Numbers that came in stay the text that they are; both are compared as the numbers that they
+/// mean, however long (<see cref="Digits"/>).
 /// <para>
-/// Sums are exact where <see cref="decimal"/> is (28 digits, so that 0.1 + 0.2 is 0.3), and are made in <see cref="double"/> where it is not. What is beyond a double is told as a problem.
+/// Sums are exact where <see cref="decimal"/> is (28 digits, so that 0.1 + 0.2 is 0.3), and are made in <see cref="double"/> where it is
+/// not. What is beyond a double is told as a problem.
 /// </para>
 /// </summary>
 internal sealed class Number

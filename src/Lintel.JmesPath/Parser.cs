@@ -1,8 +1,8 @@
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// Reads an expression by the strength with which its operators bind (top-down operator precedence). Null means that a problem is known; whoever gets it gives it back.
-/// Lists, objects, calls and slices are in <c>Parser.Parts.cs</c>.
+/// Reads an expression by the strength with which its operators bind (top-down operator precedence). Null means that a problem is known;
+/// whoever gets it gives it back. Lists, objects, calls and slices are in <c>Parser.Parts.cs</c>.
 /// </summary>
 internal sealed partial class Parser
 {

@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>A projection: the right part once for each element that the left one has; results that are null are left out. Null where the left part has no elements to give.</summary>
+/// <summary>
+/// A projection: the right part once for each element that the left one has; results that are null are left out. Null where the left part
+/// has no elements to give.
+/// </summary>
 internal abstract class ProjectionNode(Node left, Node right, int height) : Node(left.Offset, height)
 {
     public sealed override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)

@@ -7,8 +7,8 @@ using System.Text.Json;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A JSON value: either a place in a parsed document, which costs nothing to hold and goes out byte for byte as it came in, or one that was made here. The default value is null.
-/// It lives as long as the document does.
+/// A JSON value: either a place in a parsed document, which costs nothing to hold and goes out byte for byte as it came in, or one that was
+/// made here. The default value is null. It lives as long as the document does.
 /// </summary>
 internal readonly struct Value
 {
@@ -19,7 +19,10 @@ internal readonly struct Value
     /// <summary>Where nothing was made: the place in a document, or null.</summary>
     internal readonly JsonElement Raw;
 
-    /// <summary>What was made: text in UTF-8 (<c>byte[]</c>), a <see cref="JmesPath.Number"/>, <see cref="Items"/>, <see cref="Members"/>, or one of the marks.</summary>
+    /// <summary>
+    /// What was made: text in UTF-8 (<c>byte[]</c>), a <see cref="JmesPath.Number"/>, <see cref="Items"/>, <see cref="Members"/>, or one of
+    /// the marks.
+    /// </summary>
     internal readonly object? Made;
 
     /// <summary>A place in a document; one that is undefined is null.</summary>
@@ -42,7 +45,9 @@ internal readonly struct Value
 
     public bool IsNull => Made is null && Raw.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null;
 
-    /// <summary>What conditions mean by it: null, false, and a string, an array or an object that is empty are untrue. Zero is true.</summary>
+    /// <summary>
+    /// What conditions mean by it: null, false, and a string, an array or an object that is empty are untrue. Zero is true.
+    /// </summary>
     public bool IsTrue => Kind switch
     {
         JsonValueKind.Null or JsonValueKind.False => false,
@@ -87,7 +92,10 @@ internal readonly struct Value
     /// <summary>An array of the first items of a longer list; neither is copied.</summary>
     public static Value Array(Value[] items, int count) => new(new Items(items, count));
 
-    /// <summary>An object, such as the scope of a composition: names made at load, and a request's values for them. The values are not copied: one may be set later, as long as no expression runs.</summary>
+    /// <summary>
+    /// An object, such as the scope of a composition: names made at load, and a request's values for them. The values are not copied: one
+    /// may be set later, as long as no expression runs.
+    /// </summary>
     public static Value Object(Names names, Value[] values)
     {
         Debug.Assert(names.Count == values.Length, "a value for each name");
@@ -103,7 +111,9 @@ internal readonly struct Value
     /// <summary>A string that is no longer escaped, where it will be looked at often; any other value as it is.</summary>
     public Value Unescaped() => Kind == JsonValueKind.String && IsEscaped ? String(Escapes.Decode(Quoted)) : this;
 
-    /// <summary>The member of an object; where a document has the name twice, the last one, as in System.Text.Json. False for other kinds.</summary>
+    /// <summary>
+    /// The member of an object; where a document has the name twice, the last one, as in System.Text.Json. False for other kinds.
+    /// </summary>
     public bool TryGetMember(ReadOnlySpan<byte> name, out Value value)
     {
         value = default;
@@ -118,7 +128,8 @@ internal readonly struct Value
         if (Made is not null || Raw.ValueKind != JsonValueKind.Object)
             return false;
 
-        // JsonElement.TryGetProperty throws where a name has half of a surrogate pair escaped in it, and is no quicker on objects of usual size.
+        // JsonElement.TryGetProperty throws where a name has half of a surrogate pair escaped in it, and is no quicker on objects of usual
+        // size.
         var found = false;
         foreach (var property in Raw.EnumerateObject())
         {
@@ -147,7 +158,8 @@ internal readonly struct Value
 
     /// <summary>Writes the value as JSON: what came in byte for byte, what was made here compact.</summary>
     /// <param name="output">Where to. It is advanced.</param>
-    /// <param name="maxBytes">The longest text allowed. A made value may hold one part many times, so that its text is longer than the documents that it is made of.</param>
+    /// <param name="maxBytes">The longest text allowed. A made value may hold one part many times, so that its text is longer than the
+    /// documents that it is made of.</param>
     /// <returns>False if the text is longer; what was written then is a part without use.</returns>
     public bool WriteTo(IBufferWriter<byte> output, long maxBytes)
     {

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace Lintel.JmesPath;
 
-/// <summary>A value's JSON text in pieces: what <see cref="Value.WriteTo"/> writes at once, for a writer that has to wait in between.</summary>
+/// <summary>
+/// A value's JSON text in pieces: what <see cref="Value.WriteTo"/> writes at once, for a writer that has to wait in between.
+/// </summary>
 internal sealed class ValueText(in Value value)
 {
     private readonly Stack<(object Of, int Next)> _open = new();

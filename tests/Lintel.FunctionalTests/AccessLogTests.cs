@@ -31,7 +31,9 @@ public sealed class AccessLogTests
 
     private static string LogOf(GatewayProcess gateway) => Path.Combine(gateway.Folder, "access.log");
 
-    /// <summary>Nobody is there to be told, but the status in log and metrics is the error's, not the 200 that an answer begins with.</summary>
+    /// <summary>
+    /// Nobody is there to be told, but the status in log and metrics is the error's, not the 200 that an answer begins with.
+    /// </summary>
     [Fact]
     [AnyTransport]
     public async Task Status_OfAnErrorThatTheClientDidNotStayFor_IsTheErrors()

@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Builder;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Every configuration of <c>docs/guides/composition.md</c> is served in front of the sample shop, and every command below it prints what the guide says.</summary>
+/// <summary>
+/// Every configuration of <c>docs/guides/composition.md</c> is served in front of the sample shop, and every command below it prints what
+/// the guide says.
+/// </summary>
 [AnyTransport]
 public sealed partial class CompositionGuideTests : IAsyncLifetime
 {

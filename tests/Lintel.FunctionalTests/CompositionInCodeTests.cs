@@ -70,7 +70,10 @@ public sealed partial class CompositionInCodeTests
         Assert.Matches("^user;s=200;d=\\d+, orders;s=200;d=\\d+, products;n=2;d=\\d+, broken;s=500;err=call-failed;d=\\d+$", response.Headers.GetValues("Composition").Single());
     }
 
-    /// <summary>What blocks holds an event loop and all its connections: after 10 s only a restart helps, and the watchdog and <c>/health/live</c> are told.</summary>
+    /// <summary>
+    /// What blocks holds an event loop and all its connections: after 10 s only a restart helps, and the watchdog and <c>/health/live</c>
+    /// are told.
+    /// </summary>
     [Fact]
     public async Task Delegate_ThatBlocks_HoldsItsLoop_AndTheGatewayCountsAsHungUntilItReturns()
     {

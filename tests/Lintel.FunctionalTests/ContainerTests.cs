@@ -10,7 +10,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What is in <c>deploy/</c>, as far as it can be seen without Docker and without systemd as process 1: with bubblewrap, the same kernel features.</summary>
+/// <summary>
+/// What is in <c>deploy/</c>, as far as it can be seen without Docker and without systemd as process 1: with bubblewrap, the same kernel
+/// features.
+/// </summary>
 [AnyTransport]
 public sealed partial class ContainerTests
 {
@@ -22,7 +25,9 @@ public sealed partial class ContainerTests
 
     private static readonly string Dockerfile = File.ReadAllText(Path.Combine(Root, "deploy/docker/Dockerfile"));
 
-    /// <summary>Read-only root, a user without rights, process 1 of a PID namespace of its own, the environment that the image sets.</summary>
+    /// <summary>
+    /// Read-only root, a user without rights, process 1 of a PID namespace of its own, the environment that the image sets.
+    /// </summary>
     private static readonly string[] Container =
     [
         "bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--as-pid-1",

@@ -12,7 +12,9 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
 {
     public static readonly TimeSpan Patience = Until.Patience;
 
-    /// <summary>The configuration that the tests were built in, as folders of outputs are named: the programs that they start are of the same.</summary>
+    /// <summary>
+    /// The configuration that the tests were built in, as folders of outputs are named: the programs that they start are of the same.
+    /// </summary>
     public static string Configuration => new DirectoryInfo(AppContext.BaseDirectory).Name;
 
     private readonly Process _process;
@@ -125,7 +127,10 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         return (Convert.ToUInt64(caught["SigCgt:".Length..].Trim(), 16) & 1) != 0;
     }
 
-    /// <summary>A port that nobody has, for what must know it before it is bound. None of those that the system hands out: between here and there it would give it to somebody else.</summary>
+    /// <summary>
+    /// A port that nobody has, for what must know it before it is bound. None of those that the system hands out: between here and there it
+    /// would give it to somebody else.
+    /// </summary>
     public static int FreePort()
     {
         while (true)

@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Clients that end their side of the connection after a whole request (RFC 9112 section 9.6), as <c>nc -N</c> and many simple clients do.</summary>
+/// <summary>
+/// Clients that end their side of the connection after a whole request (RFC 9112 section 9.6), as <c>nc -N</c> and many simple clients do.
+/// </summary>
 [EveryTransport]
 public sealed class HalfCloseTests
 {

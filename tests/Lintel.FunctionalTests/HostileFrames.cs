@@ -2,7 +2,9 @@ using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>The table of hostile HTTP/2: frames, and what becomes of stream 1 or the connection. Part of <c>docs/hostile-requests.md</c>.</summary>
+/// <summary>
+/// The table of hostile HTTP/2: frames, and what becomes of stream 1 or the connection. Part of <c>docs/hostile-requests.md</c>.
+/// </summary>
 internal static class HostileFrames
 {
     public static IReadOnlyList<HostileFrame> All { get; } =
@@ -124,6 +126,9 @@ internal sealed record HostileFrame(string What, byte[] Bytes)
     /// <summary>Whether the head is right, so that the service may have seen it before the body went wrong.</summary>
     public bool IsInBody { get; init; }
 
-    /// <summary>Whether the gateway answers 400 to the head, or Kestrel ends the stream at its body: both came in one packet, and two threads look at them. Alone each outcome is certain.</summary>
+    /// <summary>
+    /// Whether the gateway answers 400 to the head, or Kestrel ends the stream at its body: both came in one packet, and two threads look
+    /// at them. Alone each outcome is certain.
+    /// </summary>
     public bool IsRefusedByWhoIsFirst { get; init; }
 }

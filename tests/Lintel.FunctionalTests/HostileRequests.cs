@@ -1,6 +1,8 @@
 namespace Lintel.FunctionalTests;
 
-/// <summary>The table of hostile HTTP/1.1: what is sent, and what must come back. <c>docs/hostile-requests.md</c> is made from it.</summary>
+/// <summary>
+/// The table of hostile HTTP/1.1: what is sent, and what must come back. <c>docs/hostile-requests.md</c> is made from it.
+/// </summary>
 internal static class HostileRequests
 {
     private const string Framing = "bad-framing";

@@ -6,7 +6,9 @@ using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Hostile HTTP/2, frame by frame: what is malformed is refused, what floods is bounded, and others are served all the while.</summary>
+/// <summary>
+/// Hostile HTTP/2, frame by frame: what is malformed is refused, what floods is bounded, and others are served all the while.
+/// </summary>
 [EveryTransport]
 public sealed class Http2AbuseTests : IAsyncLifetime
 {
@@ -125,7 +127,8 @@ public sealed class Http2AbuseTests : IAsyncLifetime
     [InlineData(Settings, 0)]
     public async Task Flood_OfFramesThatWantAnAnswer_IsHeldBack(byte type, int length)
     {
-        // The client never reads: answers pile up until the gateway stops reading or gives up. Either way it takes no more than its buffers hold.
+        // The client never reads: answers pile up until the gateway stops reading or gives up. Either way it takes no more than its buffers
+        // hold.
         using var client = await ConnectAsync(_gateway.Address);
         var frames = Enumerable.Repeat(Frame(type, 0, 0, new byte[length]), 4096).SelectMany(f => f).ToArray();
         var before = GC.GetTotalMemory(forceFullCollection: true);
@@ -171,7 +174,9 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         Assert.Equal("200", await client.OutcomeAsync(1));
     }
 
-    /// <summary>Which error it is, is Kestrel's to choose; whether the last frame is still seen before the connection ends, is chance.</summary>
+    /// <summary>
+    /// Which error it is, is Kestrel's to choose; whether the last frame is still seen before the connection ends, is chance.
+    /// </summary>
     private static string InWords(string outcome) => outcome.Split(' ')[0] switch
     {
         "goaway" or "closed" => "the connection ends",

@@ -63,7 +63,10 @@ public sealed class PackageTests : IDisposable
             Assert.Contains(element, manifest, StringComparison.Ordinal);
     }
 
-    /// <summary>The sample's own files, with packages in the place of projects. Other packages come from the folder that the tests' own build has filled.</summary>
+    /// <summary>
+    /// The sample's own files, with packages in the place of projects. Other packages come from the folder that the tests' own build has
+    /// filled.
+    /// </summary>
     private async Task BuildSampleAsync(string feed)
     {
         foreach (var file in Directory.GetFiles(Path.Combine(Root, "samples/embedding")).Where(f => !f.EndsWith(".csproj", StringComparison.Ordinal) && !f.EndsWith("lock.json", StringComparison.Ordinal)))

@@ -27,7 +27,7 @@ public sealed class ProcessLimitTests
         {
             using var first = await RawClient.ConnectAsync(gateway.Address);
             Assert.Equal(200, (await first.GetAsync("/x")).Status);
-            for (var n = 0; n < 400; n++)
+            for (var n = 0; n < 450; n++)
                 clients.Add(await RawClient.ConnectAsync(gateway.Address));
             await Until.TrueAsync(() => gateway.Errors.Contains("File descriptors run out (the limit is 512)", StringComparison.Ordinal));
 
@@ -45,7 +45,7 @@ public sealed class ProcessLimitTests
             var last = clients[^1];
             var answer = last.GetAsync("/x");
             Assert.False(answer.IsCompleted);
-            foreach (var client in clients.Take(380))
+            foreach (var client in clients.Take(430))
                 client.Dispose();
             Assert.Equal("two", (await answer).Body);
             Assert.Equal(1, gateway.Errors.Split("File descriptors run out").Length - 1);
@@ -81,7 +81,10 @@ public sealed class ProcessLimitTests
         Assert.Contains("256 MiB for the heap", gateway.Errors, StringComparison.Ordinal);
     }
 
-    /// <summary>Waits for a second in which the process does next to nothing: the compiler still works behind the first requests, a loop that asks again at once never rests.</summary>
+    /// <summary>
+    /// Waits for a second in which the process does next to nothing: the compiler still works behind the first requests, a loop that asks
+    /// again at once never rests.
+    /// </summary>
     private static async Task WaitForRest(int process)
     {
         var last = 1.0;

@@ -4,7 +4,9 @@ using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What ends an HTTP/2 connection or stream before there is a request has one count, and a line now and then without a stack.</summary>
+/// <summary>
+/// What ends an HTTP/2 connection or stream before there is a request has one count, and a line now and then without a stack.
+/// </summary>
 [EveryTransport]
 public sealed class ProtocolErrorTests
 {

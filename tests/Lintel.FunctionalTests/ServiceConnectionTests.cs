@@ -13,7 +13,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>TLS and HTTP/2 towards services, trusted proxies, included files, the admin token, and the gateway inside another host.</summary>
+/// <summary>
+/// TLS and HTTP/2 towards services, trusted proxies, included files, the admin token, and the gateway inside another host.
+/// </summary>
 [EveryTransport]
 public sealed class ServiceConnectionTests
 {

@@ -63,7 +63,10 @@ public sealed class SilentServiceTests
         routes: { r: { match: "/{**rest}", forward: s } }
         """);
 
-    /// <summary>Answers every request with 200, <c>/stream</c> with a head alone and <c>/silence</c> with nothing, until it is told to end them; a frozen connection does not answer at all.</summary>
+    /// <summary>
+    /// Answers every request with 200, <c>/stream</c> with a head alone and <c>/silence</c> with nothing, until it is told to end them; a
+    /// frozen connection does not answer at all.
+    /// </summary>
     private sealed class FrameServer : IDisposable
     {
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

@@ -28,7 +28,9 @@ public sealed class TlsTests : IAsyncDisposable
         _folder.Dispose();
     }
 
-    /// <summary>ffdhe8192 alone would cost 150 ms of a core; P-521, and what begins with another group than it would accept, is not asked for.</summary>
+    /// <summary>
+    /// ffdhe8192 alone would cost 150 ms of a core; P-521, and what begins with another group than it would accept, is not asked for.
+    /// </summary>
     [Theory]
     [InlineData("", new[] { 0x0104 }, new[] { 0x0104 }, true)]
     [InlineData("", new[] { 0x0104, 0x001d }, new[] { 0x0104 }, true)]

@@ -137,7 +137,9 @@ public sealed class TraceContextTests
         Assert.Equal("db;dur=1", (await other.GetAsync("/"))["Server-Timing"]);
     }
 
-    /// <summary>Sends a request with these headers; gives what the service saw, and the trace id that a problem tells for the same headers.</summary>
+    /// <summary>
+    /// Sends a request with these headers; gives what the service saw, and the trace id that a problem tells for the same headers.
+    /// </summary>
     private static async Task<(SeenRequest Service, string? Problem)> SendAsync(string headers, string request = "", string more = "")
     {
         await using var service = await TestService.StartAsync();

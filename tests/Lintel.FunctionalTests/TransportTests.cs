@@ -2,14 +2,19 @@ using Xunit.v3;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What is tested moves bytes of clients or services, so <c>test.sh</c> runs it on the event loops and again on Kestrel's sockets.</summary>
+/// <summary>
+/// What is tested moves bytes of clients or services, so <c>test.sh</c> runs it on the event loops and again on Kestrel's sockets.
+/// </summary>
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class EveryTransportAttribute : Attribute, ITraitAttribute
 {
     public IReadOnlyCollection<KeyValuePair<string, string>> GetTraits() => [new(TransportTests.Trait, "every")];
 }
 
-/// <summary>What is tested is the same code whatever carries the bytes: one run, on the event loops, is enough. On a method: although the rest of its class depends on the transport.</summary>
+/// <summary>
+/// What is tested is the same code whatever carries the bytes: one run, on the event loops, is enough. On a method: although the rest of
+/// its class depends on the transport.
+/// </summary>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 internal sealed class AnyTransportAttribute : Attribute, ITraitAttribute
 {

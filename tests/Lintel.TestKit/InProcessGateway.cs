@@ -11,7 +11,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.TestKit;
 
-/// <summary>A gateway in the test's own process: with real listeners, or inside an ASP.NET Core application whose middleware the test writes.</summary>
+/// <summary>
+/// A gateway in the test's own process: with real listeners, or inside an ASP.NET Core application whose middleware the test writes.
+/// </summary>
 public sealed class InProcessGateway : IAsyncDisposable
 {
     private const string Quiet = "observability: { accessLog: { to: none } }\n";
@@ -82,7 +84,9 @@ public sealed class InProcessGateway : IAsyncDisposable
 
     public Uri AddressOf(string listener) => new(Gateway.Addresses.First(a => a.Name == listener).Address);
 
-    /// <summary>Replaces the configuration's file and has it taken. The listeners of the first stay those of the second unless it names its own.</summary>
+    /// <summary>
+    /// Replaces the configuration's file and has it taken. The listeners of the first stay those of the second unless it names its own.
+    /// </summary>
     public Task ReloadAsync(string yaml)
     {
         _folder.Write("gateway.yaml", _host is WebApplication ? WithQuiet(yaml) : Complete(yaml));

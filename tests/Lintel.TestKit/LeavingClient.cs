@@ -2,7 +2,10 @@ using System.Net.Sockets;
 
 namespace Lintel.TestKit;
 
-/// <summary>Connections of clients that go away like a killed process or a closed tab whose answer is under way: by a reset. A plain close could be the end of sending alone.</summary>
+/// <summary>
+/// Connections of clients that go away like a killed process or a closed tab whose answer is under way: by a reset. A plain close could be
+/// the end of sending alone.
+/// </summary>
 public static class LeavingClient
 {
     /// <summary>What <see cref="SocketsHttpHandler.ConnectCallback"/> is to be.</summary>

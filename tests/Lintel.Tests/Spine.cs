@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Tests;
 
-/// <summary>The spine in memory: requests go through all phases of a configuration, and the answer is looked at before any server has it.</summary>
+/// <summary>
+/// The spine in memory: requests go through all phases of a configuration, and the answer is looked at before any server has it.
+/// </summary>
 internal sealed class Spine : IDisposable
 {
     private readonly SnapshotHolder _snapshots = new();

@@ -28,7 +28,9 @@ internal static class RunCommand
         return command;
     }
 
-    /// <summary>The folder is optional and only taken after <c>=</c>: without one the option goes last, so that no file is taken for its folder.</summary>
+    /// <summary>
+    /// The folder is optional and only taken after <c>=</c>: without one the option goes last, so that no file is taken for its folder.
+    /// </summary>
     public static string[] Normalise(string[] arguments) =>
         arguments.Contains(LastGood) && !arguments.Contains("--") ? [.. arguments.Where(a => a != LastGood), LastGood] : arguments;
 

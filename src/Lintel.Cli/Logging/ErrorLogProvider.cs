@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Cli.Logging;
 
-/// <summary>Writes what is logged to where the configuration says, and follows its changes. Before there is a configuration: text to stderr.</summary>
+/// <summary>
+/// Writes what is logged to where the configuration says, and follows its changes. Before there is a configuration: text to stderr.
+/// </summary>
 /// <remarks>Thread rule: lines come from any thread; the configuration from one reload at a time.</remarks>
 internal sealed class ErrorLogProvider : ILoggerProvider
 {

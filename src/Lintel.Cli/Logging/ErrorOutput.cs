@@ -3,8 +3,14 @@ using Lintel.Observability;
 
 namespace Lintel.Cli.Logging;
 
-/// <summary>The error log's way out, to stderr or a file, for a process that must not wait for it: text waits in a bounded queue for a thread of its own, and is dropped and counted while that is full.</summary>
-/// <remarks>Everything that goes to stderr passes here, the log's lines and the banner, for a pipe that nobody reads blocks every writer. Thread rule: everything from any thread.</remarks>
+/// <summary>
+/// The error log's way out, to stderr or a file, for a process that must not wait for it: text waits in a bounded queue for a thread of its
+/// own, and is dropped and counted while that is full.
+/// </summary>
+/// <remarks>
+/// Everything that goes to stderr passes here, the log's lines and the banner, for a pipe that nobody reads blocks every writer. Thread
+/// rule: everything from any thread.
+/// </remarks>
 internal sealed class ErrorOutput : TextWriter
 {
     /// <summary>Characters that may wait: some thousand lines, or the stacks of a few dozen defects.</summary>
@@ -39,7 +45,10 @@ internal sealed class ErrorOutput : TextWriter
         new Thread(Run) { IsBackground = true, Name = "lintel error log" }.UnsafeStart();
     }
 
-    /// <summary>Makes lines that are not the log's own, such as the banner's, lines of the log's form; <see langword="null"/> where they pass as they are.</summary>
+    /// <summary>
+    /// Makes lines that are not the log's own, such as the banner's, lines of the log's form; <see langword="null"/> where they pass as
+    /// they are.
+    /// </summary>
     public Func<string, string>? Form
     {
         get => _form;

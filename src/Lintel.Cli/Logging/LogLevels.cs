@@ -4,7 +4,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Cli.Logging;
 
-/// <summary>From which level on the process's loggers write. Told to the logger factory as its options' change, so that a logger that is off costs what it always did.</summary>
+/// <summary>
+/// From which level on the process's loggers write. Told to the logger factory as its options' change, so that a logger that is off costs
+/// what it always did.
+/// </summary>
 /// <remarks>Thread rule: set by one reload at a time, read by any thread.</remarks>
 internal sealed class LogLevels : IConfigureOptions<LoggerFilterOptions>, IOptionsChangeTokenSource<LoggerFilterOptions>, IDisposable
 {

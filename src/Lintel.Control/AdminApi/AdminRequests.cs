@@ -43,8 +43,8 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
     }
 
     /// <summary>
-    /// Two answers at one time, and after each a rest as long as it took and twice that again: whoever asks for ten thousand routes again and again
-    /// gets half a core at most, so that clients' requests go on.
+    /// Two answers at one time, and after each a rest as long as it took and twice that again: whoever asks for ten thousand routes again
+    /// and again gets half a core at most, so that clients' requests go on.
     /// </summary>
     private async Task<Problem?> WaitAndRunAsync(AdminEndpoint endpoint, HttpContext context, string name, RequestDelegate next)
     {

@@ -5,12 +5,15 @@ namespace Lintel.Transport.Http1;
 
 /// <summary>Takes the chunks of a body apart (RFC 9112 section 7.1), a piece at a time, and keeps its trailers.</summary>
 /// <remarks>
-/// Strict: a size is hexadecimal digits alone, lines end with CRLF, extensions begin with a semicolon and are visible characters. Extensions mean nothing here and are passed
-/// over. Trailers are told as they came: which of them may be passed on is their reader's to know.
+/// Strict: a size is hexadecimal digits alone, lines end with CRLF, extensions begin with a semicolon and are visible characters.
+/// Extensions mean nothing here and are passed over. Trailers are told as they came: which of them may be passed on is their reader's to
+/// know.
 /// </remarks>
 internal sealed class ChunkedDecoder
 {
-    /// <summary>Digits, and extensions, of one chunk; nobody sends so many, and a stream of them is an attack (CVE-2023-39326 in Go).</summary>
+    /// <summary>
+    /// Digits, and extensions, of one chunk; nobody sends so many, and a stream of them is an attack (CVE-2023-39326 in Go).
+    /// </summary>
     private const int MaxExtension = 4096;
 
     private readonly List<ResponseField> _trailers = [];

@@ -5,10 +5,11 @@ namespace Lintel.Transport.Http1;
 
 /// <summary>A connection to a server on which one request and its answer follow the other.</summary>
 /// <remarks>
-/// <para>In order: <see cref="Begin"/>, <see cref="AddField(string, string)"/>…, an end of the head, the body, <see cref="TryReadHead"/> until the final one, the answer's body, <see cref="Release"/>. An answer may be read while the body is still sent.</para>
+/// <para>In order: <see cref="Begin"/>, <see cref="AddField(string, string)"/>…, an end of the head, the body, <see cref="TryReadHead"/>
+/// until the final one, the answer's body, <see cref="Release"/>. An answer may be read while the body is still sent.</para>
 /// <para>
-/// Reading never waits by itself: it says that nothing more is there, and the reader awaits <see cref="WaitAsync"/>, which is the socket's own wait. So a request that waits for its answer costs
-/// no frame below its reader's, and holds no buffer.
+/// Reading never waits by itself: it says that nothing more is there, and the reader awaits <see cref="WaitAsync"/>, which is the socket's
+/// own wait. So a request that waits for its answer costs no frame below its reader's, and holds no buffer.
 /// </para>
 /// <para>Thread rule: one sender and one receiver at a time, each on any thread; <see cref="Abort"/> from anywhere.</para>
 /// </remarks>
@@ -64,7 +65,9 @@ public sealed class Http1Connection
     /// <summary>The loop that the connection lives on.</summary>
     public EventLoop Loop => _socket.Loop;
 
-    /// <summary>Whether other requests went before this one: then the server may have ended the connection before it saw this one.</summary>
+    /// <summary>
+    /// Whether other requests went before this one: then the server may have ended the connection before it saw this one.
+    /// </summary>
     public bool IsReused { get; internal set; }
 
     /// <summary>Whether a byte of the answer has come.</summary>
@@ -97,7 +100,10 @@ public sealed class Http1Connection
     /// <summary>Whether HTTP is spoken on the socket itself. Otherwise TLS is between, which holds back what it has received.</summary>
     private bool IsPlain => _stream == _socket;
 
-    /// <summary>Whether the server has ended the connection or said something unasked: then it cannot carry another request, and is closed when it is released. Asks the system.</summary>
+    /// <summary>
+    /// Whether the server has ended the connection or said something unasked: then it cannot carry another request, and is closed when it
+    /// is released. Asks the system.
+    /// </summary>
     public bool HasStirred => _hasStirred |= _socket.HasStirred;
 
     // The request.
@@ -210,7 +216,8 @@ public sealed class Http1Connection
     }
 
     /// <summary>Sends what was added. Ends when the system has taken it.</summary>
-    /// <returns>False when the server takes no more. That is not the end of the exchange: its answer may have come before, and reading tells.</returns>
+    /// <returns>False when the server takes no more. That is not the end of the exchange: its answer may have come before, and reading
+    /// tells.</returns>
     public ValueTask<bool> FlushAsync()
     {
         if (_out.IsEmpty)
@@ -262,7 +269,10 @@ public sealed class Http1Connection
         return true;
     }
 
-    /// <summary>Waits until more of the answer, or its end, is there. The result has no meaning; what is wrong with the connection is told by reading.</summary>
+    /// <summary>
+    /// Waits until more of the answer, or its end, is there. The result has no meaning; what is wrong with the connection is told by
+    /// reading.
+    /// </summary>
     /// <exception cref="Http1Exception">The connection is broken.</exception>
     public ValueTask<int> WaitAsync()
     {
@@ -304,7 +314,10 @@ public sealed class Http1Connection
         _isWhole = _chunks.HasEnded;
     }
 
-    /// <summary>Takes the body where all of it has come with its head, as small ones do; empty otherwise. It is there until the connection is released.</summary>
+    /// <summary>
+    /// Takes the body where all of it has come with its head, as small ones do; empty otherwise. It is there until the connection is
+    /// released.
+    /// </summary>
     public ReadOnlyMemory<byte> TakeWholeBody()
     {
         if (_isWhole || _end != BodyEnd.Length || _in.Unread.Length < _left)
@@ -342,8 +355,13 @@ public sealed class Http1Connection
         _socket.Abort(_failure);
     }
 
-    /// <summary>Gives the connection back: for the next request where both messages are whole and nothing else was said, else it is closed.</summary>
-    /// <remarks>One that carried no exchange is given back because it cannot carry one, and is closed: kept, it would be the next to be rented, again and again.</remarks>
+    /// <summary>
+    /// Gives the connection back: for the next request where both messages are whole and nothing else was said, else it is closed.
+    /// </summary>
+    /// <remarks>
+    /// One that carried no exchange is given back because it cannot carry one, and is closed: kept, it would be the next to be rented,
+    /// again and again.
+    /// </remarks>
     public void Release()
     {
         EventLoop.Stop(_limit);

@@ -5,7 +5,10 @@ namespace Lintel.Transport.Http1;
 /// <summary>How a server's connections are kept.</summary>
 public sealed record Http1Options
 {
-    /// <summary>How long an unused connection is kept. Default: 60 s, before most servers close theirs (nginx 75 s, Kestrel 130 s), so that requests seldom meet a closing one.</summary>
+    /// <summary>
+    /// How long an unused connection is kept. Default: 60 s, before most servers close theirs (nginx 75 s, Kestrel 130 s), so that requests
+    /// seldom meet a closing one.
+    /// </summary>
     public TimeSpan IdleLifetime { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>How long a connection is used. Default: 5 min, so that a name that resolves to other addresses is noticed.</summary>
@@ -17,13 +20,21 @@ public sealed record Http1Options
     /// <summary>Bytes of an answer's head, at most. Default: 64 KiB, as SocketsHttpHandler's.</summary>
     public int MaxHead { get; init; } = 64 * 1024;
 
-    /// <summary>Whether lines of an answer's head, of its chunks' framing and of its trailers may end with a line feed alone (RFC 9112 section 2.2). Default: they may not.</summary>
+    /// <summary>
+    /// Whether lines of an answer's head, of its chunks' framing and of its trailers may end with a line feed alone (RFC 9112 section 2.2).
+    /// Default: they may not.
+    /// </summary>
     public bool AllowsBareLf { get; init; }
 
-    /// <summary>Whether several <c>Content-Length</c> that are all the same count as one (RFC 9110 section 8.6). Default: they are refused.</summary>
+    /// <summary>
+    /// Whether several <c>Content-Length</c> that are all the same count as one (RFC 9110 section 8.6). Default: they are refused.
+    /// </summary>
     public bool AllowsEqualLengths { get; init; }
 
-    /// <summary>Interim answers (1xx) of one exchange, at most; together they may be as long as one head (as in Go since 1.23). Default: 100, a 102 (Processing) every 20 s (RFC 2518 section 10.1) for half an hour.</summary>
+    /// <summary>
+    /// Interim answers (1xx) of one exchange, at most; together they may be as long as one head (as in Go since 1.23). Default: 100, a 102
+    /// (Processing) every 20 s (RFC 2518 section 10.1) for half an hour.
+    /// </summary>
     public int MaxInterimHeads { get; init; } = DefaultMaxInterimHeads;
 
     internal const int DefaultMaxInterimHeads = 100;
@@ -53,7 +64,9 @@ public sealed class Http1Pool : IDisposable
     /// <summary>Connections that are open, busy or not.</summary>
     public int Open => _shards.Sum(s => s.Open);
 
-    /// <summary>Gives a connection: one that is kept, or a new one, or, where there are as many as may be, the next that is given back.</summary>
+    /// <summary>
+    /// Gives a connection: one that is kept, or a new one, or, where there are as many as may be, the next that is given back.
+    /// </summary>
     /// <param name="loop">The loop that the request runs on.</param>
     /// <param name="isFresh">Whether it must be a new one.</param>
     /// <param name="cancellation">Ends the wait.</param>
@@ -61,7 +74,8 @@ public sealed class Http1Pool : IDisposable
 
     /// <summary>A connection that is kept on that loop; <see langword="null"/> for none: then <see cref="RentAsync"/>.</summary>
     /// <param name="loop">The loop that the request runs on.</param>
-    /// <param name="isChecked">Whether the system is asked if the server has ended it: for a request that could not be sent a second time.</param>
+    /// <param name="isChecked">Whether the system is asked if the server has ended it: for a request that could not be sent a second
+    /// time.</param>
     public Http1Connection? TryRent(EventLoop loop, bool isChecked = false) => _shards[loop.Index].TryRent(isChecked);
 
     /// <summary>A loop for who runs on none.</summary>
@@ -79,7 +93,10 @@ public sealed class Http1Pool : IDisposable
 /// <remarks>Thread rule: any thread, ordered by a lock that is almost always taken by the loop's own thread alone.</remarks>
 internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect, Http1Options options) : IDisposable
 {
-    /// <summary>Kept connections that are found ended, or too old, in a row before a new one is made: closing each costs the request some microseconds. Their own events and timers close the others.</summary>
+    /// <summary>
+    /// Kept connections that are found ended, or too old, in a row before a new one is made: closing each costs the request some
+    /// microseconds. Their own events and timers close the others.
+    /// </summary>
     private const int MostDead = 8;
 
     private readonly Lock _lock = new();
@@ -87,7 +104,10 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
     /// <summary>The one used last is taken first: those that are not needed grow old together.</summary>
     private readonly List<Http1Connection> _idle = [];
 
-    /// <summary>Each waits for a connection, or, with <see langword="null"/>, for the place of one: it is still counted in <see cref="_open"/>, so that nobody who comes later takes it first.</summary>
+    /// <summary>
+    /// Each waits for a connection, or, with <see langword="null"/>, for the place of one: it is still counted in <see cref="_open"/>, so
+    /// that nobody who comes later takes it first.
+    /// </summary>
     private readonly LinkedList<TaskCompletionSource<Http1Connection?>> _waiting = [];
     private int _open;
     private bool _isDisposed;

@@ -27,8 +27,8 @@ public enum BodyEnd
 
 /// <summary>An answer's head. One object serves a connection for life; it is what the last head said.</summary>
 /// <remarks>
-/// A server tends to write the same fields in the same order again and again: a line that is the same as the one in its place the last time gives the same strings, and nothing
-/// is allocated (of nginx's five lines four).
+/// A server tends to write the same fields in the same order again and again: a line that is the same as the one in its place the last time
+/// gives the same strings, and nothing is allocated (of nginx's five lines four).
 /// </remarks>
 public sealed class ResponseHead
 {
@@ -243,7 +243,10 @@ public sealed class ResponseHead
         _ => Meaning.None,
     };
 
-    /// <summary>The usual names in their usual spelling are one string each: what compares them by reference first, as Kestrel's header table does, finds them at once.</summary>
+    /// <summary>
+    /// The usual names in their usual spelling are one string each: what compares them by reference first, as Kestrel's header table does,
+    /// finds them at once.
+    /// </summary>
     private static string NameOf(ReadOnlySpan<byte> name)
     {
         var text = Encoding.ASCII.GetString(name);

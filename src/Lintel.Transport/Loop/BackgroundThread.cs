@@ -2,14 +2,19 @@ using System.Diagnostics;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>Long work that must not keep requests waiting: on a thread of its own, which gets of the processors what the loops leave.</summary>
+/// <summary>
+/// Long work that must not keep requests waiting: on a thread of its own, which gets of the processors what the loops leave.
+/// </summary>
 /// <remarks>
-/// On a machine whose cores the loops half fill, a thread of the same standing takes the other half for as long as it works, and requests queue up; and what it allocates to keep makes each
-/// collection, which stops all loops, long. Measured with reloads of 10 000 routes: <c>bench/load</c>, workload <c>reload</c>, docs/decisions/0014.
+/// On a machine whose cores the loops half fill, a thread of the same standing takes the other half for as long as it works, and requests
+/// queue up; and what it allocates to keep makes each collection, which stops all loops, long. Measured with reloads of 10 000 routes:
+/// <c>bench/load</c>, workload <c>reload</c>, docs/decisions/0014.
 /// </remarks>
 public static class BackgroundThread
 {
-    /// <summary>Where loops take all they can get, the work still has a tenth of a core (sched(7): weights 110 and 1024), and ends.</summary>
+    /// <summary>
+    /// Where loops take all they can get, the work still has a tenth of a core (sched(7): weights 110 and 1024), and ends.
+    /// </summary>
     private const int Nice = 10;
 
     /// <summary>The shortest there is: a loop that wakes need not wait for the end of a usual slice, which is milliseconds.</summary>
@@ -44,8 +49,9 @@ public static class BackgroundThread
     private static void Start(string name, ThreadStart run) => new Thread(run) { IsBackground = true, Name = name }.UnsafeStart();
 
     /// <summary>
-    /// Collects early and often while such work runs. A collection takes a millisecond, and three more for each MiB that survives it: left to itself it comes after 8 MiB (System.GC.Gen0MaxBudget),
-    /// much of which a configuration keeps, and everybody waits for tens of milliseconds. Of requests next to nothing survives: for them, rare collections are the better ones.
+    /// Collects early and often while such work runs. A collection takes a millisecond, and three more for each MiB that survives it: left
+    /// to itself it comes after 8 MiB (System.GC.Gen0MaxBudget), much of which a configuration keeps, and everybody waits for tens of
+    /// milliseconds. Of requests next to nothing survives: for them, rare collections are the better ones.
     /// </summary>
     /// <remarks>On a thread of its own, of usual standing: who holds all others up must not be made to wait for the processor.</remarks>
     private sealed class EarlyCollector : IDisposable

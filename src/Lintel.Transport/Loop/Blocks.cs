@@ -2,9 +2,13 @@ using System.Buffers;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>The arrays that bytes pass through: on a loop's thread from a stack of its own, elsewhere and for large ones from <see cref="ArrayPool{T}.Shared"/>.</summary>
+/// <summary>
+/// The arrays that bytes pass through: on a loop's thread from a stack of its own, elsewhere and for large ones from
+/// <see cref="ArrayPool{T}.Shared"/>.
+/// </summary>
 /// <remarks>
-/// A request takes and gives back four of them. The shared pool keeps 32 for each core: hundreds of connections that come at once make new ones, and the collector copies each twice before it is old.
+/// A request takes and gives back four of them. The shared pool keeps 32 for each core: hundreds of connections that come at once make new
+/// ones, and the collector copies each twice before it is old.
 /// </remarks>
 internal static class Blocks
 {

@@ -6,7 +6,10 @@ namespace Lintel.Transport.Loop;
 /// <summary>The socket of a client's connection: its input and output are two halves of it.</summary>
 internal sealed class ClientSocket : LoopSocket
 {
-    /// <summary>How long a client may go on sending after the answer and the end of the connection; then it may lose the answer. nginx's <c>lingering_timeout</c> is 5 s.</summary>
+    /// <summary>
+    /// How long a client may go on sending after the answer and the end of the connection; then it may lose the answer. nginx's
+    /// <c>lingering_timeout</c> is 5 s.
+    /// </summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(2);
 
     /// <summary>What is read of it meanwhile: more is not a client that has not noticed yet.</summary>
@@ -35,7 +38,10 @@ internal sealed class ClientSocket : LoopSocket
     /// <summary>Why the connection was cut off here; <see langword="null"/> while it was not.</summary>
     public Exception? AbortReason => _abort;
 
-    /// <summary>Receiving is shut down, which wakes the reader and the writer; the peer sees nothing before the reset that closing sends, and so never takes a cut answer for a whole one.</summary>
+    /// <summary>
+    /// Receiving is shut down, which wakes the reader and the writer; the peer sees nothing before the reset that closing sends, and so
+    /// never takes a cut answer for a whole one.
+    /// </summary>
     public override void Abort(Exception? reason)
     {
         if (_abort is not null)

@@ -10,14 +10,18 @@ internal interface ILoopWork
     public void Run();
 }
 
-/// <summary>A thread that waits for its sockets and runs what waits for them, inline: no hand-over to another thread between a packet and the code that awaits it.</summary>
+/// <summary>
+/// A thread that waits for its sockets and runs what waits for them, inline: no hand-over to another thread between a packet and the code
+/// that awaits it.
+/// </summary>
 /// <remarks>
 /// <para>
-/// Sockets are registered once, for their life, edge-triggered: no <c>epoll_ctl</c> a request, and bytes are received only after they were announced. An
-/// idle socket costs a place in a table.
+/// Sockets are registered once, for their life, edge-triggered: no <c>epoll_ctl</c> a request, and bytes are received only after they were
+/// announced. An idle socket costs a place in a table.
 /// </para>
 /// <para>
-/// Code on the loop must not block: it holds up every other connection of the loop. What holds it longer than <see cref="LoopGroup.StallThreshold"/> is told.
+/// Code on the loop must not block: it holds up every other connection of the loop. What holds it longer than
+/// <see cref="LoopGroup.StallThreshold"/> is told.
 /// </para>
 /// </remarks>
 public sealed unsafe class EventLoop
@@ -66,7 +70,10 @@ public sealed unsafe class EventLoop
     /// <summary>Its place among the loops of its group.</summary>
     public int Index { get; }
 
-    /// <summary>What the callback under way works on, for the report of one that holds the loop. Set and read on the loop's thread; cleared with each callback.</summary>
+    /// <summary>
+    /// What the callback under way works on, for the report of one that holds the loop. Set and read on the loop's thread; cleared with
+    /// each callback.
+    /// </summary>
     public object? Subject { get; set; }
 
     /// <summary>The group that it belongs to.</summary>
@@ -78,7 +85,10 @@ public sealed unsafe class EventLoop
     /// <summary>Sockets that are registered.</summary>
     internal int Connections => Volatile.Read(ref _connections);
 
-    /// <summary>The loop's clock, in milliseconds. Within a callback it is the time at which that began: reading the system's clock for each timer would cost more than setting the timer.</summary>
+    /// <summary>
+    /// The loop's clock, in milliseconds. Within a callback it is the time at which that began: reading the system's clock for each timer
+    /// would cost more than setting the timer.
+    /// </summary>
     internal static long Now => Milliseconds(_current is { Entered: not 0 and var entered } ? entered : Stopwatch.GetTimestamp());
 
     /// <summary>The timestamp at which the callback under way began; 0 between callbacks.</summary>
@@ -189,9 +199,10 @@ public sealed unsafe class EventLoop
     }
 
     /// <summary>
-    /// A tenth of a millisecond of posted work at most, or one piece that takes longer, and no more than there was at the beginning; then sockets and timers have their turn. Hundreds of pieces
-    /// come at once when Kestrel's heartbeat, once a second, ends all clients that were too slow: done in one go, they would keep everybody else waiting for tens of milliseconds
-    /// (bench/fairness, slow-writers; with half a millisecond p99 was longer, in one run each).
+    /// A tenth of a millisecond of posted work at most, or one piece that takes longer, and no more than there was at the beginning; then
+    /// sockets and timers have their turn. Hundreds of pieces come at once when Kestrel's heartbeat, once a second, ends all clients that
+    /// were too slow: done in one go, they would keep everybody else waiting for tens of milliseconds (bench/fairness, slow-writers; with
+    /// half a millisecond p99 was longer, in one run each).
     /// </summary>
     private void DoPosted()
     {

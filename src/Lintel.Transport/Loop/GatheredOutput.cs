@@ -5,9 +5,10 @@ namespace Lintel.Transport.Loop;
 
 /// <summary>Gathers what is written to a connection during one turn of its loop, and hands it on at the turn's end, together.</summary>
 /// <remarks>
-/// The streams of an HTTP/2 connection each flush their own answer. Answers that came from services in the same turn go into one TLS record and one <c>send</c> this way,
-/// and the client reads them, and asks anew, together too. A turn is as long as its events take: where one answer comes at a time, it goes out at once.
-/// Thread rule: that of a <see cref="Pipe"/>: one writer, on any thread; the rest happens on the loop's thread, or where the connection's own output goes on.
+/// The streams of an HTTP/2 connection each flush their own answer. Answers that came from services in the same turn go into one TLS record
+/// and one <c>send</c> this way, and the client reads them, and asks anew, together too. A turn is as long as its events take: where one
+/// answer comes at a time, it goes out at once. Thread rule: that of a <see cref="Pipe"/>: one writer, on any thread; the rest happens on
+/// the loop's thread, or where the connection's own output goes on.
 /// </remarks>
 public sealed class GatheredOutput : IAsyncDisposable
 {

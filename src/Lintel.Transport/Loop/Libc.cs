@@ -111,9 +111,10 @@ internal static unsafe partial class Libc
 
     /// <summary>The same for a socket that nobody can close meanwhile.</summary>
     /// <remarks>
-    /// The loop's own calls, four a request: without counting the handle's users, without setting the error's number to zero before, and without telling the collector of a call that takes a few
-    /// microseconds and never waits (a collection that wants to begin waits for it, as for any other code of that length). And past libc's functions of that name, which are cancellation points: two
-    /// atomic operations a call for who cancels threads, and .NET never does.
+    /// The loop's own calls, four a request: without counting the handle's users, without setting the error's number to zero before, and
+    /// without telling the collector of a call that takes a few microseconds and never waits (a collection that wants to begin waits for
+    /// it, as for any other code of that length). And past libc's functions of that name, which are cancellation points: two atomic
+    /// operations a call for who cancels threads, and .NET never does.
     /// </remarks>
     public static int Receive(int descriptor, Span<byte> buffer)
     {
@@ -155,9 +156,13 @@ internal static unsafe partial class Libc
         }
     }
 
-    /// <summary>Says how the calling thread shares its processor with others. Linux keeps it by thread: setpriority(2), and sched_setattr(2) for the slice, which rules of a container may forbid.</summary>
+    /// <summary>
+    /// Says how the calling thread shares its processor with others. Linux keeps it by thread: setpriority(2), and sched_setattr(2) for the
+    /// slice, which rules of a container may forbid.
+    /// </summary>
     /// <param name="nice">0 to 19: the higher, the smaller the share.</param>
-    /// <param name="slice">How long the thread may run before others have their turn, 0.1 to 100 ms; and the shorter, the sooner it runs after a wait. Kernels before 6.12 ignore it.</param>
+    /// <param name="slice">How long the thread may run before others have their turn, 0.1 to 100 ms; and the shorter, the sooner it runs
+    /// after a wait. Kernels before 6.12 ignore it.</param>
     public static void Schedule(int nice, TimeSpan slice)
     {
         _ = SetPriority(0, 0, nice);
@@ -194,7 +199,8 @@ internal static unsafe partial class Libc
     /// <summary>How long a thread of this process has run on a processor.</summary>
     public static TimeSpan ThreadTime(int thread)
     {
-        // <linux/posix-timers_types.h>: the thread's number, inverted, above CPUCLOCK_PERTHREAD_MASK and CPUCLOCK_SCHED. The kernel's numbers are 31 bits long, and 0 means the calling thread.
+        // <linux/posix-timers_types.h>: the thread's number, inverted, above CPUCLOCK_PERTHREAD_MASK and CPUCLOCK_SCHED. The kernel's
+        // numbers are 31 bits long, and 0 means the calling thread.
         var time = stackalloc long[2];
         return ClockGetTime((~thread << 3) | 6, time) == 0 ? new TimeSpan((time[0] * TimeSpan.TicksPerSecond) + (time[1] / TimeSpan.NanosecondsPerTick)) : TimeSpan.Zero;
     }

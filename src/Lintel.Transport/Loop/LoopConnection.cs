@@ -10,8 +10,9 @@ namespace Lintel.Transport.Loop;
 
 /// <summary>A client's connection as Kestrel sees it.</summary>
 /// <remarks>
-/// Kestrel reads from <see cref="LoopInput"/> and writes to <see cref="LoopOutput"/>, both straight on the socket: there is no pipe between, and no copy. The end of the client's sending is
-/// told to the reader alone: a client may end its side after a whole request and still wants the answer (RFC 9112 section 9.6). It has gone when it resets the connection, or takes no bytes.
+/// Kestrel reads from <see cref="LoopInput"/> and writes to <see cref="LoopOutput"/>, both straight on the socket: there is no pipe
+/// between, and no copy. The end of the client's sending is told to the reader alone: a client may end its side after a whole request and
+/// still wants the answer (RFC 9112 section 9.6). It has gone when it resets the connection, or takes no bytes.
 /// </remarks>
 public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnectionIdFeature, IConnectionItemsFeature, IConnectionLifetimeFeature, IConnectionTransportFeature, IConnectionEndPointFeature, IMemoryPoolFeature
 {
@@ -81,14 +82,20 @@ public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnection
     /// <summary>Why the connection was aborted here, the first reason; <see langword="null"/> while it was not.</summary>
     public ConnectionAbortedException? AbortReason => _socket.AbortReason as ConnectionAbortedException;
 
-    /// <summary>The connection has left HTTP: cutting it off no longer has to be told from its end by a reset, for the other protocol's frames say where they end.</summary>
+    /// <summary>
+    /// The connection has left HTTP: cutting it off no longer has to be told from its end by a reset, for the other protocol's frames say
+    /// where they end.
+    /// </summary>
     public void OpenTunnel() => _socket.IsTunnel = true;
 
     PipeReader IDuplexPipe.Input => _socket.Input;
 
     PipeWriter IDuplexPipe.Output => _socket.Output;
 
-    /// <summary>Whom to tell, at most once, when the client has broken the connection, or it was cut off here: the request under way, one at a time; <see langword="null"/> when it is over. If it has happened already, it is told at once.</summary>
+    /// <summary>
+    /// Whom to tell, at most once, when the client has broken the connection, or it was cut off here: the request under way, one at a time;
+    /// <see langword="null"/> when it is over. If it has happened already, it is told at once.
+    /// </summary>
     /// <remarks>The one before may be told on another thread while this runs.</remarks>
     public void Watch(IClientWatch? watch)
     {
@@ -126,7 +133,10 @@ public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnection
         }
     }
 
-    /// <summary>The request under way is told inline; the token's followers may be anybody's code, and are told on the thread pool, as Kestrel's transport does.</summary>
+    /// <summary>
+    /// The request under way is told inline; the token's followers may be anybody's code, and are told on the thread pool, as Kestrel's
+    /// transport does.
+    /// </summary>
     internal void TellClosed()
     {
         if (Interlocked.Exchange(ref _hasTold, 1) == 1)

@@ -7,13 +7,21 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.Transport.Loop;
 
 /// <summary>The event loops of a process: one for each core that it may use.</summary>
-/// <remarks>Connections are handed out to the loop that has the fewest: SO_REUSEPORT's hash leaves loops idle when connections are few and long (decision 0011).</remarks>
+/// <remarks>
+/// Connections are handed out to the loop that has the fewest: SO_REUSEPORT's hash leaves loops idle when connections are few and long
+/// (decision 0011).
+/// </remarks>
 public sealed class LoopGroup : IDisposable
 {
-    /// <summary>What holds a loop longer is told: fifty times a usual request's whole time in the gateway, and what a person begins to notice.</summary>
+    /// <summary>
+    /// What holds a loop longer is told: fifty times a usual request's whole time in the gateway, and what a person begins to notice.
+    /// </summary>
     public static readonly TimeSpan StallThreshold = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>A loop that one callback holds so long will not go on by itself: whoever restarts the process should do it now. The longest that a client's usual timeouts leave room for.</summary>
+    /// <summary>
+    /// A loop that one callback holds so long will not go on by itself: whoever restarts the process should do it now. The longest that a
+    /// client's usual timeouts leave room for.
+    /// </summary>
     public static readonly TimeSpan HangThreshold = TimeSpan.FromSeconds(10);
 
     private readonly EventLoop[] _loops;

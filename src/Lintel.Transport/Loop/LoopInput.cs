@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>A client's bytes as Kestrel reads them. Blocks are taken when bytes have been announced and given back when they are consumed: an idle connection holds none.</summary>
+/// <summary>
+/// A client's bytes as Kestrel reads them. Blocks are taken when bytes have been announced and given back when they are consumed: an idle
+/// connection holds none.
+/// </summary>
 /// <remarks>Thread rule: one reader at a time, on any thread; <see cref="CancelPendingRead"/> from anywhere.</remarks>
 internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSource<ReadResult>
 {

@@ -5,9 +5,14 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>What Kestrel writes to a client. A flush sends at once, on the thread that flushes; only what the system does not take waits for the loop.</summary>
+/// <summary>
+/// What Kestrel writes to a client. A flush sends at once, on the thread that flushes; only what the system does not take waits for the
+/// loop.
+/// </summary>
 /// <remarks>
-/// A flush ends when the system has taken everything: back-pressure without a threshold. What waits beyond one block is taken from the memory budget; a client that does not read, and for which there is no memory, is cut off. Thread rule: one writer at a time; <see cref="CancelPendingFlush"/> from anywhere.
+/// A flush ends when the system has taken everything: back-pressure without a threshold. What waits beyond one block is taken from the
+/// memory budget; a client that does not read, and for which there is no memory, is cut off. Thread rule: one writer at a time;
+/// <see cref="CancelPendingFlush"/> from anywhere.
 /// </remarks>
 internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSource<FlushResult>
 {
@@ -128,7 +133,9 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
         return true;
     }
 
-    /// <summary>Takes the memory of what the system has not taken, but for one block of the usual size; or cuts the connection off.</summary>
+    /// <summary>
+    /// Takes the memory of what the system has not taken, but for one block of the usual size; or cuts the connection off.
+    /// </summary>
     private bool TryKeep()
     {
         var bytes = (_block?.Length ?? 0) - (long)Blocks.Size;

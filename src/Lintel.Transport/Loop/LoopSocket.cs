@@ -2,12 +2,15 @@ using System.Net.Sockets;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>A socket whose readiness a loop tells. Receiving and sending are tried at once, on any thread; only who has to wait goes on on the loop's thread.</summary>
+/// <summary>
+/// A socket whose readiness a loop tells. Receiving and sending are tried at once, on any thread; only who has to wait goes on on the
+/// loop's thread.
+/// </summary>
 /// <remarks>
 /// <para>
-/// For each direction a word says what is known: nothing (<see cref="Unknown"/>), that an event has come (<see cref="Ready"/>), or that somebody waits for one
-/// (<see cref="Waiting"/>). The loop exchanges it for Ready, and calls who waited; who wants to wait moves it from Unknown to Waiting, which fails where an event
-/// came between. So no edge is lost, without a lock.
+/// For each direction a word says what is known: nothing (<see cref="Unknown"/>), that an event has come (<see cref="Ready"/>), or that
+/// somebody waits for one (<see cref="Waiting"/>). The loop exchanges it for Ready, and calls who waited; who wants to wait moves it from
+/// Unknown to Waiting, which fails where an event came between. So no edge is lost, without a lock.
 /// </para>
 /// <para>Thread rule: one reader and one writer at a time, each on any thread; <see cref="Abort"/> from anywhere.</para>
 /// </remarks>
@@ -17,10 +20,16 @@ public abstract class LoopSocket
     private const int Ready = 1;
     private const int Waiting = 2;
 
-    /// <summary>How often in a row one socket may be read without going back to the loop: a fast sender must not keep the loop from its neighbours and its timers.</summary>
+    /// <summary>
+    /// How often in a row one socket may be read without going back to the loop: a fast sender must not keep the loop from its neighbours
+    /// and its timers.
+    /// </summary>
     private const int MaxTurns = 16;
 
-    /// <summary>Bytes that count as one time more (16 KiB, as a power of two): some 200 KiB are read in a row, which take less than a millisecond to pass on.</summary>
+    /// <summary>
+    /// Bytes that count as one time more (16 KiB, as a power of two): some 200 KiB are read in a row, which take less than a millisecond to
+    /// pass on.
+    /// </summary>
     private const int TurnBytesLog = 14;
 
     /// <summary>What <see cref="TryReceive"/> and <see cref="TrySend"/> give when they would have to wait.</summary>
@@ -124,7 +133,10 @@ public abstract class LoopSocket
         return count == -Libc.Eagain ? WouldBlock : throw Libc.Failure(-count);
     }
 
-    /// <summary>Whether something may be there, and it is still the reader's turn, for one who receives until <see cref="BeginReceive"/> makes it wait.</summary>
+    /// <summary>
+    /// Whether something may be there, and it is still the reader's turn, for one who receives until <see cref="BeginReceive"/> makes it
+    /// wait.
+    /// </summary>
     protected bool TakeTurn() => IsReadable && ++_turns <= MaxTurns;
 
     /// <summary>Whether to receive now. Otherwise <see cref="OnReadable"/> comes, perhaps before this returns.</summary>
@@ -172,7 +184,9 @@ public abstract class LoopSocket
         return count == -Libc.Eagain ? WouldBlock : throw Libc.Failure(-count);
     }
 
-    /// <summary>After <see cref="WouldBlock"/>: whether to try again now. Otherwise <see cref="OnWritable"/> comes, perhaps before this returns.</summary>
+    /// <summary>
+    /// After <see cref="WouldBlock"/>: whether to try again now. Otherwise <see cref="OnWritable"/> comes, perhaps before this returns.
+    /// </summary>
     protected bool BeginSend()
     {
         if (Interlocked.CompareExchange(ref _writing, Waiting, Unknown) == Unknown)
@@ -192,7 +206,9 @@ public abstract class LoopSocket
     {
     }
 
-    /// <summary>The peer has ended or broken the connection. On the loop's thread, after the reader was told; may come more than once.</summary>
+    /// <summary>
+    /// The peer has ended or broken the connection. On the loop's thread, after the reader was told; may come more than once.
+    /// </summary>
     protected abstract void OnEnded();
 
     /// <summary>Wakes who waits for bytes, on the loop's thread, as if some had come.</summary>
@@ -252,8 +268,8 @@ public abstract class LoopSocket
     }
 
     /// <summary>
-    /// The system tells of a reset once: to the writer, if that comes first, and then it tells the reader of an end as if the peer had said all it had to say. A broken pipe is no such case: the
-    /// peer had ended before.
+    /// The system tells of a reset once: to the writer, if that comes first, and then it tells the reader of an end as if the peer had said
+    /// all it had to say. A broken pipe is no such case: the peer had ended before.
     /// </summary>
     private void ThrowIfBroken()
     {

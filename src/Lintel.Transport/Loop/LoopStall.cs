@@ -6,7 +6,9 @@ public enum StallCause
     /// <summary>A callback worked that long, or blocked.</summary>
     Callback,
 
-    /// <summary>A callback whose code had to be compiled first, or any in the first seconds of the process: later ones of its kind are fast.</summary>
+    /// <summary>
+    /// A callback whose code had to be compiled first, or any in the first seconds of the process: later ones of its kind are fast.
+    /// </summary>
     WarmUp,
 
     /// <summary>The thread did not run: the process was stopped, or other work, or a CPU quota, had the processors.</summary>

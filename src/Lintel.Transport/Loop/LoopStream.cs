@@ -15,14 +15,19 @@ public sealed class LoopStream : Stream
     /// <summary>The loop on whose thread waits end.</summary>
     public EventLoop Loop => _socket.Loop;
 
-    /// <summary>What to do, on the loop's thread, when something happens to the connection that nobody waits for: the server ended it, or sent what nobody asked for.</summary>
+    /// <summary>
+    /// What to do, on the loop's thread, when something happens to the connection that nobody waits for: the server ended it, or sent what
+    /// nobody asked for.
+    /// </summary>
     public Action? Stirred
     {
         get => _socket.Stirred;
         set => _socket.Stirred = value;
     }
 
-    /// <summary>Whether <see cref="HasStirred"/> may be: where no event has come since the last read, it is not, and the system need not be asked.</summary>
+    /// <summary>
+    /// Whether <see cref="HasStirred"/> may be: where no event has come since the last read, it is not, and the system need not be asked.
+    /// </summary>
     internal bool MayHaveStirred => _socket.MayHaveStirred && _socket.HasStirred;
 
     /// <summary>Whether <see cref="TryRead"/> would ask the system.</summary>
@@ -81,15 +86,25 @@ public sealed class LoopStream : Stream
     /// <summary>Tells the server that nothing more comes; it may go on sending.</summary>
     public void EndSending() => _socket.EndSending();
 
-    /// <summary>Whether the server has said something, or ended the connection, that was not read yet. Asks the system: for a connection that is about to be used again.</summary>
+    /// <summary>
+    /// Whether the server has said something, or ended the connection, that was not read yet. Asks the system: for a connection that is
+    /// about to be used again.
+    /// </summary>
     public bool HasStirred => _socket.HasStirred;
 
-    /// <summary>Reads what is there; for a reader that has nothing to wait with. <see cref="ReadAsync(Memory{byte}, CancellationToken)"/> into no room waits until something is there.</summary>
-    /// <returns>0 at the end; -1 when nothing is there, or so much was read in a row that others on the loop have their turn first: wait.</returns>
+    /// <summary>
+    /// Reads what is there; for a reader that has nothing to wait with. <see cref="ReadAsync(Memory{byte}, CancellationToken)"/> into no
+    /// room waits until something is there.
+    /// </summary>
+    /// <returns>0 at the end; -1 when nothing is there, or so much was read in a row that others on the loop have their turn first:
+    /// wait.</returns>
     /// <exception cref="IOException">The connection is broken or cut off.</exception>
     public int TryRead(Span<byte> buffer) => _socket.TryRead(buffer);
 
-    /// <summary>Waits until <see cref="TryRead"/> has something to tell: bytes, the end, or what broke the connection. Itself it never fails, and its result has no meaning.</summary>
+    /// <summary>
+    /// Waits until <see cref="TryRead"/> has something to tell: bytes, the end, or what broke the connection. Itself it never fails, and
+    /// its result has no meaning.
+    /// </summary>
     public ValueTask<int> WaitReadableAsync() => _socket.WaitReadableAsync();
 
     /// <inheritdoc/>
@@ -310,8 +325,8 @@ public sealed class LoopStream : Stream
         void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) => _write.OnCompleted(continuation, state, token, flags);
 
         /// <summary>
-        /// TLS handshakes and connecting have tokens; the request path has none, and pays little for them. Before the wait begins: after it, the loop may have ended it already, and the
-        /// registration would outlive it and cut off whoever uses the connection later.
+        /// TLS handshakes and connecting have tokens; the request path has none, and pays little for them. Before the wait begins: after
+        /// it, the loop may have ended it already, and the registration would outlive it and cut off whoever uses the connection later.
         /// </summary>
         private void Watch(ref CancellationTokenRegistration registration, CancellationToken cancellation)
         {

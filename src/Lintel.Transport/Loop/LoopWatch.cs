@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>Looks after the loops from a thread of its own: a callback that never returns would never be told of at its end, and a timer of a loop, or of a thread pool that is exhausted, would not come.</summary>
+/// <summary>
+/// Looks after the loops from a thread of its own: a callback that never returns would never be told of at its end, and a timer of a loop,
+/// or of a thread pool that is exhausted, would not come.
+/// </summary>
 internal sealed class LoopWatch : IDisposable
 {
     private const int Interval = 250; // ms
@@ -27,7 +30,9 @@ internal sealed class LoopWatch : IDisposable
 
     public void Start() => _thread.UnsafeStart();
 
-    /// <summary>How long, of that time, this thread did not run although it wanted to: then the process was stopped, or had no processor.</summary>
+    /// <summary>
+    /// How long, of that time, this thread did not run although it wanted to: then the process was stopped, or had no processor.
+    /// </summary>
     public TimeSpan Silence(long from, long to)
     {
         lock (_lock)

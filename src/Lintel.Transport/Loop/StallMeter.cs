@@ -7,8 +7,9 @@ namespace Lintel.Transport.Loop;
 
 /// <summary>Tells what kept a loop: how much of the time its thread ran, waited for a processor, and compiled.</summary>
 /// <remarks>
-/// Asking the system at each callback would cost every request; it is asked every 10 ms at most, at the beginning of a turn, and when a stall is to be told. So a stall is put at most those 10 ms too
-/// much to the account. Thread rule: the loop's thread, but <see cref="Begin"/> of another one's and <see cref="Cause"/> for a stall that is not over: the watch's.
+/// Asking the system at each callback would cost every request; it is asked every 10 ms at most, at the beginning of a turn, and when a
+/// stall is to be told. So a stall is put at most those 10 ms too much to the account. Thread rule: the loop's thread, but
+/// <see cref="Begin"/> of another one's and <see cref="Cause"/> for a stall that is not over: the watch's.
 /// </remarks>
 internal sealed class StallMeter
 {

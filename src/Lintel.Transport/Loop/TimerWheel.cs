@@ -1,6 +1,8 @@
 namespace Lintel.Transport.Loop;
 
-/// <summary>Something that a loop does at a time. One object serves its owner for life: moving its time later, as every request does, is one write.</summary>
+/// <summary>
+/// Something that a loop does at a time. One object serves its owner for life: moving its time later, as every request does, is one write.
+/// </summary>
 public abstract class LoopTimer
 {
     internal const long Never = long.MaxValue;
@@ -33,8 +35,8 @@ public abstract class LoopTimer
 
 /// <summary>Timers in slots of 10 ms, each a linked list: setting and taking out cost the same however many there are.</summary>
 /// <remarks>
-/// A timer that is moved later stays filed where it is and is filed anew when its slot comes: 30 s timeouts that requests move ten thousand times a second are touched
-/// every 30 s. Thread rule: any thread sets (a lock orders it); the loop's thread advances.
+/// A timer that is moved later stays filed where it is and is filed anew when its slot comes: 30 s timeouts that requests move ten thousand
+/// times a second are touched every 30 s. Thread rule: any thread sets (a lock orders it); the loop's thread advances.
 /// </remarks>
 internal sealed class TimerWheel
 {

@@ -1,9 +1,13 @@
 namespace Lintel.Transport.Memory;
 
-/// <summary>The memory that everything of one gateway that buffers may hold together. Who gets none refuses its request (503) instead of exhausting the process.</summary>
+/// <summary>
+/// The memory that everything of one gateway that buffers may hold together. Who gets none refuses its request (503) instead of exhausting
+/// the process.
+/// </summary>
 /// <remarks>
-/// Counted is what is allocated (the length of a rented array, not of what lies in it). Blocks that only pass bytes through (<see cref="Loop.Blocks"/>) are not counted: they are bounded by the connections.
-/// Thread rule: everything from any thread. <see cref="Limit"/> may shrink below <see cref="Used"/>: nothing is taken back, new takers are refused until enough was given back.
+/// Counted is what is allocated (the length of a rented array, not of what lies in it). Blocks that only pass bytes through
+/// (<see cref="Loop.Blocks"/>) are not counted: they are bounded by the connections. Thread rule: everything from any thread.
+/// <see cref="Limit"/> may shrink below <see cref="Used"/>: nothing is taken back, new takers are refused until enough was given back.
 /// </remarks>
 internal sealed class MemoryBudget(long limit)
 {

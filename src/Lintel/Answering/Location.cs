@@ -6,7 +6,10 @@ using Lintel.Routing;
 
 namespace Lintel.Answering;
 
-/// <summary>A redirect's address: a fixed origin or <c>{host}</c>, a path and a query with placeholders; or the request's own by another scheme. No value of a request can choose another origin.</summary>
+/// <summary>
+/// A redirect's address: a fixed origin or <c>{host}</c>, a path and a query with placeholders; or the request's own by another scheme. No
+/// value of a request can choose another origin.
+/// </summary>
 internal sealed class Location
 {
     private const string WholeQuery = "{query}";

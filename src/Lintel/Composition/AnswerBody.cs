@@ -3,7 +3,10 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Composition;
 
-/// <summary>Bytes that are kept as a whole, in one array that grows by doubling: at most twice what came is held, and three times for the moment of growing. They are taken from the budget before they are allocated.</summary>
+/// <summary>
+/// Bytes that are kept as a whole, in one array that grows by doubling: at most twice what came is held, and three times for the moment of
+/// growing. They are taken from the budget before they are allocated.
+/// </summary>
 /// <remarks>Thread rule: its owner's.</remarks>
 internal sealed class AnswerBody : IBufferWriter<byte>
 {
@@ -13,7 +16,10 @@ internal sealed class AnswerBody : IBufferWriter<byte>
     /// <summary>What a service says about its length is believed up to here; beyond it the bytes have to come first.</summary>
     private const int LargestPromise = 1 << 20;
 
-    /// <summary>Larger arrays are the collector's: the shared pool would keep 32 of each size for each core, for a minute, and the budget would not know of them.</summary>
+    /// <summary>
+    /// Larger arrays are the collector's: the shared pool would keep 32 of each size for each core, for a minute, and the budget would not
+    /// know of them.
+    /// </summary>
     private const int LargestPooled = 64 * 1024;
 
     private byte[]? _bytes;
@@ -38,7 +44,10 @@ internal sealed class AnswerBody : IBufferWriter<byte>
         Hold(_bytes?.Length ?? 0);
     }
 
-    /// <summary>Takes more memory for what is made of the bytes beside them: a document that points into them. Given back with them. Two who read the same bytes may ask at once.</summary>
+    /// <summary>
+    /// Takes more memory for what is made of the bytes beside them: a document that points into them. Given back with them. Two who read
+    /// the same bytes may ask at once.
+    /// </summary>
     /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
     public void HoldBeside(long bytes)
     {

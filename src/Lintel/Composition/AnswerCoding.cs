@@ -12,7 +12,10 @@ internal static class AnswerCoding
     /// <summary>Nobody compresses twice; who says so three times wants something else.</summary>
     private const int MaxCodings = 2;
 
-    /// <summary>Decompresses an answer that was asked for without compression and came with it all the same. What comes out counts as if it had come so.</summary>
+    /// <summary>
+    /// Decompresses an answer that was asked for without compression and came with it all the same. What comes out counts as if it had come
+    /// so.
+    /// </summary>
     /// <returns>Why it is too large.</returns>
     public static GatewayError? Decompress(CallAnswer answer, CallRunner runner)
     {

@@ -81,7 +81,9 @@ internal static class AnswerReader
         return null;
     }
 
-    /// <summary>Parses a body that is JSON; it must stay as long as the document is used, and the document's memory counts as its own.</summary>
+    /// <summary>
+    /// Parses a body that is JSON; it must stay as long as the document is used, and the document's memory counts as its own.
+    /// </summary>
     /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
     public static Value Parse(AnswerBody body, List<JsonDocument> owner, bool isJudged = false)
     {
@@ -92,7 +94,8 @@ internal static class AnswerReader
     /// <summary>Parses JSON; the text must stay as long as the document is used.</summary>
     /// <param name="text">The text.</param>
     /// <param name="owner">Where the document goes.</param>
-    /// <param name="isJudged">Whether a stranger wrote it, who could have one of two properties of a name judged and the other one used: no name may stand twice.</param>
+    /// <param name="isJudged">Whether a stranger wrote it, who could have one of two properties of a name judged and the other one used: no
+    /// name may stand twice.</param>
     public static Value Parse(ReadOnlyMemory<byte> text, List<JsonDocument> owner, bool isJudged = false)
     {
         CheckEncoding(text.Span);
@@ -102,14 +105,19 @@ internal static class AnswerReader
         return new Value(document.RootElement);
     }
 
-    /// <summary>At most what System.Text.Json keeps for a text beside it: 12 bytes for each value, name, beginning and end, in an array that grows by doubling. What stands in strings is counted too.</summary>
+    /// <summary>
+    /// At most what System.Text.Json keeps for a text beside it: 12 bytes for each value, name, beginning and end, in an array that grows
+    /// by doubling. What stands in strings is counted too.
+    /// </summary>
     private static long DocumentSize(ReadOnlySpan<byte> text)
     {
         var rows = 1L + text.Count((byte)',') + text.Count((byte)':') + (2L * (text.Count((byte)'{') + text.Count((byte)'[')));
         return 2 * 12 * rows;
     }
 
-    /// <summary>How many times an answer's length making JSON of it takes for a while: measured with what is densest, <c>&lt;a/></c> for XML.</summary>
+    /// <summary>
+    /// How many times an answer's length making JSON of it takes for a while: measured with what is densest, <c>&lt;a/></c> for XML.
+    /// </summary>
     private static int Workspace(AnswerFormat format) => format switch
     {
         AnswerFormat.Xml => 24,

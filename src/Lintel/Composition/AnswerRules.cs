@@ -5,7 +5,8 @@ using Lintel.Services;
 namespace Lintel.Composition;
 
 /// <summary>What a service permits with its answer, as a cache between clients has to read it (RFC 9111 section 3).</summary>
-/// <param name="MayBeKept">Whether it may be kept for, or shared with, another request of the same key: not what is <c>private</c> or <c>no-store</c>, and not what varies by more than the key says.</param>
+/// <param name="MayBeKept">Whether it may be kept for, or shared with, another request of the same key: not what is <c>private</c> or
+/// <c>no-store</c>, and not what varies by more than the key says.</param>
 /// <param name="StaleUntil">Until when it may stand in for an answer that cannot be had; <see langword="null"/> for never.</param>
 internal readonly record struct AnswerRules(bool MayBeKept, DateTimeOffset? StaleUntil)
 {
@@ -38,12 +39,15 @@ internal readonly record struct AnswerRules(bool MayBeKept, DateTimeOffset? Stal
         if (control.NoStore || control.Private)
             return Nothing;
 
-        // RFC 9111 section 4.2.4: these forbid to use it once it is stale; `s-maxage` does so for a cache between clients (section 5.2.2.10).
+        // RFC 9111 section 4.2.4: these forbid to use it once it is stale; `s-maxage` does so for a cache between clients (section
+        // 5.2.2.10).
         var insists = control.NoCache || control.MustRevalidate || control.ProxyRevalidate || control.SharedMaxAge is not null;
         return new AnswerRules(true, insists ? null : StaleLimit(answer, control, now));
     }
 
-    /// <summary>RFC 5861 section 4: how long after it is stale; without it the configuration's word, which is `stale`, has no limit of time.</summary>
+    /// <summary>
+    /// RFC 5861 section 4: how long after it is stale; without it the configuration's word, which is `stale`, has no limit of time.
+    /// </summary>
     private static DateTimeOffset? StaleLimit(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
     {
         foreach (var extension in control.Extensions)

@@ -18,8 +18,14 @@ internal sealed record StoredAnswer(int Status, byte[] Text, string? ETag, strin
     }
 }
 
-/// <summary>The last good answers of calls: what <c>stale</c> falls back to, and what a service need not send again while its <c>ETag</c> stands (RFC 9110 section 13.1.2).</summary>
-/// <remarks>Keyed by <see cref="CallKey"/>: everything that an answer may depend on. Its memory is a part of the budget; where that has no more, nothing is kept.</remarks>
+/// <summary>
+/// The last good answers of calls: what <c>stale</c> falls back to, and what a service need not send again while its <c>ETag</c> stands
+/// (RFC 9110 section 13.1.2).
+/// </summary>
+/// <remarks>
+/// Keyed by <see cref="CallKey"/>: everything that an answer may depend on. Its memory is a part of the budget; where that has no more,
+/// nothing is kept.
+/// </remarks>
 internal sealed class AnswerStore(MemoryBudget budget) : IDisposable
 {
     /// <summary>Enough for thousands of usual answers; what is used least goes first.</summary>
@@ -72,7 +78,9 @@ internal sealed class AnswerStore(MemoryBudget budget) : IDisposable
 
     public void Dispose() => _answers.Dispose();
 
-    /// <summary>What an entry has of the budget. The cache tells of each entry's end once, be it put out, replaced or not taken at all.</summary>
+    /// <summary>
+    /// What an entry has of the budget. The cache tells of each entry's end once, be it put out, replaced or not taken at all.
+    /// </summary>
     private sealed class Taken(MemoryBudget budget, long size)
     {
         public void Give() => budget.Give(BufferUse.Store, size);

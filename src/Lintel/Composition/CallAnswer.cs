@@ -122,10 +122,15 @@ internal readonly record struct CallOutcome(CallAnswer? Answer, GatewayError? Er
     /// <summary>Whether the request may have reached the service.</summary>
     public bool WasSent { get; init; }
 
-    /// <summary>Whether the service may have done what it was asked for and nobody knows: there is no answer, only a gateway's that had none (RFC 9110 sections 15.6.3 and 15.6.5), or one that leads elsewhere as it is usual after a form was sent (section 15.4.4).</summary>
+    /// <summary>
+    /// Whether the service may have done what it was asked for and nobody knows: there is no answer, only a gateway's that had none (RFC
+    /// 9110 sections 15.6.3 and 15.6.5), or one that leads elsewhere as it is usual after a form was sent (section 15.4.4).
+    /// </summary>
     public bool IsUncertain => Answer is null ? WasSent : Answer.Status is 301 or 302 or 303 or 502 or 504;
 
-    /// <summary>Whether the service has done what it was asked for: it says so with a success, or said so with a 303 that led to the answer.</summary>
+    /// <summary>
+    /// Whether the service has done what it was asked for: it says so with a success, or said so with a 303 that led to the answer.
+    /// </summary>
     public bool IsDone => LedFromAWrite || Answer is { IsSuccess: true };
 
     /// <summary>Whether the answer was reached by a 303 (See Other) of a request that changed something.</summary>

@@ -10,7 +10,10 @@ using Lintel.Transport.Http1;
 namespace Lintel.Composition;
 
 /// <summary>The attempts of one request of a composition, which may be cut off at any time.</summary>
-/// <remarks>Thread rule: one flow; <see cref="CutOff"/> from anywhere, ordered by a lock against the moments in which a connection is taken and given back.</remarks>
+/// <remarks>
+/// Thread rule: one flow; <see cref="CutOff"/> from anywhere, ordered by a lock against the moments in which a connection is taken and
+/// given back.
+/// </remarks>
 internal sealed class CallAttempts(CallRunner runner, CallRequest request) : OngoingRequest
 {
     private static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
@@ -62,7 +65,10 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <summary>The same when the attempt began, a moment ago: saves a look at the clock where nothing was waited for.</summary>
     public TimeSpan LeftAtBegin => runner.Until(request.AwaitedUntil ?? request.Due, _began);
 
-    /// <remarks>What can be undone is awaited once it is sent, for as long as undoing it may take: a service that was told to do something does it whether somebody listens or not.</remarks>
+    /// <remarks>
+    /// What can be undone is awaited once it is sent, for as long as undoing it may take: a service that was told to do something does it
+    /// whether somebody listens or not.
+    /// </remarks>
     public override void CutOff()
     {
         lock (_lock)
@@ -89,7 +95,8 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
             return Canceled;
         try
         {
-            // The attempts are made here and not in a method of their own, as forwarded requests' are: each async method on the way costs every call an object and a resumption (decision 0015).
+            // The attempts are made here and not in a method of their own, as forwarded requests' are: each async method on the way costs
+            // every call an object and a resumption (decision 0015).
             if (!TryChoose())
                 return new GatewayError(GatewayErrorKind.NoInstance);
             while (true)

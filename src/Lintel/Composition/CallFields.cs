@@ -14,15 +14,22 @@ namespace Lintel.Composition;
 /// <param name="NeedsTrust">Whether only a trusted proxy's is believed.</param>
 internal readonly record struct ForwardedField(string Name, bool NeedsTrust);
 
-/// <summary>The fields that all calls of one composed answer get: the client's that are on the list, and the gateway's own. Put together once.</summary>
+/// <summary>
+/// The fields that all calls of one composed answer get: the client's that are on the list, and the gateway's own. Put together once.
+/// </summary>
 internal sealed class CallFields
 {
     private static readonly SearchValues<char> Breaks = SearchValues.Create("\r\n\0");
 
-    /// <summary>Fields that the gateway needs for itself in a call, whatever the list says: a body of its own type, an encoding that it can read, a condition for what it has kept, a whole answer.</summary>
+    /// <summary>
+    /// Fields that the gateway needs for itself in a call, whatever the list says: a body of its own type, an encoding that it can read, a
+    /// condition for what it has kept, a whole answer.
+    /// </summary>
     private static readonly FrozenSet<string> Own = new[] { "Content-Type", "Content-Encoding", "Content-Length", "Accept-Encoding", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range" }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>What the gateway writes itself and of what it knows of the client beside its fields: an address, a proxy's words, a trace.</summary>
+    /// <summary>
+    /// What the gateway writes itself and of what it knows of the client beside its fields: an address, a proxy's words, a trace.
+    /// </summary>
     private static readonly FrozenSet<string> GatewaysWord = new[] { "Forwarded", "Via", "X-Real-IP", "traceparent", "tracestate", "baggage" }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Who asks, where the client's own name is not passed on (RFC 9110 section 10.1.5).</summary>

@@ -8,7 +8,10 @@ namespace Lintel.Composition;
 /// <summary>What the placeholders of a request refer to, for one rendering.</summary>
 internal sealed class CallInputs(Expression[] references, Value scope) : ReferencedValues
 {
-    /// <summary>The last reference that was asked for a path, which is the one that does not fit where the path cannot be made; <see langword="null"/> where it fits, and something else does not.</summary>
+    /// <summary>
+    /// The last reference that was asked for a path, which is the one that does not fit where the path cannot be made;
+    /// <see langword="null"/> where it fits, and something else does not.
+    /// </summary>
     public Expression? Misfit { get; private set; }
 
     /// <summary>What other calls' answers look like to this one.</summary>

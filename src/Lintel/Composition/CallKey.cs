@@ -7,14 +7,21 @@ using Lintel.Services;
 
 namespace Lintel.Composition;
 
-/// <summary>What tells requests apart whose answers are kept or shared: the request as it is sent, to whom, and how its answer is read.</summary>
+/// <summary>
+/// What tells requests apart whose answers are kept or shared: the request as it is sent, to whom, and how its answer is read.
+/// </summary>
 /// <remarks>
-/// Everything that the service sees is in it: method, target, <c>Host</c> and all fields, the client's and the gateway's own (<c>X-Forwarded-*</c>, <c>Forwarded</c>, <c>Via</c>, <c>User-Agent</c>, …).
-/// What is left out is listed here and nowhere else: <see cref="Unkeyed"/>. Hashed, so that credentials are not kept with the answers, and by SHA-256, so that nobody makes two requests meet.
+/// Everything that the service sees is in it: method, target, <c>Host</c> and all fields, the client's and the gateway's own
+/// (<c>X-Forwarded-*</c>, <c>Forwarded</c>, <c>Via</c>, <c>User-Agent</c>, …). What is left out is listed here and nowhere else:
+/// <see cref="Unkeyed"/>. Hashed, so that credentials are not kept with the answers, and by SHA-256, so that nobody makes two requests
+/// meet.
 /// </remarks>
 internal static class CallKey
 {
-    /// <summary>Fields that a request is sent with and that are no part of its key: those that name the request and not what it asks, the condition for an answer that is kept, and those of one connection.</summary>
+    /// <summary>
+    /// Fields that a request is sent with and that are no part of its key: those that name the request and not what it asks, the condition
+    /// for an answer that is kept, and those of one connection.
+    /// </summary>
     private static readonly FrozenSet<string> Unkeyed = new[]
     {
         "traceparent", "tracestate", "baggage", "If-None-Match",
@@ -43,7 +50,10 @@ internal static class CallKey
         return HashOf(text);
     }
 
-    /// <summary>Whether equal keys mean that an answer's <c>Vary</c> holds too (RFC 9111 section 4.1): a field that the key has is equal, and one that is not sent at all is absent from both.</summary>
+    /// <summary>
+    /// Whether equal keys mean that an answer's <c>Vary</c> holds too (RFC 9111 section 4.1): a field that the key has is equal, and one
+    /// that is not sent at all is absent from both.
+    /// </summary>
     /// <param name="vary">The answer's field; <see langword="null"/> for none.</param>
     /// <param name="service">Who answered.</param>
     public static bool Covers(string? vary, Service service)

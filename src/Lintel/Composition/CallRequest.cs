@@ -25,8 +25,8 @@ internal sealed record CallRequest(PlannedCall Call, Service Service, string Met
     public long Due { get; set; }
 
     /// <summary>
-    /// For a write that can be undone: until when its answer is awaited, by the clock's timestamps. Once such a request is sent it is not cut off, for what it did has to be known to be undone.
-    /// <see langword="null"/> for every other request.
+    /// For a write that can be undone: until when its answer is awaited, by the clock's timestamps. Once such a request is sent it is not
+    /// cut off, for what it did has to be known to be undone. <see langword="null"/> for every other request.
     /// </summary>
     public long? AwaitedUntil { get; set; }
 

@@ -38,7 +38,10 @@ internal sealed class CallResult(PlannedCall call)
     /// <summary>The status that the service answered with; <see langword="null"/> where there was no answer, or there were many.</summary>
     public int? Status { get; set; }
 
-    /// <summary>Where a failed call's value, or that of an item, comes from: <c>stale</c> or <c>value</c>; <see langword="null"/> for null, and where nothing failed.</summary>
+    /// <summary>
+    /// Where a failed call's value, or that of an item, comes from: <c>stale</c> or <c>value</c>; <see langword="null"/> for null, and
+    /// where nothing failed.
+    /// </summary>
     public string? Source { get; set; }
 
     public TimeSpan Duration { get; set; }
@@ -63,7 +66,9 @@ internal sealed class CallResult(PlannedCall call)
     /// <summary>Whether something was undone of which nobody knows if it was done.</summary>
     public bool IsUncertain { get; set; }
 
-    /// <summary>What it changed, or may have changed, and what can be undone; <see langword="null"/> for nothing. Added to from any thread.</summary>
+    /// <summary>
+    /// What it changed, or may have changed, and what can be undone; <see langword="null"/> for nothing. Added to from any thread.
+    /// </summary>
     public List<PerformedWrite>? Writes { get; private set; }
 
     /// <summary>When the service wants to be asked again, as it said with a 503 or 429.</summary>

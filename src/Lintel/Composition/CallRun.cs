@@ -58,7 +58,10 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         runner.Finished(result);
     }
 
-    /// <summary>Asks a service, and sees to all that stands between a call and its attempts: the same question asked twice, answers that are kept, the second request to a slow service.</summary>
+    /// <summary>
+    /// Asks a service, and sees to all that stands between a call and its attempts: the same question asked twice, answers that are kept,
+    /// the second request to a slow service.
+    /// </summary>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<CallOutcome> AskAsync(CallRequest request)
     {
@@ -97,7 +100,10 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         }
     }
 
-    /// <summary>The answer to the same question of another call, within this call's own time; <see langword="null"/> where that call's limits, and not the service, kept it from one.</summary>
+    /// <summary>
+    /// The answer to the same question of another call, within this call's own time; <see langword="null"/> where that call's limits, and
+    /// not the service, kept it from one.
+    /// </summary>
     private async ValueTask<CallOutcome?> SharedAsync(CallRequest request, Task<CallOutcome> asked)
     {
         CallOutcome outcome;
@@ -220,7 +226,10 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         return Received(outcome, request, key, stored);
     }
 
-    /// <summary>Makes JSON of what the service says, or of what it said before where it need not say it again; and keeps it, where that may be of use.</summary>
+    /// <summary>
+    /// Makes JSON of what the service says, or of what it said before where it need not say it again; and keeps it, where that may be of
+    /// use.
+    /// </summary>
     private CallOutcome Received(CallOutcome outcome, CallRequest request, string? key, StoredAnswer? stored)
     {
         if (outcome.Answer is not { } answer)
@@ -246,7 +255,10 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         return kept;
     }
 
-    /// <summary>Keeps a good answer that may be of use; and lets go of one that no longer holds, because the service has another one now, or none for this client any more.</summary>
+    /// <summary>
+    /// Keeps a good answer that may be of use; and lets go of one that no longer holds, because the service has another one now, or none
+    /// for this client any more.
+    /// </summary>
     private void Keep(CallRequest request, string? key, CallAnswer answer)
     {
         var isUseful = answer.IsSuccess && (answer is { ETag: not null, RedirectedBy: null } || _call.MayBeStale); // a tag is one resource's, and a redirect may lead to another one next time
@@ -265,7 +277,9 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         }
     }
 
-    /// <summary>RFC 5861 section 4: no answer, or one that says of the service that it cannot answer now. Every other status is an answer.</summary>
+    /// <summary>
+    /// RFC 5861 section 4: no answer, or one that says of the service that it cannot answer now. Every other status is an answer.
+    /// </summary>
     private static bool IsOutage(CallOutcome outcome, GatewayError error)
     {
         if (outcome.Answer is { IsSuccess: false } answer)

@@ -19,7 +19,9 @@ internal sealed record CompositionParts(AttemptParts Attempts, CompositionMetric
 }
 
 /// <summary>Runs the calls of one composed answer: each as soon as what it needs is there, on the thread on which that came.</summary>
-/// <remarks>Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.</remarks>
+/// <remarks>
+/// Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.
+/// </remarks>
 internal sealed class CallRunner : IValueTaskSource, IClientWatch
 {
     private static readonly Action<object?> Left = static runner => ((CallRunner)runner!).ClientGone();
@@ -129,7 +131,10 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>One of the requests that were laid aside is about to be sent.</summary>
     public void Redeem() => Interlocked.Decrement(ref _promised);
 
-    /// <summary>Until when the answer to a write that can be undone is awaited: its own time, and at most as long after the deadline as undoing it may take.</summary>
+    /// <summary>
+    /// Until when the answer to a write that can be undone is awaited: its own time, and at most as long after the deadline as undoing it
+    /// may take.
+    /// </summary>
     public long AwaitedUntil(TimeSpan? timeout, TimeSpan undoing, long now)
     {
         var last = Due + Ticks(undoing);
@@ -146,7 +151,10 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>What services have answered so far, in bytes.</summary>
     public long BytesReceived => Volatile.Read(ref _bytes);
 
-    /// <summary>How much may still be written of what is made of the answers, in bytes: a join, a shape or a request's body may hold one part many times.</summary>
+    /// <summary>
+    /// How much may still be written of what is made of the answers, in bytes: a join, a shape or a request's body may hold one part many
+    /// times.
+    /// </summary>
     public long BytesLeftToSend => _isUndoing ? long.MaxValue : Math.Max(0, Plan.Limits.Total - Volatile.Read(ref _sent));
 
     public bool TryCountSent(long count) => Interlocked.Add(ref _sent, count) <= Plan.Limits.Total || _isUndoing;
@@ -157,7 +165,10 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     /// <summary>Whether the client was cut off because it did not take its answer in time.</summary>
     public bool IsSendingOver { get; private set; }
 
-    /// <summary>The client has so much time for what is sent now, until the result is disposed of: what the answer is made of is held until it has it.</summary>
+    /// <summary>
+    /// The client has so much time for what is sent now, until the result is disposed of: what the answer is made of is held until it has
+    /// it.
+    /// </summary>
     public ITimer LimitSending() => Parts.Time.CreateTimer(static runner => ((CallRunner)runner!).StopSending(), this, Plan.Limits.Send, Timeout.InfiniteTimeSpan);
 
     private void StopSending()
@@ -261,7 +272,9 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
         _done.SetResult(true);
     }
 
-    /// <summary>A call that succeeded has failed after all: its value does not fit its place in the answer. The value is what its fallback says.</summary>
+    /// <summary>
+    /// A call that succeeded has failed after all: its value does not fit its place in the answer. The value is what its fallback says.
+    /// </summary>
     public void FailLate(CallResult result, GatewayError error)
     {
         lock (_lock)

@@ -18,7 +18,8 @@ internal static class ClientBody
     /// <param name="time">The clock.</param>
     public static async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, long limit, TimeSpan left, TimeProvider time)
     {
-        // Not by a token: Kestrel takes a read that a token ends for one that goes on, and tells of it as an error when the request is over.
+        // Not by a token: Kestrel takes a read that a token ends for one that goes on, and tells of it as an error when the request is
+        // over.
         var reader = exchange.Request.BodyReader;
         using var ends = new CancellationTokenSource(left, time);
         await using var cancel = ends.Token.UnsafeRegister(static r => ((PipeReader)r!).CancelPendingRead(), reader).ConfigureAwait(false);

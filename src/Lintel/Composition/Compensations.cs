@@ -2,10 +2,14 @@ using Lintel.Errors;
 
 namespace Lintel.Composition;
 
-/// <summary>Undoes what requests did, or may have done: in the reverse of the order in which they ended, one after the other, before the client hears of it.</summary>
+/// <summary>
+/// Undoes what requests did, or may have done: in the reverse of the order in which they ended, one after the other, before the client
+/// hears of it.
+/// </summary>
 /// <remarks>
-/// Undone is a request with <c>compensate</c> that the service answered with a 2xx, and one that was sent and to which no answer came: it may have been done. Those of a composition that failed are undone
-/// all; where the composition holds, those whose own call, or item, counts as failed.
+/// Undone is a request with <c>compensate</c> that the service answered with a 2xx, and one that was sent and to which no answer came: it
+/// may have been done. Those of a composition that failed are undone all; where the composition holds, those whose own call, or item,
+/// counts as failed.
 /// </remarks>
 internal static class Compensations
 {

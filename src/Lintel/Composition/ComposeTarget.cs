@@ -142,7 +142,9 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         return Describe(runner, null, error);
     }
 
-    /// <summary>The failure of a required call is the answer's: the client learns which call it was, and what became of the others.</summary>
+    /// <summary>
+    /// The failure of a required call is the answer's: the client learns which call it was, and what became of the others.
+    /// </summary>
     internal static GatewayError Describe(CallRunner runner, CallResult? failed, GatewayError error)
     {
         var headers = new List<KeyValuePair<string, string>> { new(CompositionField.Name, CompositionField.Render(runner.Results)) };

@@ -10,7 +10,10 @@ internal static class ComposedAnswer
     /// <summary>Up to here an answer goes out with its head in one piece, when the request ends.</summary>
     private const int SmallBody = 64 * 1024;
 
-    /// <summary>Whether a field says of the answer what the gateway alone knows, so that no expression may say it. (Those that frame messages no configuration may set.)</summary>
+    /// <summary>
+    /// Whether a field says of the answer what the gateway alone knows, so that no expression may say it. (Those that frame messages no
+    /// configuration may set.)
+    /// </summary>
     public static bool Owns(string name) => name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase) || name.Equals(CompositionField.Name, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Whether a failed call's own answer is the composition's.</summary>

@@ -106,7 +106,9 @@ internal static class CompositeCaching
         return text.ToString();
     }
 
-    /// <summary>RFC 9111 section 4.2; an answer that says nothing has no freshness: what it is worth to its service is not the gateway's to guess.</summary>
+    /// <summary>
+    /// RFC 9111 section 4.2; an answer that says nothing has no freshness: what it is worth to its service is not the gateway's to guess.
+    /// </summary>
     public static TimeSpan Freshness(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
     {
         if (control.NoCache)
@@ -124,7 +126,10 @@ internal static class CompositeCaching
 
     private static bool TryParseDate(string text, out DateTimeOffset date) => DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out date);
 
-    /// <summary>Of what the parts vary by, what calls get of the client's: that, and what the plan itself looks at, is what can differ between clients.</summary>
+    /// <summary>
+    /// Of what the parts vary by, what calls get of the client's: that, and what the plan itself looks at, is what can differ between
+    /// clients.
+    /// </summary>
     /// <returns>Whether a part varies by what the gateway says of the client: no field of the client's says that.</returns>
     private static bool AddVary(CallRunner runner, List<string> names)
     {

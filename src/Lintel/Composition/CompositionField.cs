@@ -4,10 +4,12 @@ using System.Text;
 
 namespace Lintel.Composition;
 
-/// <summary>The <c>Composition</c> header: a list (RFC 9651 section 3.1) with a token for each call, in declared order, and what became of it.</summary>
+/// <summary>
+/// The <c>Composition</c> header: a list (RFC 9651 section 3.1) with a token for each call, in declared order, and what became of it.
+/// </summary>
 /// <remarks>
-/// <c>user;s=200;d=12, orders;err=response-timeout;d=300;src=stale, products;n=12;failed=2;d=31, segment;skipped</c>: status, duration in ms, kind of error, source of the fallback, items, and
-/// the marks <c>shared</c>, <c>hedged</c>, <c>uncertain</c>, <c>compensated</c>.
+/// <c>user;s=200;d=12, orders;err=response-timeout;d=300;src=stale, products;n=12;failed=2;d=31, segment;skipped</c>: status, duration in
+/// ms, kind of error, source of the fallback, items, and the marks <c>shared</c>, <c>hedged</c>, <c>uncertain</c>, <c>compensated</c>.
 /// </remarks>
 internal static class CompositionField
 {

@@ -60,7 +60,8 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
             ? items.ConvertAll(i => (i, Value.Null))
             : [.. items.Chunk(fanOut.Batch).Select(chunk => (Value.Null, Value.Array(chunk)))];
 
-        // What another call of the answer has asked already is not asked again: only where nothing can be, is it known how many requests there will be.
+        // What another call of the answer has asked already is not asked again: only where nothing can be, is it known how many requests
+        // there will be.
         if (!_planned.MayRepeat && !runner.TryPromise(_asks.Count))
             return new GatewayError(GatewayErrorKind.TooManyItems, $"`forEach` takes {_asks.Count} requests, and at most {runner.Plan.Limits.Requests} are sent for one answer");
         return null;

@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace Lintel.Composition;
 
-/// <summary>A request that is sent a second time, to another instance, where the first is slow: the first good answer wins, and the other request is cut off.</summary>
+/// <summary>
+/// A request that is sent a second time, to another instance, where the first is slow: the first good answer wins, and the other request is
+/// cut off.
+/// </summary>
 internal static class HedgedRequest
 {
     public static async ValueTask<CallOutcome> SendAsync(CallRunner runner, CallRequest request, Hedging hedging, CallResult result, Activity? span)

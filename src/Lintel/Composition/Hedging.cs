@@ -4,8 +4,8 @@ namespace Lintel.Composition;
 
 /// <summary>When a call sends a second request, and whether it still may: one object a call and configuration, for all clients.</summary>
 /// <remarks>
-/// The time in which 95 % of the answers came is read from a histogram with steps of 25 % that forgets: its counts are halved every 1 024 answers. Before 20 answers nothing is known, and nothing
-/// is hedged. Thread rule: any thread; counts are approximate on purpose.
+/// The time in which 95 % of the answers came is read from a histogram with steps of 25 % that forgets: its counts are halved every 1 024
+/// answers. Before 20 answers nothing is known, and nothing is hedged. Thread rule: any thread; counts are approximate on purpose.
 /// </remarks>
 internal sealed class Hedging(HedgeConfig config)
 {

@@ -8,10 +8,15 @@ using Lintel.Transport.Loop;
 
 namespace Lintel.Composition;
 
-/// <summary>One attempt of a call over HTTP/1.1 on the event loops: the connection lives on the loop of the client's, and so does everything that follows the answer.</summary>
+/// <summary>
+/// One attempt of a call over HTTP/1.1 on the event loops: the connection lives on the loop of the client's, and so does everything that
+/// follows the answer.
+/// </summary>
 internal static class Http1Call
 {
-    /// <summary>Sends the request and reads the answer, over a connection that is kept, at once; only who finds none has to wait for one.</summary>
+    /// <summary>
+    /// Sends the request and reads the answer, over a connection that is kept, at once; only who finds none has to wait for one.
+    /// </summary>
     public static ValueTask<CallOutcome> SendAsync(CallAttempts attempts)
     {
         var pool = attempts.Instance.Connections!;
@@ -48,7 +53,10 @@ internal static class Http1Call
     }
 
     /// <summary>The exchange on one connection, which is given back at its end.</summary>
-    /// <remarks>One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several of them under way, and each frame below would cost every call an object and a resumption.</remarks>
+    /// <remarks>
+    /// One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several
+    /// of them under way, and each frame below would cost every call an object and a resumption.
+    /// </remarks>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, TimeSpan left)
     {

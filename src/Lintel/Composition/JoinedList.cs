@@ -7,7 +7,9 @@ namespace Lintel.Composition;
 /// <summary>A call's value with another call's answers put into the elements of a list in it.</summary>
 internal sealed class JoinedList
 {
-    /// <summary>How many answers one join may put into elements that have lists of keys: as much as one evaluation of an expression.</summary>
+    /// <summary>
+    /// How many answers one join may put into elements that have lists of keys: as much as one evaluation of an expression.
+    /// </summary>
     private const int MaxPlaced = Expression.DefaultMaxWork;
 
     /// <summary>Longer answers of one key are taken for different.</summary>
@@ -29,7 +31,8 @@ internal sealed class JoinedList
 
     /// <summary>Joins.</summary>
     /// <param name="parent">What holds the list: where the join says, or as a whole; one object stands for a list of one.</param>
-    /// <param name="children">A list; what failed is null in it, and belongs nowhere. Null where there is no list: every element then has null.</param>
+    /// <param name="children">A list; what failed is null in it, and belongs nowhere. Null where there is no list: every element then has
+    /// null.</param>
     /// <param name="join">Which belong together: keys are compared as text, so that <c>42</c> and <c>"42"</c> are the same.</param>
     /// <param name="joined">The parent with the answers in it.</param>
     /// <returns>Why they do not fit together: nothing is left out silently.</returns>
@@ -174,7 +177,9 @@ internal sealed class JoinedList
         return false;
     }
 
-    /// <summary>The object with one property more; one of that name gives way. Elements of a list usually have the same names: these are made once.</summary>
+    /// <summary>
+    /// The object with one property more; one of that name gives way. Elements of a list usually have the same names: these are made once.
+    /// </summary>
     private Value With(in Value element, in Value value)
     {
         if (_names is { } names && names.Count == element.Count + 1)

@@ -5,7 +5,9 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition;
 
-/// <summary>Makes one document of the calls' parts: in declared order, whatever came first; and what services wrote goes through byte for byte.</summary>
+/// <summary>
+/// Makes one document of the calls' parts: in declared order, whatever came first; and what services wrote goes through byte for byte.
+/// </summary>
 internal static class JsonMerge
 {
     private static readonly byte[] ClosingBrace = "}"u8.ToArray();
@@ -14,9 +16,13 @@ internal static class JsonMerge
 
     private static readonly JsonWriterOptions Readable = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Puts answers into the lists that they belong to, and sees to it that what shares a place goes together. A call whose value does not fit fails.</summary>
+    /// <summary>
+    /// Puts answers into the lists that they belong to, and sees to it that what shares a place goes together. A call whose value does not
+    /// fit fails.
+    /// </summary>
     /// <param name="runner">Whose calls have ended.</param>
-    /// <param name="which">Only those joins; all without it. Other calls may still run then, and their expressions see the lists as they came.</param>
+    /// <param name="which">Only those joins; all without it. Other calls may still run then, and their expressions see the lists as they
+    /// came.</param>
     public static void Settle(CallRunner runner, Func<PlannedCall, bool>? which = null)
     {
         foreach (var (call, join) in runner.Plan.Joins)
@@ -55,7 +61,10 @@ internal static class JsonMerge
         return null;
     }
 
-    /// <summary>What the client may know of parts that failed, as RFC 9457 objects, each with a JSON Pointer (RFC 6901) to its place in the default answer.</summary>
+    /// <summary>
+    /// What the client may know of parts that failed, as RFC 9457 objects, each with a JSON Pointer (RFC 6901) to its place in the default
+    /// answer.
+    /// </summary>
     public static void WriteErrors(CallRunner runner, IBufferWriter<byte> output)
     {
         using var json = new Utf8JsonWriter(output, Readable);
@@ -139,7 +148,9 @@ internal static class JsonMerge
         body.Add(isFirst ? EmptyObject : ClosingBrace);
     }
 
-    /// <summary>The place of a call's value, by RFC 6901. What is joined into a list stands in each of its elements: the pointer is the list's.</summary>
+    /// <summary>
+    /// The place of a call's value, by RFC 6901. What is joined into a list stands in each of its elements: the pointer is the list's.
+    /// </summary>
     private static string Pointer(CallPlan plan, PlannedCall call)
     {
         if (call.FanOut?.Join is { } join)

@@ -3,7 +3,10 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition;
 
-/// <summary>A part of a composed answer: JSON text as a service wrote it, a value that was made of such, or both, where an expression looks into what goes out as it came.</summary>
+/// <summary>
+/// A part of a composed answer: JSON text as a service wrote it, a value that was made of such, or both, where an expression looks into
+/// what goes out as it came.
+/// </summary>
 internal readonly struct JsonPart
 {
     /// <summary>What may stand around a document.</summary>

@@ -4,7 +4,10 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition;
 
-/// <summary>A JSON text before it is written: the pieces that it is put together from, none of them copied. Its length is known before its first byte is.</summary>
+/// <summary>
+/// A JSON text before it is written: the pieces that it is put together from, none of them copied. Its length is known before its first
+/// byte is.
+/// </summary>
 internal sealed class JsonPieces
 {
     /// <summary>What is written between two waits for the reader.</summary>

@@ -7,7 +7,9 @@ internal abstract class OngoingRequest
     public abstract void CutOff();
 }
 
-/// <summary>The requests that one composed answer has under way: a client that leaves, or a required call that fails, ends them all.</summary>
+/// <summary>
+/// The requests that one composed answer has under way: a client that leaves, or a required call that fails, ends them all.
+/// </summary>
 /// <remarks>Thread rule: any thread; a lock orders them.</remarks>
 internal sealed class OngoingRequests
 {

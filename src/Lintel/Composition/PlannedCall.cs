@@ -46,13 +46,17 @@ internal sealed class PlannedCall
 
     public Hedging? Hedging { get; init; }
 
-    /// <summary>The property of the default answer; <see langword="null"/> for none, because it is joined into another call's value.</summary>
+    /// <summary>
+    /// The property of the default answer; <see langword="null"/> for none, because it is joined into another call's value.
+    /// </summary>
     public byte[]? Property { get; init; }
 
     /// <summary>Whether the properties of its value stand in the answer itself.</summary>
     public bool IsSpread { get; init; }
 
-    /// <summary>Whether an expression looks into its value; otherwise its text is checked and goes on byte for byte, and nothing is parsed.</summary>
+    /// <summary>
+    /// Whether an expression looks into its value; otherwise its text is checked and goes on byte for byte, and nothing is parsed.
+    /// </summary>
     public bool NeedsDocument { get; set; }
 
     /// <summary>Whether another call of the composition may ask for the same: then requests are compared.</summary>
@@ -61,7 +65,10 @@ internal sealed class PlannedCall
     /// <summary>Whether an answer of this call is, or was, in the store. Any thread; never goes back.</summary>
     public bool HasKept { get; set; }
 
-    /// <summary>An expression of this call that cannot be evaluated: the client's mistake where it looks at nothing but the client's body, and the services' otherwise.</summary>
+    /// <summary>
+    /// An expression of this call that cannot be evaluated: the client's mistake where it looks at nothing but the client's body, and the
+    /// services' otherwise.
+    /// </summary>
     /// <param name="expression">The expression.</param>
     /// <param name="key">Where it stands in the call.</param>
     /// <param name="problem">What went wrong.</param>
@@ -115,5 +122,6 @@ internal sealed record FanOut(Expression Items, int Batch, int Concurrency, int 
 /// <param name="ParentKey">Over an element; may give a list of keys.</param>
 /// <param name="As">The element's property.</param>
 /// <param name="Many">Whether the property is the list of all answers that belong to the element; otherwise there may be one.</param>
-/// <param name="IsOfItems">Whether each item has a request of its own: different items may then have brought the same answer, which counts once.</param>
+/// <param name="IsOfItems">Whether each item has a request of its own: different items may then have brought the same answer, which counts
+/// once.</param>
 internal sealed record Join(int Into, Name[] Path, string Place, Expression Key, Expression ParentKey, Name As, bool Many, bool IsOfItems = false);

@@ -4,7 +4,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Composition;
 
-/// <summary>Follows a service's redirect (RFC 9110 section 15.4) to a place of the same service, never to another: a service must not choose whom the gateway calls, and with whose credentials.</summary>
+/// <summary>
+/// Follows a service's redirect (RFC 9110 section 15.4) to a place of the same service, never to another: a service must not choose whom
+/// the gateway calls, and with whose credentials.
+/// </summary>
 internal static class Redirects
 {
     /// <summary>The request that an answer leads to.</summary>
@@ -26,7 +29,9 @@ internal static class Redirects
         return request with { Method = method, Target = target, Body = repeats ? request.Body : null, IfNoneMatch = null, AwaitedUntil = repeats ? request.AwaitedUntil : null };
     }
 
-    /// <summary>303 leads from what was done to a description of it; 301 and 302 have meant both, and are followed for safe methods only.</summary>
+    /// <summary>
+    /// 303 leads from what was done to a description of it; 301 and 302 have meant both, and are followed for safe methods only.
+    /// </summary>
     private static string? MethodAfter(int status, CallRequest request) => status switch
     {
         307 or 308 => request.Method,

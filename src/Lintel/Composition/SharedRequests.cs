@@ -3,7 +3,9 @@ using Lintel.Errors;
 
 namespace Lintel.Composition;
 
-/// <summary>Requests of different clients that ask for the same at the same time: one asks the service, the others get its answer (<c>collapse</c>).</summary>
+/// <summary>
+/// Requests of different clients that ask for the same at the same time: one asks the service, the others get its answer (<c>collapse</c>).
+/// </summary>
 /// <remarks>Thread rule: any thread. Who leads may be cut off by its own client's leaving; then one of the others leads.</remarks>
 internal sealed class SharedRequests
 {
@@ -48,7 +50,9 @@ internal sealed class SharedRequests
         return (await send().ConfigureAwait(false), false); // what the service said is for the leader alone: everybody asks, and nobody waits for the next leader
     }
 
-    /// <summary>Whether a failure says something of who asked, its time and its limits, and nothing of the service: then others try for themselves.</summary>
+    /// <summary>
+    /// Whether a failure says something of who asked, its time and its limits, and nothing of the service: then others try for themselves.
+    /// </summary>
     public static bool IsOwnAffair(GatewayError error) => error.Kind
         is GatewayErrorKind.ClientAborted or GatewayErrorKind.ResponseTimeout or GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.TooManyItems or GatewayErrorKind.AnswerTooLarge or GatewayErrorKind.Overloaded or GatewayErrorKind.Internal;
 

@@ -7,10 +7,14 @@ using Lintel.Pipeline;
 
 namespace Lintel.Composition;
 
-/// <summary>An answer that is sent piece by piece, each call's part as soon as it is there: NDJSON, or server-sent events where the client asks for them.</summary>
+/// <summary>
+/// An answer that is sent piece by piece, each call's part as soon as it is there: NDJSON, or server-sent events where the client asks for
+/// them.
+/// </summary>
 /// <remarks>
-/// A line is an object of one property: the call's name and its value. The last one is <c>_composition</c>, with what the header of that name says; before it comes <c>_errors</c> where something failed that the
-/// client should know of. What is joined into another call's list is sent with that list.
+/// A line is an object of one property: the call's name and its value. The last one is <c>_composition</c>, with what the header of that
+/// name says; before it comes <c>_errors</c> where something failed that the client should know of. What is joined into another call's list
+/// is sent with that list.
 /// The first line waits for the calls that have <c>passthrough</c>: until they have ended, a service's own answer may be the composition's.
 /// </remarks>
 internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
@@ -72,7 +76,10 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         return error;
     }
 
-    /// <summary>Whether a service's own answer may still become the composition's: its status is not known before, and a stream that has begun has one already.</summary>
+    /// <summary>
+    /// Whether a service's own answer may still become the composition's: its status is not known before, and a stream that has begun has
+    /// one already.
+    /// </summary>
     private bool AwaitsPassthrough => Array.Exists(plan.Calls, c => c.Passthrough.Count > 0 && !_known.Contains(c.Index));
 
     private async ValueTask SendReadyAsync(CallRunner runner)

@@ -6,7 +6,10 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition;
 
-/// <summary>Makes JSON of XML: elements are properties, repeated ones lists, attributes begin with <c>@</c>, text beside either is <c>#text</c>. One pass to read, one to write; its memory is in proportion to the text.</summary>
+/// <summary>
+/// Makes JSON of XML: elements are properties, repeated ones lists, attributes begin with <c>@</c>, text beside either is <c>#text</c>. One
+/// pass to read, one to write; its memory is in proportion to the text.
+/// </summary>
 internal sealed class XmlAnswer
 {
     /// <summary>Elements, attributes and texts together: as many as an expression may look at. Each takes 24 bytes.</summary>
@@ -149,7 +152,9 @@ internal sealed class XmlAnswer
         json.Append("}"u8);
     }
 
-    /// <summary>Threads a node's children anew: the first of each name by <see cref="Node.Next"/>, those of one name by <see cref="Node.Same"/>.</summary>
+    /// <summary>
+    /// Threads a node's children anew: the first of each name by <see cref="Node.Next"/>, those of one name by <see cref="Node.Same"/>.
+    /// </summary>
     private int Group(int parent, Groups groups)
     {
         var nodes = CollectionsMarshal.AsSpan(_nodes);
@@ -179,7 +184,10 @@ internal sealed class XmlAnswer
         return first;
     }
 
-    /// <summary>For each name, whose children were grouped last, and the last of them that has it: one table for the document, so that grouping costs no more than the children.</summary>
+    /// <summary>
+    /// For each name, whose children were grouped last, and the last of them that has it: one table for the document, so that grouping
+    /// costs no more than the children.
+    /// </summary>
     private sealed class Groups(int names)
     {
         public int[] Parent { get; } = new int[names];

@@ -3,16 +3,25 @@ namespace Lintel.Config;
 /// <summary>One line for each request.</summary>
 public sealed record AccessLogConfig
 {
-    /// <summary>The lines' format: <c>json</c> (default), <c>text</c> for people, or <c>{ template: "{client} {method} {target} {status}" }</c> with the fields' names as placeholders.</summary>
+    /// <summary>
+    /// The lines' format: <c>json</c> (default), <c>text</c> for people, or <c>{ template: "{client} {method} {target} {status}" }</c> with
+    /// the fields' names as placeholders.
+    /// </summary>
     public AccessLogFormat Format { get; init; } = AccessLogFormat.Json;
 
-    /// <summary><c>stdout</c> (default), <c>stderr</c>, <c>none</c>, or a file's path, to which lines are appended. A path is relative to the configuration file; its directory must exist.</summary>
+    /// <summary>
+    /// <c>stdout</c> (default), <c>stderr</c>, <c>none</c>, or a file's path, to which lines are appended. A path is relative to the
+    /// configuration file; its directory must exist.
+    /// </summary>
     public string To { get; init; } = "stdout";
 
     /// <summary>When the gateway begins a new file; only where <c>to</c> is a file. Default never.</summary>
     public RotateConfig? Rotate { get; init; }
 
-    /// <summary>The share of requests that get a line, from <c>0%</c> to <c>100%</c> (default), chosen by trace id. Requests with status 500 or more, or with an error of the gateway's own, always get theirs.</summary>
+    /// <summary>
+    /// The share of requests that get a line, from <c>0%</c> to <c>100%</c> (default), chosen by trace id. Requests with status 500 or
+    /// more, or with an error of the gateway's own, always get theirs.
+    /// </summary>
     public double Sample { get; init; } = 100;
 
     /// <summary>Request headers whose values are added to JSON lines. Default none; at most 32.</summary>
@@ -60,7 +69,10 @@ public sealed record RotateConfig
     /// <summary>A file grows to this size at most, from <c>64KiB</c> to <c>1TiB</c>. Default no limit.</summary>
     public long? Size { get; init; }
 
-    /// <summary>A file holds lines of one period at most, from <c>1m</c> to <c>366d</c>; periods are counted in UTC, so that <c>1d</c> begins at midnight. Default no limit.</summary>
+    /// <summary>
+    /// A file holds lines of one period at most, from <c>1m</c> to <c>366d</c>; periods are counted in UTC, so that <c>1d</c> begins at
+    /// midnight. Default no limit.
+    /// </summary>
     public TimeSpan? Every { get; init; }
 
     /// <summary>Files that are kept beside the current one, from 1 to 1000. Default 10; the oldest are deleted.</summary>
@@ -86,7 +98,10 @@ public sealed record RedactConfig
     /// <summary>Further headers, beside <c>Authorization</c>, <c>Cookie</c>, <c>X-Api-Key</c> and the like.</summary>
     public ValueList<string> Headers { get; init; } = [];
 
-    /// <summary>Further query parameters, beside <c>access_token</c>, <c>api_key</c>, <c>password</c> and the like. Case and punctuation do not count.</summary>
+    /// <summary>
+    /// Further query parameters, beside <c>access_token</c>, <c>api_key</c>, <c>password</c> and the like. Case and punctuation do not
+    /// count.
+    /// </summary>
     public ValueList<string> Query { get; init; } = [];
 
     private static Grammar<string> QueryName { get; } = new ScalarGrammar<string>("a query parameter's name", null, static (string text, out string value) =>

@@ -41,7 +41,9 @@ internal sealed record AccessLogPiece(string? Literal, AccessLogField Field, str
 /// <summary>A template of access-log lines, taken apart.</summary>
 internal sealed class AccessLogTemplate
 {
-    /// <summary>Placeholders by name: the names of the JSON format's keys, and <c>target</c>, path and query as they stand in a request line.</summary>
+    /// <summary>
+    /// Placeholders by name: the names of the JSON format's keys, and <c>target</c>, path and query as they stand in a request line.
+    /// </summary>
     private static readonly Dictionary<string, AccessLogField> Names = Enum.GetValues<AccessLogField>().Where(f => f != AccessLogField.Header)
         .ToDictionary(f => char.ToLowerInvariant(f.ToString()[0]) + f.ToString()[1..], StringComparer.Ordinal);
 

@@ -9,7 +9,10 @@ public sealed record AdminConfig
     /// <summary>Where it listens. Default <c>http://127.0.0.1:9901</c>. An address other than loopback needs a token.</summary>
     public ListenerAddress Address { get; init; } = new("127.0.0.1", 9901);
 
-    /// <summary>The bearer token that everything but <c>/health/…</c> asks for. Default: none, allowed on loopback only; a <c>Host</c> that is not this machine's is then refused. Fewer than 16 bytes are a warning.</summary>
+    /// <summary>
+    /// The bearer token that everything but <c>/health/…</c> asks for. Default: none, allowed on loopback only; a <c>Host</c> that is not
+    /// this machine's is then refused. Fewer than 16 bytes are a warning.
+    /// </summary>
     public string Token { get; init; } = "";
 
     /// <summary><c>"${TOKEN:-}"</c> may well become nothing.</summary>

@@ -3,13 +3,21 @@ namespace Lintel.Config;
 /// <summary>One call of a composition.</summary>
 public sealed record CallConfig
 {
-    /// <summary>What is asked of which service. Placeholders may refer to the client's request, to other calls' answers (<c>{user.segmentId}</c>) and, with <see cref="ForEach"/>, to <c>{item}</c> or <c>{items}</c>.</summary>
+    /// <summary>
+    /// What is asked of which service. Placeholders may refer to the client's request, to other calls' answers (<c>{user.segmentId}</c>)
+    /// and, with <see cref="ForEach"/>, to <c>{item}</c> or <c>{items}</c>.
+    /// </summary>
     public required CallRequestConfig Request { get; init; }
 
-    /// <summary>Whether the answer can do without this call. With <see cref="ForEach"/>: without any single item too. Default false: its failure is the answer's failure.</summary>
+    /// <summary>
+    /// Whether the answer can do without this call. With <see cref="ForEach"/>: without any single item too. Default false: its failure is
+    /// the answer's failure.
+    /// </summary>
     public bool Optional { get; init; }
 
-    /// <summary>How long the call may take, its retries included; 1 ms to 1 h. Default: what is left of the composition's deadline.</summary>
+    /// <summary>
+    /// How long the call may take, its retries included; 1 ms to 1 h. Default: what is left of the composition's deadline.
+    /// </summary>
     public TimeSpan? Timeout { get; init; }
 
     /// <summary>What takes the place of the answer of an optional call that failed: the first that is there. Default: null.</summary>
@@ -18,7 +26,10 @@ public sealed record CallConfig
     /// <summary>Statuses of this call, 300 to 599, that become the composition's own answer, with the service's body.</summary>
     public ValueList<int> Passthrough { get; init; } = [];
 
-    /// <summary>How many redirects of the service are followed, one after the other, 0 to 10; only to places of the same service. Default 0: a redirect is a failure of the call.</summary>
+    /// <summary>
+    /// How many redirects of the service are followed, one after the other, 0 to 10; only to places of the same service. Default 0: a
+    /// redirect is a failure of the call.
+    /// </summary>
     public int Redirects { get; init; }
 
     /// <summary>A JMESPath condition over other calls' answers; where it does not hold the call is skipped and its value is null.</summary>
@@ -27,7 +38,10 @@ public sealed record CallConfig
     /// <summary>Calls that must have succeeded before, though nothing refers to them.</summary>
     public ValueList<string> After { get; init; } = [];
 
-    /// <summary>A JMESPath expression that gives a list: one request for each different item, or for each <see cref="Batch"/> of them. The call's value is then the list of their answers.</summary>
+    /// <summary>
+    /// A JMESPath expression that gives a list: one request for each different item, or for each <see cref="Batch"/> of them. The call's
+    /// value is then the list of their answers.
+    /// </summary>
     public string? ForEach { get; init; }
 
     /// <summary>How many items go into one request, as <c>{items}</c>; 1 to 1 000. Default: one request an item.</summary>
@@ -37,8 +51,9 @@ public sealed record CallConfig
     public JoinConfig? Join { get; init; }
 
     /// <summary>
-    /// A JMESPath expression over a service's answer that gives the part of it which is the call's value, such as <c>data</c> of <c>{ "data": […] }</c>; with <see cref="ForEach"/>, of each answer. Default: the whole answer.
-    /// A fallback's value is taken as it is written.
+    /// A JMESPath expression over a service's answer that gives the part of it which is the call's value, such as <c>data</c> of <c>{
+    /// "data": […] }</c>; with <see cref="ForEach"/>, of each answer. Default: the whole answer. A fallback's value is taken as it is
+    /// written.
     /// </summary>
     public string? Select { get; init; }
 
@@ -48,13 +63,18 @@ public sealed record CallConfig
     /// <summary>How many items <see cref="ForEach"/> may give, 1 to 10 000. Default 100; beyond it the call fails.</summary>
     public int MaxItems { get; init; } = 100;
 
-    /// <summary>The request's body: <c>request</c> for the client's own, otherwise a JMESPath expression, or maps and lists of them; sent as JSON.</summary>
+    /// <summary>
+    /// The request's body: <c>request</c> for the client's own, otherwise a JMESPath expression, or maps and lists of them; sent as JSON.
+    /// </summary>
     public ShapeConfig? Body { get; init; }
 
     /// <summary>Headers that the request gets beside the forwarded ones; values may hold placeholders of the client's request.</summary>
     public ValueMap<string> Headers { get; init; } = [];
 
-    /// <summary>What undoes this call when the composition fails, with <see cref="ForEach"/> each request of it; only for calls that change something.</summary>
+    /// <summary>
+    /// What undoes this call when the composition fails, with <see cref="ForEach"/> each request of it; only for calls that change
+    /// something.
+    /// </summary>
     public CompensationConfig? Compensate { get; init; }
 
     /// <summary>A second request to another instance where the first is slow; safe methods only.</summary>
@@ -66,7 +86,10 @@ public sealed record CallConfig
     /// <summary>How the service's answer is read. Default: by its media type.</summary>
     public AnswerFormat Format { get; init; }
 
-    /// <summary>The property of the default answer that the call's value becomes; <c>.</c> puts the properties of an object beside those of the other calls. Default: the call's name.</summary>
+    /// <summary>
+    /// The property of the default answer that the call's value becomes; <c>.</c> puts the properties of an object beside those of the
+    /// other calls. Default: the call's name.
+    /// </summary>
     public string? As { get; init; }
 
     internal static Grammar<CallConfig> Grammar { get; } = new ShortFormGrammar<CallConfig>(
@@ -153,7 +176,9 @@ public enum AnswerFormat
     /// <summary>JSON values, each on a line of its own: a list.</summary>
     Ndjson,
 
-    /// <summary>XML, as an object: elements are properties, repeated ones lists, attributes begin with <c>@</c>, text beside either is <c>#text</c>.</summary>
+    /// <summary>
+    /// XML, as an object: elements are properties, repeated ones lists, attributes begin with <c>@</c>, text beside either is <c>#text</c>.
+    /// </summary>
     Xml,
 
     /// <summary>Text, as a string.</summary>
@@ -219,19 +244,31 @@ public sealed record FallbackConfig
         new RecordGrammar<FallbackConfig>(static f => new FallbackConfig { Value = f.Require("value", JsonGrammar.Any) }));
 }
 
-/// <summary>Puts each answer of a <c>forEach</c> into the element of a list that it belongs to. Where there is no such list, or an answer has no key, the call fails.</summary>
+/// <summary>
+/// Puts each answer of a <c>forEach</c> into the element of a list that it belongs to. Where there is no such list, or an answer has no
+/// key, the call fails.
+/// </summary>
 public sealed record JoinConfig
 {
-    /// <summary>The call whose value is the list, or holds it: <c>page.items</c> is the list in the property <c>items</c> of the call <c>page</c>'s value.</summary>
+    /// <summary>
+    /// The call whose value is the list, or holds it: <c>page.items</c> is the list in the property <c>items</c> of the call <c>page</c>'s
+    /// value.
+    /// </summary>
     public required string Into { get; init; }
 
-    /// <summary>Which belong together: <c>KEY = PARENTKEY</c>, a JMESPath expression over an answer and one over an element; a parent's key may be a list of keys.</summary>
+    /// <summary>
+    /// Which belong together: <c>KEY = PARENTKEY</c>, a JMESPath expression over an answer and one over an element; a parent's key may be a
+    /// list of keys.
+    /// </summary>
     public required string On { get; init; }
 
     /// <summary>The property of the element.</summary>
     public required string As { get; init; }
 
-    /// <summary>Whether several answers may belong to one element: the property is then the list of them. Default false: the property is the one answer or null, and a second one is the call's failure.</summary>
+    /// <summary>
+    /// Whether several answers may belong to one element: the property is then the list of them. Default false: the property is the one
+    /// answer or null, and a second one is the call's failure.
+    /// </summary>
     public bool Many { get; init; }
 
     /// <summary>A call's name, and the properties that lead to the list in its value.</summary>
@@ -262,13 +299,19 @@ public sealed record JoinConfig
 /// <summary>What undoes a request that was done, or may have been, when the composition fails.</summary>
 public sealed record CompensationConfig
 {
-    /// <summary>The request; under the name of its call it finds the answer to the request that it undoes, and with <c>forEach</c> also <c>{item}</c> or <c>{items}</c>.</summary>
+    /// <summary>
+    /// The request; under the name of its call it finds the answer to the request that it undoes, and with <c>forEach</c> also
+    /// <c>{item}</c> or <c>{items}</c>.
+    /// </summary>
     public required CallRequestConfig Request { get; init; }
 
     /// <summary>Its body, as of a call.</summary>
     public ShapeConfig? Body { get; init; }
 
-    /// <summary>How long it may take, and how long after a failure the answer to the request is awaited that may have to be undone; 1 ms to 1 h. Default 10 s: the client waits for it.</summary>
+    /// <summary>
+    /// How long it may take, and how long after a failure the answer to the request is awaited that may have to be undone; 1 ms to 1 h.
+    /// Default 10 s: the client waits for it.
+    /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
     internal static Grammar<CompensationConfig> Grammar { get; } = new ShortFormGrammar<CompensationConfig>(

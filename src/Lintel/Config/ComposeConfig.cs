@@ -1,25 +1,42 @@
 namespace Lintel.Config;
 
 /// <summary>One call in, several calls to services out, one answer back (API composition).</summary>
-/// <remarks>What a call refers to decides when it runs: calls that refer to nothing start at once, the others as soon as what they refer to is there.</remarks>
+/// <remarks>
+/// What a call refers to decides when it runs: calls that refer to nothing start at once, the others as soon as what they refer to is
+/// there.
+/// </remarks>
 public sealed record ComposeConfig
 {
-    /// <summary>How long the whole answer may take, 1 ms to 1 h. A shorter one that the client names (<c>grpc-timeout</c>, <c>Request-Timeout</c> in seconds) holds instead. Default: <c>defaults.timeouts.request</c>, which is 30 s.</summary>
+    /// <summary>
+    /// How long the whole answer may take, 1 ms to 1 h. A shorter one that the client names (<c>grpc-timeout</c>, <c>Request-Timeout</c> in
+    /// seconds) holds instead. Default: <c>defaults.timeouts.request</c>, which is 30 s.
+    /// </summary>
     public TimeSpan? Deadline { get; init; }
 
-    /// <summary>The calls by name, at least one. The name is how expressions refer to a call's answer, and by default its property in the answer.</summary>
+    /// <summary>
+    /// The calls by name, at least one. The name is how expressions refer to a call's answer, and by default its property in the answer.
+    /// </summary>
     public required ValueMap<CallConfig> Calls { get; init; }
 
     /// <summary>The answer. Default: an object with one property for each call, in declared order.</summary>
     public ComposedAnswerConfig Respond { get; init; } = new();
 
-    /// <summary>Other answers from the same calls, by the name of the client that gets them (backends for frontends). The first one whose client it is wins; what a variant does not say is as in <see cref="Respond"/>.</summary>
+    /// <summary>
+    /// Other answers from the same calls, by the name of the client that gets them (backends for frontends). The first one whose client it
+    /// is wins; what a variant does not say is as in <see cref="Respond"/>.
+    /// </summary>
     public ValueMap<ComposedAnswerConfig> Variants { get; init; } = [];
 
-    /// <summary>Sends each call's part as soon as it is there: as NDJSON, or as server-sent events to clients that ask for <c>text/event-stream</c>. Default false.</summary>
+    /// <summary>
+    /// Sends each call's part as soon as it is there: as NDJSON, or as server-sent events to clients that ask for <c>text/event-stream</c>.
+    /// Default false.
+    /// </summary>
     public bool Stream { get; init; }
 
-    /// <summary>The client's headers that calls get. Default <c>Authorization</c> and <c>Accept-Language</c>; the trace context and the forwarding headers always pass.</summary>
+    /// <summary>
+    /// The client's headers that calls get. Default <c>Authorization</c> and <c>Accept-Language</c>; the trace context and the forwarding
+    /// headers always pass.
+    /// </summary>
     public ValueList<string> ForwardHeaders { get; init; } = ["Authorization", "Accept-Language"];
 
     /// <summary>What happens where two calls write one place. Absent: such a composition is refused when it is loaded.</summary>
@@ -82,7 +99,10 @@ public enum ConflictRule
 /// <summary>The answer of a composition.</summary>
 public sealed record ComposedAnswerConfig
 {
-    /// <summary>The body: a JMESPath expression over the calls' answers by name, or maps and lists of such expressions. Default: an object with one property for each call.</summary>
+    /// <summary>
+    /// The body: a JMESPath expression over the calls' answers by name, or maps and lists of such expressions. Default: an object with one
+    /// property for each call.
+    /// </summary>
     public ShapeConfig? Body { get; init; }
 
     /// <summary>Headers with JMESPath expressions; one that gives null sets nothing.</summary>
@@ -91,7 +111,10 @@ public sealed record ComposedAnswerConfig
     /// <summary>The status of an answer that has all its required parts. Default 200, 200 to 299.</summary>
     public int? Status { get; init; }
 
-    /// <summary>Whether the body's property <c>_errors</c> tells of optional parts that failed, as RFC 9457 objects with a JSON Pointer each. Default false.</summary>
+    /// <summary>
+    /// Whether the body's property <c>_errors</c> tells of optional parts that failed, as RFC 9457 objects with a JSON Pointer each.
+    /// Default false.
+    /// </summary>
     public bool? Errors { get; init; }
 
     internal static Grammar<ComposedAnswerConfig> Grammar { get; } = new RecordGrammar<ComposedAnswerConfig>(static f => new ComposedAnswerConfig
@@ -110,12 +133,17 @@ public sealed record ComposeLimitsConfig
     public long Call { get; init; } = 16 << 20;
 
     /// <summary>
-    /// Bytes of all answers together. Default 64 MiB, 1 KiB to 4 GiB. What one composed answer holds at a time is at most about four times this: the answers, in arrays that grow by doubling,
-    /// what these grew out of, which stays in the pool for a while, and where they are put together, the composed answer. Parts that go through as they are are not copied. (Measured 2026-11-25, the test service and client in the same process included: 3 × 10 MiB held 70 to 110 MiB, a fan-out of 100 × 300 kB 82 to 86 MiB.)
+    /// Bytes of all answers together. Default 64 MiB, 1 KiB to 4 GiB. What one composed answer holds at a time is at most about four times
+    /// this: the answers, in arrays that grow by doubling, what these grew out of, which stays in the pool for a while, and where they are
+    /// put together, the composed answer. Parts that go through as they are are not copied. (Measured 2026-11-25, the test service and
+    /// client in the same process included: 3 × 10 MiB held 70 to 110 MiB, a fan-out of 100 × 300 kB 82 to 86 MiB.)
     /// </summary>
     public long Total { get; init; } = 64 << 20;
 
-    /// <summary>How long the client may take to receive the answer, or a part of a streamed one, once it is there: what it is made of is held until then. Beyond, the client is cut off. Default 1 min (16 MiB at 2.2 Mbit/s), 1 s to 1 h.</summary>
+    /// <summary>
+    /// How long the client may take to receive the answer, or a part of a streamed one, once it is there: what it is made of is held until
+    /// then. Beyond, the client is cut off. Default 1 min (16 MiB at 2.2 Mbit/s), 1 s to 1 h.
+    /// </summary>
     public TimeSpan Send { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Requests to services for one answer, those of <c>forEach</c> included. Default 500, 1 to 10 000.</summary>

@@ -4,7 +4,10 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Lintel.Config;
 
-/// <summary>The calls' answers, as code that makes the composed answer sees them (<see cref="ShapeConfig.From{T}"/>). Lists have been joined. Valid until that code returns.</summary>
+/// <summary>
+/// The calls' answers, as code that makes the composed answer sees them (<see cref="ShapeConfig.From{T}"/>). Lists have been joined. Valid
+/// until that code returns.
+/// </summary>
 public sealed class ComposedParts
 {
     private readonly Func<string, ReadOnlyMemory<byte>?> _find;
@@ -20,19 +23,27 @@ public sealed class ComposedParts
         return new ComposedParts(call => texts.TryGetValue(call, out var text) ? text : null);
     }
 
-    /// <summary>Whether a call has a value: not where the service answered <c>null</c>, and not where the call was skipped, or failed without a fallback.</summary>
+    /// <summary>
+    /// Whether a call has a value: not where the service answered <c>null</c>, and not where the call was skipped, or failed without a
+    /// fallback.
+    /// </summary>
     /// <param name="call">The call's name.</param>
     /// <exception cref="ArgumentException">The composition has no such call.</exception>
     public bool Has(string call) => !IsNull(Json(call).Span);
 
-    /// <summary>A call's value, read from JSON; the default of <typeparamref name="T"/> where it has none (see <see cref="Has"/>).</summary>
+    /// <summary>
+    /// A call's value, read from JSON; the default of <typeparamref name="T"/> where it has none (see <see cref="Has"/>).
+    /// </summary>
     /// <param name="call">The call's name.</param>
     /// <param name="type">How it is read.</param>
     /// <exception cref="ArgumentException">The composition has no such call.</exception>
     /// <exception cref="JsonException">The value is no <typeparamref name="T"/>.</exception>
     public T? Get<T>(string call, JsonTypeInfo<T> type) => Json(call) is var json && IsNull(json.Span) ? default : JsonSerializer.Deserialize(json.Span, type);
 
-    /// <summary>A call's value as JSON text in UTF-8, as the service wrote it; <c>null</c> where it has none. Where nothing is to be changed, <see cref="Utf8JsonWriter.WriteRawValue(ReadOnlySpan{byte}, bool)"/> passes it on.</summary>
+    /// <summary>
+    /// A call's value as JSON text in UTF-8, as the service wrote it; <c>null</c> where it has none. Where nothing is to be changed,
+    /// <see cref="Utf8JsonWriter.WriteRawValue(ReadOnlySpan{byte}, bool)"/> passes it on.
+    /// </summary>
     /// <param name="call">The call's name.</param>
     /// <exception cref="ArgumentException">The composition has no such call.</exception>
     public ReadOnlyMemory<byte> Json(string call) => _find(call) ?? throw new ArgumentException($"The composition has no call `{call}`.", nameof(call));

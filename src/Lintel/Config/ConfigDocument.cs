@@ -3,7 +3,9 @@ using Microsoft.Extensions.Configuration;
 namespace Lintel.Config;
 
 /// <summary>What the user wrote: files read, included, overlaid and expanded into one tree, before its meaning is looked at.</summary>
-/// <remarks>Later files overlay earlier ones key by key: maps merge, lists and single values replace, an explicit <c>null</c> removes.</remarks>
+/// <remarks>
+/// Later files overlay earlier ones key by key: maps merge, lists and single values replace, an explicit <c>null</c> removes.
+/// </remarks>
 internal sealed class ConfigDocument
 {
     private ConfigDocument()
@@ -20,7 +22,8 @@ internal sealed class ConfigDocument
     public ConfigSources Sources { get; } = new();
 
     /// <summary>Reads files, each overlaying the ones before.</summary>
-    /// <param name="files">Paths of files; of folders, which stand for the configuration files in them by name; or <c>-</c> for standard input.</param>
+    /// <param name="files">Paths of files; of folders, which stand for the configuration files in them by name; or <c>-</c> for standard
+    /// input.</param>
     /// <param name="surroundings">Where they are read from, and what they draw on.</param>
     public static ConfigDocument Load(IReadOnlyList<string> files, ConfigSurroundings surroundings)
     {

@@ -44,7 +44,9 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         return [];
     }
 
-    /// <summary>The tree of a given file and of what it includes; <see langword="null"/> where it cannot be read, and the report says why.</summary>
+    /// <summary>
+    /// The tree of a given file and of what it includes; <see langword="null"/> where it cannot be read, and the report says why.
+    /// </summary>
     public MapNode? Read(string file)
     {
         _met.Clear();

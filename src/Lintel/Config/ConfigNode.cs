@@ -10,7 +10,9 @@ public readonly record struct SourcePosition(string Source, int Line, int Column
     public override string ToString() => Line == 0 ? Source : $"{Source}:{Line}:{Column}";
 }
 
-/// <summary>A node of the tree that YAML, JSON and <c>IConfiguration</c> are read into before anything is known about its meaning.</summary>
+/// <summary>
+/// A node of the tree that YAML, JSON and <c>IConfiguration</c> are read into before anything is known about its meaning.
+/// </summary>
 internal abstract class ConfigNode(SourcePosition position)
 {
     public SourcePosition Position { get; } = position;
@@ -18,7 +20,10 @@ internal abstract class ConfigNode(SourcePosition position)
     public abstract string Kind { get; }
 }
 
-/// <summary>A single value. <see cref="Written"/> is what stands in the file, <see cref="Text"/> what it became by expansion: messages show only the former.</summary>
+/// <summary>
+/// A single value. <see cref="Written"/> is what stands in the file, <see cref="Text"/> what it became by expansion: messages show only the
+/// former.
+/// </summary>
 internal sealed class ScalarNode(SourcePosition position, string written, bool isQuoted) : ConfigNode(position)
 {
     public string Written { get; } = written;

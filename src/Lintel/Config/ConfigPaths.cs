@@ -1,6 +1,8 @@
 namespace Lintel.Config;
 
-/// <summary>Files that a configuration names: relative to the file that names them, or, where that is no file, to the application's content root.</summary>
+/// <summary>
+/// Files that a configuration names: relative to the file that names them, or, where that is no file, to the application's content root.
+/// </summary>
 internal static class ConfigPaths
 {
     /// <summary>The full path.</summary>
@@ -10,7 +12,10 @@ internal static class ConfigPaths
         return Path.GetFullPath(Path.Combine(folder, written.Text));
     }
 
-    /// <summary>The path for messages: as it was written, and where that was looked for. What came by expansion may be a secret at the wrong place, and is not shown.</summary>
+    /// <summary>
+    /// The path for messages: as it was written, and where that was looked for. What came by expansion may be a secret at the wrong place,
+    /// and is not shown.
+    /// </summary>
     public static string Show(ScalarNode written, string full) =>
         written.Text == written.Written && written.Text != full ? $"`{written.Written}` ({full})" : $"`{written.Written}`";
 

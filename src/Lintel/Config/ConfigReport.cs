@@ -40,7 +40,10 @@ public sealed class ConfigReport
     /// <summary>The errors, ordered by their place in the files.</summary>
     public IReadOnlyList<ConfigProblem> Problems => Ordered(_problems);
 
-    /// <summary>What is probably not meant as it is written, ordered by its place in the files; at most <see cref="MaxProblems"/>. It does not keep the configuration from being used.</summary>
+    /// <summary>
+    /// What is probably not meant as it is written, ordered by its place in the files; at most <see cref="MaxProblems"/>. It does not keep
+    /// the configuration from being used.
+    /// </summary>
     public IReadOnlyList<ConfigProblem> Warnings => Ordered(_warnings);
 
     /// <summary>Whether the configuration can be used.</summary>
@@ -91,6 +94,8 @@ public sealed class ConfigException(ConfigReport report)
     /// <summary>What is wrong.</summary>
     public ConfigReport Report { get; } = report;
 
-    /// <summary>The mistakes, without the stack: they are not in the code that read them. A host that does not start shows this text as it is.</summary>
+    /// <summary>
+    /// The mistakes, without the stack: they are not in the code that read them. A host that does not start shows this text as it is.
+    /// </summary>
     public override string ToString() => Message;
 }

@@ -14,10 +14,14 @@ internal sealed class ConfigSources
     /// <summary>The folders that were looked into for files.</summary>
     public IReadOnlyCollection<WatchedFolder> Folders => _folders;
 
-    /// <summary>What was read, by full path: the files as they are written, nothing expanded. Files that values come from are not among them.</summary>
+    /// <summary>
+    /// What was read, by full path: the files as they are written, nothing expanded. Files that values come from are not among them.
+    /// </summary>
     public IReadOnlyDictionary<string, byte[]> Contents => _contents;
 
-    /// <summary>What files and folders held when they were read, or a moment before, by full path (<see cref="ContentFingerprint"/>).</summary>
+    /// <summary>
+    /// What files and folders held when they were read, or a moment before, by full path (<see cref="ContentFingerprint"/>).
+    /// </summary>
     public IReadOnlyDictionary<string, UInt128> Fingerprints => _fingerprints;
 
     /// <summary>A file of the configuration itself.</summary>
@@ -35,7 +39,9 @@ internal sealed class ConfigSources
             _fingerprints.TryAdd(path, known);
     }
 
-    /// <summary>Another name of a file that has been read already. A copy has it as an empty file: read in its turn, it says nothing twice.</summary>
+    /// <summary>
+    /// Another name of a file that has been read already. A copy has it as an empty file: read in its turn, it says nothing twice.
+    /// </summary>
     public void AddOtherName(string path)
     {
         if (_contents.TryAdd(path, []))

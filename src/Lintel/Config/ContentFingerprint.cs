@@ -12,7 +12,10 @@ internal static class ContentFingerprint
 
     public static UInt128 OfContent(ReadOnlySpan<byte> content) => XxHash128.HashToUInt128(content);
 
-    /// <summary>Of a file's content as it is on the disk; <see langword="null"/> while the process cannot look because it has no file descriptor left.</summary>
+    /// <summary>
+    /// Of a file's content as it is on the disk; <see langword="null"/> while the process cannot look because it has no file descriptor
+    /// left.
+    /// </summary>
     public static UInt128? OfFile(string path)
     {
         try

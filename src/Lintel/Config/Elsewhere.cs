@@ -1,6 +1,8 @@
 namespace Lintel.Config;
 
-/// <summary>Keys that people look for in a record where they do not stand: other gateways' names for them, and places where one would guess them.</summary>
+/// <summary>
+/// Keys that people look for in a record where they do not stand: other gateways' names for them, and places where one would guess them.
+/// </summary>
 internal static class Elsewhere
 {
     private static readonly string[] OfServices = ["instances", "balancing", "affinity", "health", "breaker", "hedge", "retry", "timeouts", "protocol", "grpcWeb", "tls", "discover"];

@@ -19,12 +19,15 @@ public sealed record ErrorLogConfig
     public ErrorLogFormat Format { get; init; }
 
     /// <summary>
-    /// The least level that is written: <c>trace</c>, <c>debug</c>, <c>information</c> (default), <c>warning</c>, <c>error</c> or <c>critical</c>; <c>info</c> and <c>warn</c> are short for two of them.
-    /// <c>--log-level</c> of <c>lintel run</c> goes before.
+    /// The least level that is written: <c>trace</c>, <c>debug</c>, <c>information</c> (default), <c>warning</c>, <c>error</c> or
+    /// <c>critical</c>; <c>info</c> and <c>warn</c> are short for two of them. <c>--log-level</c> of <c>lintel run</c> goes before.
     /// </summary>
     public LogLevel Level { get; init; } = LogLevel.Information;
 
-    /// <summary><c>stderr</c> (default), or a file's path, to which lines are appended. A path is relative to the configuration file; its directory must exist.</summary>
+    /// <summary>
+    /// <c>stderr</c> (default), or a file's path, to which lines are appended. A path is relative to the configuration file; its directory
+    /// must exist.
+    /// </summary>
     public string To { get; init; } = LogTargetGrammar.Stderr;
 
     /// <summary>When the gateway begins a new file; only where <c>to</c> is a file. Default never.</summary>

@@ -11,7 +11,9 @@ internal sealed class ConfigSurroundings
     /// <summary>A variable's value, or <see langword="null"/>.</summary>
     public required Func<string, string?> Variable { get; init; }
 
-    /// <summary>The text of a file that a value comes from; throws <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.</summary>
+    /// <summary>
+    /// The text of a file that a value comes from; throws <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.
+    /// </summary>
     public required Func<string, string> ReadFile { get; init; }
 
     /// <summary>Where the configuration's own files are read from.</summary>
@@ -21,7 +23,10 @@ internal sealed class ConfigSurroundings
     public ConfigSurroundings With(ConfigFiles files) => new() { Variable = Variable, ReadFile = ReadFile, Files = files };
 }
 
-/// <summary>Replaces <c>${NAME}</c>, <c>${NAME:-default}</c> and <c>${file:/path}</c> in every scalar value; <c>$${</c> stands for <c>${</c>. Keys are left alone.</summary>
+/// <summary>
+/// Replaces <c>${NAME}</c>, <c>${NAME:-default}</c> and <c>${file:/path}</c> in every scalar value; <c>$${</c> stands for <c>${</c>. Keys
+/// are left alone.
+/// </summary>
 internal sealed class Expansion(ConfigSurroundings surroundings, string directory, ConfigReport report)
 {
     private readonly HashSet<ScalarNode> _done = [];

@@ -4,7 +4,10 @@ using System.Text.Unicode;
 
 namespace Lintel.Config;
 
-/// <summary>Text of header fields. A configuration holds characters, a connection carries bytes: inside the gateway a field's value is its bytes, each in the shape of one character (Latin-1), and text of the configuration becomes its UTF-8.</summary>
+/// <summary>
+/// Text of header fields. A configuration holds characters, a connection carries bytes: inside the gateway a field's value is its bytes,
+/// each in the shape of one character (Latin-1), and text of the configuration becomes its UTF-8.
+/// </summary>
 internal static class FieldText
 {
     private static readonly SearchValues<char> Unreserved = SearchValues.Create("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");

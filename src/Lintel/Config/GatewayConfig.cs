@@ -3,13 +3,19 @@ namespace Lintel.Config;
 /// <summary>A whole gateway: what the user wrote, with nothing looked up or resolved.</summary>
 public sealed record GatewayConfig
 {
-    /// <summary>The gateway's name in <c>Via</c> and <c>Proxy-Status</c>. Give all nodes of one gateway the same name. Default: <c>lintel</c>, and in <c>Via</c> a random name for each process, so that two gateways in a row do not take each other for a loop.</summary>
+    /// <summary>
+    /// The gateway's name in <c>Via</c> and <c>Proxy-Status</c>. Give all nodes of one gateway the same name. Default: <c>lintel</c>, and
+    /// in <c>Via</c> a random name for each process, so that two gateways in a row do not take each other for a loop.
+    /// </summary>
     public string? Name { get; init; }
 
     /// <summary>Where clients connect. Default: one listener, <c>http://127.0.0.1:8080</c>.</summary>
     public ValueMap<ListenerConfig> Listeners { get; init; } = [];
 
-    /// <summary>The proxies whose forwarding headers are believed: a list of addresses or CIDR ranges, or a map that also says which headers. Default: none, so that such headers are dropped.</summary>
+    /// <summary>
+    /// The proxies whose forwarding headers are believed: a list of addresses or CIDR ranges, or a map that also says which headers.
+    /// Default: none, so that such headers are dropped.
+    /// </summary>
     public TrustedProxiesConfig TrustedProxies { get; init; } = new();
 
     /// <summary>The microservices behind the gateway, each a pool of instances.</summary>
@@ -36,10 +42,16 @@ public sealed record GatewayConfig
     /// <summary>Where limits, quotas and sessions are kept: <c>memory</c> (default).</summary>
     public StateKind State { get; init; }
 
-    /// <summary>How long a stopping gateway waits for requests in flight before it cuts them off. Default 30 s (Kubernetes' own grace period), 0 s to 1 h.</summary>
+    /// <summary>
+    /// How long a stopping gateway waits for requests in flight before it cuts them off. Default 30 s (Kubernetes' own grace period), 0 s
+    /// to 1 h.
+    /// </summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a stopping gateway that opens its own listeners goes on taking connections while <c>/health/ready</c> already says 503, so that load balancers notice. Every answer in that time ends its connection. Default 0 s, up to 10 min.</summary>
+    /// <summary>
+    /// How long a stopping gateway that opens its own listeners goes on taking connections while <c>/health/ready</c> already says 503, so
+    /// that load balancers notice. Every answer in that time ends its connection. Default 0 s, up to 10 min.
+    /// </summary>
     public TimeSpan DrainDelay { get; init; }
 
     /// <summary>What the gateway as a whole takes for itself.</summary>

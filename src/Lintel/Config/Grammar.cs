@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace Lintel.Config;
 
-/// <summary>How one kind of value is written. The same object reads it and describes it in the JSON Schema, so the two cannot differ.</summary>
+/// <summary>
+/// How one kind of value is written. The same object reads it and describes it in the JSON Schema, so the two cannot differ.
+/// </summary>
 /// <typeparam name="T">What it becomes.</typeparam>
 internal abstract class Grammar<T>
 {

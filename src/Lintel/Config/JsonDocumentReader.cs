@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Lintel.Config;
 
-/// <summary>Reads JSON (with comments and trailing commas, as editors allow for settings) into the same nodes as <see cref="YamlDocument"/>.</summary>
+/// <summary>
+/// Reads JSON (with comments and trailing commas, as editors allow for settings) into the same nodes as <see cref="YamlDocument"/>.
+/// </summary>
 internal static class JsonDocumentReader
 {
     public static ConfigNode? Read(string source, string text, ConfigReport report)

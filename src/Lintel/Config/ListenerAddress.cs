@@ -4,7 +4,8 @@ using System.Net;
 namespace Lintel.Config;
 
 /// <summary>Where to listen.</summary>
-/// <param name="Host">An IP address without brackets, <c>localhost</c> (both loopback addresses), <c>*</c> (every address), or the path of a Unix socket.</param>
+/// <param name="Host">An IP address without brackets, <c>localhost</c> (both loopback addresses), <c>*</c> (every address), or the path of
+/// a Unix socket.</param>
 /// <param name="Port">0 to 65535; 0 takes any free port, and is a Unix socket's.</param>
 /// <param name="IsTls">Whether clients connect with TLS.</param>
 public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)

@@ -11,7 +11,10 @@ public enum ListenerProtocol
     /// <summary>HTTP/2; without TLS by prior knowledge (h2c).</summary>
     Http2,
 
-    /// <summary>HTTP/3, over TLS on the same UDP port. Needs the library libmsquic; without it a warning tells so and the other versions are offered.</summary>
+    /// <summary>
+    /// HTTP/3, over TLS on the same UDP port. Needs the library libmsquic; without it a warning tells so and the other versions are
+    /// offered.
+    /// </summary>
     Http3,
 }
 
@@ -28,13 +31,22 @@ public enum ListenerTransport
 /// <summary>Where clients connect.</summary>
 public sealed record ListenerConfig
 {
-    /// <summary>Scheme, address and port, such as <c>http://0.0.0.0:8080</c> or <c>https://[::]:8443</c>, or a Unix socket: <c>http://unix:/run/lintel.sock</c>. Port 0 takes any free one.</summary>
+    /// <summary>
+    /// Scheme, address and port, such as <c>http://0.0.0.0:8080</c> or <c>https://[::]:8443</c>, or a Unix socket:
+    /// <c>http://unix:/run/lintel.sock</c>. Port 0 takes any free one.
+    /// </summary>
     public required ListenerAddress Address { get; init; }
 
-    /// <summary>The HTTP versions offered. Default: <c>[http1]</c>, with TLS <c>[http1, http2]</c>. Without TLS a listener speaks one of <c>http1</c> and <c>http2</c>; with TLS the client chooses (ALPN).</summary>
+    /// <summary>
+    /// The HTTP versions offered. Default: <c>[http1]</c>, with TLS <c>[http1, http2]</c>. Without TLS a listener speaks one of
+    /// <c>http1</c> and <c>http2</c>; with TLS the client chooses (ALPN).
+    /// </summary>
     public ValueList<ListenerProtocol> Protocols { get; init; } = [ListenerProtocol.Http1];
 
-    /// <summary>The certificates of an <c>https</c> address; at least one. The client's server name (SNI) chooses: exact name, then wildcard, then the first one without <c>hosts</c>.</summary>
+    /// <summary>
+    /// The certificates of an <c>https</c> address; at least one. The client's server name (SNI) chooses: exact name, then wildcard, then
+    /// the first one without <c>hosts</c>.
+    /// </summary>
     public ValueList<CertificateConfig> Certificates { get; init; } = [];
 
     /// <summary>Whether clients show certificates of their own. Default: they are not asked.</summary>
@@ -43,10 +55,16 @@ public sealed record ListenerConfig
     /// <summary>Versions, cipher suites and groups of an <c>https</c> address.</summary>
     public TlsConfig Tls { get; init; } = new();
 
-    /// <summary>Addresses or CIDR ranges of load balancers that begin every connection with a PROXY protocol header, version 1 or 2. From them the header is required; from others it is not understood. Default: none.</summary>
+    /// <summary>
+    /// Addresses or CIDR ranges of load balancers that begin every connection with a PROXY protocol header, version 1 or 2. From them the
+    /// header is required; from others it is not understood. Default: none.
+    /// </summary>
     public ValueList<string> ProxyProtocol { get; init; } = [];
 
-    /// <summary>The proxies before this listener whose forwarding headers are believed, in place of the gateway's <c>trustedProxies</c>. Default: those.</summary>
+    /// <summary>
+    /// The proxies before this listener whose forwarding headers are believed, in place of the gateway's <c>trustedProxies</c>. Default:
+    /// those.
+    /// </summary>
     public TrustedProxiesConfig? TrustedProxies { get; init; }
 
     /// <summary><c>loop</c> or <c>sockets</c>. Default: <c>loop</c> on Linux, elsewhere <c>sockets</c>.</summary>
@@ -134,10 +152,15 @@ public sealed record ListenerConfig
 /// <summary>A certificate that the gateway shows.</summary>
 public sealed record CertificateConfig
 {
-    /// <summary>The server names it is shown for: exact, or with <c>*.</c> for one label. Default: every name that no other certificate is for.</summary>
+    /// <summary>
+    /// The server names it is shown for: exact, or with <c>*.</c> for one label. Default: every name that no other certificate is for.
+    /// </summary>
     public ValueList<string> Hosts { get; init; } = [];
 
-    /// <summary>A PEM file with the certificate and the intermediate ones after it. Watched: a new content is taken at once, without a connection lost.</summary>
+    /// <summary>
+    /// A PEM file with the certificate and the intermediate ones after it. Watched: a new content is taken at once, without a connection
+    /// lost.
+    /// </summary>
     public required string Path { get; init; }
 
     /// <summary>The PEM file of the private key. Default: it is in <see cref="Path"/> too.</summary>
@@ -172,10 +195,15 @@ public enum ClientCertificateMode
 /// <summary>Certificates that clients show (mutual TLS).</summary>
 public sealed record ClientCertificatesConfig
 {
-    /// <summary><c>required</c> (default): the handshake fails without one. <c>optional</c>: a client may show none. A certificate that no authority here signed always fails the handshake.</summary>
+    /// <summary>
+    /// <c>required</c> (default): the handshake fails without one. <c>optional</c>: a client may show none. A certificate that no authority
+    /// here signed always fails the handshake.
+    /// </summary>
     public ClientCertificateMode Mode { get; init; } = ClientCertificateMode.Required;
 
-    /// <summary>A PEM file with the authorities whose certificates are taken; the machine's own are not. Revocation lists are not asked.</summary>
+    /// <summary>
+    /// A PEM file with the authorities whose certificates are taken; the machine's own are not. Revocation lists are not asked.
+    /// </summary>
     public required string Authorities { get; init; }
 
     internal static Grammar<ClientCertificatesConfig> Grammar { get; } = new RecordGrammar<ClientCertificatesConfig>(static f => new ClientCertificatesConfig

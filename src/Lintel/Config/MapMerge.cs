@@ -27,7 +27,10 @@ internal static class MapMerge
         return result;
     }
 
-    /// <summary>They stand side by side, section by section: the same name in both is a mistake, not an overlay. The first takes the entries of the second.</summary>
+    /// <summary>
+    /// They stand side by side, section by section: the same name in both is a mistake, not an overlay. The first takes the entries of the
+    /// second.
+    /// </summary>
     public static MapNode Beside(MapNode first, MapNode second, KeyPath path, ConfigReport report)
     {
         foreach (var entry in second.Entries)

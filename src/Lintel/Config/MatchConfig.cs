@@ -28,10 +28,15 @@ public sealed record MatchConfig
     /// <summary>Methods in upper case. Empty: any. <c>GET</c> takes <c>HEAD</c> too unless another route lists it.</summary>
     public ValueList<string> Methods { get; init; } = [];
 
-    /// <summary>The names of the listeners that the request may come by. Empty: any. Inside another host, which has listeners of its own, a route with listeners takes no request.</summary>
+    /// <summary>
+    /// The names of the listeners that the request may come by. Empty: any. Inside another host, which has listeners of its own, a route
+    /// with listeners takes no request.
+    /// </summary>
     public ValueList<string> Listeners { get; init; } = [];
 
-    /// <summary><c>http</c> or <c>https</c>: how the client came, by the connection or by the word of a trusted proxy. Default: either.</summary>
+    /// <summary>
+    /// <c>http</c> or <c>https</c>: how the client came, by the connection or by the word of a trusted proxy. Default: either.
+    /// </summary>
     public string? Scheme { get; init; }
 
     /// <summary>Conditions on headers by name.</summary>
@@ -137,7 +142,10 @@ public sealed record ConditionConfig
     /// <summary>A value begins with this text.</summary>
     public string? Prefix { get; init; }
 
-    /// <summary>A value matches this regular expression of .NET, run in time linear in the value's length (<c>NonBacktracking</c>: no lookarounds, no backreferences).</summary>
+    /// <summary>
+    /// A value matches this regular expression of .NET, run in time linear in the value's length (<c>NonBacktracking</c>: no lookarounds,
+    /// no backreferences).
+    /// </summary>
     public string? Regex { get; init; }
 
     /// <summary>A value equals one of these texts.</summary>

@@ -6,16 +6,24 @@ public sealed record ObservabilityConfig
     /// <summary>One line for each request.</summary>
     public AccessLogConfig AccessLog { get; init; } = new();
 
-    /// <summary>What the gateway tells its operator. Default: lines of text to stderr, from level <c>information</c> on. Inside another host there is none: it has logging of its own.</summary>
+    /// <summary>
+    /// What the gateway tells its operator. Default: lines of text to stderr, from level <c>information</c> on. Inside another host there
+    /// is none: it has logging of its own.
+    /// </summary>
     public ErrorLogConfig? ErrorLog { get; init; }
 
     /// <summary>Counters and histograms.</summary>
     public MetricsConfig Metrics { get; init; } = new();
 
-    /// <summary>Spans. Default: none are recorded; <c>traceparent</c>, <c>tracestate</c> and <c>baggage</c> are passed on all the same.</summary>
+    /// <summary>
+    /// Spans. Default: none are recorded; <c>traceparent</c>, <c>tracestate</c> and <c>baggage</c> are passed on all the same.
+    /// </summary>
     public TracingConfig? Tracing { get; init; }
 
-    /// <summary>Whether forwarded answers carry a <c>Server-Timing</c> header with the time that the service and the gateway took up to the response's head. Default false: it tells everyone.</summary>
+    /// <summary>
+    /// Whether forwarded answers carry a <c>Server-Timing</c> header with the time that the service and the gateway took up to the
+    /// response's head. Default false: it tells everyone.
+    /// </summary>
     public bool ServerTiming { get; init; }
 
     internal static Grammar<ObservabilityConfig> Grammar { get; } = new RecordGrammar<ObservabilityConfig>(static f =>
@@ -37,7 +45,10 @@ public sealed record MetricsConfig
     /// <summary>Whether <c>/metrics</c> on the admin address answers in Prometheus' text format. Default true.</summary>
     public bool Prometheus { get; init; } = true;
 
-    /// <summary>A receiver to which metrics are pushed: an address, or a map with <c>endpoint</c>, <c>protocol</c>, <c>headers</c> and <c>every</c>. Default: none.</summary>
+    /// <summary>
+    /// A receiver to which metrics are pushed: an address, or a map with <c>endpoint</c>, <c>protocol</c>, <c>headers</c> and <c>every</c>.
+    /// Default: none.
+    /// </summary>
     public OtlpConfig? Otlp { get; init; }
 
     internal static Grammar<MetricsConfig> Grammar { get; } = new RecordGrammar<MetricsConfig>(static f => new MetricsConfig

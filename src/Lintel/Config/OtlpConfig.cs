@@ -13,7 +13,10 @@ public enum OtlpProtocol
 /// <summary>A receiver of OpenTelemetry's protocol, such as a collector.</summary>
 public sealed record OtlpConfig
 {
-    /// <summary>Its address, such as <c>http://127.0.0.1:4317</c>. With <c>protocol: http</c> it is the base: <c>/v1/traces</c> and <c>/v1/metrics</c> are added.</summary>
+    /// <summary>
+    /// Its address, such as <c>http://127.0.0.1:4317</c>. With <c>protocol: http</c> it is the base: <c>/v1/traces</c> and
+    /// <c>/v1/metrics</c> are added.
+    /// </summary>
     public required Uri Endpoint { get; init; }
 
     /// <summary><c>grpc</c> or <c>http</c>. Default: <c>http</c> where the address has port 4318 or a path, else <c>grpc</c>.</summary>
@@ -22,7 +25,10 @@ public sealed record OtlpConfig
     /// <summary>Headers of every export, such as an API key. Default: none.</summary>
     public ValueMap<string> Headers { get; init; } = [];
 
-    /// <summary>How often it is sent to, 1 s to 1 h. Default: 15 s for metrics (what Prometheus' users scrape by), 5 s for spans (OpenTelemetry's default).</summary>
+    /// <summary>
+    /// How often it is sent to, 1 s to 1 h. Default: 15 s for metrics (what Prometheus' users scrape by), 5 s for spans (OpenTelemetry's
+    /// default).
+    /// </summary>
     public TimeSpan? Every { get; init; }
 
     private static Grammar<Uri> EndpointGrammar { get; } = new ScalarGrammar<Uri>("an OTLP receiver's address", "^(https?|grpc)://", static (string text, out Uri value) =>

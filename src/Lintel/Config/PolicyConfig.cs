@@ -19,7 +19,10 @@ public abstract record PolicyConfig
     /// <summary>The key by which a configuration names the kind.</summary>
     internal abstract string Kind { get; }
 
-    /// <summary>What is wrong with a policy that code has made, and what to do about it; <see langword="null"/> for nothing. What a configuration's text may say wrong is its grammar's.</summary>
+    /// <summary>
+    /// What is wrong with a policy that code has made, and what to do about it; <see langword="null"/> for nothing. What a configuration's
+    /// text may say wrong is its grammar's.
+    /// </summary>
     internal virtual (string Message, string Hint)? Problem => null;
 }
 

@@ -2,7 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace Lintel.Config;
 
-/// <summary>Hands a record's builder its keys, one call a key. The builder runs in two ways: over a node, and over none to describe itself for the schema.</summary>
+/// <summary>
+/// Hands a record's builder its keys, one call a key. The builder runs in two ways: over a node, and over none to describe itself for the
+/// schema.
+/// </summary>
 internal sealed class RecordFields
 {
     private readonly MapNode _node;
@@ -52,7 +55,9 @@ internal sealed class RecordFields
     /// <summary>A list that is empty when the key is absent.</summary>
     public ValueList<T> List<T>(string key, Grammar<T> item, bool allowSingle = false) => Get(key, new ListGrammar<T>(item, allowSingle: allowSingle), []);
 
-    /// <summary>A list that is empty when the key is absent, and a mistake when it is written and empty: it would mean everything.</summary>
+    /// <summary>
+    /// A list that is empty when the key is absent, and a mistake when it is written and empty: it would mean everything.
+    /// </summary>
     public ValueList<T> FilledList<T>(string key, Grammar<T> item, string emptyHint, bool allowSingle = false) => Get(key, new ListGrammar<T>(item, minimum: 1, allowSingle, emptyHint), []);
 
     /// <summary>A map that is empty when the key is absent.</summary>
@@ -92,7 +97,9 @@ internal sealed class RecordFields
     /// <summary>Whether the user wrote this key.</summary>
     public bool Has(string key) => _node.Find(key) is not null;
 
-    /// <summary>Whether the user wrote this key with a value that was refused, in whole or in part: what it says as a whole is then not known.</summary>
+    /// <summary>
+    /// Whether the user wrote this key with a value that was refused, in whole or in part: what it says as a whole is then not known.
+    /// </summary>
     public bool HasFailed(string key) => _failed.Contains(key);
 
     /// <summary>False while the record only describes itself: checks between keys have nothing to check then.</summary>

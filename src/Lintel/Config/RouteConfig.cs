@@ -2,7 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace Lintel.Config;
 
-/// <summary>What is reachable, and what happens to it. Exactly one of <see cref="Forward"/>, <see cref="Compose"/>, <see cref="Redirect"/> and <see cref="Respond"/> is set.</summary>
+/// <summary>
+/// What is reachable, and what happens to it. Exactly one of <see cref="Forward"/>, <see cref="Compose"/>, <see cref="Redirect"/> and
+/// <see cref="Respond"/> is set.
+/// </summary>
 public sealed record RouteConfig
 {
     /// <summary>The requests that the route takes.</summary>
@@ -23,12 +26,16 @@ public sealed record RouteConfig
     /// <summary>Changes the request before it is forwarded and the response before it is returned.</summary>
     public TransformConfig Transform { get; init; } = TransformConfig.None;
 
-    /// <summary>The route's policies: names, or policies written in place. They run in the order of their kinds, however they are listed. Absent: <c>defaults.policies</c>; empty: none.</summary>
+    /// <summary>
+    /// The route's policies: names, or policies written in place. They run in the order of their kinds, however they are listed. Absent:
+    /// <c>defaults.policies</c>; empty: none.
+    /// </summary>
     public ValueList<PolicyUse>? Policies { get; init; }
 
     /// <summary>
-    /// The protocols that HTTP/1.1 clients may switch to by <c>Upgrade</c>, such as <c>websocket</c>, <c>tcp</c> (Docker) and <c>SPDY/3.1</c> (kubectl); a name without a version stands for all versions.
-    /// Default: <c>[websocket]</c>; empty: none. At most 16. A wish for any other protocol is passed over, and the request an ordinary one. Only for routes that forward.
+    /// The protocols that HTTP/1.1 clients may switch to by <c>Upgrade</c>, such as <c>websocket</c>, <c>tcp</c> (Docker) and
+    /// <c>SPDY/3.1</c> (kubectl); a name without a version stands for all versions. Default: <c>[websocket]</c>; empty: none. At most 16. A
+    /// wish for any other protocol is passed over, and the request an ordinary one. Only for routes that forward.
     /// </summary>
     public ValueList<string>? Upgrades { get; init; }
 
@@ -37,7 +44,10 @@ public sealed record RouteConfig
 
     private const int MaxUpgrades = 16;
 
-    /// <summary>A name of RFC 9110 section 7.8, with its version or without. HTTP itself is none of them: requests in such a tunnel would pass the gateway unseen.</summary>
+    /// <summary>
+    /// A name of RFC 9110 section 7.8, with its version or without. HTTP itself is none of them: requests in such a tunnel would pass the
+    /// gateway unseen.
+    /// </summary>
     private static Grammar<string> UpgradeGrammar { get; } = new ScalarGrammar<string>(
         "a protocol to switch to",
         "^[!#$%&'*+.^_`|~0-9A-Za-z-]+(/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$",
@@ -152,7 +162,10 @@ public sealed record MirrorConfig
     /// <summary>The share of requests that are copied. Default 100 %.</summary>
     public double Percent { get; init; } = 100;
 
-    /// <summary>The contract's example writes <c>percent: 10</c>: the key itself is the unit, so that a bare number is right here, and <c>10%</c> as well.</summary>
+    /// <summary>
+    /// The contract's example writes <c>percent: 10</c>: the key itself is the unit, so that a bare number is right here, and <c>10%</c> as
+    /// well.
+    /// </summary>
     private static Grammar<double> PercentOrNumber { get; } = new ScalarGrammar<double>("a percentage", null, static (string text, out double value) =>
         double.TryParse(text.EndsWith('%') ? text[..^1] : text, System.Globalization.NumberStyles.AllowDecimalPoint, System.Globalization.CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 100,
         "write a number from 0 to 100");
@@ -175,7 +188,10 @@ public sealed record MirrorConfig
 /// <summary>Sends the client elsewhere. Exactly one of <see cref="To"/> and <see cref="Scheme"/> is set.</summary>
 public sealed record RedirectConfig
 {
-    /// <summary>The address, with placeholders. The request's query goes with it unless this has one of its own, be it empty (<c>https://h/path?</c>); <c>{query}</c> at its end adds the request's to its own.</summary>
+    /// <summary>
+    /// The address, with placeholders. The request's query goes with it unless this has one of its own, be it empty
+    /// (<c>https://h/path?</c>); <c>{query}</c> at its end adds the request's to its own.
+    /// </summary>
     public string? To { get; init; }
 
     /// <summary><c>http</c> or <c>https</c>: the same host, path and query by this scheme, at its default port.</summary>

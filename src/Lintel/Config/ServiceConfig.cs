@@ -42,13 +42,19 @@ public sealed record ServiceConfig
     /// <summary>The HTTP version spoken to the instances: <c>http1</c> (default) or <c>http2</c>.</summary>
     public ServiceProtocol Protocol { get; init; }
 
-    /// <summary>Whether calls of gRPC-Web clients (browsers) are translated to the service's plain gRPC. Default <c>true</c>, and possible, where <see cref="Protocol"/> is <c>http2</c>; otherwise they pass as they are.</summary>
+    /// <summary>
+    /// Whether calls of gRPC-Web clients (browsers) are translated to the service's plain gRPC. Default <c>true</c>, and possible, where
+    /// <see cref="Protocol"/> is <c>http2</c>; otherwise they pass as they are.
+    /// </summary>
     public bool? GrpcWeb { get; init; }
 
     /// <summary>How an instance is chosen: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
     public BalancingKind Balancing { get; init; }
 
-    /// <summary>The <c>Host</c> that the instances see: <c>request</c> (default) keeps the client's, <c>instance</c> sends the instance's own address, anything else is sent as it is.</summary>
+    /// <summary>
+    /// The <c>Host</c> that the instances see: <c>request</c> (default) keeps the client's, <c>instance</c> sends the instance's own
+    /// address, anything else is sent as it is.
+    /// </summary>
     public string Host { get; init; } = "request";
 
     /// <summary>Timeouts of this service; what is absent comes from <c>defaults.timeouts</c>.</summary>
@@ -58,15 +64,20 @@ public sealed record ServiceConfig
     public ConnectionsConfig Connections { get; init; } = new();
 
     /// <summary>
-    /// Mistakes in the instances' answers that are passed over: <c>bareLf</c> (lines that end with a line feed alone) and <c>equalLengths</c> (several <c>Content-Length</c> that say the same; one is passed on). Default none: such an answer is 502 <c>protocol-error</c>.
-    /// Only where the gateway reads answers itself: <c>protocol: http1</c>, on event loops (Linux).
+    /// Mistakes in the instances' answers that are passed over: <c>bareLf</c> (lines that end with a line feed alone) and
+    /// <c>equalLengths</c> (several <c>Content-Length</c> that say the same; one is passed on). Default none: such an answer is 502
+    /// <c>protocol-error</c>. Only where the gateway reads answers itself: <c>protocol: http1</c>, on event loops (Linux).
     /// </summary>
     public ValueList<Leniency> Lenient { get; init; } = [];
 
     /// <summary>How instances at <c>https://</c> are verified and addressed.</summary>
     public ServiceTlsConfig Tls { get; init; } = new();
 
-    /// <summary>Makes the handler that carries the requests to all instances in the place of the gateway's own connections; it is called once for a configuration, and the handler is disposed with it. For tests: <c>() => testServer.CreateHandler()</c>. Default <see langword="null"/>; no key of files.</summary>
+    /// <summary>
+    /// Makes the handler that carries the requests to all instances in the place of the gateway's own connections; it is called once for a
+    /// configuration, and the handler is disposed with it. For tests: <c>() => testServer.CreateHandler()</c>. Default
+    /// <see langword="null"/>; no key of files.
+    /// </summary>
     public Func<HttpMessageHandler>? Handler { get; init; }
 
     internal static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
@@ -113,7 +124,10 @@ public sealed record ServiceConfig
 /// <summary>One process of a service.</summary>
 public sealed record InstanceConfig
 {
-    /// <summary>Its address, <c>http://HOST:PORT</c> or <c>https://…</c>, optionally with a path that goes before every request's own; or a Unix socket: <c>http://unix:/run/users.sock</c>, without TLS.</summary>
+    /// <summary>
+    /// Its address, <c>http://HOST:PORT</c> or <c>https://…</c>, optionally with a path that goes before every request's own; or a Unix
+    /// socket: <c>http://unix:/run/users.sock</c>, without TLS.
+    /// </summary>
     public required Uri Address { get; init; }
 
     /// <summary>Its share of the requests beside its neighbours. Default 1, 1 to 1000.</summary>
@@ -129,7 +143,10 @@ public sealed record InstanceConfig
             && value.Query.Length == 0 && value.Fragment.Length == 0 && value.UserInfo.Length == 0 && IsWhole(text),
         "write `http://HOST:PORT` or `https://HOST:PORT`, without user, query and fragment, or `http://unix:/PATH` for a socket");
 
-    /// <summary>What <see cref="Uri"/> lets pass: an empty port, which everything but a socket's path behind <c>unix:</c> would be, and paths that are longer than Linux takes.</summary>
+    /// <summary>
+    /// What <see cref="Uri"/> lets pass: an empty port, which everything but a socket's path behind <c>unix:</c> would be, and paths that
+    /// are longer than Linux takes.
+    /// </summary>
     private static bool IsWhole(string text)
     {
         if (text.StartsWith(UnixPrefix, StringComparison.Ordinal))
@@ -170,10 +187,15 @@ public sealed record TimeoutsConfig
     /// <summary>Built-in value of <see cref="Idle"/>.</summary>
     public static readonly TimeSpan DefaultIdle = TimeSpan.FromSeconds(60);
 
-    /// <summary>For making a connection, TLS included. Default 2 s, 1 ms to 10 min. A failure of it is a 504 after every instance was tried once.</summary>
+    /// <summary>
+    /// For making a connection, TLS included. Default 2 s, 1 ms to 10 min. A failure of it is a 504 after every instance was tried once.
+    /// </summary>
     public TimeSpan? Connect { get; init; }
 
-    /// <summary>From the end of the request's body to the response's head, all attempts included. Default 30 s, 1 ms to 1 d. Bodies have <see cref="Idle"/> instead, so that long uploads, downloads and event streams live.</summary>
+    /// <summary>
+    /// From the end of the request's body to the response's head, all attempts included. Default 30 s, 1 ms to 1 d. Bodies have
+    /// <see cref="Idle"/> instead, so that long uploads, downloads and event streams live.
+    /// </summary>
     public TimeSpan? Request { get; init; }
 
     /// <summary>How long neither side may move a byte. Default 60 s (nginx' <c>proxy_read_timeout</c>), 1 ms to 1 d.</summary>

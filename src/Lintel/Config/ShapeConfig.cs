@@ -4,7 +4,9 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Lintel.Config;
 
-/// <summary>A JSON document whose leaves are JMESPath expressions, or what code makes (<see cref="From{T}"/>). Exactly one of its properties is set.</summary>
+/// <summary>
+/// A JSON document whose leaves are JMESPath expressions, or what code makes (<see cref="From{T}"/>). Exactly one of its properties is set.
+/// </summary>
 public sealed record ShapeConfig
 {
     /// <summary>A JMESPath expression.</summary>
@@ -19,13 +21,18 @@ public sealed record ShapeConfig
     /// <summary>What code makes of the calls' answers.</summary>
     internal ShapeCode? Code { get; init; }
 
-    /// <summary>A document that code makes of the calls' answers, in the place of expressions. For answers only, not for bodies of requests: it sees all calls, and so has to wait for all of them.</summary>
+    /// <summary>
+    /// A document that code makes of the calls' answers, in the place of expressions. For answers only, not for bodies of requests: it sees
+    /// all calls, and so has to wait for all of them.
+    /// </summary>
     /// <typeparam name="T">What the document is made of.</typeparam>
     /// <param name="shape">
-    /// Makes it, once for each answer, on any thread and on several at a time. Two rules: it does not block, because it runs on an event loop that serves other clients too; and what it makes follows from the parts alone, because
-    /// <c>ETag</c> and <c>Cache-Control</c> of the answer do. What it throws is in the error log; the client gets the error <c>expression-failed</c>, 502.
+    /// Makes it, once for each answer, on any thread and on several at a time. Two rules: it does not block, because it runs on an event
+    /// loop that serves other clients too; and what it makes follows from the parts alone, because <c>ETag</c> and <c>Cache-Control</c> of
+    /// the answer do. What it throws is in the error log; the client gets the error <c>expression-failed</c>, 502.
     /// </param>
-    /// <param name="type">How it becomes JSON, from a source-generated <see cref="System.Text.Json.Serialization.JsonSerializerContext"/> for example. Its options' naming, converters and encoder count; the text is never indented.</param>
+    /// <param name="type">How it becomes JSON, from a source-generated <see cref="System.Text.Json.Serialization.JsonSerializerContext"/>
+    /// for example. Its options' naming, converters and encoder count; the text is never indented.</param>
     public static ShapeConfig From<T>(Func<ComposedParts, T> shape, JsonTypeInfo<T> type)
     {
         ArgumentNullException.ThrowIfNull(shape);

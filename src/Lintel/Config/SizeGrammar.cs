@@ -3,7 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace Lintel.Config;
 
-/// <summary>A number of bytes: a whole number with its unit, <c>B</c>, <c>KiB</c>, <c>MiB</c>, <c>GiB</c>, <c>TiB</c> or the decimal <c>KB</c>, <c>MB</c>, <c>GB</c>, <c>TB</c>.</summary>
+/// <summary>
+/// A number of bytes: a whole number with its unit, <c>B</c>, <c>KiB</c>, <c>MiB</c>, <c>GiB</c>, <c>TiB</c> or the decimal <c>KB</c>,
+/// <c>MB</c>, <c>GB</c>, <c>TB</c>.
+/// </summary>
 internal sealed class SizeGrammar(long minimum, long maximum) : Grammar<long>
 {
     /// <summary>Units by size, the binary one first where both fit equally well.</summary>

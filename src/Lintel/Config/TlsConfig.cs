@@ -28,21 +28,27 @@ public enum TlsGroup
     X25519 = 0x1d,
 }
 
-/// <summary>How a listener speaks TLS. The defaults are Mozilla's "intermediate" (https://wiki.mozilla.org/Security/Server_Side_TLS, version 5.7) without the suites whose key exchange has no elliptic curve.</summary>
+/// <summary>
+/// How a listener speaks TLS. The defaults are Mozilla's "intermediate" (https://wiki.mozilla.org/Security/Server_Side_TLS, version 5.7)
+/// without the suites whose key exchange has no elliptic curve.
+/// </summary>
 public sealed record TlsConfig
 {
     /// <summary>The oldest version: <c>1.2</c> (default) or <c>1.3</c>.</summary>
     public TlsVersion MinVersion { get; init; } = TlsVersion.Tls12;
 
     /// <summary>
-    /// The cipher suites, by IANA's names, the preferred one first. Default: AES-GCM and ChaCha20-Poly1305, in TLS 1.2 with ECDHE. Suites with CBC can be named for clients that know no others, on listeners
-    /// without <c>http2</c> (RFC 9113 section 9.2.2 forbids them there).
+    /// The cipher suites, by IANA's names, the preferred one first. Default: AES-GCM and ChaCha20-Poly1305, in TLS 1.2 with ECDHE. Suites
+    /// with CBC can be named for clients that know no others, on listeners without <c>http2</c> (RFC 9113 section 9.2.2 forbids them
+    /// there).
     /// </summary>
     public ValueList<TlsCipherSuite> CipherSuites { get; init; } = [.. Modern];
 
     /// <summary>
-    /// The groups of the key exchange: <c>x25519</c>, <c>p256</c>, <c>p384</c>, <c>p521</c>. Default: the first three. A handshake is refused if its client offers none of them, or begins with another one. Hybrids of them
-    /// with ML-KEM are taken where the system's OpenSSL has them. Exchanges over finite fields (<c>ffdhe…</c>) cannot be named: the largest takes a hundred times the work of a curve's.
+    /// The groups of the key exchange: <c>x25519</c>, <c>p256</c>, <c>p384</c>, <c>p521</c>. Default: the first three. A handshake is
+    /// refused if its client offers none of them, or begins with another one. Hybrids of them with ML-KEM are taken where the system's
+    /// OpenSSL has them. Exchanges over finite fields (<c>ffdhe…</c>) cannot be named: the largest takes a hundred times the work of a
+    /// curve's.
     /// </summary>
     public ValueList<TlsGroup> Groups { get; init; } = [TlsGroup.X25519, TlsGroup.P256, TlsGroup.P384];
 

@@ -15,13 +15,23 @@ public enum TraceParent
 /// <summary>Spans, and where they go.</summary>
 public sealed record TracingConfig
 {
-    /// <summary>The receiver of spans: an address, or a map with <c>endpoint</c>, <c>protocol</c>, <c>headers</c> and <c>every</c>. Default: none, so that nothing is recorded by the program; an embedding host may listen to the activity source <c>Lintel</c>.</summary>
+    /// <summary>
+    /// The receiver of spans: an address, or a map with <c>endpoint</c>, <c>protocol</c>, <c>headers</c> and <c>every</c>. Default: none,
+    /// so that nothing is recorded by the program; an embedding host may listen to the activity source <c>Lintel</c>.
+    /// </summary>
     public OtlpConfig? Otlp { get; init; }
 
-    /// <summary>The share of traces that is recorded, of those that begin here. Default <c>10%</c>, <c>0%</c> to <c>100%</c>, with up to four decimals. Traces that clients began are recorded as they say, unless <see cref="Parent"/> is <c>ignore</c>.</summary>
+    /// <summary>
+    /// The share of traces that is recorded, of those that begin here. Default <c>10%</c>, <c>0%</c> to <c>100%</c>, with up to four
+    /// decimals. Traces that clients began are recorded as they say, unless <see cref="Parent"/> is <c>ignore</c>.
+    /// </summary>
     public double Sample { get; init; } = 10;
 
-    /// <summary><c>trust</c> (default): a request's <c>traceparent</c> is continued, and recorded if it says so. <c>ignore</c>: every request begins a new trace here, for edges that strangers reach, who could otherwise have everything recorded; a span links to the trace that was left.</summary>
+    /// <summary>
+    /// <c>trust</c> (default): a request's <c>traceparent</c> is continued, and recorded if it says so. <c>ignore</c>: every request begins
+    /// a new trace here, for edges that strangers reach, who could otherwise have everything recorded; a span links to the trace that was
+    /// left.
+    /// </summary>
     public TraceParent Parent { get; init; }
 
     private static Grammar<double> Percent { get; } = new ScalarGrammar<double>("a percentage", "^[0-9]+(\\.[0-9]{1,4})?%$", static (string text, out double value) =>

@@ -8,10 +8,17 @@ public sealed record TrustedProxiesConfig
     /// <summary>Stands for the peers of listeners on Unix sockets, who have no address.</summary>
     internal const string Unix = "unix:";
 
-    /// <summary>Addresses or CIDR ranges; <c>unix:</c> for whoever connects to a listener on a Unix socket. Default: nobody, so that forwarding headers are dropped.</summary>
+    /// <summary>
+    /// Addresses or CIDR ranges; <c>unix:</c> for whoever connects to a listener on a Unix socket. Default: nobody, so that forwarding
+    /// headers are dropped.
+    /// </summary>
     public ValueList<string> From { get; init; } = [];
 
-    /// <summary>The fields that these proxies overwrite or append to: <c>forwarded</c>, <c>x-real-ip</c> and names that begin with <c>x-forwarded-</c>. Any other forwarding field is the client's own and is dropped. Default: <c>[x-forwarded-for, x-forwarded-proto]</c>, which every common balancer that ends TLS sets.</summary>
+    /// <summary>
+    /// The fields that these proxies overwrite or append to: <c>forwarded</c>, <c>x-real-ip</c> and names that begin with
+    /// <c>x-forwarded-</c>. Any other forwarding field is the client's own and is dropped. Default: <c>[x-forwarded-for,
+    /// x-forwarded-proto]</c>, which every common balancer that ends TLS sets.
+    /// </summary>
     public ValueList<string> Fields { get; init; } = ["x-forwarded-for", "x-forwarded-proto"];
 
     /// <summary>An address, a CIDR range, or <c>unix:</c>.</summary>

@@ -4,7 +4,10 @@ using System.Runtime.CompilerServices;
 
 namespace Lintel.Config;
 
-/// <summary>An immutable list that equals another one with equal items, so that configuration records compare by value: a reload keeps what did not change.</summary>
+/// <summary>
+/// An immutable list that equals another one with equal items, so that configuration records compare by value: a reload keeps what did not
+/// change.
+/// </summary>
 /// <typeparam name="T">The item.</typeparam>
 [CollectionBuilder(typeof(ValueList), nameof(ValueList.Create))]
 public sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>

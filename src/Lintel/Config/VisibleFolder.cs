@@ -4,8 +4,9 @@ namespace Lintel.Config;
 
 /// <summary>A folder on the disk as include patterns see it.</summary>
 /// <remarks>
-/// Folders whose name begins with <c>..</c> are not seen: Kubernetes keeps a ConfigMap's files in <c>..2026_11_27_…</c> and swaps a link to it, <c>..data</c>, at which the files that are meant point.
-/// Nor are links that lead nowhere, which the kubelet leaves for a moment, and links that lead back to a folder on the way: they would never end.
+/// Folders whose name begins with <c>..</c> are not seen: Kubernetes keeps a ConfigMap's files in <c>..2026_11_27_…</c> and swaps a link to
+/// it, <c>..data</c>, at which the files that are meant point. Nor are links that lead nowhere, which the kubelet leaves for a moment, and
+/// links that lead back to a folder on the way: they would never end.
 /// </remarks>
 internal sealed class VisibleFolder : DirectoryInfoBase
 {

@@ -3,7 +3,10 @@ using YamlDotNet.Core.Events;
 
 namespace Lintel.Config;
 
-/// <summary>Reads YAML 1.2 into nodes that keep their line and column. Strict: one document, no duplicate keys, no tags, no merge keys, bounded depth and aliases.</summary>
+/// <summary>
+/// Reads YAML 1.2 into nodes that keep their line and column. Strict: one document, no duplicate keys, no tags, no merge keys, bounded
+/// depth and aliases.
+/// </summary>
 internal static class YamlDocument
 {
     /// <summary>Deeper nesting than any section of the grammar by far; bounds the reader's stack.</summary>

@@ -2,7 +2,10 @@ using YamlDotNet.Core;
 
 namespace Lintel.Config;
 
-/// <summary>What is wrong with text that is no YAML, in the words of somebody who looks at it: the scanner tells what it could not go on with, a line or two after the mistake.</summary>
+/// <summary>
+/// What is wrong with text that is no YAML, in the words of somebody who looks at it: the scanner tells what it could not go on with, a
+/// line or two after the mistake.
+/// </summary>
 internal sealed class YamlMistake(string source, string text)
 {
     private readonly string[] _lines = text.Split('\n');
@@ -30,7 +33,9 @@ internal sealed class YamlMistake(string source, string text)
 
     private ConfigProblem Problem(int line, int column, string message, string? hint) => new("syntax", new SourcePosition(source, line, column), "", message, hint);
 
-    /// <summary>The scanner took several lines, or what looks like a key in the middle of one, for one text, and then came a colon.</summary>
+    /// <summary>
+    /// The scanner took several lines, or what looks like a key in the middle of one, for one text, and then came a colon.
+    /// </summary>
     private ConfigProblem SecondColon(int line, int column)
     {
         var key = Indentation(line) + 1;

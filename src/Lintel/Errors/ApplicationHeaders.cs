@@ -3,7 +3,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Errors;
 
-/// <summary>The headers that the application around the gateway had set on the response before the gateway began: security headers, CORS, a correlation id.</summary>
+/// <summary>
+/// The headers that the application around the gateway had set on the response before the gateway began: security headers, CORS, a
+/// correlation id.
+/// </summary>
 internal sealed class ApplicationHeaders(KeyValuePair<string, StringValues>[] headers)
 {
     /// <summary>Remembers what is set so far; where nothing is, nothing is remembered.</summary>

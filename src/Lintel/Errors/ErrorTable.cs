@@ -20,14 +20,17 @@ public enum RetryScope
 /// <param name="Status">The HTTP status code for the client.</param>
 /// <param name="Slug">The stable last part of the problem's <c>type</c>, and the <c>error.type</c> of metrics and logs.</param>
 /// <param name="Title">The problem's <c>title</c>.</param>
-/// <param name="ProxyStatus">The error type of RFC 9209 section 2.3, or <see langword="null"/> where the failure is the client's alone.</param>
+/// <param name="ProxyStatus">The error type of RFC 9209 section 2.3, or <see langword="null"/> where the failure is the client's
+/// alone.</param>
 /// <param name="Source">Who is at fault.</param>
 /// <param name="Retry">Whether another attempt may follow.</param>
 /// <param name="Level">The level of its line in the error log.</param>
 public sealed record ErrorRule(
     GatewayErrorKind Kind, int Status, string Slug, string Title, string? ProxyStatus, ErrorSource Source, RetryScope Retry, LogLevel Level)
 {
-    /// <summary>The status of gRPC that tells a gRPC client the same (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).</summary>
+    /// <summary>
+    /// The status of gRPC that tells a gRPC client the same (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).
+    /// </summary>
     public int GrpcStatus { get; init; }
 
     /// <summary>After how many seconds the client may come again (<c>Retry-After</c>); <see langword="null"/> where nobody knows.</summary>
@@ -39,8 +42,9 @@ public sealed record ErrorRule(
 
 /// <summary>The one place that says what each kind of error means to client, log, metrics and attempt loop.</summary>
 /// <remarks>
-/// Statuses of upstream failures are the recommended ones of RFC 9209 section 2.3. The column of gRPC follows what gRPC clients make of these statuses
-/// (its http-grpc-status-mapping.md), but for what that table cannot say: a deadline that is over (4), a value that does not fit (3), a call that was given up (1).
+/// Statuses of upstream failures are the recommended ones of RFC 9209 section 2.3. The column of gRPC follows what gRPC clients make of
+/// these statuses (its http-grpc-status-mapping.md), but for what that table cannot say: a deadline that is over (4), a value that does not
+/// fit (3), a call that was given up (1).
 /// </remarks>
 public static class ErrorTable
 {
@@ -102,7 +106,8 @@ public static class ErrorTable
         Upstream(GatewayErrorKind.IdleTimeout, 504, 4, "idle-timeout", "The exchange stood still for too long", "connection_read_timeout", RetryScope.None);
         Upstream(GatewayErrorKind.UpgradeFailed, 502, 14, "upgrade-failed", "The service did not switch protocols", "http_upgrade_failed", RetryScope.None);
 
-        // Compositions. RFC 9209 has no type for an answer that is right as HTTP and wrong as content; for an error status `received-status` says all there is.
+        // Compositions. RFC 9209 has no type for an answer that is right as HTTP and wrong as content; for an error status
+        // `received-status` says all there is.
         Upstream(GatewayErrorKind.CallFailed, 502, 14, "call-failed", "A service that the answer needs reported an error", null, RetryScope.None);
         Upstream(GatewayErrorKind.CallUnavailable, 503, 14, "call-unavailable", "A service that the answer needs is not available", null, RetryScope.None);
         Upstream(GatewayErrorKind.CallTimeout, 504, 4, "call-timeout", "A service that the answer needs waited too long", null, RetryScope.None);

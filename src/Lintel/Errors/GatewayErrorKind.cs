@@ -6,7 +6,9 @@ public enum GatewayErrorKind
     /// <summary>The request target is malformed or ambiguous: a bad escape, a control character, a dot segment above the root.</summary>
     BadTarget,
 
-    /// <summary>A placeholder in the route's path would have become an empty, <c>.</c> or <c>..</c> segment, or a header value with a line break.</summary>
+    /// <summary>
+    /// A placeholder in the route's path would have become an empty, <c>.</c> or <c>..</c> segment, or a header value with a line break.
+    /// </summary>
     BadPlaceholder,
 
     /// <summary>The client's request body could not be read: broken framing, too large, or too slow.</summary>
@@ -117,10 +119,15 @@ public enum GatewayErrorKind
     /// <summary>An expression cannot be evaluated over the services' answers.</summary>
     ExpressionFailed,
 
-    /// <summary>The memory for everything that buffers (<c>limits.memory</c>) is taken. The same request may succeed a moment later.</summary>
+    /// <summary>
+    /// The memory for everything that buffers (<c>limits.memory</c>) is taken. The same request may succeed a moment later.
+    /// </summary>
     Overloaded,
 
-    /// <summary>The application that the gateway runs in gave up the request while its client was still there: a time limit of the application's own, for example.</summary>
+    /// <summary>
+    /// The application that the gateway runs in gave up the request while its client was still there: a time limit of the application's
+    /// own, for example.
+    /// </summary>
     CanceledByHost,
 
     /// <summary>The gateway itself has no descriptor, port or memory of the system left for a connection to the service.</summary>
@@ -141,13 +148,17 @@ public enum GatewayErrorKind
     /// <summary>The request's target has another scheme than its connection, and no trusted proxy vouches for it.</summary>
     Misdirected,
 
-    /// <summary>What a call of a composition did, or may have done, could not be undone. For the log alone: the answer's failure is another one.</summary>
+    /// <summary>
+    /// What a call of a composition did, or may have done, could not be undone. For the log alone: the answer's failure is another one.
+    /// </summary>
     NotUndone,
 
     /// <summary>The client's address is not admitted to the route (<c>access</c>).</summary>
     AccessDenied,
 
-    /// <summary>A browser asked whether a page of another origin may send a request, and the route's <c>cors</c> says that it may not.</summary>
+    /// <summary>
+    /// A browser asked whether a page of another origin may send a request, and the route's <c>cors</c> says that it may not.
+    /// </summary>
     CrossOriginDenied,
 
     /// <summary>

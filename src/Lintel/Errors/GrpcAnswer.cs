@@ -10,7 +10,10 @@ internal static class GrpcAnswer
 
     public const string Message = "grpc-message";
 
-    /// <summary>An answer without messages («Trailers-Only» of gRPC's PROTOCOL-HTTP2.md): the headers have the status. Clients of gRPC-Web take it too.</summary>
+    /// <summary>
+    /// An answer without messages («Trailers-Only» of gRPC's PROTOCOL-HTTP2.md): the headers have the status. Clients of gRPC-Web take it
+    /// too.
+    /// </summary>
     public static void Fill(HttpResponse response, GatewayError error, string proxyName, GrpcMediaType media)
     {
         response.StatusCode = StatusCodes.Status200OK;
@@ -31,7 +34,9 @@ internal static class GrpcAnswer
     /// <summary>The error's title and detail, in the encoding of <c>grpc-message</c>.</summary>
     public static string MessageOf(GatewayError error) => Encode(error.Detail is { } detail ? error.Rule.Title + ": " + detail : error.Rule.Title);
 
-    /// <summary>Percent-Encoded of PROTOCOL-HTTP2.md: printable ASCII but for the percent sign stays, every other byte of the UTF-8 text is escaped.</summary>
+    /// <summary>
+    /// Percent-Encoded of PROTOCOL-HTTP2.md: printable ASCII but for the percent sign stays, every other byte of the UTF-8 text is escaped.
+    /// </summary>
     public static string Encode(string text)
     {
         if (!text.AsSpan().ContainsAnyExceptInRange(' ', '~') && !text.Contains('%'))

@@ -18,7 +18,10 @@ internal enum GrpcDialect
     WebText,
 }
 
-/// <summary>A media type of gRPC: <c>application/grpc</c>, <c>application/grpc-web</c> or <c>application/grpc-web-text</c>, and the message format after it.</summary>
+/// <summary>
+/// A media type of gRPC: <c>application/grpc</c>, <c>application/grpc-web</c> or <c>application/grpc-web-text</c>, and the message format
+/// after it.
+/// </summary>
 /// <param name="Dialect">Which of them; <see cref="GrpcDialect.None"/> for any other media type.</param>
 /// <param name="Format"><c>+proto</c> or the like; often empty.</param>
 internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format)
@@ -28,7 +31,10 @@ internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format
     /// <summary>The media type as a <c>Content-Type</c> has it.</summary>
     public string Text => NameOf(Dialect) + Format;
 
-    /// <summary>How a request speaks gRPC: by POST, and plain gRPC over HTTP/2 or later. A media type alone, which any client may put on any request, makes no call of it.</summary>
+    /// <summary>
+    /// How a request speaks gRPC: by POST, and plain gRPC over HTTP/2 or later. A media type alone, which any client may put on any
+    /// request, makes no call of it.
+    /// </summary>
     public static GrpcMediaType Of(HttpRequest request)
     {
         if (!HttpMethods.IsPost(request.Method) || request.ContentType is not { } type)

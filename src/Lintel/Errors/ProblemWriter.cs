@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Errors;
 
-/// <summary>Writes every answer that tells of an error the gateway made: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC 9209); for gRPC see <see cref="GrpcAnswer"/>.</summary>
+/// <summary>
+/// Writes every answer that tells of an error the gateway made: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC
+/// 9209); for gRPC see <see cref="GrpcAnswer"/>.
+/// </summary>
 internal static class ProblemWriter
 {
     /// <summary>The media type of RFC 9457 section 6.1.</summary>
@@ -18,7 +21,9 @@ internal static class ProblemWriter
     /// <summary>Whether a request's errors are told in the way of gRPC: with status 200, and the outcome in <c>grpc-status</c>.</summary>
     public static bool IsGrpc(HttpRequest request) => GrpcMediaType.Of(request).Dialect != GrpcDialect.None;
 
-    /// <summary>Makes a response the answer that tells of an error: status and headers, which the caller sends together with the content.</summary>
+    /// <summary>
+    /// Makes a response the answer that tells of an error: status and headers, which the caller sends together with the content.
+    /// </summary>
     /// <param name="response">A response that has not started, and that holds nothing of the gateway's.</param>
     /// <param name="error">What to tell. Its cause stays inside.</param>
     /// <param name="proxyName">The gateway's name, the first item of <c>Proxy-Status</c>: a token of RFC 9651.</param>

@@ -8,10 +8,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Sends a request's body to an instance while its answer may come already. Never throws: what went wrong is told to who reads the answer.</summary>
+/// <summary>
+/// Sends a request's body to an instance while its answer may come already. Never throws: what went wrong is told to who reads the answer.
+/// </summary>
 internal sealed class BodyPump(Exchange exchange, Service service, Http1Connection connection, Deadline deadline, TimeProvider time)
 {
-    /// <summary>A server that does not know 100 (Continue) says nothing: RFC 9110 section 10.1.1 has the client go on after a while; SocketsHttpHandler's is 1 s.</summary>
+    /// <summary>
+    /// A server that does not know 100 (Continue) says nothing: RFC 9110 section 10.1.1 has the client go on after a while;
+    /// SocketsHttpHandler's is 1 s.
+    /// </summary>
     private static readonly TimeSpan PatienceForContinue = TimeSpan.FromSeconds(1);
 
     private readonly TaskCompletionSource? _goAhead = exchange.ExpectsContinue ? new(TaskCreationOptions.RunContinuationsAsynchronously) : null;

@@ -4,8 +4,13 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Counts what passes once a connection or stream has changed its protocol: WebSocket over HTTP/1.1 (RFC 6455) and over HTTP/2 (RFC 8441).</summary>
-/// <remarks>The end of the client's side is the end of both, as in <see cref="Tunnel"/>: YARP alone would wait for the service's until the idle timeout.</remarks>
+/// <summary>
+/// Counts what passes once a connection or stream has changed its protocol: WebSocket over HTTP/1.1 (RFC 6455) and over HTTP/2 (RFC 8441).
+/// </summary>
+/// <remarks>
+/// The end of the client's side is the end of both, as in <see cref="Tunnel"/>: YARP alone would wait for the service's until the idle
+/// timeout.
+/// </remarks>
 internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectFeature, IDisposable
 {
     private readonly CancellationTokenSource _ended;
@@ -39,7 +44,9 @@ internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectF
 
     public string? Protocol => _connect?.Protocol;
 
-    /// <summary>Puts one in the place of the request's own feature; <see langword="null"/> for a request that cannot change its protocol.</summary>
+    /// <summary>
+    /// Puts one in the place of the request's own feature; <see langword="null"/> for a request that cannot change its protocol.
+    /// </summary>
     public static CountedTunnel? CountFor(HttpContext context, Deadline deadline)
     {
         if (context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)

@@ -3,10 +3,14 @@ using Lintel.Pipeline;
 
 namespace Lintel.Forwarding;
 
-/// <summary>When a request must be over: the response's head within <c>timeouts.request</c> of the end of the request's body, a gRPC call as a whole within the time its client gives it.</summary>
+/// <summary>
+/// When a request must be over: the response's head within <c>timeouts.request</c> of the end of the request's body, a gRPC call as a whole
+/// within the time its client gives it.
+/// </summary>
 /// <remarks>
-/// A forwarder that has timers of its own asks for <see cref="Left"/>; one that has none takes the <see cref="Token"/>, which costs a timer.
-/// Thread rule: where there is a body, its reader and the response's reader both call, and a lock orders them; without one there is nobody to be ordered, and nothing is locked.
+/// A forwarder that has timers of its own asks for <see cref="Left"/>; one that has none takes the <see cref="Token"/>, which costs a
+/// timer. Thread rule: where there is a body, its reader and the response's reader both call, and a lock orders them; without one there is
+/// nobody to be ordered, and nothing is locked.
 /// </remarks>
 internal sealed class Deadline : IDisposable
 {
@@ -75,7 +79,9 @@ internal sealed class Deadline : IDisposable
     /// <summary>The forwarder's own timer says that the time is over.</summary>
     public void Expire() => _isOver = true;
 
-    /// <summary>The request is sent whole: an upload may take its time as long as it moves, and the wait for the head begins here.</summary>
+    /// <summary>
+    /// The request is sent whole: an upload may take its time as long as it moves, and the wait for the head begins here.
+    /// </summary>
     public void BodySent()
     {
         using (Enter())

@@ -51,7 +51,8 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         var now = parts.Time.GetTimestamp();
         using var deadline = Deadline.Begin(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, parts.Time, now);
 
-        // The attempts are made here and not in a method of their own: each async method on the way costs every request an object and a resumption (decision 0015).
+        // The attempts are made here and not in a method of their own: each async method on the way costs every request an object and a
+        // resumption (decision 0015).
         var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
         var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: !exchange.HasBody, parts);
         GatewayError? error = attempts.TryChoose() ? null : new GatewayError(GatewayErrorKind.NoInstance);
@@ -87,7 +88,9 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         return error;
     }
 
-    /// <summary>A stream of messages may stand still for long: it has the idle timeout, and the listener's slowest rate is for uploads.</summary>
+    /// <summary>
+    /// A stream of messages may stand still for long: it has the idle timeout, and the listener's slowest rate is for uploads.
+    /// </summary>
     private static void AllowSilence(HttpContext context)
     {
         if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)

@@ -2,7 +2,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
-/// <summary>The body of a response whose length nobody knows. Where none of it is there yet, the head goes to the client alone: an EventSource opens before its first event.</summary>
+/// <summary>
+/// The body of a response whose length nobody knows. Where none of it is there yet, the head goes to the client alone: an EventSource opens
+/// before its first event.
+/// </summary>
 /// <remarks>A gRPC response does not want this: one without messages must be told in a single head.</remarks>
 internal sealed class HeadFirstContent(HttpContent original, HttpResponse response) : ReplacedContent(original)
 {

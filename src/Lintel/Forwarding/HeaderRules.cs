@@ -68,7 +68,10 @@ internal static class HeaderRules
     private static readonly FrozenSet<string> Response =
         OfOneConnection.Where(n => n is not "Proxy-Authorization").ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Beside what no hop passes on, and fields of the content; of the latter, a digest may come after what it digests (RFC 9530 section 2).</summary>
+    /// <summary>
+    /// Beside what no hop passes on, and fields of the content; of the latter, a digest may come after what it digests (RFC 9530 section
+    /// 2).
+    /// </summary>
     private static readonly FrozenSet<string> NeverTrailers = FrozenSet.Create(
         StringComparer.OrdinalIgnoreCase,
         "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Age", "Allow", "Authentication-Info", "Authorization",
@@ -78,7 +81,8 @@ internal static class HeaderRules
 
     /// <summary>What happens to a request header on its way to a service.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="underscores">Whether names with <c>_</c> pass: services behind CGI, WSGI or PHP cannot tell them from those with <c>-</c>.</param>
+    /// <param name="underscores">Whether names with <c>_</c> pass: services behind CGI, WSGI or PHP cannot tell them from those with
+    /// <c>-</c>.</param>
     public static HeaderFate OfRequest(string name, UnderscoreFields underscores)
     {
         if (Request.TryGetValue(name, out var fate))
@@ -97,7 +101,10 @@ internal static class HeaderRules
     public static bool IsRequiredUpgrade(string name, int status) =>
         status == StatusCodes.Status426UpgradeRequired && name.Equals("Upgrade", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Whether a field may stand after the body, in either direction (RFC 9110 section 6.5.1): never one that frames, routes, authenticates or controls, or says how to take the content.</summary>
+    /// <summary>
+    /// Whether a field may stand after the body, in either direction (RFC 9110 section 6.5.1): never one that frames, routes, authenticates
+    /// or controls, or says how to take the content.
+    /// </summary>
     /// <remarks>Who merges trailers into the head would believe them. Either spelling counts, as for headers.</remarks>
     public static bool KeepsTrailer(string name)
     {
@@ -107,7 +114,10 @@ internal static class HeaderRules
         return !usual.StartsWith("Content-", StringComparison.OrdinalIgnoreCase) || usual.Equals("Content-Digest", StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>Whether <c>TE</c> says that trailers are welcome: the one meaning of it that survives a hop (RFC 9110 section 10.1.4; gRPC insists on it).</summary>
+    /// <summary>
+    /// Whether <c>TE</c> says that trailers are welcome: the one meaning of it that survives a hop (RFC 9110 section 10.1.4; gRPC insists
+    /// on it).
+    /// </summary>
     public static bool TakesTrailers(StringValues te)
     {
         foreach (var line in te)
@@ -119,7 +129,10 @@ internal static class HeaderRules
         return false;
     }
 
-    /// <summary>The names in <c>Connection</c>, which belong to this connection too; <see langword="null"/> where it holds nothing but <c>close</c> and <c>keep-alive</c>.</summary>
+    /// <summary>
+    /// The names in <c>Connection</c>, which belong to this connection too; <see langword="null"/> where it holds nothing but <c>close</c>
+    /// and <c>keep-alive</c>.
+    /// </summary>
     public static HashSet<string>? Nominated(StringValues connection)
     {
         HashSet<string>? names = null;

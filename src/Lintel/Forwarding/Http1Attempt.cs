@@ -11,7 +11,9 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lintel.Forwarding;
 
 /// <summary>One request on one connection to an instance.</summary>
-/// <remarks>Thread rule: one flow, and a <see cref="BodyPump"/> beside it where the request has a body; the client's leaving comes from anywhere.</remarks>
+/// <remarks>
+/// Thread rule: one flow, and a <see cref="BodyPump"/> beside it where the request has a body; the client's leaving comes from anywhere.
+/// </remarks>
 internal sealed class Http1Attempt : IClientWatch
 {
     /// <summary>How much of a response is collected while more is there: fewer and larger sends.</summary>
@@ -58,7 +60,9 @@ internal sealed class Http1Attempt : IClientWatch
         _upgrade = exchange.Upgrade;
     }
 
-    /// <summary>Sends the request and passes the answer on, over a connection that is kept, at once; only who finds none has to wait for one.</summary>
+    /// <summary>
+    /// Sends the request and passes the answer on, over a connection that is kept, at once; only who finds none has to wait for one.
+    /// </summary>
     public ValueTask<GatewayError?> RunAsync()
     {
         var pool = _instance.Connections!;

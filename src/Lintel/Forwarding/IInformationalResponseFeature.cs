@@ -2,7 +2,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Sends interim responses to a client before the final one (RFC 9110 section 15.2). Kestrel has nothing of the kind; a listener that has offers it with the request's features.</summary>
+/// <summary>
+/// Sends interim responses to a client before the final one (RFC 9110 section 15.2). Kestrel has nothing of the kind; a listener that has
+/// offers it with the request's features.
+/// </summary>
 internal interface IInformationalResponseFeature
 {
     /// <summary>Sends one at once.</summary>

@@ -2,7 +2,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Ends a chunked HTTP/1.1 response with trailers. Kestrel sends them over HTTP/2 only; a listener that can offers it with the request's features.</summary>
+/// <summary>
+/// Ends a chunked HTTP/1.1 response with trailers. Kestrel sends them over HTTP/2 only; a listener that can offers it with the request's
+/// features.
+/// </summary>
 internal interface ITrailerOutputFeature
 {
     /// <summary>To be called when the whole body was written, and before the response is completed.</summary>

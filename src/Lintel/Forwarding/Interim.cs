@@ -8,8 +8,9 @@ internal static class Interim
 {
     /// <summary>What tells the client of them; <see langword="null"/> for a client that is better not told.</summary>
     /// <remarks>
-    /// Browsers that open a page are: others make nothing of early hints, and some HTTP/1.1 clients take them for the answer (RFC 8297 section 3; nginx advises the same condition). A
-    /// client that waits for 100 (Continue) gets that one from Kestrel, and two cannot write at once.
+    /// Browsers that open a page are: others make nothing of early hints, and some HTTP/1.1 clients take them for the answer (RFC 8297
+    /// section 3; nginx advises the same condition). A client that waits for 100 (Continue) gets that one from Kestrel, and two cannot
+    /// write at once.
     /// </remarks>
     public static IInformationalResponseFeature? To(HttpContext context) =>
         HttpProtocol.IsHttp11(context.Request.Protocol) && context.Request.Headers["Sec-Fetch-Mode"] is ["navigate"] && context.Request.Headers.Expect.Count == 0

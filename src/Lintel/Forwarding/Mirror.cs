@@ -17,9 +17,12 @@ internal sealed record MirrorParts(AttemptParts Attempts, MemoryBudget Memory)
     public TimeProvider Time => Attempts.Time;
 }
 
-/// <summary>Sends copies of some requests to a second service and throws its answers away. The caller never waits for it and never sees it fail.</summary>
+/// <summary>
+/// Sends copies of some requests to a second service and throws its answers away. The caller never waits for it and never sees it fail.
+/// </summary>
 /// <remarks>
-/// A copy is sent when the original has ended. Bounded: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once, and the memory of all that are recorded or sent by the gateway's budget; what is beyond is counted and not copied.
+/// A copy is sent when the original has ended. Bounded: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once,
+/// and the memory of all that are recorded or sent by the gateway's budget; what is beyond is counted and not copied.
 /// </remarks>
 internal sealed class Mirror(Service service, double percent, Random random, MirrorParts parts)
 {

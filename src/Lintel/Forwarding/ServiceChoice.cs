@@ -12,7 +12,8 @@ internal sealed class ServiceChoice
     private readonly bool _isSticky;
     private readonly Random _random;
 
-    /// <param name="shares">Services with their shares, in declared order: a sticky client keeps its service as long as the shares before it stand.</param>
+    /// <param name="shares">Services with their shares, in declared order: a sticky client keeps its service as long as the shares before
+    /// it stand.</param>
     /// <param name="isSticky">Whether the client's address decides instead of chance.</param>
     /// <param name="random">Chance.</param>
     public ServiceChoice(IReadOnlyList<(Service Service, int Share)> shares, bool isSticky, Random random)

@@ -5,10 +5,14 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Switching protocols: by <c>Upgrade</c> in HTTP/1.1 to what the route allows, by extended CONNECT (RFC 8441) in HTTP/2 to WebSocket.</summary>
+/// <summary>
+/// Switching protocols: by <c>Upgrade</c> in HTTP/1.1 to what the route allows, by extended CONNECT (RFC 8441) in HTTP/2 to WebSocket.
+/// </summary>
 internal static class Upgrade
 {
-    /// <summary>What is wrong with an answer; <see langword="null"/> where it is a proper switch, or a refusal that passes like any answer.</summary>
+    /// <summary>
+    /// What is wrong with an answer; <see langword="null"/> where it is a proper switch, or a refusal that passes like any answer.
+    /// </summary>
     public static string? Problem(Exchange exchange, HttpResponseMessage response)
     {
         if (response.StatusCode == HttpStatusCode.SwitchingProtocols)

@@ -18,7 +18,10 @@ internal sealed class UpgradeSet(IEnumerable<string> protocols)
     /// <summary>One of them that is not WebSocket; <see langword="null"/> where there is none.</summary>
     public string? Others => _protocols.FirstOrDefault(p => !p.Equals(WebSocket, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>The first protocol of a request's list that is allowed, as the service is asked for it; <see langword="null"/> for a request that switches to nothing.</summary>
+    /// <summary>
+    /// The first protocol of a request's list that is allowed, as the service is asked for it; <see langword="null"/> for a request that
+    /// switches to nothing.
+    /// </summary>
     public string? Choose(Exchange exchange)
     {
         if (exchange.IsExtendedConnect)

@@ -30,11 +30,8 @@ internal static class UpstreamMessage
         // HTTP/2 clients may send a cookie in pieces; HTTP/1.1 wants one line (RFC 9113 section 8.2.3).
         if (values.Count > 1 && name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
             values = string.Join("; ", values.ToArray());
-        if (ContentFields.Are(name))
+        var isAdded = values.Count == 1 ? message.Headers.TryAddWithoutValidation(name, values[0]) : message.Headers.TryAddWithoutValidation(name, values.ToArray());
+        if (!isAdded)
             ContentFields.Add(message, name, values);
-        else if (values.Count == 1)
-            message.Headers.TryAddWithoutValidation(name, values[0]);
-        else
-            message.Headers.TryAddWithoutValidation(name, values.ToArray());
     }
 }

@@ -8,7 +8,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
 
-/// <summary>What a service is sent, the same for every attempt: all rules applied, nothing left for a forwarder to decide but the framing.</summary>
+/// <summary>
+/// What a service is sent, the same for every attempt: all rules applied, nothing left for a forwarder to decide but the framing.
+/// </summary>
 /// <remarks>Used again once nobody knows it any more: <see cref="Release"/>.</remarks>
 internal sealed class UpstreamRequest
 {

@@ -10,7 +10,10 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Carries one attempt by YARP's forwarder: bodies both ways with back-pressure, trailers, upgrades. All decisions about headers and targets were made before.</summary>
+/// <summary>
+/// Carries one attempt by YARP's forwarder: bodies both ways with back-pressure, trailers, upgrades. All decisions about headers and
+/// targets were made before.
+/// </summary>
 internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 {
     public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) => SendAsync(new Attempt(exchange, attempt.Service, attempt.Instance, attempt.Request, attempt.Deadline));
@@ -88,7 +91,10 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         return new GatewayError(kind, Cause: cause);
     }
 
-    /// <summary>The service broke off while the client was sending, which cancels the reading of its body: never the client's fault, and no defect of ours.</summary>
+    /// <summary>
+    /// The service broke off while the client was sending, which cancels the reading of its body: never the client's fault, and no defect
+    /// of ours.
+    /// </summary>
     private static GatewayErrorKind OfBrokenUpload(Exception? cause) => HandlerErrors.KindOf(cause) is var kind and not (GatewayErrorKind.Internal or GatewayErrorKind.ResponseTimeout) ? kind : GatewayErrorKind.ConnectionTerminated;
 
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
@@ -102,7 +108,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         /// <summary>Whether the response was passed on to its end.</summary>
         public bool IsWhole { get; private set; }
 
-        /// <summary>Whether the client had left when the forwarder wanted to cut off its response; <see langword="null"/> where it did not want to.</summary>
+        /// <summary>
+        /// Whether the client had left when the forwarder wanted to cut off its response; <see langword="null"/> where it did not want to.
+        /// </summary>
         public bool? ClientLeft { get; private set; }
 
         /// <summary>Cutting off is the pipeline's: done here, it would look as if the client had left.</summary>
@@ -183,7 +191,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             }
         }
 
-        /// <summary>Content that the status does not allow ends here, and with it what the handler cannot read to its end in a moment.</summary>
+        /// <summary>
+        /// Content that the status does not allow ends here, and with it what the handler cannot read to its end in a moment.
+        /// </summary>
         private static void Discard(HttpResponseMessage response)
         {
             response.Content.Dispose();

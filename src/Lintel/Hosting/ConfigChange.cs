@@ -4,7 +4,10 @@ using Lintel.Runtime;
 namespace Lintel.Hosting;
 
 /// <summary>A configuration that is about to go live, for those who must follow it: each makes ready what it needs, or refuses.</summary>
-/// <remarks>Handlers run one after the other. When all agree, the commits run in their order, after the switch; when anything refuses, the rollbacks run in the opposite order.</remarks>
+/// <remarks>
+/// Handlers run one after the other. When all agree, the commits run in their order, after the switch; when anything refuses, the rollbacks
+/// run in the opposite order.
+/// </remarks>
 public sealed class ConfigChange
 {
     private readonly MapNode _source;
@@ -32,7 +35,8 @@ public sealed class ConfigChange
         new ProblemSink(_source, _report).Add(code, path.Aggregate(KeyPath.Root, (above, key) => above[key]), message, hint);
 
     /// <summary>Adds what to do once the configuration is live.</summary>
-    /// <param name="commit">Must not fail: what can fail belongs before. One that fails all the same is told in the log, and the configuration stays live.</param>
+    /// <param name="commit">Must not fail: what can fail belongs before. One that fails all the same is told in the log, and the
+    /// configuration stays live.</param>
     public void OnCommit(Func<Task> commit) => _commits.Add((_preparing, commit));
 
     /// <summary>Adds what to do if the configuration is refused after all.</summary>

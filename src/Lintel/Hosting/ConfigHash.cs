@@ -11,7 +11,10 @@ internal static class ConfigHash
     /// <summary>Maps whose keys are the user's own names: a service called <c>tokens</c> is no credential.</summary>
     private static readonly string[] Named = ["listeners", "services", "policies", "routes", "clients", "split"];
 
-    /// <summary>SHA-256 over the tree after overlays and expansion. The order of keys does not count, and credentials are left out: a hash of a weak one could be turned back.</summary>
+    /// <summary>
+    /// SHA-256 over the tree after overlays and expansion. The order of keys does not count, and credentials are left out: a hash of a weak
+    /// one could be turned back.
+    /// </summary>
     /// <returns><see langword="null"/> where there is no tree: the configuration was made in code.</returns>
     public static string? Of(MapNode root)
     {

@@ -9,7 +9,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
 
-/// <summary>Puts a configuration that was read in the place of the one before: everything that can refuse it comes first, then one reference write, then those who follow it.</summary>
+/// <summary>
+/// Puts a configuration that was read in the place of the one before: everything that can refuse it comes first, then one reference write,
+/// then those who follow it.
+/// </summary>
 /// <remarks>Thread rule: one caller at a time, the gateway's reload gate; <see cref="Loaded"/> is read by any thread.</remarks>
 internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, RequestHandler handle, ILogger logger)
 {
@@ -85,7 +88,9 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
             await parts.AccessLog.CloseAsync().ConfigureAwait(false);
     }
 
-    /// <summary>From here on nothing can refuse: a step that fails is told for what it is, and keeps none of the others from being taken.</summary>
+    /// <summary>
+    /// From here on nothing can refuse: a step that fails is told for what it is, and keeps none of the others from being taken.
+    /// </summary>
     private async Task GoLiveAsync(Snapshot snapshot, LoadedConfig loaded, AccessLog log, Action<TimeSpan> commit, ConfigChange change)
     {
         var config = loaded.Config;

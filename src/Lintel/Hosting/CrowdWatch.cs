@@ -1,7 +1,13 @@
 namespace Lintel.Hosting;
 
-/// <summary>Gives memory back to the system when a crowd has gone: what ten thousand connections or large answers have left behind would otherwise stay until the next crowd.</summary>
-/// <remarks>The collector takes its time where little is allocated, and then keeps what it has freed. One compacting collection for each crowd, when it has been calm for a while, on a thread that requests do not wait for but for the pause itself.</remarks>
+/// <summary>
+/// Gives memory back to the system when a crowd has gone: what ten thousand connections or large answers have left behind would otherwise
+/// stay until the next crowd.
+/// </summary>
+/// <remarks>
+/// The collector takes its time where little is allocated, and then keeps what it has freed. One compacting collection for each crowd, when
+/// it has been calm for a while, on a thread that requests do not wait for but for the pause itself.
+/// </remarks>
 internal sealed class CrowdWatch : IDisposable
 {
     /// <summary>Between two looks; it is calm after two in a row.</summary>

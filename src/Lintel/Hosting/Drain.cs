@@ -26,7 +26,10 @@ internal sealed class Drain(
     /// <summary>Whether a reload that begins now comes too late.</summary>
     public bool TakesNoReloads => _takesNoReloads;
 
-    /// <summary>Stops being ready, after <c>drainDelay</c> takes no new connections, and waits for requests in flight for as long as the configuration says. A second call waits for the first.</summary>
+    /// <summary>
+    /// Stops being ready, after <c>drainDelay</c> takes no new connections, and waits for requests in flight for as long as the
+    /// configuration says. A second call waits for the first.
+    /// </summary>
     /// <param name="cancellation">Ends the patience of all who wait: what is under way is cut off.</param>
     public async Task StopAsync(CancellationToken cancellation)
     {

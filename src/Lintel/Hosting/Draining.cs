@@ -7,7 +7,9 @@ namespace Lintel.Hosting;
 /// <summary>What clients are told by a gateway that is about to stop.</summary>
 internal static class Draining
 {
-    /// <summary>A kept connection is the reason for most requests that meet a closing gateway: its client is told to make a new one, elsewhere.</summary>
+    /// <summary>
+    /// A kept connection is the reason for most requests that meet a closing gateway: its client is told to make a new one, elsewhere.
+    /// </summary>
     public static void AskToReconnect(HttpContext context)
     {
         if (!HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpProtocol.IsHttp10(context.Request.Protocol))

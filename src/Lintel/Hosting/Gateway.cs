@@ -46,14 +46,19 @@ public sealed class Gateway : IDisposable
         remove => _switch.Applying -= value;
     }
 
-    /// <summary>Called after a new configuration went live, with that configuration. It is live whatever happens here: a handler that fails is told in the log, and the others are called all the same.</summary>
+    /// <summary>
+    /// Called after a new configuration went live, with that configuration. It is live whatever happens here: a handler that fails is told
+    /// in the log, and the others are called all the same.
+    /// </summary>
     public event Func<GatewayConfig, Task>? Applied
     {
         add => _switch.Applied += value;
         remove => _switch.Applied -= value;
     }
 
-    /// <summary>Called before the configuration is read again. From the outside it can be told apart from a start by <see cref="Config"/>.</summary>
+    /// <summary>
+    /// Called before the configuration is read again. From the outside it can be told apart from a start by <see cref="Config"/>.
+    /// </summary>
     public event Action? Reloading
     {
         add => _reloads.Reloading += value;
@@ -67,10 +72,16 @@ public sealed class Gateway : IDisposable
         remove => _reloads.Reloaded -= value;
     }
 
-    /// <summary>The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the files themselves are.</summary>
+    /// <summary>
+    /// The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the
+    /// files themselves are.
+    /// </summary>
     public FallbackStatus? Fallback => _reloads.Fallback;
 
-    /// <summary>Whether an event loop has been held by one callback for 10 s, and still is: its connections are dead, and only a restart of the process helps. The log names the route.</summary>
+    /// <summary>
+    /// Whether an event loop has been held by one callback for 10 s, and still is: its connections are dead, and only a restart of the
+    /// process helps. The log names the route.
+    /// </summary>
     public bool IsHung => _parts.Loops?.Hangs ?? false;
 
     /// <summary>The addresses that are listened on, by listener. Empty inside another host: it has listeners of its own.</summary>
@@ -137,7 +148,10 @@ public sealed class Gateway : IDisposable
     /// <summary>Lines of the access log that were lost since the gateway's start.</summary>
     public long DroppedAccessLogLines => _parts.AccessLog.Lost;
 
-    /// <summary>The kinds of failure that came since the gateway's start, the last one first; at most 512, of which the one not seen for longest leaves.</summary>
+    /// <summary>
+    /// The kinds of failure that came since the gateway's start, the last one first; at most 512, of which the one not seen for longest
+    /// leaves.
+    /// </summary>
     public IReadOnlyList<ErrorStatus> Errors => _parts.Errors.Recent;
 
     /// <summary>Serves one request.</summary>
@@ -177,7 +191,8 @@ public sealed class Gateway : IDisposable
     public ServiceStatus? FindService(string name) => Config is { } config && config.Services.TryGetValue(name, out var service) ? Look(name, service, config) : null;
 
     /// <summary>Adds something that the gateway's readiness depends on.</summary>
-    /// <param name="reason">Gives the reason why no requests should be sent here, or <see langword="null"/>. Asked at every probe: quick, never failing, and fit to be shown without a token.</param>
+    /// <param name="reason">Gives the reason why no requests should be sent here, or <see langword="null"/>. Asked at every probe: quick,
+    /// never failing, and fit to be shown without a token.</param>
     /// <returns>Takes it away again when disposed.</returns>
     public IDisposable AddReadiness(Func<string?> reason) => _readiness.Add(reason);
 
@@ -192,11 +207,15 @@ public sealed class Gateway : IDisposable
         return reading.Report;
     }
 
-    /// <summary>Reads the configuration and says what would happen to a request, without using the configuration and without sending anything.</summary>
+    /// <summary>
+    /// Reads the configuration and says what would happen to a request, without using the configuration and without sending anything.
+    /// </summary>
     /// <param name="request">The request.</param>
     public Explanation Explain(ExplainRequest request) => RequestExplainer.Explain(_reloads.Check(_parts.Source.Read()), _parts.Compiler, request);
 
-    /// <summary>Reads the configuration again and, if it is right, puts it in the place of the one before. If it is not, nothing changes.</summary>
+    /// <summary>
+    /// Reads the configuration again and, if it is right, puts it in the place of the one before. If it is not, nothing changes.
+    /// </summary>
     /// <param name="cancellation">Gives up before the change goes live.</param>
     /// <returns>What is wrong with it, if anything.</returns>
     public Task<ConfigReport> ReloadAsync(CancellationToken cancellation) => _reloads.RunAsync(cancellation);

@@ -10,7 +10,8 @@ internal sealed class GatewayLifetime(Gateway gateway, IServiceProvider services
 {
     private IDisposable? _watch;
 
-    /// <exception cref="ConfigException">The configuration is not valid: a gateway that cannot start must not look as if it had.</exception>
+    /// <exception cref="ConfigException">The configuration is not valid: a gateway that cannot start must not look as if it
+    /// had.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         Preparation.PrepareErrors();

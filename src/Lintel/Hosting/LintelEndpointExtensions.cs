@@ -9,9 +9,13 @@ namespace Microsoft.AspNetCore.Builder;
 public static class LintelEndpointExtensions
 {
     /// <summary>Hands every request that none of the application's own endpoints takes to the gateway.</summary>
-    /// <remarks>Each route of the gateway is an endpoint, whose metadata have a <see cref="RouteStatus"/>. They are made anew with each configuration, and conventions are applied to them again.</remarks>
+    /// <remarks>
+    /// Each route of the gateway is an endpoint, whose metadata have a <see cref="RouteStatus"/>. They are made anew with each
+    /// configuration, and conventions are applied to them again.
+    /// </remarks>
     /// <param name="endpoints">The application.</param>
-    /// <returns>All endpoints of the gateway, for conventions such as <c>RequireAuthorization</c>; one route's alone: <see cref="ForRoute"/>.</returns>
+    /// <returns>All endpoints of the gateway, for conventions such as <c>RequireAuthorization</c>; one route's alone:
+    /// <see cref="ForRoute"/>.</returns>
     public static IEndpointConventionBuilder MapLintel(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
@@ -22,8 +26,12 @@ public static class LintelEndpointExtensions
         return all.Conventions;
     }
 
-    /// <summary>What the application adds to the endpoint of one route: <c>app.MapLintel().ForRoute("admin").RequireAuthorization()</c>.</summary>
-    /// <remarks>A configuration without a route of this name is refused: a route that is renamed must not lose what is demanded of it.</remarks>
+    /// <summary>
+    /// What the application adds to the endpoint of one route: <c>app.MapLintel().ForRoute("admin").RequireAuthorization()</c>.
+    /// </summary>
+    /// <remarks>
+    /// A configuration without a route of this name is refused: a route that is renamed must not lose what is demanded of it.
+    /// </remarks>
     /// <param name="gateway">What <see cref="MapLintel"/> has returned.</param>
     /// <param name="route">The route's name in the configuration.</param>
     /// <returns>The route's endpoint, in this configuration and in later ones.</returns>

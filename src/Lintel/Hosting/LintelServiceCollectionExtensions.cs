@@ -26,10 +26,16 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds Lintel to a host.</summary>
 public static class LintelServiceCollectionExtensions
 {
-    /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by files. Changes of the files are taken while it runs.</summary>
-    /// <remarks>Where the gateway is added more than once, whatever the source, the last one counts: a test can give an application another configuration.</remarks>
+    /// <summary>
+    /// Adds the gateway to an ASP.NET Core host of yours, configured by files. Changes of the files are taken while it runs.
+    /// </summary>
+    /// <remarks>
+    /// Where the gateway is added more than once, whatever the source, the last one counts: a test can give an application another
+    /// configuration.
+    /// </remarks>
     /// <param name="services">The host's services.</param>
-    /// <param name="files">YAML or JSON files, each overlaying the ones before; at least one. Paths are relative to the host's content root.</param>
+    /// <param name="files">YAML or JSON files, each overlaying the ones before; at least one. Paths are relative to the host's content
+    /// root.</param>
     public static IServiceCollection AddLintel(this IServiceCollection services, params string[] files)
     {
         if (files is not { Length: > 0 })
@@ -37,9 +43,13 @@ public static class LintelServiceCollectionExtensions
         return Add(services, s => ReadFiles(s, InContentRoot(s, files)), ownsListeners: false);
     }
 
-    /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured by a section of its configuration. Reloads of it are taken while it runs.</summary>
+    /// <summary>
+    /// Adds the gateway to an ASP.NET Core host of yours, configured by a section of its configuration. Reloads of it are taken while it
+    /// runs.
+    /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="section">The section that holds <c>services</c>, <c>routes</c> and so on. Paths in it, of certificates for one, are relative to the host's content root.</param>
+    /// <param name="section">The section that holds <c>services</c>, <c>routes</c> and so on. Paths in it, of certificates for one, are
+    /// relative to the host's content root.</param>
     public static IServiceCollection AddLintel(this IServiceCollection services, IConfiguration section)
     {
         ArgumentNullException.ThrowIfNull(section);
@@ -61,14 +71,21 @@ public static class LintelServiceCollectionExtensions
     public static IServiceCollection AddLintelServer(this IServiceCollection services, params string[] files) =>
         Add(services, s => ReadFiles(s, files), ownsListeners: true);
 
-    /// <summary>Keeps the files of every configuration that goes live, and starts from the last such files when the given ones are broken or missing. Secrets that the files draw on are not kept.</summary>
+    /// <summary>
+    /// Keeps the files of every configuration that goes live, and starts from the last such files when the given ones are broken or
+    /// missing. Secrets that the files draw on are not kept.
+    /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="folder">Where they are kept, one file for each set of configuration files.</param>
     public static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) => services.AddSingleton(new LastGoodFolder(folder));
 
-    /// <summary>Lets the Kestrel servers of this host accept connections as Lintel's own listeners do: while file descriptors are scarce, new connections wait.</summary>
+    /// <summary>
+    /// Lets the Kestrel servers of this host accept connections as Lintel's own listeners do: while file descriptors are scarce, new
+    /// connections wait.
+    /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="usesReserve">Whether the servers may use the descriptors that listeners leave to everything else; for operators' addresses.</param>
+    /// <param name="usesReserve">Whether the servers may use the descriptors that listeners leave to everything else; for operators'
+    /// addresses.</param>
     public static IServiceCollection AddLintelTransport(this IServiceCollection services, bool usesReserve)
     {
         services.TryAddSingleton(usesReserve ? DescriptorReserve.None() : DescriptorReserve.OfThisProcess());
@@ -97,7 +114,10 @@ public static class LintelServiceCollectionExtensions
         return [.. files.Select(f => f == ConfigFiles.StandardInput ? f : Path.GetFullPath(f, root))];
     }
 
-    /// <summary>A container of its own, so that YARP's forwarder neither becomes the host's nor writes to its log: it tells of every failure, and the pipeline's line has all of it.</summary>
+    /// <summary>
+    /// A container of its own, so that YARP's forwarder neither becomes the host's nor writes to its log: it tells of every failure, and
+    /// the pipeline's line has all of it.
+    /// </summary>
     private static IHttpForwarder CreateForwarder() => new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider().GetRequiredService<IHttpForwarder>();
 
     private static GatewaySource.Files ReadFiles(IServiceProvider services, string[] files)

@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Hosting;
 
-/// <summary>Does at the start what would otherwise be done when it is needed first. .NET does not try a type's initialiser twice: one that fails because memory runs out leaves its type broken for as long as the process lives.</summary>
+/// <summary>
+/// Does at the start what would otherwise be done when it is needed first. .NET does not try a type's initialiser twice: one that fails
+/// because memory runs out leaves its type broken for as long as the process lives.
+/// </summary>
 internal static class Preparation
 {
     private const string Trimmed = "A type that was trimmed away is never needed, and so is its initialiser.";

@@ -65,7 +65,9 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         }
     });
 
-    /// <summary>Serves the last good configuration if one is kept. For the start alone: later the configuration before simply goes on.</summary>
+    /// <summary>
+    /// Serves the last good configuration if one is kept. For the start alone: later the configuration before simply goes on.
+    /// </summary>
     public async Task<bool> TryStartFromLastGoodAsync(CancellationToken cancellation)
     {
         await gate.WaitAsync(cancellation).ConfigureAwait(false);

@@ -43,19 +43,28 @@ public sealed record RouteStatus
     /// <summary>What the route does: <c>forward</c>, <c>compose</c>, <c>redirect</c> or <c>respond</c>.</summary>
     public required RouteAction Action { get; init; }
 
-    /// <summary>The template of the path that the service sees, or of the location that the client is sent to; <see langword="null"/> where the request's own path goes on and where the route answers by itself.</summary>
+    /// <summary>
+    /// The template of the path that the service sees, or of the location that the client is sent to; <see langword="null"/> where the
+    /// request's own path goes on and where the route answers by itself.
+    /// </summary>
     public string? To { get; init; }
 
     /// <summary>The status code of a redirect or an answer; <see langword="null"/> where a service decides.</summary>
     public int? Status { get; init; }
 
-    /// <summary>The services that requests go to, with their shares, or that the composition calls, each once; empty where the route answers by itself.</summary>
+    /// <summary>
+    /// The services that requests go to, with their shares, or that the composition calls, each once; empty where the route answers by
+    /// itself.
+    /// </summary>
     public required IReadOnlyList<RouteServiceStatus> Services { get; init; }
 
     /// <summary>The service that gets copies of requests; <see langword="null"/> for none.</summary>
     public RouteServiceStatus? Mirror { get; init; }
 
-    /// <summary>The names of the policies that apply, in the order in which they are asked, those of <c>defaults.policies</c> included; of a policy without a name its kind.</summary>
+    /// <summary>
+    /// The names of the policies that apply, in the order in which they are asked, those of <c>defaults.policies</c> included; of a policy
+    /// without a name its kind.
+    /// </summary>
     public required IReadOnlyList<string> Policies { get; init; }
 
     internal static RouteStatus Of(string name, RouteConfig route, GatewayConfig config) => new()

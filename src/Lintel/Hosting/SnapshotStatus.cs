@@ -45,10 +45,15 @@ public sealed record SnapshotStatus
     /// <summary>The files that it was read from, included ones too, in alphabetical order. Empty where it comes from no file.</summary>
     public required IReadOnlyList<string> Files { get; init; }
 
-    /// <summary>SHA-256 over its keys and values after overlays and expansion, credentials left out, whatever the order of keys: equal on nodes that have the same configuration. <see langword="null"/> where it was made in code.</summary>
+    /// <summary>
+    /// SHA-256 over its keys and values after overlays and expansion, credentials left out, whatever the order of keys: equal on nodes that
+    /// have the same configuration. <see langword="null"/> where it was made in code.
+    /// </summary>
     public string? Hash { get; init; }
 
-    /// <summary>Whether the files hold something else now than when they were read last; <see langword="null"/> where it comes from no file.</summary>
+    /// <summary>
+    /// Whether the files hold something else now than when they were read last; <see langword="null"/> where it comes from no file.
+    /// </summary>
     public bool? FilesDiffer { get; init; }
 
     /// <summary>The memory that everything that buffers takes from.</summary>
@@ -60,7 +65,10 @@ public sealed record SnapshotStatus
     /// <summary>How the last attempt to take a configuration ended; <see langword="null"/> before the first one.</summary>
     public ReloadStatus? LastReload { get; init; }
 
-    /// <summary>The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the files themselves are.</summary>
+    /// <summary>
+    /// The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the
+    /// files themselves are.
+    /// </summary>
     public FallbackStatus? Fallback { get; init; }
 }
 

@@ -12,9 +12,9 @@ namespace Lintel.Listeners;
 
 /// <summary>Accepts connections for Kestrel while the process has file descriptors for them.</summary>
 /// <remarks>
-/// Connections that are not accepted yet stay in the system's queue of the listener: they are served late rather than never. Kestrel's own transport
-/// (10.0) accepts to the last descriptor and then asks again in a loop, which takes a whole core, and leaves none for connections to services, for
-/// files, and for assemblies that .NET has not loaded yet, whose failure to load it remembers.
+/// Connections that are not accepted yet stay in the system's queue of the listener: they are served late rather than never. Kestrel's own
+/// transport (10.0) accepts to the last descriptor and then asks again in a loop, which takes a whole core, and leaves none for connections
+/// to services, for files, and for assemblies that .NET has not loaded yet, whose failure to load it remembers.
 /// </remarks>
 /// <param name="reserve">How many descriptors are left to everything else.</param>
 /// <param name="time">The clock.</param>
@@ -63,7 +63,10 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
         return ValueTask.FromResult<IConnectionListener>(accepting);
     }
 
-    /// <summary>Why somebody should not connect here; <see langword="null"/> where nothing is wrong. Kestrel stops accepting for ever at the first failure that it does not expect.</summary>
+    /// <summary>
+    /// Why somebody should not connect here; <see langword="null"/> where nothing is wrong. Kestrel stops accepting for ever at the first
+    /// failure that it does not expect.
+    /// </summary>
     public string? Problem()
     {
         lock (_lock)

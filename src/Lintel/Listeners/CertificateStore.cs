@@ -5,7 +5,10 @@ using Lintel.Config;
 
 namespace Lintel.Listeners;
 
-/// <summary>A listener's certificates and authorities as they were read from their files. A reload puts a new one in; handshakes under way keep theirs.</summary>
+/// <summary>
+/// A listener's certificates and authorities as they were read from their files. A reload puts a new one in; handshakes under way keep
+/// theirs.
+/// </summary>
 /// <remarks>Never disposed: a handshake may still use it. The garbage collector takes what is no longer reachable.</remarks>
 internal sealed class CertificateStore
 {
@@ -43,7 +46,9 @@ internal sealed class CertificateStore
     /// <summary>Who may sign clients' certificates; <see langword="null"/> where clients are not asked.</summary>
     public X509Certificate2Collection? ClientAuthorities { get; }
 
-    /// <summary>The certificate for a server name; <see langword="null"/> where there is none for it, and the handshake is to be refused.</summary>
+    /// <summary>
+    /// The certificate for a server name; <see langword="null"/> where there is none for it, and the handshake is to be refused.
+    /// </summary>
     /// <param name="serverName">What the client asks for; empty or <see langword="null"/> from clients that do not say.</param>
     public SslStreamCertificateContext? Find(string? serverName)
     {

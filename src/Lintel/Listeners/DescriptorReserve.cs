@@ -2,8 +2,12 @@ using System.Globalization;
 
 namespace Lintel.Listeners;
 
-/// <summary>File descriptors that clients' connections leave to everything else: connections to services, files, the admin address.</summary>
-/// <remarks>Unix gives the lowest free number to what is opened next (POSIX open): a number is a lower bound of how many are in use.</remarks>
+/// <summary>
+/// File descriptors that clients' connections leave to everything else: connections to services, files, the admin address.
+/// </summary>
+/// <remarks>
+/// Unix gives the lowest free number to what is opened next (POSIX open): a number is a lower bound of how many are in use.
+/// </remarks>
 internal sealed class DescriptorReserve
 {
     private readonly long _first = long.MaxValue;

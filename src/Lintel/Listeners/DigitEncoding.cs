@@ -3,7 +3,10 @@ using Lintel.Pipeline;
 
 namespace Lintel.Listeners;
 
-/// <summary>Decodes digits; of anything else it makes <see cref="StreamCheck.NoLength"/>, which is refused. Kestrel (10.0) would take a sign, or blanks, in <c>Content-Length</c> (RFC 9110 section 8.6 allows digits alone).</summary>
+/// <summary>
+/// Decodes digits; of anything else it makes <see cref="StreamCheck.NoLength"/>, which is refused. Kestrel (10.0) would take a sign, or
+/// blanks, in <c>Content-Length</c> (RFC 9110 section 8.6 allows digits alone).
+/// </summary>
 internal sealed class DigitEncoding : Encoding
 {
     public static readonly DigitEncoding Instance = new();

@@ -34,7 +34,10 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
         return handle(http, client, listener);
     }
 
-    /// <summary>HTTP/2 and 3 take what <c>:scheme</c> says for the request's. Here it is the connection's, and who says otherwise has to be believed first.</summary>
+    /// <summary>
+    /// HTTP/2 and 3 take what <c>:scheme</c> says for the request's. Here it is the connection's, and who says otherwise has to be believed
+    /// first.
+    /// </summary>
     private static void CheckScheme(HttpContext http)
     {
         var scheme = HttpProtocol.IsHttp3(http.Request.Protocol) || http.Features.Get<ITlsHandshakeFeature>() is not null ? "https" : "http";
@@ -53,7 +56,10 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
     }
 }
 
-/// <summary>What Kestrel keeps for us with a connection of HTTP/1.1, or a stream of a later version, from one request to the next; as ASP.NET Core's own hosting does.</summary>
+/// <summary>
+/// What Kestrel keeps for us with a connection of HTTP/1.1, or a stream of a later version, from one request to the next; as ASP.NET Core's
+/// own hosting does.
+/// </summary>
 /// <param name="features">The connection's or stream's.</param>
 /// <param name="scopes">For who asks for services.</param>
 internal sealed class KeptContext(IFeatureCollection features, IServiceScopeFactory scopes)

@@ -14,7 +14,8 @@ internal static class GatheredConnection
 {
     /// <summary>The step of a connection after TLS and before HTTP.</summary>
     /// <param name="next">HTTP.</param>
-    /// <param name="isHttp2Alone">Whether the listener serves nothing else: without TLS, nothing else says what a connection speaks.</param>
+    /// <param name="isHttp2Alone">Whether the listener serves nothing else: without TLS, nothing else says what a connection
+    /// speaks.</param>
     public static ConnectionDelegate Use(ConnectionDelegate next, bool isHttp2Alone) => async connection =>
     {
         if (connection.Features.Get<LoopConnection>() is not { } client || !SpeaksHttp2(connection, isHttp2Alone))

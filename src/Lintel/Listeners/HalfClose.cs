@@ -7,9 +7,10 @@ namespace Lintel.Listeners;
 
 /// <summary>Tells a client that has ended its side of a connection from one that has gone, where Kestrel's own sockets carry it.</summary>
 /// <remarks>
-/// To Kestrel's transport the end of the client's sending is the end of the connection, and cancels the request under way. But a client may end its side after a whole request and still wait for the
-/// answer (RFC 9112 section 9.6). What it has sent then ends for the reader, and the connection is closed when the system says that it takes no more: asked at the end, and with each heartbeat, a second
-/// apart. Event loops tell the two apart themselves.
+/// To Kestrel's transport the end of the client's sending is the end of the connection, and cancels the request under way. But a client may
+/// end its side after a whole request and still wait for the answer (RFC 9112 section 9.6). What it has sent then ends for the reader, and
+/// the connection is closed when the system says that it takes no more: asked at the end, and with each heartbeat, a second apart. Event
+/// loops tell the two apart themselves.
 /// </remarks>
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "A source without a timer holds nothing to free, and its token is asked after the connection's end.")]
 internal sealed class HalfClose

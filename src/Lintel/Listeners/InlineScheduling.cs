@@ -6,10 +6,10 @@ namespace Lintel.Listeners;
 
 /// <summary>Has Kestrel go on where it is, on the event loop, instead of handing each of HTTP/2's steps to the thread pool.</summary>
 /// <remarks>
-/// Kestrel knows both ways: the reader of frames, the streams' requests and the writer of frames ask its <c>ServiceContext.Scheduler</c>. That is the thread pool, and
-/// no option sets it (10.0). The pool is right where a request's code may block. Here nothing blocks, and the connection to the service lives on the client's loop:
-/// going to the pool and back costs each request two switches of threads. Where a later Kestrel has no such property, requests run on the pool as before: right, and
-/// slower. A test notices.
+/// Kestrel knows both ways: the reader of frames, the streams' requests and the writer of frames ask its <c>ServiceContext.Scheduler</c>.
+/// That is the thread pool, and no option sets it (10.0). The pool is right where a request's code may block. Here nothing blocks, and the
+/// connection to the service lives on the client's loop: going to the pool and back costs each request two switches of threads. Where a
+/// later Kestrel has no such property, requests run on the pool as before: right, and slower. A test notices.
 /// </remarks>
 internal static class InlineScheduling
 {

@@ -104,7 +104,10 @@ internal sealed class Listener : IAsyncDisposable
         }
     }
 
-    /// <summary>Shows these certificates from the next handshake on. Where an authority is no longer trusted, the connections that are there end: any of their clients may be one of its.</summary>
+    /// <summary>
+    /// Shows these certificates from the next handshake on. Where an authority is no longer trusted, the connections that are there end:
+    /// any of their clients may be one of its.
+    /// </summary>
     /// <param name="certificates">As they were read.</param>
     /// <param name="drain">How long requests in flight may take then.</param>
     public void Use(CertificateStore certificates, TimeSpan drain)
@@ -113,7 +116,9 @@ internal sealed class Listener : IAsyncDisposable
             _connections.Drain(drain, Distrusted);
     }
 
-    /// <summary>Takes no new connections, closes idle ones, and waits for the others until the token is canceled; then cuts them off.</summary>
+    /// <summary>
+    /// Takes no new connections, closes idle ones, and waits for the others until the token is canceled; then cuts them off.
+    /// </summary>
     /// <param name="why">What became of the listener: for the requests that are cut off.</param>
     /// <param name="deadline">Ends the patience.</param>
     public async Task StopAsync(string why, CancellationToken deadline)
@@ -169,7 +174,8 @@ internal sealed class Listener : IAsyncDisposable
     private static void Limit(KestrelServerLimits kestrel, ListenerLimitsConfig limits)
     {
         kestrel.MaxRequestBodySize = limits.Body;
-        // More than the limits: heads of HTTP/1.1 are counted before it by FramingGuard, those of later versions after it by HeadLimits, which answer and log what they refuse.
+        // More than the limits: heads of HTTP/1.1 are counted before it by FramingGuard, those of later versions after it by HeadLimits,
+        // which answer and log what they refuse.
         kestrel.MaxRequestLineSize = 2 * (limits.RequestLine + limits.Headers);
         kestrel.MaxRequestHeadersTotalSize = 2 * (limits.RequestLine + limits.Headers);
         kestrel.MaxRequestHeaderCount = 2 * limits.HeaderCount;

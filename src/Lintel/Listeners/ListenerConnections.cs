@@ -10,10 +10,16 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.Listeners;
 
 /// <summary>A listener's connections: how many there may be, and which one makes room when that many are there.</summary>
-/// <remarks>Thread rule: any thread, ordered by a lock that is taken when a connection begins and ends; requests touch their own connection's entry alone.</remarks>
+/// <remarks>
+/// Thread rule: any thread, ordered by a lock that is taken when a connection begins and ends; requests touch their own connection's entry
+/// alone.
+/// </remarks>
 internal sealed class ListenerConnections(ListenerConfig config, long most, TimeProvider time, ILogger logger)
 {
-    /// <summary>Of so many connections the one that is idle longest is looked for, from a place that moves on: all of a small listener's, and a sample of a large one's, in some 10 µs.</summary>
+    /// <summary>
+    /// Of so many connections the one that is idle longest is looked for, from a place that moves on: all of a small listener's, and a
+    /// sample of a large one's, in some 10 µs.
+    /// </summary>
     private const int Sample = 1000;
 
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
@@ -69,7 +75,10 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
         }
     };
 
-    /// <summary>Lets the connections that are there end: idle ones at once, others after their requests; those that are there after a time are cut off.</summary>
+    /// <summary>
+    /// Lets the connections that are there end: idle ones at once, others after their requests; those that are there after a time are cut
+    /// off.
+    /// </summary>
     /// <param name="patience">The time.</param>
     /// <param name="reason">What the requests are told by that are cut off then.</param>
     public void Drain(TimeSpan patience, GatewayError reason)

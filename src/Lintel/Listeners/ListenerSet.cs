@@ -5,7 +5,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners;
 
-/// <summary>All listening addresses. A change opens what is new before anything else happens and closes what is gone afterwards; the rest is not touched.</summary>
+/// <summary>
+/// All listening addresses. A change opens what is new before anything else happens and closes what is gone afterwards; the rest is not
+/// touched.
+/// </summary>
 /// <remarks>Thread rule: one caller at a time, the gateway's reload gate.</remarks>
 internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, ILogger<ListenerSet> logger)
 {

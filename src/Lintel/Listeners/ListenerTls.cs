@@ -21,7 +21,10 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
 
     private readonly CipherSuitesPolicy? _suites = OperatingSystem.IsLinux() ? new CipherSuitesPolicy(config.Tls.CipherSuites) : null;
 
-    /// <summary>Then a client of TLS 1.3 cannot get any other, and need not be told so: with a policy .NET makes OpenSSL's context anew for each connection, and no client can resume its session.</summary>
+    /// <summary>
+    /// Then a client of TLS 1.3 cannot get any other, and need not be told so: with a policy .NET makes OpenSSL's context anew for each
+    /// connection, and no client can resume its session.
+    /// </summary>
     private readonly bool _hasUsual13 = TlsConfig.HasUsualSuitesOf13(config.Tls);
 
     private volatile CertificateStore _certificates = certificates;

@@ -7,8 +7,14 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Lintel.Listeners;
 
-/// <summary>Reads the PROXY protocol's header, by which a load balancer tells whom it speaks for (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).</summary>
-/// <remarks>From a trusted address the header must be there: without it the client's address would be the balancer's, and rules by address would hit everybody.</remarks>
+/// <summary>
+/// Reads the PROXY protocol's header, by which a load balancer tells whom it speaks for
+/// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
+/// </summary>
+/// <remarks>
+/// From a trusted address the header must be there: without it the client's address would be the balancer's, and rules by address would hit
+/// everybody.
+/// </remarks>
 internal sealed class ProxyProtocol(TrustedProxies trusted, TimeSpan timeout, TimeProvider time)
 {
     /// <summary>Section 2.1: the longest header of version 1, with its line end.</summary>

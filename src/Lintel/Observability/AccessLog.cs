@@ -9,15 +9,20 @@ namespace Lintel.Observability;
 
 /// <summary>Writes one line for each request, off the request path: a request only puts a record into a bounded queue.</summary>
 /// <remarks>
-/// A thread of its own formats and writes: a disk or pipe that blocks must not hold one of the threads that serve requests. When the queue is full,
-/// lines are dropped and counted (<see cref="LostLines"/>).
+/// A thread of its own formats and writes: a disk or pipe that blocks must not hold one of the threads that serve requests. When the queue
+/// is full, lines are dropped and counted (<see cref="LostLines"/>).
 /// </remarks>
 internal sealed class AccessLog
 {
-    /// <summary>Records that may wait: a second's traffic of two busy cores, for as long as the writer may not get one of them; some 5 MiB.</summary>
+    /// <summary>
+    /// Records that may wait: a second's traffic of two busy cores, for as long as the writer may not get one of them; some 5 MiB.
+    /// </summary>
     public const int QueueLength = 32_768;
 
-    /// <summary>Characters of paths, queries and headers that may wait: 16 MiB. Long addresses and a slow disk together must not cost the gateway its memory.</summary>
+    /// <summary>
+    /// Characters of paths, queries and headers that may wait: 16 MiB. Long addresses and a slow disk together must not cost the gateway
+    /// its memory.
+    /// </summary>
     public const int QueueWeight = 8 << 20;
 
     private const int BatchBytes = 60 * 1024;
@@ -28,7 +33,10 @@ internal sealed class AccessLog
     /// <summary>How long a log waits for the one before it, so that lines in one file stay in order.</summary>
     private static readonly TimeSpan Handover = TimeSpan.FromSeconds(5);
 
-    /// <summary>Continuations run at once: all that they do is wake the writer, which must not have to wait for a thread of the pool that requests keep busy.</summary>
+    /// <summary>
+    /// Continuations run at once: all that they do is wake the writer, which must not have to wait for a thread of the pool that requests
+    /// keep busy.
+    /// </summary>
     private readonly Channel<AccessRecord> _queue = Channel.CreateBounded<AccessRecord>(new BoundedChannelOptions(QueueLength) { SingleReader = true, AllowSynchronousContinuations = true });
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _closing = new();
@@ -83,7 +91,9 @@ internal sealed class AccessLog
         }
     }
 
-    /// <summary>Whether a request gets a line. By its trace id, so that all gateways which it passes decide alike; errors always get theirs.</summary>
+    /// <summary>
+    /// Whether a request gets a line. By its trace id, so that all gateways which it passes decide alike; errors always get theirs.
+    /// </summary>
     public bool Keeps(int status, bool isError, string traceId) =>
         _sample >= 1 || isError || status >= 500 || Share(traceId) < _sample;
 
@@ -130,7 +140,9 @@ internal sealed class AccessLog
             _lost.Add(1);
     }
 
-    /// <summary>A number from 0 to 1 that is the same wherever the trace is seen. Hashed: not every client's ids are as random as they should be.</summary>
+    /// <summary>
+    /// A number from 0 to 1 that is the same wherever the trace is seen. Hashed: not every client's ids are as random as they should be.
+    /// </summary>
     private static double Share(string traceId) => (XxHash3.HashToUInt64(MemoryMarshal.AsBytes(traceId.AsSpan())) >> 11) * (1.0 / (1UL << 53));
 
     private void Run(Task previous)

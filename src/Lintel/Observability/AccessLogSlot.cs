@@ -28,7 +28,9 @@ internal sealed class AccessLogSlot
     /// <inheritdoc cref="AccessLog.Open"/>
     public AccessLog Open(AccessLogConfig config) => AccessLog.Open(config, _lost, _time);
 
-    /// <summary>Puts a log in. The one before writes what waits, then the new one begins: nothing is lost, and lines in one file stay in order.</summary>
+    /// <summary>
+    /// Puts a log in. The one before writes what waits, then the new one begins: nothing is lost, and lines in one file stay in order.
+    /// </summary>
     public void Replace(AccessLog next) => next.Start(Interlocked.Exchange(ref _current, next).CloseAsync());
 
     /// <summary>Writes what waits, as far as the sink takes it in time.</summary>

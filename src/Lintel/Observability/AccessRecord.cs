@@ -3,7 +3,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Observability;
 
-/// <summary>What the access log keeps of one request: references and numbers, copied when the request ends. What they look like is the writer's work.</summary>
+/// <summary>
+/// What the access log keeps of one request: references and numbers, copied when the request ends. What they look like is the writer's
+/// work.
+/// </summary>
 internal readonly record struct AccessRecord
 {
     /// <summary>When the request ended.</summary>
@@ -59,7 +62,9 @@ internal readonly record struct AccessRecord
 
     public string? UserAgent { get; init; }
 
-    /// <summary>Values of the headers that the log was asked for, in its order; <see langword="null"/> where it was asked for none.</summary>
+    /// <summary>
+    /// Values of the headers that the log was asked for, in its order; <see langword="null"/> where it was asked for none.
+    /// </summary>
     public StringValues[]? Headers { get; init; }
 
     /// <summary>Time that the gateway itself took.</summary>

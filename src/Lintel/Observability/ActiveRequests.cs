@@ -2,7 +2,10 @@ using System.Diagnostics.Metrics;
 
 namespace Lintel.Observability;
 
-/// <summary>Requests in flight, by method and scheme. Counted here and told when somebody collects: an instrument that is told of every change costs more than the change.</summary>
+/// <summary>
+/// Requests in flight, by method and scheme. Counted here and told when somebody collects: an instrument that is told of every change costs
+/// more than the change.
+/// </summary>
 internal sealed class ActiveRequests
 {
     /// <summary>In the order of their places; unknown ones share the last.</summary>

@@ -2,7 +2,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Observability;
 
-/// <summary><c>baggage</c> (https://www.w3.org/TR/baggage/): passes as it came, in one line, within the limits that everyone has to carry.</summary>
+/// <summary>
+/// <c>baggage</c> (https://www.w3.org/TR/baggage/): passes as it came, in one line, within the limits that everyone has to carry.
+/// </summary>
 internal static class Baggage
 {
     /// <summary>Section 3.3.2, «Limits».</summary>
@@ -11,7 +13,9 @@ internal static class Baggage
     /// <summary>Section 3.3.2, «Limits»: of all lines, joined by commas.</summary>
     private const int MaxBytes = 8192;
 
-    /// <summary>Members from the front while they fit; a member is passed on whole or not at all. <see cref="StringValues.Empty"/> when none does.</summary>
+    /// <summary>
+    /// Members from the front while they fit; a member is passed on whole or not at all. <see cref="StringValues.Empty"/> when none does.
+    /// </summary>
     public static StringValues Limit(StringValues lines)
     {
         var text = lines.Count == 1 ? lines[0] ?? "" : string.Join(',', lines.ToArray());

@@ -6,14 +6,22 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Observability;
 
-/// <summary>Accounts for every error that the gateway makes. A kind of failure is told at once, and then every ten seconds at most: a service that is down says so once, not with every request.</summary>
+/// <summary>
+/// Accounts for every error that the gateway makes. A kind of failure is told at once, and then every ten seconds at most: a service that
+/// is down says so once, not with every request.
+/// </summary>
 /// <remarks>All state is guarded by one lock, which errors alone take, for a few hundred nanoseconds.</remarks>
 internal sealed partial class ErrorLog : IDisposable
 {
-    /// <summary>Kinds of failure that are kept. What makes one is the configuration, never the client; beyond this the one that was not seen for longest leaves.</summary>
+    /// <summary>
+    /// Kinds of failure that are kept. What makes one is the configuration, never the client; beyond this the one that was not seen for
+    /// longest leaves.
+    /// </summary>
     public const int MaxGroups = 512;
 
-    /// <summary>Lines of all kinds together in one <see cref="Window"/>: also a thousand instances that fail at once must not fill a disk.</summary>
+    /// <summary>
+    /// Lines of all kinds together in one <see cref="Window"/>: also a thousand instances that fail at once must not fill a disk.
+    /// </summary>
     public const int MaxLines = 100;
 
     private const int MaxDetail = 500;
@@ -81,7 +89,9 @@ internal sealed partial class ErrorLog : IDisposable
         line?.Write(_logger, LoggedCause(error));
     }
 
-    /// <summary>Accounts for an attempt that failed where another instance is tried: the request may succeed, the instance has failed all the same.</summary>
+    /// <summary>
+    /// Accounts for an attempt that failed where another instance is tried: the request may succeed, the instance has failed all the same.
+    /// </summary>
     public void Attempted(GatewayError error, string? route, string? service, string? instance, string traceId) =>
         Record(error with { Detail = (error.Detail ?? error.Cause?.GetBaseException().Message ?? error.Rule.Title) + " (another instance is tried)" }, route, service, instance, traceId);
 

@@ -1,7 +1,8 @@
 namespace Lintel.Observability;
 
 /// <summary>A kind of failure and how often it came.</summary>
-/// <param name="Fingerprint">Twelve hexadecimal digits that stand for error, route, service, instance and exception; the same on every node.</param>
+/// <param name="Fingerprint">Twelve hexadecimal digits that stand for error, route, service, instance and exception; the same on every
+/// node.</param>
 /// <param name="Error">The error's slug, as in problems, metrics and logs.</param>
 /// <param name="Route">The route's name; <see langword="null"/> where none matched.</param>
 /// <param name="Service">The service's name, if one was chosen.</param>

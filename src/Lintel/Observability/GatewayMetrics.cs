@@ -9,7 +9,10 @@ using Lintel.Transport.Memory;
 namespace Lintel.Observability;
 
 /// <summary>The gateway's instruments, under OpenTelemetry's semantic names for HTTP where they have one.</summary>
-/// <remarks>Every label is a name from the configuration, a number of bounded range, or a word of a fixed list: nothing that a client can choose becomes a series.</remarks>
+/// <remarks>
+/// Every label is a name from the configuration, a number of bounded range, or a word of a fixed list: nothing that a client can choose
+/// becomes a series.
+/// </remarks>
 public sealed class GatewayMetrics
 {
     /// <summary>The label of methods that are nobody's (semantic conventions, HTTP, <c>http.request.method</c>).</summary>
@@ -24,7 +27,8 @@ public sealed class GatewayMetrics
         HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
     };
 
-    // What the gateway adds is some 100 µs on a quiet machine (bench/results): fine steps there, coarse ones where something is wrong anyway.
+    // What the gateway adds is some 100 µs on a quiet machine (bench/results): fine steps there, coarse ones where something is wrong
+    // anyway.
     private static readonly InstrumentAdvice<double> FineSeconds = new()
     {
         HistogramBucketBoundaries = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
@@ -167,7 +171,9 @@ public sealed class GatewayMetrics
     internal void Mirrored(string service, string result) =>
         _mirrors.Add(1, new KeyValuePair<string, object?>("lintel.service", service), new KeyValuePair<string, object?>("result", result));
 
-    /// <summary>Gauges of the instances in use. They are asked for at each collection, so that what a reload removed is gone from the next one.</summary>
+    /// <summary>
+    /// Gauges of the instances in use. They are asked for at each collection, so that what a reload removed is gone from the next one.
+    /// </summary>
     internal void Observe(Func<IEnumerable<InstanceUse>> instances)
     {
         _meter.CreateObservableUpDownCounter(

@@ -10,7 +10,10 @@ public static class GatewayTracing
 
     internal static ActivitySource Source { get; } = new(SourceName);
 
-    /// <summary>Whether a trace that begins here is recorded: by its random last 56 bits, so that every node that asks the same share answers the same.</summary>
+    /// <summary>
+    /// Whether a trace that begins here is recorded: by its random last 56 bits, so that every node that asks the same share answers the
+    /// same.
+    /// </summary>
     /// <remarks>The rule of OpenTelemetry's consistent probability sampling and W3C Trace Context level 2.</remarks>
     internal static bool Samples(ActivityTraceId trace, double percent)
     {

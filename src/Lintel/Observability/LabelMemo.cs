@@ -1,7 +1,13 @@
 namespace Lintel.Observability;
 
-/// <summary>The label sets that a route's requests, or an instance's attempts, had last: nearly every request ends as the one before it, and need not make five labels anew.</summary>
-/// <remarks>One place for each class of statuses, so that some 404s among the 200s do not keep driving them out. Thread rule: any thread; an entry never changes, and the last writer wins.</remarks>
+/// <summary>
+/// The label sets that a route's requests, or an instance's attempts, had last: nearly every request ends as the one before it, and need
+/// not make five labels anew.
+/// </summary>
+/// <remarks>
+/// One place for each class of statuses, so that some 404s among the 200s do not keep driving them out. Thread rule: any thread; an entry
+/// never changes, and the last writer wins.
+/// </remarks>
 /// <typeparam name="TOutcome">What the labels are made of.</typeparam>
 internal sealed class LabelMemo<TOutcome>
     where TOutcome : struct, IEquatable<TOutcome>

@@ -65,7 +65,10 @@ internal static class LineText
         lines.Advance(count);
     }
 
-    /// <summary>A value that clients had a hand in: what is not printable ASCII, quotation marks and backslashes become <c>\xHH</c>, as nginx writes them, and so do spaces outside of quotation marks.</summary>
+    /// <summary>
+    /// A value that clients had a hand in: what is not printable ASCII, quotation marks and backslashes become <c>\xHH</c>, as nginx writes
+    /// them, and so do spaces outside of quotation marks.
+    /// </summary>
     public static void AppendEscaped(this ArrayBufferWriter<byte> lines, ReadOnlySpan<char> value, bool isQuoted)
     {
         var fit = isQuoted ? Quoted : Bare;

@@ -4,7 +4,9 @@ using Lintel.Config;
 
 namespace Lintel.Observability;
 
-/// <summary>A file that lines are appended to, which is put aside when it is large or old enough, and opened anew where somebody else has done that.</summary>
+/// <summary>
+/// A file that lines are appended to, which is put aside when it is large or old enough, and opened anew where somebody else has done that.
+/// </summary>
 internal sealed partial class LogFile : LogSink
 {
     /// <summary>How long lines may still go to a file that was moved away without a signal.</summary>

@@ -6,7 +6,10 @@ using Lintel.Config;
 
 namespace Lintel.Observability;
 
-/// <summary>Keeps credentials out of lines. In doubt it takes out too much: a name counts whatever its case, punctuation and escapes are, and wherever in the query it stands.</summary>
+/// <summary>
+/// Keeps credentials out of lines. In doubt it takes out too much: a name counts whatever its case, punctuation and escapes are, and
+/// wherever in the query it stands.
+/// </summary>
 internal sealed class Redaction
 {
     /// <summary>Stands where a secret stood.</summary>
@@ -82,7 +85,10 @@ internal sealed class Redaction
         return end < 0 || Decoded(parameter[..end]) is not { } name || name.AsSpan().ContainsAny(Ends) ? Mark : $"{parameter[..end]}={Mark}";
     }
 
-    /// <summary>Whether a secret's name stands before a <c>=</c> or <c>:</c> anywhere in it: servers differ in what separates parameters, and values hold addresses, forms and JSON of their own.</summary>
+    /// <summary>
+    /// Whether a secret's name stands before a <c>=</c> or <c>:</c> anywhere in it: servers differ in what separates parameters, and values
+    /// hold addresses, forms and JSON of their own.
+    /// </summary>
     private bool IsSecret(ReadOnlySpan<char> parameter)
     {
         if (Decoded(parameter) is not { } text)

@@ -28,14 +28,19 @@ internal static class Secrets
         "authorization", "auth", "credential", "credentials", "session", "sessionid", "sid", "jsessionid", "phpsessid", "ticket", "otp", "pin",
     ];
 
-    /// <summary>What a name holds that is most likely a secret's, in whatever words around it. For what is shown of a configuration, where hiding too much costs nothing; logs go by the lists.</summary>
+    /// <summary>
+    /// What a name holds that is most likely a secret's, in whatever words around it. For what is shown of a configuration, where hiding
+    /// too much costs nothing; logs go by the lists.
+    /// </summary>
     private static readonly string[] Parts = ["token", "secret", "passw", "credential", "apikey", "signature", "session", "jwt"];
 
     private static readonly FrozenSet<string> HeaderNames = Headers.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> ParameterNames = Parameters.ToFrozenSet(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
 
-    /// <summary>Whether what stands under this name (a key, a header, a cookie, a query parameter) is never shown, and never part of a hash.</summary>
+    /// <summary>
+    /// Whether what stands under this name (a key, a header, a cookie, a query parameter) is never shown, and never part of a hash.
+    /// </summary>
     public static bool IsSecret(string name)
     {
         if (HeaderNames.Contains(name))

@@ -3,7 +3,9 @@ using System.Globalization;
 
 namespace Lintel.Observability;
 
-/// <summary>A line for people: what the eye looks for first stands in columns, the rest as <c>name=value</c>, absent where there is nothing to say.</summary>
+/// <summary>
+/// A line for people: what the eye looks for first stands in columns, the rest as <c>name=value</c>, absent where there is nothing to say.
+/// </summary>
 internal sealed class TextLine(Redaction redaction) : LineFormat(redaction, [])
 {
     public override void Write(ArrayBufferWriter<byte> lines, in AccessRecord record)

@@ -26,7 +26,10 @@ internal readonly record struct TraceContext(ActivityTraceId TraceId, ActivitySp
     /// <summary>The place of a span that is under way.</summary>
     public static TraceContext Of(Activity span) => new(span.TraceId, span.SpanId, span.Recorded, span.TraceStateString);
 
-    /// <summary>Reads what a request carries. A broken <c>tracestate</c> is left out; a broken <c>traceparent</c> means that there is no context at all (section 3.4, steps 3 to 5).</summary>
+    /// <summary>
+    /// Reads what a request carries. A broken <c>tracestate</c> is left out; a broken <c>traceparent</c> means that there is no context at
+    /// all (section 3.4, steps 3 to 5).
+    /// </summary>
     public static bool TryParse(StringValues traceParent, StringValues traceState, out TraceContext context)
     {
         context = default;
@@ -38,7 +41,10 @@ internal readonly record struct TraceContext(ActivityTraceId TraceId, ActivitySp
         return true;
     }
 
-    /// <summary>The <c>traceparent</c> for the next hop. Always of version 00, and always with a parent of its own: a span where there is one, else an id that is new (section 3.3).</summary>
+    /// <summary>
+    /// The <c>traceparent</c> for the next hop. Always of version 00, and always with a parent of its own: a span where there is one, else
+    /// an id that is new (section 3.3).
+    /// </summary>
     public string ToTraceParent(Activity? span)
     {
         var parent = span?.SpanId ?? ActivitySpanId.CreateRandom();
@@ -69,7 +75,10 @@ internal readonly record struct TraceContext(ActivityTraceId TraceId, ActivitySp
     /// <summary>As the parent of a span. Without a span id it is a root whose trace has a name already.</summary>
     public ActivityContext ToParent() => new(TraceId, SpanId, IsSampled ? ActivityTraceFlags.Recorded : ActivityTraceFlags.None, State, IsRemote);
 
-    /// <summary>Section 3.2.2, and 3.3 for versions that are not known yet: their first 55 characters mean the same, and what follows begins with a dash.</summary>
+    /// <summary>
+    /// Section 3.2.2, and 3.3 for versions that are not known yet: their first 55 characters mean the same, and what follows begins with a
+    /// dash.
+    /// </summary>
     private static bool IsWellFormed(string text)
     {
         if (text.Length < TextLength || !IsHex(text.AsSpan(0, 2)) || text is ['f', 'f', ..])

@@ -18,7 +18,8 @@ internal static class TraceState
     private static readonly SearchValues<char> KeyCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_-*/");
 
     /// <summary>Reads all lines as one list.</summary>
-    /// <returns>The list as it goes on: members only, in order, the first of equal keys, cut to 512 characters. <see langword="null"/> when there is none or any of it is not valid.</returns>
+    /// <returns>The list as it goes on: members only, in order, the first of equal keys, cut to 512 characters. <see langword="null"/> when
+    /// there is none or any of it is not valid.</returns>
     public static string? Parse(StringValues lines)
     {
         if (lines.Count == 0)
@@ -74,7 +75,9 @@ internal static class TraceState
             && system.Length is >= 1 and <= 14 && char.IsAsciiLetterLower(system[0]) && !system.ContainsAnyExcept(KeyCharacters);
     }
 
-    /// <summary>Section 3.3.1.3.2: printable ASCII without comma and equals sign; trimming has seen to it that it does not end in a space.</summary>
+    /// <summary>
+    /// Section 3.3.1.3.2: printable ASCII without comma and equals sign; trimming has seen to it that it does not end in a space.
+    /// </summary>
     private static bool IsValue(ReadOnlySpan<char> value)
     {
         if (value.Length is 0 or > 256)

@@ -3,7 +3,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>What content an answer may have by its status and its request (RFC 9110 sections 8.6, 15.3.5, 15.3.6 and 15.4.5): the one place that says so, for whatever answers.</summary>
+/// <summary>
+/// What content an answer may have by its status and its request (RFC 9110 sections 8.6, 15.3.5, 15.3.6 and 15.4.5): the one place that
+/// says so, for whatever answers.
+/// </summary>
 internal static class AnswerContent
 {
     /// <summary>Whether an answer of this status may have content at all.</summary>
@@ -29,7 +32,10 @@ internal static class AnswerContent
         }
     }
 
-    /// <summary>Looks at an answer that its target holds for whole: a server that found out after the handler would cut it off without a word in the logs.</summary>
+    /// <summary>
+    /// Looks at an answer that its target holds for whole: a server that found out after the handler would cut it off without a word in the
+    /// logs.
+    /// </summary>
     public static GatewayError? Verify(Exchange exchange)
     {
         var response = exchange.Response;

@@ -13,8 +13,8 @@ internal delegate Task RequestHandler(HttpContext context, ClientConnection? cli
 
 /// <summary>An HTTP/1.1 connection of our own listeners: what all of its requests have in common, asked for once.</summary>
 /// <remarks>
-/// A feature is looked up by its type among forty, and by an interface's generic method; a request would ask for half a dozen. Kestrel keeps one context and one
-/// collection of features for a connection's life. Thread rule: one request at a time.
+/// A feature is looked up by its type among forty, and by an interface's generic method; a request would ask for half a dozen. Kestrel
+/// keeps one context and one collection of features for a connection's life. Thread rule: one request at a time.
 /// </remarks>
 /// <param name="features">The connection's.</param>
 /// <param name="framing">What the check of its bytes found out about the request at hand.</param>
@@ -42,7 +42,10 @@ internal sealed class ClientConnection(IFeatureCollection features, RequestFrami
 /// <param name="address"><see langword="null"/> for a Unix socket.</param>
 internal sealed class Peer(IPAddress? address)
 {
-    /// <summary>The address; that of IPv4 where the listener sees it as one of IPv6, and without a zone, which means something on this machine alone.</summary>
+    /// <summary>
+    /// The address; that of IPv4 where the listener sees it as one of IPv6, and without a zone, which means something on this machine
+    /// alone.
+    /// </summary>
     public IPAddress? Address { get; } = Plain(address);
 
     /// <summary>The address as headers tell it.</summary>

@@ -23,7 +23,10 @@ internal sealed class Exchange
 
     public long StartTimestamp { get => _state.StartTimestamp; private set => _state.StartTimestamp = value; }
 
-    /// <summary>What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of HTTP/2 without a body.</summary>
+    /// <summary>
+    /// What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of
+    /// HTTP/2 without a body.
+    /// </summary>
     public RequestFraming? Framing { get => _state.Framing; set => _state.Framing = value; }
 
     /// <summary>Where the request is counted among those in flight; <see langword="null"/> while it is not.</summary>
@@ -32,10 +35,14 @@ internal sealed class Exchange
     /// <summary>The method, of a refused head as it was sent.</summary>
     public string Method => Framing?.Refused?.Method ?? Request.Method;
 
-    /// <summary>What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.</summary>
+    /// <summary>
+    /// What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.
+    /// </summary>
     public HostedRequest? Hosted { get => _state.Hosted; private set => _state.Hosted = value; }
 
-    /// <summary>Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.</summary>
+    /// <summary>
+    /// Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.
+    /// </summary>
     public bool IsCanceledByHost => Hosted is { ClientAborted.IsCancellationRequested: false } && Context.RequestAborted.IsCancellationRequested;
 
     /// <summary>
@@ -83,7 +90,10 @@ internal sealed class Exchange
     /// <summary>Whether the request has a body, be it an empty one in chunks.</summary>
     public bool HasBody { get => _state.HasBody; private set => _state.HasBody = value; }
 
-    /// <summary>The client's connection, where it lives on a loop and carries nothing but this request; <see langword="null"/> for HTTP/2 and other servers' connections.</summary>
+    /// <summary>
+    /// The client's connection, where it lives on a loop and carries nothing but this request; <see langword="null"/> for HTTP/2 and other
+    /// servers' connections.
+    /// </summary>
     public LoopConnection? ClientConnection { get => _state.ClientConnection; private set => _state.ClientConnection = value; }
 
     /// <summary>The loop of the client's connection; <see langword="null"/> where it has none.</summary>
@@ -95,7 +105,9 @@ internal sealed class Exchange
     /// <summary>Whether the request is a CORS preflight that a policy of its route answers.</summary>
     public bool IsPreflight { get => _state.IsPreflight; set => _state.IsPreflight = value; }
 
-    /// <summary>The protocol that the client asks to switch to and may, as it is told to the service; <see langword="null"/> for none.</summary>
+    /// <summary>
+    /// The protocol that the client asks to switch to and may, as it is told to the service; <see langword="null"/> for none.
+    /// </summary>
     public string? Upgrade { get => _state.Upgrade; set => _state.Upgrade = value; }
 
     /// <summary>Whether the client asks for another protocol that is served.</summary>
@@ -158,7 +170,9 @@ internal sealed class Exchange
     /// <summary>The listener that took the request; <see langword="null"/> inside another host.</summary>
     public ListenerIdentity? Listener { get => _state.Listener; private set => _state.Listener = value; }
 
-    /// <summary>Those whose word is taken of who the client is, where the request came by one of them; else <see langword="null"/>.</summary>
+    /// <summary>
+    /// Those whose word is taken of who the client is, where the request came by one of them; else <see langword="null"/>.
+    /// </summary>
     public TrustedProxies? Believed
     {
         get
@@ -263,7 +277,9 @@ internal sealed class Exchange
         TellLoop();
     }
 
-    /// <summary>A route parameter's value as it stands in the normalised path: escaped. <see langword="null"/> for an optional one that is absent.</summary>
+    /// <summary>
+    /// A route parameter's value as it stands in the normalised path: escaped. <see langword="null"/> for an optional one that is absent.
+    /// </summary>
     /// <param name="slot">The parameter's place among the route's parameters.</param>
     public string? Parameter(int slot)
     {

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The syntax of fields (RFC 9110 sections 5.1 and 5.5), the same for headers and trailers, requests and responses of HTTP/2 and later; the parsers of HTTP/1.1 apply it to their lines.</summary>
+/// <summary>
+/// The syntax of fields (RFC 9110 sections 5.1 and 5.5), the same for headers and trailers, requests and responses of HTTP/2 and later; the
+/// parsers of HTTP/1.1 apply it to their lines.
+/// </summary>
 internal static class FieldSyntax
 {
     private static readonly SearchValues<char> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -13,7 +16,10 @@ internal static class FieldSyntax
     /// <summary>Whether a name is a token.</summary>
     public static bool IsName(ReadOnlySpan<char> name) => !name.IsEmpty && !name.ContainsAnyExcept(Token);
 
-    /// <summary>Whether a value holds no control character but tabs, and neither begins nor ends with a blank (RFC 9113 section 8.2.1, RFC 9114 section 4.2).</summary>
+    /// <summary>
+    /// Whether a value holds no control character but tabs, and neither begins nor ends with a blank (RFC 9113 section 8.2.1, RFC 9114
+    /// section 4.2).
+    /// </summary>
     public static bool IsValue(ReadOnlySpan<char> value) =>
         value.IsEmpty || (!IsBlank(value[0]) && !IsBlank(value[^1]) && !value.ContainsAny(Control));
 

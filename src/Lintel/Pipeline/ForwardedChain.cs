@@ -4,7 +4,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The field <c>Forwarded</c> (RFC 7239): an element for each proxy, the nearest one's last. Its cost is linear in its length.</summary>
+/// <summary>
+/// The field <c>Forwarded</c> (RFC 7239): an element for each proxy, the nearest one's last. Its cost is linear in its length.
+/// </summary>
 internal sealed class ForwardedChain
 {
     private readonly List<List<(string Name, string Value)>> _elements = [];
@@ -13,7 +15,10 @@ internal sealed class ForwardedChain
     {
     }
 
-    /// <summary>Reads all lines; <see langword="null"/> where one of them does not follow the grammar: nothing may be added to such text, since an open quotation mark would swallow it.</summary>
+    /// <summary>
+    /// Reads all lines; <see langword="null"/> where one of them does not follow the grammar: nothing may be added to such text, since an
+    /// open quotation mark would swallow it.
+    /// </summary>
     public static ForwardedChain? Parse(StringValues lines)
     {
         var field = new ForwardedChain();

@@ -3,13 +3,19 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>A listener's limits for heads of HTTP/2 and HTTP/3. Kestrel is given more room than they say: it would reset what is beyond without an answer or a line in the log.</summary>
+/// <summary>
+/// A listener's limits for heads of HTTP/2 and HTTP/3. Kestrel is given more room than they say: it would reset what is beyond without an
+/// answer or a line in the log.
+/// </summary>
 internal static class HeadLimits
 {
     /// <summary>What surrounds method and target in a request line of HTTP/1.1, for one measure in all versions.</summary>
     private const int RestOfLine = 10;
 
-    /// <summary>Why the head is refused; <see langword="null"/> where it is within the limits, and for HTTP/1.1, whose bytes are counted as they come.</summary>
+    /// <summary>
+    /// Why the head is refused; <see langword="null"/> where it is within the limits, and for HTTP/1.1, whose bytes are counted as they
+    /// come.
+    /// </summary>
     public static GatewayError? Check(Exchange exchange)
     {
         var request = exchange.Request;

@@ -14,7 +14,9 @@ internal static class HostSyntax
 
     private static readonly SearchValues<byte> Name = SearchValues.Create("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
 
-    /// <summary>RFC 3986 section 3.2.2, without user: a name whose labels are not empty, an IPv4 address or an IPv6 address in brackets, and a port.</summary>
+    /// <summary>
+    /// RFC 3986 section 3.2.2, without user: a name whose labels are not empty, an IPv4 address or an IPv6 address in brackets, and a port.
+    /// </summary>
     public static bool IsHost(ReadOnlySpan<byte> value)
     {
         if (value.IsEmpty || value.Length > MaxLength)

@@ -2,10 +2,14 @@ using Lintel.Errors;
 
 namespace Lintel.Pipeline;
 
-/// <summary>A rule that routes apply to their requests. Each phase that it takes part in is an interface below; a policy that implements none is refused when routes are compiled.</summary>
+/// <summary>
+/// A rule that routes apply to their requests. Each phase that it takes part in is an interface below; a policy that implements none is
+/// refused when routes are compiled.
+/// </summary>
 /// <remarks>
-/// Thread rule: one instance serves all requests of all routes that name it, at once, and outlives reloads that do not change it: it is stateless, or guards its state by itself. It sees requests and
-/// responses through <see cref="Exchange"/> alone, never keeps one, and is compiled into the route's <see cref="PolicySet"/> in the catalogue's order, whatever order the configuration lists.
+/// Thread rule: one instance serves all requests of all routes that name it, at once, and outlives reloads that do not change it: it is
+/// stateless, or guards its state by itself. It sees requests and responses through <see cref="Exchange"/> alone, never keeps one, and is
+/// compiled into the route's <see cref="PolicySet"/> in the catalogue's order, whatever order the configuration lists.
 /// </remarks>
 internal abstract class Policy;
 
@@ -35,11 +39,15 @@ internal interface IResponding
 /// <summary>Phase 6: is told how each request that was admitted ended.</summary>
 internal interface IConcluding
 {
-    /// <summary>The request is over. Called for each request for which the policy was asked to admit, answer or respond; never throws.</summary>
+    /// <summary>
+    /// The request is over. Called for each request for which the policy was asked to admit, answer or respond; never throws.
+    /// </summary>
     public void Conclude(Exchange exchange, GatewayError? error);
 }
 
-/// <summary>Answers CORS preflights of its routes (Fetch standard, section 3.2.2) before admission: a preflight carries no credentials.</summary>
+/// <summary>
+/// Answers CORS preflights of its routes (Fetch standard, section 3.2.2) before admission: a preflight carries no credentials.
+/// </summary>
 internal interface IPreflighting
 {
     /// <summary>Answers the preflight of a request that would be the route's.</summary>

@@ -4,10 +4,14 @@ using System.Threading.Tasks.Sources;
 
 namespace Lintel.Pipeline;
 
-/// <summary>Makes async methods whose frames, once they had to wait, are used again: <c>[AsyncMethodBuilder(typeof(PooledMethodBuilder&lt;&gt;))]</c>.</summary>
+/// <summary>
+/// Makes async methods whose frames, once they had to wait, are used again:
+/// <c>[AsyncMethodBuilder(typeof(PooledMethodBuilder&lt;&gt;))]</c>.
+/// </summary>
 /// <remarks>
-/// .NET's own pooling builder keeps one frame for each thread and each processor; a loop has as many requests waiting as there are connections, so it would find none. Each
-/// thread keeps a stack of them here. As with every pooled <see cref="ValueTask"/>: it is awaited once, and at once.
+/// .NET's own pooling builder keeps one frame for each thread and each processor; a loop has as many requests waiting as there are
+/// connections, so it would find none. Each thread keeps a stack of them here. As with every pooled <see cref="ValueTask"/>: it is awaited
+/// once, and at once.
 /// </remarks>
 /// <typeparam name="TResult">What the method returns.</typeparam>
 internal struct PooledMethodBuilder<TResult>
@@ -19,7 +23,9 @@ internal struct PooledMethodBuilder<TResult>
 
     public static PooledMethodBuilder<TResult> Create() => default;
 
-    /// <summary>Runs the method to its first wait, and puts back the contexts that it changed: .NET's way of doing that has no other door.</summary>
+    /// <summary>
+    /// Runs the method to its first wait, and puts back the contexts that it changed: .NET's way of doing that has no other door.
+    /// </summary>
     [SuppressMessage("Performance", "CA1822", Justification = "The compiler calls it on the builder.")]
     public readonly void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine =>

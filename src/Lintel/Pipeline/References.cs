@@ -1,6 +1,8 @@
 namespace Lintel.Pipeline;
 
-/// <summary>What placeholders may refer to beside the client's request, while templates are compiled: in a composition, other calls' answers.</summary>
+/// <summary>
+/// What placeholders may refer to beside the client's request, while templates are compiled: in a composition, other calls' answers.
+/// </summary>
 internal abstract class ReferenceScope
 {
     /// <summary>The names that a reference may begin with.</summary>

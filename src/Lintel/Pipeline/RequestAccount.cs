@@ -3,7 +3,9 @@ using Lintel.Observability;
 
 namespace Lintel.Pipeline;
 
-/// <summary>What the logs and metrics are told of a request: once when it begins, and once when it has ended, whatever happened between.</summary>
+/// <summary>
+/// What the logs and metrics are told of a request: once when it begins, and once when it has ended, whatever happened between.
+/// </summary>
 internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, GatewayMetrics metrics, TimeProvider time)
 {
     /// <summary>A request begins.</summary>

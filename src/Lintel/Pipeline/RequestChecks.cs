@@ -10,7 +10,10 @@ internal static class RequestChecks
     /// <summary>Methods that a service may see of an unknown route, for <c>Allow</c>.</summary>
     private const string UsualMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-    /// <summary>RFC 9110 section 7.4: a request whose target has another scheme than its connection is somebody else's, unless a trusted proxy vouches for it.</summary>
+    /// <summary>
+    /// RFC 9110 section 7.4: a request whose target has another scheme than its connection is somebody else's, unless a trusted proxy
+    /// vouches for it.
+    /// </summary>
     public static GatewayError? Scheme(Exchange exchange)
     {
         var request = exchange.Request;
@@ -32,7 +35,10 @@ internal static class RequestChecks
         return RouteMatch.NotAllowed(UsualMethods);
     }
 
-    /// <summary>RFC 9110 section 9.3.7: <c>OPTIONS *</c> asks for the server as a whole, and <c>OPTIONS http://host</c> is the same on its last hop (RFC 9112 section 3.2.4).</summary>
+    /// <summary>
+    /// RFC 9110 section 9.3.7: <c>OPTIONS *</c> asks for the server as a whole, and <c>OPTIONS http://host</c> is the same on its last hop
+    /// (RFC 9112 section 3.2.4).
+    /// </summary>
     /// <returns>Whether it was answered.</returns>
     public static bool AnswersOptions(Exchange exchange)
     {

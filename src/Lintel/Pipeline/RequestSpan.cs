@@ -99,7 +99,10 @@ internal static class RequestSpan
         span.AddEvent(new ActivityEvent("lintel.error", tags: tags));
     }
 
-    /// <summary>Parent-based, as OpenTelemetry's default sampler: whoever began the trace has decided, and only traces that begin here are drawn by lot.</summary>
+    /// <summary>
+    /// Parent-based, as OpenTelemetry's default sampler: whoever began the trace has decided, and only traces that begin here are drawn by
+    /// lot.
+    /// </summary>
     private static bool IsRecorded(Exchange exchange)
     {
         var trace = exchange.Trace;
@@ -108,7 +111,10 @@ internal static class RequestSpan
         return trace.SpanId == default ? GatewayTracing.Samples(trace.TraceId, tracing.Sample) : trace.IsSampled;
     }
 
-    /// <summary>ASP.NET Core makes an activity for the scopes of its logs, too, where nobody asks for its spans. As a parent it would be a span that nobody ever sees, with a decision that nobody has made.</summary>
+    /// <summary>
+    /// ASP.NET Core makes an activity for the scopes of its logs, too, where nobody asks for its spans. As a parent it would be a span that
+    /// nobody ever sees, with a decision that nobody has made.
+    /// </summary>
     private static bool IsForLogsAlone(Activity host, Exchange exchange) =>
         host.OperationName == "Microsoft.AspNetCore.Hosting.HttpRequestIn" && !host.Source.HasListeners()
         && (exchange.Context.RequestServices?.GetService(typeof(DiagnosticListener)) as DiagnosticListener)?.IsEnabled() != true;
@@ -122,7 +128,10 @@ internal static class RequestSpan
         return TraceContext.TryParse(headers.TraceParent, headers.TraceState, out var client) ? client : TraceContext.NewRoot() with { TraceId = host.TraceId };
     }
 
-    /// <summary>Where the listener's sampler decides, it must see that a trace begins here: whatever has a trace's name is a child to it, and a child of what nobody has recorded.</summary>
+    /// <summary>
+    /// Where the listener's sampler decides, it must see that a trace begins here: whatever has a trace's name is a child to it, and a
+    /// child of what nobody has recorded.
+    /// </summary>
     private static ActivityContext ParentOf(Exchange exchange) =>
         exchange.Snapshot.Tracing is null && exchange.Trace.SpanId == default ? default : exchange.Trace.ToParent();
 

@@ -3,10 +3,14 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>Phase 5: what happens to a response's head before it leaves, whoever made it: a service, a composition, a fixed answer, a redirect, an error of the gateway's own.</summary>
+/// <summary>
+/// Phase 5: what happens to a response's head before it leaves, whoever made it: a service, a composition, a fixed answer, a redirect, an
+/// error of the gateway's own.
+/// </summary>
 /// <remarks>
-/// Who writes a response sets its status and headers, calls <see cref="Enter"/>, and then sends what content it may. A response that was never sent is replaced by a problem: <see cref="Restart"/>
-/// clears it, and the problem goes through the phase in its turn. The spine calls <see cref="Enter"/> for responses that have no content and leave with the end of the request.
+/// Who writes a response sets its status and headers, calls <see cref="Enter"/>, and then sends what content it may. A response that was
+/// never sent is replaced by a problem: <see cref="Restart"/> clears it, and the problem goes through the phase in its turn. The spine
+/// calls <see cref="Enter"/> for responses that have no content and leave with the end of the request.
 /// </remarks>
 internal static class ResponsePhase
 {
@@ -31,7 +35,9 @@ internal static class ResponsePhase
         return AnswerContent.Settle(response);
     }
 
-    /// <summary>Takes back all that the gateway has put into a response that was not sent; what an application around the gateway had set stays.</summary>
+    /// <summary>
+    /// Takes back all that the gateway has put into a response that was not sent; what an application around the gateway had set stays.
+    /// </summary>
     public static void Restart(Exchange exchange)
     {
         ApplicationHeaders.Restore(exchange.Response);

@@ -3,10 +3,15 @@ using Lintel.Routing;
 
 namespace Lintel.Pipeline;
 
-/// <summary>Finds the route of a request, whichever way services may read its path. The same for requests and for their explanation.</summary>
+/// <summary>
+/// Finds the route of a request, whichever way services may read its path. The same for requests and for their explanation.
+/// </summary>
 internal static class RouteMatch
 {
-    /// <summary>Finds the route and tells the exchange. A CORS preflight is its route's that the method would have that it asks about, where that route answers preflights.</summary>
+    /// <summary>
+    /// Finds the route and tells the exchange. A CORS preflight is its route's that the method would have that it asks about, where that
+    /// route answers preflights.
+    /// </summary>
     /// <param name="exchange">The request, its target parsed.</param>
     /// <param name="method">The method, case-sensitive as RFC 9110 section 9.1 has it.</param>
     /// <param name="lookup">What was found.</param>

@@ -9,7 +9,8 @@ namespace Lintel.Pipeline;
 /// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom, in seven phases.</summary>
 /// <remarks>
 /// <list type="number">
-/// <item><term>0 receive</term><description>the carrier has read the head; what is wrong with it is found here, and answered like any other error.</description></item>
+/// <item><term>0 receive</term><description>the carrier has read the head; what is wrong with it is found here, and answered like any other
+/// error.</description></item>
 /// <item><term>1 match</term><description>the route is found; a CORS preflight is answered at its end.</description></item>
 /// <item><term>2 admit</term><description>the route's policies may refuse.</description></item>
 /// <item><term>3 answer</term><description>the route's policies may answer.</description></item>

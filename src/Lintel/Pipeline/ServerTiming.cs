@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Lintel.Pipeline;
 
-/// <summary>Tells clients in <c>Server-Timing</c> (https://www.w3.org/TR/server-timing/) how many milliseconds passed up to the response's head: in services, and in the gateway.</summary>
+/// <summary>
+/// Tells clients in <c>Server-Timing</c> (https://www.w3.org/TR/server-timing/) how many milliseconds passed up to the response's head: in
+/// services, and in the gateway.
+/// </summary>
 internal sealed class ServerTiming(TimeProvider time)
 {
     public const string HeaderName = "Server-Timing";

@@ -75,7 +75,10 @@ internal sealed class SnapshotHolder
 {
     private volatile Snapshot? _current;
 
-    /// <summary>Takes the current snapshot for one request; <see langword="null"/> before the first one. The caller calls <see cref="Snapshot.Leave"/>.</summary>
+    /// <summary>
+    /// Takes the current snapshot for one request; <see langword="null"/> before the first one. The caller calls
+    /// <see cref="Snapshot.Leave"/>.
+    /// </summary>
     public Snapshot? Enter()
     {
         // A snapshot that was retired between the read and the count has a successor: read again.

@@ -1,9 +1,12 @@
 namespace Lintel.Pipeline;
 
-/// <summary>Objects that a thread has done with and will need again: a loop serves each request like the one before it, and need not have the collector between.</summary>
+/// <summary>
+/// Objects that a thread has done with and will need again: a loop serves each request like the one before it, and need not have the
+/// collector between.
+/// </summary>
 /// <remarks>
-/// By thread and not shared: nothing is locked, and what comes back is still in the processor's cache. A request that ends on another thread than it began on leaves its objects there.
-/// Thread rule: any thread, each its own.
+/// By thread and not shared: nothing is locked, and what comes back is still in the processor's cache. A request that ends on another
+/// thread than it began on leaves its objects there. Thread rule: any thread, each its own.
 /// </remarks>
 /// <typeparam name="T">Nothing may know an object of it any more when it is kept.</typeparam>
 internal static class Spares<T>

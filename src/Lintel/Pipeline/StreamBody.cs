@@ -6,10 +6,13 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The body of an HTTP/2 or HTTP/3 request. It ends for its reader only when the trailers after it are found right: otherwise the request is malformed, and its stream is reset.</summary>
+/// <summary>
+/// The body of an HTTP/2 or HTTP/3 request. It ends for its reader only when the trailers after it are found right: otherwise the request
+/// is malformed, and its stream is reset.
+/// </summary>
 /// <remarks>
-/// The last piece of a body whose length is known waits for the stream's end, which comes with it as a rule: what counts bytes, an HTTP/1.1 service, would take the request for whole before that.
-/// Thread rule: one reader at a time.
+/// The last piece of a body whose length is known waits for the stream's end, which comes with it as a rule: what counts bytes, an HTTP/1.1
+/// service, would take the request for whole before that. Thread rule: one reader at a time.
 /// </remarks>
 internal sealed class StreamBody : PipeReader, IRequestBodyPipeFeature
 {

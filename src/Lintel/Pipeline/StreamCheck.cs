@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>What Kestrel (10.0) lets pass of an HTTP/2 or HTTP/3 request and another hop could read differently (RFC 9113 section 8.2, RFC 9114 section 4.2).</summary>
+/// <summary>
+/// What Kestrel (10.0) lets pass of an HTTP/2 or HTTP/3 request and another hop could read differently (RFC 9113 section 8.2, RFC 9114
+/// section 4.2).
+/// </summary>
 /// <remarks>Checked here and not by a listener of our own, so that a gateway inside another host has it too.</remarks>
 internal static class StreamCheck
 {
@@ -15,7 +18,10 @@ internal static class StreamCheck
 
     private static readonly SearchValues<char> Method = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
 
-    /// <summary>Why the request is refused; <see langword="null"/> where nothing is wrong, and for HTTP/1.1, whose bytes are checked by <c>FramingGuard</c>.</summary>
+    /// <summary>
+    /// Why the request is refused; <see langword="null"/> where nothing is wrong, and for HTTP/1.1, whose bytes are checked by
+    /// <c>FramingGuard</c>.
+    /// </summary>
     public static GatewayError? Check(Exchange exchange)
     {
         var request = exchange.Request;

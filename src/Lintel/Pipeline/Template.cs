@@ -72,7 +72,10 @@ internal sealed class Template
         return new Template([.. pieces]);
     }
 
-    /// <summary>The text for a header line, as bytes: literal text as its UTF-8, headers and cookies as they came, other values unescaped where they stay printable ASCII. <see langword="null"/> where a value is not fit for a header.</summary>
+    /// <summary>
+    /// The text for a header line, as bytes: literal text as its UTF-8, headers and cookies as they came, other values unescaped where they
+    /// stay printable ASCII. <see langword="null"/> where a value is not fit for a header.
+    /// </summary>
     public string? RenderForHeader(Exchange exchange)
     {
         if (_pieces is [{ Literal: { } only }])
@@ -96,7 +99,10 @@ internal sealed class Template
         return result.ToString();
     }
 
-    /// <summary>A value as it may stand in a header line: as it is where it is printable ASCII, else escaped; <see langword="null"/> where it holds a control character.</summary>
+    /// <summary>
+    /// A value as it may stand in a header line: as it is where it is printable ASCII, else escaped; <see langword="null"/> where it holds
+    /// a control character.
+    /// </summary>
     public static string? ForHeader(string value)
     {
         if (!value.AsSpan().ContainsAnyExceptInRange(' ', '~'))
@@ -108,7 +114,8 @@ internal sealed class Template
 
     /// <summary>The text for a query parameter's value, escaped. <see langword="null"/> where all placeholders are absent.</summary>
     /// <param name="exchange">The request.</param>
-    /// <param name="name">The parameter's name, escaped: where the value is that of a parameter which the client repeats, this one is repeated too.</param>
+    /// <param name="name">The parameter's name, escaped: where the value is that of a parameter which the client repeats, this one is
+    /// repeated too.</param>
     /// <param name="references">Other calls' answers.</param>
     public string? RenderForQuery(Exchange exchange, string name, ReferencedValues? references = null)
     {

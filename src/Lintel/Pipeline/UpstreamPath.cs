@@ -5,7 +5,10 @@ using Lintel.Routing;
 
 namespace Lintel.Pipeline;
 
-/// <summary>A path with placeholders. What is inserted can never leave its segment: it is escaped, and a segment that would be empty, <c>.</c> or <c>..</c> is refused.</summary>
+/// <summary>
+/// A path with placeholders. What is inserted can never leave its segment: it is escaped, and a segment that would be empty, <c>.</c> or
+/// <c>..</c> is refused.
+/// </summary>
 internal sealed class UpstreamPath
 {
     private readonly Template.Piece[][] _segments;
@@ -53,7 +56,9 @@ internal sealed class UpstreamPath
     /// <summary>What is inserted.</summary>
     public IEnumerable<Placeholder> Placeholders => _segments.SelectMany(s => s).Where(p => p.Literal is null).Select(p => p.Placeholder);
 
-    /// <summary>Whether another path may come out the same: not where both have a fixed segment in one place, and not the same one.</summary>
+    /// <summary>
+    /// Whether another path may come out the same: not where both have a fixed segment in one place, and not the same one.
+    /// </summary>
     public bool MayEqual(UpstreamPath other)
     {
         if (_constant is not null && other._constant is not null)

@@ -14,7 +14,9 @@ internal enum ConditionPlace
     Cookie,
 }
 
-/// <summary>A condition on the values of one header, query parameter or cookie, or on how the request came. It holds if one of several values fits.</summary>
+/// <summary>
+/// A condition on the values of one header, query parameter or cookie, or on how the request came. It holds if one of several values fits.
+/// </summary>
 internal sealed class Condition(ConditionPlace place, string name, ValueTest test)
 {
     public ConditionPlace Place { get; } = place;

@@ -5,10 +5,13 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Routing;
 
-/// <summary>The target of a request that another host's middleware has seen: what that middleware saw, or made of it, is what is routed and sent.</summary>
+/// <summary>
+/// The target of a request that another host's middleware has seen: what that middleware saw, or made of it, is what is routed and sent.
+/// </summary>
 /// <remarks>
-/// Guards of an application look at <see cref="HttpRequest.Path"/>, which the server has decoded, and in which it leaves some spellings as they came (<c>//</c>).
-/// The normalised path is therefore either one that decodes to exactly that, or made of it. Anything else could pass a guard and become another path afterwards.
+/// Guards of an application look at <see cref="HttpRequest.Path"/>, which the server has decoded, and in which it leaves some spellings as
+/// they came (<c>//</c>). The normalised path is therefore either one that decodes to exactly that, or made of it. Anything else could pass
+/// a guard and become another path afterwards.
 /// </remarks>
 internal static class HostedTarget
 {
@@ -21,7 +24,8 @@ internal static class HostedTarget
     /// <summary>Reads path and query below the request's <see cref="HttpRequest.PathBase"/>.</summary>
     /// <param name="raw">The target as it was received; empty where the server does not tell.</param>
     /// <param name="request">The request as the application's middleware left it.</param>
-    /// <param name="isChanged">Whether that middleware may have changed the path: an unchanged one that is not what was received has two readings.</param>
+    /// <param name="isChanged">Whether that middleware may have changed the path: an unchanged one that is not what was received has two
+    /// readings.</param>
     /// <param name="target">The normalised target.</param>
     /// <param name="problem">Why it is refused, in words fit for the client.</param>
     public static bool TryRead(string raw, HttpRequest request, bool isChanged, out RequestTarget target, out string? problem)
@@ -54,7 +58,10 @@ internal static class HostedTarget
         return false;
     }
 
-    /// <summary>Whether the path that is sent, after its route was found, is still the one that the application saw: empty segments go where the route keeps them, and nowhere else.</summary>
+    /// <summary>
+    /// Whether the path that is sent, after its route was found, is still the one that the application saw: empty segments go where the
+    /// route keeps them, and nowhere else.
+    /// </summary>
     public static bool IsKept(in RequestTarget target, out string? problem)
     {
         problem = TwoReadings;
@@ -107,7 +114,9 @@ internal static class HostedTarget
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 
-    /// <summary>The way back from a decoded path. A percent sign stands for itself, but where it has been left of an escaped slash.</summary>
+    /// <summary>
+    /// The way back from a decoded path. A percent sign stands for itself, but where it has been left of an escaped slash.
+    /// </summary>
     /// <returns><see langword="null"/> where the text is no Unicode.</returns>
     private static string? Escape(string path)
     {

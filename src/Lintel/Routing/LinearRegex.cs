@@ -29,7 +29,9 @@ internal static class LinearRegex
         return false;
     }
 
-    /// <summary><c>$</c> is the end: .NET's would also take a line feed after it. Patterns that turn on <c>m</c> ask for lines and keep theirs.</summary>
+    /// <summary>
+    /// <c>$</c> is the end: .NET's would also take a line feed after it. Patterns that turn on <c>m</c> ask for lines and keep theirs.
+    /// </summary>
     internal static string WithStrictEnd(string pattern)
     {
         if (!pattern.Contains('$') || AsksForLines(pattern))

@@ -3,8 +3,13 @@ using System.Text;
 
 namespace Lintel.Routing;
 
-/// <summary>The case folding of paths: that of Unicode (simple mappings), whether a character stands for itself or is percent-encoded. A literal for <c>/café</c> takes <c>/CAF%C3%89</c>.</summary>
-/// <remarks>Text that holds no escape above ASCII folds to itself: comparing without regard to ASCII case is left to the comparer.</remarks>
+/// <summary>
+/// The case folding of paths: that of Unicode (simple mappings), whether a character stands for itself or is percent-encoded. A literal for
+/// <c>/café</c> takes <c>/CAF%C3%89</c>.
+/// </summary>
+/// <remarks>
+/// Text that holds no escape above ASCII folds to itself: comparing without regard to ASCII case is left to the comparer.
+/// </remarks>
 internal static class PathFold
 {
     /// <summary>One spelling for all cases of the characters above ASCII.</summary>

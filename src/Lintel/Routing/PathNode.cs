@@ -51,7 +51,10 @@ internal sealed class PathNode<TRoute>
 
     public void Add(Candidate<TRoute> candidate) => _candidates.Add(candidate);
 
-    /// <summary>Puts everything here into its order of precedence. Most places of a large table hold one thing of a kind at most: for them nothing is allocated.</summary>
+    /// <summary>
+    /// Puts everything here into its order of precedence. Most places of a large table hold one thing of a kind at most: for them nothing
+    /// is allocated.
+    /// </summary>
     public void Sort()
     {
         if (_mixed.Count > 1)
@@ -93,7 +96,9 @@ internal sealed class PathNode<TRoute>
         }
     }
 
-    /// <summary>Tries what follows from <paramref name="at"/> on, most specific first. Each node of the tree is seen at most once a look-up.</summary>
+    /// <summary>
+    /// Tries what follows from <paramref name="at"/> on, most specific first. Each node of the tree is seen at most once a look-up.
+    /// </summary>
     private bool Descend(in RoutedRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
     {
         if (at >= path.Length)
@@ -241,7 +246,10 @@ internal static class SegmentMatcher
         return count;
     }
 
-    /// <summary>Matches text and parameters from the right, each parameter as long as it can be, as ASP.NET Core does: <c>{name}.{ext}</c> splits <c>a.b.c</c> into <c>a.b</c> and <c>c</c>.</summary>
+    /// <summary>
+    /// Matches text and parameters from the right, each parameter as long as it can be, as ASP.NET Core does: <c>{name}.{ext}</c> splits
+    /// <c>a.b.c</c> into <c>a.b</c> and <c>c</c>.
+    /// </summary>
     /// <returns>The number of captures, or -1.</returns>
     private static int Capture(TemplateSegment segment, ReadOnlySpan<char> text, Span<Capture> captures)
     {

@@ -30,7 +30,8 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
 
 /// <summary>One spelling of a template without optional parts.</summary>
 /// <param name="Segments">From the root.</param>
-/// <param name="Defaults">Values of the parameters that this spelling leaves out: their default, or <see langword="null"/> where they are optional.</param>
+/// <param name="Defaults">Values of the parameters that this spelling leaves out: their default, or <see langword="null"/> where they are
+/// optional.</param>
 internal sealed record TemplateVariant(TemplateSegment[] Segments, IReadOnlyDictionary<string, string?> Defaults)
 {
     /// <summary>Parameters in the order in which a match captures them.</summary>

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Routing;
 
-/// <summary>The one reader of query parameters: names and values decoded, names in their own case, the order as it was sent. Its cost is linear in the query's length.</summary>
+/// <summary>
+/// The one reader of query parameters: names and values decoded, names in their own case, the order as it was sent. Its cost is linear in
+/// the query's length.
+/// </summary>
 internal static class QueryValues
 {
     /// <summary>All values of a parameter; empty where the query does not have it.</summary>

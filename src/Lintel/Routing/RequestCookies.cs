@@ -2,7 +2,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Routing;
 
-/// <summary>The one reader of <c>Cookie</c> (RFC 6265 section 5.4): names in their own case, the first of several counts, values as they are sent.</summary>
+/// <summary>
+/// The one reader of <c>Cookie</c> (RFC 6265 section 5.4): names in their own case, the first of several counts, values as they are sent.
+/// </summary>
 internal static class RequestCookies
 {
     /// <summary>A cookie's value; <see langword="null"/> where the request has none of this name.</summary>

@@ -22,8 +22,12 @@ internal enum PathTraits
     Refused = EncodedSlash | Semicolon | RawBytes,
 }
 
-/// <summary>A request's target after the one normalisation of <c>docs/guides/routing.md</c>. Routes match this path, and services get this path: no two hops can read it differently.</summary>
-/// <param name="Path">Begins with a slash; ASCII; no dot segments, no empty segments but a last one; escapes in capitals and only where needed (RFC 3986 section 6.2.2).</param>
+/// <summary>
+/// A request's target after the one normalisation of <c>docs/guides/routing.md</c>. Routes match this path, and services get this path: no
+/// two hops can read it differently.
+/// </summary>
+/// <param name="Path">Begins with a slash; ASCII; no dot segments, no empty segments but a last one; escapes in capitals and only where
+/// needed (RFC 3986 section 6.2.2).</param>
 /// <param name="Query">Empty, or begins with <c>?</c>; as the client sent it.</param>
 /// <param name="Traits">What a route must allow.</param>
 internal readonly record struct RequestTarget(string Path, string Query, PathTraits Traits)
@@ -31,7 +35,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     /// <summary>The path with its empty segments; <see langword="null"/> where it has none.</summary>
     public string? Unmerged { get; private init; }
 
-    /// <summary>Characters that stand for themselves in a normalised path: pchar of RFC 3986 section 3.3 without <c>%</c> and <c>;</c>, and the slash.</summary>
+    /// <summary>
+    /// Characters that stand for themselves in a normalised path: pchar of RFC 3986 section 3.3 without <c>%</c> and <c>;</c>, and the
+    /// slash.
+    /// </summary>
     private static readonly SearchValues<char> Plain =
         SearchValues.Create("/-._~!$&'()*+,=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
@@ -40,7 +47,9 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
 
     private const string Unreserved = "-._~";
 
-    /// <summary>Reads the target of a request line: origin-form, or absolute-form whose authority Kestrel has checked against <c>Host</c>.</summary>
+    /// <summary>
+    /// Reads the target of a request line: origin-form, or absolute-form whose authority Kestrel has checked against <c>Host</c>.
+    /// </summary>
     /// <param name="raw">The target as it was received.</param>
     /// <param name="target">The normalised target.</param>
     /// <param name="problem">Why it is refused, in words fit for the client.</param>
@@ -115,7 +124,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     private static bool IsNormal(ReadOnlySpan<char> path) =>
         !path.ContainsAnyExcept(Plain) && path.IndexOf("//") < 0 && path.IndexOf("/.") < 0;
 
-    /// <summary>How else a service may read the path: without parameters, with its escaped slashes as slashes, with bytes that are not UTF-8 as Latin-1. Normalised; for a path with <see cref="Traits"/> only.</summary>
+    /// <summary>
+    /// How else a service may read the path: without parameters, with its escaped slashes as slashes, with bytes that are not UTF-8 as
+    /// Latin-1. Normalised; for a path with <see cref="Traits"/> only.
+    /// </summary>
     public IEnumerable<string> OtherReadings()
     {
         var readings = new List<string>();
@@ -255,7 +267,9 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         return true;
     }
 
-    /// <summary>Takes a run of bytes above ASCII: UTF-8, or what a route must allow. What a careless decoder takes for ASCII is never allowed.</summary>
+    /// <summary>
+    /// Takes a run of bytes above ASCII: UTF-8, or what a route must allow. What a careless decoder takes for ASCII is never allowed.
+    /// </summary>
     private static bool TakeHigh(ArrayBufferWriter<byte> high, ref PathTraits traits, out string? problem)
     {
         problem = null;
@@ -274,7 +288,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         return problem is null;
     }
 
-    /// <summary>Removes <c>.</c>, <c>..</c> and, unless they are to be kept, empty segments. What would hide one of them from here but not from a service is refused.</summary>
+    /// <summary>
+    /// Removes <c>.</c>, <c>..</c> and, unless they are to be kept, empty segments. What would hide one of them from here but not from a
+    /// service is refused.
+    /// </summary>
     private static bool TryRemoveDots(string path, bool mergesSlashes, out string normal, out string? problem)
     {
         problem = null;

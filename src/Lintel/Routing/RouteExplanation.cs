@@ -7,11 +7,15 @@ namespace Lintel.Routing;
 /// <param name="Path">The path of it that comes nearest.</param>
 /// <param name="Segments">How many segments of it fit the request's path.</param>
 /// <param name="FitsPath">Whether all of them do.</param>
-/// <param name="Reasons">In words, the path's first; one of a condition is empty, and stands in <paramref name="FailedConditions"/>.</param>
+/// <param name="Reasons">In words, the path's first; one of a condition is empty, and stands in
+/// <paramref name="FailedConditions"/>.</param>
 /// <param name="FailedConditions">Which of the route's conditions do not hold.</param>
 internal sealed record RouteLoss(string Name, string Path, int Segments, bool FitsPath, List<string> Reasons, List<int> FailedConditions);
 
-/// <summary>Says of every route why a request does not go there. It walks all routes, one by one: <see cref="RouteTable{TRoute}.Find(in RoutedRequest, string, ref RouteLookup{TRoute})"/> never does.</summary>
+/// <summary>
+/// Says of every route why a request does not go there. It walks all routes, one by one:
+/// <see cref="RouteTable{TRoute}.Find(in RoutedRequest, string, ref RouteLookup{TRoute})"/> never does.
+/// </summary>
 internal static class RouteExplanation
 {
     /// <summary>The reason of a route that would serve the request if the winner were not there.</summary>

@@ -88,9 +88,10 @@ internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVaria
 
 /// <summary>All routes, arranged so that the cost of a look-up depends on the path's length and not on their number.</summary>
 /// <remarks>
-/// Precedence is the Kubernetes Gateway API's: exact host, longest wildcard host, any host; then the most specific path, segment by segment from the
-/// left (text, text with parameters, constrained parameter, parameter, constrained catch-all, catch-all); then a method; then listeners, a scheme, more
-/// headers, more query parameters, more cookies. It is independent of the order in files. Immutable: safe from any thread.
+/// Precedence is the Kubernetes Gateway API's: exact host, longest wildcard host, any host; then the most specific path, segment by segment
+/// from the left (text, text with parameters, constrained parameter, parameter, constrained catch-all, catch-all); then a method; then
+/// listeners, a scheme, more headers, more query parameters, more cookies. It is independent of the order in files. Immutable: safe from
+/// any thread.
 /// </remarks>
 internal sealed class RouteTable<TRoute>
     where TRoute : class
@@ -108,7 +109,9 @@ internal sealed class RouteTable<TRoute>
         _anyHost = anyHost;
     }
 
-    /// <summary>Every route at every host and path of its own; hosts as they are written, empty for any. Not for the request path.</summary>
+    /// <summary>
+    /// Every route at every host and path of its own; hosts as they are written, empty for any. Not for the request path.
+    /// </summary>
     public IEnumerable<(string Host, Candidate<TRoute> Candidate)> All =>
         _exactHosts.Dictionary.Select(h => (Host: h.Key, Paths: h.Value)).Concat(_wildcardHosts.Select(h => (Host: "*" + h.Suffix, h.Paths))).Concat(_anyHost is null ? [] : [(Host: "", Paths: _anyHost)])
             .SelectMany(h => h.Paths.All().SelectMany(n => n.Candidates).Select(c => (h.Host, c)));

@@ -18,7 +18,10 @@ internal readonly record struct RoutedRequest(HttpRequest Request, string Scheme
     public string FieldBytes(string value) => Listener is null ? FieldText.ToBytes(value) : value;
 }
 
-/// <summary>The authority that a request names, to the letter. ASP.NET Core's <see cref="HostString"/> decodes A-labels (<c>xn--…</c>), so that it is fit for neither matching nor sending.</summary>
+/// <summary>
+/// The authority that a request names, to the letter. ASP.NET Core's <see cref="HostString"/> decodes A-labels (<c>xn--…</c>), so that it
+/// is fit for neither matching nor sending.
+/// </summary>
 internal static class RequestHost
 {
     /// <summary>Host and port as the client sent them; empty where it sent none.</summary>

@@ -5,7 +5,9 @@ namespace Lintel.Runtime;
 /// <summary>Which calls wait for which.</summary>
 internal static class CallGraph
 {
-    /// <summary>Reports calls that wait for each other. Of rings that share a call the first one is told: mending it shows what is left.</summary>
+    /// <summary>
+    /// Reports calls that wait for each other. Of rings that share a call the first one is told: mending it shows what is left.
+    /// </summary>
     /// <param name="needs">For each call by name, what it waits for.</param>
     /// <param name="problems">Where they go.</param>
     /// <param name="path">Of the calls.</param>

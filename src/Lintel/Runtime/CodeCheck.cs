@@ -2,7 +2,9 @@ using Lintel.Config;
 
 namespace Lintel.Runtime;
 
-/// <summary>What the grammar refuses where a configuration is read, refused where code makes it: what would silently mean everything, or nothing.</summary>
+/// <summary>
+/// What the grammar refuses where a configuration is read, refused where code makes it: what would silently mean everything, or nothing.
+/// </summary>
 internal sealed class CodeCheck(ProblemSink problems)
 {
     public void Check(GatewayConfig config)

@@ -5,14 +5,23 @@ using Lintel.Services;
 
 namespace Lintel.Runtime;
 
-/// <summary>The routes of a compilation that succeeded, with what they were made from: the next one makes those anew that changed.</summary>
-/// <remarks>A reload of 10 000 routes of which one changed compiles one. What a route is made from is its own configuration, the defaults, and what its names refer to: services, clients, policies.</remarks>
+/// <summary>
+/// The routes of a compilation that succeeded, with what they were made from: the next one makes those anew that changed.
+/// </summary>
+/// <remarks>
+/// A reload of 10 000 routes of which one changed compiles one. What a route is made from is its own configuration, the defaults, and what
+/// its names refer to: services, clients, policies.
+/// </remarks>
 internal sealed class CompiledRoutes(GatewayConfig config, IReadOnlyDictionary<string, Service> services, IEnumerable<RouteEntry<Route>> entries)
 {
     private readonly Dictionary<string, RouteEntry<Route>> _entries = entries.ToDictionary(e => e.Name, StringComparer.Ordinal);
 
-    /// <summary>The route of this name, where it and everything that it refers to is what it was then; otherwise <see langword="null"/>.</summary>
-    /// <remarks>Services and policies are compared by what runs, not by how it is written: a service whose certificates changed is another one.</remarks>
+    /// <summary>
+    /// The route of this name, where it and everything that it refers to is what it was then; otherwise <see langword="null"/>.
+    /// </summary>
+    /// <remarks>
+    /// Services and policies are compared by what runs, not by how it is written: a service whose certificates changed is another one.
+    /// </remarks>
     public RouteEntry<Route>? Find(string name, RouteConfig written, PolicySet policies, CompileScope scope)
     {
         if (!config.Routes.TryGetValue(name, out var before) || before != written || !_entries.TryGetValue(name, out var entry))

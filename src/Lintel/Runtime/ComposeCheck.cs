@@ -3,7 +3,10 @@ using Lintel.Config;
 
 namespace Lintel.Runtime;
 
-/// <summary>What the grammar sees to where a composition is written, seen to where code made it: whatever would hang, throw or harm when the first client comes.</summary>
+/// <summary>
+/// What the grammar sees to where a composition is written, seen to where code made it: whatever would hang, throw or harm when the first
+/// client comes.
+/// </summary>
 internal sealed class ComposeCheck(ProblemSink problems)
 {
     private static readonly TimeSpan Longest = TimeSpan.FromHours(1);

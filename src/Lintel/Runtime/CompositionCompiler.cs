@@ -12,7 +12,9 @@ namespace Lintel.Runtime;
 /// <summary>Finds a service by name, or reports that there is none.</summary>
 internal delegate Service? ServiceFinder(string name, KeyPath path);
 
-/// <summary>Compiles a composition: references become a graph, expressions and templates programs. What cannot work is told here, not to clients.</summary>
+/// <summary>
+/// Compiles a composition: references become a graph, expressions and templates programs. What cannot work is told here, not to clients.
+/// </summary>
 internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler conditions, ServiceFinder services)
 {
     /// <summary>A composition of more is a program of its own; and each call costs every answer something.</summary>

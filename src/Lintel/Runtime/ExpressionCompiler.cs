@@ -82,7 +82,9 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
     /// <summary>A property's name with what stands before and behind it.</summary>
     public static byte[] Lead(string name, bool isFirst) => [isFirst ? (byte)'{' : (byte)',', .. Name.Of(name).Json];
 
-    /// <summary>Where an expression stands in its composition, for who learns that it does not fit: what is above is the operator's business.</summary>
+    /// <summary>
+    /// Where an expression stands in its composition, for who learns that it does not fit: what is above is the operator's business.
+    /// </summary>
     private static string PlaceOf(KeyPath path)
     {
         const string Above = ".compose.";
@@ -174,7 +176,10 @@ internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyLi
     private const int Told = -1;
 }
 
-/// <summary>Where references are refused: in a call's headers. A value of a service could name the client's credentials' place, or break what the header means.</summary>
+/// <summary>
+/// Where references are refused: in a call's headers. A value of a service could name the client's credentials' place, or break what the
+/// header means.
+/// </summary>
 internal sealed class NoReferences(IReadOnlyList<string> calls) : ReferenceScope
 {
     public override IEnumerable<string> Names => [.. calls, "item", "items"];

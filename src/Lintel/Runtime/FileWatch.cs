@@ -2,10 +2,12 @@ using Lintel.Config;
 
 namespace Lintel.Runtime;
 
-/// <summary>Notices that watched files have other content. Events of the file system make it quick; looking again every two seconds makes it sure.</summary>
+/// <summary>
+/// Notices that watched files have other content. Events of the file system make it quick; looking again every two seconds makes it sure.
+/// </summary>
 /// <remarks>
-/// Content counts, not events: an editor that writes a new file over the old one, a Kubernetes volume that swaps a symbolic link, and a network
-/// file system without events are all the same to it. A change is told once the content has stood still for one look.
+/// Content counts, not events: an editor that writes a new file over the old one, a Kubernetes volume that swaps a symbolic link, and a
+/// network file system without events are all the same to it. A change is told once the content has stood still for one look.
 /// </remarks>
 internal sealed class FileWatch : IDisposable
 {

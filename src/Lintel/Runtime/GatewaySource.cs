@@ -26,7 +26,9 @@ internal abstract class GatewaySource
     /// <summary>Reads, and nothing else: whoever validates a running gateway's files does not change what is watched.</summary>
     public abstract SourceReading Read();
 
-    /// <summary>Reads once nobody is writing: a program that writes a file empties it first, and half of a configuration may well be a valid one.</summary>
+    /// <summary>
+    /// Reads once nobody is writing: a program that writes a file empties it first, and half of a configuration may well be a valid one.
+    /// </summary>
     public virtual Task<SourceReading> ReadSettledAsync(CancellationToken cancellation) => BackgroundThread.RunAsync("lintel-read", Read);
 
     /// <summary>Is told of each reading that is taken, whether it goes live or is refused: changes are changes of it.</summary>
@@ -34,7 +36,9 @@ internal abstract class GatewaySource
     {
     }
 
-    /// <summary>Whether reading again would yield something else than what was taken last; <see langword="null"/> where that cannot be told.</summary>
+    /// <summary>
+    /// Whether reading again would yield something else than what was taken last; <see langword="null"/> where that cannot be told.
+    /// </summary>
     public virtual bool? HasOtherContent() => null;
 
     /// <summary>Calls back whenever reading again may yield something else, until disposed.</summary>

@@ -10,12 +10,15 @@ using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
 namespace Lintel.Runtime;
 
-/// <summary>Keeps the files of the last configuration that went live, so that a gateway can start though its files are broken or gone.</summary>
+/// <summary>
+/// Keeps the files of the last configuration that went live, so that a gateway can start though its files are broken or gone.
+/// </summary>
 /// <remarks>
-/// One file holds all of them as they are written: variables and secrets' files are expanded anew when it is read. Its first line has a checksum of
-/// the rest. It is written beside, flushed, renamed, and the folder flushed: a crash at any moment leaves the one before or the new one.
-/// What is served from here decides who may do what, so the folder and the file must be this user's or root's, writable by nobody else, and the file no link; otherwise nothing is written and nothing is read.
-/// Thread rule: one caller at a time, the gateway's reload gate.
+/// One file holds all of them as they are written: variables and secrets' files are expanded anew when it is read. Its first line has a
+/// checksum of the rest. It is written beside, flushed, renamed, and the folder flushed: a crash at any moment leaves the one before or the
+/// new one. What is served from here decides who may do what, so the folder and the file must be this user's or root's, writable by nobody
+/// else, and the file no link; otherwise nothing is written and nothing is read. Thread rule: one caller at a time, the gateway's reload
+/// gate.
 /// </remarks>
 internal sealed class LastGood
 {

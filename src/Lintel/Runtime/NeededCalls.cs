@@ -4,8 +4,9 @@ namespace Lintel.Runtime;
 
 /// <summary>Finds the calls that an answer can do without, so that they are not made for it.</summary>
 /// <remarks>
-/// Needed is what the answer's body and headers refer to, what is joined into that, and whatever these calls refer to or come after. Needed in any case are calls with effects, calls whose statuses pass through
-/// (they decide about the answer), and calls that no answer shows and no call refers to: somebody wants them for their own sake, such as a check that has to succeed.
+/// Needed is what the answer's body and headers refer to, what is joined into that, and whatever these calls refer to or come after. Needed
+/// in any case are calls with effects, calls whose statuses pass through (they decide about the answer), and calls that no answer shows and
+/// no call refers to: somebody wants them for their own sake, such as a check that has to succeed.
 /// </remarks>
 internal sealed class NeededCalls
 {

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Lintel.Runtime;
 
-/// <summary>Whether a file or folder is this process's own affair: nobody but its user and root may have made it, or may change it.</summary>
+/// <summary>
+/// Whether a file or folder is this process's own affair: nobody but its user and root may have made it, or may change it.
+/// </summary>
 internal static class Ownership
 {
     private const UnixFileMode WritableByOthers = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
@@ -22,7 +24,9 @@ internal static class Ownership
         return OwnerOf(path) is { } owner && owner != 0 && owner != EffectiveUser() ? $"it belongs to another user ({owner})" : null;
     }
 
-    /// <summary>The owner's number, by statx(2), whose structure is the same on every processor; <see langword="null"/> where that cannot be asked.</summary>
+    /// <summary>
+    /// The owner's number, by statx(2), whose structure is the same on every processor; <see langword="null"/> where that cannot be asked.
+    /// </summary>
     private static uint? OwnerOf(string path)
     {
         const int CurrentFolder = -100; // AT_FDCWD

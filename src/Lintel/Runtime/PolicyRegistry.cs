@@ -4,14 +4,19 @@ using Lintel.Policies;
 
 namespace Lintel.Runtime;
 
-/// <summary>Owns the running policies, whose state outlives a reload: a policy lives as long as a snapshot uses it, and an equal configuration at the same place gets the same one again.</summary>
+/// <summary>
+/// Owns the running policies, whose state outlives a reload: a policy lives as long as a snapshot uses it, and an equal configuration at
+/// the same place gets the same one again.
+/// </summary>
 /// <remarks>Thread rule: every member takes the lock; none is on the request path.</remarks>
 internal sealed class PolicyRegistry
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Place, PolicyConfig Config), (Policy Policy, int Uses)> _policies = [];
 
-    /// <summary>The policy of this place and configuration, with one more user. Each call is followed by one <see cref="Release"/>.</summary>
+    /// <summary>
+    /// The policy of this place and configuration, with one more user. Each call is followed by one <see cref="Release"/>.
+    /// </summary>
     public Policy Acquire(string place, PolicyConfig config)
     {
         lock (_lock)

@@ -6,7 +6,9 @@ using Lintel.Services;
 
 namespace Lintel.Runtime;
 
-/// <summary>Turns a configuration into a snapshot: everything that is written as a name becomes a reference, every template and condition a program.</summary>
+/// <summary>
+/// Turns a configuration into a snapshot: everything that is written as a name becomes a reference, every template and condition a program.
+/// </summary>
 internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts parts)
 {
     /// <summary>A name of its own for each process: two gateways in a row with no name configured are no loop.</summary>
@@ -62,7 +64,10 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         }
     }
 
-    /// <summary>Compiles a route. What goes wrong in the compiler itself is a problem with a place, too: who wrote the configuration can work around it, and tell us.</summary>
+    /// <summary>
+    /// Compiles a route. What goes wrong in the compiler itself is a problem with a place, too: who wrote the configuration can work around
+    /// it, and tell us.
+    /// </summary>
     private static RouteEntry<Route>? Compile(RouteCompiler routes, string name, RouteConfig config, PolicySet policies, ProblemSink problems)
     {
         try

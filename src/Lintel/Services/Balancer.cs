@@ -74,8 +74,12 @@ internal sealed class WeightedRandom : Balancer
     }
 }
 
-/// <summary>Power of two choices: of two different instances drawn by weight, the one with fewer requests in flight for its weight.</summary>
-/// <remarks>Drawn by weight and not evenly, so that an idle service still gets its requests in proportion (Envoy goes over to round robin for that).</remarks>
+/// <summary>
+/// Power of two choices: of two different instances drawn by weight, the one with fewer requests in flight for its weight.
+/// </summary>
+/// <remarks>
+/// Drawn by weight and not evenly, so that an idle service still gets its requests in proportion (Envoy goes over to round robin for that).
+/// </remarks>
 internal sealed class LeastRequests(Instance[] instances, Random random) : Balancer(instances)
 {
     private readonly WeightedRandom _draw = new(instances, random);
@@ -89,7 +93,9 @@ internal sealed class LeastRequests(Instance[] instances, Random random) : Balan
     }
 }
 
-/// <summary>In turn, with heavier instances spread evenly between the others (nginx' smooth weighted round robin, worked out beforehand).</summary>
+/// <summary>
+/// In turn, with heavier instances spread evenly between the others (nginx' smooth weighted round robin, worked out beforehand).
+/// </summary>
 internal sealed class RoundRobin : Balancer
 {
     private readonly Instance[] _turns;

@@ -4,7 +4,10 @@ using Lintel.Errors;
 
 namespace Lintel.Services;
 
-/// <summary>What the system's errors say where a connection to an instance could not be made: whether the instance, the way to it, or this machine is at fault.</summary>
+/// <summary>
+/// What the system's errors say where a connection to an instance could not be made: whether the instance, the way to it, or this machine
+/// is at fault.
+/// </summary>
 internal static class ConnectErrors
 {
     /// <summary>Whether this process or machine has nothing left to connect with.</summary>
@@ -22,7 +25,10 @@ internal static class ConnectErrors
         _ => GatewayErrorKind.ConnectionRefused,
     };
 
-    /// <summary>EADDRNOTAVAIL has two meanings: no local address leads there, or every port of the one that does is taken. A datagram socket, whose ports are others, tells them apart; it sends nothing.</summary>
+    /// <summary>
+    /// EADDRNOTAVAIL has two meanings: no local address leads there, or every port of the one that does is taken. A datagram socket, whose
+    /// ports are others, tells them apart; it sends nothing.
+    /// </summary>
     private static bool HasWayTo(IPAddress address)
     {
         try

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Services;
 
-/// <summary>Fields that .NET's client takes with content alone. A request without content may have them all the same (RFC 9110 section 8.3 speaks of representations, sent or not), and gets an empty content for them.</summary>
+/// <summary>
+/// Fields that .NET's client takes with content alone. A request without content may have them all the same (RFC 9110 section 8.3 speaks of
+/// representations, sent or not), and gets an empty content for them.
+/// </summary>
 /// <remarks>YARP lets nobody give a message another content; so that is done when the request is sent.</remarks>
 internal static class ContentFields
 {
@@ -14,9 +17,6 @@ internal static class ContentFields
         "Allow", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Location", "Content-MD5", "Content-Range", "Content-Type", "Expires", "Last-Modified",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Whether a field of this name is one of them.</summary>
-    public static bool Are(string name) => Names.Contains(name);
-
     /// <summary>Adds such a field to a message, with content or without.</summary>
     public static void Add(HttpRequestMessage message, string name, StringValues values)
     {
@@ -26,6 +26,8 @@ internal static class ContentFields
             return;
         }
 
+        if (!Names.Contains(name))
+            return; // a length without content
         if (!message.Options.TryGetValue(Kept, out var kept))
             message.Options.Set(Kept, kept = []);
         kept.Add(new(name, values));

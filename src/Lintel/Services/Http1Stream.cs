@@ -4,10 +4,14 @@ using Lintel.Transport.Http1;
 namespace Lintel.Services;
 
 /// <summary>
-/// A connection to an instance under SocketsHttpHandler's HTTP/1.1. It adds what that lacks: a response may begin while the request's body is still being
-/// sent, and interim responses (103) are told. It watches only requests that have an <see cref="Http1Exchange"/>; the bytes of all others just pass.
+/// A connection to an instance under SocketsHttpHandler's HTTP/1.1. It adds what that lacks: a response may begin while the request's body
+/// is still being sent, and interim responses (103) are told. It watches only requests that have an <see cref="Http1Exchange"/>; the bytes
+/// of all others just pass.
 /// </summary>
-/// <remarks>Thread rule: the handler reads or writes, and the body's writer watches and writes; a lock orders what they know. One read at a time reaches the socket.</remarks>
+/// <remarks>
+/// Thread rule: the handler reads or writes, and the body's writer watches and writes; a lock orders what they know. One read at a time
+/// reaches the socket.
+/// </remarks>
 internal sealed class Http1Stream(Stream inner) : SequentialStream
 {
     private static readonly byte[] CloseField = "Connection: close\r\n"u8.ToArray();

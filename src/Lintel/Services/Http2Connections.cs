@@ -3,8 +3,9 @@ using System.Collections.Concurrent;
 namespace Lintel.Services;
 
 /// <summary>
-/// A service's HTTP/2 connections. SocketsHttpHandler gives every new request the connection that it has, also one on which the instance has fallen silent, until that is too old.
-/// Here a request that waited in vain, while no other one of that instance was answered, is the last one of its connection: the next gets a new one. Requests under way go on where they are.
+/// A service's HTTP/2 connections. SocketsHttpHandler gives every new request the connection that it has, also one on which the instance
+/// has fallen silent, until that is too old. Here a request that waited in vain, while no other one of that instance was answered, is the
+/// last one of its connection: the next gets a new one. Requests under way go on where they are.
 /// </summary>
 /// <param name="create">Makes a handler, which has connections of its own.</param>
 /// <param name="time">The clock.</param>
@@ -51,7 +52,10 @@ internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProv
     {
         private readonly Lock _lock = new();
 
-        /// <summary>Handlers that were left close their connections by themselves, when those are idle for long enough, and are forgotten then. Disposed of, they would cut off the streams that still run.</summary>
+        /// <summary>
+        /// Handlers that were left close their connections by themselves, when those are idle for long enough, and are forgotten then.
+        /// Disposed of, they would cut off the streams that still run.
+        /// </summary>
         private readonly List<WeakReference<Connections>> _left = [];
         private volatile Connections _current = new(create());
 

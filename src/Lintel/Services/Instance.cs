@@ -71,7 +71,10 @@ internal sealed class Instance : IDisposable
 
     public int Weight { get; }
 
-    /// <summary>Its connections on the event loops; <see langword="null"/> where there are no loops, or the service speaks something else than HTTP/1.1.</summary>
+    /// <summary>
+    /// Its connections on the event loops; <see langword="null"/> where there are no loops, or the service speaks something else than
+    /// HTTP/1.1.
+    /// </summary>
     public Http1Pool? Connections { get; }
 
     /// <summary>The labels of its attempts.</summary>

@@ -3,10 +3,15 @@ using System.Net.Sockets;
 
 namespace Lintel.Services;
 
-/// <summary>The addresses of services' names. The system's lookup blocks for as long as its resolver is silent: it runs on threads of its own, never on those that serve requests.</summary>
+/// <summary>
+/// The addresses of services' names. The system's lookup blocks for as long as its resolver is silent: it runs on threads of its own, never
+/// on those that serve requests.
+/// </summary>
 /// <remarks>
-/// A name is looked up once for all who wait; who waits leaves when its own time is over. What was found is used for <see cref="Fresh"/> without asking again. After that the name is asked for anew, and while the resolver is silent
-/// or fails, the last good addresses go on being used for <see cref="Lasting"/> (RFC 8767); a resolver that says that there is no such name is believed at once. Thread rule: everything from any thread.
+/// A name is looked up once for all who wait; who waits leaves when its own time is over. What was found is used for <see cref="Fresh"/>
+/// without asking again. After that the name is asked for anew, and while the resolver is silent or fails, the last good addresses go on
+/// being used for <see cref="Lasting"/> (RFC 8767); a resolver that says that there is no such name is believed at once. Thread rule:
+/// everything from any thread.
 /// </remarks>
 /// <param name="lookup">Finds a name's addresses, and may block.</param>
 /// <param name="time">The clock.</param>
@@ -15,7 +20,9 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
     /// <summary>Lookups at once; more wait for their turn. They exist only while there is something to look up.</summary>
     public const int MaxThreads = 16;
 
-    /// <summary>How long addresses are used without asking again. The system's own lookup does not say how long they hold; Envoy asks every 5 s too.</summary>
+    /// <summary>
+    /// How long addresses are used without asking again. The system's own lookup does not say how long they hold; Envoy asks every 5 s too.
+    /// </summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a failure is told to everybody without asking again.</summary>
@@ -27,7 +34,10 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
     /// <summary>How long addresses are used whose name cannot be looked up any more.</summary>
     public static readonly TimeSpan Lasting = TimeSpan.FromHours(1);
 
-    /// <summary>A lookup that has been silent for so long has a second one beside it: the question may have been lost, and the system asks again after 5 s only.</summary>
+    /// <summary>
+    /// A lookup that has been silent for so long has a second one beside it: the question may have been lost, and the system asks again
+    /// after 5 s only.
+    /// </summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();

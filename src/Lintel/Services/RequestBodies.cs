@@ -2,7 +2,10 @@ using System.Net;
 
 namespace Lintel.Services;
 
-/// <summary>Sends request bodies better than SocketsHttpHandler does by itself: each piece of a streamed body at once, and over HTTP/1.1 without waiting for its end before the response is looked at.</summary>
+/// <summary>
+/// Sends request bodies better than SocketsHttpHandler does by itself: each piece of a streamed body at once, and over HTTP/1.1 without
+/// waiting for its end before the response is looked at.
+/// </summary>
 internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandler(inner)
 {
     /// <summary>A body up to this length is sent in a moment and needs no care.</summary>
@@ -77,7 +80,10 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
         }
     }
 
-    /// <summary>Over HTTP/1.1: the handler reads nothing before the body was sent. So the body goes past it, straight to the connection, and it is told that the body is sent when the response comes.</summary>
+    /// <summary>
+    /// Over HTTP/1.1: the handler reads nothing before the body was sent. So the body goes past it, straight to the connection, and it is
+    /// told that the body is sent when the response comes.
+    /// </summary>
     private sealed class DuplexContent(HttpContent original, Http1Exchange exchange) : Replacement(original)
     {
         // Written to a stream that throws it away.

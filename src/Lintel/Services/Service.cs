@@ -11,7 +11,9 @@ internal sealed class Service : IDisposable
     private readonly Random _random;
     private volatile InstanceSet _instances;
 
-    /// <summary>Builds a service, taking over from the one before what did not change: connections, and instances with their counts.</summary>
+    /// <summary>
+    /// Builds a service, taking over from the one before what did not change: connections, and instances with their counts.
+    /// </summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
     public Service(string name, ServiceConfig config, TimeoutsConfig defaults, ServiceCertificates certificates, Service? previous, Random random, UpstreamSurroundings around)
     {
@@ -42,7 +44,9 @@ internal sealed class Service : IDisposable
     /// <summary>Fingerprint of the certificate files' content.</summary>
     public string Certificates { get; }
 
-    /// <summary>Tells it from services of the same name at other addresses or with other keys: what one of them answered says nothing of the others.</summary>
+    /// <summary>
+    /// Tells it from services of the same name at other addresses or with other keys: what one of them answered says nothing of the others.
+    /// </summary>
     public string Identity { get; }
 
     public TimeSpan RequestTimeout { get; }
@@ -73,7 +77,10 @@ internal sealed class Service : IDisposable
         var host => host,
     };
 
-    /// <summary>Exchanges the instances, without a new snapshot: those that stay keep their connections and counts, those that are gone end what is under way.</summary>
+    /// <summary>
+    /// Exchanges the instances, without a new snapshot: those that stay keep their connections and counts, those that are gone end what is
+    /// under way.
+    /// </summary>
     /// <remarks>Thread rule: one caller at a time; requests see the old set or the new one.</remarks>
     public void Exchange(IEnumerable<InstanceConfig> instances)
     {

@@ -3,7 +3,9 @@ using Lintel.Observability;
 
 namespace Lintel.Services;
 
-/// <summary>Owns what must outlive a reload. A service lives as long as a snapshot uses it; an equal configuration gets the same service again.</summary>
+/// <summary>
+/// Owns what must outlive a reload. A service lives as long as a snapshot uses it; an equal configuration gets the same service again.
+/// </summary>
 /// <remarks>Thread rule: every member takes the lock; none is on the request path.</remarks>
 internal sealed class ServiceRegistry : IDisposable
 {
@@ -14,7 +16,8 @@ internal sealed class ServiceRegistry : IDisposable
     private readonly Dictionary<Service, int> _uses = [];
 
     /// <param name="random">For balancing.</param>
-    /// <param name="around">What the services' connections share. Its metrics are told what the instances have to do, whenever they ask.</param>
+    /// <param name="around">What the services' connections share. Its metrics are told what the instances have to do, whenever they
+    /// ask.</param>
     public ServiceRegistry(Random random, UpstreamSurroundings around)
     {
         _random = random;
@@ -22,7 +25,9 @@ internal sealed class ServiceRegistry : IDisposable
         around.Metrics.Observe(Observe);
     }
 
-    /// <summary>The service of this name and configuration, with one more user. Each call is followed by one <see cref="Release"/>.</summary>
+    /// <summary>
+    /// The service of this name and configuration, with one more user. Each call is followed by one <see cref="Release"/>.
+    /// </summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
     /// <exception cref="IOException">A certificate's file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">A certificate's file may not be read.</exception>
@@ -41,7 +46,9 @@ internal sealed class ServiceRegistry : IDisposable
         }
     }
 
-    /// <summary>The running service of this name and configuration; <see langword="null"/> where there is none. The caller only looks at it.</summary>
+    /// <summary>
+    /// The running service of this name and configuration; <see langword="null"/> where there is none. The caller only looks at it.
+    /// </summary>
     public Service? Find(string name, ServiceConfig config, TimeoutsConfig defaults)
     {
         lock (_lock)

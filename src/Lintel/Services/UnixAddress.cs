@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Lintel.Services;
 
-/// <summary>Instances on Unix sockets. Connections are made and kept by host and port: a socket's path stands for the host, in letters that a host name may have.</summary>
+/// <summary>
+/// Instances on Unix sockets. Connections are made and kept by host and port: a socket's path stands for the host, in letters that a host
+/// name may have.
+/// </summary>
 internal static class UnixAddress
 {
     private const string Suffix = ".unix-socket.invalid";

@@ -1,6 +1,9 @@
 namespace Lintel.Services;
 
-/// <summary>The protocol that a request to a service asks to switch to, where that is not WebSocket. YARP looks at <c>Upgrade</c> for itself and knows two words; the right one takes its place when the request is sent.</summary>
+/// <summary>
+/// The protocol that a request to a service asks to switch to, where that is not WebSocket. YARP looks at <c>Upgrade</c> for itself and
+/// knows two words; the right one takes its place when the request is sent.
+/// </summary>
 internal static class UpgradeAsSent
 {
     /// <summary>What stands in the request's <c>Upgrade</c> while it is in YARP's hands.</summary>

@@ -71,7 +71,10 @@ internal sealed class UpstreamClient : IDisposable
         return (_open.TryGetValue(key, out var count) ? count.Value : 0) + (instance.Connections?.Open ?? 0);
     }
 
-    /// <summary>The connections of the event loops for an instance, which has one <see cref="Release"/> for it; <see langword="null"/> where there are no loops, or the service speaks something else than HTTP/1.1.</summary>
+    /// <summary>
+    /// The connections of the event loops for an instance, which has one <see cref="Release"/> for it; <see langword="null"/> where there
+    /// are no loops, or the service speaks something else than HTTP/1.1.
+    /// </summary>
     public Http1Pool? Acquire(Instance instance)
     {
         if (_loops is null)
@@ -86,7 +89,9 @@ internal sealed class UpstreamClient : IDisposable
         }
     }
 
-    /// <summary>An instance needs its connections no more. The last one of an address closes them, those under way when they are given back.</summary>
+    /// <summary>
+    /// An instance needs its connections no more. The last one of an address closes them, those under way when they are given back.
+    /// </summary>
     public void Release(Instance instance)
     {
         if (instance.Connections is null)
@@ -292,7 +297,10 @@ internal sealed class UpstreamClient : IDisposable
         }
     }
 
-    /// <summary>A service whose name has no address within the time for connecting has none: that the resolver is silent says nothing of the service.</summary>
+    /// <summary>
+    /// A service whose name has no address within the time for connecting has none: that the resolver is silent says nothing of the
+    /// service.
+    /// </summary>
     private async ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellation)
     {
         try

@@ -12,7 +12,9 @@ internal sealed class ConnectionCount
     public void Add(int change) => Interlocked.Add(ref _value, change);
 }
 
-/// <summary>A connection that is counted while it is open. A kind of <see cref="NetworkStream"/>, so that the HTTP handler still sees one.</summary>
+/// <summary>
+/// A connection that is counted while it is open. A kind of <see cref="NetworkStream"/>, so that the HTTP handler still sees one.
+/// </summary>
 internal sealed class UpstreamConnection : NetworkStream
 {
     private readonly ConnectionCount _count;

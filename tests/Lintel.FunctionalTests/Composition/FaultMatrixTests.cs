@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>Everything that a service can do wrong, for required and optional calls, with each kind of fallback; and the gateway is as good as before.</summary>
+/// <summary>
+/// Everything that a service can do wrong, for required and optional calls, with each kind of fallback; and the gateway is as good as
+/// before.
+/// </summary>
 [EveryTransport]
 public sealed class FaultMatrixTests
 {
@@ -95,7 +98,10 @@ public sealed class FaultMatrixTests
         Assert.Equal("no-store", answer["Cache-Control"]);
     }
 
-    /// <summary>.NET's handler, which carries calls where there are no event loops, does not tell a connection that ended from an answer that was none.</summary>
+    /// <summary>
+    /// .NET's handler, which carries calls where there are no event loops, does not tell a connection that ended from an answer that was
+    /// none.
+    /// </summary>
     private static void ExpectError(string error, Answer answer)
     {
         var told = answer.Of("x");

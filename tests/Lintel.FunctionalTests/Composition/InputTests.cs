@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>What goes from the client, and from one service's answer, into requests: no value leaves its segment, its parameter or its line.</summary>
+/// <summary>
+/// What goes from the client, and from one service's answer, into requests: no value leaves its segment, its parameter or its line.
+/// </summary>
 [EveryTransport]
 public sealed class InputTests
 {

@@ -3,7 +3,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>Answers that are kept, shared or stand in for others: for whom, for which request, and against what the service says of them they never are.</summary>
+/// <summary>
+/// Answers that are kept, shared or stand in for others: for whom, for which request, and against what the service says of them they never
+/// are.
+/// </summary>
 [AnyTransport]
 public sealed class KeptAnswerTests
 {

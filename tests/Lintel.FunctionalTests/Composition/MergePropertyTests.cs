@@ -3,7 +3,10 @@ using CsCheck;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>For any documents, shapes and failures a composed answer is what a naive implementation makes of the parts, and what nobody touches is as it came.</summary>
+/// <summary>
+/// For any documents, shapes and failures a composed answer is what a naive implementation makes of the parts, and what nobody touches is
+/// as it came.
+/// </summary>
 [AnyTransport]
 public sealed class MergePropertyTests
 {

@@ -69,7 +69,10 @@ public sealed class StreamTests
         Assert.Equal((404, "\"none\""), (answer.Status, answer.Body));
     }
 
-    /// <summary>The stream is written on another thread than the one on which a call ends: it must not see the end before it sees what the end means.</summary>
+    /// <summary>
+    /// The stream is written on another thread than the one on which a call ends: it must not see the end before it sees what the end
+    /// means.
+    /// </summary>
     [Fact]
     public async Task DecisiveEnd_IsNeverTakenForAPart()
     {

@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>Many clients, some of which leave, over services some of which fail: every answer is that of its own request, and nothing is left behind.</summary>
+/// <summary>
+/// Many clients, some of which leave, over services some of which fail: every answer is that of its own request, and nothing is left
+/// behind.
+/// </summary>
 [EveryTransport]
 public sealed class StressTests
 {

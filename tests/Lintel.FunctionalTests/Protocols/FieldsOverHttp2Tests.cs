@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Lintel.FunctionalTests.Protocols;
 
-/// <summary>Fields between an HTTP/1.1 client and an HTTP/2 service: all that may pass do, whichever object of .NET's carries them.</summary>
+/// <summary>
+/// Fields between an HTTP/1.1 client and an HTTP/2 service: all that may pass do, whichever object of .NET's carries them.
+/// </summary>
 [EveryTransport]
 public sealed class FieldsOverHttp2Tests
 {

@@ -108,7 +108,9 @@ internal sealed class GrpcServer : IAsyncDisposable
             }
         }
 
-        /// <summary>A message now and then: a client that has closed an HTTP/1.1 connection is noticed when something is sent to it.</summary>
+        /// <summary>
+        /// A message now and then: a client that has closed an HTTP/1.1 connection is noticed when something is sent to it.
+        /// </summary>
         private static async Task TickAsync(IServerStreamWriter<Answer> responseStream, ServerCallContext context)
         {
             try

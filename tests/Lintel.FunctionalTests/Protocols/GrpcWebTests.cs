@@ -38,7 +38,10 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
         Assert.Equal(bytes, call.GetTrailers().GetValueBytes("echo-bin"));
     }
 
-    /// <summary>A client that leaves is noticed at once where it resets the stream or the connection, and by what is sent to it where it closes an HTTP/1.1 connection.</summary>
+    /// <summary>
+    /// A client that leaves is noticed at once where it resets the stream or the connection, and by what is sent to it where it closes an
+    /// HTTP/1.1 connection.
+    /// </summary>
     [Theory]
     [InlineData(GrpcWebMode.GrpcWeb, false, "hang")]
     [InlineData(GrpcWebMode.GrpcWeb, true, "hang")]

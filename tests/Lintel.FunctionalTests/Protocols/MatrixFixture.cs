@@ -8,7 +8,10 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Lintel.FunctionalTests.Protocols;
 
-/// <summary>A gateway that listens for HTTP/1.1 and HTTP/2, before one service that speaks HTTP/1.1 (<c>/h1/…</c>) and one that speaks HTTP/2 (<c>/h2/…</c>).</summary>
+/// <summary>
+/// A gateway that listens for HTTP/1.1 and HTTP/2, before one service that speaks HTTP/1.1 (<c>/h1/…</c>) and one that speaks HTTP/2
+/// (<c>/h2/…</c>).
+/// </summary>
 public sealed class MatrixFixture : IAsyncLifetime
 {
     private readonly List<HttpClient> _clients = [];

@@ -85,7 +85,8 @@ public sealed class OtherSoftwareTests(NodeFixture fixture) : IClassFixture<Node
         var file = Path.GetTempFileName();
         await File.WriteAllBytesAsync(file, new byte[3_000_000], None);
         var address = new Uri(fixture.Gateway.AddressOf(listener), "/app/upload").ToString();
-        // Node's server refuses more than 1 MB where it is asked first. Over HTTP/2 curl does not wait for what it expects, and 7.88 loses an answer before the end.
+        // Node's server refuses more than 1 MB where it is asked first. Over HTTP/2 curl does not wait for what it expects, and 7.88 loses
+        // an answer before the end.
         var refused = version == "2" ? (version + " 413", "too large") : await Curl(option, "-T", file, "-H", "Expect: 100-continue", address);
         var sent = await Curl(option, "-T", file, "-H", "Expect:", address);
         var small = await Curl(option, "-H", "Expect: 100-continue", "--data-binary", "@" + Path.Combine(Command.NodeFolder, "package.json"), address);

@@ -151,7 +151,9 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         Assert.Contains("urn:problem-type:lintel:bad-upgrade", response.Body, StringComparison.Ordinal);
     }
 
-    /// <summary>The key of an extended CONNECT means nothing (RFC 8441 section 5), and the handshake with the service has its own.</summary>
+    /// <summary>
+    /// The key of an extended CONNECT means nothing (RFC 8441 section 5), and the handshake with the service has its own.
+    /// </summary>
     [Fact]
     public async Task Key_OfAnExtendedConnect_IsNotPassedOn()
     {

@@ -5,7 +5,10 @@ using Lintel.Tests.Config;
 namespace Lintel.Tests.Architecture;
 
 /// <summary>No key is taken and does nothing: what a record holds is read by code that acts on it, or its grammar refuses it.</summary>
-/// <remarks>Read are the instructions of the assemblies. Reading within the configuration's own code counts only where that code is called from outside of it: equality, printing and the grammar's checks act on nothing.</remarks>
+/// <remarks>
+/// Read are the instructions of the assemblies. Reading within the configuration's own code counts only where that code is called from
+/// outside of it: equality, printing and the grammar's checks act on nothing.
+/// </remarks>
 public sealed class DeadKeyTests
 {
     /// <summary>Records of the configuration, and what reads them.</summary>

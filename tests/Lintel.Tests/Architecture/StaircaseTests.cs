@@ -79,6 +79,18 @@ public sealed partial class StaircaseTests
     public void Files_WithoutAReason_HaveAtMost400Lines() =>
         Assert.DoesNotContain(SourceFiles().Select(f => (File: Path.GetRelativePath(Source, f), Lines: File.ReadLines(f).Count())), f => f.Lines > 400 && !LongFiles.ContainsKey(f.File));
 
+    /// <summary>Code that is wider is being shortened; comments are not to grow again.</summary>
+    [Fact]
+    public void Comments_OfSources_AreAtMost140CharactersWide()
+    {
+        var wide =
+            from file in SourceFiles()
+            from line in File.ReadLines(file).Select((text, i) => (Text: text, Number: i + 1))
+            where line.Text.Length > 140 && line.Text.TrimStart().StartsWith("//", StringComparison.Ordinal)
+            select $"{Path.GetRelativePath(Source, file)}:{line.Number}";
+        Assert.Empty(wide);
+    }
+
     [Fact]
     public void Projects_ReferenceOnlyWhatTheyMay()
     {

@@ -9,7 +9,9 @@ using Lintel.Tests.Observability;
 
 namespace Lintel.Tests.Composition;
 
-/// <summary>What <c>docs/guides/composition.md</c> says of expressions, keys and errors is so. Its examples are run by the functional tests.</summary>
+/// <summary>
+/// What <c>docs/guides/composition.md</c> says of expressions, keys and errors is so. Its examples are run by the functional tests.
+/// </summary>
 public sealed partial class CompositionGuideTests
 {
     private static readonly string Guide = Read("composition.md");

@@ -7,7 +7,9 @@ using Lintel.JmesPath;
 
 namespace Lintel.Tests.Composition;
 
-/// <summary>What services and clients send costs in proportion to its length: twice as much takes twice the memory, and not four times.</summary>
+/// <summary>
+/// What services and clients send costs in proportion to its length: twice as much takes twice the memory, and not four times.
+/// </summary>
 public sealed class LinearCostTests
 {
     public static TheoryData<string> Works => ["json", "ndjson", "xml", "xml of one name", "xml of many names", "text", "join", "join of many", "join of lists of keys", "merge", "expression", "measure"];

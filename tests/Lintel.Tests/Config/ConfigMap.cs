@@ -3,7 +3,10 @@ using Lintel.Config;
 
 namespace Lintel.Tests.Config;
 
-/// <summary>A folder as the kubelet writes a ConfigMap's volume: the files lie in a hidden folder, a hidden link leads to that, and the visible files are links through it.</summary>
+/// <summary>
+/// A folder as the kubelet writes a ConfigMap's volume: the files lie in a hidden folder, a hidden link leads to that, and the visible
+/// files are links through it.
+/// </summary>
 internal static class ConfigMap
 {
     public static void Write(string folder, int version, params ReadOnlySpan<(string Name, string Text)> files)

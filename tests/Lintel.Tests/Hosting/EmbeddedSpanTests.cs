@@ -13,7 +13,9 @@ namespace Lintel.Tests.Hosting;
 [Collection(nameof(RequestSpanTests))]
 public sealed class EmbeddedSpanTests
 {
-    /// <summary>As OpenTelemetry's <c>AddSource("Lintel")</c> without instrumentation of ASP.NET Core: its sampler goes by the parent.</summary>
+    /// <summary>
+    /// As OpenTelemetry's <c>AddSource("Lintel")</c> without instrumentation of ASP.NET Core: its sampler goes by the parent.
+    /// </summary>
     [Theory]
     [InlineData(null, true)]
     [InlineData("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true)]

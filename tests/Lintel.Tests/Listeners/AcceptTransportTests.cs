@@ -17,7 +17,9 @@ public sealed class AcceptTransportTests : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _listener?.DisposeAsync() ?? default;
 
-    /// <summary>A server whose accepting has died looks well from the inside: its queue takes connections that nobody will ever serve.</summary>
+    /// <summary>
+    /// A server whose accepting has died looks well from the inside: its queue takes connections that nobody will ever serve.
+    /// </summary>
     [Fact]
     public async Task Listener_ThatNobodyAcceptsFromAnyMore_IsAProblem()
     {

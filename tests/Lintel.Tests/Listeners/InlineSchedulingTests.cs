@@ -9,7 +9,9 @@ namespace Lintel.Tests.Listeners;
 
 public sealed class InlineSchedulingTests
 {
-    /// <summary>When it fails with a new version of ASP.NET Core: HTTP/2 still works, and takes half as much CPU again (decision 0011).</summary>
+    /// <summary>
+    /// When it fails with a new version of ASP.NET Core: HTTP/2 still works, and takes half as much CPU again (decision 0011).
+    /// </summary>
     [Fact]
     public async Task ThisKestrel_CanBeTold()
     {

@@ -77,7 +77,9 @@ public sealed class PhaseTests
         Assert.False(answer.Headers.ContainsKey("X-Gone"));
     }
 
-    /// <summary>What a pooled object knows of one request must not be known of the next: all of it is one value, which is forgotten as a whole.</summary>
+    /// <summary>
+    /// What a pooled object knows of one request must not be known of the next: all of it is one value, which is forgotten as a whole.
+    /// </summary>
     [Fact]
     public void State_OfAnExchange_IsOneValue()
     {

@@ -53,7 +53,9 @@ public sealed class SnapshotTests
         Assert.Equal(["first"], retired);
     }
 
-    /// <summary>Requests come and go on all processors while snapshots are replaced: none is retired twice, never, or while it is used.</summary>
+    /// <summary>
+    /// Requests come and go on all processors while snapshots are replaced: none is retired twice, never, or while it is used.
+    /// </summary>
     [Fact]
     public async Task Snapshots_ReplacedUnderLoad_RetireExactlyOnceAndUnused()
     {

@@ -91,7 +91,9 @@ public sealed class ConditionTests
         Assert.False(a.Excludes(new Condition(ConditionPlace.Header, "x", Tests[other])));
     }
 
-    /// <summary>The compiler's claim, checked against requests that carry one value or none; in a query, where clients repeat parameters, also two.</summary>
+    /// <summary>
+    /// The compiler's claim, checked against requests that carry one value or none; in a query, where clients repeat parameters, also two.
+    /// </summary>
     [Fact]
     public void TwoConditions_ThatExcludeEachOther_NeverHoldTogether()
     {

@@ -69,7 +69,9 @@ public sealed class HostedTargetTests
         Assert.NotNull(problem);
     }
 
-    /// <summary>Whatever came and whatever the application saw: what is routed below a path decodes to what its guards saw below that path.</summary>
+    /// <summary>
+    /// Whatever came and whatever the application saw: what is routed below a path decodes to what its guards saw below that path.
+    /// </summary>
     [Fact]
     public void Target_OverAnyReading_IsNeverBelowWhatAGuardRefuses()
     {

@@ -4,7 +4,9 @@ using Lintel.Routing;
 
 namespace Lintel.Tests.Routing;
 
-/// <summary>What clients send costs in proportion to its length: twice as much of it allocates no more than a little over twice as much.</summary>
+/// <summary>
+/// What clients send costs in proportion to its length: twice as much of it allocates no more than a little over twice as much.
+/// </summary>
 public sealed class LinearCostTests
 {
     public static TheoryData<string> Kinds => ["query", "query of other names", "headers", "cookies", "forwarded", "forwarded for", "nominated", "pattern", "path", "placeholder"];

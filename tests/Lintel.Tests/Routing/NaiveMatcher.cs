@@ -5,7 +5,9 @@ namespace Lintel.Tests.Routing;
 /// <summary>Says what <c>RouteTable</c> must say, without a tree: every route is tried, and the best of those that fit is taken.</summary>
 internal static class NaiveMatcher
 {
-    /// <summary>The best route's number, <c>404</c> or <c>405 METHODS</c>; <see langword="null"/> where two routes are equally good.</summary>
+    /// <summary>
+    /// The best route's number, <c>404</c> or <c>405 METHODS</c>; <see langword="null"/> where two routes are equally good.
+    /// </summary>
     public static string? Find(string[] routes, string request)
     {
         var words = request.Split(' ');
@@ -68,7 +70,9 @@ internal static class NaiveMatcher
 
         public bool Takes(string method) => Methods.Length == 0 || Methods.Contains(method) || (method == "HEAD" && Methods.Contains("GET"));
 
-        /// <summary>Compares as the precedence does, most significant first: host, each segment from the left, method, conditions.</summary>
+        /// <summary>
+        /// Compares as the precedence does, most significant first: host, each segment from the left, method, conditions.
+        /// </summary>
         public string Rank(string method)
         {
             var host = Host.Length == 0 ? '0' : Host[0] == '*' ? '1' : '2';

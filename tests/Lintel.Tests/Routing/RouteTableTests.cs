@@ -156,7 +156,10 @@ public sealed class RouteTableTests
         Assert.True(outcomes["found"] > 1_000 && outcomes["404"] > 500 && outcomes["405"] > 500, string.Join(", ", outcomes));
     }
 
-    /// <summary>What is said of each route that loses, against the table: it would serve the request if it were alone, exactly where the explanation says that it fits.</summary>
+    /// <summary>
+    /// What is said of each route that loses, against the table: it would serve the request if it were alone, exactly where the explanation
+    /// says that it fits.
+    /// </summary>
     [Fact]
     public void Explanation_OfRandomRoutes_AgreesWithTheTable()
     {

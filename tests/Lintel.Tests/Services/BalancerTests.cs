@@ -37,7 +37,9 @@ public sealed class BalancerTests
         Assert.Equal(4_000, Counts(Balancer.Create(BalancingKind.LeastRequests, instances, new Random(7)), 4_000)[instances[1]]);
     }
 
-    /// <summary>An instance that has frozen is never taken while another one is idle: two draws that fell on it would be no choice.</summary>
+    /// <summary>
+    /// An instance that has frozen is never taken while another one is idle: two draws that fell on it would be no choice.
+    /// </summary>
     [Theory]
     [InlineData(1, 1, 1)]
     [InlineData(1000, 1, 1)]

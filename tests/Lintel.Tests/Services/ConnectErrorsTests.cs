@@ -17,7 +17,10 @@ public sealed class ConnectErrorsTests
     [InlineData(SocketError.TimedOut, GatewayErrorKind.ConnectionTimeout)]
     public void Error_OfConnecting_SaysWhoIsAtFault(SocketError error, GatewayErrorKind kind) => Assert.Equal(kind, ConnectErrors.KindOf(error, IPAddress.Loopback));
 
-    /// <summary>RFC 5737, RFC 3849: addresses of documentation. A machine without IPv6, or without a way there, says EADDRNOTAVAIL though its ports are free.</summary>
+    /// <summary>
+    /// RFC 5737, RFC 3849: addresses of documentation. A machine without IPv6, or without a way there, says EADDRNOTAVAIL though its ports
+    /// are free.
+    /// </summary>
     [Fact]
     public void AddressNotAvailable_OfAFamilyThatIsNotThere_IsNoExhaustion()
     {

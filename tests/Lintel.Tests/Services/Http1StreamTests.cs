@@ -13,7 +13,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Tests.Services;
 
-/// <summary>What a connection to an HTTP/1.1 instance adds to SocketsHttpHandler: over real sockets, against a server whose every byte the test decides.</summary>
+/// <summary>
+/// What a connection to an HTTP/1.1 instance adds to SocketsHttpHandler: over real sockets, against a server whose every byte the test
+/// decides.
+/// </summary>
 public sealed class Http1StreamTests : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

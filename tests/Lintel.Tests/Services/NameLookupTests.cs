@@ -68,7 +68,7 @@ public sealed class NameLookupTests : IDisposable
             await first.ConnectAsync(IPAddress.Loopback, port); // the queue is full: the next one is not answered
         using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
         using var client = Client(loops, _ => [IPAddress.Loopback], TimeSpan.FromSeconds(30), usesTls: scheme == "https");
-        var pool = client.Acquire(new Instance(new InstanceConfig { Address = new Uri($"{scheme}://orders.internal:{port}/") }))!;
+        var pool = client.Acquire(new Instance(new InstanceConfig { Address = new Uri($"{scheme}://127.0.0.1:{port}/") }))!;
         using var leaves = new CancellationTokenSource();
         var renting = pool.RentAsync(pool.AnyLoop(), isFresh: false, leaves.Token).AsTask();
         if (scheme == "https")

@@ -41,7 +41,9 @@ public sealed class NameResolverTests : IDisposable
         Assert.Empty(_lookups);
     }
 
-    /// <summary>A resolver that says nothing holds neither the caller's thread nor one of the pool, however many names are asked for.</summary>
+    /// <summary>
+    /// A resolver that says nothing holds neither the caller's thread nor one of the pool, however many names are asked for.
+    /// </summary>
     [Fact]
     public async Task Waiter_OfASilentResolver_LeavesWhenItsTimeIsOver()
     {

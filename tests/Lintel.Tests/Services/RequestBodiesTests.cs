@@ -5,7 +5,9 @@ using Lintel.Services;
 
 namespace Lintel.Tests.Services;
 
-/// <summary>Request bodies over SocketsHttpHandler where time runs as the test wants: on a connection that answers within the write of the head.</summary>
+/// <summary>
+/// Request bodies over SocketsHttpHandler where time runs as the test wants: on a connection that answers within the write of the head.
+/// </summary>
 public sealed class RequestBodiesTests
 {
     private static readonly CancellationToken None = CancellationToken.None;

@@ -72,7 +72,10 @@ public sealed class ChunkedDecoderTests
     [Fact]
     public void Trailers_WithoutEnd_AreRefused() => Assert.EndsWith("|HeadTooLarge", Decode(Encoding.Latin1.GetBytes("0\r\n" + string.Concat(Enumerable.Repeat("X: y\r\n", 500))), [], 4096), StringComparison.Ordinal);
 
-    /// <summary>The result does not depend on how the bytes arrive, nor on the room there is for them; nothing but an Http1Exception is thrown. LINTEL_FUZZ_EXECUTIONS sets how often.</summary>
+    /// <summary>
+    /// The result does not depend on how the bytes arrive, nor on the room there is for them; nothing but an Http1Exception is thrown.
+    /// LINTEL_FUZZ_EXECUTIONS sets how often.
+    /// </summary>
     [Fact]
     public void AnyBytes_InAnyPieces_GiveTheSame()
     {

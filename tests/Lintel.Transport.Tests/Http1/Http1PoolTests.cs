@@ -105,7 +105,10 @@ public sealed class Http1PoolTests : IDisposable
         Assert.Same(first, await next.WaitAsync(Wire.Patience));
     }
 
-    /// <summary>A server ends a kept connection as the next request begins: in the same turn of the loop no event can tell of it, and whoever gave it back would be given it again, for ever.</summary>
+    /// <summary>
+    /// A server ends a kept connection as the next request begins: in the same turn of the loop no event can tell of it, and whoever gave
+    /// it back would be given it again, for ever.
+    /// </summary>
     [Fact]
     public async Task Rent_ThatMustBeAlive_OfConnectionsThatEndedInTheSameTurn_ClosesThem()
     {
@@ -180,7 +183,10 @@ public sealed class Http1PoolTests : IDisposable
         return await done.Task.WaitAsync(Wire.Patience);
     }
 
-    /// <summary>Many rent, wait, give up and return at once; some of those who give up were given something in the same moment. No connection and no place is lost, and the bound holds.</summary>
+    /// <summary>
+    /// Many rent, wait, give up and return at once; some of those who give up were given something in the same moment. No connection and no
+    /// place is lost, and the bound holds.
+    /// </summary>
     [Fact]
     public async Task Pool_ThatIsStormed_LosesNoPlaceAndKeepsItsBound()
     {

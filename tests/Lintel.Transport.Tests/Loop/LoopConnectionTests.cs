@@ -162,7 +162,9 @@ public sealed class LoopConnectionTests
         await wire.UntilUnusedAsync();
     }
 
-    /// <summary>A client that ended its side with more requests under way than were answered still gets the answers that were given.</summary>
+    /// <summary>
+    /// A client that ended its side with more requests under way than were answered still gets the answers that were given.
+    /// </summary>
     [Fact]
     public async Task Dispose_WithUnreadBytesOfAClientThatEndedItsSide_LosesNoAnswer()
     {

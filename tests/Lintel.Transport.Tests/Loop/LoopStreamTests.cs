@@ -261,7 +261,9 @@ public sealed class LoopStreamTests
         Assert.Empty(wire.Log);
     }
 
-    /// <summary>Two events of one batch: the first one's code closes the second one's socket and opens another, which gets the same descriptor.</summary>
+    /// <summary>
+    /// Two events of one batch: the first one's code closes the second one's socket and opens another, which gets the same descriptor.
+    /// </summary>
     [Fact]
     public async Task Event_OfAClosedSocket_DoesNotReachTheNextWithItsDescriptor()
     {

@@ -7,7 +7,10 @@ public sealed class StallMeterTests
 {
     private static long Seconds(double seconds) => (long)(seconds * Stopwatch.Frequency);
 
-    /// <summary>A thread that ran for next to nothing of a time was blocked by its callback, or had no processor: then the thread that watches had none either.</summary>
+    /// <summary>
+    /// A thread that ran for next to nothing of a time was blocked by its callback, or had no processor: then the thread that watches had
+    /// none either.
+    /// </summary>
     [Theory]
     [InlineData(true, 20, StallCause.Callback)]
     [InlineData(false, 20, StallCause.NoProcessor)]

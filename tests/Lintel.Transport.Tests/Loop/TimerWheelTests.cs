@@ -85,7 +85,9 @@ public sealed class TimerWheelTests
         Assert.InRange(timer.Fired, 9, 10);
     }
 
-    /// <summary>While the loop looks at timers another thread moves, stops or removes them. What was said last holds, whichever was first.</summary>
+    /// <summary>
+    /// While the loop looks at timers another thread moves, stops or removes them. What was said last holds, whichever was first.
+    /// </summary>
     [Fact]
     public async Task Timers_MovedOrStoppedWhileTheLoopLooks_DoWhatWasSaidLast()
     {

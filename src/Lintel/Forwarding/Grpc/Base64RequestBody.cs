@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding.Grpc;
 
-/// <summary>Decodes a body of <c>application/grpc-web-text</c> as it comes: pieces of base64, each of them padded or not, one after the other.</summary>
+/// <summary>
+/// Decodes a body of <c>application/grpc-web-text</c> as it comes: pieces of base64, each of them padded or not, one after the other.
+/// </summary>
 internal sealed class Base64RequestBody(HttpRequest request) : RequestBody(request)
 {
     private readonly byte[] _text = new byte[8192];

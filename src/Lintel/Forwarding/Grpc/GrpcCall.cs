@@ -59,7 +59,9 @@ internal sealed class GrpcCall
         static bool Is(KeyValuePair<string, StringValues> header, string name) => header.Key.Equals(name, StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>Takes charge of a response whose headers are copied already: from here on its end is told in the client's dialect.</summary>
+    /// <summary>
+    /// Takes charge of a response whose headers are copied already: from here on its end is told in the client's dialect.
+    /// </summary>
     public void Take(HttpResponseMessage response, Deadline deadline)
     {
         // Something that is not gRPC, the page of another proxy for instance, is passed on as it is.
@@ -153,7 +155,9 @@ internal sealed class GrpcCall
         return accept.Contains("application/grpc-web", StringComparison.OrdinalIgnoreCase) ? GrpcDialect.Web : _request.Dialect;
     }
 
-    /// <summary>PROTOCOL-WEB.md: a frame whose flags have the highest bit set holds trailers, written like the headers of HTTP/1.1.</summary>
+    /// <summary>
+    /// PROTOCOL-WEB.md: a frame whose flags have the highest bit set holds trailers, written like the headers of HTTP/1.1.
+    /// </summary>
     private byte[] Frame(string block)
     {
         var frame = new byte[5 + Encoding.Latin1.GetByteCount(block)];

@@ -2,7 +2,10 @@ using System.Buffers.Text;
 
 namespace Lintel.Forwarding.Grpc;
 
-/// <summary>The body of a gRPC response. A failure of the service ends it like its own end would, so that trailers can tell of the failure; for gRPC-Web's text form it becomes base64.</summary>
+/// <summary>
+/// The body of a gRPC response. A failure of the service ends it like its own end would, so that trailers can tell of the failure; for
+/// gRPC-Web's text form it becomes base64.
+/// </summary>
 internal sealed class GrpcResponseContent(GrpcCall call, HttpContent original, bool asText, Deadline deadline) : ReplacedContent(original)
 {
     protected override Stream Replace(Stream body) => new Body(call, body, asText, deadline);

@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Builder;
 
 namespace Lintel.Hosting.Embedding;
 
-/// <summary>What the application adds to the gateway's endpoints: to all, or to a route's. It is added to those of every later configuration too.</summary>
+/// <summary>
+/// What the application adds to the gateway's endpoints: to all, or to a route's. It is added to those of every later configuration too.
+/// </summary>
 internal sealed class GatewayConventions : IEndpointConventionBuilder
 {
     private readonly List<Action<EndpointBuilder>> _conventions = [];

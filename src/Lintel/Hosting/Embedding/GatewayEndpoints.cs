@@ -10,10 +10,14 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Hosting.Embedding;
 
-/// <summary>The endpoints of one <c>MapLintel</c>: one that takes every request, and one for each route, which <see cref="GatewayMatcherPolicy"/> puts in its place.</summary>
+/// <summary>
+/// The endpoints of one <c>MapLintel</c>: one that takes every request, and one for each route, which <see cref="GatewayMatcherPolicy"/>
+/// puts in its place.
+/// </summary>
 /// <remarks>
-/// The gateway's own router decides (hosts, headers, query and cookies count), so that routes' endpoints take no part in the application's matching. They carry
-/// what conventions add to them, for the application's authorization, CORS, rate limits. Thread rule: the endpoints are made and replaced under the lock.
+/// The gateway's own router decides (hosts, headers, query and cookies count), so that routes' endpoints take no part in the application's
+/// matching. They carry what conventions add to them, for the application's authorization, CORS, rate limits. Thread rule: the endpoints
+/// are made and replaced under the lock.
 /// </remarks>
 internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
 {
@@ -85,7 +89,9 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         before.Cancel();
     }
 
-    /// <summary>The endpoint of a route as the application has it, with what its groups have added; <see langword="null"/> where it has none.</summary>
+    /// <summary>
+    /// The endpoint of a route as the application has it, with what its groups have added; <see langword="null"/> where it has none.
+    /// </summary>
     public Endpoint? Find(HttpContext context, string route)
     {
         var all = context.RequestServices.GetRequiredService<EndpointDataSource>();
@@ -95,7 +101,10 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         return IndexOf(all.Endpoints).Routes.GetValueOrDefault(route);
     }
 
-    /// <summary>Whether what the application demands of a route has been demanded of the request: middleware may change a request after the application's routing.</summary>
+    /// <summary>
+    /// Whether what the application demands of a route has been demanded of the request: middleware may change a request after the
+    /// application's routing.
+    /// </summary>
     private bool Permits(HttpContext context, string route)
     {
         if (context.GetEndpoint() is not { } selected || selected.Metadata.GetMetadata<GatewayEndpoints>() != this)

@@ -4,7 +4,10 @@ using Microsoft.AspNetCore.Routing.Matching;
 
 namespace Lintel.Hosting.Embedding;
 
-/// <summary>Where the application's own endpoints leave a request to the gateway, puts the endpoint of the gateway's route in the place of the one that takes every request.</summary>
+/// <summary>
+/// Where the application's own endpoints leave a request to the gateway, puts the endpoint of the gateway's route in the place of the one
+/// that takes every request.
+/// </summary>
 /// <param name="gateway">Whose router decides.</param>
 internal sealed class GatewayMatcherPolicy(Gateway gateway) : MatcherPolicy, IEndpointSelectorPolicy
 {

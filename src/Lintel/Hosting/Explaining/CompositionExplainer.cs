@@ -132,7 +132,9 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         _ => "[ " + string.Join(", ", shape.Items!.Select(Compact)) + " ]",
     };
 
-    /// <summary>References that nobody has answered yet: each is a mark of unreserved characters, and is written out when the target is whole.</summary>
+    /// <summary>
+    /// References that nobody has answered yet: each is a mark of unreserved characters, and is written out when the target is whole.
+    /// </summary>
     private sealed class WrittenReferences(Expression[] references) : ReferencedValues
     {
         public static string Resolve(string target, Expression[] references)

@@ -12,7 +12,9 @@ public sealed record ExplainRequest
     /// <summary>Header fields. Without <c>Host</c> the host is that of the target, else <c>localhost</c>.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
-    /// <summary>The name of the listener that it comes by. Default: the first one of the target's scheme, <c>http</c> where the target is a path.</summary>
+    /// <summary>
+    /// The name of the listener that it comes by. Default: the first one of the target's scheme, <c>http</c> where the target is a path.
+    /// </summary>
     public string? Listener { get; init; }
 
     /// <summary>Reads <c>[METHOD] /path?query</c>.</summary>

@@ -6,7 +6,10 @@ public sealed record ExplainedComposition
     /// <summary>For the whole answer. A shorter one of the client holds instead.</summary>
     public required TimeSpan Deadline { get; init; }
 
-    /// <summary>The calls: those of the first list start at once, those of each further one wait for calls before them. A call starts as soon as what it needs is there, and waits for no level as a whole.</summary>
+    /// <summary>
+    /// The calls: those of the first list start at once, those of each further one wait for calls before them. A call starts as soon as
+    /// what it needs is there, and waits for no level as a whole.
+    /// </summary>
     public required IReadOnlyList<IReadOnlyList<ExplainedCall>> Levels { get; init; }
 
     /// <summary>The header fields that every call gets.</summary>
@@ -40,7 +43,9 @@ public sealed record ExplainedCall
     /// <summary>How long it may take; <see langword="null"/> for what is left of the deadline.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>Whether its answer is parsed because an expression looks into it; otherwise it is checked and passes byte for byte.</summary>
+    /// <summary>
+    /// Whether its answer is parsed because an expression looks into it; otherwise it is checked and passes byte for byte.
+    /// </summary>
     public required bool IsParsed { get; init; }
 
     /// <summary>What else holds for it, in words: condition, fallback, fan-out, join, hedging and so on.</summary>

@@ -35,7 +35,10 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
         }
     }
 
-    /// <summary>Explains. The client is 127.0.0.1, speaks HTTP/1.1, and comes by the listener that is asked for, else by the first one of the target's scheme.</summary>
+    /// <summary>
+    /// Explains. The client is 127.0.0.1, speaks HTTP/1.1, and comes by the listener that is asked for, else by the first one of the
+    /// target's scheme.
+    /// </summary>
     public Explanation Explain(ExplainRequest request, ConfigReport report)
     {
         var explanation = new Explanation { Report = report, Method = request.Method, Target = request.Target };

@@ -3,10 +3,14 @@ using Lintel.Transport.Http1;
 
 namespace Lintel.Listeners.Framing;
 
-/// <summary>Follows a chunked body (RFC 9112 section 7.1) without touching it: says how far it is right, where it ends, and whether it is wrong.</summary>
+/// <summary>
+/// Follows a chunked body (RFC 9112 section 7.1) without touching it: says how far it is right, where it ends, and whether it is wrong.
+/// </summary>
 internal sealed class ChunkedCheck(HeadCheck head)
 {
-    /// <summary>Size and extensions of one chunk: sixteen digits and a signature fit; a sender of endless extensions around single bytes does not.</summary>
+    /// <summary>
+    /// Size and extensions of one chunk: sixteen digits and a signature fit; a sender of endless extensions around single bytes does not.
+    /// </summary>
     public const int MaxSizeLine = 256;
 
     private Part _part;

@@ -13,18 +13,21 @@ namespace Lintel.Listeners.Framing;
 /// <summary>Stands between an HTTP/1.1 connection's bytes and Kestrel, and lets through only what is framed beyond doubt.</summary>
 /// <remarks>
 /// <para>
-/// Kestrel is lenient in places (it takes the first of two Content-Lengths, and a signed one) and answers what it refuses without a body and a log line.
-/// So every head is checked before Kestrel sees its first line feed, and every chunk's frame before Kestrel passes it. The bytes of a head that is refused are
-/// replaced by those of a small valid request: the pipeline sees <see cref="RequestFraming.Refusal"/> and answers as it answers every other error. A body that
-/// goes wrong ends with the exception that Kestrel itself would throw.
+/// Kestrel is lenient in places (it takes the first of two Content-Lengths, and a signed one) and answers what it refuses without a body
+/// and a log line. So every head is checked before Kestrel sees its first line feed, and every chunk's frame before Kestrel passes it. The
+/// bytes of a head that is refused are replaced by those of a small valid request: the pipeline sees <see cref="RequestFraming.Refusal"/>
+/// and answers as it answers every other error. A body that goes wrong ends with the exception that Kestrel itself would throw.
 /// </para>
 /// <para>
-/// Nothing is copied: Kestrel gets slices of the connection's own buffers. Thread rule: Kestrel's reads, one at a time; <see cref="Tick"/> comes from its heartbeat.
+/// Nothing is copied: Kestrel gets slices of the connection's own buffers. Thread rule: Kestrel's reads, one at a time; <see cref="Tick"/>
+/// comes from its heartbeat.
 /// </para>
 /// </remarks>
 internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits, TimeProvider time) : PipeReader, IValueTaskSource<ReadResult>
 {
-    /// <summary>What Kestrel is given in place of a head that is refused. The method is no real one: nothing will take it for the client's.</summary>
+    /// <summary>
+    /// What Kestrel is given in place of a head that is refused. The method is no real one: nothing will take it for the client's.
+    /// </summary>
     private static readonly byte[] StandIn = Encoding.ASCII.GetBytes("REFUSED / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n");
 
     private readonly HeadCheck _head = new(limits);
@@ -121,7 +124,10 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         return true;
     }
 
-    /// <remarks>Every request on a kept connection is waited for here. The wait is this object's own, because an async method's would be an object more for each.</remarks>
+    /// <remarks>
+    /// Every request on a kept connection is waited for here. The wait is this object's own, because an async method's would be an object
+    /// more for each.
+    /// </remarks>
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         _cancellation = cancellationToken;
@@ -223,7 +229,8 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
             return false;
         }
 
-        // A reader that has seen all of a whole message and asks on gets nothing more, whatever comes after it: without an end it would ask for ever.
+        // A reader that has seen all of a whole message and asks on gets nothing more, whatever comes after it: without an end it would ask
+        // for ever.
         var isAll = _visible == buffer.Length || (_visible == before && _sawAll);
         _exposed = buffer.Slice(0, _visible);
         result = new ReadResult(_exposed, isCanceled, read.IsCompleted && isAll);

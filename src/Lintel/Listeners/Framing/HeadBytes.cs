@@ -38,7 +38,9 @@ internal static class HeadBytes
         return two.SequenceEqual("\r\n"u8);
     }
 
-    /// <summary>The head without what Kestrel would stumble over. Other names in <c>Connection</c> are in <see cref="RequestFraming.Connection"/>.</summary>
+    /// <summary>
+    /// The head without what Kestrel would stumble over. Other names in <c>Connection</c> are in <see cref="RequestFraming.Connection"/>.
+    /// </summary>
     public static byte[] Rewrite(in ReadOnlySequence<byte> head, HeadRewrite what)
     {
         var lines = Encoding.Latin1.GetString(head).Split("\r\n", StringSplitOptions.RemoveEmptyEntries).ToList();

@@ -7,8 +7,13 @@ using Lintel.Pipeline;
 
 namespace Lintel.Listeners.Framing;
 
-/// <summary>Reads a request's head line by line and says how its body is framed, or why no two hops can be trusted to read it alike.</summary>
-/// <remarks>Stricter than RFC 9112 where the RFC leaves a choice; nginx is the measure. One for each connection, used for one request after the other.</remarks>
+/// <summary>
+/// Reads a request's head line by line and says how its body is framed, or why no two hops can be trusted to read it alike.
+/// </summary>
+/// <remarks>
+/// Stricter than RFC 9112 where the RFC leaves a choice; nginx is the measure. One for each connection, used for one request after the
+/// other.
+/// </remarks>
 internal sealed class HeadCheck(ListenerLimitsConfig limits)
 {
     // RFC 9110 section 5.6.2
@@ -285,8 +290,8 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         if (_absolute is not null && _host is not null && !IsUsual(_absolute, Encoding.ASCII.GetString(_host)))
             return Refuse($"the request target's host is not spelled as usual, which is {_absolute.Authority}");
 
-        // Java's HttpClient asks for h2c with its first request, whatever its body. Kestrel refuses the two together, where RFC 9110 section 7.8 allows to
-        // pass over the wish; in HTTP/1.0 it demands that.
+        // Java's HttpClient asks for h2c with its first request, whatever its body. Kestrel refuses the two together, where RFC 9110
+        // section 7.8 allows to pass over the wish; in HTTP/1.0 it demands that.
         if (_hasUpgrade && (_isHttp10 || (_hasConnectionUpgrade && HasBody)))
             Rewrite |= HeadRewrite.Upgrade;
         return true;

@@ -10,8 +10,9 @@ namespace Lintel.Listeners.Framing;
 
 /// <summary>Writes interim responses of HTTP/1.1 past Kestrel, straight to the connection.</summary>
 /// <remarks>
-/// Thread rule: only between a request's head and the beginning of its response, when Kestrel writes nothing; a request that waits for 100 (Continue), which is Kestrel's to send,
-/// has none (<see cref="IInformationalResponseFeature"/> is asked for by the forwarder, which knows).
+/// Thread rule: only between a request's head and the beginning of its response, when Kestrel writes nothing; a request that waits for 100
+/// (Continue), which is Kestrel's to send, has none (<see cref="IInformationalResponseFeature"/> is asked for by the forwarder, which
+/// knows).
 /// </remarks>
 internal sealed class InterimResponses(PipeWriter output) : IInformationalResponseFeature
 {

@@ -7,7 +7,10 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Listeners.Framing;
 
 /// <summary>Passes Kestrel's bytes on, and puts trailers into the last chunk of a response that has some.</summary>
-/// <remarks>Thread rule: Kestrel's output, one writer at a time. Between <see cref="Send"/> and the next flush Kestrel writes nothing but the end of the body.</remarks>
+/// <remarks>
+/// Thread rule: Kestrel's output, one writer at a time. Between <see cref="Send"/> and the next flush Kestrel writes nothing but the end of
+/// the body.
+/// </remarks>
 internal sealed class TrailerOutput(PipeWriter inner) : PipeWriter, ITrailerOutputFeature
 {
     private static readonly byte[] LastChunk = "0\r\n\r\n"u8.ToArray();

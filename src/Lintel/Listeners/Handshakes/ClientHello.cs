@@ -9,7 +9,10 @@ namespace Lintel.Listeners.Handshakes;
 /// <param name="OffersTls13">Whether it knows TLS 1.3 (supported_versions, RFC 8446 section 4.2.1).</param>
 internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool OffersTls13)
 {
-    /// <summary>Hellos have some 250 to 2000 bytes; the largest known, with a post-quantum share, a long session ticket and padding, stay below 10 000.</summary>
+    /// <summary>
+    /// Hellos have some 250 to 2000 bytes; the largest known, with a post-quantum share, a long session ticket and padding, stay below 10
+    /// 000.
+    /// </summary>
     public const int MaxLength = 16 * 1024;
 
     private const byte Handshake = 22;
@@ -20,7 +23,8 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
     private const ushort Tls13 = 0x0304;
 
     /// <summary>Reads the hello at the beginning of a connection.</summary>
-    /// <returns>True with one, or with <see langword="null"/> where the bytes are no TLS: that is for TLS itself to say. False when more bytes are needed.</returns>
+    /// <returns>True with one, or with <see langword="null"/> where the bytes are no TLS: that is for TLS itself to say. False when more
+    /// bytes are needed.</returns>
     /// <exception cref="FormatException">It is malformed, or too long.</exception>
     public static bool TryRead(in ReadOnlySequence<byte> buffer, out ClientHello? hello)
     {
@@ -39,7 +43,10 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
         return buffer.Length < MaxLength ? false : throw new FormatException("the hello is too long");
     }
 
-    /// <summary>Whether the key exchange will be one of these groups, whichever of them OpenSSL chooses: it takes the first share that it knows, or asks for the first group that both know.</summary>
+    /// <summary>
+    /// Whether the key exchange will be one of these groups, whichever of them OpenSSL chooses: it takes the first share that it knows, or
+    /// asks for the first group that both know.
+    /// </summary>
     public bool Allows(ReadOnlySpan<ushort> allowed)
     {
         if (Groups is null)

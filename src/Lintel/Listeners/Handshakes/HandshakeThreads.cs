@@ -3,10 +3,13 @@ using System.Runtime.CompilerServices;
 
 namespace Lintel.Listeners.Handshakes;
 
-/// <summary>Where the dear step of TLS handshakes is done, the server's signature and its key: a millisecond with RSA, during which a loop would serve thirty requests.</summary>
+/// <summary>
+/// Where the dear step of TLS handshakes is done, the server's signature and its key: a millisecond with RSA, during which a loop would
+/// serve thirty requests.
+/// </summary>
 /// <remarks>
-/// Half as many threads as cores, at least one: a flood of handshakes takes at most that share, and waits in its order, each as long as its listener's <c>handshakeTimeout</c>. Connections go back to
-/// their loop with the next bytes that they wait for. Thread rule: any thread.
+/// Half as many threads as cores, at least one: a flood of handshakes takes at most that share, and waits in its order, each as long as its
+/// listener's <c>handshakeTimeout</c>. Connections go back to their loop with the next bytes that they wait for. Thread rule: any thread.
 /// </remarks>
 internal sealed class HandshakeThreads : IDisposable
 {

@@ -7,7 +7,10 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.Listeners.Handshakes;
 
 /// <summary>Refuses handshakes whose key exchange would be one that the listener does not allow, before any of its work is done.</summary>
-/// <remarks>.NET's TLS leaves the groups to OpenSSL, which takes those over finite fields too: a client that offers <c>ffdhe8192</c> alone costs 150 ms of a core with every connection.</remarks>
+/// <remarks>
+/// .NET's TLS leaves the groups to OpenSSL, which takes those over finite fields too: a client that offers <c>ffdhe8192</c> alone costs 150
+/// ms of a core with every connection.
+/// </remarks>
 internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogger logger)
 {
     /// <summary>A fatal alert, handshake_failure (RFC 8446 section 6.2).</summary>

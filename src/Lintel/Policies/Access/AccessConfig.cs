@@ -2,15 +2,23 @@ using Lintel.Config;
 
 namespace Lintel.Policies.Access;
 
-/// <summary>Admits or refuses clients by their address. The narrowest range that holds the address decides; of two equal ones, <see cref="Deny"/>.</summary>
-/// <remarks>The address is the client's own: behind <c>trustedProxies</c> the one that they tell. An address that no range holds is refused where <see cref="Allow"/> names any range, and admitted otherwise.</remarks>
+/// <summary>
+/// Admits or refuses clients by their address. The narrowest range that holds the address decides; of two equal ones, <see cref="Deny"/>.
+/// </summary>
+/// <remarks>
+/// The address is the client's own: behind <c>trustedProxies</c> the one that they tell. An address that no range holds is refused where
+/// <see cref="Allow"/> names any range, and admitted otherwise.
+/// </remarks>
 public sealed record AccessConfig : PolicyConfig
 {
     internal const string Key = "access";
 
     internal const string NothingHint = "add ranges: `allow: [10.0.0.0/8]` admits nobody else, `deny: [10.9.0.0/16]` refuses these";
 
-    /// <summary>Addresses and CIDR ranges that are admitted; <c>unix:</c> for clients of a listener on a Unix socket, who have no address. Default: everybody who is not refused.</summary>
+    /// <summary>
+    /// Addresses and CIDR ranges that are admitted; <c>unix:</c> for clients of a listener on a Unix socket, who have no address. Default:
+    /// everybody who is not refused.
+    /// </summary>
     public ValueList<string> Allow { get; init; } = [];
 
     /// <summary>Addresses and CIDR ranges that are refused with 403 (<c>access-denied</c>). Default: nobody.</summary>

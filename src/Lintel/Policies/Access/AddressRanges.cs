@@ -6,7 +6,9 @@ using System.Net.Sockets;
 namespace Lintel.Policies.Access;
 
 /// <summary>Ranges of addresses, of which the narrowest that holds an address decides.</summary>
-/// <remarks>A look-up for each length of prefix that occurs, the longest first: a list of 100 000 ranges costs no more than one of ten.</remarks>
+/// <remarks>
+/// A look-up for each length of prefix that occurs, the longest first: a list of 100 000 ranges costs no more than one of ten.
+/// </remarks>
 internal sealed class AddressRanges
 {
     private readonly (int Length, FrozenDictionary<UInt128, bool> Admits)[] _ofVersion4;

@@ -3,7 +3,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Lintel.Policies.Cors;
 
-/// <summary>An origin that ends a star: <c>https://*.example.net</c> stands for all names below <c>example.net</c>, and not for that name itself.</summary>
+/// <summary>
+/// An origin that ends a star: <c>https://*.example.net</c> stands for all names below <c>example.net</c>, and not for that name itself.
+/// </summary>
 internal sealed class OriginPattern
 {
     private static readonly SearchValues<char> OfNames = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-._");

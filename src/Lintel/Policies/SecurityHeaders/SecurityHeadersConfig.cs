@@ -2,7 +2,10 @@ using Lintel.Config;
 
 namespace Lintel.Policies.SecurityHeaders;
 
-/// <summary>Response headers that tell browsers to be careful with what they got. A header that the service sends itself stays: it knows its pages best.</summary>
+/// <summary>
+/// Response headers that tell browsers to be careful with what they got. A header that the service sends itself stays: it knows its pages
+/// best.
+/// </summary>
 public sealed record SecurityHeadersConfig : PolicyConfig
 {
     internal const string Key = "securityHeaders";
@@ -10,13 +13,22 @@ public sealed record SecurityHeadersConfig : PolicyConfig
     /// <summary>Whether these headers replace those of the service. Default: false.</summary>
     public bool Override { get; init; }
 
-    /// <summary>Whether <c>X-Content-Type-Options: nosniff</c> keeps browsers from guessing media types (Fetch standard, section 3.6). Default: true.</summary>
+    /// <summary>
+    /// Whether <c>X-Content-Type-Options: nosniff</c> keeps browsers from guessing media types (Fetch standard, section 3.6). Default:
+    /// true.
+    /// </summary>
     public bool NoSniff { get; init; } = true;
 
-    /// <summary>Who may show the pages in a frame: <c>deny</c> (default), <c>sameOrigin</c>, or <c>allow</c>, which sends nothing (<c>X-Frame-Options</c>, RFC 7034).</summary>
+    /// <summary>
+    /// Who may show the pages in a frame: <c>deny</c> (default), <c>sameOrigin</c>, or <c>allow</c>, which sends nothing
+    /// (<c>X-Frame-Options</c>, RFC 7034).
+    /// </summary>
     public FrameOptions Frames { get; init; }
 
-    /// <summary>How much of its address a page tells others (<c>Referrer-Policy</c>). Default: <c>no-referrer</c>, as OWASP's secure headers project advises.</summary>
+    /// <summary>
+    /// How much of its address a page tells others (<c>Referrer-Policy</c>). Default: <c>no-referrer</c>, as OWASP's secure headers project
+    /// advises.
+    /// </summary>
     public ReferrerPolicy Referrer { get; init; }
 
     /// <summary>What pages may load and do (<c>Content-Security-Policy</c>). Default: not sent.</summary>
@@ -25,7 +37,10 @@ public sealed record SecurityHeadersConfig : PolicyConfig
     /// <summary>Which of the browser's features pages may use (<c>Permissions-Policy</c>). Default: not sent.</summary>
     public string? PermissionsPolicy { get; init; }
 
-    /// <summary>How long browsers use HTTPS alone for this host (<c>Strict-Transport-Security</c>, RFC 6797): a duration, or a map. Sent in answers over HTTPS only, as RFC 6797 section 7.2 demands. Default: not sent.</summary>
+    /// <summary>
+    /// How long browsers use HTTPS alone for this host (<c>Strict-Transport-Security</c>, RFC 6797): a duration, or a map. Sent in answers
+    /// over HTTPS only, as RFC 6797 section 7.2 demands. Default: not sent.
+    /// </summary>
     public HstsConfig? Hsts { get; init; }
 
     private static Grammar<ReferrerPolicy> ReferrerGrammar { get; } = Scalars.Choice(
@@ -86,7 +101,10 @@ public sealed record HstsConfig
     /// <summary>Whether it holds for all names below the host, too. Default: false.</summary>
     public bool IncludeSubDomains { get; init; }
 
-    /// <summary>Whether the host asks to be on browsers' own lists (https://hstspreload.org), which demand <see cref="IncludeSubDomains"/> and at least 1 y. Default: false.</summary>
+    /// <summary>
+    /// Whether the host asks to be on browsers' own lists (https://hstspreload.org), which demand <see cref="IncludeSubDomains"/> and at
+    /// least 1 y. Default: false.
+    /// </summary>
     public bool Preload { get; init; }
 
     private static Grammar<TimeSpan> AgeGrammar { get; } = Scalars.Duration(TimeSpan.Zero, TimeSpan.FromDays(3650));

@@ -7,10 +7,14 @@ namespace Lintel.Services.Attempts;
 /// <summary>What attempts need of the gateway.</summary>
 internal sealed record AttemptParts(GatewayMetrics Metrics, ErrorLog Errors, TimeProvider Time);
 
-/// <summary>The attempts of one request to a service: which instance is next, what each attempt counts as, and whether another one may follow. Forwarded requests, calls of compositions and mirrored copies all go through it; how a request is carried is theirs.</summary>
+/// <summary>
+/// The attempts of one request to a service: which instance is next, what each attempt counts as, and whether another one may follow.
+/// Forwarded requests, calls of compositions and mirrored copies all go through it; how a request is carried is theirs.
+/// </summary>
 /// <remarks>
-/// An attempt follows on another instance where nothing of the request was sent, and on the same one where a kept connection ended under a request that may be sent twice. Both count towards <see cref="Most"/>.
-/// A struct, because it lives in the frame or object of who makes the attempts: a request that needs one attempt allocates nothing for it. Thread rule: one flow.
+/// An attempt follows on another instance where nothing of the request was sent, and on the same one where a kept connection ended under a
+/// request that may be sent twice. Both count towards <see cref="Most"/>. A struct, because it lives in the frame or object of who makes
+/// the attempts: a request that needs one attempt allocates nothing for it. Thread rule: one flow.
 /// </remarks>
 internal struct AttemptSeries
 {
@@ -48,7 +52,9 @@ internal struct AttemptSeries
     /// <summary>Whether the attempt needs a connection of its own: a kept one ended under the one before.</summary>
     public bool NeedsFreshConnection { get; private set; }
 
-    /// <summary>Whether the request may be sent a second time where the service may have seen it. One that may not asks more of a kept connection.</summary>
+    /// <summary>
+    /// Whether the request may be sent a second time where the service may have seen it. One that may not asks more of a kept connection.
+    /// </summary>
     public readonly bool IsRepeatable => _isRepeatable;
 
     /// <summary>The span of the attempt under way, where somebody records it.</summary>
@@ -104,7 +110,9 @@ internal struct AttemptSeries
         return duration;
     }
 
-    /// <summary>Whether another attempt may follow one that failed; its instance is chosen then, and the failure is told as that of the instance.</summary>
+    /// <summary>
+    /// Whether another attempt may follow one that failed; its instance is chosen then, and the failure is told as that of the instance.
+    /// </summary>
     /// <param name="error">Why the last attempt failed.</param>
     /// <param name="route">The name of the route, for the log.</param>
     /// <param name="traceId">The request's trace, for the log.</param>

@@ -240,7 +240,9 @@ public sealed class FramingGuardTests
             }
         }
 
-        /// <summary>The guard shows no more than one message, so that the body is whole when its last chunk and an empty line are there.</summary>
+        /// <summary>
+        /// The guard shows no more than one message, so that the body is whole when its last chunk and an empty line are there.
+        /// </summary>
         private static bool IsWhole(string body) => (body.StartsWith("0\r\n", StringComparison.Ordinal) || body.Contains("\r\n0\r\n", StringComparison.Ordinal)) && body.EndsWith("\r\n\r\n", StringComparison.Ordinal);
 
         private ReadResult? TryRead(bool isOver)

@@ -48,7 +48,9 @@ public sealed class AccessPolicyTests
     public void Client_WithoutAnAddress_IsAdmittedByNameAlone(string allow, string deny, bool admitted) =>
         Assert.Equal(admitted, Policy(allow.Split(' ', StringSplitOptions.RemoveEmptyEntries), deny.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Admits(null));
 
-    /// <summary>Against a reader of the rule itself: all ranges that hold the address, the longest first, a denial before an admission.</summary>
+    /// <summary>
+    /// Against a reader of the rule itself: all ranges that hold the address, the longest first, a denial before an admission.
+    /// </summary>
     [Fact]
     public void Outcome_OfRandomRanges_IsThatOfTheRule()
     {

@@ -6,8 +6,8 @@ namespace Lintel.Transport.Tests.Http1.Fuzz;
 
 /// <summary>The reader of answers against bytes of every kind, with .NET's client for a second opinion.</summary>
 /// <remarks>
-/// <c>bench/fuzz/run.sh</c> runs them for long: LINTEL_FUZZ_EXECUTIONS and LINTEL_FUZZ_COMPARISONS say how often, LINTEL_FUZZ_REPORT takes the counts, and LINTEL_FUZZ_CORPUS the corpus with
-/// what was found.
+/// <c>bench/fuzz/run.sh</c> runs them for long: LINTEL_FUZZ_EXECUTIONS and LINTEL_FUZZ_COMPARISONS say how often, LINTEL_FUZZ_REPORT takes
+/// the counts, and LINTEL_FUZZ_CORPUS the corpus with what was found.
 /// </remarks>
 public sealed class AnswerFuzzTests : IDisposable
 {

@@ -2,7 +2,10 @@ using System.Collections.Concurrent;
 
 namespace Lintel.Transport.Tests.Http1.Fuzz;
 
-/// <summary>Answers that are worth keeping: for each way through the reader the shortest that has been found. In the file, a line that says which way, and the answer.</summary>
+/// <summary>
+/// Answers that are worth keeping: for each way through the reader the shortest that has been found. In the file, a line that says which
+/// way, and the answer.
+/// </summary>
 internal sealed class Corpus
 {
     /// <summary>What is long is long for one reason, and there are tests for that.</summary>
@@ -12,7 +15,9 @@ internal sealed class Corpus
 
     public IReadOnlyList<(string Kind, Answer Answer)> Entries => [.. _answers.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => (a.Key, a.Value))];
 
-    /// <summary>Where the one in the repository is. Not by the caller's file: in a deterministic build (<c>CI=true</c>) that is below <c>/_/</c>.</summary>
+    /// <summary>
+    /// Where the one in the repository is. Not by the caller's file: in a deterministic build (<c>CI=true</c>) that is below <c>/_/</c>.
+    /// </summary>
     public static string Path()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);

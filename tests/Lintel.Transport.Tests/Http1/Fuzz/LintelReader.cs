@@ -5,7 +5,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Transport.Tests.Http1.Fuzz;
 
-/// <summary><see cref="Http1Connection"/> over bytes in memory. A connection that is kept reads the next answer too, with what it remembers of the last.</summary>
+/// <summary>
+/// <see cref="Http1Connection"/> over bytes in memory. A connection that is kept reads the next answer too, with what it remembers of the
+/// last.
+/// </summary>
 /// <remarks>One at a time. The connection stands beside a socket, as one with TLS does; the socket is real, silent, and shared.</remarks>
 internal sealed class LintelReader : IDisposable
 {

@@ -27,7 +27,10 @@ internal static class Opinions
     /// <summary>.NET reads them for itself, and shows them as it understood them.</summary>
     private static readonly HashSet<string> Understood = new(StringComparer.OrdinalIgnoreCase) { "Connection", "Content-Length", "Transfer-Encoding" };
 
-    /// <summary>How the opinions stand to each other: <see cref="BothTake"/>, <see cref="BothRefuse"/>, or the name of the rule by which ours refuses alone.</summary>
+    /// <summary>
+    /// How the opinions stand to each other: <see cref="BothTake"/>, <see cref="BothRefuse"/>, or the name of the rule by which ours
+    /// refuses alone.
+    /// </summary>
     /// <exception cref="DifferenceException">They differ, and no rule lets them.</exception>
     public static string Compare(Answer answer, Reading ours, Reading theirs)
     {

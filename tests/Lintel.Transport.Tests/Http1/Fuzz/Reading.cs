@@ -37,7 +37,9 @@ internal sealed record Reading
         return text.Append(IsKept ? "|kept" : "|closed").ToString();
     }
 
-    /// <summary>What kind of answer it was and how it was taken: inputs that share it have walked the same way through the reader, more or less.</summary>
+    /// <summary>
+    /// What kind of answer it was and how it was taken: inputs that share it have walked the same way through the reader, more or less.
+    /// </summary>
     public string Kind
     {
         get

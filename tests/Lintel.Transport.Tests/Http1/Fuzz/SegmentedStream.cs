@@ -1,6 +1,8 @@
 namespace Lintel.Transport.Tests.Http1.Fuzz;
 
-/// <summary>A connection without a network: what is sent is forgotten, what is received was decided before. Everything completes at once.</summary>
+/// <summary>
+/// A connection without a network: what is sent is forgotten, what is received was decided before. Everything completes at once.
+/// </summary>
 internal sealed class SegmentedStream : Stream
 {
     private byte[] _bytes = [];
