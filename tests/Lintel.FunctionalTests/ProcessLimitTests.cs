@@ -17,6 +17,7 @@ public sealed class ProcessLimitTests
         await using var service = await TestService.StartAsync(c => c.Response.WriteAsync("ok"));
         await using var gateway = await GatewayProcess.StartAsync(
             $$"""
+            listeners: { public: { address: "http://127.0.0.1:0", limits: { connections: 10000 } } } # beyond the usual share of the descriptors
             services: { s: "{{service.Address}}" }
             routes: { r: { match: /x, respond: { body: one } }, s: { match: "/s/{**rest}", forward: s } }
             """,
@@ -27,7 +28,7 @@ public sealed class ProcessLimitTests
         {
             using var first = await RawClient.ConnectAsync(gateway.Address);
             Assert.Equal(200, (await first.GetAsync("/x")).Status);
-            for (var n = 0; n < 450; n++)
+            for (var n = 0; n < 400; n++)
                 clients.Add(await RawClient.ConnectAsync(gateway.Address));
             await Until.TrueAsync(() => gateway.Errors.Contains("File descriptors run out (the limit is 512)", StringComparison.Ordinal));
 
@@ -45,7 +46,7 @@ public sealed class ProcessLimitTests
             var last = clients[^1];
             var answer = last.GetAsync("/x");
             Assert.False(answer.IsCompleted);
-            foreach (var client in clients.Take(430))
+            foreach (var client in clients.Take(380))
                 client.Dispose();
             Assert.Equal("two", (await answer).Body);
             Assert.Equal(1, gateway.Errors.Split("File descriptors run out").Length - 1);
