@@ -9,6 +9,9 @@ namespace Lintel.FunctionalTests;
 [EveryTransport]
 public sealed class ProcessLimitTests
 {
+    /// <summary>More connections than their usual share of the descriptors: the descriptors end first.</summary>
+    private const string Listeners = "listeners: { public: { address: \"http://127.0.0.1:0\", limits: { connections: 10000 } } }";
+
     private static readonly CancellationToken None = CancellationToken.None;
 
     [Fact]
@@ -17,7 +20,7 @@ public sealed class ProcessLimitTests
         await using var service = await TestService.StartAsync(c => c.Response.WriteAsync("ok"));
         await using var gateway = await GatewayProcess.StartAsync(
             $$"""
-            listeners: { public: { address: "http://127.0.0.1:0", limits: { connections: 10000 } } } # beyond the usual share of the descriptors
+            {{Listeners}}
             services: { s: "{{service.Address}}" }
             routes: { r: { match: /x, respond: { body: one } }, s: { match: "/s/{**rest}", forward: s } }
             """,
@@ -37,7 +40,7 @@ public sealed class ProcessLimitTests
             Assert.Equal("ok", (await first.GetAsync("/s/1")).Body);
             using var admin = new HttpClient { BaseAddress = gateway.Admin };
             Assert.Contains("ready", await admin.GetStringAsync(new Uri("/health/ready", UriKind.Relative), None), StringComparison.Ordinal);
-            await gateway.ReloadAsync("routes: { r: { match: /x, respond: { body: two } } }");
+            await gateway.ReloadAsync(Listeners + "\nroutes: { r: { match: /x, respond: { body: two } } }");
             Assert.Equal("two", (await first.GetAsync("/x")).Body);
 
             await WaitForRest(gateway.Id);
