@@ -36,8 +36,8 @@ workload_composition() {
   target "$what" "CPU, × nginx's plain request" "$(ratio lintel-compose nginx)" "<=" 3
   extra=$(awk -v a="$composed_p50" -v b="$slowest_p50" 'BEGIN { printf "%.3f", a - b }')
   target "$what" "p50, ms more than the slowest call" "$extra" "<=" 0.3
-  target "$what" "CPU, × lura" "" "<=" 0.2 "no lura here; performance.md has 420–440 µs"
-  target "$what" "CPU, × Ocelot" "" "<=" 0.1 "no Ocelot here; performance.md has 830 µs"
+  target "$what" "CPU, × lura" "" "<=" 0.2 "no lura here; measured elsewhere: 420–440 µs"
+  target "$what" "CPU, × Ocelot" "" "<=" 0.1 "no Ocelot here; measured elsewhere: 830 µs"
 }
 
 # plain_or_composed NAME: what it is asked, and what it must answer.

@@ -48,7 +48,7 @@ internal sealed class CallAnswer
     /// <summary>How much there is to read, in bytes. What is compressed may be any length.</summary>
     public long Work => ContentEncoding is null || IsNormalized ? Body.Length : OffLoop.Threshold;
 
-    /// <summary>Semantics of semantics.md, section 2, rule 4: any 2xx is a success.</summary>
+    /// <summary>Any 2xx is a success, also one without content.</summary>
     public bool IsSuccess => Status is >= 200 and < 300;
 
     /// <summary>The same for somebody else, with bytes of its own.</summary>

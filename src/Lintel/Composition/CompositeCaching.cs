@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Composition;
 
-/// <summary>What a composed answer may say of caching: never more than all of its parts say (rule 11 of semantics.md, section 2).</summary>
+/// <summary>What a composed answer may say of caching: never more than all of its parts say.</summary>
 internal static class CompositeCaching
 {
     /// <summary>Sets <c>Cache-Control</c>, <c>Vary</c> and <c>ETag</c>.</summary>

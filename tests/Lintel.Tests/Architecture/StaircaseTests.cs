@@ -3,7 +3,7 @@ using System.Xml.Linq;
 
 namespace Lintel.Tests.Architecture;
 
-/// <summary>The rules of <c>architecture.md</c> that a compiler does not hold.</summary>
+/// <summary>The house's rules (CONTRIBUTING) that a compiler does not hold.</summary>
 public sealed partial class StaircaseTests
 {
     /// <summary>Lowest first: a folder imports only those before it.</summary>
