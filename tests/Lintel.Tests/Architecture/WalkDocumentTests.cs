@@ -18,7 +18,8 @@ public sealed partial class WalkDocumentTests
     {
         var named = FileName().Matches(Walk).Select(m => m.Groups[1].Value).Distinct().ToList();
         Assert.True(named.Count > 50, $"only {named.Count} files");
-        Assert.Empty(named.Where(n => !Array.Exists(Files, f => f.EndsWith("/" + n, StringComparison.Ordinal))));
+        var missing = named.FindAll(n => !Array.Exists(Files, f => f.EndsWith("/" + n, StringComparison.Ordinal)));
+        Assert.Empty(missing);
     }
 
     [Fact]
@@ -27,7 +28,8 @@ public sealed partial class WalkDocumentTests
         var words = Files.SelectMany(f => Word().Matches(File.ReadAllText(f)).Select(m => m.Value)).ToHashSet(StringComparer.Ordinal);
         var named = Member().Matches(Walk).Select(m => m.Groups[1].Value).Where(n => !n.EndsWith(".cs", StringComparison.Ordinal)).Distinct().ToList();
         Assert.True(named.Count > 50, $"only {named.Count} members");
-        Assert.Empty(named.Where(n => n.Split('.').Any(part => !words.Contains(part))));
+        var missing = named.FindAll(n => n.Split('.').Any(part => !words.Contains(part)));
+        Assert.Empty(missing);
     }
 
     [GeneratedRegex(@"`([\w./-]+\.cs)`")]
