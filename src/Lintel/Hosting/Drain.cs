@@ -13,6 +13,11 @@ namespace Lintel.Hosting;
 internal sealed class Drain(
     GatewayParts parts, ListenerSet? listeners, SemaphoreSlim reloads, Func<GatewayConfig?> config, ILogger logger) : IDisposable
 {
+    /// <summary>What was cut off notices in a moment; who does not has lost its place in the log.</summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
+
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _hurry = new();
     private Task? _stopping;
@@ -71,12 +76,20 @@ internal sealed class Drain(
         parts.Errors.Flush();
     }
 
+    /// <summary>Kestrel lets go of connections whose requests have yet to notice that they were cut off: their lines are still to come.</summary>
+    private async Task SettleAsync()
+    {
+        for (var looks = Settling / Look; parts.Metrics.RequestsInFlight > 0 && looks > 0; looks--)
+            await Task.Delay(Look).ConfigureAwait(false);
+    }
+
     private async Task CloseAsync(ListenerSet open, CancellationToken cancellation)
     {
         var timeout = config()?.DrainTimeout ?? TimeSpan.Zero;
         var (active, cut) = (parts.Metrics.RequestsInFlight - Volatile.Read(ref _arrived), parts.Pipeline.Stopped);
         GatewayLog.Draining(logger, parts.Metrics.RequestsInFlight, open.Connections, timeout);
         await open.StopAsync(timeout, cancellation).ConfigureAwait(false);
+        await SettleAsync().ConfigureAwait(false);
         var left = parts.Metrics.RequestsInFlight; // cut off, and not yet aware of it
         cut = parts.Pipeline.Stopped - cut + left;
         GatewayLog.Stopped(logger, Math.Max(0, active + Volatile.Read(ref _arrived) - cut), cut);

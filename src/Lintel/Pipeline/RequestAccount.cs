@@ -14,8 +14,19 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
     /// <summary>A request has ended. Never throws: who listens to metrics or logs and fails costs no other his part.</summary>
     public void End(Exchange exchange, GatewayError? error)
     {
-        if (exchange.ActivePlace is { } place)
-            metrics.RequestLeft(place);
+        try
+        {
+            Tell(exchange, error);
+        }
+        finally
+        {
+            if (exchange.ActivePlace is { } place)
+                metrics.RequestLeft(place); // the last of all: a gateway that stops waits for it, and the line is written by then
+        }
+    }
+
+    private void Tell(Exchange exchange, GatewayError? error)
+    {
         var duration = time.GetElapsedTime(exchange.StartTimestamp);
         var status = StatusOf(exchange, error);
         var protocol = ProtocolVersion(exchange.Request.Protocol);
