@@ -76,7 +76,9 @@ internal sealed class Drain(
         parts.Errors.Flush();
     }
 
-    /// <summary>Kestrel lets go of connections whose requests have yet to notice that they were cut off: their lines are still to come.</summary>
+    /// <summary>
+    /// Kestrel lets go of connections whose requests have yet to notice that they were cut off: their lines are still to come.
+    /// </summary>
     private async Task SettleAsync()
     {
         for (var looks = Settling / Look; parts.Metrics.RequestsInFlight > 0 && looks > 0; looks--)
