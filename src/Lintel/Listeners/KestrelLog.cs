@@ -19,7 +19,8 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
     public ILogger CreateLogger(string categoryName) => categoryName switch
     {
         Kestrel => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Warning),
-        Kestrel + ".Http2" or Kestrel + ".Http3" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug),
+        Kestrel + ".Http2" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug),
+        Kestrel + ".Http3" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug) { NamesConnections = false },
         _ => inner.CreateLogger(categoryName),
     };
 
@@ -40,6 +41,11 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
         /// </summary>
         private const string EndedAbnormally = "Connection processing ended abnormally.";
 
+        /// <summary>
+        /// Whether its connections are among the listener's: QUIC's pass none of the steps that would forget them at their end.
+        /// </summary>
+        public bool NamesConnections { get; init; } = true;
+
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => inner.BeginScope(state);
 
@@ -50,7 +56,7 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
         {
             if (IsFault(logLevel, eventId, state, exception))
             {
-                errors.Record(Value(state, "ConnectionId"), exception!);
+                errors.Record(NamesConnections ? Value(state, "ConnectionId") : null, exception!);
                 logLevel = LogLevel.Debug;
             }
 

@@ -30,6 +30,9 @@ internal sealed class ProtocolErrors
         metrics.ListenerOpened(listener);
     }
 
+    /// <summary>A client has broken the protocol.</summary>
+    /// <param name="connection">The id of its connection; <see langword="null"/> where the listener does not keep it.</param>
+    /// <param name="fault">What Kestrel says of it.</param>
     public void Record(string? connection, Exception fault)
     {
         _metrics.ProtocolBroken(_listener);
