@@ -57,7 +57,7 @@ internal static class HandlerCall
             Version = isHttp2 ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
-        message.Headers.Host = request.Service.HostFor(instance, runner.Exchange.Host);
+        HostField.Set(message, request.Service.HostFor(instance, runner.Exchange.Host));
         foreach (var (name, values) in runner.Fields.ListFor(request))
             message.Headers.TryAddWithoutValidation(name, values.ToArray());
         foreach (var (name, value) in request.Headers ?? [])

@@ -16,8 +16,8 @@ internal static class HandlerErrors
             return GatewayErrorKind.Overloaded;
         if (Find<Http1Exception>(cause) is { Failure: Http1Failure.Malformed })
             return GatewayErrorKind.ProtocolError;
-        if (Find<FormatException>(cause) is not null)
-            return GatewayErrorKind.BadTarget; // the client's `Host`, which is valid and which .NET takes for none
+        if (Find<UnsendableHostException>(cause) is not null)
+            return GatewayErrorKind.BadTarget;
         if (IsConnectTimeout(cause))
             return GatewayErrorKind.ConnectionTimeout;
         return Find<HttpRequestException>(cause)?.HttpRequestError switch

@@ -18,7 +18,7 @@ internal static class UpstreamMessage
     public static void Fill(HttpRequestMessage message, Service service, Instance instance, UpstreamRequest request, Activity? span)
     {
         message.RequestUri = new Uri(instance.Prefix + instance.BasePath + request.PathAndQuery, AsItIs);
-        message.Headers.Host = service.HostFor(instance, request.Host);
+        HostField.Set(message, service.HostFor(instance, request.Host));
         foreach (var (name, values) in request.Headers)
             Add(message, name, values);
         if (request.TellsTrace)

@@ -85,7 +85,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             ForwarderError.UpgradeRequestDestination or ForwarderError.UpgradeResponseDestination => GatewayErrorKind.ResponseIncomplete,
             ForwarderError.RequestTimedOut => HandlerErrors.IsConnectTimeout(cause) ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.IdleTimeout,
             ForwarderError.ResponseHeaders when HandlerErrors.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => GatewayErrorKind.UpgradeFailed,
-            ForwarderError.RequestCreation when HandlerErrors.Find<FormatException>(cause) is null => GatewayErrorKind.Internal,
+            ForwarderError.RequestCreation when HandlerErrors.Find<UnsendableHostException>(cause) is null => GatewayErrorKind.Internal,
             _ => HandlerErrors.KindOf(cause),
         };
         return new GatewayError(kind, Cause: cause);
