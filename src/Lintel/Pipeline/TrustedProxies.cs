@@ -11,7 +11,7 @@ internal sealed class TrustedProxies
     /// <summary>Longer chains are cut: nobody has that many proxies of his own.</summary>
     private const int MaxHops = 32;
 
-    private readonly IPNetwork[] _networks;
+    private readonly AddressRanges _ranges;
     private readonly bool _trustsUnix;
     private readonly FrozenSet<string> _fields;
 
@@ -23,8 +23,7 @@ internal sealed class TrustedProxies
     public TrustedProxies(TrustedProxiesConfig config)
     {
         _trustsUnix = config.From.Contains(TrustedProxiesConfig.Unix);
-        _networks = [.. config.From.Where(n => n != TrustedProxiesConfig.Unix)
-            .Select(n => n.Contains('/') ? IPNetwork.Parse(n) : new IPNetwork(IPAddress.Parse(n), IPAddress.Parse(n).GetAddressBytes().Length * 8))];
+        _ranges = new AddressRanges(config.From.Where(n => n != TrustedProxiesConfig.Unix), []);
         _fields = config.Fields.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
         BelievesFor = Believes("X-Forwarded-For");
         BelievesForwarded = Believes("Forwarded");
@@ -45,17 +44,7 @@ internal sealed class TrustedProxies
     {
         if (address is null)
             return _trustsUnix;
-        if (_networks.Length == 0)
-            return false;
-        if (address.IsIPv4MappedToIPv6)
-            address = address.MapToIPv4();
-        foreach (var network in _networks)
-        {
-            if (network.Contains(address))
-                return true;
-        }
-
-        return false;
+        return !_ranges.IsEmpty && _ranges.Find(address) == true;
     }
 
     /// <summary>The nearest address that is no trusted proxy: read from the right, since every proxy appends what it saw.</summary>

@@ -1,5 +1,6 @@
 using System.Net;
 using CsCheck;
+using Lintel.Pipeline;
 using Lintel.Policies.Access;
 
 namespace Lintel.Tests.Policies.Access;

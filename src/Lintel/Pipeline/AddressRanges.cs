@@ -3,7 +3,7 @@ using System.Collections.Frozen;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Lintel.Policies.Access;
+namespace Lintel.Pipeline;
 
 /// <summary>Ranges of addresses, of which the narrowest that holds an address decides.</summary>
 /// <remarks>
@@ -22,6 +22,9 @@ internal sealed class AddressRanges
         _ofVersion4 = Index(all.Where(r => r.Range.Address.AddressFamily == AddressFamily.InterNetwork));
         _ofVersion6 = Index(all.Where(r => r.Range.Address.AddressFamily == AddressFamily.InterNetworkV6));
     }
+
+    /// <summary>Whether there is no range.</summary>
+    public bool IsEmpty => _ofVersion4.Length == 0 && _ofVersion6.Length == 0;
 
     /// <summary>Whether the narrowest range that holds an address admits it; <see langword="null"/> where none holds it.</summary>
     public bool? Find(IPAddress address)
@@ -49,12 +52,16 @@ internal sealed class AddressRanges
 
     private static (IPAddress Address, int Length) Parse(string text)
     {
-        var (address, length) = text.Contains('/') && IPNetwork.Parse(text) is var network ? (network.BaseAddress, network.PrefixLength) : (IPAddress.Parse(text), -1);
-        if (length < 0)
-            length = address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;
-        if (address.IsIPv4MappedToIPv6 && length >= 96)
-            return (address.MapToIPv4(), length - 96);
-        return (address, length);
+        if (!text.Contains('/'))
+        {
+            var single = IPAddress.Parse(text);
+            single = single.IsIPv4MappedToIPv6 ? single.MapToIPv4() : single;
+            return (single, single.AddressFamily == AddressFamily.InterNetwork ? 32 : 128);
+        }
+
+        var network = IPNetwork.Parse(text);
+        var isMapped = network.BaseAddress.IsIPv4MappedToIPv6 && network.PrefixLength >= 96;
+        return isMapped ? (network.BaseAddress.MapToIPv4(), network.PrefixLength - 96) : (network.BaseAddress, network.PrefixLength);
     }
 
     private static UInt128 Prefix(UInt128 number, int bits, int length) => length == 0 ? 0 : number >> (bits - length) << (bits - length);
