@@ -1,3 +1,4 @@
+using Lintel.Config;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
@@ -7,9 +8,11 @@ internal static class Preflight
 {
     public const string Method = "Access-Control-Request-Method";
 
-    public const string Headers = "Access-Control-Request-Headers";
-
     /// <summary>The method that a preflight asks about; <see langword="null"/> for any other request.</summary>
     public static string? MethodAskedAbout(Exchange exchange, string method) =>
-        HttpMethods.IsOptions(method) && exchange.Request.Headers.Origin is [{ Length: > 0 }] && exchange.Request.Headers.AccessControlRequestMethod is [{ Length: > 0 } asked] ? asked : null;
+        HttpMethods.IsOptions(method)
+        && exchange.Request.Headers.Origin is [{ Length: > 0 }]
+        && exchange.Request.Headers.AccessControlRequestMethod is [{ } asked] && HeaderGrammar.IsToken(asked)
+            ? asked
+            : null;
 }

@@ -99,6 +99,14 @@ public sealed class CorsPolicyTests : IDisposable
     public async Task Preflight_ThatAsksForAPrivateNetwork_IsRefused() =>
         Assert.Equal(403, (await _spine.SendAsync("OPTIONS", "/items/1", ("Origin", "https://shop.example.com"), ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Private-Network", "true"))).StatusCode);
 
+    /// <summary>What is answered with the method that was asked about is a method.</summary>
+    [Theory]
+    [InlineData("GET, PUT")]
+    [InlineData("P\u00dcT")]
+    [InlineData("")]
+    public async Task Preflight_ThatAsksAboutNoMethod_IsAnOrdinaryRequest(string method) =>
+        Assert.Equal(405, (await PreflightAsync("/open", "https://who.ever", method)).StatusCode);
+
     [Fact]
     public async Task Options_ThatIsNoPreflight_IsAnOrdinaryRequest() =>
         Assert.Equal(405, (await _spine.SendAsync("OPTIONS", "/items/1", ("Origin", "https://shop.example.com"))).StatusCode);
