@@ -3,8 +3,7 @@ using Lintel.Errors;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// A rule that routes apply to their requests. Each phase that it takes part in is an interface below; a policy that implements none is
-/// refused when routes are compiled.
+/// A rule that routes apply to their requests. Each phase that it takes part in is an interface below.
 /// </summary>
 /// <remarks>
 /// Thread rule: one instance serves all requests of all routes that name it, at once, and outlives reloads that do not change it: it is
@@ -32,16 +31,17 @@ internal interface IAnswering
 /// <summary>Phase 5: changes every response of its routes, problems included, before the head leaves.</summary>
 internal interface IResponding
 {
-    /// <summary>Changes the response's status and headers. Called once for each response; never throws.</summary>
+    /// <summary>
+    /// Changes the response's status and headers. Called once for each response. What is thrown here makes the response a problem, and
+    /// where that fails too, cuts it off.
+    /// </summary>
     public void Respond(Exchange exchange);
 }
 
-/// <summary>Phase 6: is told how each request that was admitted ended.</summary>
+/// <summary>Phase 6: is told how each request of its routes ended, refused ones included.</summary>
 internal interface IConcluding
 {
-    /// <summary>
-    /// The request is over. Called for each request for which the policy was asked to admit, answer or respond; never throws.
-    /// </summary>
+    /// <summary>The request is over. What is thrown here goes to the error log, and the other policies are told all the same.</summary>
     public void Conclude(Exchange exchange, GatewayError? error);
 }
 
