@@ -27,11 +27,19 @@ internal sealed class ErrorLogProvider : ILoggerProvider
         _target = new Target(stderr, ErrorLogFormat.Text);
 
         // What a file does not take is told where it can be read.
-        _lost = new LostLines("error log", new CategoryLogger(typeof(ErrorLogProvider).FullName!, this, () => new Target(stderr, _target.Format)), time);
+        var told = new CategoryLogger(typeof(ErrorLogProvider).FullName!, this, () => new Target(stderr, _target.Format));
+        _lost = new LostLines("error log", told, time);
     }
 
     /// <summary>Lines that were not written, of all outputs since the start.</summary>
-    public long Dropped => Interlocked.Read(ref _droppedBefore) + _stderr.Dropped + (_target.Output is var output && output != _stderr ? output.Dropped : 0);
+    public long Dropped
+    {
+        get
+        {
+            var output = _target.Output;
+            return Interlocked.Read(ref _droppedBefore) + _stderr.Dropped + (output == _stderr ? 0 : output.Dropped);
+        }
+    }
 
     /// <summary>Follows a gateway's configuration, from its first one on.</summary>
     public void Follow(Gateway gateway)
@@ -100,7 +108,8 @@ internal sealed class ErrorLogProvider : ILoggerProvider
     }
 
     /// <summary>A line of the banner, or of a library that writes to stderr.</summary>
-    private string Framed(string line) => new LogLine(_time.GetUtcNow(), LogLevel.Information, "Lintel.Cli", default, line.Trim(), null, []).ToJson();
+    private string Framed(string line) =>
+        new LogLine(_time.GetUtcNow(), LogLevel.Information, "Lintel.Cli", default, line.Trim(), null, []).ToJson();
 
     private sealed record Target(ErrorOutput Output, ErrorLogFormat Format);
 
@@ -111,12 +120,13 @@ internal sealed class ErrorLogProvider : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (!IsEnabled(logLevel))
                 return;
-            var line = new LogLine(
-                provider._time.GetUtcNow(), logLevel, category, eventId, formatter(state, exception), exception, state as IReadOnlyList<KeyValuePair<string, object?>> ?? []);
+            var values = state as IReadOnlyList<KeyValuePair<string, object?>> ?? [];
+            var line = new LogLine(provider._time.GetUtcNow(), logLevel, category, eventId, formatter(state, exception), exception, values);
             var (output, format) = target();
             output.Log(format == ErrorLogFormat.Json ? line.ToJson() : line.ToText());
         }
