@@ -47,7 +47,7 @@ dotnet build-server shutdown --vbcscompiler >/dev/null 2>&1
 took
 
 # Beside the tests, most of which wait.
-dotnet format whitespace . --folder --verify-no-changes --include src/ tests/ samples/ bench/ >"$work/format" 2>&1 &
+{ dotnet tool restore && dotnet csharpier check .; } >"$work/format" 2>&1 &
 format=$!
 
 passed=0 failed=0
@@ -89,7 +89,7 @@ LINTEL_TRANSPORT=sockets run Lintel.FunctionalTests:sockets Lintel.FunctionalTes
 step "format"
 if ! wait "$format"; then
   cat "$work/format"
-  echo "format: run 'dotnet format whitespace Lintel.slnx'" | tee -a "$work/failed"
+  echo "format: run 'dotnet tool restore && dotnet csharpier format .'" | tee -a "$work/failed"
   failed=$((failed + 1))
 fi
 

@@ -3,14 +3,16 @@ using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-builder.WebHost.UseKestrelCore().ConfigureKestrel(o =>
-{
-    o.Limits.MaxRequestBodySize = null;
-    o.Limits.MinRequestBodyDataRate = null;
-    o.Limits.MinResponseDataRate = null;
-    o.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http1);
-    o.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2);
-});
+builder
+    .WebHost.UseKestrelCore()
+    .ConfigureKestrel(o =>
+    {
+        o.Limits.MaxRequestBodySize = null;
+        o.Limits.MinRequestBodyDataRate = null;
+        o.Limits.MinResponseDataRate = null;
+        o.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http1);
+        o.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2);
+    });
 var application = builder.Build();
 application.Run(async context =>
 {
@@ -18,7 +20,7 @@ application.Run(async context =>
     if (context.Request.Path == "/sink")
     {
         var total = 0L;
-        for (int count; (count = await context.Request.Body.ReadAsync(buffer)) > 0;)
+        for (int count; (count = await context.Request.Body.ReadAsync(buffer)) > 0; )
             total += count;
         await context.Response.WriteAsync(total.ToString(CultureInfo.InvariantCulture));
         return;

@@ -73,7 +73,9 @@ internal sealed class Client : IDisposable
         var head = bytes[..(end + 2)];
         var body = bytes[(end + 4)..];
         if (LengthIn(head) is >= 0 and var length)
-            return body.Length < length ? Answer.Part : body.Length == length ? Answer.Whole : Answer.Wrong;
+            return body.Length < length ? Answer.Part
+                : body.Length == length ? Answer.Whole
+                : Answer.Wrong;
         return body.EndsWith("0\r\n\r\n"u8) ? Answer.Whole : Answer.Part; // chunked, and short
     }
 

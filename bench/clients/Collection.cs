@@ -14,7 +14,10 @@ internal static class Collection
 
     public static int Run(int process)
     {
-        using var session = new DiagnosticsClient(process).StartEventPipeSession([new EventPipeProvider("Microsoft-Windows-DotNETRuntime", EventLevel.Informational, HeapCollect)], requestRundown: false);
+        using var session = new DiagnosticsClient(process).StartEventPipeSession(
+            [new EventPipeProvider("Microsoft-Windows-DotNETRuntime", EventLevel.Informational, HeapCollect)],
+            requestRundown: false
+        );
         var drained = session.EventStream.CopyToAsync(Stream.Null);
         drained.Wait(Patience);
         session.Stop();

@@ -43,7 +43,12 @@ internal sealed class Latencies(int rate, int warmSeconds, int seconds)
     public void Print(TextWriter writer)
     {
         for (var second = 0; second < seconds; second++)
-            Print(writer, (_beginUnix + (second * 1000L)).ToString(CultureInfo.InvariantCulture), _bySecond[second][.._counts[second]], _failures[second]);
+            Print(
+                writer,
+                (_beginUnix + (second * 1000L)).ToString(CultureInfo.InvariantCulture),
+                _bySecond[second][.._counts[second]],
+                _failures[second]
+            );
         Print(writer, "total", [.. Enumerable.Range(0, seconds).SelectMany(s => _bySecond[s].Take(_counts[s]))], Failed);
     }
 
@@ -55,7 +60,12 @@ internal sealed class Latencies(int rate, int warmSeconds, int seconds)
     }
 
     private static string At(int[] sorted, double quantile) =>
-        sorted.Length == 0 ? "" : (sorted[(int)Math.Min(sorted.Length - 1, Math.Ceiling(sorted.Length * quantile) - 1)] / 10_000d).ToString("F4", CultureInfo.InvariantCulture);
+        sorted.Length == 0
+            ? ""
+            : (sorted[(int)Math.Min(sorted.Length - 1, Math.Ceiling(sorted.Length * quantile) - 1)] / 10_000d).ToString(
+                "F4",
+                CultureInfo.InvariantCulture
+            );
 
     private int SecondOf(long due) => due < _begin ? -1 : (int)((due - _begin) / Stopwatch.Frequency);
 }

@@ -40,7 +40,7 @@ internal sealed class PacedLoad : IDisposable
         var begin = Stopwatch.GetTimestamp();
         latencies.Begin(begin);
         var patience = begin + ((seconds + 1) * Stopwatch.Frequency);
-        for (var sent = 0L; sent < total || _free.Count < _clients.Length;)
+        for (var sent = 0L; sent < total || _free.Count < _clients.Length; )
         {
             var now = Stopwatch.GetTimestamp();
             if (now > patience)

@@ -37,7 +37,8 @@ static int Hold(IPEndPoint server, string path, int connections)
     return held.CountEnded() is > 0 and var ended ? Fail($"the server has ended {ended} of them") : 0;
 }
 
-static int Usage() => Fail("usage: LoadClients pace PORT PATH RATE SECONDS [CONNECTIONS [WARM_SECONDS]] | hold PORT PATH CONNECTIONS | collect PID");
+static int Usage() =>
+    Fail("usage: LoadClients pace PORT PATH RATE SECONDS [CONNECTIONS [WARM_SECONDS]] | hold PORT PATH CONNECTIONS | collect PID");
 
 static int Fail(string message)
 {

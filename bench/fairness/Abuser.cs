@@ -45,7 +45,9 @@ internal abstract class Abuser(IPEndPoint server)
         var count = _socket!.Receive(buffer, SocketFlags.None, out var error);
         if (error == SocketError.WouldBlock)
             return false;
-        return error == SocketError.Success && count > 0 ? true : throw new SocketException((int)(error == SocketError.Success ? SocketError.ConnectionReset : error));
+        return error == SocketError.Success && count > 0
+            ? true
+            : throw new SocketException((int)(error == SocketError.Success ? SocketError.ConnectionReset : error));
     }
 
     /// <exception cref="SocketException">The connection is broken.</exception>

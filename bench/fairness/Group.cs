@@ -38,7 +38,9 @@ internal sealed class Group(string name, int count, TimeSpan interval, Func<Abus
         }
     }
 
-    public string Report() => $"{count} {name}: {_abusers.Sum(a => a.Connections)} connections, {_abusers.Sum(a => a.Done)} {_abusers[0].Deed}, {_refused} ended by the server";
+    public string Report() =>
+        $"{count} {name}: {_abusers.Sum(a => a.Connections)} connections, {_abusers.Sum(a => a.Done)} {_abusers[0].Deed}, {_refused} "
+        + $"ended by the server";
 
     public void Dispose()
     {

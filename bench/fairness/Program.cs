@@ -5,7 +5,11 @@ using Lintel.Bench.Fairness;
 
 // Fairness PORT KIND SECONDS: abuses the server on that port of 127.0.0.1, then tells what it has done. One thread; each client has its
 // turn once an interval, and the turns are spread over it evenly.
-if (args is not [var port, var kind, var seconds] || !int.TryParse(port, CultureInfo.InvariantCulture, out var number) || !int.TryParse(seconds, CultureInfo.InvariantCulture, out var duration))
+if (
+    args is not [var port, var kind, var seconds]
+    || !int.TryParse(port, CultureInfo.InvariantCulture, out var number)
+    || !int.TryParse(seconds, CultureInfo.InvariantCulture, out var duration)
+)
 {
     Console.Error.WriteLine("usage: Fairness PORT slow-readers|slow-writers|one-byte|resets|all SECONDS");
     return 2;

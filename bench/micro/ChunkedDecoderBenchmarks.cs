@@ -33,7 +33,7 @@ public class ChunkedDecoderBenchmarks
     {
         _decoder.Begin(maxTrailers: 4096);
         var total = 0;
-        for (var at = 0; at < _input.Length;)
+        for (var at = 0; at < _input.Length; )
         {
             var (taken, written) = _decoder.Decode(_input.AsSpan(at, Math.Min(Piece, _input.Length - at)), _output);
             at += taken;

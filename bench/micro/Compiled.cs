@@ -1,12 +1,14 @@
 using System.Diagnostics.Metrics;
-using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Forwarding;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Policies;
 using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
+using Lintel.Services.Connections;
 using Lintel.Transport.Memory;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -22,8 +24,12 @@ internal static class Compiled
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var random = new Random(1);
         var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!));
-        var compiler = new SnapshotCompiler(new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)), new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random));
-        return compiler.Compile(config, document.Root, document.Report) ?? throw new InvalidOperationException(string.Join('\n', document.Report.Problems));
+        var compiler = new SnapshotCompiler(
+            new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)),
+            new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random)
+        );
+        return compiler.Compile(config, document.Root, document.Report)
+            ?? throw new InvalidOperationException(string.Join('\n', document.Report.Problems));
     }
 
     /// <summary>

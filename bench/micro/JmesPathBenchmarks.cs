@@ -47,12 +47,16 @@ public class JmesPathBenchmarks
     public int LintelOnParsed() => Evaluate(_parsed);
 
     [Benchmark]
-    public string JmesPathNet() => _library.Transform(Newtonsoft.Json.Linq.JToken.Parse(Document)).AsJToken().ToString(Newtonsoft.Json.Formatting.None);
+    public string JmesPathNet() =>
+        _library.Transform(Newtonsoft.Json.Linq.JToken.Parse(Document)).AsJToken().ToString(Newtonsoft.Json.Formatting.None);
 
     private int Evaluate(JsonDocument document)
     {
         _output.ResetWrittenCount();
-        if (!_expression.TryEvaluate(new Value(document.RootElement), out var result, out var problem) || !result.WriteTo(_output, int.MaxValue))
+        if (
+            !_expression.TryEvaluate(new Value(document.RootElement), out var result, out var problem)
+            || !result.WriteTo(_output, int.MaxValue)
+        )
             throw new InvalidOperationException(problem ?? "the result is too long");
         return _output.WrittenCount;
     }

@@ -13,7 +13,8 @@ var isFull = args.Contains("--full");
 // In this process: the projects that BenchmarkDotNet would generate and build know nothing of the locked package versions of this
 // repository.
 var job = (isFull ? Job.MediumRun.WithLaunchCount(1) : Job.ShortRun).WithToolchain(InProcessEmitToolchain.Instance);
-var config = ManualConfig.CreateEmpty()
+var config = ManualConfig
+    .CreateEmpty()
     .AddJob(job)
     .AddDiagnoser(MemoryDiagnoser.Default)
     .AddColumnProvider(DefaultColumnProviders.Instance)

@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -20,8 +20,22 @@ public class RoutePipelineBenchmarks
     {
         var metrics = Compiled.Metrics();
         var snapshots = new SnapshotHolder();
-        snapshots.Swap(Compiled.Snapshot("routes: { r: { match: \"/users/{id}\", respond: { body: \"{}\", contentType: application/json } } }", metrics));
-        _pipeline = new RoutePipeline(snapshots, new RequestAccount(new AccessLogSlot(TimeProvider.System, NullLogger.Instance), new ErrorLog(TimeProvider.System, NullLogger.Instance), metrics, TimeProvider.System), TimeProvider.System);
+        snapshots.Swap(
+            Compiled.Snapshot(
+                "routes: { r: { match: \"/users/{id}\", respond: { body: \"{}\", contentType: application/json } } }",
+                metrics
+            )
+        );
+        _pipeline = new RoutePipeline(
+            snapshots,
+            new RequestAccount(
+                new AccessLogSlot(TimeProvider.System, NullLogger.Instance),
+                new ErrorLog(TimeProvider.System, NullLogger.Instance),
+                metrics,
+                TimeProvider.System
+            ),
+            TimeProvider.System
+        );
         foreach (var context in (DefaultHttpContext[])[_plain, _browser])
             context.Features.Set<IHttpResponseFeature>(_response);
     }
@@ -36,6 +50,8 @@ public class RoutePipelineBenchmarks
     {
         _response.StatusCode = StatusCodes.Status200OK;
         var done = _pipeline.RunAsync(context, default);
-        return done.IsCompletedSuccessfully && _response.StatusCode == StatusCodes.Status200OK ? done : throw new InvalidOperationException($"status {_response.StatusCode}");
+        return done.IsCompletedSuccessfully && _response.StatusCode == StatusCodes.Status200OK
+            ? done
+            : throw new InvalidOperationException($"status {_response.StatusCode}");
     }
 }

@@ -33,7 +33,8 @@ public class RoutingBenchmarks
     private static RouteEntry<string> Entry(int number)
     {
         var name = $"route-{number}";
-        var template = PathTemplate.Parse($"/service-{number}/items/{{id}}", out var problem, out _) ?? throw new InvalidOperationException(problem);
+        var template = PathTemplate.Parse($"/service-{number}/items/{{id}}", out var problem, out _)
+            ?? throw new InvalidOperationException(problem);
         return new RouteEntry<string>(name, name, [], [template], ["id"], ["GET"], []);
     }
 

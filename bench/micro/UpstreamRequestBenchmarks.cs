@@ -19,7 +19,10 @@ public class UpstreamRequestBenchmarks
     [GlobalSetup]
     public void Match()
     {
-        var snapshot = Compiled.Snapshot("services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: \"/users/{id}\", forward: s } }", Compiled.Metrics());
+        var snapshot = Compiled.Snapshot(
+            "services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: \"/users/{id}\", forward: s } }",
+            Compiled.Metrics()
+        );
         _plain = Matched(snapshot, Requests.Plain("/users/42"));
         _browser = Matched(snapshot, Requests.Browser("/users/42"));
     }
@@ -33,7 +36,8 @@ public class UpstreamRequestBenchmarks
     public object OfBrowserRequest() => Create(_browser);
 
     private static UpstreamRequest Create(Exchange exchange) =>
-        UpstreamRequest.Create(exchange, path: null, NoQueryChanges, NoHeaderChanges, out var error) ?? throw new InvalidOperationException(error!.Detail);
+        UpstreamRequest.Create(exchange, path: null, NoQueryChanges, NoHeaderChanges, out var error)
+        ?? throw new InvalidOperationException(error!.Detail);
 
     private static Exchange Matched(Snapshot snapshot, HttpContext context)
     {

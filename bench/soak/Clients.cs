@@ -19,26 +19,28 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     /// <summary>Heads that were cut off by a reset.</summary>
     public long CutHeads => Interlocked.Read(ref _cutHeads);
 
-    public Task RunAsync() => Task.WhenAll(
-        Loop(() => GetAsync(_http, "/s/ok")),
-        Loop(() => EchoAsync(_http)),
-        Loop(() => GetAsync(_h2c, "/s/ok")),
-        Loop(() => EchoAsync(_h2c)),
-        Loop(() => EchoAsync(_secure)),
-        Loop(() => GetAsync(_http, "/nowhere")),
-        Loop(() => GetAsync(_http, "/s/500")),
-        Loop(() => GetAsync(_http, "/s/reset")),
-        Loop(() => GetAsync(_h2c, "/s/slow")),
-        Loop(() => GetAsync(_http, "/refused")),
-        Loop(() => CutAsync(_http)),
-        Loop(() => AbortAsync(_http)),
-        Loop(() => AbortAsync(_h2c)),
-        Loop(WebSocketAsync),
-        Loop(HostileAsync),
-        Loop(LeaveAsync),
-        Loop(AbortAnywhereAsync),
-        Loop(AbortAnywhereAsync),
-        HammerAsync());
+    public Task RunAsync() =>
+        Task.WhenAll(
+            Loop(() => GetAsync(_http, "/s/ok")),
+            Loop(() => EchoAsync(_http)),
+            Loop(() => GetAsync(_h2c, "/s/ok")),
+            Loop(() => EchoAsync(_h2c)),
+            Loop(() => EchoAsync(_secure)),
+            Loop(() => GetAsync(_http, "/nowhere")),
+            Loop(() => GetAsync(_http, "/s/500")),
+            Loop(() => GetAsync(_http, "/s/reset")),
+            Loop(() => GetAsync(_h2c, "/s/slow")),
+            Loop(() => GetAsync(_http, "/refused")),
+            Loop(() => CutAsync(_http)),
+            Loop(() => AbortAsync(_http)),
+            Loop(() => AbortAsync(_h2c)),
+            Loop(WebSocketAsync),
+            Loop(HostileAsync),
+            Loop(LeaveAsync),
+            Loop(AbortAnywhereAsync),
+            Loop(AbortAnywhereAsync),
+            HammerAsync()
+        );
 
     public void Dispose()
     {
@@ -47,21 +49,27 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     }
 
     /// <summary>As much as the machine takes, beside all the others.</summary>
-    private Task HammerAsync() => Task.WhenAll(Enumerable.Range(0, 8).Select(i => Loop(() => i % 4 == 3 ? EchoAsync(_http, 2048) : GetAsync(_http, "/s/ok"), pauses: false)));
+    private Task HammerAsync() =>
+        Task.WhenAll(
+            Enumerable.Range(0, 8).Select(i => Loop(() => i % 4 == 3 ? EchoAsync(_http, 2048) : GetAsync(_http, "/s/ok"), pauses: false))
+        );
 
-    public static HttpClient Create(Uri address, Version version) => new(new SocketsHttpHandler
-    {
-        UseProxy = false,
+    public static HttpClient Create(Uri address, Version version) =>
+        new(
+            new SocketsHttpHandler
+            {
+                UseProxy = false,
 #pragma warning disable CA5359 // the certificate is the soak's own
-        SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },
+                SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },
 #pragma warning restore CA5359
-        PooledConnectionLifetime = TimeSpan.FromSeconds(5), // connections come and go
-    })
-    {
-        BaseAddress = address,
-        DefaultRequestVersion = version,
-        DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
+                PooledConnectionLifetime = TimeSpan.FromSeconds(5), // connections come and go
+            }
+        )
+        {
+            BaseAddress = address,
+            DefaultRequestVersion = version,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
 
     /// <summary>Does something again and again until the end; what it throws is a surprise.</summary>
     public async Task Loop(Func<Task> once, bool pauses = true)
@@ -164,7 +172,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         {
             await socket.SendAsync(message, WebSocketMessageType.Binary, true, CancellationToken.None);
             var got = 0;
-            for (var end = false; !end;)
+            for (var end = false; !end; )
             {
                 var part = await socket.ReceiveAsync(buffer.AsMemory(got), CancellationToken.None);
                 got += part.Count;

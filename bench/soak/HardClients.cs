@@ -13,41 +13,59 @@ internal sealed class HardClients(Uri plain, HttpClient http, Ledger ledger, Fun
     /// <summary>The configuration that these clients need.</summary>
     /// <param name="restless">The address of a <see cref="RestlessService"/>.</param>
     /// <param name="megabyte">The address of a service whose <c>/s/megabyte</c> is a MiB of JSON.</param>
-    public static (string Services, string Routes) Configuration(string restless, string megabyte) => ($$"""
-          restless: { instances: ["{{restless}}"], timeouts: { request: 2s } }
-          large: "{{megabyte}}"
-        """, $$"""
-          restless: { match: "/restless/{**rest}", forward: "restless/{rest}" }
-          composed: { match: /composed, compose: { calls: { a: restless/a, b: restless/b } } }
-          extensions: { match: /extensions, compose: { deadline: 2s, calls: { a: restless/extensions } } }
-          drip: { match: POST /drip, compose: { deadline: 1s, calls: { a: { request: "POST restless/a", body: request } } } }
-          big: { match: /big, compose: { calls: { a: large/s/megabyte, b: large/s/megabyte?b, c: large/s/megabyte?c } } }
-          unread: { match: {{Ledger.Uncertain}}big, compose: { calls: { a: large/s/megabyte, b: large/s/megabyte?b, c: large/s/megabyte?c } } }
-        """);
+    public static (string Services, string Routes) Configuration(string restless, string megabyte) =>
+        (
+            $$"""
+              restless: { instances: ["{{restless}}"], timeouts: { request: 2s } }
+              large: "{{megabyte}}"
+            """,
+            $$"""
+              restless: { match: "/restless/{**rest}", forward: "restless/{rest}" }
+              composed: { match: /composed, compose: { calls: { a: restless/a, b: restless/b } } }
+              extensions: { match: /extensions, compose: { deadline: 2s, calls: { a: restless/extensions } } }
+              drip: { match: POST /drip, compose: { deadline: 1s, calls: { a: { request: "POST restless/a", body: request } } } }
+              big: { match: /big, compose: { calls: { a: large/s/megabyte, b: large/s/megabyte?b, c: large/s/megabyte?c } } }
+              unread: { match: {{Ledger.Uncertain}}big, compose: { calls: { a: large/s/megabyte, b: large/s/megabyte?b, c: large/s/megabyte?c } } }
+            """
+        );
 
-    public Task RunAsync() => Task.WhenAll(
-        Several(4, () => NoteAsync("/restless/get", HttpMethod.Get)),
-        Several(4, () => NoteAsync("/restless/post", HttpMethod.Post)),
-        Several(2, () => NoteAsync("/composed", HttpMethod.Get)),
-        Several(1, () => NoteAsync("/restless/interim", HttpMethod.Get)),
-        Several(1, () => NoteAsync("/extensions", HttpMethod.Get)),
-        Several(2, () => HalfCloseAsync("/s/ok")),
-        Several(2, () => HalfCloseAsync("/composed")),
-        Several(4, DripAsync),
-        Several(12, () => NoteAsync("/big", HttpMethod.Get)),
-        Several(24, NeverReadAsync));
+    public Task RunAsync() =>
+        Task.WhenAll(
+            Several(4, () => NoteAsync("/restless/get", HttpMethod.Get)),
+            Several(4, () => NoteAsync("/restless/post", HttpMethod.Post)),
+            Several(2, () => NoteAsync("/composed", HttpMethod.Get)),
+            Several(1, () => NoteAsync("/restless/interim", HttpMethod.Get)),
+            Several(1, () => NoteAsync("/extensions", HttpMethod.Get)),
+            Several(2, () => HalfCloseAsync("/s/ok")),
+            Several(2, () => HalfCloseAsync("/composed")),
+            Several(4, DripAsync),
+            Several(12, () => NoteAsync("/big", HttpMethod.Get)),
+            Several(24, NeverReadAsync)
+        );
 
     private Task Several(int count, Func<Task> once) => Task.WhenAll(Enumerable.Range(0, count).Select(_ => loop(once)));
 
     private async Task NoteAsync(string path, HttpMethod method)
     {
-        using var request = new HttpRequestMessage(method, path) { Content = method == HttpMethod.Post ? new StringContent("a small order") : null };
+        using var request = new HttpRequestMessage(method, path)
+        {
+            Content = method == HttpMethod.Post ? new StringContent("a small order") : null,
+        };
         using var response = await http.SendAsync(request, CancellationToken.None);
-        Note((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(CancellationToken.None));
+        Note(
+            (int)response.StatusCode,
+            response.Content.Headers.ContentType?.MediaType,
+            await response.Content.ReadAsStringAsync(CancellationToken.None)
+        );
     }
 
     private void Note(int status, string? mediaType, string body) =>
-        ledger.Add(status, mediaType == "application/problem+json" ? JsonDocument.Parse(body).RootElement.GetProperty("type").GetString()!.Split(':')[^1] : null);
+        ledger.Add(
+            status,
+            mediaType == "application/problem+json"
+                ? JsonDocument.Parse(body).RootElement.GetProperty("type").GetString()!.Split(':')[^1]
+                : null
+        );
 
     /// <summary>Sends a whole request, then says that nothing more comes: the answer must come all the same, and whole.</summary>
     private async Task HalfCloseAsync(string path)

@@ -29,8 +29,14 @@ internal sealed partial class Ledger
         {
             using var record = JsonDocument.Parse(line);
             // What was refused before it was routed has its path in the log, and no route in the metrics.
-            var isUncertain = record.RootElement.TryGetProperty("route", out _) && record.RootElement.GetProperty("path").GetString()!.StartsWith(Uncertain, StringComparison.Ordinal);
-            ledger.Add(record.RootElement.GetProperty("status").GetInt32(), record.RootElement.TryGetProperty("error", out var error) ? error.GetString() : null, isUncertain: isUncertain);
+            var isUncertain =
+                record.RootElement.TryGetProperty("route", out _)
+                && record.RootElement.GetProperty("path").GetString()!.StartsWith(Uncertain, StringComparison.Ordinal);
+            ledger.Add(
+                record.RootElement.GetProperty("status").GetInt32(),
+                record.RootElement.TryGetProperty("error", out var error) ? error.GetString() : null,
+                isUncertain: isUncertain
+            );
         }
 
         return ledger;
@@ -43,7 +49,12 @@ internal sealed partial class Ledger
         {
             var status = int.Parse(Label(match.Groups[1].Value, "http_response_status_code")!, CultureInfo.InvariantCulture);
             var isUncertain = Label(match.Groups[1].Value, "http_route")?.StartsWith(Uncertain, StringComparison.Ordinal) is true;
-            ledger.Add(status, Label(match.Groups[1].Value, "error_type"), long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture), isUncertain);
+            ledger.Add(
+                status,
+                Label(match.Groups[1].Value, "error_type"),
+                long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture),
+                isUncertain
+            );
         }
 
         return ledger;
@@ -51,9 +62,15 @@ internal sealed partial class Ledger
 
     /// <summary>Semantic conventions name a 5xx without other error by its status: that is no error of the gateway's.</summary>
     public void Add(int status, string? error, long count = 1, bool isUncertain = false) =>
-        _counts.AddOrUpdate($"{(isUncertain ? UncertainMark : "")}{status} {(error is null || error == status.ToString(CultureInfo.InvariantCulture) ? "-" : error)}", count, (_, before) => before + count);
+        _counts.AddOrUpdate(
+            $"{(isUncertain ? UncertainMark : "")}{status} "
+                + $"{(error is null || error == status.ToString(CultureInfo.InvariantCulture) ? "-" : error)}",
+            count,
+            (_, before) => before + count
+        );
 
-    private static string? Label(string labels, string name) => Regex.Match(labels, $"(?:^|,){name}=\"([^\"]*)\"") is { Success: true } match ? match.Groups[1].Value : null;
+    private static string? Label(string labels, string name) =>
+        Regex.Match(labels, $"(?:^|,){name}=\"([^\"]*)\"") is { Success: true } match ? match.Groups[1].Value : null;
 
     [GeneratedRegex(@"^http_server_request_duration_seconds_count\{(.*)\} (\d+)", RegexOptions.Multiline)]
     private static partial Regex Series();

@@ -41,7 +41,10 @@ var yaml = $$"""
     """;
 var config = folder.Write("gateway.yaml", yaml);
 var start = new ProcessStartInfo("sh") { RedirectStandardError = true };
-foreach (var argument in (string[])["-c", "[ -z \"$SOAK_CGROUP\" ] || echo $$ >\"$SOAK_CGROUP/cgroup.procs\"; exec dotnet \"$@\"", "sh", program, "run", config])
+foreach (
+    var argument in (string[])
+        ["-c", "[ -z \"$SOAK_CGROUP\" ] || echo $$ >\"$SOAK_CGROUP/cgroup.procs\"; exec dotnet \"$@\"", "sh", program, "run", config]
+)
     start.ArgumentList.Add(argument);
 using var gateway = Process.Start(start)!;
 var banner = new TaskCompletionSource();
@@ -61,7 +64,10 @@ var ledger = new Ledger();
 using var stop = new CancellationTokenSource(duration);
 var clients = new Clients(Local("http", ports[0]), Local("http", ports[1]), Local("https", ports[2]), ledger, stop.Token);
 using var plainHttp = Clients.Create(Local("http", ports[0]), new Version(1, 1));
-var running = Task.WhenAll(clients.RunAsync(), new HardClients(Local("http", ports[0]), plainHttp, ledger, once => clients.Loop(once)).RunAsync());
+var running = Task.WhenAll(
+    clients.RunAsync(),
+    new HardClients(Local("http", ports[0]), plainHttp, ledger, once => clients.Loop(once)).RunAsync()
+);
 var reloads = ReloadAsync();
 var memory = await WatchAsync();
 await running;
@@ -73,15 +79,18 @@ do
 {
     metrics = await admin.GetStringAsync("/metrics"); // the last clients have gone; the gateway may still be ending what they left
     await Task.Delay(200);
-}
-while (Regex.IsMatch(metrics, @"^http_server_active_requests(\{[^}]*\})? [1-9]", RegexOptions.Multiline));
+} while (Regex.IsMatch(metrics, @"^http_server_active_requests(\{[^}]*\})? [1-9]", RegexOptions.Multiline));
 metrics = await admin.GetStringAsync("/metrics");
 clients.Dispose();
 plainHttp.Dispose();
 
 // Unused connections to the service are kept for 60 s. What is open after that has been forgotten.
 var descriptors = Descriptors();
-for (var patience = Stopwatch.StartNew(); descriptors > descriptorsBefore + DescriptorMargin && patience.Elapsed < TimeSpan.FromSeconds(90); descriptors = Descriptors())
+for (
+    var patience = Stopwatch.StartNew();
+    descriptors > descriptorsBefore + DescriptorMargin && patience.Elapsed < TimeSpan.FromSeconds(90);
+    descriptors = Descriptors()
+)
     await Task.Delay(500);
 var restedMemory = await RestedAsync();
 var kindsAfter = string.Join(", ", DescriptorKinds());
@@ -92,25 +101,41 @@ if (Environment.GetEnvironmentVariable("SOAK_LOG") is { } copy)
 return Report();
 
 // A head that was cut off is a malformed one where the gateway had read a part of it, and nothing where the reset came first.
-bool Agree(string key, long[] counts) => counts[1] == counts[2] && (key switch
-{
-    "400 bad-framing" => counts[1] >= counts[0] && counts[1] <= counts[0] + clients.CutHeads,
-    _ => counts[0] == counts[1] || key.StartsWith(Ledger.UncertainMark, StringComparison.Ordinal),
-});
+bool Agree(string key, long[] counts) =>
+    counts[1] == counts[2]
+    && (
+        key switch
+        {
+            "400 bad-framing" => counts[1] >= counts[0] && counts[1] <= counts[0] + clients.CutHeads,
+            _ => counts[0] == counts[1] || key.StartsWith(Ledger.UncertainMark, StringComparison.Ordinal),
+        }
+    );
 
 // By what they are: sockets, pipes, files.
-IEnumerable<string> DescriptorKinds() => Directory.GetFiles($"/proc/{gateway.Id}/fd")
-    .Select(f => Regex.Replace(new FileInfo(f).LinkTarget ?? "gone", @"\d+", "#")).CountBy(k => k).OrderByDescending(k => k.Value).Take(8).Select(k => $"{k.Value} {k.Key}");
+IEnumerable<string> DescriptorKinds() =>
+    Directory
+        .GetFiles($"/proc/{gateway.Id}/fd")
+        .Select(f => Regex.Replace(new FileInfo(f).LinkTarget ?? "gone", @"\d+", "#"))
+        .CountBy(k => k)
+        .OrderByDescending(k => k.Value)
+        .Take(8)
+        .Select(k => $"{k.Value} {k.Key}");
 
 // Assemblies are mapped as they are needed, and stay: what else is open.
-int Descriptors() => Directory.GetFiles($"/proc/{gateway.Id}/fd").Count(f => new FileInfo(f).LinkTarget?.EndsWith(".dll", StringComparison.Ordinal) is false);
+int Descriptors() =>
+    Directory
+        .GetFiles($"/proc/{gateway.Id}/fd")
+        .Count(f => new FileInfo(f).LinkTarget?.EndsWith(".dll", StringComparison.Ordinal) is false);
 
 int Report()
 {
     var log = Ledger.OfAccessLog(folder["access.log"]);
     var counted = Ledger.OfMetrics(metrics);
     var differs = false;
-    Console.WriteLine($"{ledger.Total} requests in {duration.TotalMinutes} min, {Reloads("applied")} reloads applied and {Reloads("refused")} refused, exit code {gateway.ExitCode}\n");
+    Console.WriteLine(
+        $"{ledger.Total} requests in {duration.TotalMinutes} min, {Reloads("applied")} reloads applied and {Reloads("refused")} "
+            + $"refused, exit code {gateway.ExitCode}\n"
+    );
     Console.WriteLine("| status, error | clients | access log | metrics |\n| --- | ---: | ---: | ---: |");
     foreach (var key in ledger.Counts.Keys.Union(log.Counts.Keys).Union(counted.Counts.Keys).Order(StringComparer.Ordinal))
     {
@@ -123,17 +148,26 @@ int Report()
     var steady = memory[(memory.Count / 3)..];
     var (early, late) = (Median(steady[..(steady.Count / 2)]), Median(steady[(steady.Count / 2)..]));
     var grows = late > early * 1.15;
-    Console.WriteLine($"\nresident memory: {early / 1024} MiB in the first half after warming up, {late / 1024} MiB in the second, {memory.Max() / 1024} MiB at the most, {restedMemory / 1024} MiB a minute after the last client; descriptors: {descriptorsBefore} before the first client, {descriptors} after the last");
+    Console.WriteLine(
+        $"\nresident memory: {early / 1024} MiB in the first half after warming up, {late / 1024} MiB in the second, "
+            + $"{memory.Max() / 1024} MiB at the most, {restedMemory / 1024} MiB a minute after the last client; descriptors: "
+            + $"{descriptorsBefore} before the first client, {descriptors} after the last"
+    );
     if (descriptors > descriptorsBefore + DescriptorMargin)
         Console.WriteLine($"descriptors before: {kindsBefore}\ndescriptors after: {kindsAfter}");
     foreach (var surprise in clients.Surprises.GroupBy(s => s).OrderByDescending(g => g.Count()).Take(10))
         Console.WriteLine($"surprise × {surprise.Count()}: {surprise.Key}");
-    var isGood = !differs && !grows && descriptors <= descriptorsBefore + DescriptorMargin && clients.Surprises.IsEmpty && gateway.ExitCode == 0;
+    var isGood =
+        !differs && !grows && descriptors <= descriptorsBefore + DescriptorMargin && clients.Surprises.IsEmpty && gateway.ExitCode == 0;
     Console.WriteLine(isGood ? "\nThe books agree, memory is flat, nothing surprised a client." : "\nFAILED");
     return isGood ? 0 : 1;
 }
 
-string Reloads(string result) => Regex.Match(metrics, $"^lintel_config_reloads_total\\{{[^}}]*result=\"{result}\"[^}}]*\\}} (\\d+)", RegexOptions.Multiline).Groups[1].Value;
+string Reloads(string result) =>
+    Regex
+        .Match(metrics, $"^lintel_config_reloads_total\\{{[^}}]*result=\"{result}\"[^}}]*\\}} (\\d+)", RegexOptions.Multiline)
+        .Groups[1]
+        .Value;
 
 static long Median(List<long> values) => values.Order().ElementAt(values.Count / 2);
 
@@ -171,7 +205,10 @@ async Task ReloadAsync()
     for (var round = 0; !stop.IsCancellationRequested; round++)
     {
         await Task.Delay(TimeSpan.FromSeconds(3));
-        folder.Write("gateway.yaml", yaml + (round % 3 == 2 ? "\nbroken" : $"\n  extra{round % 3}: {{ match: /extra, respond: {{ body: \"{round}\" }} }}\n"));
+        folder.Write(
+            "gateway.yaml",
+            yaml + (round % 3 == 2 ? "\nbroken" : $"\n  extra{round % 3}: {{ match: /extra, respond: {{ body: \"{round}\" }} }}\n")
+        );
     }
 }
 
@@ -215,7 +252,11 @@ async Task ServeAsync(HttpContext context)
             using (var socket = await context.WebSockets.AcceptWebSocketAsync())
             {
                 var buffer = new byte[32 * 1024];
-                for (var part = await socket.ReceiveAsync(buffer, default); part.MessageType != System.Net.WebSockets.WebSocketMessageType.Close; part = await socket.ReceiveAsync(buffer, default))
+                for (
+                    var part = await socket.ReceiveAsync(buffer, default);
+                    part.MessageType != System.Net.WebSockets.WebSocketMessageType.Close;
+                    part = await socket.ReceiveAsync(buffer, default)
+                )
                     await socket.SendAsync(buffer.AsMemory(0, part.Count), part.MessageType, part.EndOfMessage, default);
                 await socket.CloseAsync(System.Net.WebSockets.WebSocketCloseStatus.NormalClosure, null, default);
             }
@@ -241,7 +282,10 @@ static int[] FreePorts(int count)
 void Certificate()
 {
     using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-    using var certificate = new CertificateRequest("CN=soak", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(50), DateTimeOffset.UnixEpoch.AddYears(80));
+    using var certificate = new CertificateRequest("CN=soak", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+        DateTimeOffset.UnixEpoch.AddYears(50),
+        DateTimeOffset.UnixEpoch.AddYears(80)
+    );
     folder.Write("tls.pem", certificate.ExportCertificatePem());
     folder.Write("tls.key", key.ExportPkcs8PrivateKeyPem());
 }

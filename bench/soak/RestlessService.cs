@@ -10,9 +10,13 @@ namespace Lintel.Soak;
 /// </summary>
 internal sealed class RestlessService : IDisposable
 {
-    private static readonly byte[] Ok = Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    private static readonly byte[] Ok = Encoding.ASCII.GetBytes(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    );
     private static readonly byte[] Interim = Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 256);
-    private static readonly byte[] ChunkedHead = Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+    private static readonly byte[] ChunkedHead = Encoding.ASCII.GetBytes(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+    );
     private static readonly byte[] Extension = Repeat("extension=value;", 1024);
 
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -101,7 +105,9 @@ internal sealed class RestlessService : IDisposable
             if (end >= 0)
             {
                 var head = Encoding.Latin1.GetString(buffer, 0, end);
-                var length = head.IndexOf("\r\nContent-Length: ", StringComparison.OrdinalIgnoreCase) is >= 0 and var at ? int.Parse(head[(at + 18)..].Split('\r')[0], System.Globalization.CultureInfo.InvariantCulture) : 0;
+                var length = head.IndexOf("\r\nContent-Length: ", StringComparison.OrdinalIgnoreCase) is >= 0 and var at
+                    ? int.Parse(head[(at + 18)..].Split('\r')[0], System.Globalization.CultureInfo.InvariantCulture)
+                    : 0;
                 if (count >= end + 4 + length)
                     return head;
             }

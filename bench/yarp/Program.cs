@@ -30,11 +30,11 @@ var builder = WebApplication.CreateSlimBuilder();
 builder.Logging.SetMinimumLevel(LogLevel.Warning);
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port, listener =>
-{
-    // HTTP/1.1 and, where there is TLS, HTTP/2: Kestrel's defaults.
-    if (arguments["certificate"] is { } certificate)
-        listener.UseHttps(X509Certificate2.CreateFromPemFile(certificate, Required("key")));
-}));
+    {
+        // HTTP/1.1 and, where there is TLS, HTTP/2: Kestrel's defaults.
+        if (arguments["certificate"] is { } certificate)
+            listener.UseHttps(X509Certificate2.CreateFromPemFile(certificate, Required("key")));
+    }));
 builder.Services.AddReverseProxy().LoadFromMemory(routes, clusters);
 
 var app = builder.Build();
@@ -42,7 +42,15 @@ app.MapReverseProxy();
 await app.RunAsync();
 
 string Required(string name) =>
-    arguments[name] ?? throw new ArgumentException($"--{name} is missing; usage: YarpHost --port PORT --upstream URL [--routes N] [--certificate PEM --key PEM]");
+    arguments[name]
+    ?? throw new ArgumentException(
+        $"--{name} is missing; usage: YarpHost --port PORT --upstream URL [--routes N] [--certificate PEM --key PEM]"
+    );
 
 static RouteConfig Route(string id, string path) =>
-    new() { RouteId = id, ClusterId = Cluster, Match = new RouteMatch { Path = path } };
+    new()
+    {
+        RouteId = id,
+        ClusterId = Cluster,
+        Match = new RouteMatch { Path = path },
+    };

@@ -4,11 +4,13 @@ using Lintel.Config;
 using Lintel.Samples.Embedding;
 
 var variant = args is [var first, ..] && !first.StartsWith('-') ? first : "yaml";
-var builder = WebApplication.CreateBuilder(new WebApplicationOptions
-{
-    Args = args,
-    ContentRootPath = AppContext.BaseDirectory, // where appsettings.json and gateway.yaml lie
-});
+var builder = WebApplication.CreateBuilder(
+    new WebApplicationOptions
+    {
+        Args = args,
+        ContentRootPath = AppContext.BaseDirectory, // where appsettings.json and gateway.yaml lie
+    }
+);
 
 switch (variant)
 {
@@ -21,27 +23,29 @@ switch (variant)
         break;
 
     case "code":
-        builder.Services.AddLintel(new GatewayConfig
-        {
-            Services = new()
+        builder.Services.AddLintel(
+            new GatewayConfig
             {
-                ["users"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://127.0.0.1:5101") }] },
-            },
-            Routes = new()
-            {
-                ["user"] = new RouteConfig
+                Services = new()
                 {
-                    Match = new MatchConfig { Methods = ["GET"], Paths = ["/api/users/{id}"] },
-                    Forward = new ForwardConfig { Service = "users", Path = "/users/{id}" },
+                    ["users"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://127.0.0.1:5101") }] },
                 },
-                ["card"] = new RouteConfig
+                Routes = new()
                 {
-                    Match = new MatchConfig { Methods = ["GET"], Paths = ["/api/cards/{id}"] },
-                    Compose = Card.Composition,
+                    ["user"] = new RouteConfig
+                    {
+                        Match = new MatchConfig { Methods = ["GET"], Paths = ["/api/users/{id}"] },
+                        Forward = new ForwardConfig { Service = "users", Path = "/users/{id}" },
+                    },
+                    ["card"] = new RouteConfig
+                    {
+                        Match = new MatchConfig { Methods = ["GET"], Paths = ["/api/cards/{id}"] },
+                        Compose = Card.Composition,
+                    },
                 },
-            },
-            Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
-        });
+                Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
+            }
+        );
         break;
 
     default:
@@ -51,6 +55,6 @@ switch (variant)
 
 var app = builder.Build();
 app.MapGet("/own", () => "the program's own endpoint"); // endpoints of the program come first
-app.MapLintel();                                        // what none of them takes goes to the gateway
+app.MapLintel(); // what none of them takes goes to the gateway
 await app.RunAsync();
 return 0;

@@ -27,21 +27,21 @@ internal static class Answers
         return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    public static Task NotFoundAsync(HttpContext context, string detail) =>
-        ProblemAsync(context, StatusCodes.Status404NotFound, detail);
+    public static Task NotFoundAsync(HttpContext context, string detail) => ProblemAsync(context, StatusCodes.Status404NotFound, detail);
 
     /// <summary>A 400 about one named input: <paramref name="expected"/> goes on from its name, as in "is a whole number".</summary>
     public static Task BadRequestAsync(HttpContext context, string name, string expected) =>
         BadRequestAsync(context, new Dictionary<string, string> { [name] = expected });
 
-    public static Task BadRequestAsync(HttpContext context, IReadOnlyDictionary<string, string> errors) => ProblemAsync(
-        context,
-        StatusCodes.Status400BadRequest,
-        string.Join("; ", errors.Select(error => $"{error.Key} {error.Value}")) + ".",
-        errors);
+    public static Task BadRequestAsync(HttpContext context, IReadOnlyDictionary<string, string> errors) =>
+        ProblemAsync(
+            context,
+            StatusCodes.Status400BadRequest,
+            string.Join("; ", errors.Select(error => $"{error.Key} {error.Value}")) + ".",
+            errors
+        );
 
-    public static Task ProblemAsync(
-        HttpContext context, int status, string? detail, IReadOnlyDictionary<string, string>? errors = null)
+    public static Task ProblemAsync(HttpContext context, int status, string? detail, IReadOnlyDictionary<string, string>? errors = null)
     {
         var title = ReasonPhrases.GetReasonPhrase(status);
         var problem = new Problem("about:blank", title.Length > 0 ? title : "Error", status, detail, errors);

@@ -17,7 +17,8 @@ internal sealed record Echo(
     IReadOnlyDictionary<string, string> Query,
     IReadOnlyDictionary<string, string> Headers,
     string Body,
-    long BodyBytes);
+    long BodyBytes
+);
 
 /// <summary>What every service has beside its own: help, health, echo and the knobs.</summary>
 internal static class CommonEndpoints
@@ -54,14 +55,16 @@ internal static class CommonEndpoints
     /// <summary>The methods of an endpoint that only reads: Kestrel leaves out the body of an answer to HEAD.</summary>
     public static IReadOnlyList<string> Read { get; } = [HttpMethods.Get, HttpMethods.Head];
 
-    private static Task HealthAsync(HttpContext context, string service, Knobs knobs) => knobs.Current.Healthy
-        ? Answers.JsonAsync(context, ShopJson.Wire.Health, new Health("ok", service))
-        : Answers.JsonAsync(context, ShopJson.Wire.Health, new Health("unhealthy", service), StatusCodes.Status503ServiceUnavailable);
+    private static Task HealthAsync(HttpContext context, string service, Knobs knobs) =>
+        knobs.Current.Healthy
+            ? Answers.JsonAsync(context, ShopJson.Wire.Health, new Health("ok", service))
+            : Answers.JsonAsync(context, ShopJson.Wire.Health, new Health("unhealthy", service), StatusCodes.Status503ServiceUnavailable);
 
     private static async Task TurnAsync(HttpContext context, Knobs knobs)
     {
         using var patch = await Input.BodyAsync(context, ShopJson.Wire.JsonDocument, KnobsExample);
-        if (patch is null) return;
+        if (patch is null)
+            return;
         if (patch.RootElement.ValueKind != JsonValueKind.Object)
         {
             await Answers.ProblemAsync(context, StatusCodes.Status400BadRequest, $"The knobs are a JSON object such as {KnobsExample}.");
@@ -86,7 +89,8 @@ internal static class CommonEndpoints
             request.Query.ToDictionary(value => value.Key, value => string.Join(", ", value.Value.AsEnumerable())),
             request.Headers.ToDictionary(header => header.Key, header => string.Join(", ", header.Value.AsEnumerable())),
             body,
-            length);
+            length
+        );
         await Answers.JsonAsync(context, ShopJson.Wire.Echo, echo);
     }
 

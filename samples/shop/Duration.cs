@@ -22,9 +22,11 @@ internal static class Duration
             _ when text.EndsWith('m') => (text[..^1], 60_000),
             _ => ("", 0),
         };
-        if (!int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return false;
+        if (!int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return false;
         var milliseconds = (long)number * unit;
-        if (milliseconds > Longest.TotalMilliseconds) return false;
+        if (milliseconds > Longest.TotalMilliseconds)
+            return false;
         duration = TimeSpan.FromMilliseconds(milliseconds);
         return true;
     }

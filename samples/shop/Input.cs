@@ -16,10 +16,17 @@ internal static class Input
 
     /// <summary>A whole number from the query, or the fallback when it is missing; what is wrong goes into the errors.</summary>
     public static int? QueryInt(
-        HttpContext context, string name, int? fallback, (int Lowest, int Highest) range, Dictionary<string, string> errors)
+        HttpContext context,
+        string name,
+        int? fallback,
+        (int Lowest, int Highest) range,
+        Dictionary<string, string> errors
+    )
     {
-        if (!context.Request.Query.TryGetValue(name, out var text)) return fallback;
-        if (TryInt(text, range.Lowest, range.Highest, out var number)) return number;
+        if (!context.Request.Query.TryGetValue(name, out var text))
+            return fallback;
+        if (TryInt(text, range.Lowest, range.Highest, out var number))
+            return number;
         errors[name] = string.Create(CultureInfo.InvariantCulture, $"is a whole number from {range.Lowest} to {range.Highest}");
         return fallback;
     }
@@ -42,13 +49,15 @@ internal static class Input
         string? reason = null;
         try
         {
-            if (await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted) is { } body) return body;
+            if (await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted) is { } body)
+                return body;
         }
         catch (JsonException error)
         {
             reason = string.Create(
                 CultureInfo.InvariantCulture,
-                $" It fails at {error.Path ?? "$"}, line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}.");
+                $" It fails at {error.Path ?? "$"}, line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}."
+            );
         }
 
         var detail = $"The body is not what is expected, such as {example}.{reason}";

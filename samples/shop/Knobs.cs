@@ -40,8 +40,10 @@ internal sealed class Knobs(Random random)
     public (TimeSpan Delay, int? Failure) Draw()
     {
         var settings = _current;
-        if (settings is { Jitter.Ticks: 0, FailureRatio: 0 }) return (settings.Latency, null);
-        double aside, chance;
+        if (settings is { Jitter.Ticks: 0, FailureRatio: 0 })
+            return (settings.Latency, null);
+        double aside,
+            chance;
         lock (_turning) // Random is not safe for several threads.
         {
             aside = (2 * random.NextDouble()) - 1;
@@ -54,7 +56,8 @@ internal sealed class Knobs(Random random)
 
     public KnobSettings Reset()
     {
-        lock (_turning) return _current = new KnobSettings();
+        lock (_turning)
+            return _current = new KnobSettings();
     }
 
     /// <summary>Changes the knobs that the patch names. One wrong value, and nothing changes.</summary>
@@ -67,7 +70,8 @@ internal sealed class Knobs(Random random)
             var turned = _current;
             foreach (var knob in patch.EnumerateObject())
                 turned = Turn(turned, knob.Name, knob.Value, wrong);
-            if (wrong.Count == 0) _current = turned;
+            if (wrong.Count == 0)
+                _current = turned;
         }
 
         return wrong;
@@ -83,8 +87,10 @@ internal sealed class Knobs(Random random)
                 return settings with { Jitter = jitter };
             case "failureRatio" when value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var ratio) && ratio is >= 0 and <= 1:
                 return settings with { FailureRatio = ratio };
-            case "failureStatus" when value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var status)
-                && status is >= LowestFailure and <= HighestFailure:
+            case "failureStatus"
+                when value.ValueKind == JsonValueKind.Number
+                    && value.TryGetInt32(out var status)
+                    && status is >= LowestFailure and <= HighestFailure:
                 return settings with { FailureStatus = status };
             case "healthy" when value.ValueKind is JsonValueKind.True or JsonValueKind.False:
                 return settings with { Healthy = value.GetBoolean() };

@@ -49,7 +49,7 @@ internal static class Program
                 var service = ShopService.Create(name, url);
                 running.Add(service);
                 await service.StartAsync();
-                Console.WriteLine($"{name,-8} {string.Join(' ', service.Urls)}");
+                Console.WriteLine($"{name, -8} {string.Join(' ', service.Urls)}");
             }
 
             await stop;
@@ -63,22 +63,25 @@ internal static class Program
         }
         finally
         {
-            foreach (var service in running) await service.DisposeAsync();
+            foreach (var service in running)
+                await service.DisposeAsync();
         }
     }
 
-    private static IReadOnlyList<(string Name, string Url)>? ReadArguments(string[] args) => args switch
-    {
-        ["all"] => [.. ShopService.Names.Select(name => (name, UsualUrl(name)))],
-        [var name] when ShopService.Names.Contains(name) => [(name, UsualUrl(name))],
-        [var name, "--url", var url] when ShopService.Names.Contains(name) => [(name, url)],
-        _ => null,
-    };
+    private static IReadOnlyList<(string Name, string Url)>? ReadArguments(string[] args) =>
+        args switch
+        {
+            ["all"] => [.. ShopService.Names.Select(name => (name, UsualUrl(name)))],
+            [var name] when ShopService.Names.Contains(name) => [(name, UsualUrl(name))],
+            [var name, "--url", var url] when ShopService.Names.Contains(name) => [(name, url)],
+            _ => null,
+        };
 
-    private static string UsualUrl(string name) => name switch
-    {
-        "users" => "http://127.0.0.1:5101",
-        "orders" => "http://127.0.0.1:5201",
-        _ => "http://127.0.0.1:5301",
-    };
+    private static string UsualUrl(string name) =>
+        name switch
+        {
+            "users" => "http://127.0.0.1:5101",
+            "orders" => "http://127.0.0.1:5201",
+            _ => "http://127.0.0.1:5301",
+        };
 }

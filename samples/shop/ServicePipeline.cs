@@ -34,12 +34,16 @@ internal static class ServicePipeline
         if (response is { HasStarted: false, StatusCode: >= 400, ContentLength: null, ContentType: null })
         {
             var request = context.Request;
-            await Answers.ProblemAsync(context, response.StatusCode, response.StatusCode switch
-            {
-                StatusCodes.Status404NotFound => $"{service} has nothing at {request.Path}; GET / lists what it has.",
-                StatusCodes.Status405MethodNotAllowed => $"{request.Path} takes {response.Headers.Allow}, not {request.Method}.",
-                _ => ReasonPhrases.GetReasonPhrase(response.StatusCode),
-            });
+            await Answers.ProblemAsync(
+                context,
+                response.StatusCode,
+                response.StatusCode switch
+                {
+                    StatusCodes.Status404NotFound => $"{service} has nothing at {request.Path}; GET / lists what it has.",
+                    StatusCodes.Status405MethodNotAllowed => $"{request.Path} takes {response.Headers.Allow}, not {request.Method}.",
+                    _ => ReasonPhrases.GetReasonPhrase(response.StatusCode),
+                }
+            );
         }
     }
 
@@ -72,7 +76,8 @@ internal static class ServicePipeline
             failure = status;
         }
 
-        if (delay > TimeSpan.Zero) await Task.Delay(delay, time, context.RequestAborted);
+        if (delay > TimeSpan.Zero)
+            await Task.Delay(delay, time, context.RequestAborted);
         if (failure is { } asked)
             await Answers.ProblemAsync(context, asked, "This service fails because its knobs, or this request's ?fail=, ask for it.");
         else

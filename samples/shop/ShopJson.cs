@@ -26,11 +26,14 @@ namespace Lintel.Samples.Shop;
 internal sealed partial class ShopJson : JsonSerializerContext
 {
     /// <summary>camelCase, nulls left out, and text as UTF-8 rather than \u escapes: nothing here ends up inside HTML.</summary>
-    public static ShopJson Wire { get; } = new(new JsonSerializerOptions
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        AllowDuplicateProperties = false,
-    });
+    public static ShopJson Wire { get; } =
+        new(
+            new JsonSerializerOptions
+            {
+                PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+                DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+                Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                AllowDuplicateProperties = false,
+            }
+        );
 }

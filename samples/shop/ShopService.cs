@@ -30,20 +30,22 @@ public static class ShopService
         if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme != Uri.UriSchemeHttp || address.PathAndQuery != "/")
             throw new ArgumentException($"'{url}' is not an address such as http://127.0.0.1:5101.", nameof(url));
 
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
-        {
-            ApplicationName = typeof(ShopService).Assembly.GetName().Name,
-            ContentRootPath = AppContext.BaseDirectory,
-            EnvironmentName = Environments.Production,
-        });
+        var builder = WebApplication.CreateEmptyBuilder(
+            new WebApplicationOptions
+            {
+                ApplicationName = typeof(ShopService).Assembly.GetName().Name,
+                ContentRootPath = AppContext.BaseDirectory,
+                EnvironmentName = Environments.Production,
+            }
+        );
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.AddServerHeader = false).UseUrls(url);
-        builder.Logging
-            .SetMinimumLevel(LogLevel.Warning)
+        builder
+            .Logging.SetMinimumLevel(LogLevel.Warning)
             // A failed start reaches the caller as an exception, who says it better than a stack trace.
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)
             .AddSimpleConsole(console => console.SingleLine = true);
-        builder.Services
-            .AddRoutingCore()
+        builder
+            .Services.AddRoutingCore()
             .AddSingleton<IHostLifetime, CallersLifetime>()
             .Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
             // A request that waits for its latency knob must not hold up the end of the demo.

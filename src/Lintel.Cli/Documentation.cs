@@ -16,9 +16,17 @@ internal static partial class Documentation
     public static Func<Type, string, string?> Create()
     {
         // Generated code has the same types in more than one assembly.
-        var members = new Lazy<Dictionary<string, XElement>>(() => Directory.EnumerateFiles(AppContext.BaseDirectory, "Lintel*.xml")
-            .SelectMany(f => XDocument.Load(f).Descendants("member")).DistinctBy(m => (string)m.Attribute("name")!).ToDictionary(m => (string)m.Attribute("name")!));
-        return (type, property) => Find(members.Value, (type.IsGenericType ? type.GetGenericTypeDefinition() : type).FullName!, property) is { } text ? Flatten(text) : null;
+        var members = new Lazy<Dictionary<string, XElement>>(() =>
+            Directory
+                .EnumerateFiles(AppContext.BaseDirectory, "Lintel*.xml")
+                .SelectMany(f => XDocument.Load(f).Descendants("member"))
+                .DistinctBy(m => (string)m.Attribute("name")!)
+                .ToDictionary(m => (string)m.Attribute("name")!)
+        );
+        return (type, property) =>
+            Find(members.Value, (type.IsGenericType ? type.GetGenericTypeDefinition() : type).FullName!, property) is { } text
+                ? Flatten(text)
+                : null;
     }
 
     private static XElement? Find(Dictionary<string, XElement> members, string type, string property)

@@ -22,7 +22,12 @@ internal static class GatewayProcess
     /// that.</param>
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(
-        Signals signals, string[] files, Action<Gateway, string?> started, Action<IServiceCollection>? configure = null, LogLevel? level = null)
+        Signals signals,
+        string[] files,
+        Action<Gateway, string?> started,
+        Action<IServiceCollection>? configure = null,
+        LogLevel? level = null
+    )
     {
         using var errors = ErrorOutput.Install(); // first: everything for stderr takes this way
         using var levels = new LogLevels(level);
@@ -39,7 +44,11 @@ internal static class GatewayProcess
         // process.
         builder.Services.AddSingleton<Telemetry>();
         builder.Services.AddHostedService(s => s.GetRequiredService<Telemetry>());
-        builder.Services.AddSingleton(s => new AdminServer(s.GetRequiredService<Gateway>(), s.GetRequiredService<Telemetry>().MapMetrics, Documentation.Create()));
+        builder.Services.AddSingleton(s => new AdminServer(
+            s.GetRequiredService<Gateway>(),
+            s.GetRequiredService<Telemetry>().MapMetrics,
+            Documentation.Create()
+        ));
         builder.Services.AddHostedService(s => s.GetRequiredService<AdminServer>());
         builder.Services.AddLintelServer(files);
         builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>();
@@ -59,7 +68,8 @@ internal static class GatewayProcess
                 await Console.Error.WriteLineAsync(problem.ToString()).ConfigureAwait(false);
             return e.Report.Problems.All(p => p.Code == "listen") ? ExitCode.Unavailable : ExitCode.Invalid;
         }
-        catch (OperationCanceledException) when (host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested)
+        catch (OperationCanceledException)
+            when (host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested)
         {
             await host.StopAsync().ConfigureAwait(false);
             return ExitCode.Ok; // stopped while it was starting

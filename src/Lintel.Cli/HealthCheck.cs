@@ -7,7 +7,15 @@ namespace Lintel.Cli;
 internal sealed class HealthCheck(Func<string?> address) : IDisposable
 {
     // One connection, kept: a gateway that has no descriptor left for another is busy, not dead.
-    private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, MaxConnectionsPerServer = 1, PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan });
+    private readonly HttpClient _client = new(
+        new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            MaxConnectionsPerServer = 1,
+            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+        }
+    );
 
     /// <summary>
     /// Whether an answer came before the token was canceled. With the admin address turned off it is enough that this code runs.

@@ -22,7 +22,13 @@ internal sealed record ProcessLimits(int Cores, long MemoryBytes, long? Descript
     /// <summary>Below this a gateway of a thousand or two clients runs out: a proxied request takes two.</summary>
     public const long FewDescriptors = 4096;
 
-    public static ProcessLimits Read() => new(Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, ReadDescriptors("/proc/self/limits"), ThreadLimit.Read());
+    public static ProcessLimits Read() =>
+        new(
+            Environment.ProcessorCount,
+            GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+            ReadDescriptors("/proc/self/limits"),
+            ThreadLimit.Read()
+        );
 
     /// <summary>
     /// What is there before the first request: the runtime's own (collector, compiler, timers, signals), the event loops, one for each
@@ -45,9 +51,26 @@ internal sealed record ProcessLimits(int Cores, long MemoryBytes, long? Descript
     }
 
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Cores} {(Cores == 1 ? "core" : "cores")}, {MemoryBytes / (1024 * 1024)} MiB for the heap")
-        + (Descriptors is { } descriptors ? string.Create(CultureInfo.InvariantCulture, $", {descriptors} descriptors{(descriptors < FewDescriptors ? " (few: raise the limit)" : "")}") : "")
-        + (Threads is { } threads ? string.Create(CultureInfo.InvariantCulture, $", {threads} threads{(threads < 2 * FewestThreads ? " (few: raise the limit)" : "")}") : "");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Cores} {(Cores == 1 ? "core" : "cores")}, {MemoryBytes / (1024 * 1024)} MiB for the heap"
+        )
+        + (
+            Descriptors is { } descriptors
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $", {descriptors} descriptors{(descriptors < FewDescriptors ? " (few: raise the limit)" : "")}"
+                )
+                : ""
+        )
+        + (
+            Threads is { } threads
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $", {threads} threads{(threads < 2 * FewestThreads ? " (few: raise the limit)" : "")}"
+                )
+                : ""
+        );
 
     private static long? ReadDescriptors(string file)
     {

@@ -18,13 +18,38 @@ internal sealed class ProcessMetrics : IDisposable
     public ProcessMetrics(ErrorLogProvider errors)
     {
         // Asked for at each collection only.
-        _meter.CreateObservableGauge("process.uptime", () => Stopwatch.GetElapsedTime(_started).TotalSeconds, "s", "How long the process has been running.");
-        _meter.CreateObservableUpDownCounter("lintel.process.memory.limit", static () => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "By", "Memory that the process may use: the machine's, or its container's.");
-        _meter.CreateObservableCounter("lintel.error_log.dropped", () => errors.Dropped, "{line}", "Lines of the error log that were dropped: nobody read them, or its file did not take them.");
+        _meter.CreateObservableGauge(
+            "process.uptime",
+            () => Stopwatch.GetElapsedTime(_started).TotalSeconds,
+            "s",
+            "How long the process has been running."
+        );
+        _meter.CreateObservableUpDownCounter(
+            "lintel.process.memory.limit",
+            static () => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+            "By",
+            "Memory that the process may use: the machine's, or its container's."
+        );
+        _meter.CreateObservableCounter(
+            "lintel.error_log.dropped",
+            () => errors.Dropped,
+            "{line}",
+            "Lines of the error log that were dropped: nobody read them, or its file did not take them."
+        );
         if (!OperatingSystem.IsLinux())
             return;
-        _meter.CreateObservableUpDownCounter("process.unix.file_descriptor.count", static () => Directory.EnumerateFileSystemEntries("/proc/self/fd").LongCount(), "{file_descriptor}", "Open file descriptors: sockets, files, pipes.");
-        _meter.CreateObservableUpDownCounter("lintel.process.file_descriptor.limit", DescriptorLimit, "{file_descriptor}", "File descriptors that the process may open.");
+        _meter.CreateObservableUpDownCounter(
+            "process.unix.file_descriptor.count",
+            static () => Directory.EnumerateFileSystemEntries("/proc/self/fd").LongCount(),
+            "{file_descriptor}",
+            "Open file descriptors: sockets, files, pipes."
+        );
+        _meter.CreateObservableUpDownCounter(
+            "lintel.process.file_descriptor.limit",
+            DescriptorLimit,
+            "{file_descriptor}",
+            "File descriptors that the process may open."
+        );
     }
 
     public void Dispose() => _meter.Dispose();
@@ -35,7 +60,13 @@ internal sealed class ProcessMetrics : IDisposable
         foreach (var line in File.ReadLines("/proc/self/limits"))
         {
             if (line.StartsWith("Max open files", StringComparison.Ordinal))
-                return long.TryParse(line[14..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], CultureInfo.InvariantCulture, out var limit) ? [new Measurement<long>(limit)] : [];
+                return long.TryParse(
+                    line[14..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0],
+                    CultureInfo.InvariantCulture,
+                    out var limit
+                )
+                    ? [new Measurement<long>(limit)]
+                    : [];
         }
 
         return [];

@@ -13,7 +13,9 @@ namespace Lintel.Cli;
 /// given.
 /// </summary>
 /// <remarks>The messages are those of sd_notify(3) and sd_watchdog_enabled(3).</remarks>
-internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystemdNotifier notifier, TimeProvider time) : IHostedLifecycleService, IDisposable
+internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystemdNotifier notifier, TimeProvider time)
+    : IHostedLifecycleService,
+        IDisposable
 {
     /// <summary>What closing needs beside the drain itself.</summary>
     private static readonly TimeSpan ClosingTime = TimeSpan.FromSeconds(5);
@@ -33,7 +35,12 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
         gateway.Reloading += () => Tell($"RELOADING=1\nMONOTONIC_USEC={Monotonic(time)}");
         gateway.Reloaded += report => Tell("READY=1\nSTATUS=" + (report.IsValid ? Status() : Refused(report)));
         if (Watchdog.IntervalOf(Environment.GetEnvironmentVariable, Environment.ProcessId) is { } interval)
-            _watchdog = new Watchdog(interval, c => gateway.IsHung ? Task.FromResult(false) : _health.IsLiveAsync(c), () => Tell("WATCHDOG=1"), time);
+            _watchdog = new Watchdog(
+                interval,
+                c => gateway.IsHung ? Task.FromResult(false) : _health.IsLiveAsync(c),
+                () => Tell("WATCHDOG=1"),
+                time
+            );
 
         return Task.CompletedTask;
     }
@@ -42,7 +49,12 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
     {
         var config = gateway.Config;
         var needed = (config?.DrainDelay ?? default) + (config?.DrainTimeout ?? default) + ClosingTime;
-        Tell(string.Create(CultureInfo.InvariantCulture, $"STOPPING=1\nEXTEND_TIMEOUT_USEC={(long)needed.TotalMicroseconds}\nSTATUS=Draining for up to {needed.TotalSeconds:0} s"));
+        Tell(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"STOPPING=1\nEXTEND_TIMEOUT_USEC={(long)needed.TotalMicroseconds}\nSTATUS=Draining for up to {needed.TotalSeconds:0} s"
+            )
+        );
         return Task.CompletedTask;
     }
 
@@ -64,13 +76,16 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
     private static long Monotonic(TimeProvider time) => (long)(time.GetTimestamp() * (1_000_000.0 / time.TimestampFrequency));
 
     private static string Refused(ConfigReport report) =>
-        $"Reload refused, the configuration before goes on; {report.Count} {(report.Count == 1 ? "problem" : "problems")}, the first: {(report.Problems.Count > 0 ? report.Problems[0] : "")}";
+        $"Reload refused, the configuration before goes on; {report.Count} {(report.Count == 1 ? "problem" : "problems")}, the "
+        + $"first: {(report.Problems.Count > 0 ? report.Problems[0] : "")}";
 
     private string Status()
     {
         var config = gateway.Config!;
         var text = string.Create(CultureInfo.InvariantCulture, $"Serving {config.Routes.Count} routes to {config.Services.Count} services");
-        return gateway.Fallback is { } fallback ? string.Create(CultureInfo.InvariantCulture, $"{text}: LAST GOOD CONFIGURATION of {fallback.SavedAt:u}") : text;
+        return gateway.Fallback is { } fallback
+            ? string.Create(CultureInfo.InvariantCulture, $"{text}: LAST GOOD CONFIGURATION of {fallback.SavedAt:u}")
+            : text;
     }
 
     private void Tell(string state)

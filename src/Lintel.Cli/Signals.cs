@@ -18,9 +18,7 @@ internal sealed class Signals : IDisposable
     private int _stops;
     private bool _isReloadAsked;
 
-    private Signals()
-    {
-    }
+    private Signals() { }
 
     /// <summary>Begins to take signals. Until then the system's default is in force, which ends the process.</summary>
     public static Signals Begin()

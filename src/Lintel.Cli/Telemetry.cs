@@ -2,8 +2,9 @@ using System.Net.Sockets;
 using Lintel.Cli.Logging;
 using Lintel.Config;
 using Lintel.Hosting;
-using Lintel.Observability;
-using Lintel.Services;
+using Lintel.Observability.Metrics;
+using Lintel.Observability.Traces;
+using Lintel.Services.Connections;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -30,7 +31,15 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     /// Labels of Kestrel's instruments that a client cannot choose. Its <c>server.address</c> is the address that was connected to: of a
     /// whole network where the machine answers for one.
     /// </summary>
-    private static readonly string[] KestrelLabels = ["server.port", "network.transport", "network.protocol.name", "network.protocol.version", "tls.protocol.version", "error.type"];
+    private static readonly string[] KestrelLabels =
+    [
+        "server.port",
+        "network.transport",
+        "network.protocol.name",
+        "network.protocol.version",
+        "tls.protocol.version",
+        "error.type",
+    ];
 
     /// <summary>
     /// Series of one instrument; the SDK's own limit of 2000 is little for routes × statuses × methods. What is beyond is one series more,
@@ -137,49 +146,58 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     /// <summary>Off the reload's path: the last export of a provider may wait for a receiver that is gone.</summary>
     private static Task Retire(IDisposable? provider) => provider is null ? Task.CompletedTask : Task.Run(provider.Dispose);
 
-    private MeterProviderBuilder Meters(GatewayConfig config) => Sdk.CreateMeterProviderBuilder()
-        .SetResourceBuilder(Resource(config))
-        .AddMeter(GatewayMetrics.MeterName, ProcessMetrics.MeterName, KestrelMeter, "System.Runtime")
-        .SetExemplarFilter(ExemplarFilterType.TraceBased)
-        .AddView(static instrument => instrument.Meter.Name switch
-        {
-            KestrelMeter => new MetricStreamConfiguration { TagKeys = KestrelLabels },
-            GatewayMetrics.MeterName when instrument.Name is "http.server.request.duration" or "lintel.gateway.duration" => new MetricStreamConfiguration { CardinalityLimit = SeriesPerRouteMetric },
-            _ => null,
-        });
+    private MeterProviderBuilder Meters(GatewayConfig config) =>
+        Sdk.CreateMeterProviderBuilder()
+            .SetResourceBuilder(Resource(config))
+            .AddMeter(GatewayMetrics.MeterName, ProcessMetrics.MeterName, KestrelMeter, "System.Runtime")
+            .SetExemplarFilter(ExemplarFilterType.TraceBased)
+            .AddView(static instrument =>
+                instrument.Meter.Name switch
+                {
+                    KestrelMeter => new MetricStreamConfiguration { TagKeys = KestrelLabels },
+                    GatewayMetrics.MeterName when instrument.Name is "http.server.request.duration" or "lintel.gateway.duration" =>
+                        new MetricStreamConfiguration { CardinalityLimit = SeriesPerRouteMetric },
+                    _ => null,
+                }
+            );
 
-    private MeterProvider BuildPush(GatewayConfig config, OtlpConfig to) => Meters(config)
-        .AddOtlpExporter((exporter, reader) =>
-        {
-            Send(exporter, to, "metrics");
-            reader.PeriodicExportingMetricReaderOptions = new PeriodicExportingMetricReaderOptions
-            {
-                ExportIntervalMilliseconds = (int)(to.Every ?? TimeSpan.FromSeconds(15)).TotalMilliseconds,
-                ExportTimeoutMilliseconds = (int)ExportTimeout.TotalMilliseconds,
-            };
-        })
-        .Build();
+    private MeterProvider BuildPush(GatewayConfig config, OtlpConfig to) =>
+        Meters(config)
+            .AddOtlpExporter(
+                (exporter, reader) =>
+                {
+                    Send(exporter, to, "metrics");
+                    reader.PeriodicExportingMetricReaderOptions = new PeriodicExportingMetricReaderOptions
+                    {
+                        ExportIntervalMilliseconds = (int)(to.Every ?? TimeSpan.FromSeconds(15)).TotalMilliseconds,
+                        ExportTimeoutMilliseconds = (int)ExportTimeout.TotalMilliseconds,
+                    };
+                }
+            )
+            .Build();
 
-    private TracerProvider BuildTraces(GatewayConfig config, OtlpConfig to) => Sdk.CreateTracerProviderBuilder()
-        .SetResourceBuilder(Resource(config))
-        .AddSource(GatewayTracing.SourceName)
-        .SetSampler(new AlwaysOnSampler()) // the gateway has decided already: what is not recorded never becomes a span
-        .AddOtlpExporter(exporter =>
-        {
-            Send(exporter, to, "traces");
-            exporter.BatchExportProcessorOptions = new BatchExportActivityProcessorOptions
+    private TracerProvider BuildTraces(GatewayConfig config, OtlpConfig to) =>
+        Sdk.CreateTracerProviderBuilder()
+            .SetResourceBuilder(Resource(config))
+            .AddSource(GatewayTracing.SourceName)
+            .SetSampler(new AlwaysOnSampler()) // the gateway has decided already: what is not recorded never becomes a span
+            .AddOtlpExporter(exporter =>
             {
-                MaxQueueSize = SpanQueue,
-                ScheduledDelayMilliseconds = (int)(to.Every ?? TimeSpan.FromSeconds(5)).TotalMilliseconds,
-                ExporterTimeoutMilliseconds = (int)ExportTimeout.TotalMilliseconds,
-            };
-        })
-        .Build();
+                Send(exporter, to, "traces");
+                exporter.BatchExportProcessorOptions = new BatchExportActivityProcessorOptions
+                {
+                    MaxQueueSize = SpanQueue,
+                    ScheduledDelayMilliseconds = (int)(to.Every ?? TimeSpan.FromSeconds(5)).TotalMilliseconds,
+                    ExporterTimeoutMilliseconds = (int)ExportTimeout.TotalMilliseconds,
+                };
+            })
+            .Build();
 
     private void Send(OtlpExporterOptions exporter, OtlpConfig to, string signal)
     {
         exporter.Protocol = to.Protocol == OtlpProtocol.Grpc ? OtlpExportProtocol.Grpc : OtlpExportProtocol.HttpProtobuf;
-        exporter.Endpoint = to.Protocol == OtlpProtocol.Grpc ? to.Endpoint : new Uri(to.Endpoint.AbsoluteUri.TrimEnd('/') + "/v1/" + signal);
+        exporter.Endpoint =
+            to.Protocol == OtlpProtocol.Grpc ? to.Endpoint : new Uri(to.Endpoint.AbsoluteUri.TrimEnd('/') + "/v1/" + signal);
         exporter.TimeoutMilliseconds = (int)ExportTimeout.TotalMilliseconds;
 
         // Names are looked up where those of services are: .NET's own look-ups hold threads that requests need. Headers not by the
@@ -210,6 +228,12 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     }
 
     /// <summary>Who is telling. <c>OTEL_RESOURCE_ATTRIBUTES</c> adds to it.</summary>
-    private ResourceBuilder Resource(GatewayConfig config) => ResourceBuilder.CreateDefault()
-        .AddService(config.Name ?? "lintel", serviceVersion: typeof(Gateway).Assembly.GetName().Version?.ToString(3), serviceInstanceId: _instanceId);
+    private ResourceBuilder Resource(GatewayConfig config) =>
+        ResourceBuilder
+            .CreateDefault()
+            .AddService(
+                config.Name ?? "lintel",
+                serviceVersion: typeof(Gateway).Assembly.GetName().Version?.ToString(3),
+                serviceInstanceId: _instanceId
+            );
 }

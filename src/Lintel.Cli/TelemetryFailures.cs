@@ -43,6 +43,10 @@ internal sealed partial class TelemetryFailures(TimeProvider time, ILogger logge
         return end < 0 ? text : text[..end];
     }
 
-    [LoggerMessage(EventId = 3000, Level = LogLevel.Warning, Message = "Telemetry did not reach its receiver: {Reason} ({More} more since the last such line)")]
+    [LoggerMessage(
+        EventId = 3000,
+        Level = LogLevel.Warning,
+        Message = "Telemetry did not reach its receiver: {Reason} ({More} more since the last such line)"
+    )]
     private static partial void NotSent(ILogger logger, string reason, int more);
 }

@@ -44,9 +44,14 @@ internal static class ThreadLimit
 
     /// <summary>"Max processes             95844                95844                processes"</summary>
     private static long? OfUser(string process) =>
-        Number(Lines(Path.Combine(process, "limits")).FirstOrDefault(l => l.StartsWith("Max processes", StringComparison.Ordinal))?["Max processes".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]);
+        Number(
+            Lines(Path.Combine(process, "limits"))
+                .FirstOrDefault(l => l.StartsWith("Max processes", StringComparison.Ordinal))
+                ?["Max processes".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]
+        );
 
-    private static long? Number(string? text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+    private static long? Number(string? text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private static string[] Lines(string file)
     {

@@ -32,10 +32,15 @@ internal sealed class Watchdog : IAsyncDisposable, IDisposable
     /// <summary>The interval that systemd asks this process for; <see langword="null"/> for none.</summary>
     public static TimeSpan? IntervalOf(Func<string, string?> variable, int processId)
     {
-        if (!long.TryParse(variable("WATCHDOG_USEC"), NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds) || microseconds <= 0)
+        if (
+            !long.TryParse(variable("WATCHDOG_USEC"), NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds)
+            || microseconds <= 0
+        )
             return null;
         var asked = variable("WATCHDOG_PID");
-        return string.IsNullOrEmpty(asked) || asked == processId.ToString(CultureInfo.InvariantCulture) ? TimeSpan.FromMicroseconds(microseconds) : null;
+        return string.IsNullOrEmpty(asked) || asked == processId.ToString(CultureInfo.InvariantCulture)
+            ? TimeSpan.FromMicroseconds(microseconds)
+            : null;
     }
 
     public async ValueTask DisposeAsync()
@@ -53,7 +58,6 @@ internal sealed class Watchdog : IAsyncDisposable, IDisposable
             using var deadline = new CancellationTokenSource(_patience, _time);
             if (await _isLive(deadline.Token).ConfigureAwait(false))
                 _ping();
-        }
-        while (await _timer.WaitForNextTickAsync().ConfigureAwait(false));
+        } while (await _timer.WaitForNextTickAsync().ConfigureAwait(false));
     }
 }

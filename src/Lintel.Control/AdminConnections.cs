@@ -15,35 +15,37 @@ internal sealed class AdminConnections
     private int _count;
 
     /// <summary>The step of a connection.</summary>
-    public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
-    {
-        var entry = new Entry(this, connection);
-        Begin(entry)?.Connection.Abort(new ConnectionAbortedException("It was idle, and others need its place."));
-        connection.Features.Set(entry);
-        try
+    public ConnectionDelegate Use(ConnectionDelegate next) =>
+        async connection =>
         {
-            await next(connection).ConfigureAwait(false);
-        }
-        finally
-        {
-            End(entry);
-        }
-    };
+            var entry = new Entry(this, connection);
+            Begin(entry)?.Connection.Abort(new ConnectionAbortedException("It was idle, and others need its place."));
+            connection.Features.Set(entry);
+            try
+            {
+                await next(connection).ConfigureAwait(false);
+            }
+            finally
+            {
+                End(entry);
+            }
+        };
 
     /// <summary>The step of a request: while it lasts its connection is not idle.</summary>
-    public static RequestDelegate Use(RequestDelegate next) => async context =>
-    {
-        var entry = context.Features.Get<Entry>();
-        entry?.Owner.SetIdle(entry, false);
-        try
+    public static RequestDelegate Use(RequestDelegate next) =>
+        async context =>
         {
-            await next(context).ConfigureAwait(false);
-        }
-        finally
-        {
-            entry?.Owner.SetIdle(entry, true);
-        }
-    };
+            var entry = context.Features.Get<Entry>();
+            entry?.Owner.SetIdle(entry, false);
+            try
+            {
+                await next(context).ConfigureAwait(false);
+            }
+            finally
+            {
+                entry?.Owner.SetIdle(entry, true);
+            }
+        };
 
     /// <returns>The connection that makes room.</returns>
     private Entry? Begin(Entry entry)

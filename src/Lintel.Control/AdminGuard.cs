@@ -32,14 +32,20 @@ internal sealed class AdminGuard(GatewayConfig config)
         {
             if (request.Host.HasValue && !IsOurs(request.Host.Host))
                 return Problems.MisdirectedHost;
-            return request.Headers.Origin is [{ } origin, ..] && !origin.Equals($"http://{request.Host}", StringComparison.OrdinalIgnoreCase) ? Problems.CrossOrigin : null;
+            return
+                request.Headers.Origin is [{ } origin, ..] && !origin.Equals($"http://{request.Host}", StringComparison.OrdinalIgnoreCase)
+                ? Problems.CrossOrigin
+                : null;
         }
 
         if (isOpen || IsToken(request.Headers.Authorization))
             return null;
 
         // RFC 6750 section 3.1: the error is named only to who tried.
-        context.Response.Headers.WWWAuthenticate = request.Headers.Authorization.Count == 0 ? "Bearer realm=\"lintel-admin\"" : "Bearer realm=\"lintel-admin\", error=\"invalid_token\"";
+        context.Response.Headers.WWWAuthenticate =
+            request.Headers.Authorization.Count == 0
+                ? "Bearer realm=\"lintel-admin\""
+                : "Bearer realm=\"lintel-admin\", error=\"invalid_token\"";
         return Problems.Unauthorized;
     }
 
@@ -47,7 +53,8 @@ internal sealed class AdminGuard(GatewayConfig config)
     private bool IsToken(StringValues authorization)
     {
         const string Scheme = "Bearer ";
-        var given = authorization is [{ } one] && one.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? one[Scheme.Length..].Trim() : "";
+        var given =
+            authorization is [{ } one] && one.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? one[Scheme.Length..].Trim() : "";
         return CryptographicOperations.FixedTimeEquals(Hash(given), _token);
     }
 
@@ -55,7 +62,8 @@ internal sealed class AdminGuard(GatewayConfig config)
     private bool IsOurs(string host)
     {
         var name = host.TrimEnd('.').Trim('[', ']');
-        return name.Equals("localhost", StringComparison.OrdinalIgnoreCase) || name.Equals(_host, StringComparison.OrdinalIgnoreCase)
+        return name.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || name.Equals(_host, StringComparison.OrdinalIgnoreCase)
             || (IPAddress.TryParse(name, out var address) && IPAddress.IsLoopback(address));
     }
 

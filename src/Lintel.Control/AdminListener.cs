@@ -32,7 +32,12 @@ internal sealed class AdminListener
 
     /// <summary>Opens the address.</summary>
     /// <exception cref="IOException">It is taken, or cannot be had.</exception>
-    public static async Task<AdminListener> OpenAsync(GatewayConfig config, AdminRequests requests, Action<IApplicationBuilder> metrics, CancellationToken cancellation)
+    public static async Task<AdminListener> OpenAsync(
+        GatewayConfig config,
+        AdminRequests requests,
+        Action<IApplicationBuilder> metrics,
+        CancellationToken cancellation
+    )
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddLintelTransport(usesReserve: true); // operators look when things run out

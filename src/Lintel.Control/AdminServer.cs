@@ -16,7 +16,9 @@ namespace Lintel.Control;
 /// false.</param>
 /// <param name="documentation">The description of a type's property, and of the type itself for an empty name, for the API's own
 /// description.</param>
-public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> metrics, Func<Type, string, string?> documentation) : IHostedService, IAsyncDisposable
+public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> metrics, Func<Type, string, string?> documentation)
+    : IHostedService,
+        IAsyncDisposable
 {
     private readonly AdminRequests _requests = new(new AdminEndpoints(gateway, documentation));
     private readonly List<Task> _closing = [];
@@ -64,7 +66,12 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
         // The grammar says so too; a configuration made in code has not passed it.
         if (!admin.Address.IsLoopback && admin.Token.Length == 0)
         {
-            change.Refuse("insecure", ["admin", "address"], $"the admin address {admin.Address} can be reached from outside and has no token", "set `admin.token`, or listen on 127.0.0.1");
+            change.Refuse(
+                "insecure",
+                ["admin", "address"],
+                $"the admin address {admin.Address} can be reached from outside and has no token",
+                "set `admin.token`, or listen on 127.0.0.1"
+            );
             return;
         }
 
@@ -98,7 +105,12 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
         }
         catch (IOException e)
         {
-            change.Refuse("listen", ["admin", "address"], $"cannot listen on {admin.Address}: {e.Message}", "is another process, or another Lintel, using this port?");
+            change.Refuse(
+                "listen",
+                ["admin", "address"],
+                $"cannot listen on {admin.Address}: {e.Message}",
+                "is another process, or another Lintel, using this port?"
+            );
         }
     }
 

@@ -25,7 +25,8 @@ internal sealed class CallNode(int offset, Function function, Node[] arguments) 
     }
 
     /// <summary>Sets the problem of an argument that the function cannot take.</summary>
-    public bool Refuse(ref Evaluation evaluation, string takes, string got) => evaluation.Fail($"`{function.Name}` at {Offset} takes {takes}, and got {got}");
+    public bool Refuse(ref Evaluation evaluation, string takes, string got) =>
+        evaluation.Fail($"`{function.Name}` at {Offset} takes {takes}, and got {got}");
 
     private bool TryCall(in Value current, scoped Span<Value> values, ref Evaluation evaluation, out Value result)
     {
@@ -38,23 +39,34 @@ internal sealed class CallNode(int offset, Function function, Node[] arguments) 
                 return false;
             var kind = values[i].Kind;
             if ((function.TypeAt(i) & TypeOf(kind)) == 0)
-                return Refuse(ref evaluation, Words(function.TypeAt(i)), $"{Evaluation.WordFor(kind)}{(arguments.Length == 1 ? "" : $" as argument {i + 1}")}");
+                return Refuse(
+                    ref evaluation,
+                    Words(function.TypeAt(i)),
+                    $"{Evaluation.WordFor(kind)}{(arguments.Length == 1 ? "" : $" as argument {i + 1}")}"
+                );
         }
 
         return evaluation.TrySpend(1) && function.Body(new Arguments(this, values[..arguments.Length], ref evaluation), out result);
     }
 
-    private static Types TypeOf(JsonValueKind kind) => kind switch
-    {
-        JsonValueKind.True or JsonValueKind.False => Types.Boolean,
-        JsonValueKind.Number => Types.Number,
-        JsonValueKind.String => Types.String,
-        JsonValueKind.Array => Types.Array,
-        JsonValueKind.Object => Types.Object,
-        _ => Types.Null,
-    };
+    private static Types TypeOf(JsonValueKind kind) =>
+        kind switch
+        {
+            JsonValueKind.True or JsonValueKind.False => Types.Boolean,
+            JsonValueKind.Number => Types.Number,
+            JsonValueKind.String => Types.String,
+            JsonValueKind.Array => Types.Array,
+            JsonValueKind.Object => Types.Object,
+            _ => Types.Null,
+        };
 
-    private static string Words(Types types) => string.Join(" or ", Enum.GetValues<Types>().Where(t => t is not (Types.None or Types.Any) && types.HasFlag(t)).Select(t => t.ToString().ToLowerInvariant()));
+    private static string Words(Types types) =>
+        string.Join(
+            " or ",
+            Enum.GetValues<Types>()
+                .Where(t => t is not (Types.None or Types.Any) && types.HasFlag(t))
+                .Select(t => t.ToString().ToLowerInvariant())
+        );
 
     [InlineArray(UsualArguments)]
     private struct FewValues

@@ -30,7 +30,9 @@ internal static class Comparison
     public static int Compare(in Value a, in Value b)
     {
         // UTF-8 sorts as code points do.
-        return a.Kind == JsonValueKind.Number ? Digits.Compare(a.NumberText, b.NumberText) : Value.TextOf(a).SequenceCompareTo(Value.TextOf(b));
+        return a.Kind == JsonValueKind.Number
+            ? Digits.Compare(a.NumberText, b.NumberText)
+            : Value.TextOf(a).SequenceCompareTo(Value.TextOf(b));
     }
 
     private static bool AreEqualTexts(in Value a, in Value b)

@@ -6,7 +6,8 @@ namespace Lintel.JmesPath;
 internal sealed class EitherNode(Node left, Node right, bool isOr) : Node(left.Offset, Above(left, right))
 {
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result) =>
-        left.TryEvaluate(current, ref evaluation, out result) && (result.IsTrue == isOr || right.TryEvaluate(current, ref evaluation, out result));
+        left.TryEvaluate(current, ref evaluation, out result)
+        && (result.IsTrue == isOr || right.TryEvaluate(current, ref evaluation, out result));
 
     public override void CollectRoots(RootCollector roots, bool isInput)
     {
@@ -50,13 +51,15 @@ internal sealed class ComparisonNode(Node left, Node right, TokenKind comparison
         }
 
         var order = Digits.Compare(result.NumberText, other.NumberText);
-        result = Value.Boolean(comparison switch
-        {
-            TokenKind.Less => order < 0,
-            TokenKind.LessOrEqual => order <= 0,
-            TokenKind.Greater => order > 0,
-            _ => order >= 0,
-        });
+        result = Value.Boolean(
+            comparison switch
+            {
+                TokenKind.Less => order < 0,
+                TokenKind.LessOrEqual => order <= 0,
+                TokenKind.Greater => order > 0,
+                _ => order >= 0,
+            }
+        );
         return true;
     }
 

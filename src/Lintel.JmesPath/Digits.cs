@@ -23,7 +23,10 @@ internal readonly ref struct Digits
     }
 
     /// <summary>−1, 0 or 1.</summary>
-    public int Sign => _count == 0 ? 0 : _negative ? -1 : 1;
+    public int Sign =>
+        _count == 0 ? 0
+        : _negative ? -1
+        : 1;
 
     /// <summary>Whether it has no fraction.</summary>
     public bool AreWhole => _count <= _magnitude || _count == 0;
@@ -75,13 +78,15 @@ internal readonly ref struct Digits
     {
         if (Sign != other.Sign || Sign == 0)
             return Sign.CompareTo(other.Sign);
-        var order = _magnitude != other._magnitude ? _magnitude.CompareTo(other._magnitude) : CompareSignificant(_significant, other._significant);
+        var order =
+            _magnitude != other._magnitude ? _magnitude.CompareTo(other._magnitude) : CompareSignificant(_significant, other._significant);
         return _negative ? -order : order;
     }
 
     private static int CompareSignificant(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b)
     {
-        int i = 0, j = 0;
+        int i = 0,
+            j = 0;
         while (true)
         {
             if (i < a.Length && a[i] == '.')

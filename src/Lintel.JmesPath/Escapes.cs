@@ -9,7 +9,11 @@ namespace Lintel.JmesPath;
 /// </summary>
 internal static class Escapes
 {
-    private static readonly SearchValues<byte> Escaped = SearchValues.Create([.. Enumerable.Range(0, 0x20).Select(i => (byte)i), (byte)'"', (byte)'\\']);
+    private static readonly SearchValues<byte> Escaped = SearchValues.Create([
+        .. Enumerable.Range(0, 0x20).Select(i => (byte)i),
+        (byte)'"',
+        (byte)'\\',
+    ]);
 
     /// <summary>The meaning of a string's inside, which holds valid escapes.</summary>
     public static byte[] Decode(ReadOnlySpan<byte> escaped)
@@ -62,17 +66,19 @@ internal static class Escapes
         {
             output.Append(text[..at]);
             var c = text[at];
-            output.Append(c switch
-            {
-                (byte)'"' => "\\\""u8,
-                (byte)'\\' => "\\\\"u8,
-                (byte)'\n' => "\\n"u8,
-                (byte)'\r' => "\\r"u8,
-                (byte)'\t' => "\\t"u8,
-                (byte)'\b' => "\\b"u8,
-                (byte)'\f' => "\\f"u8,
-                _ => [(byte)'\\', (byte)'u', (byte)'0', (byte)'0', (byte)(c < 0x10 ? '0' : '1'), "0123456789abcdef"u8[c & 0xF]],
-            });
+            output.Append(
+                c switch
+                {
+                    (byte)'"' => "\\\""u8,
+                    (byte)'\\' => "\\\\"u8,
+                    (byte)'\n' => "\\n"u8,
+                    (byte)'\r' => "\\r"u8,
+                    (byte)'\t' => "\\t"u8,
+                    (byte)'\b' => "\\b"u8,
+                    (byte)'\f' => "\\f"u8,
+                    _ => [(byte)'\\', (byte)'u', (byte)'0', (byte)'0', (byte)(c < 0x10 ? '0' : '1'), "0123456789abcdef"u8[c & 0xF]],
+                }
+            );
             text = text[(at + 1)..];
         }
 
@@ -97,7 +103,15 @@ internal static class Escapes
             chunk = rune[..Unit(ref escaped).EncodeToUtf8(rune)];
         else
         {
-            rune[0] = escaped[1] switch { (byte)'n' => (byte)'\n', (byte)'r' => (byte)'\r', (byte)'t' => (byte)'\t', (byte)'b' => (byte)'\b', (byte)'f' => (byte)'\f', var c => c };
+            rune[0] = escaped[1] switch
+            {
+                (byte)'n' => (byte)'\n',
+                (byte)'r' => (byte)'\r',
+                (byte)'t' => (byte)'\t',
+                (byte)'b' => (byte)'\b',
+                (byte)'f' => (byte)'\f',
+                var c => c,
+            };
             chunk = rune[..1];
             escaped = escaped[2..];
         }

@@ -44,7 +44,9 @@ internal static class FunctionTable
     {
         // A third of the letters may differ, and the end may be missing: `len` means `length`.
         var lower = written.ToLowerInvariant();
-        var best = Names.Select(n => (Name: n, Distance: n.StartsWith(lower, StringComparison.Ordinal) ? 0 : Distance(lower, n))).MinBy(c => c.Distance);
+        var best = Names
+            .Select(n => (Name: n, Distance: n.StartsWith(lower, StringComparison.Ordinal) ? 0 : Distance(lower, n)))
+            .MinBy(c => c.Distance);
         return best.Distance <= best.Name.Length / 3 ? $"did you mean `{best.Name}`?" : $"there are {string.Join(", ", Names)}";
     }
 

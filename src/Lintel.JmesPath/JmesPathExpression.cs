@@ -25,7 +25,11 @@ public sealed class JmesPathExpression
     /// <param name="expression">What it is compiled to.</param>
     /// <param name="problem">What is wrong with it, and at which character.</param>
     /// <returns>Whether the text is an expression.</returns>
-    public static bool TryParse(string text, [NotNullWhen(true)] out JmesPathExpression? expression, [NotNullWhen(false)] out string? problem)
+    public static bool TryParse(
+        string text,
+        [NotNullWhen(true)] out JmesPathExpression? expression,
+        [NotNullWhen(false)] out string? problem
+    )
     {
         ArgumentNullException.ThrowIfNull(text);
         var parsed = Expression.Parse(text, out var found);

@@ -33,36 +33,45 @@ internal sealed class Lexer(string text)
         };
     }
 
-    private Token Symbol(char c, char next) => (c, next) switch
-    {
-        ('.', _) => Take(TokenKind.Dot, 1),
-        ('*', _) => Take(TokenKind.Star, 1),
-        ('@', _) => Take(TokenKind.Current, 1),
-        (',', _) => Take(TokenKind.Comma, 1),
-        (':', _) => Take(TokenKind.Colon, 1),
-        ('(', _) => Take(TokenKind.LeftParenthesis, 1),
-        (')', _) => Take(TokenKind.RightParenthesis, 1),
-        ('{', _) => Take(TokenKind.LeftBrace, 1),
-        ('}', _) => Take(TokenKind.RightBrace, 1),
-        (']', _) => Take(TokenKind.RightBracket, 1),
-        ('[', ']') => Take(TokenKind.Flatten, 2),
-        ('[', '?') => Take(TokenKind.Filter, 2),
-        ('[', _) => Take(TokenKind.LeftBracket, 1),
-        ('|', '|') => Take(TokenKind.Or, 2),
-        ('|', _) => Take(TokenKind.Pipe, 1),
-        ('&', '&') => Take(TokenKind.And, 2),
-        ('&', _) => Take(TokenKind.Expression, 1),
-        ('=', '=') => Take(TokenKind.Equal, 2),
-        ('!', '=') => Take(TokenKind.NotEqual, 2),
-        ('!', _) => Take(TokenKind.Not, 1),
-        ('<', '=') => Take(TokenKind.LessOrEqual, 2),
-        ('<', _) => Take(TokenKind.Less, 1),
-        ('>', '=') => Take(TokenKind.GreaterOrEqual, 2),
-        ('>', _) => Take(TokenKind.Greater, 1),
-        ('=', _) => Fail("`=` is no operator", _at, "equality is written `==`"),
-        ('$', _) => Fail("`$` has no meaning in JMESPath", _at, "the input is the current node `@`; its fields are named directly: `user.name`"),
-        _ => Fail($"{Shown(_at)} has no meaning here", _at, "names with other characters than letters, digits and `_` are put in double quotes"),
-    };
+    private Token Symbol(char c, char next) =>
+        (c, next) switch
+        {
+            ('.', _) => Take(TokenKind.Dot, 1),
+            ('*', _) => Take(TokenKind.Star, 1),
+            ('@', _) => Take(TokenKind.Current, 1),
+            (',', _) => Take(TokenKind.Comma, 1),
+            (':', _) => Take(TokenKind.Colon, 1),
+            ('(', _) => Take(TokenKind.LeftParenthesis, 1),
+            (')', _) => Take(TokenKind.RightParenthesis, 1),
+            ('{', _) => Take(TokenKind.LeftBrace, 1),
+            ('}', _) => Take(TokenKind.RightBrace, 1),
+            (']', _) => Take(TokenKind.RightBracket, 1),
+            ('[', ']') => Take(TokenKind.Flatten, 2),
+            ('[', '?') => Take(TokenKind.Filter, 2),
+            ('[', _) => Take(TokenKind.LeftBracket, 1),
+            ('|', '|') => Take(TokenKind.Or, 2),
+            ('|', _) => Take(TokenKind.Pipe, 1),
+            ('&', '&') => Take(TokenKind.And, 2),
+            ('&', _) => Take(TokenKind.Expression, 1),
+            ('=', '=') => Take(TokenKind.Equal, 2),
+            ('!', '=') => Take(TokenKind.NotEqual, 2),
+            ('!', _) => Take(TokenKind.Not, 1),
+            ('<', '=') => Take(TokenKind.LessOrEqual, 2),
+            ('<', _) => Take(TokenKind.Less, 1),
+            ('>', '=') => Take(TokenKind.GreaterOrEqual, 2),
+            ('>', _) => Take(TokenKind.Greater, 1),
+            ('=', _) => Fail("`=` is no operator", _at, "equality is written `==`"),
+            ('$', _) => Fail(
+                "`$` has no meaning in JMESPath",
+                _at,
+                "the input is the current node `@`; its fields are named directly: `user.name`"
+            ),
+            _ => Fail(
+                $"{Shown(_at)} has no meaning here",
+                _at,
+                "names with other characters than letters, digits and `_` are put in double quotes"
+            ),
+        };
 
     private Token Take(TokenKind kind, int length)
     {
@@ -86,7 +95,11 @@ internal sealed class Lexer(string text)
             _at++;
         var digits = text.AsSpan(start, _at - start);
         if (digits is "-")
-            return Fail("`-` is followed by no digit", start, "a name with `-` stands in double quotes: `\"first-name\"`; a number to compare with is a literal: `` `-1.5` ``");
+            return Fail(
+                "`-` is followed by no digit",
+                start,
+                "a name with `-` stands in double quotes: `\"first-name\"`; a number to compare with is a literal: `` `-1.5` ``"
+            );
         return int.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
             ? new Token(TokenKind.Number, start, _at, number)
             : Fail("the index is beyond 32 bits", start);

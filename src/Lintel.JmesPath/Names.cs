@@ -17,9 +17,7 @@ internal sealed class Names
     private readonly Dictionary<Name, int>.AlternateLookup<ReadOnlySpan<byte>>? _indices;
 
     public Names(params ReadOnlySpan<string> names)
-        : this(Make(names))
-    {
-    }
+        : this(Make(names)) { }
 
     public Names(Name[] names)
     {

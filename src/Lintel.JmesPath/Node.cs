@@ -68,9 +68,7 @@ internal sealed class LiteralNode(int offset, Value value) : Node(offset, 1)
         return true;
     }
 
-    public override void CollectRoots(RootCollector roots, bool isInput)
-    {
-    }
+    public override void CollectRoots(RootCollector roots, bool isInput) { }
 }
 
 /// <summary>

@@ -70,12 +70,15 @@ internal sealed class Number
         return !text.IsEmpty && DigitsAtStart(text) == text.Length;
     }
 
-    private static int DigitsAtStart(ReadOnlySpan<byte> text) => text.IndexOfAnyExceptInRange((byte)'0', (byte)'9') is >= 0 and var end ? end : text.Length;
+    private static int DigitsAtStart(ReadOnlySpan<byte> text) =>
+        text.IndexOfAnyExceptInRange((byte)'0', (byte)'9') is >= 0 and var end ? end : text.Length;
 
     private static byte[] Format<T>(T number)
         where T : IUtf8SpanFormattable
     {
         Span<byte> buffer = stackalloc byte[64];
-        return number.TryFormat(buffer, out var length, default, CultureInfo.InvariantCulture) ? buffer[..length].ToArray() : throw new InvalidOperationException("No number is that long.");
+        return number.TryFormat(buffer, out var length, default, CultureInfo.InvariantCulture)
+            ? buffer[..length].ToArray()
+            : throw new InvalidOperationException("No number is that long.");
     }
 }

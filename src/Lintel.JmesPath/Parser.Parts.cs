@@ -9,7 +9,9 @@ internal sealed partial class Parser
         if (_token.Kind == TokenKind.Star)
         {
             Take();
-            return Expect(TokenKind.RightBracket, "`]`") ? Project(ProjectionRight(StarStrength), r => new ListProjectionNode(left, r)) : null;
+            return Expect(TokenKind.RightBracket, "`]`")
+                ? Project(ProjectionRight(StarStrength), r => new ListProjectionNode(left, r))
+                : null;
         }
 
         if (_token.Kind == TokenKind.Number && _next.Kind != TokenKind.Colon)
@@ -20,14 +22,19 @@ internal sealed partial class Parser
 
         return _token.Kind is TokenKind.Number or TokenKind.Colon
             ? Slice(left)
-            : Unexpected("an index, a slice or `*`", _token.Kind is TokenKind.Identifier or TokenKind.QuotedIdentifier ? "a field is `.name`, a choice of them `.[a, b]`, a condition `[?…]`" : null);
+            : Unexpected(
+                "an index, a slice or `*`",
+                _token.Kind is TokenKind.Identifier or TokenKind.QuotedIdentifier
+                    ? "a field is `.name`, a choice of them `.[a, b]`, a condition `[?…]`"
+                    : null
+            );
     }
 
     private Node? Slice(Node left)
     {
         var bounds = new int?[3];
         var offset = _token.Offset;
-        for (var part = 0; _token.Kind != TokenKind.RightBracket;)
+        for (var part = 0; _token.Kind != TokenKind.RightBracket; )
         {
             if (_token.Kind == TokenKind.Colon && part < 2)
             {
@@ -68,8 +75,7 @@ internal sealed partial class Parser
             if (Expression(0) is not { } part)
                 return null;
             parts.Add(part);
-        }
-        while (TakeComma());
+        } while (TakeComma());
         return Expect(TokenKind.RightBracket, "`,` or `]`") ? new ListNode(offset, [.. parts]) : null;
     }
 
@@ -97,8 +103,7 @@ internal sealed partial class Parser
             if (!Expect(TokenKind.Colon, "`:`") || Expression(0) is not { } part)
                 return null;
             parts.Add(part);
-        }
-        while (TakeComma());
+        } while (TakeComma());
         return Expect(TokenKind.RightBrace, "`,` or `}`") ? new ObjectNode(offset, new Names([.. names]), [.. parts]) : null;
     }
 
@@ -116,13 +121,14 @@ internal sealed partial class Parser
                 if (Argument(function, arguments.Count) is not { } argument)
                     return null;
                 arguments.Add(argument);
-            }
-            while (TakeComma());
+            } while (TakeComma());
         }
 
         if (!Expect(TokenKind.RightParenthesis, "`,` or `)`"))
             return null;
-        return function.Takes(arguments.Count) ? new CallNode(name.Offset, function, [.. arguments]) : Fail($"`{function.Name}` takes {function.Arity}, and got {arguments.Count}", name.Offset);
+        return function.Takes(arguments.Count)
+            ? new CallNode(name.Offset, function, [.. arguments])
+            : Fail($"`{function.Name}` takes {function.Arity}, and got {arguments.Count}", name.Offset);
     }
 
     private Node? Argument(Function function, int index)
@@ -132,7 +138,11 @@ internal sealed partial class Parser
         if (_token.Kind != TokenKind.Expression)
         {
             return takesExpression
-                ? Fail($"`{function.Name}` takes an expression here", offset, "an expression is written with `&`, as in `sort_by(items, &price)`")
+                ? Fail(
+                    $"`{function.Name}` takes an expression here",
+                    offset,
+                    "an expression is written with `&`, as in `sort_by(items, &price)`"
+                )
                 : Expression(0);
         }
 

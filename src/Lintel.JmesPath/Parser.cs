@@ -43,22 +43,28 @@ internal sealed partial class Parser
         return problem is null ? node : null;
     }
 
-    private static int Strength(TokenKind kind) => kind switch
-    {
-        TokenKind.Pipe => 1,
-        TokenKind.Or => 2,
-        TokenKind.And => 3,
-        TokenKind.Equal or TokenKind.NotEqual or TokenKind.Less or TokenKind.LessOrEqual or TokenKind.Greater or TokenKind.GreaterOrEqual => 5,
-        TokenKind.Flatten => FlattenStrength,
-        TokenKind.Star => StarStrength,
-        TokenKind.Filter => FilterStrength,
-        TokenKind.Dot => DotStrength,
-        TokenKind.Not => NotStrength,
-        TokenKind.LeftBrace => 50,
-        TokenKind.LeftBracket => 55,
-        TokenKind.LeftParenthesis => 60,
-        _ => 0,
-    };
+    private static int Strength(TokenKind kind) =>
+        kind switch
+        {
+            TokenKind.Pipe => 1,
+            TokenKind.Or => 2,
+            TokenKind.And => 3,
+            TokenKind.Equal
+            or TokenKind.NotEqual
+            or TokenKind.Less
+            or TokenKind.LessOrEqual
+            or TokenKind.Greater
+            or TokenKind.GreaterOrEqual => 5,
+            TokenKind.Flatten => FlattenStrength,
+            TokenKind.Star => StarStrength,
+            TokenKind.Filter => FilterStrength,
+            TokenKind.Dot => DotStrength,
+            TokenKind.Not => NotStrength,
+            TokenKind.LeftBrace => 50,
+            TokenKind.LeftBracket => 55,
+            TokenKind.LeftParenthesis => 60,
+            _ => 0,
+        };
 
     private Node? Expression(int strength)
     {
@@ -104,12 +110,18 @@ internal sealed partial class Parser
                 return Expression(0) is { } inner && Expect(TokenKind.RightParenthesis, "`)`") ? inner : null;
             case TokenKind.LeftBrace:
                 return Object(token.Offset);
-            case TokenKind.LeftBracket when _token.Kind is TokenKind.Number or TokenKind.Colon || (_token.Kind == TokenKind.Star && _next.Kind == TokenKind.RightBracket):
+            case TokenKind.LeftBracket
+                when _token.Kind is TokenKind.Number or TokenKind.Colon
+                    || (_token.Kind == TokenKind.Star && _next.Kind == TokenKind.RightBracket):
                 return Bracket(new CurrentNode(token.Offset));
             case TokenKind.LeftBracket:
                 return List(token.Offset);
             case TokenKind.Expression:
-                return Fail("`&` stands only before an argument of a function that takes an expression", token.Offset, "as in `sort_by(items, &price)`; «and» is written `&&`");
+                return Fail(
+                    "`&` stands only before an argument of a function that takes an expression",
+                    token.Offset,
+                    "as in `sort_by(items, &price)`; «and» is written `&&`"
+                );
             case TokenKind.Number:
                 return Fail("a number stands only in brackets", token.Offset, $"as a value it is a literal: `` `{token.Payload}` ``");
             default:
@@ -134,7 +146,12 @@ internal sealed partial class Parser
                 return Project(Expression(2), r => new EitherNode(left, r, isOr: true));
             case TokenKind.And:
                 return Project(Expression(3), r => new EitherNode(left, r, isOr: false));
-            case TokenKind.Equal or TokenKind.NotEqual or TokenKind.Less or TokenKind.LessOrEqual or TokenKind.Greater or TokenKind.GreaterOrEqual:
+            case TokenKind.Equal
+            or TokenKind.NotEqual
+            or TokenKind.Less
+            or TokenKind.LessOrEqual
+            or TokenKind.Greater
+            or TokenKind.GreaterOrEqual:
                 return Project(Expression(Strength(token.Kind)), r => new ComparisonNode(left, r, token.Kind));
             case TokenKind.Flatten:
                 return Project(ProjectionRight(FlattenStrength), r => new FlattenNode(left, r));
@@ -173,7 +190,10 @@ internal sealed partial class Parser
             case TokenKind.LeftBrace:
                 return Object(Take().Offset);
             default:
-                return Unexpected("a field, `*`, `[…]` or `{…}` after the dot", _token.Kind == TokenKind.Literal ? "names that need quotes stand in double ones" : null);
+                return Unexpected(
+                    "a field, `*`, `[…]` or `{…}` after the dot",
+                    _token.Kind == TokenKind.Literal ? "names that need quotes stand in double ones" : null
+                );
         }
     }
 
@@ -202,7 +222,11 @@ internal sealed partial class Parser
     private Node? Unexpected(string wanted, string? hint = null) => Unexpected(_token, wanted, hint);
 
     private Node? Unexpected(Token token, string wanted, string? hint = null) =>
-        Fail(token.Kind == TokenKind.End ? $"the expression ends where {wanted} is expected" : $"{wanted} is expected here", token.Offset, hint);
+        Fail(
+            token.Kind == TokenKind.End ? $"the expression ends where {wanted} is expected" : $"{wanted} is expected here",
+            token.Offset,
+            hint
+        );
 
     private Node? Fail(string message, int offset, string? hint = null)
     {

@@ -109,7 +109,8 @@ internal sealed class FlattenNode(Node left, Node right) : ProjectionNode(left, 
 }
 
 /// <summary><c>left[?condition].right</c></summary>
-internal sealed class FilterNode(Node left, Node condition, Node right) : ProjectionNode(left, right, Math.Max(Above(left, right), Above(condition)))
+internal sealed class FilterNode(Node left, Node condition, Node right)
+    : ProjectionNode(left, right, Math.Max(Above(left, right), Above(condition)))
 {
     public override void CollectRoots(RootCollector roots, bool isInput)
     {
@@ -196,12 +197,19 @@ internal readonly record struct Slice(int? Start, int? Stop, int Step)
     public (int First, int Count) Of(int length)
     {
         var (low, high) = Step > 0 ? (0, length) : (-1, length - 1);
-        var first = Start is { } start ? Bound(start, length, low, high) : Step > 0 ? low : high;
-        var stop = Stop is { } end ? Bound(end, length, low, high) : Step > 0 ? high : low;
+        var first =
+            Start is { } start ? Bound(start, length, low, high)
+            : Step > 0 ? low
+            : high;
+        var stop =
+            Stop is { } end ? Bound(end, length, low, high)
+            : Step > 0 ? high
+            : low;
         var distance = Step > 0 ? (long)stop - first : (long)first - stop;
         var step = Math.Abs((long)Step);
         return (first, distance <= 0 ? 0 : (int)((distance + step - 1) / step));
     }
 
-    private static int Bound(int index, int length, int low, int high) => Math.Clamp(index < 0 ? (int)Math.Max((long)index + length, -1) : index, low, high);
+    private static int Bound(int index, int length, int low, int high) =>
+        Math.Clamp(index < 0 ? (int)Math.Max((long)index + length, -1) : index, low, high);
 }

@@ -7,16 +7,24 @@ namespace Lintel.JmesPath;
 /// <summary>Functions about strings, and those that take strings among others.</summary>
 internal static class StringFunctions
 {
-    private static readonly FrozenDictionary<string, Value> TypeWords =
-        new[] { "null", "boolean", "number", "string", "array", "object" }.ToFrozenDictionary(w => w, Value.String);
+    private static readonly FrozenDictionary<string, Value> TypeWords = new[]
+    {
+        "null",
+        "boolean",
+        "number",
+        "string",
+        "array",
+        "object",
+    }.ToFrozenDictionary(w => w, Value.String);
 
     public static bool Contains(Arguments arguments, out Value result)
     {
         ref readonly var subject = ref arguments[0];
         ref readonly var sought = ref arguments[1];
-        var found = subject.Kind == JsonValueKind.String
-            ? sought.Kind == JsonValueKind.String && ContainsText(subject, sought, ref arguments.Evaluation)
-            : ContainsItem(subject, sought.Unescaped(), ref arguments.Evaluation);
+        var found =
+            subject.Kind == JsonValueKind.String
+                ? sought.Kind == JsonValueKind.String && ContainsText(subject, sought, ref arguments.Evaluation)
+                : ContainsItem(subject, sought.Unescaped(), ref arguments.Evaluation);
         result = Value.Boolean(found);
         return arguments.Evaluation.Problem is null;
     }

@@ -33,36 +33,39 @@ internal readonly struct Value
     public static Value Null => default;
 
     /// <summary>The kind, which is never <see cref="JsonValueKind.Undefined"/>.</summary>
-    public JsonValueKind Kind => Made switch
-    {
-        null => Raw.ValueKind is var kind and not JsonValueKind.Undefined ? kind : JsonValueKind.Null,
-        byte[] => JsonValueKind.String,
-        JmesPath.Number => JsonValueKind.Number,
-        Items => JsonValueKind.Array,
-        Members => JsonValueKind.Object,
-        _ => Made == Truth ? JsonValueKind.True : JsonValueKind.False,
-    };
+    public JsonValueKind Kind =>
+        Made switch
+        {
+            null => Raw.ValueKind is var kind and not JsonValueKind.Undefined ? kind : JsonValueKind.Null,
+            byte[] => JsonValueKind.String,
+            JmesPath.Number => JsonValueKind.Number,
+            Items => JsonValueKind.Array,
+            Members => JsonValueKind.Object,
+            _ => Made == Truth ? JsonValueKind.True : JsonValueKind.False,
+        };
 
     public bool IsNull => Made is null && Raw.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null;
 
     /// <summary>
     /// What conditions mean by it: null, false, and a string, an array or an object that is empty are untrue. Zero is true.
     /// </summary>
-    public bool IsTrue => Kind switch
-    {
-        JsonValueKind.Null or JsonValueKind.False => false,
-        JsonValueKind.String => !Quoted.IsEmpty,
-        JsonValueKind.Array or JsonValueKind.Object => Count > 0,
-        _ => true,
-    };
+    public bool IsTrue =>
+        Kind switch
+        {
+            JsonValueKind.Null or JsonValueKind.False => false,
+            JsonValueKind.String => !Quoted.IsEmpty,
+            JsonValueKind.Array or JsonValueKind.Object => Count > 0,
+            _ => true,
+        };
 
     /// <summary>How many elements an array or members an object has.</summary>
-    public int Count => Made switch
-    {
-        null => Raw.ValueKind == JsonValueKind.Array ? Raw.GetArrayLength() : Raw.GetPropertyCount(),
-        Items items => items.Span.Length,
-        _ => ((Members)Made).Names.Count,
-    };
+    public int Count =>
+        Made switch
+        {
+            null => Raw.ValueKind == JsonValueKind.Array ? Raw.GetArrayLength() : Raw.GetPropertyCount(),
+            Items items => items.Span.Length,
+            _ => ((Members)Made).Names.Count,
+        };
 
     /// <summary>The names of an object that was made here; <see langword="null"/> for all else.</summary>
     public Names? Names => (Made as Members)?.Names;

@@ -22,9 +22,7 @@ internal sealed class ValueText(in Value value)
     public long Write(IBufferWriter<byte> output, int count)
     {
         var text = new JsonText(output, long.MaxValue);
-        while (text.Length < count && Step(ref text, count))
-        {
-        }
+        while (text.Length < count && Step(ref text, count)) { }
 
         text.Flush();
         return text.Length;

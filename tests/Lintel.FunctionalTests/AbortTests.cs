@@ -40,12 +40,14 @@ public sealed class AbortTests : IAsyncLifetime
     [Fact]
     public async Task Stop_AtTheEndOfItsPatience_CutsOffRequestsAsStopped_AndCountsThem()
     {
-        await using var gateway = await LoggedGateway.StartAsync($$"""
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             drainTimeout: 2s
             {{Services}}
             {{Routes}}
-            """);
+            """
+        );
         string[] held =
         [
             "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n",
@@ -53,7 +55,8 @@ public sealed class AbortTests : IAsyncLifetime
             "POST /upload HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\nhalf",
             "GET /composed HTTP/1.1\r\nHost: t\r\n\r\n",
             "GET /streamed HTTP/1.1\r\nHost: t\r\n\r\n",
-            "GET /tunnel HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            "GET /tunnel HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+                + "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         ];
         var clients = new List<RawClient>();
         foreach (var request in held)
@@ -64,7 +67,21 @@ public sealed class AbortTests : IAsyncLifetime
 
         using var h2 = await FrameClient.ConnectAsync(gateway.Running.AddressOf("h2"));
         await h2.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Get("/hold")));
-        await h2.SendAsync(Frame(Headers, EndHeaders, 3, Block((":method", "POST"), (":scheme", "http"), (":path", "/probe.Probe/Hold"), (":authority", "t"), ("content-type", "application/grpc"), ("te", "trailers"))));
+        await h2.SendAsync(
+            Frame(
+                Headers,
+                EndHeaders,
+                3,
+                Block(
+                    (":method", "POST"),
+                    (":scheme", "http"),
+                    (":path", "/probe.Probe/Hold"),
+                    (":authority", "t"),
+                    ("content-type", "application/grpc"),
+                    ("te", "trailers")
+                )
+            )
+        );
         using var quick = await gateway.ConnectAsync();
         await quick.SendAsync("GET /release HTTP/1.1\r\nHost: t\r\n\r\n");
         await WaitFor(() => _service.Seen.Count == held.Length + 3 && _grpc.Seen.Count == 1 && _tunnels == 1);
@@ -75,26 +92,41 @@ public sealed class AbortTests : IAsyncLifetime
         var lines = (await stopping).ToLookup(l => l.GetProperty("path").GetString()!);
         clients.ForEach(c => c.Dispose());
 
-        Assert.Contains(gateway.Running.Log, l => l.StartsWith("Information: Draining: 9 requests active, 8 connections; waiting up to 00:00:02", StringComparison.Ordinal));
-        Assert.Equal("Information: Stopped: 1 ended in time, 8 cut off", Assert.Single(gateway.Running.Log, l => l.Contains("Stopped: ", StringComparison.Ordinal)).Trim());
-        Assert.All(lines.Where(l => l.Key != "/release"), path => Assert.All(path, line => Assert.Equal((path.Key, "stopped"), (path.Key, Error(line)))));
+        Assert.Contains(gateway.Running.Log, l =>
+            l.StartsWith("Information: Draining: 9 requests active, 8 connections; waiting up to 00:00:02", StringComparison.Ordinal)
+        );
+        Assert.Equal(
+            "Information: Stopped: 1 ended in time, 8 cut off",
+            Assert.Single(gateway.Running.Log, l => l.Contains("Stopped: ", StringComparison.Ordinal)).Trim()
+        );
+        Assert.All(lines.Where(l => l.Key != "/release"), path =>
+            Assert.All(path, line => Assert.Equal((path.Key, "stopped"), (path.Key, Error(line))))
+        );
         Assert.Equal(8, lines.Where(l => l.Key != "/release").Sum(l => l.Count()));
         Assert.Equal([503, 503], lines["/hold"].Select(l => l.GetProperty("status").GetInt32()));
         Assert.Equal(200, Assert.Single(lines["/begun"]).GetProperty("status").GetInt32());
         Assert.Null(Error(Assert.Single(lines["/release"])));
-        Assert.Contains(gateway.Running.Log, l => l.StartsWith("Warning:", StringComparison.Ordinal) && l.Contains("stopped", StringComparison.Ordinal) && l.Contains("drainTimeout", StringComparison.Ordinal));
+        Assert.Contains(gateway.Running.Log, l =>
+            l.StartsWith("Warning:", StringComparison.Ordinal)
+            && l.Contains("stopped", StringComparison.Ordinal)
+            && l.Contains("drainTimeout", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
     public async Task Reload_ThatClosesAListener_CutsOffItsRequestsAsStopped()
     {
-        await using var gateway = await LoggedGateway.StartAsync($$"""
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:0", other: "http://localhost:0" }
             drainTimeout: 100ms
             {{Services}}
             {{Routes}}
-            """);
-        using var client = await RawClient.ConnectAsync(new Uri(gateway.Running.AddressOf("other").ToString().Replace("localhost", "127.0.0.1", StringComparison.Ordinal)));
+            """
+        );
+        using var client = await RawClient.ConnectAsync(
+            new Uri(gateway.Running.AddressOf("other").ToString().Replace("localhost", "127.0.0.1", StringComparison.Ordinal))
+        );
         await client.SendAsync("GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
         await WaitFor(() => !_service.Seen.IsEmpty);
         await gateway.Running.ReloadAsync(", other: \"http://localhost:0\"", "");
@@ -107,7 +139,11 @@ public sealed class AbortTests : IAsyncLifetime
     [Fact]
     public async Task Client_ThatLeaves_IsTheOnlyOneToldWithoutAReason()
     {
-        await using var gateway = await LoggedGateway.StartAsync(Services + "\nlisteners: { public: \"http://127.0.0.1:0\", h2: { address: \"http://127.0.0.1:0\", protocols: [http2] } }\n" + Routes);
+        await using var gateway = await LoggedGateway.StartAsync(
+            Services
+                + "\nlisteners: { public: \"http://127.0.0.1:0\", h2: { address: \"http://127.0.0.1:0\", protocols: [http2] } }\n"
+                + Routes
+        );
         using (var client = await gateway.ConnectAsync())
         using (var h2 = await FrameClient.ConnectAsync(gateway.Running.AddressOf("h2")))
         {
@@ -119,18 +155,22 @@ public sealed class AbortTests : IAsyncLifetime
         await WaitFor(() => _left == 2);
         var lines = await gateway.StopAsync();
         Assert.Equal(2, lines.Length);
-        Assert.All(lines, l => Assert.Equal((499, "client-aborted", false), (l.GetProperty("status").GetInt32(), Error(l), l.TryGetProperty("detail", out _))));
+        Assert.All(lines, l =>
+            Assert.Equal((499, "client-aborted", false), (l.GetProperty("status").GetInt32(), Error(l), l.TryGetProperty("detail", out _)))
+        );
     }
 
     /// <summary>Kestrel's least rate is measured after a grace of 5 s.</summary>
     [Fact]
     public async Task Client_SlowerThanTheLeastRate_IsToldAsASlowReader()
     {
-        await using var gateway = await LoggedGateway.StartAsync($$"""
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", limits: { minResponseRate: 100MiB } }, h2: { address: "http://127.0.0.1:0", protocols: [http2], limits: { minResponseRate: 100MiB } } }
             {{Services}}
             {{Routes}}
-            """);
+            """
+        );
         using var client = await RawClient.ConnectAsync(gateway.Address, receiveBuffer: 4096);
         await client.SendAsync("GET /endless HTTP/1.1\r\nHost: t\r\n\r\n");
         using var h2 = await FrameClient.ConnectAsync(gateway.Running.AddressOf("h2"), (4, int.MaxValue));
@@ -147,7 +187,9 @@ public sealed class AbortTests : IAsyncLifetime
     {
         var gateway = await InProcessGateway.StartInApplicationAsync(Services + "\n" + Routes, application => application.MapLintel());
         await gateway.DisposeAsync();
-        Assert.Contains(gateway.Log, l => l.StartsWith("Information: Draining: 0 requests active; the host's server", StringComparison.Ordinal));
+        Assert.Contains(gateway.Log, l =>
+            l.StartsWith("Information: Draining: 0 requests active; the host's server", StringComparison.Ordinal)
+        );
     }
 
     private static string? Error(JsonElement line) => line.TryGetProperty("error", out var error) ? error.GetString() : null;

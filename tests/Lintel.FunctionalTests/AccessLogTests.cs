@@ -20,14 +20,15 @@ public sealed class AccessLogTests
 
     private static readonly CancellationToken None = CancellationToken.None;
 
-    private static string Config(TestService service, string accessLog) => $$"""
-        services: { s: "{{service.Address}}", dead: "http://127.0.0.1:1" }
-        routes:
-          dead: { match: "/dead", forward: dead }
-          pong: { match: "/pong", respond: { body: pong } }
-          s: { match: "/{**rest}", forward: s }
-        observability: { accessLog: {{accessLog}} }
-        """;
+    private static string Config(TestService service, string accessLog) =>
+        $$"""
+            services: { s: "{{service.Address}}", dead: "http://127.0.0.1:1" }
+            routes:
+              dead: { match: "/dead", forward: dead }
+              pong: { match: "/pong", respond: { body: pong } }
+              s: { match: "/{**rest}", forward: s }
+            observability: { accessLog: {{accessLog}} }
+            """;
 
     private static string LogOf(GatewayProcess gateway) => Path.Combine(gateway.Folder, "access.log");
 
@@ -39,18 +40,25 @@ public sealed class AccessLogTests
     public async Task Status_OfAnErrorThatTheClientDidNotStayFor_IsTheErrors()
     {
         using var folder = new ConfigFolder();
-        await using (var app = await InProcessGateway.StartInApplicationAsync($"observability: {{ accessLog: {{ to: \"{folder["access.log"]}\" }} }}", a =>
-        {
-            a.Use(async (context, next) =>
-            {
-                var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                context.RequestAborted.Register(left.SetResult);
-                context.Abort(); // as if it left just now; Kestrel tells it from another thread
-                await left.Task.InTimeAsync();
-                await next(context);
-            });
-            a.MapLintel();
-        }))
+        await using (
+            var app = await InProcessGateway.StartInApplicationAsync(
+                $"observability: {{ accessLog: {{ to: \"{folder["access.log"]}\" }} }}",
+                a =>
+                {
+                    a.Use(
+                        async (context, next) =>
+                        {
+                            var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                            context.RequestAborted.Register(left.SetResult);
+                            context.Abort(); // as if it left just now; Kestrel tells it from another thread
+                            await left.Task.InTimeAsync();
+                            await next(context);
+                        }
+                    );
+                    a.MapLintel();
+                }
+            )
+        )
         {
             await Assert.ThrowsAsync<HttpRequestException>(() => app.Client.GetAsync(new Uri("/nowhere", UriKind.Relative), None));
         }
@@ -108,11 +116,26 @@ public sealed class AccessLogTests
         var lines = await Lines(gateway, 10);
         Assert.Equal(
             [
-                ("GET /fixed", 0L, 100_000L), ("HEAD /fixed", 0, 0), ("GET /chunked", 0, 123_450), ("GET /not-modified", 0, 0), ("GET /none", 0, 0), ("POST /upload", 200_000, 6),
-                ("POST /upload", 54_321, 6), ("GET /pong", 0, 4), ("HEAD /pong", 0, 0), ("GET /dead", 0, problem),
+                ("GET /fixed", 0L, 100_000L),
+                ("HEAD /fixed", 0, 0),
+                ("GET /chunked", 0, 123_450),
+                ("GET /not-modified", 0, 0),
+                ("GET /none", 0, 0),
+                ("POST /upload", 200_000, 6),
+                ("POST /upload", 54_321, 6),
+                ("GET /pong", 0, 4),
+                ("HEAD /pong", 0, 0),
+                ("GET /dead", 0, problem),
             ],
-            lines.Select(l => ($"{Text(l, "method")} {Text(l, "path")}", Number(l, "requestBytes"), Number(l, "responseBytes"))));
-        Assert.All(lines, l => Assert.Equal(l.GetProperty("durationMs").GetDouble(), l.GetProperty("gatewayMs").GetDouble() + (l.TryGetProperty("upstreamMs", out var up) ? up.GetDouble() : 0), 0.002));
+            lines.Select(l => ($"{Text(l, "method")} {Text(l, "path")}", Number(l, "requestBytes"), Number(l, "responseBytes")))
+        );
+        Assert.All(lines, l =>
+            Assert.Equal(
+                l.GetProperty("durationMs").GetDouble(),
+                l.GetProperty("gatewayMs").GetDouble() + (l.TryGetProperty("upstreamMs", out var up) ? up.GetDouble() : 0),
+                0.002
+            )
+        );
 
         async Task<int> Send(HttpMethod method, string path, HttpContent? body = null)
         {
@@ -167,7 +190,10 @@ public sealed class AccessLogTests
 
         // RFC 6455 section 5.2: two bytes of head, four of mask from the client; a close frame has two bytes of status.
         var line = (await Lines(gateway, 1)).Single();
-        Assert.Equal((101L, 2L + 4 + 5 + 2 + 4 + 2, 2L + 5 + 2 + 2), (Number(line, "status"), Number(line, "requestBytes"), Number(line, "responseBytes")));
+        Assert.Equal(
+            (101L, 2L + 4 + 5 + 2 + 4 + 2, 2L + 5 + 2 + 2),
+            (Number(line, "status"), Number(line, "requestBytes"), Number(line, "responseBytes"))
+        );
     }
 
     [Fact]
@@ -207,9 +233,13 @@ public sealed class AccessLogTests
     public async Task Rotation_BySizeUnderLoad_LosesNoLineAndKeepsWhatItShould()
     {
         await using var service = await TestService.StartAsync();
-        await using var gateway = await GatewayProcess.StartAsync(Config(service, "{ format: { template: \"{path} {userAgent}\" }, to: access.log, rotate: { size: 64KiB, keep: 100 } }"));
+        await using var gateway = await GatewayProcess.StartAsync(
+            Config(service, "{ format: { template: \"{path} {userAgent}\" }, to: access.log, rotate: { size: 64KiB, keep: 100 } }")
+        );
         gateway.Client.DefaultRequestHeaders.Add("User-Agent", new string('x', 300));
-        await Parallel.ForAsync(0, 2000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => await Get(gateway, $"/pong?{i}"));
+        await Parallel.ForAsync(0, 2000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) =>
+            await Get(gateway, $"/pong?{i}")
+        );
         string[] Files() => Directory.GetFiles(gateway.Folder, "access.log*");
         await Until.TrueAsync(() => Files().Sum(f => Read(f).Count(c => c == '\n')) == 2000);
         Assert.InRange(Files().Length, 9, 15); // 2 000 lines of some 307 bytes
@@ -225,7 +255,9 @@ public sealed class AccessLogTests
             c.Response.StatusCode = int.Parse(c.Request.Path.Value![1..], CultureInfo.InvariantCulture);
             return Task.CompletedTask;
         });
-        await using var gateway = await GatewayProcess.StartAsync(Config(service, "{ format: { template: \"{path} {status} {error}\" }, to: access.log, sample: 0% }"));
+        await using var gateway = await GatewayProcess.StartAsync(
+            Config(service, "{ format: { template: \"{path} {status} {error}\" }, to: access.log, sample: 0% }")
+        );
         foreach (var path in new[] { "/200", "/404", "/499", "/500", "/pong", "/dead", "/503", "/200" })
             await Get(gateway, path);
         gateway.Signal(SigTerm);
@@ -236,20 +268,37 @@ public sealed class AccessLogTests
     [Theory]
     [InlineData("format: json, headers: [Authorization, Cookie, X-Api-Key, Referer, X-Partner]")]
     [InlineData("format: text")]
-    [InlineData("format: { template: '{target} {query} \"{userAgent}\" {header:Authorization} {header:cookie} {header:X-Api-Key} {header:Referer} {header:X-Partner}' }")]
+    [InlineData(
+        "format: { template: '{target} {query} \"{userAgent}\" {header:Authorization} {header:cookie} {header:X-Api-Key} "
+            + "{header:Referer} {header:X-Partner}' }"
+    )]
     [AnyTransport]
     public async Task Line_OfARequestFullOfSecrets_HoldsNone(string settings)
     {
         await using var service = await TestService.StartAsync();
-        await using var gateway = await GatewayProcess.StartAsync(Config(service, "{ " + settings + ", to: access.log, redact: { headers: [x-partner], query: [invite] } }"));
+        await using var gateway = await GatewayProcess.StartAsync(
+            Config(service, "{ " + settings + ", to: access.log, redact: { headers: [x-partner], query: [invite] } }")
+        );
         using (var client = await RawClient.ConnectAsync(gateway.Address))
         {
-            string[] queries = ["token=SECRET", "a=1&%41ccess_Token=SECRET", "t%256fken=SECRET", "a;key=SECRET", "next=%2Fcb%3Fcode%3DSECRET", "user[password]=SECRET", "INVITE=SECRET", "q={%22secret%22:%22SECRET%22}"];
+            string[] queries =
+            [
+                "token=SECRET",
+                "a=1&%41ccess_Token=SECRET",
+                "t%256fken=SECRET",
+                "a;key=SECRET",
+                "next=%2Fcb%3Fcode%3DSECRET",
+                "user[password]=SECRET",
+                "INVITE=SECRET",
+                "q={%22secret%22:%22SECRET%22}",
+            ];
             foreach (var query in queries)
             {
                 var response = await client.GetAsync(
                     "/a?" + query,
-                    "Authorization: Bearer SECRET\r\nCookie: session=SECRET\r\nX-API-Key: SECRET\r\nReferer: https://a.example/?token=SECRET\r\nX-Partner: SECRET\r\nUser-Agent: curl\r\n");
+                    "Authorization: Bearer SECRET\r\nCookie: session=SECRET\r\nX-API-Key: SECRET\r\nReferer: "
+                        + "https://a.example/?token=SECRET\r\nX-Partner: SECRET\r\nUser-Agent: curl\r\n"
+                );
                 Assert.Equal(200, response.Status);
             }
 
@@ -270,14 +319,19 @@ public sealed class AccessLogTests
         await using var gateway = await GatewayProcess.StartAsync(With("text", "a.log"));
         using var stop = new CancellationTokenSource();
         var sent = 0;
-        var load = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
-        {
-            while (!stop.IsCancellationRequested)
-            {
-                await Get(gateway, "/pong");
-                Interlocked.Increment(ref sent);
-            }
-        })).ToList();
+        var load = Enumerable
+            .Range(0, 4)
+            .Select(_ =>
+                Task.Run(async () =>
+                {
+                    while (!stop.IsCancellationRequested)
+                    {
+                        await Get(gateway, "/pong");
+                        Interlocked.Increment(ref sent);
+                    }
+                })
+            )
+            .ToList();
         await Reload("json", "a.log", log => log.Contains("\n{", StringComparison.Ordinal));
         await Reload("json", "b.log", log => log.Length > 0);
         await Reload("{ template: \"{status}\" }", "b.log", log => log.Contains("\n200", StringComparison.Ordinal));
@@ -328,12 +382,21 @@ public sealed class AccessLogTests
     {
         using var folder = new ConfigFolder();
         var (port, admin) = (GatewayProcess.FreePort(), GatewayProcess.FreePort());
-        var file = folder.Write("gateway.yaml", $$"""
+        var file = folder.Write(
+            "gateway.yaml",
+            $$"""
             listeners: { public: "http://127.0.0.1:{{port}}" }
             admin: { address: "http://127.0.0.1:{{admin}}" }
             routes: { pong: { match: "/{**rest}", respond: { body: pong } } }
-            """);
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [GatewayProcess.Program, "run", file]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            """
+        );
+        using var process = Process.Start(
+            new ProcessStartInfo("dotnet", [GatewayProcess.Program, "run", file])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         try
         {
             process.ErrorDataReceived += (_, _) => { };
@@ -346,9 +409,14 @@ public sealed class AccessLogTests
 
             // 64 KiB in the pipe, a batch in the writer's hands, 8 Mi characters in the queue: beyond that lines are lost.
             client.DefaultRequestHeaders.Add("User-Agent", new string('x', 8000));
-            await Parallel.ForAsync(0, 3_000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => Assert.Equal("pong", await client.GetStringAsync(new Uri("/a", UriKind.Relative), None)));
+            await Parallel.ForAsync(0, 3_000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) =>
+                Assert.Equal("pong", await client.GetStringAsync(new Uri("/a", UriKind.Relative), None))
+            );
             var dropped = 0;
-            await Until.TrueAsync(() => (dropped = Dropped(metrics.GetStringAsync(new Uri("/metrics", UriKind.Relative), None).GetAwaiter().GetResult())) >= (isClosed ? 3_000 : 1_500));
+            await Until.TrueAsync(() =>
+                (dropped = Dropped(metrics.GetStringAsync(new Uri("/metrics", UriKind.Relative), None).GetAwaiter().GetResult()))
+                >= (isClosed ? 3_000 : 1_500)
+            );
             Assert.InRange(dropped, 1500, 3001);
 
             // Nor does it keep the process from ending.
@@ -388,14 +456,26 @@ public sealed class AccessLogTests
         Assert.Equal(0, await gateway.ExitCodeAsync());
         var lines = gateway.Errors.Split('\n').Where(l => l.Contains("connection-refused", StringComparison.Ordinal)).ToList();
         Assert.InRange(lines.Count, 2, 4);
-        Assert.Matches(@"connection-refused \[[0-9a-f]{12}\]: route dead, service dead, instance http://127\.0\.0\.1:1, trace [0-9a-f]{32}: Connection refused$", lines[0]);
-        Assert.Equal(30, lines.Sum(l => System.Text.RegularExpressions.Regex.Match(l, @"\((\d+) times since the last line\)$") is { Success: true } times ? int.Parse(times.Groups[1].Value, CultureInfo.InvariantCulture) : 1));
+        Assert.Matches(
+            @"connection-refused \[[0-9a-f]{12}\]: route dead, service dead, instance http://127\.0\.0\.1:1, trace [0-9a-f]{32}: Connection refused$",
+            lines[0]
+        );
+        Assert.Equal(
+            30,
+            lines.Sum(l =>
+                System.Text.RegularExpressions.Regex.Match(l, @"\((\d+) times since the last line\)$") is { Success: true } times
+                    ? int.Parse(times.Groups[1].Value, CultureInfo.InvariantCulture)
+                    : 1
+            )
+        );
     }
 
     [Fact]
     public async Task Errors_OfAGateway_AreTheClientsCount()
     {
-        await using var gateway = await InProcessGateway.StartAsync("services: { dead: \"http://127.0.0.1:1\" }\nroutes: { dead: { match: /dead, forward: dead } }");
+        await using var gateway = await InProcessGateway.StartAsync(
+            "services: { dead: \"http://127.0.0.1:1\" }\nroutes: { dead: { match: /dead, forward: dead } }"
+        );
         for (var i = 0; i < 5; i++)
             (await gateway.Client.GetAsync(new Uri("/dead", UriKind.Relative), None)).Dispose();
         for (var i = 0; i < 3; i++)
@@ -403,10 +483,12 @@ public sealed class AccessLogTests
         await Until.TrueAsync(() => gateway.Gateway.Errors.Sum(e => e.Count) == 8);
         Assert.Equal(
             [("connection-refused", "dead", "http://127.0.0.1:1", 5L), ("route-not-found", null, null, 3L)],
-            gateway.Gateway.Errors.OrderBy(e => e.Error, StringComparer.Ordinal).Select(e => (e.Error, e.Route, e.Instance, e.Count)));
+            gateway.Gateway.Errors.OrderBy(e => e.Error, StringComparer.Ordinal).Select(e => (e.Error, e.Route, e.Instance, e.Count))
+        );
     }
 
-    private static async Task Get(GatewayProcess gateway, string path) => (await gateway.Client.GetAsync(new Uri(path, UriKind.Relative), None)).Dispose();
+    private static async Task Get(GatewayProcess gateway, string path) =>
+        (await gateway.Client.GetAsync(new Uri(path, UriKind.Relative), None)).Dispose();
 
     private static async Task Written(string file, string text) => await Until.SeenAsync(() => Read(file) == text ? text : null);
 
@@ -445,7 +527,10 @@ public sealed class AccessLogTests
     }
 
     private static int Dropped(string metrics) =>
-        int.Parse(metrics.Split('\n').Single(l => l.StartsWith("lintel_access_log_dropped_total", StringComparison.Ordinal)).Split(' ')[1], CultureInfo.InvariantCulture);
+        int.Parse(
+            metrics.Split('\n').Single(l => l.StartsWith("lintel_access_log_dropped_total", StringComparison.Ordinal)).Split(' ')[1],
+            CultureInfo.InvariantCulture
+        );
 
     private static int Signal(int process)
     {

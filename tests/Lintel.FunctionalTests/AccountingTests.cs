@@ -44,7 +44,8 @@ public sealed class AccountingTests
         var random = new Random(seed);
         using var server = new RawServer(async (socket, _) => await socket.SendAsync(Encoding.Latin1.GetBytes(Pick(random, Answers))));
         var recorded = 0;
-        await using var gateway = await LoggedGateway.StartAsync($$"""
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services: { s: "{{server.Address}}" }
             routes:
@@ -52,7 +53,8 @@ public sealed class AccountingTests
               fixed: { match: "/fixed", respond: { body: fine } }
               away: { match: "/away", redirect: "/elsewhere" }
               s: { match: "/s/{**rest}", forward: s }
-            """);
+            """
+        );
         using var listener = Listen(gateway, "http.server.request.duration", () => Interlocked.Increment(ref recorded));
         var answered = new Dictionary<int, int>();
         var unseen = 0;
@@ -65,10 +67,16 @@ public sealed class AccountingTests
                 answered[status] = answered.GetValueOrDefault(status) + 1;
         }
 
-        await Until.TrueAsync(() => Active(gateway) == 0 && Volatile.Read(ref recorded) >= Requests); // who left early is noticed a moment later
+        // who left early is noticed a moment later
+        await Until.TrueAsync(() => Active(gateway) == 0 && Volatile.Read(ref recorded) >= Requests);
         var logged = (await gateway.StopAsync()).GroupBy(AnswerContentTests.Status).ToDictionary(g => g.Key, g => g.Count());
         Assert.Equal((Requests, Requests), (recorded, logged.Values.Sum()));
-        Assert.All(answered, a => Assert.True(logged.GetValueOrDefault(a.Key) >= a.Value, $"{a.Value} clients saw {a.Key}, the log has {logged.GetValueOrDefault(a.Key)}"));
+        Assert.All(answered, a =>
+            Assert.True(
+                logged.GetValueOrDefault(a.Key) >= a.Value,
+                $"{a.Value} clients saw {a.Key}, the log has {logged.GetValueOrDefault(a.Key)}"
+            )
+        );
         Assert.Equal(Requests, answered.Values.Sum() + unseen);
     }
 
@@ -76,7 +84,18 @@ public sealed class AccountingTests
     {
         using var client = await gateway.ConnectAsync();
         var method = Pick(random, Methods);
-        var body = method == "POST" && random.Next(2) == 0 ? Pick(random, ["Content-Length: 5\r\n\r\nhello", "Content-Length: 5\r\n\r\nhel", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nx\r\n"]) : "\r\n";
+        var body =
+            method == "POST" && random.Next(2) == 0
+                ? Pick(
+                    random,
+                    [
+                        "Content-Length: 5\r\n\r\nhello",
+                        "Content-Length: 5\r\n\r\nhel",
+                        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                        "Transfer-Encoding: chunked\r\n\r\nx\r\n",
+                    ]
+                )
+                : "\r\n";
         await client.SendAsync($"{method} {Pick(random, Routes)} HTTP/1.1\r\nHost: t\r\n{body}");
         if (body.EndsWith("hel", StringComparison.Ordinal) || random.Next(8) == 0)
         {
@@ -97,11 +116,22 @@ public sealed class AccountingTests
     private static async Task<int> OverHttp2Async(LoggedGateway gateway, Random random)
     {
         using var client = await FrameClient.ConnectAsync(gateway.Running.AddressOf("h2"));
-        (string, string)[] head = [(":method", Pick(random, ["GET", "HEAD", "POST", "OPTIONS"])), (":scheme", "http"), (":path", Pick(random, Routes)), (":authority", "t")];
+        (string, string)[] head =
+        [
+            (":method", Pick(random, ["GET", "HEAD", "POST", "OPTIONS"])),
+            (":scheme", "http"),
+            (":path", Pick(random, Routes)),
+            (":authority", "t"),
+        ];
         byte[] frames = random.Next(4) switch
         {
             0 => [.. Frame(Headers, EndHeaders, 1, Block(head)), .. Frame(Data, EndStream, 1, "hello"u8)],
-            1 => [.. Frame(Headers, EndHeaders, 1, Block(head)), .. Frame(Data, 0, 1, "hello"u8), .. Frame(Headers, EndHeaders | EndStream, 1, Block((Pick(random, ["x-sum", "x:sum"]), "1")))],
+            1 =>
+            [
+                .. Frame(Headers, EndHeaders, 1, Block(head)),
+                .. Frame(Data, 0, 1, "hello"u8),
+                .. Frame(Headers, EndHeaders | EndStream, 1, Block((Pick(random, ["x-sum", "x:sum"]), "1"))),
+            ],
             2 => Frame(Headers, EndHeaders | EndStream, 1, Block([.. head, ("x-a", Pick(random, ["1", " 1", "\a"]))])),
             _ => Frame(Headers, EndHeaders | EndStream, 1, Block(head)),
         };
@@ -118,7 +148,14 @@ public sealed class AccountingTests
     private static MeterListener Listen(LoggedGateway gateway, string name, Action recorded)
     {
         var meter = gateway.Running.Meter;
-        var listener = new MeterListener { InstrumentPublished = (i, l) => { if (i.Meter == meter && i.Name == name) l.EnableMeasurementEvents(i); } };
+        var listener = new MeterListener
+        {
+            InstrumentPublished = (i, l) =>
+            {
+                if (i.Meter == meter && i.Name == name)
+                    l.EnableMeasurementEvents(i);
+            },
+        };
         listener.SetMeasurementEventCallback<double>((_, _, _, _) => recorded());
         listener.Start();
         return listener;
@@ -128,7 +165,14 @@ public sealed class AccountingTests
     {
         var meter = gateway.Running.Meter;
         var sum = 0L;
-        using var listener = new MeterListener { InstrumentPublished = (i, l) => { if (i.Meter == meter && i.Name == "http.server.active_requests") l.EnableMeasurementEvents(i); } };
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (i, l) =>
+            {
+                if (i.Meter == meter && i.Name == "http.server.active_requests")
+                    l.EnableMeasurementEvents(i);
+            },
+        };
         listener.SetMeasurementEventCallback<long>((_, value, _, _) => sum += value);
         listener.Start();
         listener.RecordObservableInstruments();

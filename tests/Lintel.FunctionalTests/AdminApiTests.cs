@@ -12,14 +12,23 @@ public sealed class AdminApiTests
 
     private static readonly CancellationToken None = CancellationToken.None;
 
-    private static readonly System.Text.Json.JsonSerializerOptions Readable = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly System.Text.Json.JsonSerializerOptions Readable = new()
+    {
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     [Fact]
     public async Task Snapshot_OfARunningGateway_TellsWhereItComesFrom()
     {
         await using var gateway = await GatewayProcess.StartAsync(
-            "name: edge\ninclude: [routes/*.yaml]\nservices: { s: { instances: [http://127.0.0.1:1, http://127.0.0.1:2] } }\nclients: { ios: { when: { headers: { X-Client: ios } } } }",
-            new Dictionary<string, string> { ["routes/a.yaml"] = "routes: { a: { match: /a, respond: {} } }", ["routes/b.yaml"] = "routes: { b: { match: /b, forward: s } }" });
+            "name: edge\ninclude: [routes/*.yaml]\nservices: { s: { instances: [http://127.0.0.1:1, http://127.0.0.1:2] } "
+                + "}\nclients: { ios: { when: { headers: { X-Client: ios } } } }",
+            new Dictionary<string, string>
+            {
+                ["routes/a.yaml"] = "routes: { a: { match: /a, respond: {} } }",
+                ["routes/b.yaml"] = "routes: { b: { match: /b, forward: s } }",
+            }
+        );
         using var admin = new AdminClient(gateway.Admin);
         var snapshot = await admin.GetAsync("/api/v1/snapshot");
         Assert.Equal("edge", (string?)snapshot["name"]);
@@ -27,8 +36,18 @@ public sealed class AdminApiTests
         Assert.Equal("0.1.0", (string?)snapshot["version"]);
         Assert.Empty(snapshot["notReadyReasons"]!.AsArray());
         Assert.Null(snapshot["drain"]);
-        Assert.Equal([Path.Combine(gateway.Folder, "gateway.yaml"), Path.Combine(gateway.Folder, "routes/a.yaml"), Path.Combine(gateway.Folder, "routes/b.yaml")], snapshot["files"]!.AsArray().Select(f => (string?)f));
-        Assert.Equal("""{"listeners":1,"services":1,"instances":2,"routes":2,"policies":0,"clients":1}""", snapshot["counts"]!.ToJsonString());
+        Assert.Equal(
+            [
+                Path.Combine(gateway.Folder, "gateway.yaml"),
+                Path.Combine(gateway.Folder, "routes/a.yaml"),
+                Path.Combine(gateway.Folder, "routes/b.yaml"),
+            ],
+            snapshot["files"]!.AsArray().Select(f => (string?)f)
+        );
+        Assert.Equal(
+            """{"listeners":1,"services":1,"instances":2,"routes":2,"policies":0,"clients":1}""",
+            snapshot["counts"]!.ToJsonString()
+        );
         Assert.Matches("^[0-9a-f]{64}$", (string?)snapshot["hash"]);
         Assert.InRange((double)snapshot["uptimeSeconds"]!, 0.0001, 60);
         Assert.True((DateTimeOffset)snapshot["loadedAt"]! >= (DateTimeOffset)snapshot["startedAt"]!);
@@ -63,20 +82,23 @@ public sealed class AdminApiTests
     [Fact]
     public async Task Routes_OfEveryAction_AreToldInWords()
     {
-        await using var gateway = await GatewayProcess.StartAsync("""
+        await using var gateway = await GatewayProcess.StartAsync(
+            """
             services: { a: "http://127.0.0.1:1", b: "http://127.0.0.1:2" }
             clients: { ios: { when: { headers: { X-Client: ios } } } }
             routes:
               zebra: { match: { paths: ["/a/{id}", "/b/{id}"], hosts: api.example.com, methods: [GET, PUT], query: { v: { not: { present: true } } }, client: ios }, forward: { split: { a: 3, b: 1 }, path: "/x/{id}", mirror: { service: b, percent: 5 } } }
               apple: { match: /r, redirect: { to: /other, status: 308 } }
               mango: { match: /s, respond: { status: 418, body: no } }
-            """);
+            """
+        );
         using var admin = new AdminClient(gateway.Admin);
         var routes = (await admin.GetAsync("/api/v1/routes"))["items"]!.AsArray();
         Assert.Equal(["zebra", "apple", "mango"], routes.Select(r => (string?)r!["name"]));
         Assert.Equal(
             """{"name":"zebra","paths":["/a/{id}","/b/{id}"],"hosts":["api.example.com"],"methods":["GET","PUT"],"client":"ios","conditions":["query parameter v is absent","header X-Client is \"ios\" (client ios)"],"action":"forward","to":"/x/{id}","status":null,"services":[{"name":"a","percent":75},{"name":"b","percent":25}],"mirror":{"name":"b","percent":5},"policies":[]}""",
-            routes[0]!.ToJsonString(Readable));
+            routes[0]!.ToJsonString(Readable)
+        );
         Assert.Equal(routes[1]!.ToJsonString(), (await admin.GetAsync("/api/v1/routes/apple")).ToJsonString());
         Assert.Equal(("redirect", "/other", 308), ((string?)routes[1]!["action"], (string?)routes[1]!["to"], (int?)routes[1]!["status"]));
         Assert.Equal(("respond", null, 418), ((string?)routes[2]!["action"], (string?)routes[2]!["to"], (int?)routes[2]!["status"]));
@@ -96,10 +118,11 @@ public sealed class AdminApiTests
             await release.Task;
             await c.Response.WriteAsync("ok");
         });
-        string Config(string more) => $$"""
-            services: { s: { instances: [{ address: "{{service.Address}}", weight: 7 }], balancing: roundRobin, timeouts: { request: 90s, idle: 1500ms } } {{more}} }
-            routes: { r: { match: "/{**rest}", forward: s } }
-            """;
+        string Config(string more) =>
+            $$"""
+                services: { s: { instances: [{ address: "{{service.Address}}", weight: 7 }], balancing: roundRobin, timeouts: { request: 90s, idle: 1500ms } } {{more}} }
+                routes: { r: { match: "/{**rest}", forward: s } }
+                """;
         await using var gateway = await GatewayProcess.StartAsync(Config(""));
         using var admin = new AdminClient(gateway.Admin);
         Assert.Equal(0, await InFlightAsync());
@@ -116,7 +139,8 @@ public sealed class AdminApiTests
         var one = await admin.GetAsync("/api/v1/services/s");
         Assert.Equal(
             $$"""{"name":"s","protocol":"http1","balancing":"roundRobin","host":"request","timeouts":{"connect":"2s","request":"90s","idle":"1500ms"},"instances":[{"address":"{{service.Address}}","weight":7,"requestsInFlight":0}]}""",
-            one.ToJsonString(Readable));
+            one.ToJsonString(Readable)
+        );
 
         async Task<int> InFlightAsync() => (int)(await admin.GetAsync("/api/v1/services/s"))["instances"]![0]!["requestsInFlight"]!;
     }
@@ -124,7 +148,9 @@ public sealed class AdminApiTests
     [Fact]
     public async Task Listeners_OnPortZero_TellTheRealPort()
     {
-        await using var gateway = await GatewayProcess.StartAsync("listeners: { public: \"http://127.0.0.1:0\", inner: { address: \"http://127.0.0.1:0\", protocols: [http2] } }\nroutes: {}");
+        await using var gateway = await GatewayProcess.StartAsync(
+            "listeners: { public: \"http://127.0.0.1:0\", inner: { address: \"http://127.0.0.1:0\", protocols: [http2] } }\nroutes: {}"
+        );
         using var admin = new AdminClient(gateway.Admin);
         var listeners = (await admin.GetAsync("/api/v1/listeners"))["items"]!.AsArray();
         Assert.Equal(["public", "inner"], listeners.Select(l => (string?)l!["name"]));
@@ -144,11 +170,13 @@ public sealed class AdminApiTests
             await release.Task;
             await c.Response.WriteAsync("whole");
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             drainTimeout: 45s
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var admin = new AdminClient(gateway.Admin);
         Assert.Equal("""{"status":"ready","reasons":[]}""", (await admin.GetAsync("/health/ready")).ToJsonString());
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
@@ -177,16 +205,20 @@ public sealed class AdminApiTests
     {
         const string Secret = "hunter2hunter2";
         Environment.SetEnvironmentVariable("LINTEL_TEST_SECRET", Secret); // inherited by the gateway
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             admin: { address: "http://127.0.0.1:0", token: "${LINTEL_TEST_SECRET}" }
             services: { s: "http://127.0.0.1:1" }
             clients: { partner: { when: { headers: { X-Api-Key: {{Secret}} } } } }
             routes:
               a: { match: { path: /a, client: partner, headers: { Authorization: { oneOf: [{{Secret}}, other] } }, query: { access_token: { prefix: {{Secret}} } }, cookies: { session: { regex: {{Secret}} } } }, forward: s }
               b: { match: /b, forward: s, transform: { request: { setHeaders: { Authorization: "Bearer {{Secret}}" }, setQuery: { key: {{Secret}} } } } }
-            """);
+            """
+        );
         using var admin = new AdminClient(gateway.Admin, Secret);
-        await gateway.ReloadAsync("admin: { address: \"http://127.0.0.1:0\", token: \"${LINTEL_TEST_SECRET}\" }\ndrainTimeout: \"${LINTEL_TEST_SECRET}\"");
+        await gateway.ReloadAsync(
+            "admin: { address: \"http://127.0.0.1:0\", token: \"${LINTEL_TEST_SECRET}\" }\ndrainTimeout: \"${LINTEL_TEST_SECRET}\""
+        );
         var told = 0;
         foreach (var entry in (await admin.GetAsync("/api/v1"))["endpoints"]!.AsArray())
         {
@@ -200,8 +232,18 @@ public sealed class AdminApiTests
 
         Assert.True(told > 20, $"{told} answers");
         Assert.Equal(
-            ["header Authorization is one of 2 hidden values", "query parameter access_token begins with a hidden value", "cookie session matches a hidden value", "header X-Api-Key is a hidden value (client partner)"],
-            (await admin.GetAsync("/api/v1/routes/a"))["conditions"]!.AsArray().Select(c => (string?)c));
-        Assert.Contains("${LINTEL_TEST_SECRET}", (string?)(await admin.GetAsync("/api/v1/snapshot"))["lastReload"]!["problems"]![0]!["message"], StringComparison.Ordinal);
+            [
+                "header Authorization is one of 2 hidden values",
+                "query parameter access_token begins with a hidden value",
+                "cookie session matches a hidden value",
+                "header X-Api-Key is a hidden value (client partner)",
+            ],
+            (await admin.GetAsync("/api/v1/routes/a"))["conditions"]!.AsArray().Select(c => (string?)c)
+        );
+        Assert.Contains(
+            "${LINTEL_TEST_SECRET}",
+            (string?)(await admin.GetAsync("/api/v1/snapshot"))["lastReload"]!["problems"]![0]!["message"],
+            StringComparison.Ordinal
+        );
     }
 }

@@ -6,7 +6,11 @@ namespace Lintel.FunctionalTests;
 /// <summary>Asks a gateway's admin address.</summary>
 internal sealed class AdminClient(Uri address, string? token = null) : IDisposable
 {
-    private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address, Timeout = GatewayProcess.Patience };
+    private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false })
+    {
+        BaseAddress = address,
+        Timeout = GatewayProcess.Patience,
+    };
 
     public async Task<(HttpStatusCode Status, JsonNode Body)> AskAsync(string path, HttpMethod? method = null)
     {

@@ -7,7 +7,9 @@ namespace Lintel.FunctionalTests;
 [AnyTransport]
 public sealed partial class AdminGuideTests
 {
-    private static readonly string Guide = File.ReadAllText(Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../docs/guides/admin.md"));
+    private static readonly string Guide = File.ReadAllText(
+        Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../docs/guides/admin.md")
+    );
 
     [Fact]
     public async Task Commands_OfTheGuide_DoWhatItSays()
@@ -17,11 +19,19 @@ public sealed partial class AdminGuideTests
         Assert.Equal(2, configurations.Count);
         await using var open = await GatewayProcess.StartAsync(AnyPort(configurations[0]));
         await using var guarded = await GatewayProcess.StartAsync(AnyPort(configurations[1]));
-        var commands = Fence().Matches(Guide).Where(m => m.Groups[1].Value == "bash").SelectMany(m => m.Groups[2].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries)).ToList();
+        var commands = Fence()
+            .Matches(Guide)
+            .Where(m => m.Groups[1].Value == "bash")
+            .SelectMany(m => m.Groups[2].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            .ToList();
         Assert.True(commands.Count > 15, $"{commands.Count} commands");
         foreach (var command in commands)
         {
-            var (code, output) = await RunAsync(command.Replace("http://127.0.0.1:9901", Text(open.Admin), StringComparison.Ordinal).Replace("http://127.0.0.1:9902", Text(guarded.Admin), StringComparison.Ordinal));
+            var (code, output) = await RunAsync(
+                command
+                    .Replace("http://127.0.0.1:9901", Text(open.Admin), StringComparison.Ordinal)
+                    .Replace("http://127.0.0.1:9902", Text(guarded.Admin), StringComparison.Ordinal)
+            );
             Assert.True(code == 0, $"{command}: exit code {code}");
             if (Prints().Match(command) is { Success: true } prints)
                 Assert.Equal(prints.Groups[1].Value, output.Trim());
@@ -30,7 +40,8 @@ public sealed partial class AdminGuideTests
         }
     }
 
-    private static string AnyPort(string yaml) => Port().Replace(yaml.Replace("http://127.0.0.1:8080", "http://127.0.0.1:0", StringComparison.Ordinal), "http://127.0.0.1:0");
+    private static string AnyPort(string yaml) =>
+        Port().Replace(yaml.Replace("http://127.0.0.1:8080", "http://127.0.0.1:0", StringComparison.Ordinal), "http://127.0.0.1:0");
 
     private static string Text(Uri address) => address.GetLeftPart(UriPartial.Authority);
 

@@ -10,11 +10,14 @@ namespace Lintel.FunctionalTests;
 [EveryTransport]
 public sealed class AdminLoadTests
 {
-    private const string Routes = "observability: { accessLog: { to: none } }\nservices: { s: \"http://127.0.0.1:1\" }\nroutes:\n  live: { match: /live, respond: { body: ok } }\n";
+    private const string Routes =
+        "observability: { accessLog: { to: none } }\nservices: { s: \"http://127.0.0.1:1\" }\nroutes:\n  live: { match: /live, "
+        + "respond: { body: ok } }\n";
 
     private static readonly CancellationToken None = CancellationToken.None;
 
-    private static readonly string TenThousand = Routes + string.Concat(Enumerable.Range(0, 10_000).Select(i => $"  r{i}: {{ match: \"GET /api/v{i}/{{id}}\", forward: s }}\n"));
+    private static readonly string TenThousand =
+        Routes + string.Concat(Enumerable.Range(0, 10_000).Select(i => $"  r{i}: {{ match: \"GET /api/v{i}/{{id}}\", forward: s }}\n"));
 
     [Fact]
     [AnyTransport]
@@ -49,22 +52,25 @@ public sealed class AdminLoadTests
         for (var i = 0; i < 200; i++)
             idle.Add(await RawClient.ConnectAsync(gateway.Admin));
         var answered = 0;
-        var flood = Enumerable.Range(0, 100).Select(async _ =>
-        {
-            using var client = new AdminClient(gateway.Admin);
-            while (!stop.IsCancellationRequested)
+        var flood = Enumerable
+            .Range(0, 100)
+            .Select(async _ =>
             {
-                try
+                using var client = new AdminClient(gateway.Admin);
+                while (!stop.IsCancellationRequested)
                 {
-                    using var response = await client.SendAsync("/api/v1/routes");
-                    Interlocked.Increment(ref answered);
+                    try
+                    {
+                        using var response = await client.SendAsync("/api/v1/routes");
+                        Interlocked.Increment(ref answered);
+                    }
+                    catch (HttpRequestException)
+                    {
+                        await Task.Delay(20); // turned away, as it should be
+                    }
                 }
-                catch (HttpRequestException)
-                {
-                    await Task.Delay(20); // turned away, as it should be
-                }
-            }
-        }).ToList();
+            })
+            .ToList();
         await Until.TrueAsync(() => answered > 3);
 
         var slowest = TimeSpan.Zero;
@@ -92,11 +98,14 @@ public sealed class AdminLoadTests
         var idle = new List<RawClient>();
         for (var i = 0; i < 1000; i++)
             idle.Add(await RawClient.ConnectAsync(gateway.Address));
-        var load = Enumerable.Range(0, 32).Select(async _ =>
-        {
-            while (!stop.IsCancellationRequested)
-                Assert.Equal("ok", await gateway.Client.GetStringAsync(new Uri("/live", UriKind.Relative), None));
-        }).ToList();
+        var load = Enumerable
+            .Range(0, 32)
+            .Select(async _ =>
+            {
+                while (!stop.IsCancellationRequested)
+                    Assert.Equal("ok", await gateway.Client.GetStringAsync(new Uri("/live", UriKind.Relative), None));
+            })
+            .ToList();
         var slowest = TimeSpan.Zero;
         for (var i = 0; i < 100; i++)
         {

@@ -13,10 +13,10 @@ public sealed class AdminReloadTests
 
     private static string Config(int port, string body, string more = "", string host = "127.0.0.1") =>
         $$"""
-        admin: { address: "http://{{host}}:{{port}}", token: "{{(host == "127.0.0.1" ? "" : "t")}}" }
-        routes: { r: { match: "/{**rest}", respond: { body: {{body}} } } }
-        {{more}}
-        """;
+            admin: { address: "http://{{host}}:{{port}}", token: "{{(host == "127.0.0.1" ? "" : "t")}}" }
+            routes: { r: { match: "/{**rest}", respond: { body: {{body}} } } }
+            {{more}}
+            """;
 
     [Fact]
     public async Task Reload_NamingATakenAdminPort_IsRefusedAndChangesNothing()
@@ -25,7 +25,11 @@ public sealed class AdminReloadTests
         var port = GatewayProcess.FreePort();
         await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
         await gateway.ReloadAsync(Config(other.Port, "two"));
-        Assert.Contains($"listen at admin.address: cannot listen on http://127.0.0.1:{other.Port}", gateway.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            $"listen at admin.address: cannot listen on http://127.0.0.1:{other.Port}",
+            gateway.Errors,
+            StringComparison.Ordinal
+        );
         Assert.Equal("one", await BodyAsync(gateway));
         using var admin = new AdminClient(gateway.Admin);
         var reload = (await admin.GetAsync("/api/v1/snapshot"))["lastReload"]!;
@@ -93,7 +97,8 @@ public sealed class AdminReloadTests
     [Fact]
     public async Task Reload_OfTheTokenAlone_KeepsConnectionsAndTakesTheNewOne()
     {
-        static string With(string token, int port) => $"admin: {{ address: \"http://127.0.0.1:{port}\", token: \"{token}\" }}\nroutes: {{}}";
+        static string With(string token, int port) =>
+            $"admin: {{ address: \"http://127.0.0.1:{port}\", token: \"{token}\" }}\nroutes: {{}}";
         var port = GatewayProcess.FreePort();
         await using var gateway = await GatewayProcess.StartAsync(With("one", port));
         using var client = await RawClient.ConnectAsync(gateway.Admin);
@@ -121,7 +126,10 @@ public sealed class AdminReloadTests
         await using var taken = await TestService.StartAsync(c => Task.CompletedTask);
         await using var other = await TestService.StartAsync(c => Task.CompletedTask);
         using var folder = new ConfigFolder();
-        var file = folder.Write("gateway.yaml", $"listeners: {{ public: \"{taken.Address}\" }}\nadmin: {{ address: \"{other.Address}\" }}\nroutes: {{}}");
+        var file = folder.Write(
+            "gateway.yaml",
+            $"listeners: {{ public: \"{taken.Address}\" }}\nadmin: {{ address: \"{other.Address}\" }}\nroutes: {{}}"
+        );
         var (code, _, errors) = await GatewayProcess.RunAsync("run", file);
         Assert.Equal(2, code);
         Assert.Contains($"{file}:1:", errors, StringComparison.Ordinal);

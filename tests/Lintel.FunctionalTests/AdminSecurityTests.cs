@@ -15,7 +15,9 @@ public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) 
     [Fact]
     public async Task Token_WhereThereIsOne_IsNeededForAllButHealth()
     {
-        await using var gateway = await GatewayProcess.StartAsync("admin: { address: \"http://127.0.0.1:0\", token: correct-horse }\n" + Routes);
+        await using var gateway = await GatewayProcess.StartAsync(
+            "admin: { address: \"http://127.0.0.1:0\", token: correct-horse }\n" + Routes
+        );
         using var client = await RawClient.ConnectAsync(gateway.Admin);
         foreach (var path in new[] { "/api/v1", "/api/v1/snapshot", "/metrics", "/nothing" })
         {
@@ -25,7 +27,18 @@ public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) 
             AssertProblem(refused, "unauthorized");
         }
 
-        foreach (var wrong in new[] { "Bearer wrong", "Bearer", "Bearer correct-hors", "Bearer correct-horse2", "Basic correct-horse", "correct-horse", "Bearer correct-horse\r\nAuthorization: Bearer correct-horse" })
+        foreach (
+            var wrong in new[]
+            {
+                "Bearer wrong",
+                "Bearer",
+                "Bearer correct-hors",
+                "Bearer correct-horse2",
+                "Basic correct-horse",
+                "correct-horse",
+                "Bearer correct-horse\r\nAuthorization: Bearer correct-horse",
+            }
+        )
         {
             var refused = await client.GetAsync("/api/v1", $"Authorization: {wrong}\r\n");
             Assert.Equal((401, "Bearer realm=\"lintel-admin\", error=\"invalid_token\""), (refused.Status, refused["WWW-Authenticate"]));
@@ -35,7 +48,8 @@ public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) 
             Assert.Equal(200, (await client.GetAsync("/api/v1", $"Authorization: {right}\r\n")).Status);
         Assert.Equal(404, (await client.GetAsync("/nothing", "Authorization: Bearer correct-horse\r\n")).Status);
         Assert.Equal(200, (await client.GetAsync("/health/live")).Status);
-        Assert.Equal(200, (await client.GetAsync("/health/ready", "Origin: http://elsewhere.example\r\n")).Status); // who has no token learns no more than a probe
+        // who has no token learns no more than a probe
+        Assert.Equal(200, (await client.GetAsync("/health/ready", "Origin: http://elsewhere.example\r\n")).Status);
     }
 
     [Theory]
@@ -161,7 +175,12 @@ public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) 
     public async Task Head_LargerThanTheLimits_IsRefused()
     {
         Assert.Equal(431, await StatusAsync($"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\nX: {new string('x', 17 * 1024)}\r\n\r\n"));
-        Assert.Equal(431, await StatusAsync($"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\n{string.Concat(Enumerable.Range(0, 70).Select(i => $"X{i}: 1\r\n"))}\r\n"));
+        Assert.Equal(
+            431,
+            await StatusAsync(
+                $"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\n{string.Concat(Enumerable.Range(0, 70).Select(i => $"X{i}: 1\r\n"))}\r\n"
+            )
+        );
         Assert.Equal(414, await StatusAsync($"GET /{new string('x', 9 * 1024)} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         Assert.Equal(200, await StatusAsync($"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\nX: {new string('x', 7 * 1024)}\r\n\r\n"));
     }
@@ -177,7 +196,10 @@ public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) 
 
         // A small one is thrown away and the connection lives on.
         using var other = await RawClient.ConnectAsync(_gateway.Admin);
-        await other.SendAsync($"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{new string('x', 1000)}GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        await other.SendAsync(
+            $"GET /api/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{new string('x', 1000)}GET /health/live "
+                + $"HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        );
         Assert.Equal(200, (await other.ReadResponseAsync()).Status);
         Assert.Equal("{\"status\":\"live\"}", (await other.ReadResponseAsync()).Body);
     }

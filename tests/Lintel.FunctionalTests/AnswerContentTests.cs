@@ -41,7 +41,9 @@ public sealed class AnswerContentTests
     [Fact]
     public async Task Answer_MalformedFromItsFirstChunkOn_Is502()
     {
-        using var server = new RawServer(async (socket, _) => await socket.SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"u8.ToArray()));
+        using var server = new RawServer(
+            async (socket, _) => await socket.SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"u8.ToArray())
+        );
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();
         Assert.SkipWhen(Transport.IsSockets, "the forwarder has passed the head on before .NET's handler looks");
@@ -55,7 +57,9 @@ public sealed class AnswerContentTests
     public async Task Answer_CutOff_DeliversWhatCame(string answer, string received)
     {
         Assert.SkipWhen(Transport.IsSockets, "Kestrel's sockets throw away what they have when they are aborted");
-        using var server = new RawServer(async (socket, _) => await socket.SendAsync(Encoding.Latin1.GetBytes("HTTP/1.1 200 OK\r\n" + answer)));
+        using var server = new RawServer(
+            async (socket, _) => await socket.SendAsync(Encoding.Latin1.GetBytes("HTTP/1.1 200 OK\r\n" + answer))
+        );
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();
         await client.SendAsync("GET /s HTTP/1.1\r\nHost: t\r\n\r\n");
@@ -68,7 +72,12 @@ public sealed class AnswerContentTests
     [Fact]
     public async Task Upgrade_ThatIsRequired_IsTold()
     {
-        using var server = new RawServer(async (socket, _) => await socket.SendAsync("HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.3\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n"u8.ToArray()));
+        using var server = new RawServer(
+            async (socket, _) =>
+                await socket.SendAsync(
+                    "HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.3\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n"u8.ToArray()
+                )
+        );
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();
         var response = await client.GetAsync("/s");
@@ -79,7 +88,9 @@ public sealed class AnswerContentTests
     [Fact]
     public async Task ReasonPhrase_OfTheService_ReachesHttp1Clients()
     {
-        using var server = new RawServer(async (socket, _) => await socket.SendAsync("HTTP/1.1 422 Stock exhausted\r\nContent-Length: 0\r\n\r\n"u8.ToArray()));
+        using var server = new RawServer(
+            async (socket, _) => await socket.SendAsync("HTTP/1.1 422 Stock exhausted\r\nContent-Length: 0\r\n\r\n"u8.ToArray())
+        );
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();
         Assert.Equal("HTTP/1.1 422 Stock exhausted", (await client.GetAsync("/s")).Head[0]);
@@ -91,7 +102,9 @@ public sealed class AnswerContentTests
     public async Task Blanks_BeforeTheColonOfAField_AreRemoved()
     {
         Assert.SkipWhen(Transport.IsSockets, ".NET's handler refuses them");
-        using var server = new RawServer(async (socket, _) => await socket.SendAsync("HTTP/1.1 200 OK\r\nX-P : 1\r\nContent-Length \t: 2\r\n\r\nok"u8.ToArray()));
+        using var server = new RawServer(
+            async (socket, _) => await socket.SendAsync("HTTP/1.1 200 OK\r\nX-P : 1\r\nContent-Length \t: 2\r\n\r\nok"u8.ToArray())
+        );
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using var client = await gateway.ConnectAsync();
         var response = await client.GetAsync("/s");
@@ -102,7 +115,11 @@ public sealed class AnswerContentTests
 
     private static async Task<int> StatusOverHttp2Async(LoggedGateway gateway)
     {
-        using var client = new HttpClient { DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var client = new HttpClient
+        {
+            DefaultRequestVersion = HttpVersion.Version20,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         using var response = await client.GetAsync(new Uri(gateway.Running.AddressOf("h2"), "/s"), TestContext.Current.CancellationToken);
         Assert.Equal("", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         return (int)response.StatusCode;
@@ -113,7 +130,7 @@ public sealed class AnswerContentTests
         var text = new StringBuilder();
         try
         {
-            for (int b; (b = await client.ReadByteAsync()) >= 0;)
+            for (int b; (b = await client.ReadByteAsync()) >= 0; )
                 text.Append((char)b);
         }
         catch (IOException)
@@ -124,11 +141,12 @@ public sealed class AnswerContentTests
         return text.ToString();
     }
 
-    private static string Yaml(string service) => $$"""
-        listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
-        services: { s: "{{service}}" }
-        routes:
-          ok: { match: "/ok", respond: { body: fine } }
-          s: { match: "/{**rest}", forward: s }
-        """;
+    private static string Yaml(string service) =>
+        $$"""
+            listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
+            services: { s: "{{service}}" }
+            routes:
+              ok: { match: "/ok", respond: { body: fine } }
+              s: { match: "/{**rest}", forward: s }
+            """;
 }

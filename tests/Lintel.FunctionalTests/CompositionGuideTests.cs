@@ -13,7 +13,9 @@ namespace Lintel.FunctionalTests;
 [AnyTransport]
 public sealed partial class CompositionGuideTests : IAsyncLifetime
 {
-    private static readonly string Guide = File.ReadAllText(Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../docs/guides/composition.md"));
+    private static readonly string Guide = File.ReadAllText(
+        Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../docs/guides/composition.md")
+    );
 
     private readonly List<WebApplication> _services = [];
     private readonly Dictionary<string, string> _addresses = [];
@@ -21,7 +23,10 @@ public sealed partial class CompositionGuideTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        foreach (var (name, usual) in ((string, string)[])[("users", "http://127.0.0.1:5101"), ("orders", "http://127.0.0.1:5201"), ("catalog", "http://127.0.0.1:5301")])
+        foreach (
+            var (name, usual) in ((string, string)[])
+                [("users", "http://127.0.0.1:5101"), ("orders", "http://127.0.0.1:5201"), ("catalog", "http://127.0.0.1:5301")]
+        )
         {
             var service = ShopService.Create(name, "http://127.0.0.1:0");
             _services.Add(service);
@@ -40,8 +45,15 @@ public sealed partial class CompositionGuideTests : IAsyncLifetime
     [Fact]
     public async Task Examples_OfTheGuide_DoWhatItSays()
     {
-        var blocks = Fence().Matches(Guide).Select(m => (Kind: m.Groups[1].Value, Text: m.Groups[2].Value)).Where(b => b.Kind is "yaml" or "console").ToList();
-        Assert.True(blocks.Count(b => b.Kind == "yaml") > 12 && blocks.Count(b => b.Kind == "console") > 12, "the guide has lost its examples");
+        var blocks = Fence()
+            .Matches(Guide)
+            .Select(m => (Kind: m.Groups[1].Value, Text: m.Groups[2].Value))
+            .Where(b => b.Kind is "yaml" or "console")
+            .ToList();
+        Assert.True(
+            blocks.Count(b => b.Kind == "yaml") > 12 && blocks.Count(b => b.Kind == "console") > 12,
+            "the guide has lost its examples"
+        );
         var common = blocks[0].Text[..blocks[0].Text.IndexOf("routes:", StringComparison.Ordinal)];
         InProcessGateway? gateway = null;
         try
@@ -52,7 +64,9 @@ public sealed partial class CompositionGuideTests : IAsyncLifetime
                 {
                     if (gateway is not null)
                         await gateway.DisposeAsync();
-                    gateway = await InProcessGateway.StartAsync(Here(text.StartsWith("services:", StringComparison.Ordinal) ? text : common + text, "http://127.0.0.1:0"));
+                    gateway = await InProcessGateway.StartAsync(
+                        Here(text.StartsWith("services:", StringComparison.Ordinal) ? text : common + text, "http://127.0.0.1:0")
+                    );
                     continue;
                 }
 
@@ -73,7 +87,10 @@ public sealed partial class CompositionGuideTests : IAsyncLifetime
         Assert.True(code == 0, $"{command}: exit code {code}, {errors}");
         var actual = Varying(output.ReplaceLineEndings("\n"));
         var pattern = "^" + Regex.Escape(Varying(expected).Trim('\n')).Replace("…", ".*?", StringComparison.Ordinal) + "$";
-        Assert.True(Regex.IsMatch(actual.Trim('\n'), pattern, RegexOptions.Singleline), $"{command}\nprints\n{actual}\nand the guide says\n{expected}");
+        Assert.True(
+            Regex.IsMatch(actual.Trim('\n'), pattern, RegexOptions.Singleline),
+            $"{command}\nprints\n{actual}\nand the guide says\n{expected}"
+        );
     }
 
     /// <summary>A command, and all that stands below it up to the next one.</summary>
@@ -99,7 +116,10 @@ public sealed partial class CompositionGuideTests : IAsyncLifetime
     }
 
     /// <summary>With the addresses of this test in the place of the usual ones.</summary>
-    private string Here(string text, string gateway) => _addresses.Aggregate(text.Replace("http://127.0.0.1:8080", gateway, StringComparison.Ordinal), (t, a) => t.Replace(a.Key, a.Value, StringComparison.Ordinal));
+    private string Here(string text, string gateway) =>
+        _addresses.Aggregate(text.Replace("http://127.0.0.1:8080", gateway, StringComparison.Ordinal), (t, a) =>
+            t.Replace(a.Key, a.Value, StringComparison.Ordinal)
+        );
 
     /// <summary>Without what differs from one time to the next, and is not shown: durations, the date, lengths.</summary>
     private static string Varying(string text) => Duration().Replace(Unshown().Replace(text, ""), ";d=0");

@@ -23,29 +23,58 @@ public sealed partial class CompositionInCodeTests
     public async Task Composition_MadeInCode_DoesWhatTheFilesDo()
     {
         await using var service = await TestService.StartAsync(AnswerAsync);
-        await using var app = await StartAsync(service, new ComposeConfig
-        {
-            Deadline = TimeSpan.FromSeconds(10),
-            Calls = new()
+        await using var app = await StartAsync(
+            service,
+            new ComposeConfig
             {
-                ["user"] = new() { Request = Get("/users/{id}"), Passthrough = [404] },
-                ["orders"] = new() { Request = Get("/orders?user={user.id}"), Optional = true, Fallback = [new() { Stale = true }, new() { Value = "[]" }] },
-                ["products"] = new() { Request = Get("/products?ids={items}"), ForEach = "orders[*].product", Batch = 10, Join = new() { Into = "orders", On = "id = product", As = "item" } },
-                ["broken"] = new() { Request = Get("/broken"), Optional = true },
-            },
-            Respond = new()
-            {
-                Body = new ShapeConfig { Members = new() { ["name"] = new() { Expression = "user.name" }, ["items"] = new() { Items = [new() { Expression = "orders[*].item.id" }] } } },
-                Headers = new() { ["X-Name"] = "user.name" },
-                Errors = true,
-                Status = 203,
-            },
-        });
+                Deadline = TimeSpan.FromSeconds(10),
+                Calls = new()
+                {
+                    ["user"] = new() { Request = Get("/users/{id}"), Passthrough = [404] },
+                    ["orders"] = new()
+                    {
+                        Request = Get("/orders?user={user.id}"),
+                        Optional = true,
+                        Fallback = [new() { Stale = true }, new() { Value = "[]" }],
+                    },
+                    ["products"] = new()
+                    {
+                        Request = Get("/products?ids={items}"),
+                        ForEach = "orders[*].product",
+                        Batch = 10,
+                        Join = new()
+                        {
+                            Into = "orders",
+                            On = "id = product",
+                            As = "item",
+                        },
+                    },
+                    ["broken"] = new() { Request = Get("/broken"), Optional = true },
+                },
+                Respond = new()
+                {
+                    Body = new ShapeConfig
+                    {
+                        Members = new()
+                        {
+                            ["name"] = new() { Expression = "user.name" },
+                            ["items"] = new() { Items = [new() { Expression = "orders[*].item.id" }] },
+                        },
+                    },
+                    Headers = new() { ["X-Name"] = "user.name" },
+                    Errors = true,
+                    Status = 203,
+                },
+            }
+        );
         var response = await app.Client.GetAsync(new Uri("/shop/7", UriKind.Relative), None);
         Assert.Equal(203, (int)response.StatusCode);
         Assert.Equal("Ada", response.Headers.GetValues("X-Name").Single());
         var body = JsonNode.Parse(await response.Content.ReadAsStringAsync(None))!;
-        Assert.Equal("""{"name":"Ada","items":[[3,4,3]]}""", new JsonObject { ["name"] = body["name"]!.DeepClone(), ["items"] = body["items"]!.DeepClone() }.ToJsonString());
+        Assert.Equal(
+            """{"name":"Ada","items":[[3,4,3]]}""",
+            new JsonObject { ["name"] = body["name"]!.DeepClone(), ["items"] = body["items"]!.DeepClone() }.ToJsonString()
+        );
         Assert.Equal("broken", (string?)body["_errors"]![0]!["call"]);
         Assert.Single(service.Seen, r => r.Target.StartsWith("/products", StringComparison.Ordinal));
         Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri("/shop/9", UriKind.Relative), None)).StatusCode);
@@ -55,19 +84,29 @@ public sealed partial class CompositionInCodeTests
     public async Task Delegate_InThePlaceOfExpressions_SeesPartsAsTypes()
     {
         await using var service = await TestService.StartAsync(AnswerAsync);
-        await using var app = await StartAsync(service, Shaped(parts =>
-        {
-            Assert.False(parts.Has("broken"));
-            Assert.Null(parts.Get("broken", ShopTypes.Default.User));
-            Assert.Equal("""{"id": 7, "name":"Ada"}""", Encoding.UTF8.GetString(parts.Json("user").Span).Trim()); // as the service wrote it
-            var user = parts.Get("user", ShopTypes.Default.User)!;
-            var orders = parts.Get("orders", ShopTypes.Default.ListOrder)!; // joined
-            return new Page(user.Name, orders.Sum(o => o.Total), [.. orders.Select(o => o.Item!.Id)]);
-        }));
+        await using var app = await StartAsync(
+            service,
+            Shaped(parts =>
+            {
+                Assert.False(parts.Has("broken"));
+                Assert.Null(parts.Get("broken", ShopTypes.Default.User));
+                Assert.Equal("""{"id": 7, "name":"Ada"}""", Encoding.UTF8.GetString(parts.Json("user").Span).Trim()); // as the service wrote it
+                var user = parts.Get("user", ShopTypes.Default.User)!;
+                var orders = parts.Get("orders", ShopTypes.Default.ListOrder)!; // joined
+                return new Page(user.Name, orders.Sum(o => o.Total), [.. orders.Select(o => o.Item!.Id)]);
+            })
+        );
         var response = await app.Client.GetAsync(new Uri("/shop/7", UriKind.Relative), None);
         Assert.Equal("application/json", response.Content.Headers.ContentType!.MediaType);
-        Assert.StartsWith("""{"name":"Ada","total":6.75,"items":[3,4,3],"_errors":[{""", await response.Content.ReadAsStringAsync(None), StringComparison.Ordinal);
-        Assert.Matches("^user;s=200;d=\\d+, orders;s=200;d=\\d+, products;n=2;d=\\d+, broken;s=500;err=call-failed;d=\\d+$", response.Headers.GetValues("Composition").Single());
+        Assert.StartsWith(
+            """{"name":"Ada","total":6.75,"items":[3,4,3],"_errors":[{""",
+            await response.Content.ReadAsStringAsync(None),
+            StringComparison.Ordinal
+        );
+        Assert.Matches(
+            "^user;s=200;d=\\d+, orders;s=200;d=\\d+, products;n=2;d=\\d+, broken;s=500;err=call-failed;d=\\d+$",
+            response.Headers.GetValues("Composition").Single()
+        );
     }
 
     /// <summary>
@@ -80,11 +119,14 @@ public sealed partial class CompositionInCodeTests
         Assert.SkipWhen(Environment.GetEnvironmentVariable("LINTEL_TRANSPORT") == "sockets", "there are no event loops");
         using var release = new ManualResetEventSlim();
         await using var service = await TestService.StartAsync(AnswerAsync);
-        await using var app = await StartAsync(service, Shaped(_ =>
-        {
-            release.Wait(GatewayProcess.Patience);
-            return new Page("x", 0, []);
-        }));
+        await using var app = await StartAsync(
+            service,
+            Shaped(_ =>
+            {
+                release.Wait(GatewayProcess.Patience);
+                return new Page("x", 0, []);
+            })
+        );
         var gateway = app.Application.Services.GetRequiredService<Hosting.Gateway>();
         var answer = app.Client.GetAsync(new Uri("/shop/7", UriKind.Relative), None);
         await Until.SeenAsync(() => gateway.IsHung ? app : null);
@@ -100,11 +142,27 @@ public sealed partial class CompositionInCodeTests
     {
         await using var service = await TestService.StartAsync(AnswerAsync);
         var compose = Shaped(parts => new Page("x", 0, []));
-        await using var app = await StartAsync(service, compose with
-        {
-            Respond = new() { Body = new() { Members = new() { ["user"] = new() { Expression = "user.name" }, ["page"] = compose.Respond.Body! } } },
-        });
-        Assert.Equal("""{"user":"Ada","page":{"name":"x","total":0,"items":[]}}""", await app.Client.GetStringAsync(new Uri("/shop/7", UriKind.Relative), None));
+        await using var app = await StartAsync(
+            service,
+            compose with
+            {
+                Respond = new()
+                {
+                    Body = new()
+                    {
+                        Members = new()
+                        {
+                            ["user"] = new() { Expression = "user.name" },
+                            ["page"] = compose.Respond.Body!,
+                        },
+                    },
+                },
+            }
+        );
+        Assert.Equal(
+            """{"user":"Ada","page":{"name":"x","total":0,"items":[]}}""",
+            await app.Client.GetStringAsync(new Uri("/shop/7", UriKind.Relative), None)
+        );
     }
 
     [Theory]
@@ -115,21 +173,33 @@ public sealed partial class CompositionInCodeTests
     public async Task Delegate_ThatFails_IsATypedErrorWithItsCauseInTheLog(string how)
     {
         await using var service = await TestService.StartAsync(AnswerAsync);
-        await using var app = await StartAsync(service, Shaped(parts => how switch
-        {
-            "throws" => throw new InvalidOperationException("secret"),
-            "unknown call" => new Page(Encoding.UTF8.GetString(parts.Json("nobody").Span), 0, []),
-            "wrong type" => new Page(parts.Get("orders", ShopTypes.Default.User)!.Name, 0, []),
-            _ => new Page("begun", 0, Endless()),
-        }));
+        await using var app = await StartAsync(
+            service,
+            Shaped(parts =>
+                how switch
+                {
+                    "throws" => throw new InvalidOperationException("secret"),
+                    "unknown call" => new Page(Encoding.UTF8.GetString(parts.Json("nobody").Span), 0, []),
+                    "wrong type" => new Page(parts.Get("orders", ShopTypes.Default.User)!.Name, 0, []),
+                    _ => new Page("begun", 0, Endless()),
+                }
+            )
+        );
         var response = await app.Client.GetAsync(new Uri("/shop/7", UriKind.Relative), None);
         Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
         var text = await response.Content.ReadAsStringAsync(None);
         Assert.Equal("urn:problem-type:lintel:expression-failed", (string?)JsonNode.Parse(text)!["type"]);
         Assert.DoesNotContain("secret", text, StringComparison.Ordinal);
         Assert.DoesNotContain("begun", text, StringComparison.Ordinal);
-        var cause = how switch { "throws" => "secret", "unknown call" => "no call `nobody`", "wrong type" => "JSON value could not be converted", _ => "halfway" };
-        var line = await Until.SeenAsync(() => app.Log.FirstOrDefault(l => l.Contains("expression-failed", StringComparison.Ordinal))); // it is written when the answer is out
+        var cause = how switch
+        {
+            "throws" => "secret",
+            "unknown call" => "no call `nobody`",
+            "wrong type" => "JSON value could not be converted",
+            _ => "halfway",
+        };
+        // it is written when the answer is out
+        var line = await Until.SeenAsync(() => app.Log.FirstOrDefault(l => l.Contains("expression-failed", StringComparison.Ordinal)));
         Assert.Contains(cause, line, StringComparison.Ordinal);
 
         static IEnumerable<int> Endless()
@@ -160,27 +230,101 @@ public sealed partial class CompositionInCodeTests
 
         Assert.NotEqual(tags[0], tags[1]);
 
-        static ComposeConfig Tagged(Func<ComposedParts, Page> shape) => new() { Calls = new() { ["user"] = new() { Request = Get("/users/{id}") } }, Respond = new() { Body = ShapeConfig.From(shape, ShopTypes.Default.Page) } };
+        static ComposeConfig Tagged(Func<ComposedParts, Page> shape) =>
+            new()
+            {
+                Calls = new() { ["user"] = new() { Request = Get("/users/{id}") } },
+                Respond = new() { Body = ShapeConfig.From(shape, ShopTypes.Default.Page) },
+            };
     }
 
-    public static TheoryData<string, ComposeConfig> Mistakes() => new()
-    {
-        { "the composition calls nothing", new ComposeConfig { Calls = [] } },
-        { "`a-b` is no name of a call", new ComposeConfig { Calls = new() { ["a-b"] = new() { Request = Get("/") } } } },
-        { "this one is 0 of them", With(new() { Request = Post("/"), Body = new ShapeConfig() }) },
-        { "this one is 2 of them", With(new() { Request = Post("/"), Body = new ShapeConfig { Expression = "request", Items = [] } }) },
-        { "code sees all calls", With(new() { Request = Post("/"), Body = ShapeConfig.From(p => new Page("", 0, []), ShopTypes.Default.Page) }) },
-        { "`Join` and `Batch` belong to `ForEach`", With(new() { Request = Get("/"), Join = new() { Into = "x", On = "a = b", As = "c" } }) },
-        { "`Concurrency` is from 1 to 100", With(new() { Request = Get("/{item}"), ForEach = "`[1]`", Concurrency = 0 }) },
-        { "a `Value` that is JSON", With(new() { Request = Get("/"), Optional = true, Fallback = [new() { Value = "{" }] }) },
-        { "a required call has no fallback", With(new() { Request = Get("/"), Fallback = [new() { Stale = true }] }) },
-        { "a request with effects", With(new() { Request = Post("/"), Hedge = new() }) },
-        { "a safe request leaves nothing to undo", With(new() { Request = Get("/"), Compensate = new() { Request = Post("/") } }) },
-        { "`get` is no method of a call", With(new() { Request = Get("/") with { Method = "get" } }) },
-        { "from 200 to 299", With(new() { Request = Get("/") }) with { Respond = new() { Status = 404 } } },
-        { "1 ms to 1 h", With(new() { Request = Get("/"), Timeout = TimeSpan.Zero }) },
-        { "`Stream` sends each call's part", With(new() { Request = Get("/") }) with { Stream = true, Respond = new() { Status = 201 } } },
-    };
+    public static TheoryData<string, ComposeConfig> Mistakes() =>
+        new()
+        {
+            {
+                "the composition calls nothing",
+                new ComposeConfig { Calls = [] }
+            },
+            {
+                "`a-b` is no name of a call",
+                new ComposeConfig { Calls = new() { ["a-b"] = new() { Request = Get("/") } } }
+            },
+            { "this one is 0 of them", With(new() { Request = Post("/"), Body = new ShapeConfig() }) },
+            {
+                "this one is 2 of them",
+                With(
+                    new()
+                    {
+                        Request = Post("/"),
+                        Body = new ShapeConfig { Expression = "request", Items = [] },
+                    }
+                )
+            },
+            {
+                "code sees all calls",
+                With(new() { Request = Post("/"), Body = ShapeConfig.From(p => new Page("", 0, []), ShopTypes.Default.Page) })
+            },
+            {
+                "`Join` and `Batch` belong to `ForEach`",
+                With(
+                    new()
+                    {
+                        Request = Get("/"),
+                        Join = new()
+                        {
+                            Into = "x",
+                            On = "a = b",
+                            As = "c",
+                        },
+                    }
+                )
+            },
+            {
+                "`Concurrency` is from 1 to 100",
+                With(
+                    new()
+                    {
+                        Request = Get("/{item}"),
+                        ForEach = "`[1]`",
+                        Concurrency = 0,
+                    }
+                )
+            },
+            {
+                "a `Value` that is JSON",
+                With(
+                    new()
+                    {
+                        Request = Get("/"),
+                        Optional = true,
+                        Fallback = [new() { Value = "{" }],
+                    }
+                )
+            },
+            { "a required call has no fallback", With(new() { Request = Get("/"), Fallback = [new() { Stale = true }] }) },
+            { "a request with effects", With(new() { Request = Post("/"), Hedge = new() }) },
+            {
+                "a safe request leaves nothing to undo",
+                With(
+                    new()
+                    {
+                        Request = Get("/"),
+                        Compensate = new() { Request = Post("/") },
+                    }
+                )
+            },
+            { "`get` is no method of a call", With(new() { Request = Get("/") with { Method = "get" } }) },
+            { "from 200 to 299", With(new() { Request = Get("/") }) with { Respond = new() { Status = 404 } } },
+            { "1 ms to 1 h", With(new() { Request = Get("/"), Timeout = TimeSpan.Zero }) },
+            {
+                "`Stream` sends each call's part",
+                With(new() { Request = Get("/") }) with
+                {
+                    Stream = true,
+                    Respond = new() { Status = 201 },
+                }
+            },
+        };
 
     [Theory]
     [MemberData(nameof(Mistakes))]
@@ -198,32 +342,54 @@ public sealed partial class CompositionInCodeTests
 
     private static CallRequestConfig Get(string target) => new() { Service = "s", Target = target };
 
-    private static CallRequestConfig Post(string target) => new() { Service = "s", Method = "POST", Target = target };
-
-    private static ComposeConfig Shaped(Func<ComposedParts, Page> shape) => new()
-    {
-        Calls = new()
+    private static CallRequestConfig Post(string target) =>
+        new()
         {
-            ["user"] = new() { Request = Get("/users/{id}") },
-            ["orders"] = new() { Request = Get("/orders?user={id}") },
-            ["products"] = new() { Request = Get("/products/{item}"), ForEach = "orders[*].product", Join = new() { Into = "orders", On = "id = product", As = "item" } },
-            ["broken"] = new() { Request = Get("/broken"), Optional = true },
-        },
-        Respond = new() { Errors = true, Body = ShapeConfig.From(shape, ShopTypes.Default.Page) },
-    };
+            Service = "s",
+            Method = "POST",
+            Target = target,
+        };
+
+    private static ComposeConfig Shaped(Func<ComposedParts, Page> shape) =>
+        new()
+        {
+            Calls = new()
+            {
+                ["user"] = new() { Request = Get("/users/{id}") },
+                ["orders"] = new() { Request = Get("/orders?user={id}") },
+                ["products"] = new()
+                {
+                    Request = Get("/products/{item}"),
+                    ForEach = "orders[*].product",
+                    Join = new()
+                    {
+                        Into = "orders",
+                        On = "id = product",
+                        As = "item",
+                    },
+                },
+                ["broken"] = new() { Request = Get("/broken"), Optional = true },
+            },
+            Respond = new() { Errors = true, Body = ShapeConfig.From(shape, ShopTypes.Default.Page) },
+        };
 
     private static async Task AnswerAsync(HttpContext context)
     {
         var path = context.Request.Path.Value!;
-        context.Response.StatusCode = path is "/users/9" ? 404 : path is "/broken" ? 500 : 200;
+        context.Response.StatusCode =
+            path is "/users/9" ? 404
+            : path is "/broken" ? 500
+            : 200;
         context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync(path switch
-        {
-            "/users/7" => """ {"id": 7, "name":"Ada"} """,
-            "/orders" => """[{"product":3,"total":1.50},{"product":4,"total":5.00},{"product":3,"total":0.25}]""",
-            "/products" => """[{"id":3},{"id":4}]""",
-            _ => $$"""{"id":{{path.Split('/')[^1].Replace("broken", "0", StringComparison.Ordinal)}}}""",
-        });
+        await context.Response.WriteAsync(
+            path switch
+            {
+                "/users/7" => """ {"id": 7, "name":"Ada"} """,
+                "/orders" => """[{"product":3,"total":1.50},{"product":4,"total":5.00},{"product":3,"total":0.25}]""",
+                "/products" => """[{"id":3},{"id":4}]""",
+                _ => $$"""{"id":{{path.Split('/')[^1].Replace("broken", "0", StringComparison.Ordinal)}}}""",
+            }
+        );
     }
 
     private static async Task<Embedded> StartAsync(TestService service, ComposeConfig compose)
@@ -232,12 +398,21 @@ public sealed partial class CompositionInCodeTests
         var app = new Embedded();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders().AddProvider(new Lines(app.Log));
-        builder.Services.AddLintel(new GatewayConfig
-        {
-            Services = new() { ["s"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri(service.Address) }] } },
-            Routes = new() { ["shop"] = new RouteConfig { Match = new MatchConfig { Methods = ["GET"], Paths = ["/shop/{id}"] }, Compose = compose } },
-            Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
-        });
+        builder.Services.AddLintel(
+            new GatewayConfig
+            {
+                Services = new() { ["s"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri(service.Address) }] } },
+                Routes = new()
+                {
+                    ["shop"] = new RouteConfig
+                    {
+                        Match = new MatchConfig { Methods = ["GET"], Paths = ["/shop/{id}"] },
+                        Compose = compose,
+                    },
+                },
+                Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
+            }
+        );
         app.Application = builder.Build();
         app.Application.MapLintel();
         try
@@ -293,10 +468,14 @@ public sealed partial class CompositionInCodeTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => lines.Enqueue($"{formatter(state, exception)} {exception}");
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => lines.Enqueue($"{formatter(state, exception)} {exception}");
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

@@ -34,8 +34,12 @@ public sealed class CompositionTests
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal(
             """{"user":{"id": 7, "segment":"gold"},"orders":[{"no":1.50,"product":3,"item":{"id":3}},{"no":2,"product":3,"item":{"id":3}}],"segment":{"name":"gold"}}""",
-            await response.Content.ReadAsStringAsync());
-        Assert.Matches("^user;s=200;d=\\d+, orders;s=200;d=\\d+, segment;s=200;d=\\d+, products;n=1;d=\\d+$", response.Headers.GetValues("Composition").Single());
+            await response.Content.ReadAsStringAsync()
+        );
+        Assert.Matches(
+            "^user;s=200;d=\\d+, orders;s=200;d=\\d+, segment;s=200;d=\\d+, products;n=1;d=\\d+$",
+            response.Headers.GetValues("Composition").Single()
+        );
         Assert.Single(service.Seen, r => r.Target == "/products/3"); // equal keys are asked for once
     }
 
@@ -86,12 +90,15 @@ public sealed class CompositionTests
         await using var service = await TestService.StartAsync(AnswerAsync);
         await using var gateway = await StartAsync(service);
         var text = await gateway.Client.GetStringAsync(new Uri("/stream/7", UriKind.Relative)).InTimeAsync();
-        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonNode.Parse(l)!.AsObject().Single().Key).ToList();
+        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(l => JsonNode.Parse(l)!.AsObject().Single().Key)
+            .ToList();
         Assert.Equal(["orders", "user"], lines[..2].Order(StringComparer.Ordinal));
         Assert.Equal("_composition", lines[^1]);
     }
 
-    private static Task<InProcessGateway> StartAsync(TestService service) => InProcessGateway.StartAsync($"services: {{ a: \"{service.Address}\" }}\n" + Routes);
+    private static Task<InProcessGateway> StartAsync(TestService service) =>
+        InProcessGateway.StartAsync($"services: {{ a: \"{service.Address}\" }}\n" + Routes);
 
     private static async Task<(string Composition, JsonNode Body)> GetAsync(InProcessGateway gateway, string path)
     {
@@ -103,15 +110,23 @@ public sealed class CompositionTests
     private Task AnswerAsync(HttpContext context)
     {
         var path = context.Request.Path.Value!;
-        context.Response.StatusCode = path switch { "/users/404" => 404, "/users/503" => 503, "/orders" => _orderStatus, _ => 200 };
-        context.Response.ContentType = "application/json";
-        return context.Response.WriteAsync(path switch
+        context.Response.StatusCode = path switch
         {
-            "/users/666" => """{"id": 7, "seg""",
-            "/orders" => """[{"no":1.50,"product":3},{"no":2,"product":3}]""",
-            _ when path.StartsWith("/users/", StringComparison.Ordinal) => """{"id": 7, "segment":"gold"}""",
-            _ when path.StartsWith("/segments/", StringComparison.Ordinal) => """{"name":"gold"}""",
-            _ => """{"id":3}""",
-        });
+            "/users/404" => 404,
+            "/users/503" => 503,
+            "/orders" => _orderStatus,
+            _ => 200,
+        };
+        context.Response.ContentType = "application/json";
+        return context.Response.WriteAsync(
+            path switch
+            {
+                "/users/666" => """{"id": 7, "seg""",
+                "/orders" => """[{"no":1.50,"product":3},{"no":2,"product":3}]""",
+                _ when path.StartsWith("/users/", StringComparison.Ordinal) => """{"id": 7, "segment":"gold"}""",
+                _ when path.StartsWith("/segments/", StringComparison.Ordinal) => """{"name":"gold"}""",
+                _ => """{"id":3}""",
+            }
+        );
     }
 }

@@ -30,9 +30,33 @@ public sealed partial class ContainerTests
     /// </summary>
     private static readonly string[] Container =
     [
-        "bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--as-pid-1",
-        "--uid", "1654", "--gid", "1654", "--cap-drop", "ALL", "--new-session", "--die-with-parent",
-        "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "DOTNET_EnableDiagnostics", "0",
+        "bwrap",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--as-pid-1",
+        "--uid",
+        "1654",
+        "--gid",
+        "1654",
+        "--cap-drop",
+        "ALL",
+        "--new-session",
+        "--die-with-parent",
+        "--clearenv",
+        "--setenv",
+        "PATH",
+        "/usr/local/bin:/usr/bin:/bin",
+        "--setenv",
+        "DOTNET_EnableDiagnostics",
+        "0",
     ];
 
     [Fact]
@@ -54,12 +78,24 @@ public sealed partial class ContainerTests
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
             """,
-            settings: new ProcessSettings { Wrapper = [.. Container, "--bind", state.Path, state.Path], Arguments = ["--fallback-last-good=" + state.Path] });
+            settings: new ProcessSettings
+            {
+                Wrapper = [.. Container, "--bind", state.Path, state.Path],
+                Arguments = ["--fallback-last-good=" + state.Path],
+            }
+        );
         Assert.Single(Directory.GetFiles(state.Path));
-        var (code, output, _) = await GatewayProcess.RunAsync(new ProcessSettings { Wrapper = Container }, "health", gateway.Admin.ToString());
+        var (code, output, _) = await GatewayProcess.RunAsync(
+            new ProcessSettings { Wrapper = Container },
+            "health",
+            gateway.Admin.ToString()
+        );
         Assert.Equal((0, "{\"status\":\"ready\",\"reasons\":[]}"), (code, output.Trim()));
 
-        var child = int.Parse((await File.ReadAllTextAsync($"/proc/{gateway.Id}/task/{gateway.Id}/children", None)).Trim(), CultureInfo.InvariantCulture);
+        var child = int.Parse(
+            (await File.ReadAllTextAsync($"/proc/{gateway.Id}/task/{gateway.Id}/children", None)).Trim(),
+            CultureInfo.InvariantCulture
+        );
         var status = await File.ReadAllTextAsync($"/proc/{child}/status", None);
         Assert.Matches(@"NSpid:\t\d+\t1\n", status);
         Assert.Matches(@"CapEff:\t0+\n", status);
@@ -79,7 +115,8 @@ public sealed partial class ContainerTests
         // Input from nowhere, output to a reader that has left.
         await using var gateway = await GatewayProcess.StartAsync(
             "routes: { r: { match: /x, respond: { body: hi } } }",
-            settings: new ProcessSettings { Wrapper = ["bash", "-c", "exec \"$@\" </dev/null > >(exec true)", "bash"] });
+            settings: new ProcessSettings { Wrapper = ["bash", "-c", "exec \"$@\" </dev/null > >(exec true)", "bash"] }
+        );
         for (var n = 0; n < 20; n++)
             Assert.Equal("hi", await gateway.Client.GetStringAsync(new Uri("/x", UriKind.Relative), None));
         GatewayProcess.Signal(gateway.Id, SigTerm);
@@ -97,12 +134,21 @@ public sealed partial class ContainerTests
         }
 
         var published = context["app"];
-        var command = Assert.Single(PublishLine().Matches(Dockerfile)).Groups[1].Value.Replace("-o /app", "-o " + published, StringComparison.Ordinal);
-        var start = new ProcessStartInfo("bash") { WorkingDirectory = context.Path, RedirectStandardOutput = true, RedirectStandardError = true };
+        var command = Assert
+            .Single(PublishLine().Matches(Dockerfile))
+            .Groups[1]
+            .Value.Replace("-o /app", "-o " + published, StringComparison.Ordinal);
+        var start = new ProcessStartInfo("bash")
+        {
+            WorkingDirectory = context.Path,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add(command);
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        start.Environment["TARGETARCH"] = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "arm64" : "amd64"; // Docker's word for it
+        // Docker's word for it
+        start.Environment["TARGETARCH"] = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "arm64" : "amd64";
         start.Environment["UseSharedCompilation"] = "false"; // no server of the compiler is left behind
         start.Environment["RunAnalyzers"] = "false"; // they have seen these files in the build
         using (var publish = Process.Start(start)!)
@@ -120,7 +166,10 @@ public sealed partial class ContainerTests
             Assert.True(image.PEHeaders.CorHeader!.ManagedNativeHeaderDirectory.Size > 0, "the program is not compiled beforehand");
         var (code, version, _) = await GatewayProcess.RunAsync(new ProcessSettings { Wrapper = Container, Program = program }, "--version");
         Assert.Equal((0, "0.1.0"), (code, version.Trim()));
-        await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /x, respond: { body: hi } } }", settings: new ProcessSettings { Wrapper = Container, Program = program });
+        await using var gateway = await GatewayProcess.StartAsync(
+            "routes: { r: { match: /x, respond: { body: hi } } }",
+            settings: new ProcessSettings { Wrapper = Container, Program = program }
+        );
         Assert.Equal("hi", await gateway.Client.GetStringAsync(new Uri("/x", UriKind.Relative), None));
     }
 
@@ -134,7 +183,10 @@ public sealed partial class ContainerTests
     [Fact]
     public void Dockerfile_CopiesWhatExistsAndItsIgnoreFileLetsThrough()
     {
-        var allowed = File.ReadAllLines(Path.Combine(Root, "deploy/docker/Dockerfile.dockerignore")).Where(l => l.StartsWith('!')).Select(l => l[1..].TrimEnd('/')).ToHashSet();
+        var allowed = File.ReadAllLines(Path.Combine(Root, "deploy/docker/Dockerfile.dockerignore"))
+            .Where(l => l.StartsWith('!'))
+            .Select(l => l[1..].TrimEnd('/'))
+            .ToHashSet();
         var copied = Copies().SelectMany(c => c.Sources).Select(s => s.TrimEnd('/')).ToList();
         Assert.NotEmpty(copied);
         Assert.All(copied, s => Assert.True(File.Exists(Path.Combine(Root, s)) || Directory.Exists(Path.Combine(Root, s)), s));
@@ -147,10 +199,12 @@ public sealed partial class ContainerTests
     {
         using var folder = new ConfigFolder();
         var text = await File.ReadAllTextAsync(Path.Combine(Root, "deploy/systemd/lintel.service"), None);
-        var unit = folder.Write("lintel.service", text.Replace("/usr/bin/lintel", "/bin/true", StringComparison.Ordinal)); // must exist to be verified
+        // must exist to be verified
+        var unit = folder.Write("lintel.service", text.Replace("/usr/bin/lintel", "/bin/true", StringComparison.Ordinal));
         var (verified, complaints) = await AnalyzeAsync("verify", unit);
         Assert.Equal((0, ""), (verified, complaints.Trim()));
-        var (secure, report) = await AnalyzeAsync("security", "--offline=true", "--threshold=20", "--no-pager", unit); // 0 to 100, less is better
+        // 0 to 100, less is better
+        var (secure, report) = await AnalyzeAsync("security", "--offline=true", "--threshold=20", "--no-pager", unit);
         Assert.True(secure == 0, report);
         var stop = int.Parse(Regex.Match(text, "(?m)^TimeoutStopSec=(\\d+)s$").Groups[1].Value, CultureInfo.InvariantCulture);
         Assert.True(TimeSpan.FromSeconds(stop) > new Config.GatewayConfig().DrainTimeout);

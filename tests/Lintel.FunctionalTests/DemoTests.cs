@@ -52,7 +52,12 @@ public sealed partial class DemoTests : IDisposable
         {
             _ = demo.StandardOutput.ReadToEndAsync(CancellationToken.None);
             await ReadGuideAsync(demo);
-            var (code, output, errors) = await Protocols.Command.RunAsync("node", Path.Combine(Protocols.Command.NodeFolder, "shop.mjs"), "/usr/bin/chromium", "http://127.0.0.1:8080/");
+            var (code, output, errors) = await Protocols.Command.RunAsync(
+                "node",
+                Path.Combine(Protocols.Command.NodeFolder, "shop.mjs"),
+                "/usr/bin/chromium",
+                "http://127.0.0.1:8080/"
+            );
             Assert.True(code == 0, errors);
             var seen = JsonNode.Parse(output)!;
             Assert.Empty(seen["errors"]!.AsArray());
@@ -98,19 +103,44 @@ public sealed partial class DemoTests : IDisposable
     {
         var services = new List<string>();
         for (var i = 0; i < 2; i++)
-            services.Add(Regex.Match((await ShellAsync("curl -si 'http://127.0.0.1:8080/api/orders?user=42'")).Answer, "X-Service: (.+)\r").Groups[1].Value);
+            services.Add(
+                Regex
+                    .Match((await ShellAsync("curl -si 'http://127.0.0.1:8080/api/orders?user=42'")).Answer, "X-Service: (.+)\r")
+                    .Groups[1]
+                    .Value
+            );
         Assert.Equal(["orders@5201", "orders@5202"], services.Order(StringComparer.Ordinal));
-        Assert.Equal(4, Regex.Match((await ShellAsync("curl -si http://127.0.0.1:8080/api/dashboard/42")).Answer, "\nComposition: (.+)\r").Groups[1].Value.Split(", ").Length);
+        Assert.Equal(
+            4,
+            Regex
+                .Match((await ShellAsync("curl -si http://127.0.0.1:8080/api/dashboard/42")).Answer, "\nComposition: (.+)\r")
+                .Groups[1]
+                .Value.Split(", ")
+                .Length
+        );
 
         var file = _folder["lintel-demo.yaml"];
         Assert.Contains(guide, l => l.Contains("config       " + file, StringComparison.Ordinal));
-        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, CancellationToken.None)).Replace("body: pong", "body: edited", StringComparison.Ordinal), CancellationToken.None);
-        var (code, _) = await ShellAsync("for i in $(seq 200); do curl -s http://127.0.0.1:8080/ping | grep -q edited && exit 0; sleep 0.05; done; exit 1");
+        await File.WriteAllTextAsync(
+            file,
+            (await File.ReadAllTextAsync(file, CancellationToken.None)).Replace("body: pong", "body: edited", StringComparison.Ordinal),
+            CancellationToken.None
+        );
+        var (code, _) = await ShellAsync(
+            "for i in $(seq 200); do curl -s http://127.0.0.1:8080/ping | grep -q edited && exit 0; sleep 0.05; done; exit 1"
+        );
         Assert.Equal(0, code);
     }
 
     private Process Start() =>
-        Process.Start(new ProcessStartInfo("dotnet", [GatewayProcess.Program, "demo"]) { RedirectStandardError = true, RedirectStandardOutput = true, WorkingDirectory = _folder.Path })!;
+        Process.Start(
+            new ProcessStartInfo("dotnet", [GatewayProcess.Program, "demo"])
+            {
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+                WorkingDirectory = _folder.Path,
+            }
+        )!;
 
     private static async Task<List<string>> ReadGuideAsync(Process demo)
     {
@@ -128,7 +158,10 @@ public sealed partial class DemoTests : IDisposable
     /// <summary>What the lines about composition promise, in their order.</summary>
     private static void CheckCompositions(List<(string Command, string Answer)> answers)
     {
-        var dashboards = answers.Where(a => a.Command.Contains("-i http://127.0.0.1:8080/api/dashboard", StringComparison.Ordinal)).Select(a => a.Answer).ToList();
+        var dashboards = answers
+            .Where(a => a.Command.Contains("-i http://127.0.0.1:8080/api/dashboard", StringComparison.Ordinal))
+            .Select(a => a.Answer)
+            .ToList();
         Assert.Equal(3, dashboards.Count);
         Assert.Matches(@"\nComposition: user;s=200;d=\d+, segment;s=200;d=\d+, orders;s=200;d=\d+, products;n=17;d=\d+", dashboards[0]);
         Assert.Contains("\"orders\":[{\"id\":342,", dashboards[0], StringComparison.Ordinal);
@@ -141,20 +174,35 @@ public sealed partial class DemoTests : IDisposable
         Assert.Matches(@"\nComposition: .*orders;s=503;err=call-unavailable;d=\d+;src=value", dashboards[2]);
         Assert.Contains("\"orders\":[],\"_errors\":[{", dashboards[2], StringComparison.Ordinal);
 
-        var phone = Assert.Single(answers, a => a.Command.Contains("ios", StringComparison.Ordinal) && a.Command.Contains("dashboard", StringComparison.Ordinal));
+        var phone = Assert.Single(answers, a =>
+            a.Command.Contains("ios", StringComparison.Ordinal) && a.Command.Contains("dashboard", StringComparison.Ordinal)
+        );
         Assert.Equal("""{"name":"김서연","orderCount":9,"latest":{"id":342,"status":"delivered"}}""", phone.Answer);
 
-        var stream = Assert.Single(answers, a => a.Command.Contains("/api/stream/", StringComparison.Ordinal)).Answer.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal(["user", "segment", "orders", "products", "_composition"], stream.Select(l => JsonNode.Parse(l)!.AsObject().Single().Key).Where(k => k != "_errors"));
+        var stream = Assert
+            .Single(answers, a => a.Command.Contains("/api/stream/", StringComparison.Ordinal))
+            .Answer.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(
+            ["user", "segment", "orders", "products", "_composition"],
+            stream.Select(l => JsonNode.Parse(l)!.AsObject().Single().Key).Where(k => k != "_errors")
+        );
 
         // Both instances took each turn of the knob.
-        var knobs = answers.Where(a => a.Command.Contains("/knobs/orders", StringComparison.Ordinal)).Select(a => JsonNode.Parse(a.Answer)!).ToList();
-        Assert.Equal([1.0, 1.0, 0.0, 0.0], knobs.SelectMany(k => new[] { (double)k["first"]!["failureRatio"]!, (double)k["second"]!["failureRatio"]! }));
+        var knobs = answers
+            .Where(a => a.Command.Contains("/knobs/orders", StringComparison.Ordinal))
+            .Select(a => JsonNode.Parse(a.Answer)!)
+            .ToList();
+        Assert.Equal(
+            [1.0, 1.0, 0.0, 0.0],
+            knobs.SelectMany(k => new[] { (double)k["first"]!["failureRatio"]!, (double)k["second"]!["failureRatio"]! })
+        );
     }
 
     private static async Task<(int Code, string Answer)> ShellAsync(string command)
     {
-        using var shell = Process.Start(new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var shell = Process.Start(
+            new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
         var answer = await shell.StandardOutput.ReadToEndAsync();
         using var deadline = new CancellationTokenSource(GatewayProcess.Patience);
         await shell.WaitForExitAsync(deadline.Token);

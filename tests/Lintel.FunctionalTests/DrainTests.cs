@@ -14,13 +14,14 @@ public sealed class DrainTests
 
     private static readonly CancellationToken None = CancellationToken.None;
 
-    private static string Yaml(string drainDelay, string service = "http://127.0.0.1:1") => $$"""
-        drainDelay: {{drainDelay}}
-        services: { s: "{{service}}" }
-        routes:
-          r: { match: /x, respond: { body: hi } }
-          s: { match: "/s/{**rest}", forward: s }
-        """;
+    private static string Yaml(string drainDelay, string service = "http://127.0.0.1:1") =>
+        $$"""
+            drainDelay: {{drainDelay}}
+            services: { s: "{{service}}" }
+            routes:
+              r: { match: /x, respond: { body: hi } }
+              s: { match: "/s/{**rest}", forward: s }
+            """;
 
     [Fact]
     public async Task Delay_AfterTerm_ServesOnWhileReadinessSaysNo_AndAsksClientsToLeave()
@@ -46,7 +47,9 @@ public sealed class DrainTests
     [Fact]
     public async Task Delay_AfterTerm_SendsGoAwayOnHttp2_AndEndsItsStreams()
     {
-        await using var gateway = await GatewayProcess.StartAsync(Yaml("2s") + "\nlisteners: { public: { address: \"http://127.0.0.1:0\", protocols: [http2] } }");
+        await using var gateway = await GatewayProcess.StartAsync(
+            Yaml("2s") + "\nlisteners: { public: { address: \"http://127.0.0.1:0\", protocols: [http2] } }"
+        );
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
         using var client = await RawClient.ConnectAsync(gateway.Address);
         await client.SendAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0");
@@ -74,31 +77,35 @@ public sealed class DrainTests
         await using var gateway = await GatewayProcess.StartAsync(Yaml(delay, service.Address));
         var begun = new TaskCompletionSource();
         var answers = 0;
-        var clients = Enumerable.Range(0, 24).Select(async n =>
-        {
-            using var client = await RawClient.ConnectAsync(gateway.Address);
-            while (true)
+        var clients = Enumerable
+            .Range(0, 24)
+            .Select(async n =>
             {
-                RawResponse response;
-                try
+                using var client = await RawClient.ConnectAsync(gateway.Address);
+                while (true)
                 {
-                    response = await client.GetAsync(n % 2 == 0 ? "/s/" : "/x");
-                }
-                catch (IOException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown })
-                {
-                    return true; // closed while the request was on its way, and nothing of an answer was read
-                }
+                    RawResponse response;
+                    try
+                    {
+                        response = await client.GetAsync(n % 2 == 0 ? "/s/" : "/x");
+                    }
+                    catch (IOException e)
+                        when (e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown })
+                    {
+                        return true; // closed while the request was on its way, and nothing of an answer was read
+                    }
 
-                if (response.Status == 0)
-                    return true; // closed before any byte
-                if (response.Status != 200 || !response.IsWhole)
-                    return false;
-                if (Interlocked.Increment(ref answers) > 500)
-                    begun.TrySetResult();
-                if (response["Connection"] == "close")
-                    return await client.ReadByteAsync() == -1;
-            }
-        }).ToList();
+                    if (response.Status == 0)
+                        return true; // closed before any byte
+                    if (response.Status != 200 || !response.IsWhole)
+                        return false;
+                    if (Interlocked.Increment(ref answers) > 500)
+                        begun.TrySetResult();
+                    if (response["Connection"] == "close")
+                        return await client.ReadByteAsync() == -1;
+                }
+            })
+            .ToList();
         await begun.Task.InTimeAsync();
         gateway.Signal(SigTerm);
         Assert.DoesNotContain(false, await Task.WhenAll(clients).InTimeAsync());
@@ -131,7 +138,8 @@ public sealed class DrainTests
         Assert.Equal(0, await gateway.ExitCodeAsync());
     }
 
-    private static bool IsReady(HttpClient admin) => admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode == HttpStatusCode.OK;
+    private static bool IsReady(HttpClient admin) =>
+        admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode == HttpStatusCode.OK;
 
     /// <summary>The type of the next HTTP/2 frame; -1 at the end.</summary>
     private static async Task<int> ReadFrameAsync(RawClient client)

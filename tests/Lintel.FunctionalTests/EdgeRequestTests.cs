@@ -70,14 +70,23 @@ public sealed class EdgeRequestTests
         await using var gateway = await LoggedGateway.StartAsync(trust + "\n" + Yaml(service.Address));
         using (var client = await gateway.ConnectAsync())
         {
-            await client.SendAsync($"GET https://t/s HTTP/1.1\r\nHost: t\r\n{(forwarded.Length > 0 ? $"X-Forwarded-Proto: {forwarded}\r\n" : "")}\r\n");
+            await client.SendAsync(
+                $"GET https://t/s HTTP/1.1\r\nHost: t\r\n{(forwarded.Length > 0 ? $"X-Forwarded-Proto: {forwarded}\r\n" : "")}\r\n"
+            );
             Assert.Equal(status, (await client.ReadResponseAsync()).Status);
         }
 
         using (var client = await FrameClient.ConnectAsync(gateway.Running.AddressOf("h2")))
         {
             (string, string)[] more = forwarded.Length > 0 ? [("x-forwarded-proto", forwarded)] : [];
-            await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Block([(":method", "GET"), (":scheme", "https"), (":path", "/s"), (":authority", "t"), .. more])));
+            await client.SendAsync(
+                Frame(
+                    Headers,
+                    EndHeaders | EndStream,
+                    1,
+                    Block([(":method", "GET"), (":scheme", "https"), (":path", "/s"), (":authority", "t"), .. more])
+                )
+            );
             Assert.Equal($"{status}", await client.OutcomeAsync(1));
         }
 
@@ -93,10 +102,12 @@ public sealed class EdgeRequestTests
     {
         Assert.NotNull(protocol);
         await using var service = await TestService.StartAsync();
-        await using var gateway = await LoggedGateway.StartAsync($$"""
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["{{service.Address}}"], host: {{host}} } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
         await client.SendAsync("GET /s HTTP/1.0\r\n\r\n");
         Assert.Equal(200, (await client.ReadResponseAsync()).Status);
@@ -106,11 +117,35 @@ public sealed class EdgeRequestTests
     }
 
     [Theory]
-    [InlineData("patch /cart/7?a=b HTTP/1.1\r\nHost: shop.test\r\n\r\n", "patch", "/cart/7", "shop.test", "HTTP/1.1", "bad-framing", "the method is not made of capitals")]
-    [InlineData("GET /gr\u00c3\u00b6\u00c3\u009fe HTTP/1.1\r\nHost: shop.test\r\n\r\n", "GET", "/gr%C3%B6%C3%9Fe", "shop.test", "HTTP/1.1", "bad-framing", "the request target holds a character that must be escaped")]
+    [InlineData(
+        "patch /cart/7?a=b HTTP/1.1\r\nHost: shop.test\r\n\r\n",
+        "patch",
+        "/cart/7",
+        "shop.test",
+        "HTTP/1.1",
+        "bad-framing",
+        "the method is not made of capitals"
+    )]
+    [InlineData(
+        "GET /gr\u00c3\u00b6\u00c3\u009fe HTTP/1.1\r\nHost: shop.test\r\n\r\n",
+        "GET",
+        "/gr%C3%B6%C3%9Fe",
+        "shop.test",
+        "HTTP/1.1",
+        "bad-framing",
+        "the request target holds a character that must be escaped"
+    )]
     [InlineData("GET /s HTTP/2.0\r\nHost: a b\r\n\r\n", "GET", "/s", "a%20b", "HTTP/2.0", "version-not-supported", null)]
     [InlineData("\u0016\u0003\u0001\r\n\r\n", "%16%03%01", "", "", "-", "bad-framing", "the request line is not METHOD TARGET VERSION")]
-    public async Task RefusedHead_InTheAccessLog_IsAsItWasSent(string request, string method, string path, string host, string protocol, string error, string? detail)
+    public async Task RefusedHead_InTheAccessLog_IsAsItWasSent(
+        string request,
+        string method,
+        string path,
+        string host,
+        string protocol,
+        string error,
+        string? detail
+    )
     {
         await using var gateway = await LoggedGateway.StartAsync(Yaml("http://127.0.0.1:1"));
         using (var client = await gateway.ConnectAsync())
@@ -120,7 +155,17 @@ public sealed class EdgeRequestTests
         }
 
         var line = Assert.Single(await gateway.StopAsync());
-        Assert.Equal((method, path, host, protocol, error, detail), (Text(line, "method"), Text(line, "path"), Text(line, "host"), Text(line, "protocol"), Text(line, "error"), Text(line, "detail")));
+        Assert.Equal(
+            (method, path, host, protocol, error, detail),
+            (
+                Text(line, "method"),
+                Text(line, "path"),
+                Text(line, "host"),
+                Text(line, "protocol"),
+                Text(line, "error"),
+                Text(line, "detail")
+            )
+        );
     }
 
     [Theory]
@@ -134,20 +179,34 @@ public sealed class EdgeRequestTests
     public async Task RequestWithoutBody_OfAMethodThatUsuallyHasOne_SaysSo(string method, string headers, string? length)
     {
         var heads = new ConcurrentQueue<string>();
-        using var server = new RawServer(async (socket, head) =>
-        {
-            heads.Enqueue(head);
-            await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"u8.ToArray());
-        });
-        await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address) + """
+        using var server = new RawServer(
+            async (socket, head) =>
+            {
+                heads.Enqueue(head);
+                await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"u8.ToArray());
+            }
+        );
+        await using var gateway = await LoggedGateway.StartAsync(
+            Yaml(server.Address)
+                + """
 
-              composed: { match: "/composed", compose: { calls: { a: POST s/s } } }
-            """);
+                  composed: { match: "/composed", compose: { calls: { a: POST s/s } } }
+                """
+        );
         using var client = await gateway.ConnectAsync();
         await client.SendAsync($"{method} /s HTTP/1.1\r\nHost: t\r\n{headers}\r\n");
         Assert.Equal(200, (await client.ReadResponseAsync()).Status);
         Assert.Equal(200, (await client.GetAsync("/composed")).Status);
-        var lengths = heads.Select(h => string.Join("|", h.Split("\r\n").Where(l => l.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase)).Select(l => l["Content-Length:".Length..].Trim()))).ToList();
+        var lengths = heads
+            .Select(h =>
+                string.Join(
+                    "|",
+                    h.Split("\r\n")
+                        .Where(l => l.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase))
+                        .Select(l => l["Content-Length:".Length..].Trim())
+                )
+            )
+            .ToList();
         if (!Transport.IsSockets || method != "DELETE")
             Assert.Equal([length ?? "", "0"], lengths);
         Assert.All(heads, h => Assert.DoesNotContain("Transfer-Encoding", h, StringComparison.OrdinalIgnoreCase));
@@ -165,15 +224,18 @@ public sealed class EdgeRequestTests
             async c =>
             {
                 var buffer = new byte[16 * 1024];
-                for (var read = 0; read < 50_000;)
+                for (var read = 0; read < 50_000; )
                     read += await c.Request.Body.ReadAsync(buffer);
                 c.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpResetFeature>()!.Reset(code);
             },
-            l => l.Protocols = Microsoft.AspNetCore.Server.Kestrel.Core.HttpProtocols.Http2);
-        await using var gateway = await LoggedGateway.StartAsync($$"""
+            l => l.Protocols = Microsoft.AspNetCore.Server.Kestrel.Core.HttpProtocols.Http2
+        );
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["{{service.Address}}"], protocol: http2 } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         for (var i = 0; i < 3; i++)
         {
             using var client = await gateway.ConnectAsync();
@@ -190,7 +252,15 @@ public sealed class EdgeRequestTests
         await using var gateway = await LoggedGateway.StartAsync(Yaml("http://127.0.0.1:1"));
         using (var client = await gateway.ConnectAsync())
         {
-            foreach (var (method, type, isGrpc) in new[] { ("GET", "application/grpc", false), ("GET", "application/grpc-web", false), ("POST", "application/grpc", false), ("POST", "application/grpc-web", true) })
+            foreach (
+                var (method, type, isGrpc) in new[]
+                {
+                    ("GET", "application/grpc", false),
+                    ("GET", "application/grpc-web", false),
+                    ("POST", "application/grpc", false),
+                    ("POST", "application/grpc-web", true),
+                }
+            )
             {
                 await client.SendAsync($"{method} /s HTTP/1.1\r\nHost: t\r\nContent-Type: {type}\r\ngrpc-timeout: 1n\r\n\r\n");
                 var response = await client.ReadResponseAsync();
@@ -203,21 +273,38 @@ public sealed class EdgeRequestTests
         {
             await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Get("/s", ("content-type", "application/grpc"))));
             Assert.Equal("502", await client.OutcomeAsync(1));
-            await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 3, Block((":method", "POST"), (":scheme", "http"), (":path", "/s"), (":authority", "t"), ("content-type", "application/grpc"))));
+            await client.SendAsync(
+                Frame(
+                    Headers,
+                    EndHeaders | EndStream,
+                    3,
+                    Block(
+                        (":method", "POST"),
+                        (":scheme", "http"),
+                        (":path", "/s"),
+                        (":authority", "t"),
+                        ("content-type", "application/grpc")
+                    )
+                )
+            );
             Assert.Equal("200", await client.OutcomeAsync(3));
         }
 
         var lines = await gateway.StopAsync();
-        Assert.Equal([(502, null), (502, null), (502, null), (200, "4"), (502, null), (200, "14")], lines.Select(l => (AnswerContentTests.Status(l), Text(l, "grpcStatus"))));
+        Assert.Equal(
+            [(502, null), (502, null), (502, null), (200, "4"), (502, null), (200, "14")],
+            lines.Select(l => (AnswerContentTests.Status(l), Text(l, "grpcStatus")))
+        );
         Assert.All(lines, l => Assert.True(Text(l, "error") is "connection-refused" or "deadline-exceeded"));
     }
 
     internal static string? Text(JsonElement line, string name) => line.TryGetProperty(name, out var value) ? value.ToString() : null;
 
-    private static string Yaml(string service) => $$"""
-        listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
-        services: { s: "{{service}}" }
-        routes:
-          s: { match: "/{**rest}", forward: s }
-        """;
+    private static string Yaml(string service) =>
+        $$"""
+            listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
+            services: { s: "{{service}}" }
+            routes:
+              s: { match: "/{**rest}", forward: s }
+            """;
 }

@@ -18,7 +18,10 @@ public sealed partial class EmbeddingSampleTests
     [InlineData("code")]
     public async Task Commands_OfTheReadme_Work(string variant)
     {
-        var blocks = Fence().Matches(await File.ReadAllTextAsync(Path.Combine(Root, "samples/embedding/README.md"), CancellationToken.None)).Select(m => m.Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries)).ToList();
+        var blocks = Fence()
+            .Matches(await File.ReadAllTextAsync(Path.Combine(Root, "samples/embedding/README.md"), CancellationToken.None))
+            .Select(m => m.Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            .ToList();
         var running = new List<Process>();
         try
         {
@@ -31,7 +34,11 @@ public sealed partial class EmbeddingSampleTests
             Assert.Contains("\"name\":\"김서연\"", answers[1], StringComparison.Ordinal);
             var order = variant == "configuration" ? @"segment;s=200;d=\d+, user;s=200;d=\d+" : @"user;s=200;d=\d+, segment;s=200;d=\d+"; // .NET's configuration sorts its keys
             Assert.Matches($@"\nComposition: {order}\r", answers[2]);
-            Assert.EndsWith("""{"holder":"김서연","kind":"Regular customer","perks":[]}""", Regex.Unescape(answers[2]), StringComparison.Ordinal);
+            Assert.EndsWith(
+                """{"holder":"김서연","kind":"Regular customer","perks":[]}""",
+                Regex.Unescape(answers[2]),
+                StringComparison.Ordinal
+            );
         }
         finally
         {
@@ -48,7 +55,12 @@ public sealed partial class EmbeddingSampleTests
     public async Task Guide_ShowsTheSample()
     {
         var guide = await File.ReadAllTextAsync(Path.Combine(Root, "docs/guides/embedding.md"), CancellationToken.None);
-        var sample = string.Join('\n', (await File.ReadAllTextAsync(Path.Combine(Root, "samples/embedding/Card.cs"), CancellationToken.None)).Split('\n').Select(l => l.Trim()));
+        var sample = string.Join(
+            '\n',
+            (await File.ReadAllTextAsync(Path.Combine(Root, "samples/embedding/Card.cs"), CancellationToken.None))
+                .Split('\n')
+                .Select(l => l.Trim())
+        );
         var function = Regex.Match(guide, "```csharp\n(public static Card Of.+?)```", RegexOptions.Singleline).Groups[1].Value;
         Assert.Contains(string.Join('\n', function.Split('\n').Select(l => l.Trim())).Trim(), sample, StringComparison.Ordinal);
         foreach (var line in Regex.Match(guide, "Calls = new\\(\\)\n(.+?)\n    },", RegexOptions.Singleline).Groups[1].Value.Split('\n'))
@@ -60,8 +72,17 @@ public sealed partial class EmbeddingSampleTests
     {
         var run = Run().Match(command);
         Assert.True(run.Success, command);
-        var program = run.Groups[1].Value == "samples/shop" ? $"Shop/{GatewayProcess.Configuration}/Lintel.Samples.Shop.dll" : $"Embedding/{GatewayProcess.Configuration}/Lintel.Samples.Embedding.dll";
-        var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(Root, "artifacts/bin", program), .. run.Groups[2].Value.Split(' ')]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var program =
+            run.Groups[1].Value == "samples/shop"
+                ? $"Shop/{GatewayProcess.Configuration}/Lintel.Samples.Shop.dll"
+                : $"Embedding/{GatewayProcess.Configuration}/Lintel.Samples.Embedding.dll";
+        var process = Process.Start(
+            new ProcessStartInfo("dotnet", [Path.Combine(Root, "artifacts/bin", program), .. run.Groups[2].Value.Split(' ')])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         _ = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         _ = process.StandardError.ReadToEndAsync(CancellationToken.None);
         return process;
@@ -70,7 +91,11 @@ public sealed partial class EmbeddingSampleTests
     /// <summary>Runs a command of the README, once both programs listen: curl itself waits for that.</summary>
     private static async Task<string> AskAsync(string command)
     {
-        var (code, output, errors) = await Protocols.Command.RunAsync("bash", "-c", command.Replace("curl ", "curl -sS --retry 60 --retry-delay 1 --retry-all-errors --fail ", StringComparison.Ordinal));
+        var (code, output, errors) = await Protocols.Command.RunAsync(
+            "bash",
+            "-c",
+            command.Replace("curl ", "curl -sS --retry 60 --retry-delay 1 --retry-all-errors --fail ", StringComparison.Ordinal)
+        );
         Assert.True(code == 0, $"{command}: exit code {code}, {errors}");
         return output;
     }

@@ -24,7 +24,9 @@ public sealed class ErrorLogTests
         await using var process = await LoggingGateway.StartAsync("format: json, to: error.log");
         using (var client = await process.ConnectAsync())
             Assert.Equal(502, (await client.GetAsync("/dead")).Status);
-        var line = (await process.LinesAsync("error.log", l => l.Contains("connection-refused", StringComparison.Ordinal))).Select(Parse).First(l => l.TryGetProperty("error", out _));
+        var line = (await process.LinesAsync("error.log", l => l.Contains("connection-refused", StringComparison.Ordinal)))
+            .Select(Parse)
+            .First(l => l.TryGetProperty("error", out _));
         Assert.Equal("warning", line.GetProperty("level").GetString());
         Assert.Equal("Lintel.Observability.ErrorLog", line.GetProperty("category").GetString());
         Assert.Equal(1000, line.GetProperty("eventId").GetInt32());
@@ -41,7 +43,9 @@ public sealed class ErrorLogTests
     public async Task Settings_ChangedByAReload_TakeEffect()
     {
         await using var process = await LoggingGateway.StartAsync("format: text, to: error.log");
-        await process.LinesAsync("error.log", l => l.Contains("info: Lintel.Hosting.Gateway[1200] Configuration applied", StringComparison.Ordinal));
+        await process.LinesAsync("error.log", l =>
+            l.Contains("info: Lintel.Hosting.Gateway[1200] Configuration applied", StringComparison.Ordinal)
+        );
 
         // Another level: the next reload's line is not written; back on stderr, and as JSON.
         Assert.Empty((await process.ReloadAsync("format: json, level: error")).Problems);
@@ -53,7 +57,9 @@ public sealed class ErrorLogTests
         process.Output.WriteLine("  a line of the banner");
         await Until.TrueAsync(() => process.Stderr.Contains("banner", StringComparison.Ordinal));
         Assert.All(process.Stderr.Split('\n', StringSplitOptions.RemoveEmptyEntries), l => Parse(l));
-        Assert.Single(await File.ReadAllLinesAsync(process.Folder["error.log"], None), l => l.Contains("Configuration applied", StringComparison.Ordinal));
+        Assert.Single(await File.ReadAllLinesAsync(process.Folder["error.log"], None), l =>
+            l.Contains("Configuration applied", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -95,14 +101,31 @@ public sealed class ErrorLogTests
     public void Line_WithForeignText_IsOneLine(bool isJson)
     {
         var cause = new InvalidOperationException("a\r\nfail: b\u0085c");
-        var line = new LogLine(DateTimeOffset.UnixEpoch, LogLevel.Error, "C", new EventId(7, "E"), "x\nfail: y\"}", cause, [new("Route", "r\n{"), new("Message", "m"), new("{OriginalFormat}", "f")]);
+        var line = new LogLine(
+            DateTimeOffset.UnixEpoch,
+            LogLevel.Error,
+            "C",
+            new EventId(7, "E"),
+            "x\nfail: y\"}",
+            cause,
+            [new("Route", "r\n{"), new("Message", "m"), new("{OriginalFormat}", "f")]
+        );
         var text = isJson ? line.ToJson() : line.ToText();
         Assert.EndsWith("\n", text, StringComparison.Ordinal);
         Assert.DoesNotContain(text[..^1], char.IsControl);
-        Assert.StartsWith(isJson ? "{\"time\":\"1970-01-01T00:00:00.000Z\",\"level\":\"error\",\"category\":\"C\",\"eventId\":7,\"event\":\"E\"," : "1970-01-01T00:00:00.000Z fail: C[7] x fail: y", text, StringComparison.Ordinal);
+        Assert.StartsWith(
+            isJson
+                ? "{\"time\":\"1970-01-01T00:00:00.000Z\",\"level\":\"error\",\"category\":\"C\",\"eventId\":7,\"event\":\"E\","
+                : "1970-01-01T00:00:00.000Z fail: C[7] x fail: y",
+            text,
+            StringComparison.Ordinal
+        );
         if (!isJson)
             return;
-        Assert.Equal(["time", "level", "category", "eventId", "event", "message", "route", "exception"], Parse(text).EnumerateObject().Select(p => p.Name));
+        Assert.Equal(
+            ["time", "level", "category", "eventId", "event", "message", "route", "exception"],
+            Parse(text).EnumerateObject().Select(p => p.Name)
+        );
     }
 
     [Fact]
@@ -119,13 +142,17 @@ public sealed class ErrorLogTests
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix signals");
         await using var gateway = await GatewayProcess.StartAsync(
-            "observability: { errorLog: { format: json, to: error.log, level: warn } }\nroutes: { r: { match: /x, respond: {} } }", settings: new ProcessSettings { Arguments = ["--log-level", "INFO"] });
+            "observability: { errorLog: { format: json, to: error.log, level: warn } }\nroutes: { r: { match: /x, respond: {} } }",
+            settings: new ProcessSettings { Arguments = ["--log-level", "INFO"] }
+        );
         var file = Path.Combine(gateway.Folder, "error.log");
         await Until.TrueAsync(() => File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal));
         Assert.DoesNotContain("Configuration applied", gateway.Errors, StringComparison.Ordinal);
         File.Move(file, file + ".1");
         gateway.Signal(SigHup);
-        await Until.TrueAsync(() => File.Exists(file) && File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal));
+        await Until.TrueAsync(() =>
+            File.Exists(file) && File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal)
+        );
     }
 
     private static JsonElement Parse(string line)
@@ -151,7 +178,9 @@ public sealed class ErrorLogTests
             _log = new ErrorLogProvider(Output, _levels, TimeProvider.System);
             var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
             builder.Logging.AddProvider(_log);
-            builder.Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>>(_levels).AddSingleton<IOptionsChangeTokenSource<LoggerFilterOptions>>(_levels);
+            builder
+                .Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>>(_levels)
+                .AddSingleton<IOptionsChangeTokenSource<LoggerFilterOptions>>(_levels);
             builder.Services.AddLintelServer(Write(settings));
             _host = builder.Build();
             Gateway = _host.Services.GetRequiredService<Gateway>();
@@ -209,11 +238,15 @@ public sealed class ErrorLogTests
             Folder.Dispose();
         }
 
-        private string Write(string settings) => Folder.Write("gateway.yaml", $$"""
-            listeners: { public: "http://127.0.0.1:0" }
-            observability: { accessLog: { to: none }, errorLog: { {{settings}} } }
-            services: { dead: "http://127.0.0.1:1" }
-            routes: { dead: { match: /dead, forward: dead } }
-            """);
+        private string Write(string settings) =>
+            Folder.Write(
+                "gateway.yaml",
+                $$"""
+                listeners: { public: "http://127.0.0.1:0" }
+                observability: { accessLog: { to: none }, errorLog: { {{settings}} } }
+                services: { dead: "http://127.0.0.1:1" }
+                routes: { dead: { match: /dead, forward: dead } }
+                """
+            );
     }
 }

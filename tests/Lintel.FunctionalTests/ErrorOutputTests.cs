@@ -23,7 +23,10 @@ public sealed class ErrorOutputTests
         var lines = pipe.Lines;
         Assert.Equal(800, lines.Length);
         for (var t = 0; t < 4; t++)
-            Assert.Equal(Enumerable.Range(0, 200).Select(i => $"{t} {i}"), lines.Where(l => l.StartsWith($"{t} ", StringComparison.Ordinal)));
+            Assert.Equal(
+                Enumerable.Range(0, 200).Select(i => $"{t} {i}"),
+                lines.Where(l => l.StartsWith($"{t} ", StringComparison.Ordinal))
+            );
         Assert.Equal(0, output.Dropped);
     }
 

@@ -14,15 +14,20 @@ public sealed class FailedAttemptTests
     [InlineData("http1", "compose: { calls: { a: s/x } }")]
     public async Task Attempts_OfADeadInstance_AreToldOfOnceAndNameIt(string protocol, string action)
     {
-        await using var service = await TestService.StartAsync(c =>
-        {
-            c.Response.ContentType = "application/json";
-            return c.Response.WriteAsync("{}");
-        }, listen => listen.Protocols = protocol == "http2" ? HttpProtocols.Http2 : HttpProtocols.Http1);
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var service = await TestService.StartAsync(
+            c =>
+            {
+                c.Response.ContentType = "application/json";
+                return c.Response.WriteAsync("{}");
+            },
+            listen => listen.Protocols = protocol == "http2" ? HttpProtocols.Http2 : HttpProtocols.Http1
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["http://127.0.0.1:1", "{{service.Address}}"], balancing: roundRobin, protocol: {{protocol}} } }
             routes: { r: { match: "/{**rest}", {{action}} } }
-            """);
+            """
+        );
         for (var i = 0; i < 6; i++)
         {
             using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative));

@@ -27,12 +27,14 @@ public sealed class FloodTests : IAsyncLifetime
             for (var i = 0; i < 64; i++)
                 await c.Response.Body.WriteAsync(megabyte, c.RequestAborted);
         });
-        _gateway = await GatewayProcess.StartAsync($$"""
+        _gateway = await GatewayProcess.StartAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", limits: { headTimeout: 2s, connections: 20000 } } }
             observability: { accessLog: { to: none } }
             services: { s: "{{_service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s }, here: { match: /here, respond: { body: ok } } }
-            """);
+            """
+        );
         await LatencyAsync(200); // both processes have compiled their code
     }
 
@@ -100,17 +102,22 @@ public sealed class FloodTests : IAsyncLifetime
     }
 
     /// <summary>Four at a time: connections that are reset as soon as they are there, every other one with a request under way.</summary>
-    private Task FloodAsync(string path, int rounds) => Task.WhenAll(Enumerable.Range(0, 4).Select(async i =>
-    {
-        var request = System.Text.Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n");
-        for (var round = 0; round < rounds; round++)
-        {
-            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
-            await socket.ConnectAsync(_gateway.Address.Host, _gateway.Address.Port);
-            if ((round + i) % 2 == 0)
-                await socket.SendAsync(request);
-        }
-    }));
+    private Task FloodAsync(string path, int rounds) =>
+        Task.WhenAll(
+            Enumerable
+                .Range(0, 4)
+                .Select(async i =>
+                {
+                    var request = System.Text.Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n");
+                    for (var round = 0; round < rounds; round++)
+                    {
+                        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
+                        await socket.ConnectAsync(_gateway.Address.Host, _gateway.Address.Port);
+                        if ((round + i) % 2 == 0)
+                            await socket.SendAsync(request);
+                    }
+                })
+        );
 
     private static async Task<string?> ReadStatusAsync(Socket socket)
     {
@@ -159,5 +166,10 @@ public sealed class FloodTests : IAsyncLifetime
 
     /// <summary>Resident memory in KiB.</summary>
     private long Memory() =>
-        long.Parse(File.ReadLines($"/proc/{_gateway.Id}/status").First(l => l.StartsWith("VmRSS", StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+        long.Parse(
+            File.ReadLines($"/proc/{_gateway.Id}/status")
+                .First(l => l.StartsWith("VmRSS", StringComparison.Ordinal))
+                .Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
+            System.Globalization.CultureInfo.InvariantCulture
+        );
 }

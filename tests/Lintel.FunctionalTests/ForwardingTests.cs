@@ -15,8 +15,12 @@ public sealed class ForwardingTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
-    private static Task Echo(HttpContext context) => context.Response.WriteAsync(
-        context.Features.Get<IHttpRequestFeature>()!.RawTarget + "\n" + string.Join("\n", context.Request.Headers.Select(h => h.Key + ": " + h.Value)));
+    private static Task Echo(HttpContext context) =>
+        context.Response.WriteAsync(
+            context.Features.Get<IHttpRequestFeature>()!.RawTarget
+                + "\n"
+                + string.Join("\n", context.Request.Headers.Select(h => h.Key + ": " + h.Value))
+        );
 
     [Theory]
     [InlineData("/s/a/./b//c", "/s/a/b/c")]
@@ -28,11 +32,16 @@ public sealed class ForwardingTests
     public async Task Target_Normalised_IsWhatTheServiceGets(string sent, string received)
     {
         await using var service = await TestService.StartAsync(Echo);
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/s/{**rest}", forward: s } }
-            """);
-        var answer = await RawServer.ExchangeAsync(gateway.Address, $"GET {sent} HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n");
+            """
+        );
+        var answer = await RawServer.ExchangeAsync(
+            gateway.Address,
+            $"GET {sent} HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n"
+        );
         Assert.Contains("\r\n\r\n", answer, StringComparison.Ordinal);
         Assert.Contains(received + "\n", answer, StringComparison.Ordinal);
     }
@@ -54,10 +63,12 @@ public sealed class ForwardingTests
             Interlocked.Increment(ref seen);
             return Echo(c);
         });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/s/{**rest}", forward: s } }
-            """);
+            """
+        );
         var answer = await RawServer.ExchangeAsync(gateway.Address, $"GET {sent} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 400", answer, StringComparison.Ordinal);
         if (!sent.Contains("%00", StringComparison.Ordinal)) // refused by Kestrel before the gateway sees it
@@ -72,12 +83,18 @@ public sealed class ForwardingTests
     public async Task Headers_OfOneConnectionOrSpoofed_AreNotForwarded(string connection)
     {
         await using var service = await TestService.StartAsync(Echo);
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s, transform: { request: { setHeaders: { X-Set: "{query:q}" }, removeHeaders: [X-Gone] }, response: { setHeaders: { X-Served-By: lintel } } } } }
-            """);
-        var answer = await RawServer.ExchangeAsync(gateway.Address,
-            $"GET /a?q=1%202 HTTP/1.1\r\nHost: shop.example\r\nConnection: {connection}\r\nConnection: close\r\nX-Drop: 1\r\nX-Keep: caf\u00e9\r\nX-Gone: 1\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nClient-Cert: :AA==:\r\nKeep-Alive: 5\r\n\r\n");
+            """
+        );
+        var answer = await RawServer.ExchangeAsync(
+            gateway.Address,
+            $"GET /a?q=1%202 HTTP/1.1\r\nHost: shop.example\r\nConnection: {connection}\r\nConnection: close\r\nX-Drop: 1\r\nX-Keep: "
+                + $"caf\u00e9\r\nX-Gone: 1\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nForwarded: "
+                + $"for=6.6.6.6\r\nClient-Cert: :AA==:\r\nKeep-Alive: 5\r\n\r\n"
+        );
         Assert.Contains("X-Served-By: lintel", answer, StringComparison.Ordinal);
         Assert.Contains("Host: shop.example", answer, StringComparison.Ordinal);
         Assert.Contains("X-Keep: ", answer, StringComparison.Ordinal);
@@ -104,12 +121,16 @@ public sealed class ForwardingTests
                 await context.Response.Body.FlushAsync(context.RequestAborted);
             }
         });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         next.Release();
-        using (var response = await gateway.Client.GetAsync(new Uri("/e", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, None))
+        using (
+            var response = await gateway.Client.GetAsync(new Uri("/e", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, None)
+        )
         using (var reader = new StreamReader(await response.Content.ReadAsStreamAsync(None)))
         {
             for (var i = 0; i < 3; i++)
@@ -134,10 +155,12 @@ public sealed class ForwardingTests
             await socket.SendAsync(buffer.AsMemory(0, got.Count), WebSocketMessageType.Text, true, None);
             await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "done", None);
         });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = new ClientWebSocket();
         await client.ConnectAsync(new Uri($"ws://{gateway.Address.Authority}/ws"), None);
         await client.SendAsync(Encoding.UTF8.GetBytes("hello"), WebSocketMessageType.Text, true, None);
@@ -155,14 +178,16 @@ public sealed class ForwardingTests
             await read.Task;
             var buffer = new byte[128 * 1024];
             long total = 0;
-            for (int count; (count = await context.Request.Body.ReadAsync(buffer)) > 0;)
+            for (int count; (count = await context.Request.Body.ReadAsync(buffer)) > 0; )
                 total += count;
             await context.Response.WriteAsync(total.ToString(System.Globalization.CultureInfo.InvariantCulture));
         });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var content = new CountedContent(256 * 1024 * 1024L);
         var answer = gateway.Client.PostAsync(new Uri("/up", UriKind.Relative), content, None);
         // Written bytes stand still once kernel and gateway buffers are full: far from the whole.
@@ -177,17 +202,24 @@ public sealed class ForwardingTests
         Assert.InRange(content.Written, 1, 64 * 1024 * 1024);
         read.SetResult();
         using var response = await answer;
-        Assert.Equal((256 * 1024 * 1024L).ToString(System.Globalization.CultureInfo.InvariantCulture), await response.Content.ReadAsStringAsync(None));
+        Assert.Equal(
+            (256 * 1024 * 1024L).ToString(System.Globalization.CultureInfo.InvariantCulture),
+            await response.Content.ReadAsStringAsync(None)
+        );
     }
 
     [Fact]
     public async Task Upload_SlowerThanTheRequestTimeout_IsNotCutOff()
     {
-        await using var service = await TestService.StartAsync(async c => await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync()));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var service = await TestService.StartAsync(async c =>
+            await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync())
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["{{service.Address}}"], timeouts: { request: 300ms } } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var content = new SlowContent(TimeSpan.FromMilliseconds(900));
         using var response = await gateway.Client.PostAsync(new Uri("/", UriKind.Relative), content, None);
         Assert.Equal("ab", await response.Content.ReadAsStringAsync(None));
@@ -197,16 +229,20 @@ public sealed class ForwardingTests
     public async Task Mirror_GetsTheBody_AndItsFailureIsNobodys()
     {
         var copies = new System.Collections.Concurrent.ConcurrentQueue<string>();
-        await using var service = await TestService.StartAsync(async c => await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync()));
+        await using var service = await TestService.StartAsync(async c =>
+            await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync())
+        );
         await using var mirror = await TestService.StartAsync(async c =>
         {
             copies.Enqueue(await new StreamReader(c.Request.Body).ReadToEndAsync());
             c.Abort();
         });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}", m: "{{mirror.Address}}" }
             routes: { s: { match: "/{**rest}", forward: { service: s, mirror: m } } }
-            """);
+            """
+        );
         using var content = new StringContent("body");
         using var response = await gateway.Client.PostAsync(new Uri("/x", UriKind.Relative), content, None);
         Assert.Equal("body", await response.Content.ReadAsStringAsync(None));
@@ -218,12 +254,14 @@ public sealed class ForwardingTests
     {
         await using var a = await TestService.StartAsync(c => c.Response.WriteAsync("a"));
         await using var b = await TestService.StartAsync(c => c.Response.WriteAsync("b"));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { a: "{{a.Address}}", b: "{{b.Address}}" }
             routes:
               s: { match: "/split", forward: { split: { a: 80, b: 20 } } }
               t: { match: "/sticky", forward: { split: { a: 50, b: 50 }, sticky: true } }
-            """);
+            """
+        );
         var answers = new List<string>();
         for (var i = 0; i < 500; i++)
             answers.Add(await gateway.Client.GetStringAsync(new Uri("/split", UriKind.Relative), None));
@@ -237,11 +275,15 @@ public sealed class ForwardingTests
     [Fact]
     public async Task DeadInstance_AmongLiveOnes_NeverReachesTheClient()
     {
-        await using var service = await TestService.StartAsync(async c => await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync()));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var service = await TestService.StartAsync(async c =>
+            await c.Response.WriteAsync(await new StreamReader(c.Request.Body).ReadToEndAsync())
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["http://127.0.0.1:1", "{{service.Address}}"], balancing: roundRobin } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         for (var i = 0; i < 10; i++)
         {
             using var content = new StringContent("n" + i);
@@ -259,10 +301,12 @@ public sealed class ForwardingTests
     public async Task Failure_BeforeTheHead_IsAProblem(string failure, int status, string slug, string proxyStatus)
     {
         using var server = new RawServer((socket, _) => FailAsync(socket, failure));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["{{server.Address}}"], timeouts: { request: 500ms } } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
         var body = await response.Content.ReadAsStringAsync(None);
         Assert.Equal(status, (int)response.StatusCode);
@@ -272,7 +316,9 @@ public sealed class ForwardingTests
         Assert.Equal("urn:problem-type:lintel:" + slug, problem.RootElement.GetProperty("type").GetString());
         Assert.Equal(32, problem.RootElement.GetProperty("traceId").GetString()!.Length);
         Assert.DoesNotContain("127.0.0.1", body, StringComparison.Ordinal);
-        await Until.TrueAsync(() => gateway.Log.Any(l => l.Contains(problem.RootElement.GetProperty("traceId").GetString()!, StringComparison.Ordinal)));
+        await Until.TrueAsync(() =>
+            gateway.Log.Any(l => l.Contains(problem.RootElement.GetProperty("traceId").GetString()!, StringComparison.Ordinal))
+        );
     }
 
     [Theory]
@@ -282,10 +328,12 @@ public sealed class ForwardingTests
     public async Task Body_CutOff_IsNeverPassedOnAsComplete(string failure)
     {
         using var server = new RawServer((socket, _) => FailAsync(socket, failure));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["{{server.Address}}"], timeouts: { idle: 500ms } } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => gateway.Client.GetByteArrayAsync(new Uri("/", UriKind.Relative), None));
     }
 
@@ -293,11 +341,13 @@ public sealed class ForwardingTests
     public async Task Loop_ThroughItself_IsDetected()
     {
         var port = GatewayProcess.FreePort();
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:{{port}}" }
             services: { self: "http://127.0.0.1:{{port}}" }
             routes: { s: { match: "/{**rest}", forward: self } }
-            """);
+            """
+        );
         using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
         Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
         Assert.Equal("lintel; error=proxy_loop_detected", response.Headers.GetValues("Proxy-Status").Single());

@@ -8,8 +8,20 @@ namespace Lintel.FunctionalTests;
 /// <summary>An HTTP/2 client that sends the frames it is told, right or wrong.</summary>
 internal sealed class FrameClient : IDisposable
 {
-    public const byte Data = 0, Headers = 1, Priority = 2, Reset = 3, Settings = 4, Ping = 6, GoAway = 7, WindowUpdate = 8, Continuation = 9;
-    public const byte EndStream = 1, Ack = 1, EndHeaders = 4, Padded = 8, WithPriority = 0x20;
+    public const byte Data = 0,
+        Headers = 1,
+        Priority = 2,
+        Reset = 3,
+        Settings = 4,
+        Ping = 6,
+        GoAway = 7,
+        WindowUpdate = 8,
+        Continuation = 9;
+    public const byte EndStream = 1,
+        Ack = 1,
+        EndHeaders = 4,
+        Padded = 8,
+        WithPriority = 0x20;
 
     private readonly TcpClient _tcp;
     private readonly NetworkStream _stream;
@@ -144,33 +156,35 @@ internal sealed class FrameClient : IDisposable
     public void Dispose() => _tcp.Dispose();
 
     // RFC 9113 section 7
-    private static string Error(ReadOnlySpan<byte> code) => BinaryPrimitives.ReadUInt32BigEndian(code) switch
-    {
-        0 => "NO_ERROR",
-        1 => "PROTOCOL_ERROR",
-        2 => "INTERNAL_ERROR",
-        3 => "FLOW_CONTROL_ERROR",
-        4 => "SETTINGS_TIMEOUT",
-        5 => "STREAM_CLOSED",
-        6 => "FRAME_SIZE_ERROR",
-        7 => "REFUSED_STREAM",
-        8 => "CANCEL",
-        9 => "COMPRESSION_ERROR",
-        11 => "ENHANCE_YOUR_CALM",
-        var other => other.ToString(System.Globalization.CultureInfo.InvariantCulture),
-    };
+    private static string Error(ReadOnlySpan<byte> code) =>
+        BinaryPrimitives.ReadUInt32BigEndian(code) switch
+        {
+            0 => "NO_ERROR",
+            1 => "PROTOCOL_ERROR",
+            2 => "INTERNAL_ERROR",
+            3 => "FLOW_CONTROL_ERROR",
+            4 => "SETTINGS_TIMEOUT",
+            5 => "STREAM_CLOSED",
+            6 => "FRAME_SIZE_ERROR",
+            7 => "REFUSED_STREAM",
+            8 => "CANCEL",
+            9 => "COMPRESSION_ERROR",
+            11 => "ENHANCE_YOUR_CALM",
+            var other => other.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        };
 }
 
 internal sealed record ReceivedFrame(byte Type, byte Flags, uint Stream, byte[] Payload)
 {
     /// <summary>The status of a response head: Kestrel indexes those of RFC 7541's static table and writes the others out.</summary>
-    public string Status => Payload[0] switch
-    {
-        0x88 => "200",
-        0x89 => "204",
-        0x8c => "400",
-        0x8d => "404",
-        0x8e => "500",
-        _ => Encoding.Latin1.GetString(Payload, Math.Max(0, Payload.AsSpan().IndexOfAnyInRange((byte)'1', (byte)'5')), 3),
-    };
+    public string Status =>
+        Payload[0] switch
+        {
+            0x88 => "200",
+            0x89 => "204",
+            0x8c => "400",
+            0x8d => "404",
+            0x8e => "500",
+            _ => Encoding.Latin1.GetString(Payload, Math.Max(0, Payload.AsSpan().IndexOfAnyInRange((byte)'1', (byte)'5')), 3),
+        };
 }

@@ -1,9 +1,9 @@
-using Lintel.TestKit;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
@@ -54,7 +54,11 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     public static string Program { get; } = FindProgram();
 
     /// <summary>Starts a gateway. The configuration may leave out listeners and admin: they get free ports.</summary>
-    public static async Task<GatewayProcess> StartAsync(string yaml, IReadOnlyDictionary<string, string>? files = null, ProcessSettings? settings = null)
+    public static async Task<GatewayProcess> StartAsync(
+        string yaml,
+        IReadOnlyDictionary<string, string>? files = null,
+        ProcessSettings? settings = null
+    )
     {
         var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
         foreach (var (name, text) in files ?? new Dictionary<string, string>())
@@ -90,10 +94,12 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
 
     public static string WithPorts(string yaml) =>
         (yaml.Contains("listeners:", StringComparison.Ordinal) ? "" : "listeners: { public: \"http://127.0.0.1:0\" }\n")
-        + (yaml.Contains("admin:", StringComparison.Ordinal) ? "" : "admin: { address: \"http://127.0.0.1:0\" }\n") + yaml;
+        + (yaml.Contains("admin:", StringComparison.Ordinal) ? "" : "admin: { address: \"http://127.0.0.1:0\" }\n")
+        + yaml;
 
     /// <summary>Runs a command to its end.</summary>
-    public static Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(new ProcessSettings(), arguments);
+    public static Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) =>
+        RunAsync(new ProcessSettings(), arguments);
 
     public static async Task<(int Code, string Output, string Errors)> RunAsync(ProcessSettings settings, params string[] arguments)
     {
@@ -157,7 +163,10 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         await Until.TrueAsync(() => Outcomes() > before);
     }
 
-    public int Outcomes() => _errors.Count(l => l.Contains("Configuration applied", StringComparison.Ordinal) || l.Contains("Configuration refused", StringComparison.Ordinal));
+    public int Outcomes() =>
+        _errors.Count(l =>
+            l.Contains("Configuration applied", StringComparison.Ordinal) || l.Contains("Configuration refused", StringComparison.Ordinal)
+        );
 
     public void Signal(int signal) => Signal(_process.Id, signal);
 
@@ -171,7 +180,12 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     }
 
     public long PeakMemoryKiB() =>
-        long.Parse(File.ReadLines($"/proc/{_process.Id}/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+        long.Parse(
+            File.ReadLines($"/proc/{_process.Id}/status")
+                .First(l => l.StartsWith("VmHWM", StringComparison.Ordinal))
+                .Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
+            System.Globalization.CultureInfo.InvariantCulture
+        );
 
     public async ValueTask DisposeAsync()
     {
@@ -211,7 +225,19 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         var banner = Errors;
         Address = new Uri(Listener().Match(banner).Groups[1].Value);
         Admin = new Uri(AdminLine().Match(banner).Groups[1].Value);
-        Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false, ConnectCallback = LeavingClient.ConnectAsync }) { BaseAddress = Address, Timeout = Patience };
+        Client = new HttpClient(
+            new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                UseProxy = false,
+                UseCookies = false,
+                ConnectCallback = LeavingClient.ConnectAsync,
+            }
+        )
+        {
+            BaseAddress = Address,
+            Timeout = Patience,
+        };
     }
 
     private void Read()

@@ -110,44 +110,45 @@ public sealed class HalfCloseTests
     }
 
     /// <param name="late">What the answer of <c>/late</c> waits for: at once where it is left out.</param>
-    private static Task<TestService> StartAsync(Task? late = null) => TestService.StartAsync(async c =>
-    {
-        c.Response.ContentType = "application/json";
-        switch (c.Request.Path.Value)
+    private static Task<TestService> StartAsync(Task? late = null) =>
+        TestService.StartAsync(async c =>
         {
-            case "/small":
-                await c.Response.WriteAsync("{\"small\":1}");
-                break;
-            case "/late":
-                await (late ?? Task.CompletedTask);
-                await c.Response.WriteAsync("{\"late\":1}");
-                break;
-            case "/large":
-                await c.Response.WriteAsync("\"" + new string('x', 3_000_000) + "\"");
-                break;
-            case "/pieces":
-                for (var i = 0; i < 5; i++)
-                {
-                    await c.Response.WriteAsync("piece");
-                    await c.Response.Body.FlushAsync();
-                }
-
-                break;
-            case "/endless":
-                using (var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(5)))
-                {
-                    while (!c.RequestAborted.IsCancellationRequested)
+            c.Response.ContentType = "application/json";
+            switch (c.Request.Path.Value)
+            {
+                case "/small":
+                    await c.Response.WriteAsync("{\"small\":1}");
+                    break;
+                case "/late":
+                    await (late ?? Task.CompletedTask);
+                    await c.Response.WriteAsync("{\"late\":1}");
+                    break;
+                case "/large":
+                    await c.Response.WriteAsync("\"" + new string('x', 3_000_000) + "\"");
+                    break;
+                case "/pieces":
+                    for (var i = 0; i < 5; i++)
                     {
-                        await c.Response.WriteAsync("        ");
+                        await c.Response.WriteAsync("piece");
                         await c.Response.Body.FlushAsync();
-                        await pace.WaitForNextTickAsync();
                     }
-                }
 
-                break;
-            default:
-                await Task.Delay(Timeout.Infinite, c.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
-                break;
-        }
-    });
+                    break;
+                case "/endless":
+                    using (var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(5)))
+                    {
+                        while (!c.RequestAborted.IsCancellationRequested)
+                        {
+                            await c.Response.WriteAsync("        ");
+                            await c.Response.Body.FlushAsync();
+                            await pace.WaitForNextTickAsync();
+                        }
+                    }
+
+                    break;
+                default:
+                    await Task.Delay(Timeout.Infinite, c.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+                    break;
+            }
+        });
 }

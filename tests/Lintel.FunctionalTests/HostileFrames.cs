@@ -55,11 +55,35 @@ internal static class HostileFrames
         Whole("user and password in :authority", Block((":method", "GET"), (":scheme", "http"), (":path", "/s"), (":authority", "a:b@t"))),
         Whole("headers of 40 KB", Get("/s", [.. Enumerable.Range(0, 40).Select(i => ($"x-{i}", new string('a', 1000)))])),
         Whole("101 headers", Get("/s", [.. Enumerable.Range(0, 101).Select(i => ($"x-{i}", "a"))])),
-        new("less data than Content-Length", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "5"))), .. Frame(Data, EndStream, 1, "hi"u8)]) { IsInBody = true },
-        new("more data than Content-Length", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "2"))), .. Frame(Data, EndStream, 1, "hello"u8)]) { IsInBody = true },
-        new("a pseudo-header among the trailers", [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Headers, EndHeaders | EndStream, 1, Block((":path", "/x")))]) { IsInBody = true },
+        new(
+            "less data than Content-Length",
+            [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "5"))), .. Frame(Data, EndStream, 1, "hi"u8)]
+        )
+        {
+            IsInBody = true,
+        },
+        new(
+            "more data than Content-Length",
+            [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "2"))), .. Frame(Data, EndStream, 1, "hello"u8)]
+        )
+        {
+            IsInBody = true,
+        },
+        new(
+            "a pseudo-header among the trailers",
+            [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Headers, EndHeaders | EndStream, 1, Block((":path", "/x")))]
+        )
+        {
+            IsInBody = true,
+        },
         new("a signed Content-Length, and the body later", Frame(Headers, EndHeaders, 1, Post(("content-length", "+5")))),
-        new("a signed Content-Length that the body has", [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "+5"))), .. Frame(Data, EndStream, 1, "hello"u8)]) { IsRefusedByWhoIsFirst = true },
+        new(
+            "a signed Content-Length that the body has",
+            [.. Frame(Headers, EndHeaders, 1, Post(("content-length", "+5"))), .. Frame(Data, EndStream, 1, "hello"u8)]
+        )
+        {
+            IsRefusedByWhoIsFirst = true,
+        },
         Trailer("a request in a trailer's name", "a: 1\r\n\r\npost /x?", "HTTP/1.1"),
         Trailer("a space in a trailer's name", "x t", "1"),
         Trailer("a space before a trailer's name", " x", "1"),
@@ -69,8 +93,13 @@ internal static class HostileFrames
         Trailer("a line break in a trailer's value", "x", "1\r\nx-b: 2"),
         Trailer("a control character in a trailer's value", "x", "1\a"),
         Trailer("a blank before a trailer's value", "x", " 1"),
-        new("trailers that do not end the stream", [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Headers, EndHeaders, 1, Block(("x-a", "b")))]) { IsInBody = true },
-
+        new(
+            "trailers that do not end the stream",
+            [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Headers, EndHeaders, 1, Block(("x-a", "b")))]
+        )
+        {
+            IsInBody = true,
+        },
         // RFC 9113 section 4 to 6, RFC 7541: broken frames
         new("an even stream", Frame(Headers, EndHeaders | EndStream, 2, Get())),
         new("stream 0", Frame(Headers, EndHeaders | EndStream, 0, Get())),
@@ -99,21 +128,38 @@ internal static class HostileFrames
         new("an open frame of HTTP/1.1", "GET /s HTTP/1.1\r\nHost: t\r\n\r\n"u8.ToArray()),
     ];
 
-    private static byte[] Post(params (string Name, string Value)[] more) => Block([(":method", "POST"), (":scheme", "http"), (":path", "/s"), (":authority", "t"), .. more]);
+    private static byte[] Post(params (string Name, string Value)[] more) =>
+        Block([(":method", "POST"), (":scheme", "http"), (":path", "/s"), (":authority", "t"), .. more]);
 
     private static HostileFrame Head(string what, (string Name, string Value)[] more) => Whole(what, Get("/s", more));
 
     private static HostileFrame Whole(string what, byte[] block) => new(what, InFrames(block));
 
-    private static HostileFrame Trailer(string what, string name, string value) => new(
-        what, [.. Frame(Headers, EndHeaders, 1, Post()), .. Frame(Data, 0, 1, "hello"u8), .. Frame(Headers, EndHeaders | EndStream, 1, Block((name, value)))])
-    { IsInBody = true };
+    private static HostileFrame Trailer(string what, string name, string value) =>
+        new(
+            what,
+            [
+                .. Frame(Headers, EndHeaders, 1, Post()),
+                .. Frame(Data, 0, 1, "hello"u8),
+                .. Frame(Headers, EndHeaders | EndStream, 1, Block((name, value))),
+            ]
+        )
+        {
+            IsInBody = true,
+        };
 
     private static byte[] InFrames(byte[] block)
     {
         var all = new List<byte>();
         for (var i = 0; i < block.Length; i += 16_000)
-            all.AddRange(Frame(i == 0 ? Headers : Continuation, (byte)((i == 0 ? EndStream : 0) | (i + 16_000 >= block.Length ? EndHeaders : 0)), 1, block.AsSpan(i, Math.Min(16_000, block.Length - i))));
+            all.AddRange(
+                Frame(
+                    i == 0 ? Headers : Continuation,
+                    (byte)((i == 0 ? EndStream : 0) | (i + 16_000 >= block.Length ? EndHeaders : 0)),
+                    1,
+                    block.AsSpan(i, Math.Min(16_000, block.Length - i))
+                )
+            );
         return [.. all];
     }
 }

@@ -17,12 +17,14 @@ public sealed class HostileRequestTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _service = await TestService.StartAsync();
-        _gateway = await InProcessGateway.StartAsync($$"""
+        _gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{_service.Address}}" }
             routes:
               s: { match: "/s/{**rest}", forward: s, limits: { body: 1000B } }
               smuggled: { match: "/smuggled", forward: s }
-            """);
+            """
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -73,19 +75,36 @@ public sealed class HostileRequestTests : IAsyncLifetime
     [InlineData("absolute-form with an empty port", "GET http://t:/s HTTP/1.1\r\nHost: t\r\n\r\n")]
     [InlineData("an empty port", "GET /s HTTP/1.1\r\nHost: t:\r\n\r\n")]
     [InlineData("an empty port, and a body", "POST /s HTTP/1.1\r\nHost: t:\r\nContent-Length: 5\r\n\r\nhello")]
-    [InlineData("HTTP/1.0 that asks for another protocol", "GET /s HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")]
-    [InlineData("HTTP/1.0 that would wait for 100 (Continue)", "POST /s HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello")]
+    [InlineData(
+        "HTTP/1.0 that asks for another protocol",
+        "GET /s HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+            + "AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )]
+    [InlineData(
+        "HTTP/1.0 that would wait for 100 (Continue)",
+        "POST /s HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello"
+    )]
     [InlineData("IPv6 host", "GET /s HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n")]
     [InlineData("no space after the colon", "GET /s HTTP/1.1\r\nHost:t\r\nX-A:b\r\n\r\n")]
     [InlineData("much space around the value", "GET /s HTTP/1.1\r\nHost: \t t \t\r\n\r\n")]
     [InlineData("an empty value", "GET /s HTTP/1.1\r\nHost: t\r\nX-A:\r\n\r\n")]
     [InlineData("bytes above ASCII in a value", "GET /s HTTP/1.1\r\nHost: t\r\nX-A: äöü\r\n\r\n")]
     [InlineData("chunked in capitals", "POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n")]
-    [InlineData("chunk extensions", "POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5;a;b=c;d=\"e\\\"f\"\r\nhello\r\n0;z\r\n\r\n")]
-    [InlineData("leading zeros of a chunk's size", "POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0005\r\nhello\r\n000\r\n\r\n")]
+    [InlineData(
+        "chunk extensions",
+        "POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5;a;b=c;d=\"e\\\"f\"\r\nhello\r\n0;z\r\n\r\n"
+    )]
+    [InlineData(
+        "leading zeros of a chunk's size",
+        "POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0005\r\nhello\r\n000\r\n\r\n"
+    )]
     [InlineData("trailers", "POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n")]
     [InlineData("leading zeros of a length", "POST /s HTTP/1.1\r\nHost: t\r\nContent-Length: 005\r\n\r\nhello")]
-    [InlineData("a wish for h2c with a body", "POST /s HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nContent-Length: 5\r\n\r\nhello")]
+    [InlineData(
+        "a wish for h2c with a body",
+        "POST /s HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+            + "AAMAAABkAAQCAAAAAAIAAAAA\r\nContent-Length: 5\r\n\r\nhello"
+    )]
     public async Task UnusualRequest_ThatIsRight_Passes(string what, string request)
     {
         Assert.NotEmpty(what);
@@ -115,7 +134,9 @@ public sealed class HostileRequestTests : IAsyncLifetime
             "GET http://t/s HTTP/1.0\r\nHost: t\r\nConnection: close, X-A\r\nUpgrade: h2c\r\n\r\n",
         ];
         const string Bits = "\r\n\0 \t:;,=%/?#@[]{}\"<>\\|^`~+-._0159afxzAFXZ\x7f\x80\xff*";
-        var seed = int.TryParse(Environment.GetEnvironmentVariable("LINTEL_FUZZ_SEED"), CultureInfo.InvariantCulture, out var other) ? other : 1;
+        var seed = int.TryParse(Environment.GetEnvironmentVariable("LINTEL_FUZZ_SEED"), CultureInfo.InvariantCulture, out var other)
+            ? other
+            : 1;
         var random = new Random(seed);
         for (var round = 0; round < 2000; round++)
         {
@@ -124,41 +145,59 @@ public sealed class HostileRequestTests : IAsyncLifetime
             {
                 var at = random.Next(text.Length);
                 var bit = Bits[random.Next(Bits.Length)].ToString();
-                text = random.Next(4) switch { 0 => text.Remove(at, 1), 1 => text.Insert(at, bit), 2 => text.Remove(at, 1).Insert(at, bit), _ => text.Insert(at, text.Substring(at, random.Next(text.Length - at))) };
+                text = random.Next(4) switch
+                {
+                    0 => text.Remove(at, 1),
+                    1 => text.Insert(at, bit),
+                    2 => text.Remove(at, 1).Insert(at, bit),
+                    _ => text.Insert(at, text.Substring(at, random.Next(text.Length - at))),
+                };
             }
 
             using var client = await _gateway.ConnectAsync();
 
             // Whatever the change left open is ended by a request that closes: no answer at all would be a hang.
-            await client.SendAsync(text + "\r\n\r\n0\r\n\r\nGET /s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n" + new string('\n', 64));
+            await client.SendAsync(
+                text + "\r\n\r\n0\r\n\r\nGET /s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n" + new string('\n', 64)
+            );
             client.Socket.LingerState = new(true, 0);
             var response = await client.ReadResponseAsync();
             Assert.True(
-                response.Status is 200 or 404 || response["Content-Type"] == "application/problem+json" || (response.Status == 0 && MayStayOpen(text)),
-                $"seed {seed}, round {round}: {response.Status} {string.Join('|', response.Head)} for {text}");
+                response.Status is 200 or 404
+                    || response["Content-Type"] == "application/problem+json"
+                    || (response.Status == 0 && MayStayOpen(text)),
+                $"seed {seed}, round {round}: {response.Status} {string.Join('|', response.Head)} for {text}"
+            );
         }
 
         // A length that became larger than what is sent makes the gateway wait for more, as it must.
-        static bool MayStayOpen(string text) => text.Contains("Content-Length", StringComparison.OrdinalIgnoreCase) || text.Contains("chunked", StringComparison.OrdinalIgnoreCase);
+        static bool MayStayOpen(string text) =>
+            text.Contains("Content-Length", StringComparison.OrdinalIgnoreCase)
+            || text.Contains("chunked", StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]
     public void Document_OfHostileRequests_IsMadeFromTheTable()
     {
         var file = Path.Combine(Repository(), "docs", "hostile-requests.md");
-        var text = new StringBuilder("""
+        var text = new StringBuilder(
+            """
             # Hostile requests and their answers
 
             Made from `tests/Lintel.FunctionalTests/HostileRequests.cs`, whose every line is sent to a gateway over a raw socket, at once and byte by byte behind a
             good request (`HostileRequestTests`). The answers are `application/problem+json`; the last part of the problem's type stands below. Nothing of a refused head reaches a service. HTTP/2 has
             a table of its own: `hostile-frames.md`.
 
-            """);
+            """
+        );
         foreach (var group in HostileRequests.All.GroupBy(h => h.Group))
         {
             text.Append($"\n## {group.Key}\n\n| what is sent | status | problem | connection |\n| --- | --- | --- | --- |\n");
             foreach (var hostile in group)
-                text.Append($"| {hostile.What.Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal)} | {hostile.Status} | `{hostile.Slug}` | {(hostile.Closes ? "closes" : "stays")} |\n");
+                text.Append(
+                    $"| {hostile.What.Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal)} "
+                        + $"| {hostile.Status} | `{hostile.Slug}` | {(hostile.Closes ? "closes" : "stays")} |\n"
+                );
         }
 
         if (Environment.GetEnvironmentVariable("LINTEL_UPDATE_GOLDEN") == "1")

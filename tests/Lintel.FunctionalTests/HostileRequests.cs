@@ -10,13 +10,24 @@ internal static class HostileRequests
     /// <summary>A request that must not be found behind another one.</summary>
     private const string Smuggled = "GET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n";
 
-    public static IReadOnlyList<HostileRequest> All { get; } = [.. Lengths(), .. Codings(), .. Chunks(), .. Lines(), .. Hosts(), .. Targets(), .. Sizes()];
+    public static IReadOnlyList<HostileRequest> All { get; } =
+    [.. Lengths(), .. Codings(), .. Chunks(), .. Lines(), .. Hosts(), .. Targets(), .. Sizes()];
 
     private static IEnumerable<HostileRequest> Lengths()
     {
         const string Group = "Lengths";
-        yield return Post(Group, "Content-Length and Transfer-Encoding", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n" + Smuggled);
-        yield return Post(Group, "Transfer-Encoding and Content-Length, the other way round", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n" + Smuggled);
+        yield return Post(
+            Group,
+            "Content-Length and Transfer-Encoding",
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "0\r\n\r\n" + Smuggled
+        );
+        yield return Post(
+            Group,
+            "Transfer-Encoding and Content-Length, the other way round",
+            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+            "0\r\n\r\n" + Smuggled
+        );
         yield return Post(Group, "two Content-Lengths that differ", "Content-Length: 5\r\nContent-Length: 6\r\n", "hello!");
         yield return Post(Group, "two Content-Lengths that agree", "Content-Length: 5\r\nContent-Length: 5\r\n", "hello");
         yield return Post(Group, "a list of lengths", "Content-Length: 5, 5\r\n", "hello");
@@ -43,7 +54,13 @@ internal static class HostileRequests
         yield return Post(Group, "a parameter of chunked", "Transfer-Encoding: chunked;q=1\r\n", "0\r\n\r\n");
         yield return Post(Group, "a vertical tab before chunked", "Transfer-Encoding: \vchunked\r\n", "0\r\n\r\n");
         yield return Post(Group, "an empty coding", "Transfer-Encoding:\r\n", "0\r\n\r\n");
-        yield return new(Group, "chunked in HTTP/1.0", "POST /s HTTP/1.0\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, Framing);
+        yield return new(
+            Group,
+            "chunked in HTTP/1.0",
+            "POST /s HTTP/1.0\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            Framing
+        );
         yield return Post(Group, "a space before the colon", "Transfer-Encoding : chunked\r\n", "0\r\n\r\n");
     }
 
@@ -109,7 +126,13 @@ internal static class HostileRequests
         yield return new(Group, "a space after the version", "GET /s HTTP/1.1 \r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a tab between method and target", "GET\t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "two spaces between method and target", "GET  /s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
-        yield return new(Group, "the beginning of a TLS handshake", "\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003\r\n\r\n", 400, Framing);
+        yield return new(
+            Group,
+            "the beginning of a TLS handshake",
+            "\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003\r\n\r\n",
+            400,
+            Framing
+        );
         yield return new(Group, "the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "version-not-supported");
     }
 
@@ -119,7 +142,30 @@ internal static class HostileRequests
         yield return new(Group, "no Host", "GET /s HTTP/1.1\r\n\r\n", 400, Framing);
         yield return new(Group, "two Hosts", "GET /s HTTP/1.1\r\nHost: t\r\nHost: u\r\n\r\n", 400, Framing);
         yield return new(Group, "two equal Hosts", "GET /s HTTP/1.1\r\nHost: t\r\nHost: t\r\n\r\n", 400, Framing);
-        foreach (var host in new[] { "", "a b", "a/b", "a@b", "a,b", "%61", "a:b", "a:99999", ":", "a::", "[::1", "[::g]", "::1", "[fe80::1%25eth0]", "a\u0001", "a?b", "a#b", "<a>", "ä" })
+        foreach (
+            var host in new[]
+            {
+                "",
+                "a b",
+                "a/b",
+                "a@b",
+                "a,b",
+                "%61",
+                "a:b",
+                "a:99999",
+                ":",
+                "a::",
+                "[::1",
+                "[::g]",
+                "::1",
+                "[fe80::1%25eth0]",
+                "a\u0001",
+                "a?b",
+                "a#b",
+                "<a>",
+                "ä",
+            }
+        )
             yield return new(Group, $"Host: {Show(host)}", $"GET /s HTTP/1.1\r\nHost: {host}\r\n\r\n", 400, Framing);
     }
 
@@ -132,12 +178,24 @@ internal static class HostileRequests
         yield return new(Group, "GET *", "GET * HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a target without a slash", "GET s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "another host in the target than in Host", "GET http://u/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
-        yield return new(Group, "another spelling of the host in the target than in Host", "GET http://T/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
+        yield return new(
+            Group,
+            "another spelling of the host in the target than in Host",
+            "GET http://T/s HTTP/1.1\r\nHost: t\r\n\r\n",
+            400,
+            Framing
+        );
         yield return new(Group, "a scheme in capitals", "GET HTTP://t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a target with user and password", "GET http://a:b@t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a target whose host is no name", "GET http://./s HTTP/1.1\r\nHost: .\r\n\r\n", 400, Framing);
         yield return new(Group, "a target whose host is no name, without Host", "GET http://./s HTTP/1.0\r\n\r\n", 400, Framing);
-        yield return new(Group, "a host in an unusual spelling in both target and Host", "GET http://0x7f.1/s HTTP/1.1\r\nHost: 0x7f.1\r\n\r\n", 400, Framing);
+        yield return new(
+            Group,
+            "a host in an unusual spelling in both target and Host",
+            "GET http://0x7f.1/s HTTP/1.1\r\nHost: 0x7f.1\r\n\r\n",
+            400,
+            Framing
+        );
         yield return new(Group, "a target without host", "GET http:///s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a target with another scheme", "GET ftp://t/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
         yield return new(Group, "a fragment", "GET /s#part HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
@@ -147,26 +205,56 @@ internal static class HostileRequests
         yield return new(Group, "an escaped NUL in the path", "GET /s/%00 HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target");
         yield return new(Group, "an escape that is none", "GET /s/%zz HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
         yield return new(Group, "dots above the root", "GET /s/../../x HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
-        yield return new(Group, "escaped dots above the root", "GET /s/%2e%2e/%2e%2e/x HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
+        yield return new(
+            Group,
+            "escaped dots above the root",
+            "GET /s/%2e%2e/%2e%2e/x HTTP/1.1\r\nHost: t\r\n\r\n",
+            400,
+            "bad-target",
+            Closes: false
+        );
         yield return new(Group, "escapes that are not UTF-8", "GET /s/%ff HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
         yield return new(Group, "an escaped slash", "GET /s/a%2Fb HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
         yield return new(Group, "an escaped line break", "GET /s/a%0d%0ab HTTP/1.1\r\nHost: t\r\n\r\n", 400, "bad-target", Closes: false);
         yield return new(Group, "TRACE", "TRACE /s HTTP/1.1\r\nHost: t\r\n\r\n", 405, "method-not-allowed", Closes: false);
-        yield return new(Group, "https in the target of a plain connection", "GET https://t/s HTTP/1.1\r\nHost: t\r\n\r\n", 421, "misdirected", Closes: false);
+        yield return new(
+            Group,
+            "https in the target of a plain connection",
+            "GET https://t/s HTTP/1.1\r\nHost: t\r\n\r\n",
+            421,
+            "misdirected",
+            Closes: false
+        );
         yield return new(Group, "another port in the target than in Host", "GET http://t:81/s HTTP/1.1\r\nHost: t\r\n\r\n", 400, Framing);
     }
 
     private static IEnumerable<HostileRequest> Sizes()
     {
         const string Group = "Sizes";
-        yield return new(Group, "a request line of 9 KB", $"GET /s/{new string('a', 9000)} HTTP/1.1\r\nHost: t\r\n\r\n", 414, "target-too-long");
+        yield return new(
+            Group,
+            "a request line of 9 KB",
+            $"GET /s/{new string('a', 9000)} HTTP/1.1\r\nHost: t\r\n\r\n",
+            414,
+            "target-too-long"
+        );
         yield return new(Group, "a method of 9 KB", $"{new string('A', 9000)} /s HTTP/1.1\r\nHost: t\r\n\r\n", 501, "unknown-method");
         yield return new(Group, "a request line without end", $"GET /s/{new string('a', 70000)}", 414, "target-too-long");
         yield return Get(Group, "headers of 40 KB", $"X-A: {new string('a', 40000)}\r\n", 431, "head-too-large");
         yield return Get(Group, "101 headers", string.Concat(Enumerable.Range(0, 100).Select(i => $"X-{i}: b\r\n")), 431, "head-too-large");
         yield return Chunked(Group, "trailers of 40 KB", $"0\r\nX-A: {new string('a', 40000)}\r\n\r\n", 431, "head-too-large");
-        yield return Post(Group, "a body longer than the route takes", "Content-Length: 2000\r\n", new string('a', 2000)) with { Status = 413, Slug = "body-too-large" };
-        yield return Chunked(Group, "a chunked body longer than the route takes", $"7d0\r\n{new string('a', 2000)}\r\n0\r\n\r\n", 413, "body-too-large");
+        yield return Post(Group, "a body longer than the route takes", "Content-Length: 2000\r\n", new string('a', 2000)) with
+        {
+            Status = 413,
+            Slug = "body-too-large",
+        };
+        yield return Chunked(
+            Group,
+            "a chunked body longer than the route takes",
+            $"7d0\r\n{new string('a', 2000)}\r\n0\r\n\r\n",
+            413,
+            "body-too-large"
+        );
     }
 
     private static HostileRequest Get(string group, string what, string headers, int status = 400, string slug = Framing) =>
@@ -178,7 +266,8 @@ internal static class HostileRequests
     private static HostileRequest Chunked(string group, string what, string body, int status = 400, string slug = Framing) =>
         new(group, what, $"POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n{body}", status, slug) { IsInBody = true };
 
-    private static string Show(string text) => text.Length == 0 ? "(empty)" : string.Concat(text.Select(c => c < ' ' ? $"\\x{(int)c:x2}" : c.ToString()));
+    private static string Show(string text) =>
+        text.Length == 0 ? "(empty)" : string.Concat(text.Select(c => c < ' ' ? $"\\x{(int)c:x2}" : c.ToString()));
 }
 
 /// <summary>One line of the table.</summary>

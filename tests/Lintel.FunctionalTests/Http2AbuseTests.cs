@@ -20,13 +20,15 @@ public sealed class Http2AbuseTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _service = await TestService.StartAsync();
-        _gateway = await InProcessGateway.StartAsync($$"""
+        _gateway = await InProcessGateway.StartAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2], limits: { minResponseRate: 1MiB } } }
             services: { s: "{{_service.Address}}" }
             routes:
               s: { match: "/s/{**rest}", forward: s }
               big: { match: "/big", forward: s }
-            """);
+            """
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -60,7 +62,8 @@ public sealed class Http2AbuseTests : IAsyncLifetime
     public async Task Document_OfHostileFrames_SaysWhatReallyHappens()
     {
         var file = Path.Combine(HostileRequestTests.Repository(), "docs", "hostile-frames.md");
-        var text = new StringBuilder("""
+        var text = new StringBuilder(
+            """
             # Hostile HTTP/2 and its answers
 
             Made from `tests/Lintel.FunctionalTests/HostileFrames.cs`, whose every line is sent to a gateway by a client that writes frames (`Http2AbuseTests`), and from
@@ -69,7 +72,8 @@ public sealed class Http2AbuseTests : IAsyncLifetime
             | what is sent | answer |
             | --- | --- |
 
-            """);
+            """
+        );
         foreach (var hostile in HostileFrames.All)
         {
             var outcome = InWords(await SendAsync(hostile));
@@ -97,7 +101,12 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         while (sent < 20_000)
         {
             var stream = (sent++ * 2) + 1;
-            if (!await client.TrySendAsync((byte[])[.. Frame(Headers, EndHeaders | EndStream, stream, Get()), .. Frame(Reset, 0, stream, [0, 0, 0, 8])], TimeSpan.FromSeconds(5)))
+            if (
+                !await client.TrySendAsync(
+                    (byte[])[.. Frame(Headers, EndHeaders | EndStream, stream, Get()), .. Frame(Reset, 0, stream, [0, 0, 0, 8])],
+                    TimeSpan.FromSeconds(5)
+                )
+            )
                 break;
         }
 
@@ -148,9 +157,7 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         for (var i = 0u; i < 50; i++)
             await client.SendAsync(Frame(Headers, EndHeaders | EndStream, (i * 2) + 1, Get("/big")));
         var started = Stopwatch.GetTimestamp();
-        while (await client.ReadAsync() is not null)
-        {
-        }
+        while (await client.ReadAsync() is not null) { }
 
         Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(20));
         _service.Handler = c => c.Response.WriteAsync("ok");
@@ -177,12 +184,13 @@ public sealed class Http2AbuseTests : IAsyncLifetime
     /// <summary>
     /// Which error it is, is Kestrel's to choose; whether the last frame is still seen before the connection ends, is chance.
     /// </summary>
-    private static string InWords(string outcome) => outcome.Split(' ')[0] switch
-    {
-        "goaway" or "closed" => "the connection ends",
-        "reset" => "the stream ends",
-        var status => status,
-    };
+    private static string InWords(string outcome) =>
+        outcome.Split(' ')[0] switch
+        {
+            "goaway" or "closed" => "the connection ends",
+            "reset" => "the stream ends",
+            var status => status,
+        };
 
     private static async Task<string> LastWordAsync(FrameClient client)
     {
@@ -200,7 +208,8 @@ public sealed class Http2AbuseTests : IAsyncLifetime
     {
         using var client = await ConnectAsync(_gateway.Address);
         await client.SendAsync(hostile.Bytes);
-        await client.TrySendAsync(Frame(Headers, EndHeaders | EndStream, 3, Get("/s/next")), TimeSpan.FromSeconds(5)); // what is passed over leaves stream 1 silent
+        // what is passed over leaves stream 1 silent
+        await client.TrySendAsync(Frame(Headers, EndHeaders | EndStream, 3, Get("/s/next")), TimeSpan.FromSeconds(5));
         return await client.OutcomeAsync(1);
     }
 

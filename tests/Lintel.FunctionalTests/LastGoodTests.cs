@@ -15,7 +15,8 @@ public sealed class LastGoodTests : IDisposable
     private readonly ConfigFolder _config = new();
     private readonly ConfigFolder _state = new();
 
-    private ProcessSettings Settings => new() { Arguments = ["--fallback-last-good=" + _state.Path], Environment = { ["SECRET"] = "s3cret" } };
+    private ProcessSettings Settings =>
+        new() { Arguments = ["--fallback-last-good=" + _state.Path], Environment = { ["SECRET"] = "s3cret" } };
 
     public void Dispose()
     {
@@ -29,7 +30,10 @@ public sealed class LastGoodTests : IDisposable
     [InlineData("include missing")]
     public async Task Start_WithFilesThatAreNotRight_ServesTheLastGoodOnes_UntilTheyAre(string way)
     {
-        var root = _config.Write("gateway.yaml", GatewayProcess.WithPorts("include: [\"routes/*.yaml\"]\nroutes: { s: { match: /s, respond: { body: \"${SECRET}\" } } }"));
+        var root = _config.Write(
+            "gateway.yaml",
+            GatewayProcess.WithPorts("include: [\"routes/*.yaml\"]\nroutes: { s: { match: /s, respond: { body: \"${SECRET}\" } } }")
+        );
         var part = _config.Write("routes/a.yaml", "routes: { a: { match: /a, respond: { body: one } } }");
         await RunOnceAsync("/a", "one");
         var kept = Assert.Single(Directory.GetFiles(_state.Path));
@@ -59,7 +63,15 @@ public sealed class LastGoodTests : IDisposable
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
         Assert.Contains("ready", await admin.GetStringAsync(new Uri("/health/ready", UriKind.Relative), None), StringComparison.Ordinal);
         Assert.Equal(1, await FallbackAsync(admin));
-        Assert.Contains("\"filePath\":\"" + kept, (await admin.GetStringAsync(new Uri("/api/v1/snapshot", UriKind.Relative), None)).Replace("\": \"", "\":\"", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"filePath\":\"" + kept,
+            (await admin.GetStringAsync(new Uri("/api/v1/snapshot", UriKind.Relative), None)).Replace(
+                "\": \"",
+                "\":\"",
+                StringComparison.Ordinal
+            ),
+            StringComparison.Ordinal
+        );
 
         _config.Write("gateway.yaml", good);
         _config.Write("routes/a.yaml", "routes: { a: { match: /a, respond: { body: two } } }");
@@ -87,7 +99,12 @@ public sealed class LastGoodTests : IDisposable
     public async Task Start_WithoutTheOption_NeitherKeepsNorFallsBack()
     {
         var root = _config.Write("gateway.yaml", GatewayProcess.WithPorts("routes: { a: { match: /a, respond: { body: one } } }"));
-        await using (var gateway = await GatewayProcess.StartInAsync(_config.Path, new ProcessSettings { Environment = { ["STATE_DIRECTORY"] = _state.Path } }))
+        await using (
+            var gateway = await GatewayProcess.StartInAsync(
+                _config.Path,
+                new ProcessSettings { Environment = { ["STATE_DIRECTORY"] = _state.Path } }
+            )
+        )
         {
             Assert.Equal("one", await gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None));
         }
@@ -96,14 +113,21 @@ public sealed class LastGoodTests : IDisposable
         await RunOnceAsync("/a", "one");
         await File.WriteAllTextAsync(root, "routes: [", None);
         Assert.Equal(1, (await GatewayProcess.RunAsync("run", root)).Code);
-        Assert.Equal(1, (await GatewayProcess.RunAsync("run", Path.Combine(_state.Path, "other.yaml"), "--fallback-last-good=" + _state.Path)).Code);
+        Assert.Equal(
+            1,
+            (await GatewayProcess.RunAsync("run", Path.Combine(_state.Path, "other.yaml"), "--fallback-last-good=" + _state.Path)).Code
+        );
     }
 
     [Fact]
     public async Task Folder_WithoutOneNamed_IsSystemdsAndTheOptionTakesNoFileForIt()
     {
         var file = _config.Write("gateway.yaml", GatewayProcess.WithPorts("routes: { a: { match: /a, respond: { body: one } } }"));
-        var settings = new ProcessSettings { Environment = { ["STATE_DIRECTORY"] = _state["first"] + ":" + _state["second"] }, Arguments = ["--fallback-last-good", file] };
+        var settings = new ProcessSettings
+        {
+            Environment = { ["STATE_DIRECTORY"] = _state["first"] + ":" + _state["second"] },
+            Arguments = ["--fallback-last-good", file],
+        };
         await using var gateway = await GatewayProcess.StartInAsync(_config.Path, settings);
         await Until.TrueAsync(() => Directory.Exists(_state["first"]) && Directory.GetFiles(_state["first"]).Length == 1);
     }
@@ -111,7 +135,8 @@ public sealed class LastGoodTests : IDisposable
     [Fact]
     public async Task Kill_AtAnyMomentOfAReload_LeavesOneThatStarts()
     {
-        string Yaml(int n) => GatewayProcess.WithPorts($"routes: {{ a: {{ match: /a, respond: {{ body: \"{n} {new string('x', 200_000)}\" }} }} }}");
+        string Yaml(int n) =>
+            GatewayProcess.WithPorts($"routes: {{ a: {{ match: /a, respond: {{ body: \"{n} {new string('x', 200_000)}\" }} }} }}");
         var root = _config.Write("gateway.yaml", Yaml(0));
         await RunOnceAsync("/a", null);
         var random = new Random(1);

@@ -16,7 +16,8 @@ public sealed class LenientAnswerTests
     {
         Assert.SkipUnless(HasLoops, "Answers are read by .NET's client.");
         using var service = new RawServer((socket, _) => socket.SendAsync(Encoding.ASCII.GetBytes(answer)));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services:
               strict: "{{service.Address}}"
               lenient: { instances: ["{{service.Address}}"], lenient: [{{mistake}}] }
@@ -25,7 +26,8 @@ public sealed class LenientAnswerTests
               strict: { match: /strict, forward: strict }
               lenient: { match: /lenient, forward: lenient }
               other: { match: /other, forward: other }
-            """);
+            """
+        );
         foreach (var (path, status) in new[] { ("/strict", 502), ("/other", 502), ("/lenient", 200) })
         {
             using var client = await gateway.ConnectAsync();
@@ -42,7 +44,9 @@ public sealed class LenientAnswerTests
     public async Task Leniency_WhereDotNetReadsTheAnswers_IsRefused()
     {
         Assert.SkipWhen(HasLoops, "Answers are read by the gateway.");
-        var refusal = await Assert.ThrowsAsync<Config.ConfigException>(() => InProcessGateway.StartAsync("services: { s: { instances: [\"http://127.0.0.1:1\"], lenient: [bareLf] } }"));
+        var refusal = await Assert.ThrowsAsync<Config.ConfigException>(() =>
+            InProcessGateway.StartAsync("services: { s: { instances: [\"http://127.0.0.1:1\"], lenient: [bareLf] } }")
+        );
         Assert.Contains("knows no `lenient`", Assert.Single(refusal.Report.Problems).Message, StringComparison.Ordinal);
     }
 

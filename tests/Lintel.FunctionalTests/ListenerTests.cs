@@ -32,7 +32,8 @@ public sealed class ListenerTests : IAsyncDisposable
         var other = Certificate("other", "CN=*.example.net");
         var (path, key) = Certificate("api", "CN=api.example.com");
         var fallback = Certificate("fallback", "CN=fallback");
-        await StartAsync($"""
+        await StartAsync(
+            $"""
             listeners:
               public:
                 address: https://127.0.0.1:0
@@ -40,7 +41,8 @@ public sealed class ListenerTests : IAsyncDisposable
                   - {Of(["api.example.com", "xn--bcher-kva.example"], (path, key))}
                   - {Of(["*.example.net", "*.bücher.net"], other)}
                   - {Of([], fallback)}
-            """);
+            """
+        );
         Assert.Equal("CN=api.example.com", (await HandshakeAsync("api.example.com")).Certificate);
         Assert.Equal("CN=api.example.com", (await HandshakeAsync("API.example.com")).Certificate);
         Assert.Equal("CN=*.example.net", (await HandshakeAsync("shop.example.net")).Certificate);
@@ -53,7 +55,10 @@ public sealed class ListenerTests : IAsyncDisposable
     [Fact]
     public async Task ServerName_WithoutACertificate_FailsTheHandshake()
     {
-        await StartAsync($"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", certificates: [{Of(["api.example.com"], Certificate("api", "CN=api.example.com"))}] }} }}");
+        await StartAsync(
+            $"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", certificates: "
+                + $"[{Of(["api.example.com"], Certificate("api", "CN=api.example.com"))}] }} }}"
+        );
         await Assert.ThrowsAnyAsync<Exception>(() => HandshakeAsync("unknown.example.org"));
         Assert.Equal("CN=api.example.com", (await HandshakeAsync("api.example.com")).Certificate);
     }
@@ -106,7 +111,10 @@ public sealed class ListenerTests : IAsyncDisposable
         using var foreign = Authority("CN=ours"); // the same name, another key
         var authorities = _folder.Write("ca.pem", authority.ExportCertificatePem());
         var certificates = Of([], Certificate("api", "CN=api"));
-        await StartAsync($"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", certificates: [{certificates}], clientCertificates: {{ mode: {mode}, authorities: \"{authorities}\" }} }} }}");
+        await StartAsync(
+            $"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", certificates: [{certificates}], clientCertificates: {{ "
+                + $"mode: {mode}, authorities: \"{authorities}\" }} }} }}"
+        );
         using var client = shown == "none" ? null : Issue("CN=client", shown == "ours" ? authority : foreign);
         using var http = SecureClient(client);
         if (isTaken)
@@ -123,12 +131,22 @@ public sealed class ListenerTests : IAsyncDisposable
     [InlineData("protocols: [http1, http2, http3],", "2.0", "2.0")]
     public async Task Protocol_WithTls_IsNegotiated(string protocols, string asked, string spoken)
     {
-        await StartAsync($"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", {protocols} certificates: [{Of([], Certificate("api", "CN=api"))}] }} }}");
+        await StartAsync(
+            $"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", {protocols} certificates: "
+                + $"[{Of([], Certificate("api", "CN=api"))}] }} }}"
+        );
         using var http = SecureClient();
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/ping") { Version = new Version(asked), VersionPolicy = HttpVersionPolicy.RequestVersionOrLower };
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/ping")
+        {
+            Version = new Version(asked),
+            VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+        };
         using var response = await http.SendAsync(request);
         Assert.Equal((new Version(spoken), "pong"), (response.Version, await response.Content.ReadAsStringAsync()));
-        Assert.Equal(protocols.Contains("http3", StringComparison.Ordinal) && !QuicListener.IsSupported, _gateway!.Log.Any(l => l.Contains("libmsquic", StringComparison.Ordinal)));
+        Assert.Equal(
+            protocols.Contains("http3", StringComparison.Ordinal) && !QuicListener.IsSupported,
+            _gateway!.Log.Any(l => l.Contains("libmsquic", StringComparison.Ordinal))
+        );
     }
 
     [Fact]
@@ -144,18 +162,24 @@ public sealed class ListenerTests : IAsyncDisposable
 
         File.Move(socket + ".kept", socket);
         await StartAsync($"listeners: {{ public: \"http://127.0.0.1:0\", local: \"http://unix:{socket}\" }}");
-        using var http = new HttpClient(new SocketsHttpHandler
-        {
-            ConnectCallback = async (_, cancellation) =>
+        using var http = new HttpClient(
+            new SocketsHttpHandler
             {
-                var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                await client.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancellation);
-                return new NetworkStream(client, ownsSocket: true);
-            },
-        });
+                ConnectCallback = async (_, cancellation) =>
+                {
+                    var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                    await client.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancellation);
+                    return new NetworkStream(client, ownsSocket: true);
+                },
+            }
+        );
         Assert.Equal("pong", await http.GetStringAsync("http://local/ping"));
         Assert.Equal("unknown", await http.GetStringAsync("http://local/service"));
-        var error = await Assert.ThrowsAnyAsync<Exception>(() => InProcessGateway.StartAsync($"listeners: {{ public: \"http://127.0.0.1:0\", local: \"http://unix:{socket}\" }}\nadmin: {{ enabled: false }}"));
+        var error = await Assert.ThrowsAnyAsync<Exception>(() =>
+            InProcessGateway.StartAsync(
+                $"listeners: {{ public: \"http://127.0.0.1:0\", local: \"http://unix:{socket}\" }}\nadmin: {{ enabled: false }}"
+            )
+        );
         Assert.Contains(socket, error.ToString(), StringComparison.Ordinal);
     }
 
@@ -332,7 +356,8 @@ public sealed class ListenerTests : IAsyncDisposable
         }
     }
 
-    private static string Of(string[] hosts, (string Path, string Key) files) => $"{{ {(hosts.Length == 0 ? "" : $"hosts: [{string.Join(", ", hosts.Select(h => $"\"{h}\""))}], ")}path: \"{files.Path}\", keyPath: \"{files.Key}\" }}";
+    private static string Of(string[] hosts, (string Path, string Key) files) =>
+        $"{{ {(hosts.Length == 0 ? "" : $"hosts: [{string.Join(", ", hosts.Select(h => $"\"{h}\""))}], ")}path: \"{files.Path}\", keyPath: \"{files.Key}\" }}";
 
     internal static X509Certificate2 Authority(string name)
     {
@@ -355,34 +380,54 @@ public sealed class ListenerTests : IAsyncDisposable
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256);
         using var certificate = request.CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(50), DateTimeOffset.UnixEpoch.AddYears(80));
-        return (_folder.Write(file + ".pem", certificate.ExportCertificatePem()), _folder.Write(file + ".key", key.ExportPkcs8PrivateKeyPem()));
+        return (
+            _folder.Write(file + ".pem", certificate.ExportCertificatePem()),
+            _folder.Write(file + ".key", key.ExportPkcs8PrivateKeyPem())
+        );
     }
 
-    private HttpClient SecureClient(X509Certificate2? certificate = null) => new(new SocketsHttpHandler
-    {
-        SslOptions = new SslClientAuthenticationOptions
+    private HttpClient SecureClient(X509Certificate2? certificate = null) =>
+        new(
+            new SocketsHttpHandler
+            {
+                SslOptions = new SslClientAuthenticationOptions
+                {
+                    RemoteCertificateValidationCallback = (_, _, _, _) => true,
+                    LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
+                },
+            }
+        )
         {
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
-            LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
-        },
-    })
-    {
-        BaseAddress = _gateway!.Address,
-    };
+            BaseAddress = _gateway!.Address,
+        };
 
-    private async Task<(string Certificate, SslProtocols Version)> HandshakeAsync(string serverName, SslProtocols version = SslProtocols.None)
+    private async Task<(string Certificate, SslProtocols Version)> HandshakeAsync(
+        string serverName,
+        SslProtocols version = SslProtocols.None
+    )
     {
         using var tcp = new TcpClient();
         await tcp.ConnectAsync(IPAddress.Loopback, _gateway!.Address.Port);
         await using var tls = new SslStream(tcp.GetStream());
-        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = serverName, EnabledSslProtocols = version, RemoteCertificateValidationCallback = (_, _, _, _) => true }).InTimeAsync();
+        await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions
+                {
+                    TargetHost = serverName,
+                    EnabledSslProtocols = version,
+                    RemoteCertificateValidationCallback = (_, _, _, _) => true,
+                }
+            )
+            .InTimeAsync();
         await tls.WriteAsync(Encoding.ASCII.GetBytes("GET /ping HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"));
         using var reader = new StreamReader(tls);
         Assert.StartsWith("HTTP/1.1 200", await reader.ReadLineAsync().InTimeAsync(), StringComparison.Ordinal);
         return (tls.RemoteCertificate!.Subject, tls.SslProtocol);
     }
 
-    private Task StartSecureAsync() => StartAsync($"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", certificates: [{Of([], Certificate("api", "CN=api"))}] }} }}");
+    private Task StartSecureAsync() =>
+        StartAsync(
+            $"listeners: {{ public: {{ address: \"https://127.0.0.1:0\", certificates: [{Of([], Certificate("api", "CN=api"))}] }} }}"
+        );
 
     private async Task StartAsync(string listeners)
     {
@@ -391,12 +436,14 @@ public sealed class ListenerTests : IAsyncDisposable
             await c.Request.Body.CopyToAsync(Stream.Null);
             await c.Response.WriteAsync(c.Request.Headers["X-Forwarded-For"].ToString());
         });
-        _gateway = await InProcessGateway.StartAsync($$"""
+        _gateway = await InProcessGateway.StartAsync(
+            $$"""
             {{listeners}}
             services: { s: "{{service.Address}}" }
             routes:
               ping: { match: "/ping", respond: { body: pong } }
               service: { match: "/service", forward: s }
-            """);
+            """
+        );
     }
 }

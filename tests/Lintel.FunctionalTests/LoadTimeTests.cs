@@ -28,10 +28,18 @@ public sealed class LoadTimeTests
     /// <summary>The processor time that a gateway has used when it serves its last route.</summary>
     private static async Task<TimeSpan> LoadAsync(int routes)
     {
-        var yaml = string.Join('\n', Enumerable.Range(0, routes).Select(i => $"  r{i}: {{ match: \"GET /api/v{i % 10}/thing{i}/{{id}}\", respond: {{ body: b{i} }} }}"));
+        var yaml = string.Join(
+            '\n',
+            Enumerable
+                .Range(0, routes)
+                .Select(i => $"  r{i}: {{ match: \"GET /api/v{i % 10}/thing{i}/{{id}}\", respond: {{ body: b{i} }} }}")
+        );
         await using var gateway = await GatewayProcess.StartAsync("routes:\n" + yaml);
         var last = routes - 1;
-        Assert.Equal($"b{last}", await gateway.Client.GetStringAsync(new Uri($"/api/v{last % 10}/thing{last}/1", UriKind.Relative), CancellationToken.None));
+        Assert.Equal(
+            $"b{last}",
+            await gateway.Client.GetStringAsync(new Uri($"/api/v{last % 10}/thing{last}/1", UriKind.Relative), CancellationToken.None)
+        );
         using var process = Process.GetProcessById(gateway.Id);
         return process.TotalProcessorTime;
     }

@@ -21,21 +21,32 @@ public sealed class NginxTests
         await File.WriteAllTextAsync(Path.Combine(folder, "www", "hello.txt"), "hello, world", None);
         await using (var large = File.Create(Path.Combine(folder, "www", "large.bin")))
             large.SetLength(1L << 30); // sparse: no gigabyte is written
-        await File.WriteAllTextAsync(Path.Combine(folder, "nginx.conf"), $$"""
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, "nginx.conf"),
+            $$"""
             daemon off; pid {{folder}}/nginx.pid; error_log {{folder}}/error.log; worker_processes 1;
             events { worker_connections 256; }
             http {
               access_log off; client_body_temp_path {{folder}}/body; proxy_temp_path {{folder}}/proxy; fastcgi_temp_path {{folder}}/f; uwsgi_temp_path {{folder}}/u; scgi_temp_path {{folder}}/s;
               server { listen 127.0.0.1:{{port}}; root {{folder}}/www; }
             }
-            """, None);
-        using var nginx = Process.Start(new ProcessStartInfo("/usr/sbin/nginx", ["-c", Path.Combine(folder, "nginx.conf"), "-p", folder, "-e", Path.Combine(folder, "error.log")]))!;
+            """,
+            None
+        );
+        using var nginx = Process.Start(
+            new ProcessStartInfo(
+                "/usr/sbin/nginx",
+                ["-c", Path.Combine(folder, "nginx.conf"), "-p", folder, "-e", Path.Combine(folder, "error.log")]
+            )
+        )!;
         try
         {
-            await using var gateway = await GatewayProcess.StartAsync($$"""
+            await using var gateway = await GatewayProcess.StartAsync(
+                $$"""
                 services: { files: "http://127.0.0.1:{{port}}" }
                 routes: { files: { match: "/files/{**rest}", forward: "files/{rest}" } }
-                """);
+                """
+            );
             var client = gateway.Client;
             var address = new Uri("/files/hello.txt", UriKind.Relative);
             var whole = await client.GetAsync(address, None);
@@ -72,11 +83,15 @@ public sealed class NginxTests
 
     private static async Task<long> DownloadAsync(HttpClient client)
     {
-        using var response = await client.GetAsync(new Uri("/files/large.bin", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, None);
+        using var response = await client.GetAsync(
+            new Uri("/files/large.bin", UriKind.Relative),
+            HttpCompletionOption.ResponseHeadersRead,
+            None
+        );
         await using var stream = await response.Content.ReadAsStreamAsync(None);
         var buffer = new byte[256 * 1024];
         var total = 0L;
-        for (int count; (count = await stream.ReadAsync(buffer, None)) > 0;)
+        for (int count; (count = await stream.ReadAsync(buffer, None)) > 0; )
             total += count;
         return total;
     }

@@ -43,7 +43,11 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
                 var content = item!["get"]!["responses"]!["200"]!["content"]!.AsObject().Single();
                 Assert.Equal(content.Key, response.Content.Headers.ContentType!.MediaType);
                 if (content.Key == "application/json")
-                    Check(JsonNode.Parse(await response.Content.ReadAsStringAsync(CancellationToken.None)), content.Value!["schema"]!, path);
+                    Check(
+                        JsonNode.Parse(await response.Content.ReadAsStringAsync(CancellationToken.None)),
+                        content.Value!["schema"]!,
+                        path
+                    );
             }
         }
     }
@@ -53,7 +57,10 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     {
         var (status, problem) = await _admin.AskAsync("/api/v1/routes/none");
         Assert.Equal(HttpStatusCode.NotFound, status);
-        Assert.Equal("#/components/responses/problem", (string?)_document["paths"]!["/api/v1/routes/{name}"]!["get"]!["responses"]!["default"]!["$ref"]);
+        Assert.Equal(
+            "#/components/responses/problem",
+            (string?)_document["paths"]!["/api/v1/routes/{name}"]!["get"]!["responses"]!["default"]!["$ref"]
+        );
         Check(problem, _document["components"]!["responses"]!["problem"]!["content"]!["application/problem+json"]!["schema"]!, "problem");
     }
 
@@ -67,7 +74,8 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
         Assert.Equal(["200", "403", "413", "421", "503", "default"], Responses("/health/ready"));
         Assert.Equal(["200", "401", "403", "404", "413", "421", "default"], Responses("/metrics"));
 
-        IEnumerable<string> Responses(string path) => _document["paths"]![path]!["get"]!["responses"]!.AsObject().Select(r => r.Key).Order(StringComparer.Ordinal);
+        IEnumerable<string> Responses(string path) =>
+            _document["paths"]![path]!["get"]!["responses"]!.AsObject().Select(r => r.Key).Order(StringComparer.Ordinal);
     }
 
     [Fact]
@@ -79,13 +87,22 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
             where string.IsNullOrWhiteSpace((string?)property.Value!["description"])
             select $"{schema.Key}.{property.Key}";
         Assert.Empty(silent);
-        Assert.Equal("The route's name in the configuration.", (string?)_document["components"]!["schemas"]!["RouteStatus"]!["properties"]!["name"]!["description"]);
-        Assert.Equal("The file's path as it was given, or a name such as `IConfiguration`.", (string?)_document["components"]!["schemas"]!["SourcePosition"]!["properties"]!["source"]!["description"]);
+        Assert.Equal(
+            "The route's name in the configuration.",
+            (string?)_document["components"]!["schemas"]!["RouteStatus"]!["properties"]!["name"]!["description"]
+        );
+        Assert.Equal(
+            "The file's path as it was given, or a name such as `IConfiguration`.",
+            (string?)_document["components"]!["schemas"]!["SourcePosition"]!["properties"]!["source"]!["description"]
+        );
     }
 
     [Theory]
     [InlineData("""{"a":1}""", """{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["a","b"]}""")]
-    [InlineData("""{"a":1,"b":"x","c":1}""", """{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["a","b"]}""")]
+    [InlineData(
+        """{"a":1,"b":"x","c":1}""",
+        """{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["a","b"]}"""
+    )]
     [InlineData("1.5", """{"type":"integer"}""")]
     [InlineData("null", """{"type":"string"}""")]
     [InlineData("\"c\"", """{"type":"string","enum":["a","b"]}""")]
@@ -150,7 +167,8 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
 
         public async ValueTask InitializeAsync()
         {
-            _gateway = await GatewayProcess.StartAsync("""
+            _gateway = await GatewayProcess.StartAsync(
+                """
                 name: edge
                 services: { a: "http://127.0.0.1:1", b: { instances: ["http://127.0.0.1:2"], protocol: http2 } }
                 clients: { ios: { when: { headers: { X-Client: ios } } } }
@@ -158,7 +176,8 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
                   a: { match: { path: /a, hosts: x.example, methods: GET, client: ios }, forward: { split: { a: 1, b: 1 }, path: /x, mirror: b } }
                   b: { match: /b, redirect: { to: /a } }
                   c: { match: /c, forward: a }
-                """);
+                """
+            );
             using var failing = await _gateway.Client.GetAsync(new Uri("/c", UriKind.Relative), CancellationToken.None); // an error to list
             await _gateway.ReloadAsync("rotes: {}"); // problems to list
             Admin = new AdminClient(_gateway.Admin);

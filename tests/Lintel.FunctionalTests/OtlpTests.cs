@@ -22,7 +22,8 @@ public sealed class OtlpTests
         await using var service = await TestService.StartAsync();
         var dead = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
         var to = protocol == "grpc" ? receiver.GrpcAddress.Replace("http:", "grpc:", StringComparison.Ordinal) : receiver.HttpAddress;
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             name: edge-1
             services:
               s: { instances: ["{{dead}}", "{{service.Address}}"], balancing: roundRobin }
@@ -30,7 +31,8 @@ public sealed class OtlpTests
             observability:
               tracing: { otlp: { endpoint: "{{to}}", protocol: {{protocol}}, headers: { X-Key: "s=e, c+r%t" }, every: 1s }, sample: 100% }
               metrics: { otlp: { endpoint: "{{to}}", protocol: {{protocol}}, every: 1s } }
-            """);
+            """
+        );
         using var request = new HttpRequestMessage(HttpMethod.Get, "/a/1?secret=1");
         request.Headers.TryAddWithoutValidation("traceparent", $"00-{Trace}-{Parent}-01");
         request.Headers.TryAddWithoutValidation("tracestate", "a=1");
@@ -47,8 +49,27 @@ public sealed class OtlpTests
         Assert.Equal(Parent, server.ParentSpanId.Hex());
         Assert.Equal(0, server.Status?.Code ?? 0);
         var attributes = server.Attributes.ToMap();
-        Assert.Equal(("GET", "/a/1", "http", "/a/{id}", 200L), (attributes["http.request.method"], attributes["url.path"], attributes["url.scheme"], attributes["http.route"], attributes["http.response.status_code"]));
-        Assert.Equal(("1.1", "127.0.0.1", "127.0.0.1", (long)gateway.Address.Port, "s", "s"), (attributes["network.protocol.version"], attributes["client.address"], attributes["server.address"], attributes["server.port"], attributes["lintel.route"], attributes["lintel.service"]));
+        Assert.Equal(
+            ("GET", "/a/1", "http", "/a/{id}", 200L),
+            (
+                attributes["http.request.method"],
+                attributes["url.path"],
+                attributes["url.scheme"],
+                attributes["http.route"],
+                attributes["http.response.status_code"]
+            )
+        );
+        Assert.Equal(
+            ("1.1", "127.0.0.1", "127.0.0.1", (long)gateway.Address.Port, "s", "s"),
+            (
+                attributes["network.protocol.version"],
+                attributes["client.address"],
+                attributes["server.address"],
+                attributes["server.port"],
+                attributes["lintel.route"],
+                attributes["lintel.service"]
+            )
+        );
         var retry = Assert.Single(server.Events);
         Assert.Equal("lintel.retry", retry.Name);
         Assert.Equal((dead, "connection-refused"), (retry.Attributes.ToMap()["lintel.instance"], retry.Attributes.ToMap()["error.type"]));
@@ -61,7 +82,10 @@ public sealed class OtlpTests
         Assert.DoesNotContain("http.response.status_code", failed.Attributes.ToMap());
         var second = Assert.Single(attempts, s => s != failed);
         var sent = second.Attributes.ToMap();
-        Assert.Equal((1L, 200L, service.Address + "/a/1", (long)service.Port), (sent["http.request.resend_count"], sent["http.response.status_code"], sent["url.full"], sent["server.port"]));
+        Assert.Equal(
+            (1L, 200L, service.Address + "/a/1", (long)service.Port),
+            (sent["http.request.resend_count"], sent["http.response.status_code"], sent["url.full"], sent["server.port"])
+        );
         Assert.Equal($"00-{Trace}-{second.SpanId.Hex()}-01", Assert.Single(service.Seen)["traceparent"]);
         Assert.DoesNotContain("secret", string.Join(' ', spans), StringComparison.Ordinal);
 
@@ -80,11 +104,13 @@ public sealed class OtlpTests
             c.Response.StatusCode = 503;
             return Task.CompletedTask;
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}", dead: "http://127.0.0.1:{{GatewayProcess.FreePort()}}" }
             routes: { s: { match: /s, forward: s }, d: { match: /d, forward: dead } }
             observability: { tracing: { otlp: { endpoint: "{{receiver.GrpcAddress}}", every: 1s }, sample: 100% } }
-            """);
+            """
+        );
         foreach (var path in (string[])["/s", "/d", "/nowhere"])
             (await gateway.Client.GetAsync(new Uri(path, UriKind.Relative))).Dispose();
         using var odd = new HttpRequestMessage(new HttpMethod("BREW"), "/s");
@@ -93,14 +119,20 @@ public sealed class OtlpTests
         var spans = await Until.SeenAsync(() => receiver.Spans.Count >= 7 ? receiver.Spans.ToList() : null);
         var own = Assert.Single(spans, s => s.Name == "GET /d");
         Assert.Equal(2, own.Status.Code);
-        Assert.Equal(("connection-refused", 502L), (own.Attributes.ToMap()["error.type"], own.Attributes.ToMap()["http.response.status_code"]));
+        Assert.Equal(
+            ("connection-refused", 502L),
+            (own.Attributes.ToMap()["error.type"], own.Attributes.ToMap()["http.response.status_code"])
+        );
         Assert.Equal("upstream", Assert.Single(own.Events, e => e.Name == "lintel.error").Attributes.ToMap()["lintel.error.source"]);
         var passed = Assert.Single(spans, s => s.Name == "GET /s");
         Assert.Equal((2, "503"), (passed.Status.Code, passed.Attributes.ToMap()["error.type"]));
         var missed = Assert.Single(spans, s => s.Name == "GET" && s.Kind == SpanKind.Server);
         Assert.Equal((0, "route-not-found"), (missed.Status?.Code ?? 0, missed.Attributes.ToMap()["error.type"]));
         var unknown = Assert.Single(spans, s => s.Name == "HTTP /s");
-        Assert.Equal(("_OTHER", "BREW"), (unknown.Attributes.ToMap()["http.request.method"], unknown.Attributes.ToMap()["http.request.method_original"]));
+        Assert.Equal(
+            ("_OTHER", "BREW"),
+            (unknown.Attributes.ToMap()["http.request.method"], unknown.Attributes.ToMap()["http.request.method_original"])
+        );
     }
 
     [Fact]
@@ -108,11 +140,12 @@ public sealed class OtlpTests
     {
         await using var receiver = await OtlpReceiver.StartAsync();
         await using var service = await TestService.StartAsync();
-        string Config(string sample, string parent) => $$"""
-            services: { s: "{{service.Address}}" }
-            routes: { s: { match: "/{**p}", forward: s } }
-            observability: { tracing: { otlp: { endpoint: "{{receiver.GrpcAddress}}", every: 1s }, sample: {{sample}}, parent: {{parent}} } }
-            """;
+        string Config(string sample, string parent) =>
+            $$"""
+                services: { s: "{{service.Address}}" }
+                routes: { s: { match: "/{**p}", forward: s } }
+                observability: { tracing: { otlp: { endpoint: "{{receiver.GrpcAddress}}", every: 1s }, sample: {{sample}}, parent: {{parent}} } }
+                """;
         await using var gateway = await GatewayProcess.StartAsync(Config("0%", "trust"));
         await GetAsync("/none", null);
         await GetAsync("/unsampled", "00");
@@ -126,14 +159,20 @@ public sealed class OtlpTests
         await gateway.ReloadAsync(Config("100%", "ignore"));
         await GetAsync("/restarted", "00");
 
-        var spans = await Until.SeenAsync(() => receiver.Spans.Count(s => s.Kind == SpanKind.Server) >= 3 ? receiver.Spans.Where(s => s.Kind == SpanKind.Server).ToList() : null);
+        var spans = await Until.SeenAsync(() =>
+            receiver.Spans.Count(s => s.Kind == SpanKind.Server) >= 3 ? receiver.Spans.Where(s => s.Kind == SpanKind.Server).ToList() : null
+        );
         Assert.Equal(["/sampled", "/drawn", "/restarted"], spans.Select(s => s.Attributes.ToMap()["url.path"]));
         Assert.Equal((Trace, Parent), (spans[0].TraceId.Hex(), spans[0].ParentSpanId.Hex()));
         Assert.Equal("", spans[1].ParentSpanId.Hex());
         Assert.Equal("", spans[2].ParentSpanId.Hex());
         Assert.NotEqual(Trace, spans[2].TraceId.Hex());
         Assert.Equal((Trace, Parent), (Assert.Single(spans[2].Links).TraceId.Hex(), spans[2].Links[0].SpanId.Hex()));
-        Assert.StartsWith($"00-{spans[1].TraceId.Hex()}-", service.Seen.Single(s => s.Target == "/drawn")["traceparent"], StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"00-{spans[1].TraceId.Hex()}-",
+            service.Seen.Single(s => s.Target == "/drawn")["traceparent"],
+            StringComparison.Ordinal
+        );
 
         async Task GetAsync(string path, string? flags)
         {
@@ -149,11 +188,12 @@ public sealed class OtlpTests
     {
         await using var service = await TestService.StartAsync();
         var dead = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
-        string Config(string to) => $$"""
-            services: { s: "{{service.Address}}" }
-            routes: { s: { match: "/{**p}", forward: s } }
-            observability: { accessLog: { to: none }, tracing: { otlp: { endpoint: "{{to}}", every: 1s }, sample: 100% }, metrics: { otlp: { endpoint: "{{to}}", every: 1s } } }
-            """;
+        string Config(string to) =>
+            $$"""
+                services: { s: "{{service.Address}}" }
+                routes: { s: { match: "/{**p}", forward: s } }
+                observability: { accessLog: { to: none }, tracing: { otlp: { endpoint: "{{to}}", every: 1s }, sample: 100% }, metrics: { otlp: { endpoint: "{{to}}", every: 1s } } }
+                """;
         await using var gateway = await GatewayProcess.StartAsync(Config(dead));
         for (var i = 0; i < 3000; i++) // more than fit into the queue of spans
             (await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).Dispose();
@@ -163,7 +203,9 @@ public sealed class OtlpTests
         await using var receiver = await OtlpReceiver.StartAsync();
         await gateway.ReloadAsync(Config(receiver.GrpcAddress));
         (await gateway.Client.GetAsync(new Uri("/after", UriKind.Relative))).Dispose();
-        await Until.TrueAsync(() => receiver.Spans.Any(s => s.Kind == SpanKind.Server && Equals(s.Attributes.ToMap()["url.path"], "/after")));
+        await Until.TrueAsync(() =>
+            receiver.Spans.Any(s => s.Kind == SpanKind.Server && Equals(s.Attributes.ToMap()["url.path"], "/after"))
+        );
 
         // At the end the dead one holds the process up no longer than it may.
         await gateway.ReloadAsync(Config(dead));
@@ -177,11 +219,14 @@ public sealed class OtlpTests
     [Fact]
     public async Task Prometheus_TurnedOffAndOnByReloads_AnswersAccordingly()
     {
-        static string Config(bool prometheus) => $$"""
-            routes: { p: { match: /p, respond: { body: pong } } }
-            observability: { metrics: { prometheus: {{(prometheus ? "true" : "false")}} } }
-            """;
-        await using var gateway = await GatewayProcess.StartAsync(Config(false) + $"\nadmin: {{ address: \"http://127.0.0.1:{GatewayProcess.FreePort()}\" }}");
+        static string Config(bool prometheus) =>
+            $$"""
+                routes: { p: { match: /p, respond: { body: pong } } }
+                observability: { metrics: { prometheus: {{(prometheus ? "true" : "false")}} } }
+                """;
+        await using var gateway = await GatewayProcess.StartAsync(
+            Config(false) + $"\nadmin: {{ address: \"http://127.0.0.1:{GatewayProcess.FreePort()}\" }}"
+        );
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync());
         await gateway.ReloadAsync(Config(true) + $"\nadmin: {{ address: \"{gateway.Admin}\" }}");
@@ -198,11 +243,16 @@ public sealed class OtlpTests
 
     private static async Task MetricsHaveExemplarsAsync(OtlpReceiver receiver, Span server, Span attempt)
     {
-        var exemplar = await Until.SeenAsync(() => receiver.Histogram("http.server.request.duration").SelectMany(p => p.Exemplars).FirstOrDefault());
+        var exemplar = await Until.SeenAsync(() =>
+            receiver.Histogram("http.server.request.duration").SelectMany(p => p.Exemplars).FirstOrDefault()
+        );
         Assert.Equal((Trace, server.SpanId), (exemplar.TraceId.Hex(), exemplar.SpanId));
         var attempts = receiver.Histogram("http.client.request.duration").ToList();
         Assert.Contains(attempts.SelectMany(p => p.Exemplars), e => e.SpanId == attempt.SpanId);
-        Assert.Equal(["connection-refused", null], attempts.Select(p => p.Attributes.ToMap().GetValueOrDefault("error.type")).Order().Reverse());
+        Assert.Equal(
+            ["connection-refused", null],
+            attempts.Select(p => p.Attributes.ToMap().GetValueOrDefault("error.type")).Order().Reverse()
+        );
         var gateway = Assert.Single(receiver.Histogram("lintel.gateway.duration"));
         Assert.Equal("/a/{id}", gateway.Attributes.ToMap()["http.route"]);
         Assert.Equal(0.00005, gateway.ExplicitBounds[0]);

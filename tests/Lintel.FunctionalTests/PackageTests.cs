@@ -20,16 +20,38 @@ public sealed class PackageTests : IDisposable
     {
         var feed = Directory.CreateDirectory(_folder["feed"]).FullName;
         foreach (var project in new[] { "Lintel.JmesPath", "Lintel.Transport", "Lintel", "Lintel.Control" })
-            await DotnetAsync(Root, "pack", $"src/{project}", "--no-build", "-c", GatewayProcess.Configuration, "-o", feed, "-nologo", "-v", "quiet");
+            await DotnetAsync(
+                Root,
+                "pack",
+                $"src/{project}",
+                "--no-build",
+                "-c",
+                GatewayProcess.Configuration,
+                "-o",
+                feed,
+                "-nologo",
+                "-v",
+                "quiet"
+            );
         Assert.Equal(
             ["Lintel", "Lintel.Control", "Lintel.JmesPath", "Lintel.Transport"],
-            Directory.GetFiles(feed, "*.nupkg").Select(f => Path.GetFileName(f).Replace(".0.1.0.nupkg", "", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+            Directory
+                .GetFiles(feed, "*.nupkg")
+                .Select(f => Path.GetFileName(f).Replace(".0.1.0.nupkg", "", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal)
+        );
         Assert.Equal(4, Directory.GetFiles(feed, "*.snupkg").Length);
         foreach (var package in Directory.GetFiles(feed, "*.nupkg"))
             await CheckAsync(package);
 
         await BuildSampleAsync(feed);
-        using var program = Process.Start(new ProcessStartInfo("dotnet", [_folder["sample/out/Sample.dll"], "yaml", "--urls", "http://127.0.0.1:0"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var program = Process.Start(
+            new ProcessStartInfo("dotnet", [_folder["sample/out/Sample.dll"], "yaml", "--urls", "http://127.0.0.1:0"])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         try
         {
             string? address = null;
@@ -38,7 +60,10 @@ public sealed class PackageTests : IDisposable
             Assert.NotNull(address);
             _ = program.StandardOutput.ReadToEndAsync(CancellationToken.None);
             using var client = new HttpClient { BaseAddress = new Uri(address) };
-            Assert.Equal("the program's own endpoint", await client.GetStringAsync(new Uri("/own", UriKind.Relative), CancellationToken.None));
+            Assert.Equal(
+                "the program's own endpoint",
+                await client.GetStringAsync(new Uri("/own", UriKind.Relative), CancellationToken.None)
+            );
             using var missing = await client.GetAsync(new Uri("/nothing", UriKind.Relative), CancellationToken.None);
             Assert.Equal("application/problem+json", missing.Content.Headers.ContentType?.MediaType);
         }
@@ -57,9 +82,22 @@ public sealed class PackageTests : IDisposable
         Assert.Contains("README.md", names);
         Assert.Contains("icon.png", names);
         Assert.Contains(names, n => n.EndsWith(".xml", StringComparison.Ordinal) && n.StartsWith("lib/", StringComparison.Ordinal));
-        using var reader = new StreamReader(await zip.Entries.Single(e => e.FullName.EndsWith(".nuspec", StringComparison.Ordinal)).OpenAsync(CancellationToken.None));
+        using var reader = new StreamReader(
+            await zip.Entries.Single(e => e.FullName.EndsWith(".nuspec", StringComparison.Ordinal)).OpenAsync(CancellationToken.None)
+        );
         var manifest = await reader.ReadToEndAsync(CancellationToken.None);
-        foreach (var element in new[] { "<license type=\"expression\">Apache-2.0</license>", "<icon>icon.png</icon>", "<readme>README.md</readme>", "<repository type=\"git\" url=\"https://", "<tags>", "<description>", "<projectUrl>" })
+        foreach (
+            var element in new[]
+            {
+                "<license type=\"expression\">Apache-2.0</license>",
+                "<icon>icon.png</icon>",
+                "<readme>README.md</readme>",
+                "<repository type=\"git\" url=\"https://",
+                "<tags>",
+                "<description>",
+                "<projectUrl>",
+            }
+        )
             Assert.Contains(element, manifest, StringComparison.Ordinal);
     }
 
@@ -69,9 +107,15 @@ public sealed class PackageTests : IDisposable
     /// </summary>
     private async Task BuildSampleAsync(string feed)
     {
-        foreach (var file in Directory.GetFiles(Path.Combine(Root, "samples/embedding")).Where(f => !f.EndsWith(".csproj", StringComparison.Ordinal) && !f.EndsWith("lock.json", StringComparison.Ordinal)))
+        foreach (
+            var file in Directory
+                .GetFiles(Path.Combine(Root, "samples/embedding"))
+                .Where(f => !f.EndsWith(".csproj", StringComparison.Ordinal) && !f.EndsWith("lock.json", StringComparison.Ordinal))
+        )
             _folder.Write("sample/" + Path.GetFileName(file), await File.ReadAllTextAsync(file, CancellationToken.None));
-        _folder.Write("sample/Sample.csproj", """
+        _folder.Write(
+            "sample/Sample.csproj",
+            """
             <Project Sdk="Microsoft.NET.Sdk.Web">
               <PropertyGroup>
                 <TargetFramework>net10.0</TargetFramework>
@@ -85,21 +129,31 @@ public sealed class PackageTests : IDisposable
                 <None Update="gateway.yaml" CopyToOutputDirectory="PreserveNewest" />
               </ItemGroup>
             </Project>
-            """);
-        var packages = Environment.GetEnvironmentVariable("NUGET_PACKAGES") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget/packages");
-        _folder.Write("sample/nuget.config", $"""
+            """
+        );
+        var packages = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget/packages");
+        _folder.Write(
+            "sample/nuget.config",
+            $"""
             <configuration>
               <config><add key="globalPackagesFolder" value="{_folder["packages"]}" /></config>
               <packageSources><clear /><add key="local" value="{feed}" /></packageSources>
               <fallbackPackageFolders><clear /><add key="built" value="{packages}" /></fallbackPackageFolders>
             </configuration>
-            """);
+            """
+        );
         await DotnetAsync(_folder["sample"], "build", "-c", "Release", "-o", "out", "-nologo", "-v", "quiet");
     }
 
     private static async Task DotnetAsync(string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);

@@ -23,7 +23,8 @@ public sealed class PolicyTests
     {
         await using var service = await TestService.StartAsync(AnswerAsync);
         await using var http2 = await TestService.StartAsync(AnswerAsync, static l => l.Protocols = HttpProtocols.Http2);
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services:
               s: {{service.Address}}
@@ -42,8 +43,13 @@ public sealed class PolicyTests
               fixed: { match: /fixed, respond: { body: x }, transform: { response: { setHeaders: { X-Set: "new" } } } }
               dead: { match: /dead, forward: dead, transform: { response: { setHeaders: { X-Set: "new" } } } }
               dead-call: { match: /dead-call, compose: { calls: { one: { request: dead/1 } } }, transform: { response: { setHeaders: { X-Set: "new" } } } }
-            """);
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(gateway.AddressOf(version == "2.0" ? "h2" : "public"), path)) { Version = Version.Parse(version), VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+            """
+        );
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(gateway.AddressOf(version == "2.0" ? "h2" : "public"), path))
+        {
+            Version = Version.Parse(version),
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         request.Headers.Add("Origin", "https://shop.example.com");
         using var answer = await gateway.Client.SendAsync(request, TestContext.Current.CancellationToken);
         Assert.Equal(status, (int)answer.StatusCode);
@@ -65,12 +71,20 @@ public sealed class PolicyTests
     [Fact]
     public async Task Preflight_OverHttp_IsAnsweredWithoutTheService_AndHasItsLogLine()
     {
-        await using var gateway = await LoggedGateway.StartAsync("""
+        await using var gateway = await LoggedGateway.StartAsync(
+            """
             services: { dead: "http://127.0.0.1:1" }
             policies: { web: { cors: { origins: "https://shop.example.com", headers: Content-Type } }, nobody: { access: { deny: ["0.0.0.0/0", "::/0"] } } }
             routes: { r: { match: "PUT /items/{id}", forward: dead, policies: [nobody, web] } }
-            """);
-        foreach (var (origin, status) in new[] { ("https://shop.example.com", HttpStatusCode.NoContent), ("https://evil.example", HttpStatusCode.Forbidden) })
+            """
+        );
+        foreach (
+            var (origin, status) in new[]
+            {
+                ("https://shop.example.com", HttpStatusCode.NoContent),
+                ("https://evil.example", HttpStatusCode.Forbidden),
+            }
+        )
         {
             using var request = new HttpRequestMessage(HttpMethod.Options, "/items/1");
             request.Headers.Add("Origin", origin);
@@ -80,6 +94,15 @@ public sealed class PolicyTests
         }
 
         var lines = await gateway.StopAsync();
-        Assert.Equal([("r", 204, null), ("r", 403, "cross-origin-denied")], lines.Select(l => (l.GetProperty("route").GetString(), l.GetProperty("status").GetInt32(), l.TryGetProperty("error", out var e) ? e.GetString() : null)));
+        Assert.Equal(
+            [("r", 204, null), ("r", 403, "cross-origin-denied")],
+            lines.Select(l =>
+                (
+                    l.GetProperty("route").GetString(),
+                    l.GetProperty("status").GetInt32(),
+                    l.TryGetProperty("error", out var e) ? e.GetString() : null
+                )
+            )
+        );
     }
 }

@@ -24,7 +24,8 @@ public sealed class ProcessLimitTests
             services: { s: "{{service.Address}}" }
             routes: { r: { match: /x, respond: { body: one } }, s: { match: "/s/{**rest}", forward: s } }
             """,
-            settings: new ProcessSettings { Wrapper = ["prlimit", "--nofile=512"] });
+            settings: new ProcessSettings { Wrapper = ["prlimit", "--nofile=512"] }
+        );
         Assert.Contains("512 descriptors (few: raise the limit)", gateway.Errors, StringComparison.Ordinal);
         var clients = new List<RawClient>();
         try
@@ -39,7 +40,11 @@ public sealed class ProcessLimitTests
             Assert.Equal("one", (await first.GetAsync("/x")).Body);
             Assert.Equal("ok", (await first.GetAsync("/s/1")).Body);
             using var admin = new HttpClient { BaseAddress = gateway.Admin };
-            Assert.Contains("ready", await admin.GetStringAsync(new Uri("/health/ready", UriKind.Relative), None), StringComparison.Ordinal);
+            Assert.Contains(
+                "ready",
+                await admin.GetStringAsync(new Uri("/health/ready", UriKind.Relative), None),
+                StringComparison.Ordinal
+            );
             await gateway.ReloadAsync(Listeners + "\nroutes: { r: { match: /x, respond: { body: two } } }");
             Assert.Equal("two", (await first.GetAsync("/x")).Body);
 
@@ -65,14 +70,21 @@ public sealed class ProcessLimitTests
     [Fact]
     public async Task SoftLimit_OfDescriptors_IsRaisedToTheHardOne()
     {
-        await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /x, respond: {} } }", settings: new ProcessSettings { Wrapper = ["prlimit", "--nofile=600:5500"] });
+        await using var gateway = await GatewayProcess.StartAsync(
+            "routes: { r: { match: /x, respond: {} } }",
+            settings: new ProcessSettings { Wrapper = ["prlimit", "--nofile=600:5500"] }
+        );
         Assert.Contains(" 5500 descriptors\n", gateway.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Start_WithTooFewDescriptors_IsRefusedWithTheRemedy()
     {
-        var (code, _, errors) = await GatewayProcess.RunAsync(new ProcessSettings { Wrapper = ["prlimit", "--nofile=200"] }, "run", "any.yaml");
+        var (code, _, errors) = await GatewayProcess.RunAsync(
+            new ProcessSettings { Wrapper = ["prlimit", "--nofile=200"] },
+            "run",
+            "any.yaml"
+        );
         Assert.Equal(2, code);
         Assert.Contains("at least 512 are needed: raise the limit", errors, StringComparison.Ordinal);
     }
@@ -81,7 +93,10 @@ public sealed class ProcessLimitTests
     public async Task Memory_OfTheControlGroup_BoundsTheHeap()
     {
         // The runtime's own rule for a control group, given by hand: a test may not make groups everywhere.
-        await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /x, respond: {} } }", settings: new ProcessSettings { Environment = { ["DOTNET_GCHeapHardLimit"] = "0x10000000" } });
+        await using var gateway = await GatewayProcess.StartAsync(
+            "routes: { r: { match: /x, respond: {} } }",
+            settings: new ProcessSettings { Environment = { ["DOTNET_GCHeapHardLimit"] = "0x10000000" } }
+        );
         Assert.Contains("256 MiB for the heap", gateway.Errors, StringComparison.Ordinal);
     }
 
@@ -108,6 +123,8 @@ public sealed class ProcessLimitTests
     private static TimeSpan CpuTime(int process)
     {
         var fields = File.ReadAllText($"/proc/{process}/stat").Split(") ")[1].Split(' ');
-        return TimeSpan.FromMilliseconds(10 * (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)));
+        return TimeSpan.FromMilliseconds(
+            10 * (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture))
+        );
     }
 }

@@ -15,18 +15,25 @@ public sealed class ProtocolErrorTests
         routes: { s: { match: "/s", respond: { body: ok } } }
         """;
 
-    public static TheoryData<string, byte[]> Faults => new()
-    {
-        { "an index beyond HPACK's table", Frame(Headers, EndHeaders | EndStream, 1, [0xff, 0xff, 0x03]) },
-        { "HPACK's index 0, which Kestrel does not expect", Frame(Headers, EndHeaders | EndStream, 1, [0x80]) },
-        { "a Huffman string that is none", Frame(Headers, EndHeaders | EndStream, 1, [0, 0x84, 0xff, 0xff, 0xff, 0xff, 1, (byte)'a']) },
-        { "a second :method", Frame(Headers, EndHeaders | EndStream, 1, Get("/s", (":method", "GET"))) },
-        { "Connection", Frame(Headers, EndHeaders | EndStream, 1, Get("/s", ("connection", "close"))) },
-        { "no :path", Frame(Headers, EndHeaders | EndStream, 1, Block((":method", "GET"), (":scheme", "http"), (":authority", "t"))) },
-        { "headers beyond what Kestrel reads", [.. Frame(Headers, EndStream, 1, Get()), .. Enumerable.Range(0, 12).SelectMany(_ => Frame(Continuation, 0, 1, Block(("x-a", new string('a', 15_000)))))] },
-        { "an even stream", Frame(Headers, EndHeaders | EndStream, 2, Get()) },
-        { "a PING of 7 bytes", Frame(Ping, 0, 0, new byte[7]) },
-    };
+    public static TheoryData<string, byte[]> Faults =>
+        new()
+        {
+            { "an index beyond HPACK's table", Frame(Headers, EndHeaders | EndStream, 1, [0xff, 0xff, 0x03]) },
+            { "HPACK's index 0, which Kestrel does not expect", Frame(Headers, EndHeaders | EndStream, 1, [0x80]) },
+            { "a Huffman string that is none", Frame(Headers, EndHeaders | EndStream, 1, [0, 0x84, 0xff, 0xff, 0xff, 0xff, 1, (byte)'a']) },
+            { "a second :method", Frame(Headers, EndHeaders | EndStream, 1, Get("/s", (":method", "GET"))) },
+            { "Connection", Frame(Headers, EndHeaders | EndStream, 1, Get("/s", ("connection", "close"))) },
+            { "no :path", Frame(Headers, EndHeaders | EndStream, 1, Block((":method", "GET"), (":scheme", "http"), (":authority", "t"))) },
+            {
+                "headers beyond what Kestrel reads",
+                [
+                    .. Frame(Headers, EndStream, 1, Get()),
+                    .. Enumerable.Range(0, 12).SelectMany(_ => Frame(Continuation, 0, 1, Block(("x-a", new string('a', 15_000))))),
+                ]
+            },
+            { "an even stream", Frame(Headers, EndHeaders | EndStream, 2, Get()) },
+            { "a PING of 7 bytes", Frame(Ping, 0, 0, new byte[7]) },
+        };
 
     [Theory]
     [MemberData(nameof(Faults))]
@@ -44,9 +51,9 @@ public sealed class ProtocolErrorTests
         await Until.SeenAsync(() => Counted(gateway) == 3 ? fault : null);
         var line = Assert.Single(gateway.Log, l => l.Contains("broke the protocol", StringComparison.Ordinal));
         Assert.StartsWith("Information: A client of http://127.0.0.1:0 broke the protocol", line, StringComparison.Ordinal);
-        Assert.DoesNotContain(
-            gateway.Log,
-            l => !l.StartsWith("Debug", StringComparison.Ordinal) && l.Contains("   at ", StringComparison.Ordinal)); // Kestrel's own say more at that level
+        Assert.DoesNotContain(gateway.Log, l =>
+            !l.StartsWith("Debug", StringComparison.Ordinal) && l.Contains("   at ", StringComparison.Ordinal)
+        ); // Kestrel's own say more at that level
     }
 
     [Fact]
@@ -54,11 +61,13 @@ public sealed class ProtocolErrorTests
     {
         var never = new TaskCompletionSource();
         await using var service = await TestService.StartAsync(c => never.Task.WaitAsync(c.RequestAborted));
-        await using var gateway = await LoggedGateway.StartAsync($$"""
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/s", forward: s } }
-            """);
+            """
+        );
         using var client = await FrameClient.ConnectAsync(gateway.Address);
         await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Get()));
         await Until.SeenAsync(() => service.Seen.IsEmpty ? null : service);
@@ -73,16 +82,23 @@ public sealed class ProtocolErrorTests
     [Fact]
     public async Task Reset_ByTheGateway_IsNoFaultOfTheProtocol()
     {
-        await using var gateway = await InProcessGateway.StartAsync("""
+        await using var gateway = await InProcessGateway.StartAsync(
+            """
             listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services: { s: "http://127.0.0.1:1" }
             routes: { s: { match: "/s", forward: s } }
-            """);
+            """
+        );
         using var client = await FrameClient.ConnectAsync(gateway.Address);
-        await client.SendAsync((byte[])[
-            .. Frame(Headers, EndHeaders, 1, Block((":method", "POST"), (":scheme", "http"), (":path", "/s"), (":authority", "t"))),
-            .. Frame(Data, 0, 1, "hello"u8), .. Frame(Headers, EndHeaders | EndStream, 1, Block(("x(", "1"))),
-            .. Frame(Headers, EndHeaders | EndStream, 3, Get("/nowhere"))]);
+        await client.SendAsync(
+            (byte[])
+                [
+                    .. Frame(Headers, EndHeaders, 1, Block((":method", "POST"), (":scheme", "http"), (":path", "/s"), (":authority", "t"))),
+                    .. Frame(Data, 0, 1, "hello"u8),
+                    .. Frame(Headers, EndHeaders | EndStream, 1, Block(("x(", "1"))),
+                    .. Frame(Headers, EndHeaders | EndStream, 3, Get("/nowhere")),
+                ]
+        );
         Assert.Equal("404", await client.OutcomeAsync(3));
         Assert.Equal(0, Counted(gateway));
     }
@@ -91,8 +107,17 @@ public sealed class ProtocolErrorTests
     private static long Counted(InProcessGateway gateway)
     {
         var (meter, counted) = (gateway.Meter, -1L);
-        using var listener = new MeterListener { InstrumentPublished = (i, l) => { if (i.Meter == meter && i.Name == "lintel.listener.protocol_errors") l.EnableMeasurementEvents(i); } };
-        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => counted = tags[0] is { Key: "lintel.listener", Value: "public" } ? value : counted);
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (i, l) =>
+            {
+                if (i.Meter == meter && i.Name == "lintel.listener.protocol_errors")
+                    l.EnableMeasurementEvents(i);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>(
+            (_, value, tags, _) => counted = tags[0] is { Key: "lintel.listener", Value: "public" } ? value : counted
+        );
         listener.Start();
         listener.RecordObservableInstruments();
         return counted;

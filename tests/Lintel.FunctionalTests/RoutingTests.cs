@@ -13,7 +13,8 @@ public sealed class RoutingTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _service = await TestService.StartAsync();
-        _gateway = await InProcessGateway.StartAsync($$"""
+        _gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{_service.Address}}" }
             clients: { mobile: { when: { headers: { X-Client: { oneOf: [ios, android] } } } } }
             routes:
@@ -40,7 +41,8 @@ public sealed class RoutingTests : IAsyncLifetime
                 transform:
                   request: { setHeaders: { X-Id: "{id}", X-Ip: "{clientIp}", X-Q: "{query:q}" }, addHeaders: { X-Add: two }, removeHeaders: [Cookie], setQuery: { src: gw, id: "{id}" }, removeQuery: [secret] }
                   response: { setHeaders: { X-Served-By: lintel }, removeHeaders: [X-Secret] }
-            """);
+            """
+        );
     }
 
     public async ValueTask DisposeAsync()

@@ -14,10 +14,11 @@ public sealed class RunningTests
 
     private static readonly CancellationToken None = CancellationToken.None;
 
-    private static string Responds(string body, string more = "") => $$"""
-        routes: { r: { match: "/{**rest}", respond: { body: {{body}} } } }
-        {{more}}
-        """;
+    private static string Responds(string body, string more = "") =>
+        $$"""
+            routes: { r: { match: "/{**rest}", respond: { body: {{body}} } } }
+            {{more}}
+            """;
 
     [Theory]
     [InlineData("write")]
@@ -47,7 +48,10 @@ public sealed class RunningTests
         }
 
         // Between delete and link the file is missing for a moment: that may be told as a refused change of its own.
-        await Until.TrueAsync(() => gateway.Outcomes() > before && gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult() == "two");
+        await Until.TrueAsync(() =>
+            gateway.Outcomes() > before
+            && gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult() == "two"
+        );
     }
 
     [Fact]
@@ -77,7 +81,9 @@ public sealed class RunningTests
     {
         var port = GatewayProcess.FreePort();
         await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
-        await gateway.ReloadAsync(Responds("two", "listeners: { public: \"http://127.0.0.1:0\", second: \"http://127.0.0.1:" + port + "\" }"));
+        await gateway.ReloadAsync(
+            Responds("two", "listeners: { public: \"http://127.0.0.1:0\", second: \"http://127.0.0.1:" + port + "\" }")
+        );
         using var second = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
         Assert.Equal("two", await second.GetStringAsync(new Uri("/", UriKind.Relative), None));
         await gateway.ReloadAsync(Responds("three"));
@@ -103,10 +109,11 @@ public sealed class RunningTests
     public async Task Reload_AHundredTimesUnderLoad_LosesNoRequest()
     {
         await using var service = await TestService.StartAsync(c => c.Response.WriteAsync("ok"));
-        string Config(int n) => $$"""
-            services: { s: "{{service.Address}}", unused{{n}}: "http://127.0.0.1:1" }
-            routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: "{{n}}" } } } } }
-            """;
+        string Config(int n) =>
+            $$"""
+                services: { s: "{{service.Address}}", unused{{n}}: "http://127.0.0.1:1" }
+                routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: "{{n}}" } } } } }
+                """;
         await using var gateway = await GatewayProcess.StartAsync(Config(0));
         using var stop = new CancellationTokenSource();
         var failures = 0;
@@ -118,24 +125,29 @@ public sealed class RunningTests
                 first = what;
         }
 
-        var load = Enumerable.Range(0, 3).Select(_ => Task.Run(async () =>
-        {
-            while (!stop.IsCancellationRequested)
-            {
-                try
+        var load = Enumerable
+            .Range(0, 3)
+            .Select(_ =>
+                Task.Run(async () =>
                 {
-                    using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
-                    if (response.StatusCode != HttpStatusCode.OK || await response.Content.ReadAsStringAsync(None) != "ok")
-                        Fail($"{(int)response.StatusCode}");
-                }
-                catch (HttpRequestException e)
-                {
-                    Fail(e.ToString());
-                }
+                    while (!stop.IsCancellationRequested)
+                    {
+                        try
+                        {
+                            using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
+                            if (response.StatusCode != HttpStatusCode.OK || await response.Content.ReadAsStringAsync(None) != "ok")
+                                Fail($"{(int)response.StatusCode}");
+                        }
+                        catch (HttpRequestException e)
+                        {
+                            Fail(e.ToString());
+                        }
 
-                Interlocked.Increment(ref requests);
-            }
-        })).ToList();
+                        Interlocked.Increment(ref requests);
+                    }
+                })
+            )
+            .ToList();
         for (var n = 1; n <= 100; n++)
         {
             var before = gateway.Outcomes();
@@ -146,7 +158,11 @@ public sealed class RunningTests
 
         await stop.CancelAsync();
         await Task.WhenAll(load);
-        Assert.True(failures == 0, $"{failures} failures, the first: {first}\n" + string.Join('\n', gateway.Errors.Split('\n').Where(l => !l.Contains("1 routes, 2 services", StringComparison.Ordinal))));
+        Assert.True(
+            failures == 0,
+            $"{failures} failures, the first: {first}\n"
+                + string.Join('\n', gateway.Errors.Split('\n').Where(l => !l.Contains("1 routes, 2 services", StringComparison.Ordinal)))
+        );
         Assert.True(requests > 1000, $"{requests} requests");
         // The last change may have been taken for one before it, by whoever looked at the file first: it is live soon.
         await Until.TrueAsync(() => Number() == "100");
@@ -175,10 +191,11 @@ public sealed class RunningTests
 
             await c.Response.WriteAsync("ok");
         });
-        string Config(string header) => $$"""
-            services: { s: "{{service.Address}}" }
-            routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: {{header}} } } } } }
-            """;
+        string Config(string header) =>
+            $$"""
+                services: { s: "{{service.Address}}" }
+                routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: {{header}} } } } } }
+                """;
         await using var gateway = await GatewayProcess.StartAsync(Config("a"));
         await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await gateway.ReloadAsync(Config("b"));
@@ -204,16 +221,21 @@ public sealed class RunningTests
             await release.Task;
             await c.Response.WriteAsync("whole");
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
         Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None)).StatusCode);
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await arrived.Task.WaitAsync(GatewayProcess.Patience, None);
         gateway.Signal(SigTerm);
-        await Until.TrueAsync(() => admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode == HttpStatusCode.ServiceUnavailable);
+        await Until.TrueAsync(() =>
+            admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode
+            == HttpStatusCode.ServiceUnavailable
+        );
         release.SetResult();
         Assert.Equal("whole", await answer);
         Assert.Equal(0, await gateway.ExitCodeAsync());
@@ -226,7 +248,10 @@ public sealed class RunningTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "/proc");
         using var folder = new ConfigFolder();
-        var (code, errors) = await GatewayProcess.SignalAtOnceAsync(folder.Write("gateway.yaml", GatewayProcess.WithPorts(Responds("one"))), signals);
+        var (code, errors) = await GatewayProcess.SignalAtOnceAsync(
+            folder.Write("gateway.yaml", GatewayProcess.WithPorts(Responds("one"))),
+            signals
+        );
         Assert.True(code == 0, $"{code}: {errors}");
     }
 
@@ -239,15 +264,20 @@ public sealed class RunningTests
             arrived.SetResult();
             await Task.Delay(Timeout.Infinite, c.RequestAborted);
         });
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await arrived.Task.WaitAsync(GatewayProcess.Patience, None);
         gateway.Signal(SigTerm);
-        await Until.TrueAsync(() => admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode == HttpStatusCode.ServiceUnavailable);
+        await Until.TrueAsync(() =>
+            admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode
+            == HttpStatusCode.ServiceUnavailable
+        );
         gateway.Signal(SigTerm);
         Assert.Equal(130, await gateway.ExitCodeAsync());
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer);
@@ -257,10 +287,12 @@ public sealed class RunningTests
     public async Task Metrics_And_AccessLog_TellOfEveryRequest()
     {
         await using var service = await TestService.StartAsync(c => c.Response.WriteAsync("ok"));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "GET /a/{id}", forward: s } }
-            """);
+            """
+        );
         await gateway.Client.GetStringAsync(new Uri("/a/1?secret=s3cret", UriKind.Relative), None);
         using var wrong = await gateway.Client.PostAsync(new Uri("/a/1", UriKind.Relative), null, None);
         Assert.Equal(HttpStatusCode.MethodNotAllowed, wrong.StatusCode);
@@ -294,14 +326,18 @@ public sealed class RunningTests
         });
         var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
         var (file, bad) = (Path.Combine(folder, "gateway.yaml"), Path.Combine(folder, "bad.yaml"));
-        await File.WriteAllTextAsync(file, $$"""
+        await File.WriteAllTextAsync(
+            file,
+            $$"""
             listeners: { public: "{{service.Address}}" } # taken: explain must not open it
             services: { users: "{{service.Address}}" }
             routes:
               user: { match: "GET /users/{id}", forward: "users/u/{id}" }
               beta: { match: { path: "/users/{id}", methods: [GET], headers: { X-Beta: { present: true } } }, forward: users }
               page: { match: /page, compose: { calls: { a: users/a, b: "users/b/{a.id}" } } }
-            """, None);
+            """,
+            None
+        );
         await File.WriteAllTextAsync(bad, "routes: { a: { match: /a, forward: nobody } }", None);
 
         var (code, output, _) = await GatewayProcess.RunAsync("explain", file, "GET /users/7");
@@ -309,7 +345,11 @@ public sealed class RunningTests
         Assert.Contains("route       user  /users/{id}", output, StringComparison.Ordinal);
         Assert.Contains("sends       GET /u/7", output, StringComparison.Ordinal);
         Assert.Contains("beta  /users/{id}: does not hold: header X-Beta is present", output, StringComparison.Ordinal);
-        Assert.Contains("route       beta", (await GatewayProcess.RunAsync("explain", file, "/users/7", "-H", "X-Beta: 1", "-H", "Accept: */*")).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "route       beta",
+            (await GatewayProcess.RunAsync("explain", file, "/users/7", "-H", "X-Beta: 1", "-H", "Accept: */*")).Output,
+            StringComparison.Ordinal
+        );
 
         (code, output, _) = await GatewayProcess.RunAsync("explain", "--format", "json", file, "GET /page");
         Assert.Equal(0, code);
@@ -342,7 +382,11 @@ public sealed class RunningTests
         var busy = Path.Combine(folder, "busy.yaml");
         await File.WriteAllTextAsync(good, GatewayProcess.WithPorts(Responds("x")), None);
         await File.WriteAllTextAsync(bad, "routes: { a: { match: /a, forward: nobody } }", None);
-        await File.WriteAllTextAsync(busy, Responds("x", $"listeners: {{ public: \"{taken.Address}\" }}\nadmin: {{ enabled: false }}"), None);
+        await File.WriteAllTextAsync(
+            busy,
+            Responds("x", $"listeners: {{ public: \"{taken.Address}\" }}\nadmin: {{ enabled: false }}"),
+            None
+        );
 
         Assert.Equal((0, "valid"), await Trimmed("validate", good));
         var (code, output) = await Trimmed("validate", bad);
@@ -351,7 +395,16 @@ public sealed class RunningTests
         using var json = JsonDocument.Parse((await GatewayProcess.RunAsync("validate", bad, "--format", "json")).Output);
         Assert.Equal("unknown-service", json.RootElement.GetProperty("problems")[0].GetProperty("code").GetString());
         using var schema = JsonDocument.Parse((await GatewayProcess.RunAsync("schema")).Output);
-        Assert.NotEqual("", schema.RootElement.GetProperty("$defs").GetProperty("gateway").GetProperty("properties").GetProperty("routes").GetProperty("description").GetString());
+        Assert.NotEqual(
+            "",
+            schema
+                .RootElement.GetProperty("$defs")
+                .GetProperty("gateway")
+                .GetProperty("properties")
+                .GetProperty("routes")
+                .GetProperty("description")
+                .GetString()
+        );
         Assert.Equal(1, (await GatewayProcess.RunAsync("run", bad)).Code);
         Assert.Equal(2, (await GatewayProcess.RunAsync("run", busy)).Code);
         Directory.Delete(folder, recursive: true);

@@ -43,7 +43,9 @@ public sealed class ScrapedGateway : IAsyncLifetime
         await StartPrometheusAsync();
         using var client = new HttpClient { BaseAddress = Gateway.Admin };
         Text = await client.GetStringAsync(new Uri("/metrics", UriKind.Relative));
-        await Until.TrueAsync(() => QueryAsync($"sum(http_server_request_duration_seconds_count{{http_route=\"/a/{{id}}\"}})").GetAwaiter().GetResult().Count > 0);
+        await Until.TrueAsync(() =>
+            QueryAsync($"sum(http_server_request_duration_seconds_count{{http_route=\"/a/{{id}}\"}})").GetAwaiter().GetResult().Count > 0
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -63,7 +65,8 @@ public sealed class ScrapedGateway : IAsyncLifetime
     }
 
     /// <summary>The result of an instant query; an error of the query fails the test.</summary>
-    public async Task<List<JsonElement>> QueryAsync(string expression) => [.. (await GetAsync("query?query=" + Uri.EscapeDataString(expression))).GetProperty("result").EnumerateArray()];
+    public async Task<List<JsonElement>> QueryAsync(string expression) =>
+        [.. (await GetAsync("query?query=" + Uri.EscapeDataString(expression))).GetProperty("result").EnumerateArray()];
 
     /// <summary>What Prometheus answers under <c>/api/v1/</c>.</summary>
     public async Task<JsonElement> GetAsync(string path)
@@ -102,37 +105,38 @@ public sealed class ScrapedGateway : IAsyncLifetime
     }
 
     /// <summary>With a service of two instances, or with one of them gone.</summary>
-    private string Config(string second) => $$"""
-        listeners:
-          public: http://127.0.0.1:0
-          clear2: { address: http://127.0.0.1:0, protocols: [http2] }
-          secure: { address: https://127.0.0.1:0, certificates: [{ path: tls.pem, keyPath: tls.key }] }
-        services:
-          s: "{{_service.Address}}"
-          dead: "http://127.0.0.1:1"
-          two: { instances: ["{{_service.Address}}"{{(second == "s2" ? ", \"http://127.0.0.1:2\"" : "")}}] }
-        routes:
-          a: { match: "/a/{id}", forward: s }
-          fail: { match: /fail, forward: s }
-          mirrored: { match: /m, forward: { service: s, mirror: two } }
-          dead: { match: /d, forward: dead }
-          ping: { match: /p, respond: { body: pong } }
-          composed:
-            match: /c
-            compose:
-              calls:
-                one: s/json
-                same: s/json
-                slow: { request: s/second, hedge: { after: 1ms, budget: 100% } }
-                missing: { request: s/fail, optional: true, fallback: [{ value: 1 }] }
-          undone:
-            match: POST /u
-            compose:
-              calls:
-                done: { request: POST s/done, compensate: POST s/undo }
-                refused: { request: POST s/fail, after: [done] }
-        observability: { accessLog: { to: none }, tracing: { otlp: "{{_receiver.GrpcAddress}}", sample: 100% } }
-        """;
+    private string Config(string second) =>
+        $$"""
+            listeners:
+              public: http://127.0.0.1:0
+              clear2: { address: http://127.0.0.1:0, protocols: [http2] }
+              secure: { address: https://127.0.0.1:0, certificates: [{ path: tls.pem, keyPath: tls.key }] }
+            services:
+              s: "{{_service.Address}}"
+              dead: "http://127.0.0.1:1"
+              two: { instances: ["{{_service.Address}}"{{(second == "s2" ? ", \"http://127.0.0.1:2\"" : "")}}] }
+            routes:
+              a: { match: "/a/{id}", forward: s }
+              fail: { match: /fail, forward: s }
+              mirrored: { match: /m, forward: { service: s, mirror: two } }
+              dead: { match: /d, forward: dead }
+              ping: { match: /p, respond: { body: pong } }
+              composed:
+                match: /c
+                compose:
+                  calls:
+                    one: s/json
+                    same: s/json
+                    slow: { request: s/second, hedge: { after: 1ms, budget: 100% } }
+                    missing: { request: s/fail, optional: true, fallback: [{ value: 1 }] }
+              undone:
+                match: POST /u
+                compose:
+                  calls:
+                    done: { request: POST s/done, compensate: POST s/undo }
+                    refused: { request: POST s/fail, after: [done] }
+            observability: { accessLog: { to: none }, tracing: { otlp: "{{_receiver.GrpcAddress}}", sample: 100% } }
+            """;
 
     private async Task ServeAsync()
     {
@@ -153,8 +157,21 @@ public sealed class ScrapedGateway : IAsyncLifetime
             (await Gateway.Client.SendAsync(odd)).Dispose();
         }
 
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, SslOptions = { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate?.Subject == "CN=localhost" } });
-        using var clear = new HttpRequestMessage(HttpMethod.Get, Listener("clear2") + "p") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var client = new HttpClient(
+            new SocketsHttpHandler
+            {
+                UseProxy = false,
+                SslOptions =
+                {
+                    RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate?.Subject == "CN=localhost",
+                },
+            }
+        );
+        using var clear = new HttpRequestMessage(HttpMethod.Get, Listener("clear2") + "p")
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         (await client.SendAsync(clear)).Dispose();
         (await client.GetAsync(new Uri(Listener("secure") + "p"))).Dispose();
 
@@ -163,9 +180,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
         var secure = new Uri(Listener("secure"));
         await junk.ConnectAsync(secure.Host, secure.Port);
         await junk.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
-        while (await junk.GetStream().ReadAsync(new byte[256]) > 0)
-        {
-        }
+        while (await junk.GetStream().ReadAsync(new byte[256]) > 0) { }
     }
 
     private string Listener(string name) => Regex.Match(Gateway.Errors, $@"^  {name} +(\S+)", RegexOptions.Multiline).Groups[1].Value + "/";
@@ -174,10 +189,25 @@ public sealed class ScrapedGateway : IAsyncLifetime
     {
         var port = GatewayProcess.FreePort();
         var config = await File.ReadAllTextAsync(Path.Combine(Deploy, "prometheus/prometheus.yml"));
-        await File.WriteAllTextAsync(Path.Combine(_folder, "prometheus.yml"), config.Replace("127.0.0.1:9901", Gateway.Admin.Authority, StringComparison.Ordinal).Replace("15s", "1s", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            Path.Combine(_folder, "prometheus.yml"),
+            config
+                .Replace("127.0.0.1:9901", Gateway.Admin.Authority, StringComparison.Ordinal)
+                .Replace("15s", "1s", StringComparison.Ordinal)
+        );
         File.Copy(Path.Combine(Deploy, "prometheus/alerts.yaml"), Path.Combine(_folder, "alerts.yaml"));
-        _prometheus = Process.Start(new ProcessStartInfo("prometheus", [
-            "--config.file=" + Path.Combine(_folder, "prometheus.yml"), "--storage.tsdb.path=" + Path.Combine(_folder, "data"), $"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage", "--log.level=error"]))!;
+        _prometheus = Process.Start(
+            new ProcessStartInfo(
+                "prometheus",
+                [
+                    "--config.file=" + Path.Combine(_folder, "prometheus.yml"),
+                    "--storage.tsdb.path=" + Path.Combine(_folder, "data"),
+                    $"--web.listen-address=127.0.0.1:{port}",
+                    "--enable-feature=exemplar-storage",
+                    "--log.level=error",
+                ]
+            )
+        )!;
         _api = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
         await Until.TrueAsync(() => IsReady());
 

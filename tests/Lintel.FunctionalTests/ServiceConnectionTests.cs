@@ -22,7 +22,11 @@ public sealed class ServiceConnectionTests
     private static readonly CancellationToken None = CancellationToken.None;
 
     [Theory]
-    [InlineData("tls: { authorities: ca.pem, serverName: orders.internal, certificate: client.pem, keyPath: client.key }", 200, "CN=client")]
+    [InlineData(
+        "tls: { authorities: ca.pem, serverName: orders.internal, certificate: client.pem, keyPath: client.key }",
+        200,
+        "CN=client"
+    )]
     [InlineData("tls: { authorities: ca.pem, serverName: other.internal }", 502, "tls-certificate")]
     [InlineData("tls: { serverName: orders.internal }", 502, "tls-certificate")]
     public async Task Tls_ToAService_IsVerified(string tls, int status, string contains)
@@ -33,11 +37,13 @@ public sealed class ServiceConnectionTests
         await using var service = await TestService.StartAsync(
             c => c.Response.WriteAsync(c.Connection.ClientCertificate?.Subject ?? "none"),
             l => l.UseHttps(server, o =>
-            {
-                o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
-                o.AllowAnyClientCertificate();
-            }));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+                {
+                    o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
+                    o.AllowAnyClientCertificate();
+                })
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["https://127.0.0.1:{{service.Port}}"], timeouts: { connect: 30s }, {{tls}} } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """,
@@ -46,7 +52,8 @@ public sealed class ServiceConnectionTests
                 ["ca.pem"] = authority.ExportCertificatePem(),
                 ["client.pem"] = client.ExportCertificatePem(),
                 ["client.key"] = client.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(),
-            });
+            }
+        );
         using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
         Assert.Equal(status, (int)response.StatusCode);
         Assert.Contains(contains, await response.Content.ReadAsStringAsync(None), StringComparison.Ordinal);
@@ -62,11 +69,13 @@ public sealed class ServiceConnectionTests
         await using var service = await TestService.StartAsync(
             c => c.Response.WriteAsync(c.Connection.ClientCertificate?.Subject ?? "none"),
             l => l.UseHttps(server, o =>
-            {
-                o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
-                o.AllowAnyClientCertificate();
-            }));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+                {
+                    o.ClientCertificateMode = Microsoft.AspNetCore.Server.Kestrel.Https.ClientCertificateMode.AllowCertificate;
+                    o.AllowAnyClientCertificate();
+                })
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["https://127.0.0.1:{{service.Port}}"], tls: { authorities: ca.pem, serverName: orders.internal, certificate: client.pem, keyPath: client.key } } }
             routes: { s: { match: "/{**rest}", forward: s } }
             """,
@@ -75,7 +84,8 @@ public sealed class ServiceConnectionTests
                 ["ca.pem"] = authority.ExportCertificatePem(),
                 ["client.pem"] = first.ExportCertificatePem(),
                 ["client.key"] = first.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(),
-            });
+            }
+        );
         string Shown() => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult();
         Assert.Equal("CN=first", Shown());
 
@@ -91,11 +101,16 @@ public sealed class ServiceConnectionTests
     [Fact]
     public async Task Http2_ToAService_IsSpokenByPriorKnowledge()
     {
-        await using var service = await TestService.StartAsync(c => c.Response.WriteAsync(c.Request.Protocol), l => l.Protocols = HttpProtocols.Http2);
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var service = await TestService.StartAsync(
+            c => c.Response.WriteAsync(c.Request.Protocol),
+            l => l.Protocols = HttpProtocols.Http2
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["http://127.0.0.1:{{service.Port}}"], protocol: http2 } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         Assert.Equal("HTTP/2", await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None));
     }
 
@@ -104,13 +119,22 @@ public sealed class ServiceConnectionTests
     [InlineData("", "127.0.0.1", "http", "127.0.0.1")]
     public async Task ForwardedHeaders_AreBelievedFromTrustedProxiesOnly(string trust, string chain, string proto, string clientIp)
     {
-        await using var service = await TestService.StartAsync(c => c.Response.WriteAsync($"{c.Request.Headers["X-Forwarded-For"]}|{c.Request.Headers["X-Forwarded-Proto"]}|{c.Request.Headers["X-Client"]}"));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var service = await TestService.StartAsync(c =>
+            c.Response.WriteAsync(
+                $"{c.Request.Headers["X-Forwarded-For"]}|{c.Request.Headers["X-Forwarded-Proto"]}|{c.Request.Headers["X-Client"]}"
+            )
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             {{trust}}
             services: { s: "http://127.0.0.1:{{service.Port}}" }
             routes: { s: { match: "/{**rest}", forward: s, transform: { request: { setHeaders: { X-Client: "{clientIp}" } } } } }
-            """);
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "X-Forwarded-For", "9.9.9.9" }, { "X-Forwarded-Proto", "https" } } };
+            """
+        );
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/")
+        {
+            Headers = { { "X-Forwarded-For", "9.9.9.9" }, { "X-Forwarded-Proto", "https" } },
+        };
         using var response = await gateway.Client.SendAsync(request, None);
         Assert.Equal($"{chain}|{proto}|{clientIp}", await response.Content.ReadAsStringAsync(None));
     }
@@ -119,10 +143,17 @@ public sealed class ServiceConnectionTests
     [AnyTransport]
     public async Task IncludedFile_Changed_IsLive()
     {
-        await using var gateway = await GatewayProcess.StartAsync("include: [\"routes/*.yaml\"]", new Dictionary<string, string> { ["routes/a.yaml"] = "routes: { a: { match: /a, respond: { body: one } } }" });
+        await using var gateway = await GatewayProcess.StartAsync(
+            "include: [\"routes/*.yaml\"]",
+            new Dictionary<string, string> { ["routes/a.yaml"] = "routes: { a: { match: /a, respond: { body: one } } }" }
+        );
         Assert.Equal("one", await gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None));
         var before = gateway.Outcomes();
-        await File.WriteAllTextAsync(Path.Combine(gateway.Folder, "routes/b.yaml"), "routes: { b: { match: /b, respond: { body: new } } }", None);
+        await File.WriteAllTextAsync(
+            Path.Combine(gateway.Folder, "routes/b.yaml"),
+            "routes: { b: { match: /b, respond: { body: new } } }",
+            None
+        );
         await Until.TrueAsync(() => gateway.Outcomes() > before);
         Assert.Equal("new", await gateway.Client.GetStringAsync(new Uri("/b", UriKind.Relative), None));
     }
@@ -131,7 +162,9 @@ public sealed class ServiceConnectionTests
     [AnyTransport]
     public async Task AdminToken_GuardsMetricsButNotHealth()
     {
-        await using var gateway = await GatewayProcess.StartAsync("admin: { address: \"http://127.0.0.1:0\", token: secret }\nroutes: { a: { match: /a, respond: {} } }");
+        await using var gateway = await GatewayProcess.StartAsync(
+            "admin: { address: \"http://127.0.0.1:0\", token: secret }\nroutes: { a: { match: /a, respond: {} } }"
+        );
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
         Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync(new Uri("/health/live", UriKind.Relative), None)).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await admin.GetAsync(new Uri("/metrics", UriKind.Relative), None)).StatusCode);
@@ -148,10 +181,14 @@ public sealed class ServiceConnectionTests
         await using var service = await TestService.StartAsync(c => c.Response.WriteAsync("service " + c.Request.Path));
         var address = $"http://127.0.0.1:{service.Port}";
         var file = Path.GetTempFileName() + ".yaml";
-        await File.WriteAllTextAsync(file, $$"""
+        await File.WriteAllTextAsync(
+            file,
+            $$"""
             services: { s: "{{address}}" }
             routes: { s: { match: "/api/{id}", forward: "s/things/{id}" } }
-            """, None);
+            """,
+            None
+        );
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
@@ -161,16 +198,32 @@ public sealed class ServiceConnectionTests
         }
         else if (from == "configuration")
         {
-            builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Lintel:services:s"] = address, ["Lintel:routes:s:match"] = "/api/{id}", ["Lintel:routes:s:forward"] = "s/things/{id}" });
+            builder.Configuration.AddInMemoryCollection(
+                new Dictionary<string, string?>
+                {
+                    ["Lintel:services:s"] = address,
+                    ["Lintel:routes:s:match"] = "/api/{id}",
+                    ["Lintel:routes:s:forward"] = "s/things/{id}",
+                }
+            );
             builder.Services.AddLintel(builder.Configuration.GetSection("Lintel"));
         }
         else
         {
-            builder.Services.AddLintel(new GatewayConfig
-            {
-                Services = new() { ["s"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri(address) }] } },
-                Routes = new() { ["s"] = new RouteConfig { Match = new MatchConfig { Paths = ["/api/{id}"] }, Forward = new ForwardConfig { Service = "s", Path = "/things/{id}" } } },
-            });
+            builder.Services.AddLintel(
+                new GatewayConfig
+                {
+                    Services = new() { ["s"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri(address) }] } },
+                    Routes = new()
+                    {
+                        ["s"] = new RouteConfig
+                        {
+                            Match = new MatchConfig { Paths = ["/api/{id}"] },
+                            Forward = new ForwardConfig { Service = "s", Path = "/things/{id}" },
+                        },
+                    },
+                }
+            );
         }
 
         await using var application = builder.Build();

@@ -37,7 +37,9 @@ public sealed class ServiceManagerTests
         await manager.WaitForAsync(m => m == "READY=1\nSTATUS=Serving 1 routes to 0 services", 2);
 
         await File.WriteAllTextAsync(gateway.ConfigFile, "routes: { r: { match: /x, respond: {}, respnd: {} } }", None);
-        var refused = await manager.WaitForAsync(m => m.StartsWith("READY=1\nSTATUS=Reload refused, the configuration before goes on; ", StringComparison.Ordinal));
+        var refused = await manager.WaitForAsync(m =>
+            m.StartsWith("READY=1\nSTATUS=Reload refused, the configuration before goes on; ", StringComparison.Ordinal)
+        );
         Assert.Contains("unknown-key at routes.r.respnd", refused, StringComparison.Ordinal);
 
         gateway.Signal(SigTerm);
@@ -110,7 +112,8 @@ public sealed class ServiceManagerTests
 
         public ProcessSettings Settings() => new() { Environment = { ["NOTIFY_SOCKET"] = _name } };
 
-        public Task<string> WaitForAsync(Func<string, bool> isIt, int count = 1) => Until.SeenAsync(() => Messages.Where(isIt).ElementAtOrDefault(count - 1));
+        public Task<string> WaitForAsync(Func<string, bool> isIt, int count = 1) =>
+            Until.SeenAsync(() => Messages.Where(isIt).ElementAtOrDefault(count - 1));
 
         public void Dispose()
         {

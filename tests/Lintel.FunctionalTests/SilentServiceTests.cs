@@ -58,10 +58,13 @@ public sealed class SilentServiceTests
         return ((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    private static Task<InProcessGateway> StartAsync(FrameServer service, string settings) => InProcessGateway.StartAsync($$"""
-        services: { s: { instances: ["{{service.Address}}"], protocol: http2, {{settings}} } }
-        routes: { r: { match: "/{**rest}", forward: s } }
-        """);
+    private static Task<InProcessGateway> StartAsync(FrameServer service, string settings) =>
+        InProcessGateway.StartAsync(
+            $$"""
+            services: { s: { instances: ["{{service.Address}}"], protocol: http2, {{settings}} } }
+            routes: { r: { match: "/{**rest}", forward: s } }
+            """
+        );
 
     /// <summary>
     /// Answers every request with 200, <c>/stream</c> with a head alone and <c>/silence</c> with nothing, until it is told to end them; a
@@ -95,7 +98,9 @@ public sealed class SilentServiceTests
             while (_open.TryDequeue(out var open))
             {
                 if (!open.HasHead)
-                    await open.Stream.WriteAsync(FrameClient.Frame(FrameClient.Headers, FrameClient.EndHeaders, open.Id, FrameClient.Block((":status", "200"))));
+                    await open.Stream.WriteAsync(
+                        FrameClient.Frame(FrameClient.Headers, FrameClient.EndHeaders, open.Id, FrameClient.Block((":status", "200")))
+                    );
                 await open.Stream.WriteAsync(FrameClient.Frame(FrameClient.Data, FrameClient.EndStream, open.Id, "end"u8));
             }
         }

@@ -23,7 +23,11 @@ public sealed class StartTests
         using var folder = new ConfigFolder();
         var socket = folder["s"];
         var more = string.Join(", ", Enumerable.Range(0, 20).Select(i => $"more{i}: \"http://127.0.0.1:0\""));
-        var file = folder.Write("gateway.yaml", $"listeners: {{ first: \"http://unix:{socket}\", {more} }}\nobservability: {{ accessLog: {{ to: {folder["access.log"]} }} }}\nroutes: {{ r: {{ match: \"/{{**rest}}\", respond: {{ body: here }} }} }}");
+        var file = folder.Write(
+            "gateway.yaml",
+            $"listeners: {{ first: \"http://unix:{socket}\", {more} }}\nobservability: {{ accessLog: {{ to: {folder["access.log"]} "
+                + $"}} }}\nroutes: {{ r: {{ match: \"/{{**rest}}\", respond: {{ body: here }} }} }}"
+        );
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddLintelServer(file);
         using var host = builder.Build();
@@ -41,7 +45,12 @@ public sealed class StartTests
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix signals");
         using var folder = new ConfigFolder();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Services.AddLintelServer(folder.Write("gateway.yaml", "listeners: { public: \"http://127.0.0.1:0\" }\nobservability: { accessLog: { to: none } }\nroutes: {}"));
+        builder.Services.AddLintelServer(
+            folder.Write(
+                "gateway.yaml",
+                "listeners: { public: \"http://127.0.0.1:0\" }\nobservability: { accessLog: { to: none } }\nroutes: {}"
+            )
+        );
         using var host = builder.Build();
         var served = host.Services.GetRequiredService<Lintel.Hosting.Gateway>();
         var reloads = 0;
@@ -86,16 +95,27 @@ public sealed class StartTests
         var file = folder.Write("gateway.yaml", "services: { s: \"http://127.0.0.1:1\" }\nroutes: { r: { match: /a, respond: {} } }\n");
         var (code, output, _) = await GatewayProcess.RunAsync("validate", file);
         Assert.Equal(0, code);
-        Assert.Equal($"{file}:1:16: warning unused at services.s: no route uses the service `s`; name it in a route, or remove it\nvalid, 1 warning\n", output);
+        Assert.Equal(
+            $"{file}:1:16: warning unused at services.s: no route uses the service `s`; name it in a route, or remove it\nvalid, "
+                + $"1 warning\n",
+            output
+        );
         (code, output, _) = await GatewayProcess.RunAsync("validate", "--strict", "--format", "github", file);
         Assert.Equal(1, code);
-        Assert.Equal($"::warning file={file},line=1,col=16,title=unused at services.s::no route uses the service `s`; name it in a route, or remove it\n", output);
+        Assert.Equal(
+            $"::warning file={file},line=1,col=16,title=unused at services.s::no route uses the service `s`; name it in a route, or "
+                + $"remove it\n",
+            output
+        );
         (code, output, _) = await GatewayProcess.RunAsync("validate", "--format", "sarif", file);
         Assert.Equal(0, code);
         using var sarif = JsonDocument.Parse(output);
         var result = sarif.RootElement.GetProperty("runs")[0].GetProperty("results")[0];
         Assert.Equal(("unused", "warning"), (result.GetProperty("ruleId").GetString(), result.GetProperty("level").GetString()));
-        Assert.Equal(1, result.GetProperty("locations")[0].GetProperty("physicalLocation").GetProperty("region").GetProperty("startLine").GetInt32());
+        Assert.Equal(
+            1,
+            result.GetProperty("locations")[0].GetProperty("physicalLocation").GetProperty("region").GetProperty("startLine").GetInt32()
+        );
     }
 
     [Theory]
@@ -109,7 +129,11 @@ public sealed class StartTests
     {
         using var folder = new ConfigFolder();
         folder.Write("proc/cgroup", groups);
-        folder.Write("proc/limits", "Limit                     Soft Limit           Hard Limit           Units     \nMax processes             5000                 9000                 processes \n");
+        folder.Write(
+            "proc/limits",
+            "Limit                     Soft Limit           Hard Limit           Units     \nMax processes             5000          "
+                + "       9000                 processes \n"
+        );
         folder.Write("groups/" + file, limit + "\n");
         Assert.Equal(expected, ThreadLimit.Read(folder["proc"], folder["groups"], isRoot: false));
         Assert.Equal(expected == 5000 ? null : expected, ThreadLimit.Read(folder["proc"], folder["groups"], isRoot: true));

@@ -64,7 +64,8 @@ public sealed class TlsTests : IAsyncDisposable
 
         async Task<string> ConnectAsync(string option)
         {
-            var command = $"printf 'GET /ping HTTP/1.1\\r\\nHost: api\\r\\nConnection: close\\r\\n\\r\\n' | "
+            var command =
+                $"printf 'GET /ping HTTP/1.1\\r\\nHost: api\\r\\nConnection: close\\r\\n\\r\\n' | "
                 + $"openssl s_client -ign_eof -connect 127.0.0.1:{_gateway!.Address.Port} -servername api {option} {session}";
             return (await Command.RunAsync("sh", "-c", command)).Output;
         }
@@ -75,8 +76,16 @@ public sealed class TlsTests : IAsyncDisposable
     [InlineData("", TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, true)]
     [InlineData("", TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, false)]
     [InlineData("", TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384, false)]
-    [InlineData("protocols: [http1], tls: { cipherSuites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256] }", TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, true)]
-    [InlineData("protocols: [http1], tls: { cipherSuites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256] }", TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, false)]
+    [InlineData(
+        "protocols: [http1], tls: { cipherSuites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256] }",
+        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
+        true
+    )]
+    [InlineData(
+        "protocols: [http1], tls: { cipherSuites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256] }",
+        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        false
+    )]
     [InlineData("tls: { minVersion: 1.3 }", TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, false)]
     [InlineData("tls: { minVersion: 1.3 }", TlsCipherSuite.TLS_AES_256_GCM_SHA384, true)]
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
@@ -86,7 +95,13 @@ public sealed class TlsTests : IAsyncDisposable
         var isOf13 = (int)suite >> 8 == 0x13;
         try
         {
-            await using var client = await SecureAsync(new SslClientAuthenticationOptions { CipherSuitesPolicy = new CipherSuitesPolicy([suite]), EnabledSslProtocols = isOf13 ? SslProtocols.Tls13 : SslProtocols.Tls12 });
+            await using var client = await SecureAsync(
+                new SslClientAuthenticationOptions
+                {
+                    CipherSuitesPolicy = new CipherSuitesPolicy([suite]),
+                    EnabledSslProtocols = isOf13 ? SslProtocols.Tls13 : SslProtocols.Tls12,
+                }
+            );
             Assert.True(isTaken);
             Assert.Equal(suite, client.NegotiatedCipherSuite);
             Assert.Equal("HTTP/1.1 200 OK", await GetAsync(client));
@@ -102,12 +117,16 @@ public sealed class TlsTests : IAsyncDisposable
     public async Task Handshakes_ManyAtOnce_AreDone()
     {
         await StartAsync("");
-        await Task.WhenAll(Enumerable.Range(0, 60).Select(async _ =>
-        {
-            await using var client = await SecureAsync(new SslClientAuthenticationOptions());
-            Assert.Equal("HTTP/1.1 200 OK", await GetAsync(client));
-            Assert.Equal("HTTP/1.1 200 OK", await GetAsync(client));
-        }));
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 60)
+                .Select(async _ =>
+                {
+                    await using var client = await SecureAsync(new SslClientAuthenticationOptions());
+                    Assert.Equal("HTTP/1.1 200 OK", await GetAsync(client));
+                    Assert.Equal("HTTP/1.1 200 OK", await GetAsync(client));
+                })
+        );
     }
 
     /// <summary>Connections whose client was let in by an authority that is gone end with their request.</summary>
@@ -119,7 +138,9 @@ public sealed class TlsTests : IAsyncDisposable
         using var ofGone = ListenerTests.Issue("CN=client", gone);
         var authorities = _folder.Write("authorities.pem", kept.ExportCertificatePem() + "\n" + gone.ExportCertificatePem());
         await StartAsync($"clientCertificates: {{ authorities: \"{authorities}\" }}");
-        await using var client = await SecureAsync(new SslClientAuthenticationOptions { LocalCertificateSelectionCallback = (_, _, _, _, _) => ofGone });
+        await using var client = await SecureAsync(
+            new SslClientAuthenticationOptions { LocalCertificateSelectionCallback = (_, _, _, _, _) => ofGone }
+        );
         Assert.Equal("HTTP/1.1 200 OK", await GetAsync(client));
 
         await File.WriteAllTextAsync(authorities, kept.ExportCertificatePem());
@@ -127,7 +148,9 @@ public sealed class TlsTests : IAsyncDisposable
         Assert.Equal(0, await client.ReadAsync(end).AsTask().InTimeAsync());
         await Assert.ThrowsAnyAsync<Exception>(async () =>
         {
-            await using var again = await SecureAsync(new SslClientAuthenticationOptions { LocalCertificateSelectionCallback = (_, _, _, _, _) => ofGone });
+            await using var again = await SecureAsync(
+                new SslClientAuthenticationOptions { LocalCertificateSelectionCallback = (_, _, _, _, _) => ofGone }
+            );
             Assert.NotEqual("HTTP/1.1 200 OK", await GetAsync(again));
             throw new IOException("closed");
         });
@@ -138,10 +161,12 @@ public sealed class TlsTests : IAsyncDisposable
         using var certificate = ListenerTests.Issue("CN=api", _authority);
         var path = _folder.Write("api.pem", certificate.ExportCertificatePem());
         var key = _folder.Write("api.key", certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
-        _gateway = await InProcessGateway.StartAsync($$"""
+        _gateway = await InProcessGateway.StartAsync(
+            $$"""
             listeners: { public: { address: "https://127.0.0.1:0", certificates: [{ path: "{{path}}", keyPath: "{{key}}" }], {{settings}} } }
             routes: { ping: { match: /ping, respond: { body: pong } } }
-            """);
+            """
+        );
     }
 
     private async Task<SslStream> SecureAsync(SslClientAuthenticationOptions options)
@@ -170,7 +195,10 @@ public sealed class TlsTests : IAsyncDisposable
         await client.WriteAsync("GET /ping HTTP/1.1\r\nHost: t\r\n\r\n"u8.ToArray());
         var answer = new StringBuilder();
         var buffer = new byte[1024];
-        while (!answer.ToString().EndsWith("pong", StringComparison.Ordinal) && await client.ReadAsync(buffer).AsTask().InTimeAsync() is not 0 and var count)
+        while (
+            !answer.ToString().EndsWith("pong", StringComparison.Ordinal)
+            && await client.ReadAsync(buffer).AsTask().InTimeAsync() is not 0 and var count
+        )
             answer.Append(Encoding.ASCII.GetString(buffer, 0, count));
         return answer.ToString().Split("\r\n")[0];
     }
@@ -191,12 +219,20 @@ public sealed class TlsTests : IAsyncDisposable
         return [22, 3, 1, .. Two(body.Length + 4), 1, 0, .. Two(body.Length), .. body];
     }
 
-    private static byte[] Key(int group) => group switch
-    {
-        0x17 or 0x18 or 0x19 => Point(group switch { 0x17 => ECCurve.NamedCurves.nistP256, 0x18 => ECCurve.NamedCurves.nistP384, _ => ECCurve.NamedCurves.nistP521 }),
-        0x0104 => [.. Enumerable.Repeat((byte)2, 1024)],
-        _ => RandomNumberGenerator.GetBytes(32),
-    };
+    private static byte[] Key(int group) =>
+        group switch
+        {
+            0x17 or 0x18 or 0x19 => Point(
+                group switch
+                {
+                    0x17 => ECCurve.NamedCurves.nistP256,
+                    0x18 => ECCurve.NamedCurves.nistP384,
+                    _ => ECCurve.NamedCurves.nistP521,
+                }
+            ),
+            0x0104 => [.. Enumerable.Repeat((byte)2, 1024)],
+            _ => RandomNumberGenerator.GetBytes(32),
+        };
 
     private static byte[] Point(ECCurve curve)
     {

@@ -79,7 +79,10 @@ public sealed class TraceContextTests
     [Fact]
     public async Task Edge_ThatIgnoresParents_BeginsATraceOfItsOwn()
     {
-        var (service, problem) = await SendAsync(Valid + "tracestate: a=1\r\nbaggage: b=2\r\n", more: "observability: { accessLog: { to: none }, tracing: { parent: ignore } }");
+        var (service, problem) = await SendAsync(
+            Valid + "tracestate: a=1\r\nbaggage: b=2\r\n",
+            more: "observability: { accessLog: { to: none }, tracing: { parent: ignore } }"
+        );
         Assert.Matches("^00-[0-9a-f]{32}-[0-9a-f]{16}-00$", service["traceparent"]);
         Assert.DoesNotContain(Trace, service["traceparent"]!, StringComparison.Ordinal);
         Assert.Null(service["tracestate"]);
@@ -99,10 +102,12 @@ public sealed class TraceContextTests
     {
         await using var service = await TestService.StartAsync();
         await using var mirror = await TestService.StartAsync();
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}", m: "{{mirror.Address}}" }
             routes: { r: { match: /, forward: { service: s, mirror: m } } }
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
         Assert.Equal(200, (await client.GetAsync("/", Valid + "tracestate: a=1\r\n")).Status);
         var copy = await Until.SeenAsync(() => mirror.Seen.FirstOrDefault());
@@ -121,13 +126,23 @@ public sealed class TraceContextTests
                 await Task.Delay(60);
             c.Response.Headers["Server-Timing"] = "db;dur=1";
         });
-        const string Routes = "routes: { r: { match: \"/{**p}\", forward: s }, g: { match: /g, respond: { body: x } }, h: { match: /h, forward: s, transform: { response: { removeHeaders: [Server-Timing] } } } }";
-        await using (var gateway = await InProcessGateway.StartAsync($"services: {{ s: \"{service.Address}\" }}\n{Routes}\nobservability: {{ accessLog: {{ to: none }}, serverTiming: true }}"))
+        const string Routes =
+            "routes: { r: { match: \"/{**p}\", forward: s }, g: { match: /g, respond: { body: x } }, h: { match: /h, forward: s, "
+            + "transform: { response: { removeHeaders: [Server-Timing] } } } }";
+        await using (
+            var gateway = await InProcessGateway.StartAsync(
+                $"services: {{ s: \"{service.Address}\" }}\n{Routes}\nobservability: {{ accessLog: {{ to: none }}, serverTiming: true }}"
+            )
+        )
         {
             using var client = await gateway.ConnectAsync();
             var timing = (await client.GetAsync("/slow"))["Server-Timing"]!;
             Assert.Matches(@"^db;dur=1\|upstream;dur=[0-9]+(\.[0-9]{1,3})?, gateway;dur=[0-9]+(\.[0-9]{1,3})?$", timing);
-            Assert.InRange(double.Parse(timing.Split("upstream;dur=")[1].Split(',')[0], System.Globalization.CultureInfo.InvariantCulture), 50, 20_000);
+            Assert.InRange(
+                double.Parse(timing.Split("upstream;dur=")[1].Split(',')[0], System.Globalization.CultureInfo.InvariantCulture),
+                50,
+                20_000
+            );
             Assert.Null((await client.GetAsync("/g"))["Server-Timing"]);
             Assert.Null((await client.GetAsync("/h"))["Server-Timing"]);
         }
@@ -143,11 +158,13 @@ public sealed class TraceContextTests
     private static async Task<(SeenRequest Service, string? Problem)> SendAsync(string headers, string request = "", string more = "")
     {
         await using var service = await TestService.StartAsync();
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{service.Address}}" }
             routes: { r: { match: /, forward: s, transform: { request: { {{request}} } } } }
             {{more}}
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
         Assert.Equal(200, (await client.GetAsync("/", headers)).Status);
         using var problem = JsonDocument.Parse((await client.GetAsync("/nowhere", headers)).Body);

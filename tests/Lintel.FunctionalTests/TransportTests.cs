@@ -38,12 +38,23 @@ public sealed class TransportTests
     [Fact]
     public void Classes_OfThisSuite_SayWhetherTheTransportMatters()
     {
-        var classes = typeof(TransportTests).Assembly.GetTypes().Where(t => t.GetMethods().Any(m => m.IsDefined(typeof(FactAttribute), inherit: true))).ToList();
+        var classes = typeof(TransportTests)
+            .Assembly.GetTypes()
+            .Where(t => t.GetMethods().Any(m => m.IsDefined(typeof(FactAttribute), inherit: true)))
+            .ToList();
         Assert.True(classes.Count > 60);
-        Assert.Empty(classes.Where(t => t.IsDefined(typeof(EveryTransportAttribute), false) == t.IsDefined(typeof(AnyTransportAttribute), false)).Select(t => t.Name));
+        Assert.Empty(
+            classes
+                .Where(t => t.IsDefined(typeof(EveryTransportAttribute), false) == t.IsDefined(typeof(AnyTransportAttribute), false))
+                .Select(t => t.Name)
+        );
     }
 
     [Fact]
     public void SecondRun_OfTheScript_LeavesOutWhatIsMarked() =>
-        Assert.Contains($"LINTEL_TRANSPORT=sockets run Lintel.FunctionalTests:sockets Lintel.FunctionalTests -trait- {Trait}=any\n", File.ReadAllText(Path.Combine(HostileRequestTests.Repository(), "test.sh")), StringComparison.Ordinal);
+        Assert.Contains(
+            $"LINTEL_TRANSPORT=sockets run Lintel.FunctionalTests:sockets Lintel.FunctionalTests -trait- {Trait}=any\n",
+            File.ReadAllText(Path.Combine(HostileRequestTests.Repository(), "test.sh")),
+            StringComparison.Ordinal
+        );
 }

@@ -18,12 +18,23 @@ public sealed partial class UnreadLogTests
         var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
         var file = Path.Combine(folder, "gateway.yaml");
         await File.WriteAllTextAsync(file, GatewayProcess.WithPorts("routes: { r: { match: \"/{**rest}\", respond: { body: one } } }"));
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [GatewayProcess.Program, "run", file]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo("dotnet", [GatewayProcess.Program, "run", file])
+            {
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+            }
+        )!;
         try
         {
             var (address, admin) = await AddressesAsync(process);
-            using var client = new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = GatewayProcess.Patience };
-            var mistakes = string.Concat(Enumerable.Range(0, 200).Select(i => $"a-key-that-nobody-knows-and-that-is-as-long-as-this-one-{i:D4}: 1\n"));
+            using var client = new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero })
+            {
+                Timeout = GatewayProcess.Patience,
+            };
+            var mistakes = string.Concat(
+                Enumerable.Range(0, 200).Select(i => $"a-key-that-nobody-knows-and-that-is-as-long-as-this-one-{i:D4}: 1\n")
+            );
             var seen = await LastReloadAsync(client, admin);
             for (var i = 0; i < Reloads; i++)
             {

@@ -14,7 +14,12 @@ public sealed class WatchdogTests
         var checks = 0;
         var pings = 0;
         var isLive = false;
-        await using var watchdog = new Watchdog(TimeSpan.FromMilliseconds(40), Check, () => Interlocked.Increment(ref pings), TimeProvider.System);
+        await using var watchdog = new Watchdog(
+            TimeSpan.FromMilliseconds(40),
+            Check,
+            () => Interlocked.Increment(ref pings),
+            TimeProvider.System
+        );
         await Until.TrueAsync(() => Volatile.Read(ref checks) > 5);
         Assert.Equal(0, pings);
         Volatile.Write(ref isLive, true);
@@ -66,6 +71,16 @@ public sealed class WatchdogTests
     [InlineData("", "", "/xdg", "/home/me", "/xdg/lintel")]
     [InlineData("", null, "relative", "/home/me", "/home/me/.local/state/lintel")]
     [InlineData("", null, null, null, null)]
-    public void StateFolder_OfTheEnvironment_IsTheFirstThatIsSet(string named, string? systemd, string? xdg, string? home, string? expected) =>
-        Assert.Equal(expected, StateFolder.Find(named, name => name switch { "STATE_DIRECTORY" => systemd, "XDG_STATE_HOME" => xdg, _ => home }));
+    public void StateFolder_OfTheEnvironment_IsTheFirstThatIsSet(
+        string named,
+        string? systemd,
+        string? xdg,
+        string? home,
+        string? expected
+    ) => Assert.Equal(expected, StateFolder.Find(named, name => name switch
+                {
+                    "STATE_DIRECTORY" => systemd,
+                    "XDG_STATE_HOME" => xdg,
+                    _ => home,
+                }));
 }

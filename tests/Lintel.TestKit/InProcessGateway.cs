@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Net;
 using Lintel.Hosting;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -61,26 +61,46 @@ public sealed class InProcessGateway : IAsyncDisposable
     /// <param name="yaml">The gateway's configuration.</param>
     /// <param name="configure">The application's middleware and endpoints, <c>MapLintel</c> among them.</param>
     /// <param name="services">Its services.</param>
-    public static Task<InProcessGateway> StartInApplicationAsync(string yaml, Action<WebApplication> configure, Action<IServiceCollection>? services = null)
+    public static Task<InProcessGateway> StartInApplicationAsync(
+        string yaml,
+        Action<WebApplication> configure,
+        Action<IServiceCollection>? services = null
+    )
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
-        return StartAsync(builder, WithQuiet(yaml), null, file => builder.Services.AddLintel(file), () =>
-        {
-            services?.Invoke(builder.Services);
-            var application = builder.Build();
-            configure(application);
-            return application;
-        });
+        return StartAsync(
+            builder,
+            WithQuiet(yaml),
+            null,
+            file => builder.Services.AddLintel(file),
+            () =>
+            {
+                services?.Invoke(builder.Services);
+                var application = builder.Build();
+                configure(application);
+                return application;
+            }
+        );
     }
 
     /// <summary>A client with a connection pool of its own.</summary>
-    public HttpClient CreateClient() => new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectCallback = LeavingClient.ConnectAsync, AutomaticDecompression = DecompressionMethods.None })
-    {
-        BaseAddress = Address,
-        Timeout = Until.Patience,
-    };
+    public HttpClient CreateClient() =>
+        new(
+            new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                UseCookies = false,
+                UseProxy = false,
+                ConnectCallback = LeavingClient.ConnectAsync,
+                AutomaticDecompression = DecompressionMethods.None,
+            }
+        )
+        {
+            BaseAddress = Address,
+            Timeout = Until.Patience,
+        };
 
     public Uri AddressOf(string listener) => new(Gateway.Addresses.First(a => a.Name == listener).Address);
 
@@ -114,7 +134,12 @@ public sealed class InProcessGateway : IAsyncDisposable
     }
 
     private static async Task<InProcessGateway> StartAsync(
-        IHostApplicationBuilder builder, string yaml, IReadOnlyDictionary<string, string>? files, Action<string> add, Func<IHost> build)
+        IHostApplicationBuilder builder,
+        string yaml,
+        IReadOnlyDictionary<string, string>? files,
+        Action<string> add,
+        Func<IHost> build
+    )
     {
         var folder = new ConfigFolder();
         foreach (var (name, text) in files ?? new Dictionary<string, string>())

@@ -23,7 +23,10 @@ public sealed class LoggedGateway : IAsyncDisposable
     public static async Task<LoggedGateway> StartAsync(string yaml)
     {
         var folder = new ConfigFolder();
-        return new LoggedGateway(folder, await InProcessGateway.StartAsync($"observability: {{ accessLog: {{ to: \"{folder["access.log"]}\" }} }}\n" + yaml));
+        return new LoggedGateway(
+            folder,
+            await InProcessGateway.StartAsync($"observability: {{ accessLog: {{ to: \"{folder["access.log"]}\" }} }}\n" + yaml)
+        );
     }
 
     public Task<RawClient> ConnectAsync() => _gateway.ConnectAsync();

@@ -6,13 +6,15 @@ namespace Lintel.TestKit;
 public sealed class RawClient : RawConnection
 {
     private RawClient(Socket socket)
-        : base(socket)
-    {
-    }
+        : base(socket) { }
 
     public static async Task<RawClient> ConnectAsync(Uri address, int receiveBuffer = 0)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, LingerState = new LingerOption(true, 0) };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+        {
+            NoDelay = true,
+            LingerState = new LingerOption(true, 0),
+        };
         if (receiveBuffer > 0)
             socket.ReceiveBufferSize = receiveBuffer;
         await socket.ConnectAsync(address.Host, address.Port).InTimeAsync();

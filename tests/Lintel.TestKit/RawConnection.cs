@@ -20,7 +20,8 @@ public class RawConnection(Socket socket) : IDisposable
         await _stream.FlushAsync();
     }
 
-    public async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellation) => await _stream.WriteAsync(bytes, cancellation);
+    public async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellation) =>
+        await _stream.WriteAsync(bytes, cancellation);
 
     /// <summary>The next byte; -1 at the end.</summary>
     public async ValueTask<int> ReadByteAsync()
@@ -40,7 +41,7 @@ public class RawConnection(Socket socket) : IDisposable
     public async Task<string?> ReadLineAsync()
     {
         var line = new StringBuilder();
-        for (int b; (b = await ReadByteAsync()) >= 0;)
+        for (int b; (b = await ReadByteAsync()) >= 0; )
         {
             if (b == '\n')
                 return line.ToString().TrimEnd('\r');
@@ -62,7 +63,7 @@ public class RawConnection(Socket socket) : IDisposable
     public async Task<string> ReadAsync(int count)
     {
         var text = new StringBuilder();
-        for (int b; text.Length < count && (b = await ReadByteAsync()) >= 0;)
+        for (int b; text.Length < count && (b = await ReadByteAsync()) >= 0; )
             text.Append((char)b);
         return text.ToString();
     }
@@ -105,7 +106,11 @@ public class RawConnection(Socket socket) : IDisposable
             await ReadAsync(2);
         }
 
-        return response with { Body = body.ToString(), IsWhole = false };
+        return response with
+        {
+            Body = body.ToString(),
+            IsWhole = false,
+        };
     }
 }
 
@@ -119,7 +124,10 @@ public sealed record RawResponse(int Status, IReadOnlyList<string> Head, string 
     {
         get
         {
-            var values = Head.Skip(1).Where(l => l.StartsWith(header + ":", StringComparison.OrdinalIgnoreCase)).Select(l => l[(header.Length + 1)..].Trim()).ToList();
+            var values = Head.Skip(1)
+                .Where(l => l.StartsWith(header + ":", StringComparison.OrdinalIgnoreCase))
+                .Select(l => l[(header.Length + 1)..].Trim())
+                .ToList();
             return values.Count == 0 ? null : string.Join("|", values);
         }
     }

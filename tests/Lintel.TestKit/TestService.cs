@@ -31,22 +31,29 @@ public sealed class TestService : IAsyncDisposable
 
     public int Port => new Uri(Address).Port;
 
-    public static async Task<TestService> StartAsync(RequestDelegate? handler = null, Action<ListenOptions>? listen = null, string? socket = null)
+    public static async Task<TestService> StartAsync(
+        RequestDelegate? handler = null,
+        Action<ListenOptions>? listen = null,
+        string? socket = null
+    )
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(o =>
-        {
-            o.AddServerHeader = false;
-            o.RequestHeaderEncodingSelector = _ => System.Text.Encoding.Latin1;
-            o.ResponseHeaderEncodingSelector = _ => System.Text.Encoding.Latin1;
-            o.Limits.MaxRequestHeadersTotalSize = 256 * 1024;
-            o.Limits.MaxRequestBodySize = null;
-            o.Limits.MinRequestBodyDataRate = null; // the gateway's own is what tests look at
-            if (socket is not null)
-                o.ListenUnixSocket(socket, l => listen?.Invoke(l));
-            else
-                o.Listen(System.Net.IPAddress.Loopback, 0, l => listen?.Invoke(l));
-        });
+        builder
+            .WebHost.UseKestrelCore()
+            .UseKestrelHttpsConfiguration()
+            .ConfigureKestrel(o =>
+            {
+                o.AddServerHeader = false;
+                o.RequestHeaderEncodingSelector = _ => System.Text.Encoding.Latin1;
+                o.ResponseHeaderEncodingSelector = _ => System.Text.Encoding.Latin1;
+                o.Limits.MaxRequestHeadersTotalSize = 256 * 1024;
+                o.Limits.MaxRequestBodySize = null;
+                o.Limits.MinRequestBodyDataRate = null; // the gateway's own is what tests look at
+                if (socket is not null)
+                    o.ListenUnixSocket(socket, l => listen?.Invoke(l));
+                else
+                    o.Listen(System.Net.IPAddress.Loopback, 0, l => listen?.Invoke(l));
+            });
         var application = builder.Build();
         var service = new TestService(application, handler);
         application.UseWebSockets();
@@ -77,7 +84,8 @@ public sealed class TestService : IAsyncDisposable
             context.Features.Get<IHttpRequestFeature>()!.RawTarget,
             context.Request.Host.Value ?? "",
             context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.Select(v => v ?? "").ToArray(), StringComparer.OrdinalIgnoreCase),
-            context.Request.Protocol);
+            context.Request.Protocol
+        );
         context.Items["seen"] = seen;
         _connections[context.Connection.Id] = true;
         Seen.Enqueue(seen);

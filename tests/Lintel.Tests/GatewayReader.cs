@@ -1,4 +1,5 @@
-using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Forwarding;
 using Lintel.Hosting.Explaining;
 using Lintel.Pipeline;
@@ -20,11 +21,7 @@ internal static class GatewayReader
         ["NAME"] = "edge",
     };
 
-    public static ConfigSurroundings Surroundings { get; } = new()
-    {
-        Variable = Variables.GetValueOrDefault,
-        ReadFile = File.ReadAllText,
-    };
+    public static ConfigSurroundings Surroundings { get; } = new() { Variable = Variables.GetValueOrDefault, ReadFile = File.ReadAllText };
 
     /// <summary>Reads, checks and compiles files; the problems of all passes are in the report.</summary>
     public static SourceReading Load(params string[] files)
@@ -74,6 +71,15 @@ internal static class GatewayReader
     {
         random ??= new Random(1);
         var metrics = TestMetrics.Create();
-        return new SnapshotCompiler(new ServiceRegistry(random, TestMetrics.Surroundings(metrics)), new RouteParts(new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)), null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random));
+        return new SnapshotCompiler(
+            new ServiceRegistry(random, TestMetrics.Surroundings(metrics)),
+            new RouteParts(
+                new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)),
+                null!,
+                new AttemptParts(metrics, null!, TimeProvider.System),
+                new MemoryBudget(1 << 30),
+                random
+            )
+        );
     }
 }

@@ -1,4 +1,4 @@
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -15,14 +15,21 @@ internal sealed class Spine : IDisposable
     private readonly RoutePipeline _pipeline;
 
     public Spine(string yaml)
-        : this(GatewayReader.Snapshot(yaml))
-    {
-    }
+        : this(GatewayReader.Snapshot(yaml)) { }
 
     public Spine(Snapshot snapshot)
     {
         _snapshots.Swap(snapshot);
-        _pipeline = new RoutePipeline(_snapshots, new RequestAccount(new AccessLogSlot(TimeProvider.System, NullLogger.Instance), _errors, TestMetrics.Create(), TimeProvider.System), TimeProvider.System);
+        _pipeline = new RoutePipeline(
+            _snapshots,
+            new RequestAccount(
+                new AccessLogSlot(TimeProvider.System, NullLogger.Instance),
+                _errors,
+                TestMetrics.Create(),
+                TimeProvider.System
+            ),
+            TimeProvider.System
+        );
     }
 
     /// <summary>Sends a request; the answer is in the context's response, its body in memory.</summary>
@@ -33,7 +40,8 @@ internal sealed class Spine : IDisposable
         return context.Response;
     }
 
-    public Task<HttpResponse> SendAsync(string method, string target, params (string Name, string Value)[] headers) => SendAsync(TestRequest.Create(method, target, headers: headers));
+    public Task<HttpResponse> SendAsync(string method, string target, params (string Name, string Value)[] headers) =>
+        SendAsync(TestRequest.Create(method, target, headers: headers));
 
     public void Dispose() => _errors.Dispose();
 }

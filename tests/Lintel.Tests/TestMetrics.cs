@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
-using Lintel.Observability;
-using Lintel.Services;
+using Lintel.Observability.Metrics;
+using Lintel.Services.Connections;
 
 namespace Lintel.Tests;
 
@@ -19,7 +19,8 @@ internal static class TestMetrics
     }
 
     /// <summary>What services need around them, without loops.</summary>
-    public static UpstreamSurroundings Surroundings(GatewayMetrics? metrics = null) => new(null, NameResolver.OfSystem(TimeProvider.System), metrics ?? Create());
+    public static UpstreamSurroundings Surroundings(GatewayMetrics? metrics = null) =>
+        new(null, NameResolver.OfSystem(TimeProvider.System), metrics ?? Create());
 
     private sealed class Meters : IMeterFactory
     {
@@ -27,8 +28,6 @@ internal static class TestMetrics
 
         public Meter Create(MeterOptions options) => Made = new Meter(options);
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

@@ -9,7 +9,12 @@ namespace Lintel.Tests;
 /// <summary>Requests without a server.</summary>
 internal static class TestRequest
 {
-    public static DefaultHttpContext Create(string method, string target, string host = "gateway.test", params (string Name, string Value)[] headers)
+    public static DefaultHttpContext Create(
+        string method,
+        string target,
+        string host = "gateway.test",
+        params (string Name, string Value)[] headers
+    )
     {
         var context = new DefaultHttpContext();
         context.Features.Get<IHttpRequestFeature>()!.RawTarget = target;
@@ -31,7 +36,10 @@ internal static class TestRequest
     {
         var exchange = new Exchange();
         exchange.Begin(context, snapshot, 0);
-        Assert.True(RequestTarget.TryParse(context.Features.Get<IHttpRequestFeature>()!.RawTarget, out var target, out var problem), problem);
+        Assert.True(
+            RequestTarget.TryParse(context.Features.Get<IHttpRequestFeature>()!.RawTarget, out var target, out var problem),
+            problem
+        );
         exchange.RequestTarget = target;
         var lookup = default(RouteLookup<Route>);
         snapshot.Routes.Find(context.Request, target.Path, ref lookup);

@@ -50,16 +50,19 @@ internal static class CatalogEndpoints
 
     private static Task GetAsync(HttpContext context, ProductPage[] pages)
     {
-        if (Find(context, pages) is not { } page) return NotFoundAsync(context);
+        if (Find(context, pages) is not { } page)
+            return NotFoundAsync(context);
         context.Response.Headers.ETag = page.Tag.ToString();
-        if (!IsKnown(context.Request, page.Tag)) return Answers.BytesAsync(context, "application/json; charset=utf-8", page.Json);
+        if (!IsKnown(context.Request, page.Tag))
+            return Answers.BytesAsync(context, "application/json; charset=utf-8", page.Json);
         context.Response.StatusCode = StatusCodes.Status304NotModified;
         return Task.CompletedTask;
     }
 
     private static Task ImageAsync(HttpContext context, ProductPage[] pages)
     {
-        if (Find(context, pages) is not { } page) return NotFoundAsync(context);
+        if (Find(context, pages) is not { } page)
+            return NotFoundAsync(context);
         context.Response.Headers.CacheControl = "public, max-age=3600";
         return Answers.TextAsync(context, "image/svg+xml", ProductImage.Draw(page.Product));
     }
@@ -84,9 +87,12 @@ internal static class CatalogEndpoints
         var ids = new List<int>();
         foreach (var part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
-            if (!Input.TryInt(part, 1, int.MaxValue, out var id)) return null;
-            if (!ids.Contains(id)) ids.Add(id);
-            if (ids.Count > MostIds) return null;
+            if (!Input.TryInt(part, 1, int.MaxValue, out var id))
+                return null;
+            if (!ids.Contains(id))
+                ids.Add(id);
+            if (ids.Count > MostIds)
+                return null;
         }
 
         return ids;

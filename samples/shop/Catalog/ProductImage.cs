@@ -20,7 +20,9 @@ internal static class ProductImage
             _ => "<path d=\"M160 28 L216 128 L104 128 Z\"/>",
         };
         var name = SecurityElement.Escape(product.Name);
-        return string.Create(CultureInfo.InvariantCulture, $"""
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"""
             <svg xmlns="http://www.w3.org/2000/svg" width="{Width}" height="{Height}" viewBox="0 0 {Width} {Height}" role="img">
               <title>{name}</title>
               <rect width="{Width}" height="{Height}" fill="hsl({hue}, 45%, 92%)"/>
@@ -29,6 +31,7 @@ internal static class ProductImage
               <text x="160" y="185" font-family="monospace" font-size="11" text-anchor="middle" fill="#666">{product.Sku}</text>
             </svg>
 
-            """);
+            """
+        );
     }
 }

@@ -41,13 +41,13 @@ internal static class OrderEndpoints
             : Answers.JsonAsync(context, ShopJson.Wire.IReadOnlyListOrder, store.List(userId, status));
     }
 
-    private static Task GetAsync(HttpContext context, OrderStore store) => Find(context, store) is { } order
-        ? Answers.JsonAsync(context, ShopJson.Wire.Order, order)
-        : NotFoundAsync(context);
+    private static Task GetAsync(HttpContext context, OrderStore store) =>
+        Find(context, store) is { } order ? Answers.JsonAsync(context, ShopJson.Wire.Order, order) : NotFoundAsync(context);
 
     private static async Task AddAsync(HttpContext context, OrderStore store)
     {
-        if (await Input.BodyAsync(context, ShopJson.Wire.NewOrder, Example) is not { } wanted) return;
+        if (await Input.BodyAsync(context, ShopJson.Wire.NewOrder, Example) is not { } wanted)
+            return;
         if (Check(wanted, store.ProductCount) is { Count: > 0 } errors)
         {
             await Answers.BadRequestAsync(context, errors);
@@ -104,7 +104,8 @@ internal static class OrderEndpoints
         using var timer = new PeriodicTimer(EventInterval, time);
         for (var step = 0; step < OrderStatus.Steps.Count; step++)
         {
-            if (step > 0) await timer.WaitForNextTickAsync(context.RequestAborted);
+            if (step > 0)
+                await timer.WaitForNextTickAsync(context.RequestAborted);
             var happened = new OrderEvent(order.Id, step + 1, OrderStatus.Steps[step], time.GetUtcNow());
             var data = JsonSerializer.Serialize(happened, ShopJson.Wire.OrderEvent);
             var text = string.Create(CultureInfo.InvariantCulture, $"id: {step + 1}\nevent: status\ndata: {data}\n\n");

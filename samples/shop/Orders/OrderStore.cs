@@ -4,7 +4,14 @@ namespace Lintel.Samples.Shop.Orders;
 
 /// <summary>What a user ordered. <c>Total</c> is the exact sum of its lines.</summary>
 internal sealed record Order(
-    int Id, int UserId, string Status, DateTimeOffset PlacedAt, IReadOnlyList<OrderLine> Lines, decimal Total, string Currency);
+    int Id,
+    int UserId,
+    string Status,
+    DateTimeOffset PlacedAt,
+    IReadOnlyList<OrderLine> Lines,
+    decimal Total,
+    string Currency
+);
 
 /// <summary>One product of an order, at the price it had in the catalog.</summary>
 internal sealed record OrderLine(int ProductId, int Quantity, decimal UnitPrice);
@@ -54,7 +61,8 @@ internal sealed class OrderStore
 
     public Order? Find(int id)
     {
-        lock (_lock) return id >= 1 && id <= _orders.Count ? _orders[id - 1] : null;
+        lock (_lock)
+            return id >= 1 && id <= _orders.Count ? _orders[id - 1] : null;
     }
 
     /// <summary>The matching orders, the newest first.</summary>
@@ -72,7 +80,8 @@ internal sealed class OrderStore
     {
         lock (_lock)
         {
-            if (_orders.Count >= Capacity) return null;
+            if (_orders.Count >= Capacity)
+                return null;
             var order = Price(_orders.Count + 1, wanted.UserId, OrderStatus.Placed, _time.GetUtcNow(), wanted.Lines!);
             _orders.Add(order);
             return order;
@@ -96,12 +105,14 @@ internal sealed class OrderStore
             placedAt = placedAt.AddSeconds(random.Next(1_800, 240_000));
             // User 42 stands in every example, so every hundredth order is theirs for sure.
             var userId = id % 100 == 42 ? 42 : random.Next(1, SeedUsers + 1);
-            var lines = Enumerable.Range(0, random.Next(1, 5))
+            var lines = Enumerable
+                .Range(0, random.Next(1, 5))
                 .Select(_ => new NewOrderLine(random.Next(1, _products.Count + 1), random.Next(1, 4)))
                 .DistinctBy(line => line.ProductId)
                 .ToArray();
             var stillUnderWay = id > SeedOrders - 40;
-            var status = random.Next(20) == 0 ? OrderStatus.Cancelled
+            var status =
+                random.Next(20) == 0 ? OrderStatus.Cancelled
                 : stillUnderWay ? OrderStatus.Steps[random.Next(OrderStatus.Steps.Count - 1)]
                 : OrderStatus.Steps[^1];
             orders.Add(Price(id, userId, status, placedAt, lines));

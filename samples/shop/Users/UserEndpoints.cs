@@ -48,7 +48,8 @@ internal static class UserEndpoints
 
     private static async Task AddAsync(HttpContext context, UserStore store)
     {
-        if (await Input.BodyAsync(context, ShopJson.Wire.NewUser, Example) is not { } wanted) return;
+        if (await Input.BodyAsync(context, ShopJson.Wire.NewUser, Example) is not { } wanted)
+            return;
         if (Check(wanted) is { Count: > 0 } errors)
         {
             await Answers.BadRequestAsync(context, errors);
@@ -88,7 +89,8 @@ internal static class UserEndpoints
     /// <summary>Enough to catch a slip: something, one @, and a domain with a dot inside. Only a letter sent there proves more.</summary>
     private static bool IsEmail(string? email)
     {
-        if (email is null or { Length: > LongestText } || email.Any(c => char.IsWhiteSpace(c) || char.IsControl(c))) return false;
+        if (email is null or { Length: > LongestText } || email.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
+            return false;
         return email.Split('@') is [{ Length: > 0 }, var domain]
             && domain.Split('.') is { Length: > 1 } labels
             && labels.All(label => label.Length > 0);

@@ -40,7 +40,8 @@ internal sealed class UserStore
 
     public User? Find(int id)
     {
-        lock (_lock) return id >= 1 && id <= _users.Count ? _users[id - 1] : null;
+        lock (_lock)
+            return id >= 1 && id <= _users.Count ? _users[id - 1] : null;
     }
 
     public UserPage List(string? city, int page, int size)
@@ -62,15 +63,18 @@ internal sealed class UserStore
         user = null;
         lock (_lock)
         {
-            if (_users.Count >= Capacity) return UserAdded.Full;
-            if (!_emails.Add(wanted.Email!)) return UserAdded.EmailTaken;
+            if (_users.Count >= Capacity)
+                return UserAdded.Full;
+            if (!_emails.Add(wanted.Email!))
+                return UserAdded.EmailTaken;
             user = new User(
                 _users.Count + 1,
                 wanted.Name!.Trim(),
                 wanted.Email!,
                 wanted.City?.Trim(),
                 wanted.SegmentId ?? "new",
-                DateOnly.FromDateTime(_time.GetUtcNow().UtcDateTime));
+                DateOnly.FromDateTime(_time.GetUtcNow().UtcDateTime)
+            );
             _users.Add(user);
             return UserAdded.Added;
         }

@@ -30,7 +30,9 @@ internal static class DemoCommand
                 await service.StartAsync().ConfigureAwait(false);
             }
 
-            return await GatewayProcess.RunAsync(signals, [file], (gateway, admin) => PrintGuide(gateway, admin, file)).ConfigureAwait(false);
+            return await GatewayProcess
+                .RunAsync(signals, [file], (gateway, admin) => PrintGuide(gateway, admin, file))
+                .ConfigureAwait(false);
         }
         catch (IOException e)
         {
@@ -64,7 +66,8 @@ internal static class DemoCommand
     private static void PrintGuide(Gateway gateway, string? admin, string file)
     {
         RunCommand.PrintBanner(gateway, admin);
-        Console.Error.WriteLine($$"""
+        Console.Error.WriteLine(
+            $$"""
               services     {{string.Join(", ", Services.Select(s => $"{s.Name} :{s.Port}"))}}
               config       {{file}} (yours to edit; delete it to have it written anew)
 
@@ -90,6 +93,7 @@ internal static class DemoCommand
               curl -X PUT http://127.0.0.1:8080/knobs/users -d '{"failureRatio":0.5}' -H 'Content-Type: application/json'   # make users fail
               curl -s http://127.0.0.1:9901/metrics | grep request_duration_seconds_count
             Every request is a line below. Edit the file above and save: it is live at once. Ctrl+C ends it.
-            """);
+            """
+        );
     }
 }

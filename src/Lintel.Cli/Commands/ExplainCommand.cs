@@ -16,12 +16,32 @@ internal static class ExplainCommand
             Description = "The configuration's files, then the request: \"GET /api/users/42\".",
             Arity = new ArgumentArity(2, 1000),
         };
-        var headers = new Option<string[]>("--header", "-H") { Description = "A header of the request: -H \"X-Client: ios\".", HelpName = "NAME: VALUE" };
-        var listener = new Option<string>("--listener") { Description = "The listener that the request comes by. Default: the first one of the target's scheme.", HelpName = "NAME" };
+        var headers = new Option<string[]>("--header", "-H")
+        {
+            Description = "A header of the request: -H \"X-Client: ios\".",
+            HelpName = "NAME: VALUE",
+        };
+        var listener = new Option<string>("--listener")
+        {
+            Description = "The listener that the request comes by. Default: the first one of the target's scheme.",
+            HelpName = "NAME",
+        };
         var format = new Option<string>("--format") { Description = "How the explanation is told.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json");
-        var command = new Command("explain", "Says which route a request takes and why the others lose, and what would be sent; sends nothing. Exits with 1 where the gateway would refuse the request.") { words, headers, listener, format };
-        command.SetAction(parse => Run(parse.GetValue(words)!, parse.GetValue(headers) ?? [], parse.GetValue(listener), parse.GetValue(format) == "json"));
+        var command = new Command(
+            "explain",
+            "Says which route a request takes and why the others lose, and what would be sent; sends nothing. Exits with 1 where the "
+                + "gateway would refuse the request."
+        )
+        {
+            words,
+            headers,
+            listener,
+            format,
+        };
+        command.SetAction(parse =>
+            Run(parse.GetValue(words)!, parse.GetValue(headers) ?? [], parse.GetValue(listener), parse.GetValue(format) == "json")
+        );
         return command;
     }
 

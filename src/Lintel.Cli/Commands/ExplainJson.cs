@@ -14,10 +14,17 @@ namespace Lintel.Cli.Commands;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     GenerationMode = JsonSourceGenerationMode.Metadata,
     WriteIndented = true,
-    Converters = [typeof(DurationConverter), typeof(WordConverter<RouteAction>), typeof(WordConverter<ServiceProtocol>), typeof(WordConverter<BalancingKind>)])]
+    Converters = [
+        typeof(DurationConverter),
+        typeof(WordConverter<RouteAction>),
+        typeof(WordConverter<ServiceProtocol>),
+        typeof(WordConverter<BalancingKind>),
+    ]
+)]
 [JsonSerializable(typeof(Explanation))]
 internal sealed partial class ExplainJson : JsonSerializerContext
 {
     // As the admin API's: readable, and never a part of a page.
-    static ExplainJson() => Default = new ExplainJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    static ExplainJson() =>
+        Default = new ExplainJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 }

@@ -9,7 +9,11 @@ internal static class HealthCommand
 
     public static Command Create()
     {
-        var address = new Argument<string>("ADDRESS") { Description = "The gateway's admin address.", DefaultValueFactory = _ => "http://127.0.0.1:9901" };
+        var address = new Argument<string>("ADDRESS")
+        {
+            Description = "The gateway's admin address.",
+            DefaultValueFactory = _ => "http://127.0.0.1:9901",
+        };
         var command = new Command("health", "Asks a running gateway whether it is ready; exits with 1 if it is not.") { address };
         command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(address)!, cancellation));
         return command;

@@ -39,18 +39,31 @@ internal static class ReportFormat
             to.WriteLine(problem);
         if (report.Count > report.Problems.Count)
             to.WriteLine($"… and {report.Count - report.Problems.Count} more");
-        var warnings = report.Warnings.Count switch { 0 => "", 1 => ", 1 warning", var count => $", {count} warnings" };
+        var warnings = report.Warnings.Count switch
+        {
+            0 => "",
+            1 => ", 1 warning",
+            var count => $", {count} warnings",
+        };
         to.WriteLine((report.IsValid ? "valid" : $"{report.Count} {(report.Count == 1 ? "problem" : "problems")}") + warnings);
     }
 
     /// <summary>A workflow command of GitHub Actions, which shows it beside the line.</summary>
     private static string GitHub(ConfigProblem problem)
     {
-        var place = problem.Position.Line == 0 ? $"file={Property(problem.Position.Source)}" : $"file={Property(problem.Position.Source)},line={problem.Position.Line},col={problem.Position.Column}";
-        return $"::{Level(problem)} {place},title={Property(problem.Code + (problem.Path.Length == 0 ? "" : " at " + problem.Path))}::{Escape(Message(problem))}";
+        var place =
+            problem.Position.Line == 0
+                ? $"file={Property(problem.Position.Source)}"
+                : $"file={Property(problem.Position.Source)},line={problem.Position.Line},col={problem.Position.Column}";
+        var title = problem.Code + (problem.Path.Length == 0 ? "" : " at " + problem.Path);
+        return $"::{Level(problem)} {place},title={Property(title)}::{Escape(Message(problem))}";
 
-        static string Escape(string text) => text.Replace("%", "%25", StringComparison.Ordinal).Replace("\r", "%0D", StringComparison.Ordinal).Replace("\n", "%0A", StringComparison.Ordinal);
-        static string Property(string text) => Escape(text).Replace(":", "%3A", StringComparison.Ordinal).Replace(",", "%2C", StringComparison.Ordinal);
+        static string Escape(string text) =>
+            text.Replace("%", "%25", StringComparison.Ordinal)
+                .Replace("\r", "%0D", StringComparison.Ordinal)
+                .Replace("\n", "%0A", StringComparison.Ordinal);
+        static string Property(string text) =>
+            Escape(text).Replace(":", "%3A", StringComparison.Ordinal).Replace(",", "%2C", StringComparison.Ordinal);
     }
 
     private static string Level(ConfigProblem problem) => problem.Severity == ConfigSeverity.Warning ? "warning" : "error";

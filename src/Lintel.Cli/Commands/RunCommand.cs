@@ -16,15 +16,28 @@ internal static class RunCommand
         var files = Files();
         var lastGood = new Option<string>(LastGood)
         {
-            Description = "Keep the last configuration that went live, and start from it when the files are broken or missing. "
+            Description =
+                "Keep the last configuration that went live, and start from it when the files are broken or missing. "
                 + "Where: --fallback-last-good=DIR, else $STATE_DIRECTORY, else lintel in $XDG_STATE_HOME or ~/.local/state.",
             HelpName = "DIR",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var level = Level();
-        var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.") { files, lastGood, level };
-        command.SetAction((parse, _) => RunAsync(
-            signals ?? Signals.Begin(), parse.GetValue(files)!, parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? "", parse.GetValue(level)));
+        var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.")
+        {
+            files,
+            lastGood,
+            level,
+        };
+        command.SetAction(
+            (parse, _) =>
+                RunAsync(
+                    signals ?? Signals.Begin(),
+                    parse.GetValue(files)!,
+                    parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? "",
+                    parse.GetValue(level)
+                )
+        );
         return command;
     }
 
@@ -34,41 +47,53 @@ internal static class RunCommand
     public static string[] Normalise(string[] arguments) =>
         arguments.Contains(LastGood) && !arguments.Contains("--") ? [.. arguments.Where(a => a != LastGood), LastGood] : arguments;
 
-    private static Option<LogLevel?> Level() => new("--log-level")
-    {
-        Description = "The least level that the error log writes, before observability.errorLog.level: " + string.Join(", ", ErrorLogConfig.Levels.Select(l => l.Word)) + ".",
-        HelpName = "LEVEL",
-        CustomParser = static result =>
+    private static Option<LogLevel?> Level() =>
+        new("--log-level")
         {
-            var word = result.Tokens[0].Value;
-            foreach (var (name, level) in ErrorLogConfig.Levels)
+            Description =
+                "The least level that the error log writes, before observability.errorLog.level: "
+                + string.Join(", ", ErrorLogConfig.Levels.Select(l => l.Word))
+                + ".",
+            HelpName = "LEVEL",
+            CustomParser = static result =>
             {
-                if (name.Equals(word, StringComparison.OrdinalIgnoreCase))
-                    return level;
-            }
+                var word = result.Tokens[0].Value;
+                foreach (var (name, level) in ErrorLogConfig.Levels)
+                {
+                    if (name.Equals(word, StringComparison.OrdinalIgnoreCase))
+                        return level;
+                }
 
-            result.AddError($"--log-level: `{word}` is not one of " + string.Join(", ", ErrorLogConfig.Levels.Select(l => l.Word)));
-            return null;
-        },
-    };
+                result.AddError($"--log-level: `{word}` is not one of " + string.Join(", ", ErrorLogConfig.Levels.Select(l => l.Word)));
+                return null;
+            },
+        };
 
     /// <summary>The files that most commands take.</summary>
-    public static Argument<string[]> Files() => new("FILE")
-    {
-        Description = "YAML or JSON; each file overlays the ones before. A folder stands for all its files, - for standard input.",
-        Arity = ArgumentArity.OneOrMore,
-    };
+    public static Argument<string[]> Files() =>
+        new("FILE")
+        {
+            Description = "YAML or JSON; each file overlays the ones before. A folder stands for all its files, - for standard input.",
+            Arity = ArgumentArity.OneOrMore,
+        };
 
     public static void PrintBanner(Gateway gateway, string? admin)
     {
         var config = gateway.Config!;
-        Console.Error.WriteLine($"Lintel {typeof(Gateway).Assembly.GetName().Version?.ToString(3)}: {config.Routes.Count} routes to {config.Services.Count} services");
+        Console.Error.WriteLine(
+            $"Lintel {typeof(Gateway).Assembly.GetName().Version?.ToString(3)}: {config.Routes.Count} routes to "
+                + $"{config.Services.Count} services"
+        );
         foreach (var (name, address) in gateway.Addresses)
-            Console.Error.WriteLine($"  {name,-12} {address}");
-        Console.Error.WriteLine($"  {"limits",-12} {ProcessLimits.Read()}");
+            Console.Error.WriteLine($"  {name, -12} {address}");
+        Console.Error.WriteLine($"  {"limits", -12} {ProcessLimits.Read()}");
         if (gateway.Fallback is { } fallback)
-            Console.Error.WriteLine($"  {"LAST GOOD",-12} configuration of {fallback.SavedAt:u}: the given files are not right, see above");
-        Console.Error.WriteLine($"  {"admin",-12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics /api/v1")}");
+            Console.Error.WriteLine(
+                $"  {"LAST GOOD", -12} configuration of {fallback.SavedAt:u}: the given files are not right, see above"
+            );
+        Console.Error.WriteLine(
+            $"  {"admin", -12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics /api/v1")}"
+        );
     }
 
     /// <param name="signals">The process's signals.</param>
@@ -80,13 +105,23 @@ internal static class RunCommand
         var limits = ProcessLimits.Read();
         if (limits.Descriptors is { } descriptors and < ProcessLimits.FewestDescriptors)
         {
-            await Console.Error.WriteLineAsync($"At most {descriptors} file descriptors are allowed and at least {ProcessLimits.FewestDescriptors} are needed: raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n)").ConfigureAwait(false);
+            await Console
+                .Error.WriteLineAsync(
+                    $"At most {descriptors} file descriptors are allowed and at least {ProcessLimits.FewestDescriptors} are needed: "
+                        + $"raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n)"
+                )
+                .ConfigureAwait(false);
             return ExitCode.Unavailable;
         }
 
         if (limits.Threads is { } threads && threads < limits.FewestThreads)
         {
-            await Console.Error.WriteLineAsync($"At most {threads} threads are allowed and at least {limits.FewestThreads} are needed: raise the limit (Compose: pids_limit, Docker: --pids-limit, systemd: TasksMax=, shell: ulimit -u)").ConfigureAwait(false);
+            await Console
+                .Error.WriteLineAsync(
+                    $"At most {threads} threads are allowed and at least {limits.FewestThreads} are needed: raise the limit "
+                        + $"(Compose: pids_limit, Docker: --pids-limit, systemd: TasksMax=, shell: ulimit -u)"
+                )
+                .ConfigureAwait(false);
             return ExitCode.Unavailable;
         }
 
@@ -94,8 +129,12 @@ internal static class RunCommand
         if (lastGood is null)
             return await GatewayProcess.RunAsync(signals, files, PrintBanner, level: level).ConfigureAwait(false);
         if (StateFolder.Find(lastGood, Environment.GetEnvironmentVariable) is { } folder)
-            return await GatewayProcess.RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder), level).ConfigureAwait(false);
-        await Console.Error.WriteLineAsync($"There is no folder to keep the last good configuration in: write {LastGood}=DIR").ConfigureAwait(false);
+            return await GatewayProcess
+                .RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder), level)
+                .ConfigureAwait(false);
+        await Console
+            .Error.WriteLineAsync($"There is no folder to keep the last good configuration in: write {LastGood}=DIR")
+            .ConfigureAwait(false);
         return ExitCode.Invalid;
     }
 }

@@ -11,10 +11,28 @@ internal static class StatusCommand
 
     public static Command Create()
     {
-        var address = new Argument<string>("ADDRESS") { Description = "The gateway's admin address.", DefaultValueFactory = _ => "http://127.0.0.1:9901" };
+        var address = new Argument<string>("ADDRESS")
+        {
+            Description = "The gateway's admin address.",
+            DefaultValueFactory = _ => "http://127.0.0.1:9901",
+        };
         var token = new Option<string>("--token") { Description = "The admin token. Default: $LINTEL_ADMIN_TOKEN." };
-        var command = new Command("status", "Tells what a running gateway serves; exits with 1 if its files say something else, or the last reload was refused.") { address, token };
-        command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(address)!, parse.GetValue(token) ?? Environment.GetEnvironmentVariable("LINTEL_ADMIN_TOKEN"), cancellation));
+        var command = new Command(
+            "status",
+            "Tells what a running gateway serves; exits with 1 if its files say something else, or the last reload was refused."
+        )
+        {
+            address,
+            token,
+        };
+        command.SetAction(
+            (parse, cancellation) =>
+                RunAsync(
+                    parse.GetValue(address)!,
+                    parse.GetValue(token) ?? Environment.GetEnvironmentVariable("LINTEL_ADMIN_TOKEN"),
+                    cancellation
+                )
+        );
         return command;
     }
 
@@ -68,7 +86,10 @@ internal static class StatusCommand
             agrees = false;
             Console.WriteLine($"refused      at {reload.GetProperty("at")}, {reload.GetProperty("problemCount")} problems:");
             foreach (var problem in reload.GetProperty("problems").EnumerateArray())
-                Console.WriteLine($"  {Place(problem.GetProperty("position"))}: {problem.GetProperty("code")} at {problem.GetProperty("path")}: {problem.GetProperty("message")}");
+                Console.WriteLine(
+                    $"  {Place(problem.GetProperty("position"))}: {problem.GetProperty("code")} at {problem.GetProperty("path")}: "
+                        + $"{problem.GetProperty("message")}"
+                );
         }
 
         if (Find(snapshot, "filesDiffer") is { ValueKind: JsonValueKind.True })
@@ -81,7 +102,11 @@ internal static class StatusCommand
         return agrees ? ExitCode.Ok : ExitCode.Invalid;
     }
 
-    private static string Place(JsonElement position) => position.ValueKind == JsonValueKind.Object ? $"{position.GetProperty("source")}:{position.GetProperty("line")}" : position.ToString();
+    private static string Place(JsonElement position) =>
+        position.ValueKind == JsonValueKind.Object
+            ? $"{position.GetProperty("source")}:{position.GetProperty("line")}"
+            : position.ToString();
 
-    private static JsonElement? Find(JsonElement of, string name) => of.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private static JsonElement? Find(JsonElement of, string name) =>
+        of.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 }

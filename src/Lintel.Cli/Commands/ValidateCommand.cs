@@ -14,7 +14,12 @@ internal static class ValidateCommand
         var format = new Option<string>("--format") { Description = "How problems are told.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong(ReportFormat.Names);
         var strict = new Option<bool>("--strict") { Description = "Warnings count as problems: exits with 1." };
-        var command = new Command("validate", "Tells everything that is wrong with a configuration; exits with 1 if anything is.") { files, format, strict };
+        var command = new Command("validate", "Tells everything that is wrong with a configuration; exits with 1 if anything is.")
+        {
+            files,
+            format,
+            strict,
+        };
         command.SetAction(parse => Run(parse.GetValue(files)!, parse.GetValue(format)!, parse.GetValue(strict)));
         return command;
     }

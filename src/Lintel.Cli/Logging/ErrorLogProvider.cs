@@ -1,6 +1,6 @@
 using Lintel.Config;
 using Lintel.Hosting;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Cli.Logging;
@@ -121,7 +121,12 @@ internal sealed class ErrorLogProvider : ILoggerProvider
         public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
 
         public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
         {
             if (!IsEnabled(logLevel))
                 return;

@@ -1,5 +1,5 @@
 using System.Text;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 
 namespace Lintel.Cli.Logging;
 
@@ -32,9 +32,7 @@ internal sealed class ErrorOutput : TextWriter
 
     /// <param name="stream">Where the text goes; used by one thread, which it may block.</param>
     public ErrorOutput(Stream stream)
-        : this(new StreamSink(stream), null)
-    {
-    }
+        : this(new StreamSink(stream), null) { }
 
     /// <param name="sink">Where the text goes; used by one thread, which it may block, and closed with this.</param>
     /// <param name="failed">Told why text could not be written, whenever that happens.</param>

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Cli.Logging;
@@ -16,12 +16,20 @@ namespace Lintel.Cli.Logging;
 /// <param name="Exception">The cause.</param>
 /// <param name="Values">The message's parts by their names; empty for none.</param>
 internal readonly record struct LogLine(
-    DateTimeOffset Time, LogLevel Level, string Category, EventId Event, string Message, Exception? Exception,
-    IReadOnlyList<KeyValuePair<string, object?>> Values)
+    DateTimeOffset Time,
+    LogLevel Level,
+    string Category,
+    EventId Event,
+    string Message,
+    Exception? Exception,
+    IReadOnlyList<KeyValuePair<string, object?>> Values
+)
 {
     /// <summary>Names that every line has: a part of a message does not take their place.</summary>
     private static readonly HashSet<string> Own = new(
-        ["time", "level", "category", "eventId", "event", "message", "exception"], StringComparer.Ordinal);
+        ["time", "level", "category", "eventId", "event", "message", "exception"],
+        StringComparer.Ordinal
+    );
 
     /// <summary>Other scripts stay readable; control characters are escaped, and so no text makes a line of its own.</summary>
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -40,8 +48,15 @@ internal readonly record struct LogLine(
             LogLevel.Error => "fail",
             _ => "crit",
         };
-        var text = new StringBuilder(Stamp).Append(' ').Append(word).Append(": ")
-            .Append(Category).Append('[').Append(Event.Id).Append("] ").Append(Message);
+        var text = new StringBuilder(Stamp)
+            .Append(' ')
+            .Append(word)
+            .Append(": ")
+            .Append(Category)
+            .Append('[')
+            .Append(Event.Id)
+            .Append("] ")
+            .Append(Message);
         if (Exception is not null)
             text.Append(' ').Append(Exception);
         for (var i = 0; i < text.Length; i++)

@@ -34,7 +34,8 @@ internal abstract class AdminEndpoint(string path, string summary)
 
 /// <summary>An endpoint that answers with JSON.</summary>
 /// <typeparam name="T">The answer.</typeparam>
-internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo<T> form, Func<string, T?> look) : AdminEndpoint(path, summary)
+internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo<T> form, Func<string, T?> look)
+    : AdminEndpoint(path, summary)
     where T : class
 {
     public override JsonTypeInfo Answer => form;
@@ -42,7 +43,8 @@ internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo
     /// <summary>The status code of an answer, where it is not always 200.</summary>
     public Func<T, int>? StatusOf { get; init; }
 
-    public override IReadOnlyList<int> Statuses => StatusOf is null ? base.Statuses : [StatusCodes.Status200OK, StatusCodes.Status503ServiceUnavailable];
+    public override IReadOnlyList<int> Statuses =>
+        StatusOf is null ? base.Statuses : [StatusCodes.Status200OK, StatusCodes.Status503ServiceUnavailable];
 
     public override async Task<Problem?> RunAsync(HttpContext context, string name, RequestDelegate next)
     {

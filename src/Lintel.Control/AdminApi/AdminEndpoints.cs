@@ -17,23 +17,57 @@ internal sealed class AdminEndpoints
         var json = AdminJson.Default;
         _all =
         [
-            new AdminEndpoint<LiveStatus>("/health/live", "Whether the process works; 503 where only a restart helps.", json.LiveStatus, _ => new LiveStatus(gateway.IsHung ? "hung" : "live"))
+            new AdminEndpoint<LiveStatus>(
+                "/health/live",
+                "Whether the process works; 503 where only a restart helps.",
+                json.LiveStatus,
+                _ => new LiveStatus(gateway.IsHung ? "hung" : "live")
+            )
             {
                 StatusOf = static s => s.Status == "live" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             },
-            new AdminEndpoint<ReadyStatus>("/health/ready", "Whether requests should be sent here; 503 says why not.", json.ReadyStatus, _ => ReadyStatus.Of(gateway.NotReadyReasons, gateway.Notes))
+            new AdminEndpoint<ReadyStatus>(
+                "/health/ready",
+                "Whether requests should be sent here; 503 says why not.",
+                json.ReadyStatus,
+                _ => ReadyStatus.Of(gateway.NotReadyReasons, gateway.Notes)
+            )
             {
                 StatusOf = static s => s.Reasons.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             },
             new MetricsEndpoint(),
-            new AdminEndpoint<IndexStatus>("/api/v1", "What there is.", json.IndexStatus, _ => new IndexStatus([.. _all!.Select(e => new IndexEntry(e.Path, e.Summary))])),
-            new AdminEndpoint<SnapshotStatus>("/api/v1/snapshot", "The gateway as a whole, and the configuration that it serves.", json.SnapshotStatus, _ => gateway.Status),
-            new AdminEndpoint<ItemList<RouteStatus>>("/api/v1/routes", "The routes, in the configuration's order.", json.ItemListRouteStatus, _ => new(gateway.Routes)),
+            new AdminEndpoint<IndexStatus>("/api/v1", "What there is.", json.IndexStatus, _ => new IndexStatus([
+                .. _all!.Select(e => new IndexEntry(e.Path, e.Summary)),
+            ])),
+            new AdminEndpoint<SnapshotStatus>(
+                "/api/v1/snapshot",
+                "The gateway as a whole, and the configuration that it serves.",
+                json.SnapshotStatus,
+                _ => gateway.Status
+            ),
+            new AdminEndpoint<ItemList<RouteStatus>>(
+                "/api/v1/routes",
+                "The routes, in the configuration's order.",
+                json.ItemListRouteStatus,
+                _ => new(gateway.Routes)
+            ),
             new AdminEndpoint<RouteStatus>("/api/v1/routes/{name}", "One route.", json.RouteStatus, gateway.FindRoute),
-            new AdminEndpoint<ItemList<ServiceStatus>>("/api/v1/services", "The services with their instances, in the configuration's order.", json.ItemListServiceStatus, _ => new(gateway.Services)),
+            new AdminEndpoint<ItemList<ServiceStatus>>(
+                "/api/v1/services",
+                "The services with their instances, in the configuration's order.",
+                json.ItemListServiceStatus,
+                _ => new(gateway.Services)
+            ),
             new AdminEndpoint<ServiceStatus>("/api/v1/services/{name}", "One service.", json.ServiceStatus, gateway.FindService),
-            new AdminEndpoint<ItemList<ListenerStatus>>("/api/v1/listeners", "The listeners, in the configuration's order.", json.ItemListListenerStatus, _ => new(gateway.Listeners)),
-            new AdminEndpoint<ItemList<ErrorStatus>>("/api/v1/errors", "Groups of equal failures.", json.ItemListErrorStatus, _ => new(gateway.Errors)),
+            new AdminEndpoint<ItemList<ListenerStatus>>(
+                "/api/v1/listeners",
+                "The listeners, in the configuration's order.",
+                json.ItemListListenerStatus,
+                _ => new(gateway.Listeners)
+            ),
+            new AdminEndpoint<ItemList<ErrorStatus>>("/api/v1/errors", "Groups of equal failures.", json.ItemListErrorStatus, _ =>
+                new(gateway.Errors)
+            ),
             new AdminEndpoint<JsonObject>("/api/v1/openapi.json", "This description.", json.JsonObject, _ => description.Value),
         ];
         _byPath = _all.ToDictionary(e => e.TakesName ? e.Path[..^"{name}".Length] : e.Path, StringComparer.Ordinal);

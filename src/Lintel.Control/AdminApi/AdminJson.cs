@@ -43,11 +43,17 @@ internal sealed record IndexEntry(string Path, string Summary);
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     GenerationMode = JsonSourceGenerationMode.Metadata,
-    Converters =
-    [
-        typeof(DurationConverter), typeof(WordConverter<GatewayState>), typeof(WordConverter<ReloadOutcome>), typeof(WordConverter<RouteAction>),
-        typeof(WordConverter<ServiceProtocol>), typeof(WordConverter<BalancingKind>), typeof(WordConverter<ListenerProtocol>), typeof(WordConverter<ConfigSeverity>),
-    ])]
+    Converters = [
+        typeof(DurationConverter),
+        typeof(WordConverter<GatewayState>),
+        typeof(WordConverter<ReloadOutcome>),
+        typeof(WordConverter<RouteAction>),
+        typeof(WordConverter<ServiceProtocol>),
+        typeof(WordConverter<BalancingKind>),
+        typeof(WordConverter<ListenerProtocol>),
+        typeof(WordConverter<ConfigSeverity>),
+    ]
+)]
 [JsonSerializable(typeof(LiveStatus))]
 [JsonSerializable(typeof(ReadyStatus))]
 [JsonSerializable(typeof(IndexStatus))]
@@ -61,7 +67,8 @@ internal sealed record IndexEntry(string Path, string Summary);
 internal sealed partial class AdminJson : JsonSerializerContext
 {
     // Apostrophes and other scripts stay readable: this is JSON for programs and people, never a part of a page.
-    static AdminJson() => Default = new AdminJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    static AdminJson() =>
+        Default = new AdminJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 }
 
 /// <summary>Durations as the configuration writes them: <c>300ms</c>, <c>5s</c>, <c>1m</c>, <c>2h</c>.</summary>
@@ -69,7 +76,8 @@ internal sealed class DurationConverter : JsonConverter<TimeSpan>
 {
     public const string Pattern = "^[0-9]+(ms|s|m|h)$";
 
-    public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException("answers are written only");
+    public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        throw new NotSupportedException("answers are written only");
 
     public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options)
     {

@@ -21,7 +21,9 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
             endpoint = null;
         var problem = guard.Check(context, endpoint is { IsHealth: true }) ?? Check(context, endpoint);
         if (problem is null)
-            problem = endpoint is { IsHealth: true } or MetricsEndpoint ? await endpoint.RunAsync(context, name, next).ConfigureAwait(false) : await WaitAndRunAsync(endpoint!, context, name, next).ConfigureAwait(false);
+            problem = endpoint is { IsHealth: true } or MetricsEndpoint
+                ? await endpoint.RunAsync(context, name, next).ConfigureAwait(false)
+                : await WaitAndRunAsync(endpoint!, context, name, next).ConfigureAwait(false);
         if (problem is not null)
             await WriteAsync(context, problem).ConfigureAwait(false);
     }

@@ -27,7 +27,9 @@ internal sealed class OpenApi
                 ["description"] = "What a gateway is and does, for reading. HEAD works wherever GET does. Fields may be added within v1.",
                 ["license"] = new JsonObject { ["name"] = "Apache License 2.0", ["identifier"] = "Apache-2.0" },
             },
-            ["servers"] = new JsonArray(new JsonObject { ["url"] = "/", ["description"] = "The admin address that this document came from." }),
+            ["servers"] = new JsonArray(
+                new JsonObject { ["url"] = "/", ["description"] = "The admin address that this document came from." }
+            ),
             ["paths"] = new JsonObject(endpoints.Select(e => KeyValuePair.Create(e.Path, (JsonNode?)document.PathItem(e)))),
             ["components"] = new JsonObject
             {
@@ -35,7 +37,12 @@ internal sealed class OpenApi
                 ["responses"] = new JsonObject { ["problem"] = Response("Refused.", "application/problem+json", problem) },
                 ["securitySchemes"] = new JsonObject
                 {
-                    ["token"] = new JsonObject { ["type"] = "http", ["scheme"] = "bearer", ["description"] = "`admin.token`, if the configuration has one." },
+                    ["token"] = new JsonObject
+                    {
+                        ["type"] = "http",
+                        ["scheme"] = "bearer",
+                        ["description"] = "`admin.token`, if the configuration has one.",
+                    },
                 },
             },
         };
@@ -61,18 +68,22 @@ internal sealed class OpenApi
             ["responses"] = responses,
 
             // Each entry is enough by itself; the empty one: no token is configured.
-            ["security"] = endpoint.IsHealth ? new JsonArray() : new JsonArray(new JsonObject { ["token"] = new JsonArray() }, new JsonObject()),
+            ["security"] = endpoint.IsHealth
+                ? new JsonArray()
+                : new JsonArray(new JsonObject { ["token"] = new JsonArray() }, new JsonObject()),
         };
         if (endpoint.TakesName)
         {
-            operation["parameters"] = new JsonArray(new JsonObject
-            {
-                ["name"] = "name",
-                ["in"] = "path",
-                ["required"] = true,
-                ["description"] = "The name in the configuration.",
-                ["schema"] = new JsonObject { ["type"] = "string" },
-            });
+            operation["parameters"] = new JsonArray(
+                new JsonObject
+                {
+                    ["name"] = "name",
+                    ["in"] = "path",
+                    ["required"] = true,
+                    ["description"] = "The name in the configuration.",
+                    ["schema"] = new JsonObject { ["type"] = "string" },
+                }
+            );
         }
 
         return new JsonObject { ["get"] = operation };
@@ -99,11 +110,12 @@ internal sealed class OpenApi
         return words[0] + string.Concat(words.Skip(1).Select(w => char.ToUpperInvariant(w[0]) + w[1..]));
     }
 
-    private static JsonObject Response(string description, string type, JsonObject schema) => new()
-    {
-        ["description"] = description,
-        ["content"] = new JsonObject { [type] = new JsonObject { ["schema"] = schema } },
-    };
+    private static JsonObject Response(string description, string type, JsonObject schema) =>
+        new()
+        {
+            ["description"] = description,
+            ["content"] = new JsonObject { [type] = new JsonObject { ["schema"] = schema } },
+        };
 
     private static JsonObject Reference(string kind, string name) => new() { ["$ref"] = $"#/components/{kind}/{name}" };
 
@@ -150,7 +162,8 @@ internal sealed class OpenApi
         if (_documentation(form.Type, "") is { } description)
             result["description"] = description;
         result["properties"] = properties;
-        result["required"] = new JsonArray([.. form.Properties.Select(p => (JsonNode)p.Name)]); // what is absent is null: every property is always there
+        // what is absent is null: every property is always there
+        result["required"] = new JsonArray([.. form.Properties.Select(p => (JsonNode)p.Name)]);
         return result;
     }
 
@@ -158,7 +171,11 @@ internal sealed class OpenApi
     {
         var type = form.Type;
         if (type.IsEnum)
-            return new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. Enum.GetNames(type).Select(n => (JsonNode)JsonNamingPolicy.CamelCase.ConvertName(n))]) };
+            return new JsonObject
+            {
+                ["type"] = "string",
+                ["enum"] = new JsonArray([.. Enum.GetNames(type).Select(n => (JsonNode)JsonNamingPolicy.CamelCase.ConvertName(n))]),
+            };
         if (type == typeof(TimeSpan))
             return new JsonObject { ["type"] = "string", ["pattern"] = DurationConverter.Pattern };
         if (type == typeof(DateTimeOffset))
@@ -167,7 +184,13 @@ internal sealed class OpenApi
             return new JsonObject { ["type"] = "object" };
         if (type == typeof(string))
             return new JsonObject { ["type"] = "string" };
-        return new JsonObject { ["type"] = type == typeof(bool) ? "boolean" : type == typeof(double) ? "number" : "integer" };
+        return new JsonObject
+        {
+            ["type"] =
+                type == typeof(bool) ? "boolean"
+                : type == typeof(double) ? "number"
+                : "integer",
+        };
     }
 
     private static string NameOf(Type type) => type.IsGenericType ? type.GenericTypeArguments[0].Name + "List" : type.Name;

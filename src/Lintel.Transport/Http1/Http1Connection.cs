@@ -16,7 +16,9 @@ namespace Lintel.Transport.Http1;
 public sealed class Http1Connection
 {
     private static readonly SearchValues<char> Breaks = SearchValues.Create("\r\n\0");
-    private static readonly SearchValues<char> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    private static readonly SearchValues<char> Token = SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    );
 
     private readonly Stream _stream;
     private readonly LoopStream _socket;
@@ -249,14 +251,24 @@ public sealed class Http1Connection
             if (count < 0)
                 return false;
             if (count == 0)
-                throw Failed(new Http1Exception(_hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated, _hasBytes ? "The connection ended within the answer's head." : "The connection ended before the answer."));
+                throw Failed(
+                    new Http1Exception(
+                        _hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated,
+                        _hasBytes ? "The connection ended within the answer's head." : "The connection ended before the answer."
+                    )
+                );
         }
 
         _isWithinHead = false;
         if (Head.Status < 200 && Head.Status != 101)
         {
             if (++_interimHeads > _options.MaxInterimHeads || _interimBytes > _options.MaxHead)
-                throw Failed(ResponseHead.Malformed($"more than {_options.MaxInterimHeads} interim answers, or {_options.MaxHead} bytes of them, came before the final one"));
+                throw Failed(
+                    ResponseHead.Malformed(
+                        $"more than {_options.MaxInterimHeads} interim answers, or {_options.MaxHead} bytes of them, came before "
+                            + $"the final one"
+                    )
+                );
             return true;
         }
 
@@ -351,7 +363,11 @@ public sealed class Http1Connection
     /// <summary>Cuts the exchange off: whoever waits for it gets the failure.</summary>
     public void Abort(Http1Failure failure)
     {
-        Interlocked.CompareExchange(ref _failure, new Http1Exception(failure, failure == Http1Failure.TimedOut ? "The time for it is over." : "The exchange was cut off here."), null);
+        Interlocked.CompareExchange(
+            ref _failure,
+            new Http1Exception(failure, failure == Http1Failure.TimedOut ? "The time for it is over." : "The exchange was cut off here."),
+            null
+        );
         _socket.Abort(_failure);
     }
 
@@ -365,7 +381,20 @@ public sealed class Http1Connection
     public void Release()
     {
         EventLoop.Stop(_limit);
-        var isClean = _hasBegun && !_hasStirred && _isRequestWhole && _hasFinalHead && _isWhole && !_isTunnel && Head.Status != 101 && _failure is null && Head.KeepsAlive && _end != BodyEnd.Connection && !Head.FramesNothing && _in.IsEmpty && _out.IsEmpty;
+        var isClean =
+            _hasBegun
+            && !_hasStirred
+            && _isRequestWhole
+            && _hasFinalHead
+            && _isWhole
+            && !_isTunnel
+            && Head.Status != 101
+            && _failure is null
+            && Head.KeepsAlive
+            && _end != BodyEnd.Connection
+            && !Head.FramesNothing
+            && _in.IsEmpty
+            && _out.IsEmpty;
         _hasBegun = false;
         _in.Release();
         _out.Release();
@@ -414,7 +443,10 @@ public sealed class Http1Connection
         else
         {
             // Into the reader's own buffer.
-            count = IsPlain ? _socket.TryRead(buffer) : _hasEnded ? 0 : -1;
+            count =
+                IsPlain ? _socket.TryRead(buffer)
+                : _hasEnded ? 0
+                : -1;
             if (count == 0)
                 EndOfConnection();
         }
@@ -522,7 +554,8 @@ public sealed class Http1Connection
     /// <summary>The first failure is the one that counts.</summary>
     private Http1Exception Failed(IOException e)
     {
-        var failure = e as Http1Exception ?? new Http1Exception(_hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated, e.Message, e);
+        var failure =
+            e as Http1Exception ?? new Http1Exception(_hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated, e.Message, e);
         return Interlocked.CompareExchange(ref _failure, failure, null) ?? failure;
     }
 

@@ -70,7 +70,8 @@ public sealed class Http1Pool : IDisposable
     /// <param name="loop">The loop that the request runs on.</param>
     /// <param name="isFresh">Whether it must be a new one.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public ValueTask<Http1Connection> RentAsync(EventLoop loop, bool isFresh, CancellationToken cancellation) => _shards[loop.Index].RentAsync(isFresh, cancellation);
+    public ValueTask<Http1Connection> RentAsync(EventLoop loop, bool isFresh, CancellationToken cancellation) =>
+        _shards[loop.Index].RentAsync(isFresh, cancellation);
 
     /// <summary>A connection that is kept on that loop; <see langword="null"/> for none: then <see cref="RentAsync"/>.</summary>
     /// <param name="loop">The loop that the request runs on.</param>
@@ -91,7 +92,11 @@ public sealed class Http1Pool : IDisposable
 
 /// <summary>A pool's connections on one loop.</summary>
 /// <remarks>Thread rule: any thread, ordered by a lock that is almost always taken by the loop's own thread alone.</remarks>
-internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect, Http1Options options) : IDisposable
+internal sealed class Http1Shard(
+    EventLoop loop,
+    Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect,
+    Http1Options options
+) : IDisposable
 {
     /// <summary>
     /// Kept connections that are found ended, or too old, in a row before a new one is made: closing each costs the request some
@@ -133,7 +138,9 @@ internal sealed class Http1Shard(EventLoop loop, Func<EventLoop, CancellationTok
             else if (_idle.Count > 0)
                 TakeOldest_NeedsLock().Dispose(); // its place is what is wanted
             else
-                turn = _waiting.AddLast(new TaskCompletionSource<Http1Connection?>(TaskCreationOptions.RunContinuationsAsynchronously)).Value.Task;
+                turn = _waiting
+                    .AddLast(new TaskCompletionSource<Http1Connection?>(TaskCreationOptions.RunContinuationsAsynchronously))
+                    .Value.Task;
         }
 
         if (turn is not null)

@@ -33,8 +33,13 @@ public enum BodyEnd
 public sealed class ResponseHead
 {
     // RFC 9110 sections 5.6.2 and 5.5.
-    private static readonly SearchValues<byte> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
-    private static readonly SearchValues<byte> Control = SearchValues.Create([.. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b), 0x7f]);
+    private static readonly SearchValues<byte> Token = SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8
+    );
+    private static readonly SearchValues<byte> Control = SearchValues.Create([
+        .. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b),
+        0x7f,
+    ]);
 
     private const int MostLinesKept = 128;
 
@@ -154,7 +159,14 @@ public sealed class ResponseHead
     private void TakeStatusLine(ReadOnlySpan<byte> line)
     {
         // HTTP/1.1 200 OK; the reason may be missing, and the space before it. A later HTTP/1.x is read as 1.1 (RFC 9110 section 6.2).
-        if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || !char.IsAsciiDigit((char)line[7]) || line[8] != ' ' || (line.Length > 12 && line[12] != ' ') || line[12..].ContainsAny(Control))
+        if (
+            line.Length < 12
+            || !line.StartsWith("HTTP/1."u8)
+            || !char.IsAsciiDigit((char)line[7])
+            || line[8] != ' '
+            || (line.Length > 12 && line[12] != ' ')
+            || line[12..].ContainsAny(Control)
+        )
             throw Malformed("its first line is no status line of HTTP/1.1");
         IsHttp10 = line[7] == '0';
         var digits = line.Slice(9, 3);
@@ -235,13 +247,14 @@ public sealed class ResponseHead
         return first;
     }
 
-    private static Meaning MeaningOf(ReadOnlySpan<byte> name) => name.Length switch
-    {
-        10 when Ascii.EqualsIgnoreCase(name, "Connection"u8) => Meaning.Connection,
-        14 when Ascii.EqualsIgnoreCase(name, "Content-Length"u8) => Meaning.ContentLength,
-        17 when Ascii.EqualsIgnoreCase(name, "Transfer-Encoding"u8) => Meaning.TransferEncoding,
-        _ => Meaning.None,
-    };
+    private static Meaning MeaningOf(ReadOnlySpan<byte> name) =>
+        name.Length switch
+        {
+            10 when Ascii.EqualsIgnoreCase(name, "Connection"u8) => Meaning.Connection,
+            14 when Ascii.EqualsIgnoreCase(name, "Content-Length"u8) => Meaning.ContentLength,
+            17 when Ascii.EqualsIgnoreCase(name, "Transfer-Encoding"u8) => Meaning.TransferEncoding,
+            _ => Meaning.None,
+        };
 
     /// <summary>
     /// The usual names in their usual spelling are one string each: what compares them by reference first, as Kestrel's header table does,
@@ -305,7 +318,11 @@ public sealed class ResponseHead
 
         private static long LengthOf(ReadOnlySpan<char> value)
         {
-            if (value.IsEmpty || value.ContainsAnyExceptInRange('0', '9') || !long.TryParse(value, System.Globalization.NumberStyles.None, null, out var length))
+            if (
+                value.IsEmpty
+                || value.ContainsAnyExceptInRange('0', '9')
+                || !long.TryParse(value, System.Globalization.NumberStyles.None, null, out var length)
+            )
                 throw Malformed("Content-Length is not a number");
             return length;
         }

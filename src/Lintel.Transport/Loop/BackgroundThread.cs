@@ -69,14 +69,15 @@ public static class BackgroundThread
         private void Run()
         {
             var rest = Look;
-            for (var before = GC.GetTotalAllocatedBytes(); !_isOver.Wait(rest);)
+            for (var before = GC.GetTotalAllocatedBytes(); !_isOver.Wait(rest); )
             {
                 rest = Look;
                 if (GC.GetTotalAllocatedBytes() - before < Step)
                     continue;
                 var began = Stopwatch.GetTimestamp();
                 GC.Collect(1, GCCollectionMode.Forced, blocking: true, compacting: false);
-                rest = Look + (2 * Stopwatch.GetElapsedTime(began)); // where collections are slow for other reasons, they take a third of the time and no more
+                // where collections are slow for other reasons, they take a third of the time and no more
+                rest = Look + (2 * Stopwatch.GetElapsedTime(began));
                 before = GC.GetTotalAllocatedBytes();
             }
         }

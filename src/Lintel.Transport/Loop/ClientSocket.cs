@@ -121,15 +121,13 @@ internal sealed class ClientSocket : LoopSocket
                 {
                     count = TryReceive(nowhere);
                     _discarded += Math.Max(0, count);
-                }
-                while (count > 0 && _discarded < LingerBytes && BeginReceive());
+                } while (count > 0 && _discarded < LingerBytes && BeginReceive());
                 if (count == 0 || _discarded >= LingerBytes)
                 {
                     CloseNow();
                     return;
                 }
-            }
-            while (BeginReceive());
+            } while (BeginReceive());
         }
         catch (SocketException)
         {

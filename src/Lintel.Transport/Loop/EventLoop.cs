@@ -134,7 +134,13 @@ public sealed unsafe class EventLoop
             _connections++;
         }
 
-        var error = Libc.Control(_epoll, Libc.EpollAdd, descriptor, Libc.EpollIn | Libc.EpollOut | Libc.EpollRdHup | Libc.EpollEdge, ((ulong)socket.Generation << 32) | (uint)descriptor);
+        var error = Libc.Control(
+            _epoll,
+            Libc.EpollAdd,
+            descriptor,
+            Libc.EpollIn | Libc.EpollOut | Libc.EpollRdHup | Libc.EpollEdge,
+            ((ulong)socket.Generation << 32) | (uint)descriptor
+        );
         if (error == 0)
             return;
         Forget(socket, descriptor);
@@ -271,7 +277,8 @@ public sealed unsafe class EventLoop
     }
 
     /// <summary>What is told of a callback; on the loop's thread when it is over.</summary>
-    internal LoopStall StallUntil(long entered, long now, bool isOver) => new(Index, Stopwatch.GetElapsedTime(entered, now), Subject, isOver, _meter.Cause(entered, now, isOwn: isOver));
+    internal LoopStall StallUntil(long entered, long now, bool isOver) =>
+        new(Index, Stopwatch.GetElapsedTime(entered, now), Subject, isOver, _meter.Cause(entered, now, isOwn: isOver));
 
     private void Enter(long timestamp) => Volatile.Write(ref _entered, timestamp);
 

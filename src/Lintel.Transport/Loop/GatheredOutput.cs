@@ -24,7 +24,17 @@ public sealed class GatheredOutput : IAsyncDisposable
     public GatheredOutput(EventLoop loop, PipeWriter output)
     {
         // The thresholds are Kestrel's MaxResponseBufferSize, and what its own transport does with it.
-        _pipe = new Pipe(new PipeOptions(MemoryPool<byte>.Shared, new TurnEnd(loop), PipeScheduler.Inline, 64 * 1024, 32 * 1024, PieceSize, useSynchronizationContext: false));
+        _pipe = new Pipe(
+            new PipeOptions(
+                MemoryPool<byte>.Shared,
+                new TurnEnd(loop),
+                PipeScheduler.Inline,
+                64 * 1024,
+                32 * 1024,
+                PieceSize,
+                useSynchronizationContext: false
+            )
+        );
         _output = output;
         _passing = PassAsync();
     }
@@ -44,7 +54,7 @@ public sealed class GatheredOutput : IAsyncDisposable
         var reader = _pipe.Reader;
         try
         {
-            for (var isOver = false; !isOver;)
+            for (var isOver = false; !isOver; )
             {
                 var result = await reader.ReadAsync().ConfigureAwait(false);
                 isOver = result.IsCompleted || result.IsCanceled;

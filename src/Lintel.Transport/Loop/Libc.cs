@@ -89,8 +89,7 @@ internal static unsafe partial class Libc
         fixed (byte* start = buffer)
         {
             nint count;
-            do
-                count = Recv(socket, start, (nuint)buffer.Length, DontWait);
+            do count = Recv(socket, start, (nuint)buffer.Length, DontWait);
             while (count < 0 && Marshal.GetLastPInvokeError() == Eintr);
             return count >= 0 ? (int)count : -Marshal.GetLastPInvokeError();
         }
@@ -102,8 +101,7 @@ internal static unsafe partial class Libc
         fixed (byte* start = buffer)
         {
             nint count;
-            do
-                count = Send(socket, start, (nuint)buffer.Length, DontWait | NoSignal);
+            do count = Send(socket, start, (nuint)buffer.Length, DontWait | NoSignal);
             while (count < 0 && Marshal.GetLastPInvokeError() == Eintr);
             return count >= 0 ? (int)count : -Marshal.GetLastPInvokeError();
         }
@@ -138,8 +136,7 @@ internal static unsafe partial class Libc
             if (count >= 0)
                 return (int)count;
             count = -Marshal.GetLastSystemError();
-        }
-        while (count == -Eintr);
+        } while (count == -Eintr);
         return (int)count;
     }
 
@@ -149,8 +146,7 @@ internal static unsafe partial class Libc
         fixed (byte* start = address)
         {
             int result;
-            do
-                result = Connect(socket, start, (uint)address.Length);
+            do result = Connect(socket, start, (uint)address.Length);
             while (result < 0 && Marshal.GetLastPInvokeError() == Eintr);
             return result == 0 ? 0 : Marshal.GetLastPInvokeError();
         }
@@ -168,30 +164,40 @@ internal static unsafe partial class Libc
         _ = SetPriority(0, 0, nice);
         if (!HasNumbers)
             return;
-        var attributes = new SchedulingAttributes { Size = (uint)sizeof(SchedulingAttributes), Nice = nice, Runtime = (ulong)slice.TotalNanoseconds };
+        var attributes = new SchedulingAttributes
+        {
+            Size = (uint)sizeof(SchedulingAttributes),
+            Nice = nice,
+            Runtime = (ulong)slice.TotalNanoseconds,
+        };
         _ = SystemCall(SetAttributesNumber, 0, &attributes, 0);
     }
 
     /// <summary>What a system call's error says, in .NET's own numbers.</summary>
-    public static SocketException Failure(int number) => new((int)(number switch
-    {
-        2 or 111 => SocketError.ConnectionRefused, // ENOENT: a Unix socket that is not there
-        Eagain => SocketError.WouldBlock, // connecting to a Unix socket whose queue is full
-        12 or 105 => SocketError.NoBufferSpaceAvailable,
-        13 => SocketError.AccessDenied,
-        23 or 24 => SocketError.TooManyOpenSockets,
-        EPipe => SocketError.Shutdown,
-        99 => SocketError.AddressNotAvailable,
-        100 => SocketError.NetworkDown,
-        101 => SocketError.NetworkUnreachable,
-        103 => SocketError.ConnectionAborted,
-        104 => SocketError.ConnectionReset,
-        107 => SocketError.NotConnected,
-        110 => SocketError.TimedOut,
-        112 => SocketError.HostDown,
-        113 => SocketError.HostUnreachable,
-        _ => SocketError.SocketError,
-    }));
+    public static SocketException Failure(int number) =>
+        new(
+            (int)(
+                number switch
+                {
+                    2 or 111 => SocketError.ConnectionRefused, // ENOENT: a Unix socket that is not there
+                    Eagain => SocketError.WouldBlock, // connecting to a Unix socket whose queue is full
+                    12 or 105 => SocketError.NoBufferSpaceAvailable,
+                    13 => SocketError.AccessDenied,
+                    23 or 24 => SocketError.TooManyOpenSockets,
+                    EPipe => SocketError.Shutdown,
+                    99 => SocketError.AddressNotAvailable,
+                    100 => SocketError.NetworkDown,
+                    101 => SocketError.NetworkUnreachable,
+                    103 => SocketError.ConnectionAborted,
+                    104 => SocketError.ConnectionReset,
+                    107 => SocketError.NotConnected,
+                    110 => SocketError.TimedOut,
+                    112 => SocketError.HostDown,
+                    113 => SocketError.HostUnreachable,
+                    _ => SocketError.SocketError,
+                }
+            )
+        );
 
     /// <summary>The kernel's number of the calling thread.</summary>
     public static int ThreadId() => HasNumbers ? (int)SystemCallAtOnce(ThreadIdNumber, 0, null, 0, 0, 0, 0) : 0;
@@ -202,7 +208,9 @@ internal static unsafe partial class Libc
         // <linux/posix-timers_types.h>: the thread's number, inverted, above CPUCLOCK_PERTHREAD_MASK and CPUCLOCK_SCHED. The kernel's
         // numbers are 31 bits long, and 0 means the calling thread.
         var time = stackalloc long[2];
-        return ClockGetTime((~thread << 3) | 6, time) == 0 ? new TimeSpan((time[0] * TimeSpan.TicksPerSecond) + (time[1] / TimeSpan.NanosecondsPerTick)) : TimeSpan.Zero;
+        return ClockGetTime((~thread << 3) | 6, time) == 0
+            ? new TimeSpan((time[0] * TimeSpan.TicksPerSecond) + (time[1] / TimeSpan.NanosecondsPerTick))
+            : TimeSpan.Zero;
     }
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
@@ -244,13 +252,23 @@ internal static unsafe partial class Libc
 
     [SuppressGCTransition]
     [LibraryImport("libc", EntryPoint = "syscall")]
-    private static partial nint SystemCallAtOnce(nint number, nint socket, byte* buffer, nint length, nint flags, nint address, nint addressLength);
+    private static partial nint SystemCallAtOnce(
+        nint number,
+        nint socket,
+        byte* buffer,
+        nint length,
+        nint flags,
+        nint address,
+        nint addressLength
+    );
 
     [LibraryImport("libc", EntryPoint = "connect", SetLastError = true)]
     private static partial int Connect(SafeHandle socket, byte* address, uint length);
 
     private static int Check(int result) =>
-        result >= 0 ? result : throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()), Marshal.GetLastPInvokeError());
+        result >= 0
+            ? result
+            : throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()), Marshal.GetLastPInvokeError());
 
     /// <summary>The first version of <c>struct sched_attr</c>; the policy 0 is SCHED_OTHER.</summary>
     [StructLayout(LayoutKind.Sequential)]

@@ -14,7 +14,15 @@ namespace Lintel.Transport.Loop;
 /// between, and no copy. The end of the client's sending is told to the reader alone: a client may end its side after a whole request and
 /// still wants the answer (RFC 9112 section 9.6). It has gone when it resets the connection, or takes no bytes.
 /// </remarks>
-public sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnectionIdFeature, IConnectionItemsFeature, IConnectionLifetimeFeature, IConnectionTransportFeature, IConnectionEndPointFeature, IMemoryPoolFeature
+public sealed class LoopConnection
+    : ConnectionContext,
+        IDuplexPipe,
+        IConnectionIdFeature,
+        IConnectionItemsFeature,
+        IConnectionLifetimeFeature,
+        IConnectionTransportFeature,
+        IConnectionEndPointFeature,
+        IMemoryPoolFeature
 {
     private static long _lastId;
 

@@ -102,7 +102,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
     /// <summary>Gives the blocks back.</summary>
     public void Release()
     {
-        for (var block = _first; block is not null;)
+        for (var block = _first; block is not null; )
         {
             var next = (Block?)block.Next;
             Return(block);
@@ -123,16 +123,19 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
                 continue;
             Tell();
             return;
-        }
-        while (socket.BeginReceive());
+        } while (socket.BeginReceive());
     }
 
     ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _read.GetResult(token);
 
     ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _read.GetStatus(token);
 
-    void IValueTaskSource<ReadResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _read.OnCompleted(continuation, state, token, flags);
+    void IValueTaskSource<ReadResult>.OnCompleted(
+        Action<object?> continuation,
+        object? state,
+        short token,
+        ValueTaskSourceOnCompletedFlags flags
+    ) => _read.OnCompleted(continuation, state, token, flags);
 
     private void CancelByToken()
     {

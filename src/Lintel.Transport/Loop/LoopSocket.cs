@@ -124,7 +124,8 @@ public abstract class LoopSocket
         }
 
         if (count == buffer.Length || (_hasEnded && count >= 0))
-            Interlocked.CompareExchange(ref _reading, Ready, Unknown); // a short read has emptied the socket: epoll(7); after the end no event comes, and it can be read again and again
+            // a short read has emptied the socket: epoll(7); after the end no event comes, and it can be read again and again
+            Interlocked.CompareExchange(ref _reading, Ready, Unknown);
         if (count == 0)
             ThrowIfBroken();
         _turns += Math.Max(0, count) >> TurnBytesLog;
@@ -202,9 +203,7 @@ public abstract class LoopSocket
     protected abstract void OnWritable();
 
     /// <summary>There is something to receive, and nobody waits for it. On the loop's thread.</summary>
-    protected virtual void OnStirred()
-    {
-    }
+    protected virtual void OnStirred() { }
 
     /// <summary>
     /// The peer has ended or broken the connection. On the loop's thread, after the reader was told; may come more than once.

@@ -46,7 +46,11 @@ public sealed class LoopStream : Stream
     public override long Length => throw new NotSupportedException();
 
     /// <inheritdoc/>
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
 
     /// <summary>Connects to an address. A wait that is canceled closes the socket.</summary>
     /// <param name="loop">The loop that the connection lives on.</param>
@@ -108,24 +112,26 @@ public sealed class LoopStream : Stream
     public ValueTask<int> WaitReadableAsync() => _socket.WaitReadableAsync();
 
     /// <inheritdoc/>
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _socket.ReadAsync(buffer, cancellationToken);
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        _socket.ReadAsync(buffer, cancellationToken);
 
     /// <inheritdoc/>
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => _socket.WriteAsync(buffer, cancellationToken);
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        _socket.WriteAsync(buffer, cancellationToken);
 
     /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc/>
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc/>
     public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <inheritdoc/>
-    public override void Flush()
-    {
-    }
+    public override void Flush() { }
 
     /// <summary>Not supported: a loop never blocks.</summary>
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
@@ -316,13 +322,23 @@ public sealed class LoopStream : Stream
 
         ValueTaskSourceStatus IValueTaskSource<int>.GetStatus(short token) => _read.GetStatus(token);
 
-        void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) => _read.OnCompleted(continuation, state, token, flags);
+        void IValueTaskSource<int>.OnCompleted(
+            Action<object?> continuation,
+            object? state,
+            short token,
+            ValueTaskSourceOnCompletedFlags flags
+        ) => _read.OnCompleted(continuation, state, token, flags);
 
         void IValueTaskSource.GetResult(short token) => _write.GetResult(token);
 
         ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _write.GetStatus(token);
 
-        void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) => _write.OnCompleted(continuation, state, token, flags);
+        void IValueTaskSource.OnCompleted(
+            Action<object?> continuation,
+            object? state,
+            short token,
+            ValueTaskSourceOnCompletedFlags flags
+        ) => _write.OnCompleted(continuation, state, token, flags);
 
         /// <summary>
         /// TLS handshakes and connecting have tokens; the request path has none, and pays little for them. Before the wait begins: after
@@ -332,7 +348,10 @@ public sealed class LoopStream : Stream
         {
             registration = default;
             if (cancellation.CanBeCanceled)
-                registration = cancellation.UnsafeRegister(static (s, token) => ((ServerSocket)s!).Abort(new OperationCanceledException(token)), this);
+                registration = cancellation.UnsafeRegister(
+                    static (s, token) => ((ServerSocket)s!).Abort(new OperationCanceledException(token)),
+                    this
+                );
         }
 
         private bool TryFinishConnecting()

@@ -41,7 +41,8 @@ internal sealed class LoopWatch : IDisposable
             return Overlap(_silentFrom, _silentTo) + Overlap(due, to);
         }
 
-        TimeSpan Overlap(long begin, long end) => Math.Max(begin, from) < Math.Min(end, to) ? Stopwatch.GetElapsedTime(Math.Max(begin, from), Math.Min(end, to)) : TimeSpan.Zero;
+        TimeSpan Overlap(long begin, long end) =>
+            Math.Max(begin, from) < Math.Min(end, to) ? Stopwatch.GetElapsedTime(Math.Max(begin, from), Math.Min(end, to)) : TimeSpan.Zero;
     }
 
     public void Dispose()

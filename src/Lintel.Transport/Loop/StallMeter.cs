@@ -35,7 +35,9 @@ internal sealed class StallMeter
         _thread = Libc.ThreadId();
         try
         {
-            _statistics = File.OpenHandle(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"/proc/self/task/{_thread}/schedstat"));
+            _statistics = File.OpenHandle(
+                string.Create(System.Globalization.CultureInfo.InvariantCulture, $"/proc/self/task/{_thread}/schedstat")
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -76,6 +78,8 @@ internal sealed class StallMeter
         Span<byte> text = stackalloc byte[96];
         text = text[..RandomAccess.Read(_statistics, text, 0)];
         var rest = text[(text.IndexOf((byte)' ') + 1)..];
-        return Utf8Parser.TryParse(rest, out long nanoseconds, out _) ? TimeSpan.FromTicks(nanoseconds / TimeSpan.NanosecondsPerTick) : TimeSpan.Zero;
+        return Utf8Parser.TryParse(rest, out long nanoseconds, out _)
+            ? TimeSpan.FromTicks(nanoseconds / TimeSpan.NanosecondsPerTick)
+            : TimeSpan.Zero;
     }
 }

@@ -89,8 +89,11 @@ internal sealed class TurnInput(PipeReader inner, EventLoop loop, bool isFramed)
     ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _wait.GetStatus(token);
 
     void IValueTaskSource<ReadResult>.OnCompleted(
-        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _wait.OnCompleted(continuation, state, token, flags);
+        Action<object?> continuation,
+        object? state,
+        short token,
+        ValueTaskSourceOnCompletedFlags flags
+    ) => _wait.OnCompleted(continuation, state, token, flags);
 
     private bool IsTurnOver() => EventLoop.Current == loop && Stopwatch.GetTimestamp() - loop.Entered > Turn;
 

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
-using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Pipeline;
 using Lintel.Routing;
 
@@ -53,13 +53,26 @@ internal sealed class Location
         if (!text.StartsWith('/'))
         {
             text = WithAsciiHost(text);
-            scheme = text.StartsWith("https://", StringComparison.Ordinal) ? "https://" : text.StartsWith("http://", StringComparison.Ordinal) ? "http://" : "";
+            scheme =
+                text.StartsWith("https://", StringComparison.Ordinal) ? "https://"
+                : text.StartsWith("http://", StringComparison.Ordinal) ? "http://"
+                : "";
             if (scheme.Length == 0)
                 return null;
             var slash = text.IndexOfAny(['/', '?'], scheme.Length);
             authority = slash < 0 ? text[scheme.Length..] : text[scheme.Length..slash];
-            rest = slash < 0 ? "/" : text[slash] == '?' ? "/" + text[slash..] : text[slash..];
-            if (authority != "{host}" && (!Uri.TryCreate(scheme + authority, UriKind.Absolute, out var origin) || origin.UserInfo.Length > 0 || authority.Contains('{')))
+            rest =
+                slash < 0 ? "/"
+                : text[slash] == '?' ? "/" + text[slash..]
+                : text[slash..];
+            if (
+                authority != "{host}"
+                && (
+                    !Uri.TryCreate(scheme + authority, UriKind.Absolute, out var origin)
+                    || origin.UserInfo.Length > 0
+                    || authority.Contains('{')
+                )
+            )
                 return null;
         }
 
@@ -73,7 +86,13 @@ internal sealed class Location
         }
 
         var mark = rest.IndexOf('?');
-        var path = UpstreamPath.Parse(mark < 0 ? rest : rest[..mark], parameters, PathTraits.EncodedSlash | PathTraits.Semicolon, out problem, out hint);
+        var path = UpstreamPath.Parse(
+            mark < 0 ? rest : rest[..mark],
+            parameters,
+            PathTraits.EncodedSlash | PathTraits.Semicolon,
+            out problem,
+            out hint
+        );
         if (path is null || ParseQuery(mark < 0 ? "" : rest[(mark + 1)..], parameters, out problem, out hint) is not { } query)
             return null;
         return new Location(scheme, authority == "{host}" ? null : authority, path, query, keepsQuery: addsQuery || mark < 0);
@@ -87,7 +106,8 @@ internal sealed class Location
             return false;
         if (_scheme.Length == 0 && address.StartsWith("//", StringComparison.Ordinal))
         {
-            problem = "the path would be read as a host"; // a network-path reference (RFC 3986 section 4.2), where a route keeps empty segments
+            // a network-path reference (RFC 3986 section 4.2), where a route keeps empty segments
+            problem = "the path would be read as a host";
             return false;
         }
 
@@ -102,7 +122,10 @@ internal sealed class Location
         var separator = '?';
         foreach (var (literal, value) in _query)
         {
-            var text = value is null ? literal : value.RenderForQuery(exchange, literal[..^1]) is { } rendered ? literal + rendered : null;
+            var text =
+                value is null ? literal
+                : value.RenderForQuery(exchange, literal[..^1]) is { } rendered ? literal + rendered
+                : null;
             if (text is null)
                 continue;
             address += separator + text;
@@ -119,11 +142,19 @@ internal sealed class Location
     {
         var start = text.IndexOf("://", StringComparison.Ordinal) + 3;
         var end = start < 3 ? -1 : text.IndexOfAny(['/', '?', ':'], start);
-        var host = start < 3 ? "" : end < 0 ? text[start..] : text[start..end];
+        var host =
+            start < 3 ? ""
+            : end < 0 ? text[start..]
+            : text[start..end];
         return System.Text.Ascii.IsValid(host) ? text : text[..start] + HostNames.ToAscii(host) + text[(start + host.Length)..];
     }
 
-    private static (string Literal, Template? Value)[]? ParseQuery(string query, RouteParameters parameters, out string? problem, out string? hint)
+    private static (string Literal, Template? Value)[]? ParseQuery(
+        string query,
+        RouteParameters parameters,
+        out string? problem,
+        out string? hint
+    )
     {
         problem = hint = null;
         var result = new List<(string, Template?)>();

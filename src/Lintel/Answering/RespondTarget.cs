@@ -1,5 +1,6 @@
 using System.Text;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;

@@ -1,5 +1,9 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Calls;
+using Lintel.Composition.Merge;
+using Lintel.Composition.Plan;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Pipeline;
@@ -67,7 +71,13 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         finally
         {
             var partial = Array.Exists(runner.Results, r => !r.IsWhole);
-            parts.Compositions.Ended(plan.Route, error is not null ? "failed" : partial ? "partial" : "complete", parts.Time.GetElapsedTime(runner.Started));
+            parts.Compositions.Ended(
+                plan.Route,
+                error is not null ? "failed"
+                    : partial ? "partial"
+                    : "complete",
+                parts.Time.GetElapsedTime(runner.Started)
+            );
             runner.Release();
         }
     }
@@ -79,7 +89,9 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         try
         {
             body.TakeFrom(parts.Memory, BufferUse.RequestBody);
-            return error = await ClientBody.ReadAsync(exchange, body, plan.Limits.Call, Left(exchange, deadline), parts.Time).ConfigureAwait(false);
+            return error = await ClientBody
+                .ReadAsync(exchange, body, plan.Limits.Call, Left(exchange, deadline), parts.Time)
+                .ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -152,7 +164,9 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
             headers.Add(new("Proxy-Status", status));
         if (failed is not null && RetryAfter.Limit(failed.RetryAfter, runner.Parts.Time.GetUtcNow()) is { } later)
             headers.Add(new("Retry-After", later));
-        var detail = failed is null ? error.Detail : $"the call `{failed.Call.Name}` failed{(error.Detail is null ? "" : ": " + error.Detail)}";
+        var detail = failed is null
+            ? error.Detail
+            : $"the call `{failed.Call.Name}` failed{(error.Detail is null ? "" : ": " + error.Detail)}";
         if (Compensations.Describe(runner.Results) is { } undone)
             detail = detail is null ? undone : detail + "; " + undone;
         return (error with { Detail = detail, Headers = headers }).WithCauseInLog();
@@ -166,7 +180,16 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
             deadline = grpc;
 
         // Not a standard; Envoy, Azure's and Google's gateways know the like of it, in seconds.
-        if (double.TryParse(exchange.Request.Headers["Request-Timeout"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds > 0 && seconds < deadline.TotalSeconds)
+        if (
+            double.TryParse(
+                exchange.Request.Headers["Request-Timeout"],
+                NumberStyles.AllowDecimalPoint,
+                CultureInfo.InvariantCulture,
+                out var seconds
+            )
+            && seconds > 0
+            && seconds < deadline.TotalSeconds
+        )
             deadline = TimeSpan.FromSeconds(seconds);
         return deadline;
     }

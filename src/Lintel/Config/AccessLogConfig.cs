@@ -1,3 +1,5 @@
+using Lintel.Config.Grammars;
+
 namespace Lintel.Config;
 
 /// <summary>One line for each request.</summary>
@@ -34,30 +36,41 @@ public sealed record AccessLogConfig
     internal bool IsFile => To is not ("stdout" or "stderr" or "none");
 
     /// <summary>Any header may be logged, also those that the gateway governs.</summary>
-    internal static Grammar<string> HeaderName { get; } = new ScalarGrammar<string>("a header's name", "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", static (string text, out string value) =>
-    {
-        value = text;
-        return HeaderGrammar.IsToken(text);
-    }, "header names are letters, digits and `-`");
+    internal static Grammar<string> HeaderName { get; } =
+        new ScalarGrammar<string>(
+            "a header's name",
+            "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+            static (string text, out string value) =>
+            {
+                value = text;
+                return HeaderGrammar.IsToken(text);
+            },
+            "header names are letters, digits and `-`"
+        );
 
-    internal static Grammar<AccessLogConfig> Grammar { get; } = new RecordGrammar<AccessLogConfig>(static f =>
-    {
-        var config = new AccessLogConfig
+    internal static Grammar<AccessLogConfig> Grammar { get; } =
+        new RecordGrammar<AccessLogConfig>(static f =>
         {
-            Format = f.Get("format", AccessLogFormat.Grammar, AccessLogFormat.Json),
-            To = f.Get("to", new LogTargetGrammar(LogTargetGrammar.Stdout, LogTargetGrammar.Stderr, LogTargetGrammar.None), LogTargetGrammar.Stdout),
-            Rotate = f.Find("rotate", RotateConfig.Grammar),
-            Sample = f.Get("sample", Scalars.Percent, 100),
-            Headers = f.List("headers", HeaderName),
-            Redact = f.Get("redact", RedactConfig.Grammar, new()),
-        };
+            var config = new AccessLogConfig
+            {
+                Format = f.Get("format", AccessLogFormat.Grammar, AccessLogFormat.Json),
+                To = f.Get(
+                    "to",
+                    new LogTargetGrammar(LogTargetGrammar.Stdout, LogTargetGrammar.Stderr, LogTargetGrammar.None),
+                    LogTargetGrammar.Stdout
+                ),
+                Rotate = f.Find("rotate", RotateConfig.Grammar),
+                Sample = f.Get("sample", Scalars.Percent, 100),
+                Headers = f.List("headers", HeaderName),
+                Redact = f.Get("redact", RedactConfig.Grammar, new()),
+            };
 
-        // `to: none` in an overlay turns the log off without taking the rest apart.
-        LogTargetGrammar.CheckRotate(f, config.Rotate, config.IsFile || config.To == LogTargetGrammar.None);
-        if (config.Headers.Count > MaxHeaders)
-            f.Report("out-of-range", "headers", $"{config.Headers.Count} headers are listed", $"list at most {MaxHeaders}");
-        return config;
-    });
+            // `to: none` in an overlay turns the log off without taking the rest apart.
+            LogTargetGrammar.CheckRotate(f, config.Rotate, config.IsFile || config.To == LogTargetGrammar.None);
+            if (config.Headers.Count > MaxHeaders)
+                f.Report("out-of-range", "headers", $"{config.Headers.Count} headers are listed", $"list at most {MaxHeaders}");
+            return config;
+        });
 
     /// <summary>More than this is a copy of the request, and every waiting line would hold it.</summary>
     private const int MaxHeaders = 32;
@@ -78,18 +91,24 @@ public sealed record RotateConfig
     /// <summary>Files that are kept beside the current one, from 1 to 1000. Default 10; the oldest are deleted.</summary>
     public int Keep { get; init; } = 10;
 
-    internal static Grammar<RotateConfig> Grammar { get; } = new RecordGrammar<RotateConfig>(static f =>
-    {
-        var config = new RotateConfig
+    internal static Grammar<RotateConfig> Grammar { get; } =
+        new RecordGrammar<RotateConfig>(static f =>
         {
-            Size = f.FindValue("size", Scalars.Size(64 << 10, 1L << 40)),
-            Every = f.FindValue("every", Scalars.Duration(TimeSpan.FromMinutes(1), TimeSpan.FromDays(366))),
-            Keep = f.Get("keep", Scalars.Integer(1, 1000), 10),
-        };
-        if (f.IsReading && !f.Has("size") && !f.Has("every"))
-            f.Report("missing-key", null, "neither `size` nor `every` says when to rotate", "write one of them or both, such as `size: 100MiB`");
-        return config;
-    });
+            var config = new RotateConfig
+            {
+                Size = f.FindValue("size", Scalars.Size(64 << 10, 1L << 40)),
+                Every = f.FindValue("every", Scalars.Duration(TimeSpan.FromMinutes(1), TimeSpan.FromDays(366))),
+                Keep = f.Get("keep", Scalars.Integer(1, 1000), 10),
+            };
+            if (f.IsReading && !f.Has("size") && !f.Has("every"))
+                f.Report(
+                    "missing-key",
+                    null,
+                    "neither `size` nor `every` says when to rotate",
+                    "write one of them or both, such as `size: 100MiB`"
+                );
+            return config;
+        });
 }
 
 /// <summary>Names whose values never stand in a log, beside those that always are: credentials.</summary>
@@ -104,15 +123,22 @@ public sealed record RedactConfig
     /// </summary>
     public ValueList<string> Query { get; init; } = [];
 
-    private static Grammar<string> QueryName { get; } = new ScalarGrammar<string>("a query parameter's name", null, static (string text, out string value) =>
-    {
-        value = text;
-        return text.Any(char.IsLetterOrDigit);
-    }, "write the name as it is after decoding, with a letter or digit at least");
+    private static Grammar<string> QueryName { get; } =
+        new ScalarGrammar<string>(
+            "a query parameter's name",
+            null,
+            static (string text, out string value) =>
+            {
+                value = text;
+                return text.Any(char.IsLetterOrDigit);
+            },
+            "write the name as it is after decoding, with a letter or digit at least"
+        );
 
-    internal static Grammar<RedactConfig> Grammar { get; } = new RecordGrammar<RedactConfig>(static f => new RedactConfig
-    {
-        Headers = f.List("headers", AccessLogConfig.HeaderName),
-        Query = f.List("query", QueryName),
-    });
+    internal static Grammar<RedactConfig> Grammar { get; } =
+        new RecordGrammar<RedactConfig>(static f => new RedactConfig
+        {
+            Headers = f.List("headers", AccessLogConfig.HeaderName),
+            Query = f.List("query", QueryName),
+        });
 }

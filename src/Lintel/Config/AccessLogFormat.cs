@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -46,7 +48,13 @@ public sealed record AccessLogFormat
                     value = Text;
                     return true;
                 case ScalarNode { IsNull: false } scalar:
-                    report.Add("bad-value", node, path, $"`{scalar.Written}` is no format", Suggestion.Nearest(scalar.Text, ["json", "text"]) ?? Hint);
+                    report.Add(
+                        "bad-value",
+                        node,
+                        path,
+                        $"`{scalar.Written}` is no format",
+                        Suggestion.Nearest(scalar.Text, ["json", "text"]) ?? Hint
+                    );
                     return Fail(out value);
                 case MapNode:
                     return TemplateGrammar.TryRead(node, path, report, out value);
@@ -56,17 +64,27 @@ public sealed record AccessLogFormat
             }
         }
 
-        public override JsonObject Describe(SchemaDefinitions definitions) => SchemaDefinitions.AnyOf(
-            new JsonObject { ["enum"] = new JsonArray("json", "text") },
-            new JsonObject
-            {
-                ["type"] = "object",
-                ["additionalProperties"] = false,
-                ["properties"] = new JsonObject { ["template"] = new JsonObject { ["type"] = "string", ["description"] = "Text with fields as placeholders: " + AccessLogTemplate.KnownNames } },
-                ["required"] = new JsonArray("template"),
-            });
+        public override JsonObject Describe(SchemaDefinitions definitions) =>
+            SchemaDefinitions.AnyOf(
+                new JsonObject { ["enum"] = new JsonArray("json", "text") },
+                new JsonObject
+                {
+                    ["type"] = "object",
+                    ["additionalProperties"] = false,
+                    ["properties"] = new JsonObject
+                    {
+                        ["template"] = new JsonObject
+                        {
+                            ["type"] = "string",
+                            ["description"] = "Text with fields as placeholders: " + AccessLogTemplate.KnownNames,
+                        },
+                    },
+                    ["required"] = new JsonArray("template"),
+                }
+            );
 
-        private static RecordGrammar<AccessLogFormat> TemplateGrammar { get; } = new(static f => FromTemplate(f.Require("template", new TemplateText())));
+        private static RecordGrammar<AccessLogFormat> TemplateGrammar { get; } =
+            new(static f => FromTemplate(f.Require("template", new TemplateText())));
     }
 
     private sealed class TemplateText : Grammar<string>

@@ -1,4 +1,5 @@
 using System.Text;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
@@ -44,7 +45,8 @@ internal sealed class AccessLogTemplate
     /// <summary>
     /// Placeholders by name: the names of the JSON format's keys, and <c>target</c>, path and query as they stand in a request line.
     /// </summary>
-    private static readonly Dictionary<string, AccessLogField> Names = Enum.GetValues<AccessLogField>().Where(f => f != AccessLogField.Header)
+    private static readonly Dictionary<string, AccessLogField> Names = Enum.GetValues<AccessLogField>()
+        .Where(f => f != AccessLogField.Header)
         .ToDictionary(f => char.ToLowerInvariant(f.ToString()[0]) + f.ToString()[1..], StringComparer.Ordinal);
 
     private AccessLogTemplate(IReadOnlyList<AccessLogPiece> pieces) => Pieces = pieces;
@@ -57,7 +59,11 @@ internal sealed class AccessLogTemplate
     public static AccessLogTemplate? Parse(string text, out string? problem, out string? hint)
     {
         hint = null;
-        problem = text.Length == 0 ? "the template is empty" : text.AsSpan().IndexOfAnyInRange('\0', '\x1f') >= 0 && text.Any(c => c < ' ' && c != '\t') ? "the template holds a line break or control character: a request has one line" : null;
+        problem =
+            text.Length == 0 ? "the template is empty"
+            : text.AsSpan().IndexOfAnyInRange('\0', '\x1f') >= 0 && text.Any(c => c < ' ' && c != '\t')
+                ? "the template holds a line break or control character: a request has one line"
+            : null;
         if (problem is not null)
             return null;
 

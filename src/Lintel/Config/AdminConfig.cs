@@ -1,3 +1,6 @@
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+
 namespace Lintel.Config;
 
 /// <summary>The operators' address: health, readiness, metrics, and an API for reading.</summary>
@@ -18,22 +21,33 @@ public sealed record AdminConfig
     /// <summary><c>"${TOKEN:-}"</c> may well become nothing.</summary>
     private static Grammar<string> OptionalText { get; } = new OptionalTextGrammar();
 
-    internal static Grammar<AdminConfig> Grammar { get; } = new RecordGrammar<AdminConfig>(static f =>
-    {
-        var admin = new AdminConfig
+    internal static Grammar<AdminConfig> Grammar { get; } =
+        new RecordGrammar<AdminConfig>(static f =>
         {
-            Enabled = f.Get("enabled", Scalars.Boolean, true),
-            Address = f.Get("address", ListenerAddress.PlainGrammar, new("127.0.0.1", 9901)),
-            Token = f.Get("token", OptionalText, ""),
-        };
-        if (f.Get("console", Scalars.Boolean, false))
-            f.Report("not-available", "console", "the console is not available yet", "write `console: false`, or remove it");
-        if (f.IsReading && !f.HasFailed("token") && !admin.Address.IsLoopback && admin.Token.Length == 0)
-            f.Report("insecure", "address", $"the admin address {admin.Address} can be reached from outside and has no token", "set `admin.token`, or listen on 127.0.0.1");
-        if (admin.Token.Length > 0 && !f.HasFailed("token") && System.Text.Encoding.UTF8.GetByteCount(admin.Token) < MinTokenBytes)
-            f.Warn("weak", "token", $"the token is shorter than {MinTokenBytes} bytes: it can be guessed", "make one with `openssl rand -base64 32`");
-        return admin;
-    });
+            var admin = new AdminConfig
+            {
+                Enabled = f.Get("enabled", Scalars.Boolean, true),
+                Address = f.Get("address", ListenerAddress.PlainGrammar, new("127.0.0.1", 9901)),
+                Token = f.Get("token", OptionalText, ""),
+            };
+            if (f.Get("console", Scalars.Boolean, false))
+                f.Report("not-available", "console", "the console is not available yet", "write `console: false`, or remove it");
+            if (f.IsReading && !f.HasFailed("token") && !admin.Address.IsLoopback && admin.Token.Length == 0)
+                f.Report(
+                    "insecure",
+                    "address",
+                    $"the admin address {admin.Address} can be reached from outside and has no token",
+                    "set `admin.token`, or listen on 127.0.0.1"
+                );
+            if (admin.Token.Length > 0 && !f.HasFailed("token") && System.Text.Encoding.UTF8.GetByteCount(admin.Token) < MinTokenBytes)
+                f.Warn(
+                    "weak",
+                    "token",
+                    $"the token is shorter than {MinTokenBytes} bytes: it can be guessed",
+                    "make one with `openssl rand -base64 32`"
+                );
+            return admin;
+        });
 
     /// <summary>128 bits: what RFC 6750's readers and OWASP's session ids take for beyond guessing, if they are random.</summary>
     private const int MinTokenBytes = 16;

@@ -1,3 +1,6 @@
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+
 namespace Lintel.Config;
 
 /// <summary>One call of a composition.</summary>
@@ -92,43 +95,55 @@ public sealed record CallConfig
     /// </summary>
     public string? As { get; init; }
 
-    internal static Grammar<CallConfig> Grammar { get; } = new ShortFormGrammar<CallConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out CallConfig value) =>
-        {
-            var read = CallRequestConfig.Grammar.TryRead(scalar, path, report, out var request);
-            value = read ? new CallConfig { Request = request } : null!;
-            return read;
-        },
-        CallRequestConfig.Form,
-        new RecordGrammar<CallConfig>(static f =>
-        {
-            var call = new CallConfig
+    internal static Grammar<CallConfig> Grammar { get; } =
+        new ShortFormGrammar<CallConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out CallConfig value) =>
             {
-                Request = f.Require("request", CallRequestConfig.Grammar),
-                Optional = f.Get("optional", Scalars.Boolean, false),
-                Timeout = f.FindValue("timeout", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1))),
-                Fallback = f.List("fallback", FallbackConfig.Grammar, allowSingle: true),
-                Passthrough = f.List("passthrough", Scalars.Integer(300, 599), allowSingle: true),
-                Redirects = f.Get("redirects", Scalars.Integer(0, 10), 0),
-                If = f.Find("if", Scalars.Text),
-                After = f.List("after", ComposeConfig.CallName, allowSingle: true),
-                ForEach = f.Find("forEach", Scalars.Text),
-                Batch = f.FindValue("batch", Scalars.Integer(1, 1000)),
-                Select = f.Find("select", Scalars.Text),
-                Join = f.Find("join", JoinConfig.Grammar),
-                Concurrency = f.Get("concurrency", Scalars.Integer(1, 100), 8),
-                MaxItems = f.Get("maxItems", Scalars.Integer(1, 10_000), 100),
-                Body = f.Find("body", ShapeConfig.Grammar),
-                Headers = f.Map("headers", HeaderGrammar.Value, HeaderGrammar.Name),
-                Compensate = f.Find("compensate", CompensationConfig.Grammar),
-                Hedge = f.Find("hedge", HedgeConfig.Grammar),
-                Collapse = f.Get("collapse", Scalars.Boolean, false),
-                Format = f.Get("format", Scalars.Choice([("auto", AnswerFormat.Auto), ("json", AnswerFormat.Json), ("ndjson", AnswerFormat.Ndjson), ("xml", AnswerFormat.Xml), ("text", AnswerFormat.Text)]), AnswerFormat.Auto),
-                As = f.Find("as", Scalars.Text),
-            };
-            CheckKeys(f, call);
-            return call;
-        }));
+                var read = CallRequestConfig.Grammar.TryRead(scalar, path, report, out var request);
+                value = read ? new CallConfig { Request = request } : null!;
+                return read;
+            },
+            CallRequestConfig.Form,
+            new RecordGrammar<CallConfig>(static f =>
+            {
+                var call = new CallConfig
+                {
+                    Request = f.Require("request", CallRequestConfig.Grammar),
+                    Optional = f.Get("optional", Scalars.Boolean, false),
+                    Timeout = f.FindValue("timeout", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1))),
+                    Fallback = f.List("fallback", FallbackConfig.Grammar, allowSingle: true),
+                    Passthrough = f.List("passthrough", Scalars.Integer(300, 599), allowSingle: true),
+                    Redirects = f.Get("redirects", Scalars.Integer(0, 10), 0),
+                    If = f.Find("if", Scalars.Text),
+                    After = f.List("after", ComposeConfig.CallName, allowSingle: true),
+                    ForEach = f.Find("forEach", Scalars.Text),
+                    Batch = f.FindValue("batch", Scalars.Integer(1, 1000)),
+                    Select = f.Find("select", Scalars.Text),
+                    Join = f.Find("join", JoinConfig.Grammar),
+                    Concurrency = f.Get("concurrency", Scalars.Integer(1, 100), 8),
+                    MaxItems = f.Get("maxItems", Scalars.Integer(1, 10_000), 100),
+                    Body = f.Find("body", ShapeConfig.Grammar),
+                    Headers = f.Map("headers", HeaderGrammar.Value, HeaderGrammar.Name),
+                    Compensate = f.Find("compensate", CompensationConfig.Grammar),
+                    Hedge = f.Find("hedge", HedgeConfig.Grammar),
+                    Collapse = f.Get("collapse", Scalars.Boolean, false),
+                    Format = f.Get(
+                        "format",
+                        Scalars.Choice([
+                            ("auto", AnswerFormat.Auto),
+                            ("json", AnswerFormat.Json),
+                            ("ndjson", AnswerFormat.Ndjson),
+                            ("xml", AnswerFormat.Xml),
+                            ("text", AnswerFormat.Text),
+                        ]),
+                        AnswerFormat.Auto
+                    ),
+                    As = f.Find("as", Scalars.Text),
+                };
+                CheckKeys(f, call);
+                return call;
+            })
+        );
 
     private static void CheckKeys(RecordFields f, CallConfig call)
     {
@@ -141,11 +156,26 @@ public sealed record CallConfig
         }
 
         if (f.Has("fallback") && !f.HasFailed("optional") && !call.Optional)
-            f.Report("conflict", "fallback", "a required call has no fallback: its failure is the answer's failure", "add `optional: true`");
+            f.Report(
+                "conflict",
+                "fallback",
+                "a required call has no fallback: its failure is the answer's failure",
+                "add `optional: true`"
+            );
         if (f.Has("passthrough") && f.Has("forEach"))
-            f.Report("conflict", "passthrough", "a `forEach` has many answers, and none of them can be the composition's own", "remove it; `optional: true` leaves out items that fail");
+            f.Report(
+                "conflict",
+                "passthrough",
+                "a `forEach` has many answers, and none of them can be the composition's own",
+                "remove it; `optional: true` leaves out items that fail"
+            );
         if (f.Has("join") && f.Has("as"))
-            f.Report("conflict", "as", "a joined call's value stands in another call's list", "remove `as`; the property there is `join.as`");
+            f.Report(
+                "conflict",
+                "as",
+                "a joined call's value stands in another call's list",
+                "remove `as`; the property there is `join.as`"
+            );
         if (call.Request is { IsSafe: false })
         {
             foreach (var key in (string[])["hedge", "collapse"])
@@ -155,7 +185,12 @@ public sealed record CallConfig
             }
 
             if (call.Fallback.Any(s => s.Stale))
-                f.Report("conflict", "fallback", "an old answer of a request with effects says nothing", "use `stale` with GET or HEAD only");
+                f.Report(
+                    "conflict",
+                    "fallback",
+                    "an old answer of a request with effects says nothing",
+                    "use `stale` with GET or HEAD only"
+                );
         }
         else if (call.Request is not null && f.Has("compensate"))
         {
@@ -204,22 +239,37 @@ public sealed record CallRequestConfig
     /// <summary>Whether asking changes nothing (RFC 9110 section 9.2.1).</summary>
     internal bool IsSafe => Errors.Idempotency.IsSafe(Method);
 
-    internal static Grammar<CallRequestConfig> Grammar { get; } = new ScalarGrammar<CallRequestConfig>("a request", null, static (string text, out CallRequestConfig value) =>
-    {
-        value = null!;
-        var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (words.Length is not (1 or 2) || (words.Length == 2 && !Methods.Contains(words[0])))
-            return false;
-        var address = words[^1];
-        if (words.Length == 1 && Methods.Contains(address))
-            return false;
-        var end = address.AsSpan().IndexOfAny('/', '?');
-        var service = end < 0 ? address : address[..end];
-        if (service.Length == 0 || service.AsSpan().ContainsAny(":{}"))
-            return false;
-        value = new CallRequestConfig { Method = words.Length == 2 ? words[0] : "GET", Service = service, Target = end < 0 ? "/" : address[end] == '?' ? "/" + address[end..] : address[end..] };
-        return true;
-    }, $"write `{Form}`, such as `users/users/{{id}}` or `POST orders/orders`; the methods are {string.Join(", ", Methods)}, and addresses belong under `services`");
+    internal static Grammar<CallRequestConfig> Grammar { get; } =
+        new ScalarGrammar<CallRequestConfig>(
+            "a request",
+            null,
+            static (string text, out CallRequestConfig value) =>
+            {
+                value = null!;
+                var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+                if (words.Length is not (1 or 2) || (words.Length == 2 && !Methods.Contains(words[0])))
+                    return false;
+                var address = words[^1];
+                if (words.Length == 1 && Methods.Contains(address))
+                    return false;
+                var end = address.AsSpan().IndexOfAny('/', '?');
+                var service = end < 0 ? address : address[..end];
+                if (service.Length == 0 || service.AsSpan().ContainsAny(":{}"))
+                    return false;
+                value = new CallRequestConfig
+                {
+                    Method = words.Length == 2 ? words[0] : "GET",
+                    Service = service,
+                    Target =
+                        end < 0 ? "/"
+                        : address[end] == '?' ? "/" + address[end..]
+                        : address[end..],
+                };
+                return true;
+            },
+            $"write `{Form}`, such as `users/users/{{id}}` or `POST orders/orders`; the methods are {string.Join(", ", Methods)}, "
+                + $"and addresses belong under `services`"
+        );
 }
 
 /// <summary>What takes the place of the answer of an optional call that failed.</summary>
@@ -231,17 +281,19 @@ public sealed record FallbackConfig
     /// <summary>A value, as JSON text.</summary>
     public string? Value { get; init; }
 
-    internal static Grammar<FallbackConfig> Grammar { get; } = new ShortFormGrammar<FallbackConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out FallbackConfig value) =>
-        {
-            value = new FallbackConfig { Stale = true };
-            if (scalar.Text == "stale")
-                return true;
-            report.Add("bad-value", scalar, path, $"`{scalar.Written}` is no fallback", "write `stale`, or `{ value: … }`");
-            return false;
-        },
-        "stale",
-        new RecordGrammar<FallbackConfig>(static f => new FallbackConfig { Value = f.Require("value", JsonGrammar.Any) }));
+    internal static Grammar<FallbackConfig> Grammar { get; } =
+        new ShortFormGrammar<FallbackConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out FallbackConfig value) =>
+            {
+                value = new FallbackConfig { Stale = true };
+                if (scalar.Text == "stale")
+                    return true;
+                report.Add("bad-value", scalar, path, $"`{scalar.Written}` is no fallback", "write `stale`, or `{ value: … }`");
+                return false;
+            },
+            "stale",
+            new RecordGrammar<FallbackConfig>(static f => new FallbackConfig { Value = f.Require("value", JsonGrammar.Any) })
+        );
 }
 
 /// <summary>
@@ -272,22 +324,29 @@ public sealed record JoinConfig
     public bool Many { get; init; }
 
     /// <summary>A call's name, and the properties that lead to the list in its value.</summary>
-    private static Grammar<string> Place { get; } = new ScalarGrammar<string>("a call's name, and where the list stands in its value", @"^[A-Za-z][A-Za-z0-9_]{0,63}(\.[^.\s\[\]{}()*?|&'""`@,:]+)*$", static (string text, out string value) =>
-    {
-        value = text;
-        return IsPlace(text);
-    }, "write `orders`, or `page.items` for the list in the property `items` of the call `page`'s value");
+    private static Grammar<string> Place { get; } =
+        new ScalarGrammar<string>(
+            "a call's name, and where the list stands in its value",
+            @"^[A-Za-z][A-Za-z0-9_]{0,63}(\.[^.\s\[\]{}()*?|&'""`@,:]+)*$",
+            static (string text, out string value) =>
+            {
+                value = text;
+                return IsPlace(text);
+            },
+            "write `orders`, or `page.items` for the list in the property `items` of the call `page`'s value"
+        );
 
     /// <summary>What would make an expression of a place.</summary>
     private static readonly System.Buffers.SearchValues<char> NoPlace = System.Buffers.SearchValues.Create(" \t\r\n[]{}()*?|&'\"`@,:");
 
-    internal static Grammar<JoinConfig> Grammar { get; } = new RecordGrammar<JoinConfig>(static f => new JoinConfig
-    {
-        Into = f.Require("into", Place),
-        On = f.Require("on", Scalars.Text),
-        As = f.Require("as", Scalars.Text),
-        Many = f.Get("many", Scalars.Boolean, false),
-    });
+    internal static Grammar<JoinConfig> Grammar { get; } =
+        new RecordGrammar<JoinConfig>(static f => new JoinConfig
+        {
+            Into = f.Require("into", Place),
+            On = f.Require("on", Scalars.Text),
+            As = f.Require("as", Scalars.Text),
+            Many = f.Get("many", Scalars.Boolean, false),
+        });
 
     internal static bool IsPlace(string text)
     {
@@ -314,20 +373,22 @@ public sealed record CompensationConfig
     /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    internal static Grammar<CompensationConfig> Grammar { get; } = new ShortFormGrammar<CompensationConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out CompensationConfig value) =>
-        {
-            var read = CallRequestConfig.Grammar.TryRead(scalar, path, report, out var request);
-            value = read ? new CompensationConfig { Request = request } : null!;
-            return read;
-        },
-        CallRequestConfig.Form,
-        new RecordGrammar<CompensationConfig>(static f => new CompensationConfig
-        {
-            Request = f.Require("request", CallRequestConfig.Grammar),
-            Body = f.Find("body", ShapeConfig.Grammar),
-            Timeout = f.Get("timeout", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1)), TimeSpan.FromSeconds(10)),
-        }));
+    internal static Grammar<CompensationConfig> Grammar { get; } =
+        new ShortFormGrammar<CompensationConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out CompensationConfig value) =>
+            {
+                var read = CallRequestConfig.Grammar.TryRead(scalar, path, report, out var request);
+                value = read ? new CompensationConfig { Request = request } : null!;
+                return read;
+            },
+            CallRequestConfig.Form,
+            new RecordGrammar<CompensationConfig>(static f => new CompensationConfig
+            {
+                Request = f.Require("request", CallRequestConfig.Grammar),
+                Body = f.Find("body", ShapeConfig.Grammar),
+                Timeout = f.Get("timeout", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1)), TimeSpan.FromSeconds(10)),
+            })
+        );
 }
 
 /// <summary>A second request to another instance where the first is slow.</summary>
@@ -341,19 +402,21 @@ public sealed record HedgeConfig
 
     private static Grammar<TimeSpan> Delay { get; } = Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
 
-    internal static Grammar<HedgeConfig> Grammar { get; } = new ShortFormGrammar<HedgeConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out HedgeConfig value) =>
-        {
-            var read = new DelayGrammar().TryRead(scalar, path, report, out var after);
-            value = new HedgeConfig { After = after.Fixed };
-            return read;
-        },
-        "p95, or a duration",
-        new RecordGrammar<HedgeConfig>(static f => new HedgeConfig
-        {
-            After = f.Get("after", new DelayGrammar(), default).Fixed,
-            Budget = f.Get("budget", Scalars.Percent, 5),
-        }));
+    internal static Grammar<HedgeConfig> Grammar { get; } =
+        new ShortFormGrammar<HedgeConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out HedgeConfig value) =>
+            {
+                var read = new DelayGrammar().TryRead(scalar, path, report, out var after);
+                value = new HedgeConfig { After = after.Fixed };
+                return read;
+            },
+            "p95, or a duration",
+            new RecordGrammar<HedgeConfig>(static f => new HedgeConfig
+            {
+                After = f.Get("after", new DelayGrammar(), default).Fixed,
+                Budget = f.Get("budget", Scalars.Percent, 5),
+            })
+        );
 
     private readonly record struct HedgeDelay(TimeSpan? Fixed);
 
@@ -369,6 +432,7 @@ public sealed record HedgeConfig
             return read;
         }
 
-        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => SchemaDefinitions.AnyOf(new System.Text.Json.Nodes.JsonObject { ["const"] = "p95" }, Delay.Describe(definitions));
+        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) =>
+            SchemaDefinitions.AnyOf(new System.Text.Json.Nodes.JsonObject { ["const"] = "p95" }, Delay.Describe(definitions));
     }
 }

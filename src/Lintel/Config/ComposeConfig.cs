@@ -1,3 +1,5 @@
+using Lintel.Config.Grammars;
+
 namespace Lintel.Config;
 
 /// <summary>One call in, several calls to services out, one answer back (API composition).</summary>
@@ -46,38 +48,70 @@ public sealed record ComposeConfig
     public ComposeLimitsConfig Limits { get; init; } = new();
 
     /// <summary>A call's name stands unquoted in expressions, and as a token in the <c>Composition</c> header.</summary>
-    internal static Grammar<string> CallName { get; } = new ScalarGrammar<string>("a call's name", "^[A-Za-z][A-Za-z0-9_]{0,63}$", static (string text, out string value) =>
-    {
-        value = text;
-        return IsCallName(text);
-    }, "letters, digits and `_`, a letter first, at most 64; `item`, `items` and `request` mean something else in expressions");
+    internal static Grammar<string> CallName { get; } =
+        new ScalarGrammar<string>(
+            "a call's name",
+            "^[A-Za-z][A-Za-z0-9_]{0,63}$",
+            static (string text, out string value) =>
+            {
+                value = text;
+                return IsCallName(text);
+            },
+            "letters, digits and `_`, a letter first, at most 64; `item`, `items` and `request` mean something else in expressions"
+        );
 
-    internal static bool IsCallName(string text) => text.Length is > 0 and <= 64 && char.IsAsciiLetter(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && !IsReserved(text);
+    internal static bool IsCallName(string text) =>
+        text.Length is > 0 and <= 64
+        && char.IsAsciiLetter(text[0])
+        && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')
+        && !IsReserved(text);
 
     /// <summary>What expressions know beside the calls.</summary>
     internal static bool IsReserved(string name) => name is "item" or "items" or "request";
 
-    internal static Grammar<ComposeConfig> Grammar { get; } = new RecordGrammar<ComposeConfig>(static f =>
-    {
-        var compose = new ComposeConfig
+    internal static Grammar<ComposeConfig> Grammar { get; } =
+        new RecordGrammar<ComposeConfig>(static f =>
         {
-            Deadline = f.FindValue("deadline", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1))),
-            Calls = f.Require("calls", new MapGrammar<CallConfig>(CallConfig.Grammar, CallName)),
-            Respond = f.Get("respond", ComposedAnswerConfig.Grammar, new()),
-            Variants = f.Map("variants", ComposedAnswerConfig.Grammar, Scalars.Name),
-            Stream = f.Get("stream", Scalars.Boolean, false),
-            ForwardHeaders = f.Get("forwardHeaders", new ListGrammar<string>(HeaderGrammar.Name), ["Authorization", "Accept-Language"]),
-            Conflict = f.FindValue("conflict", Scalars.Choice([("first", ConflictRule.First), ("last", ConflictRule.Last), ("deep", ConflictRule.Deep), ("concat", ConflictRule.Concat)])),
-            Limits = f.Get("limits", ComposeLimitsConfig.Grammar, new()),
-        };
-        if (f.IsReading && f.Has("calls") && !f.HasFailed("calls") && compose.Calls.Count == 0)
-            f.Report("missing-key", "calls", "the composition calls nothing", "add a call: `user: users/users/{id}`");
-        if (compose.Stream && (compose.Respond.Body is not null || compose.Respond.Headers.Count > 0 || compose.Respond.Status is not null))
-            f.Report("conflict", "stream", "`stream` sends each call's part as it is, and `respond` shapes the answer as a whole", "keep one of them; of `respond` only `errors` goes with `stream`");
-        if (compose.Stream && compose.Variants.Count > 0)
-            f.Report("conflict", "variants", "`stream` sends each call's part as it is, and `variants` shape the answer as a whole", "keep one of them");
-        return compose;
-    });
+            var compose = new ComposeConfig
+            {
+                Deadline = f.FindValue("deadline", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1))),
+                Calls = f.Require("calls", new MapGrammar<CallConfig>(CallConfig.Grammar, CallName)),
+                Respond = f.Get("respond", ComposedAnswerConfig.Grammar, new()),
+                Variants = f.Map("variants", ComposedAnswerConfig.Grammar, Scalars.Name),
+                Stream = f.Get("stream", Scalars.Boolean, false),
+                ForwardHeaders = f.Get("forwardHeaders", new ListGrammar<string>(HeaderGrammar.Name), ["Authorization", "Accept-Language"]),
+                Conflict = f.FindValue(
+                    "conflict",
+                    Scalars.Choice([
+                        ("first", ConflictRule.First),
+                        ("last", ConflictRule.Last),
+                        ("deep", ConflictRule.Deep),
+                        ("concat", ConflictRule.Concat),
+                    ])
+                ),
+                Limits = f.Get("limits", ComposeLimitsConfig.Grammar, new()),
+            };
+            if (f.IsReading && f.Has("calls") && !f.HasFailed("calls") && compose.Calls.Count == 0)
+                f.Report("missing-key", "calls", "the composition calls nothing", "add a call: `user: users/users/{id}`");
+            if (
+                compose.Stream
+                && (compose.Respond.Body is not null || compose.Respond.Headers.Count > 0 || compose.Respond.Status is not null)
+            )
+                f.Report(
+                    "conflict",
+                    "stream",
+                    "`stream` sends each call's part as it is, and `respond` shapes the answer as a whole",
+                    "keep one of them; of `respond` only `errors` goes with `stream`"
+                );
+            if (compose.Stream && compose.Variants.Count > 0)
+                f.Report(
+                    "conflict",
+                    "variants",
+                    "`stream` sends each call's part as it is, and `variants` shape the answer as a whole",
+                    "keep one of them"
+                );
+            return compose;
+        });
 }
 
 /// <summary>What happens where two calls write one place.</summary>
@@ -117,13 +151,14 @@ public sealed record ComposedAnswerConfig
     /// </summary>
     public bool? Errors { get; init; }
 
-    internal static Grammar<ComposedAnswerConfig> Grammar { get; } = new RecordGrammar<ComposedAnswerConfig>(static f => new ComposedAnswerConfig
-    {
-        Body = f.Find("body", ShapeConfig.Grammar),
-        Headers = f.Map("headers", Scalars.Text, HeaderGrammar.Name),
-        Status = f.FindValue("status", Scalars.Integer(200, 299)),
-        Errors = f.FindValue("errors", Scalars.Boolean),
-    });
+    internal static Grammar<ComposedAnswerConfig> Grammar { get; } =
+        new RecordGrammar<ComposedAnswerConfig>(static f => new ComposedAnswerConfig
+        {
+            Body = f.Find("body", ShapeConfig.Grammar),
+            Headers = f.Map("headers", Scalars.Text, HeaderGrammar.Name),
+            Status = f.FindValue("status", Scalars.Integer(200, 299)),
+            Errors = f.FindValue("errors", Scalars.Boolean),
+        });
 }
 
 /// <summary>How much a composed answer may take. Beyond it a call fails with a typed error; memory does not grow.</summary>
@@ -149,11 +184,12 @@ public sealed record ComposeLimitsConfig
     /// <summary>Requests to services for one answer, those of <c>forEach</c> included. Default 500, 1 to 10 000.</summary>
     public int Requests { get; init; } = 500;
 
-    internal static Grammar<ComposeLimitsConfig> Grammar { get; } = new RecordGrammar<ComposeLimitsConfig>(static f => new ComposeLimitsConfig
-    {
-        Call = f.Get("call", Scalars.Size(1 << 10, 1 << 30), 16 << 20),
-        Total = f.Get("total", Scalars.Size(1 << 10, 4L << 30), 64 << 20),
-        Requests = f.Get("requests", Scalars.Integer(1, 10_000), 500),
-        Send = f.Get("send", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)), TimeSpan.FromMinutes(1)),
-    });
+    internal static Grammar<ComposeLimitsConfig> Grammar { get; } =
+        new RecordGrammar<ComposeLimitsConfig>(static f => new ComposeLimitsConfig
+        {
+            Call = f.Get("call", Scalars.Size(1 << 10, 1 << 30), 16 << 20),
+            Total = f.Get("total", Scalars.Size(1 << 10, 4L << 30), 64 << 20),
+            Requests = f.Get("requests", Scalars.Integer(1, 10_000), 500),
+            Send = f.Get("send", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)), TimeSpan.FromMinutes(1)),
+        });
 }

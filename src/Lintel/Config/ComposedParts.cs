@@ -38,7 +38,8 @@ public sealed class ComposedParts
     /// <param name="type">How it is read.</param>
     /// <exception cref="ArgumentException">The composition has no such call.</exception>
     /// <exception cref="JsonException">The value is no <typeparamref name="T"/>.</exception>
-    public T? Get<T>(string call, JsonTypeInfo<T> type) => Json(call) is var json && IsNull(json.Span) ? default : JsonSerializer.Deserialize(json.Span, type);
+    public T? Get<T>(string call, JsonTypeInfo<T> type) =>
+        Json(call) is var json && IsNull(json.Span) ? default : JsonSerializer.Deserialize(json.Span, type);
 
     /// <summary>
     /// A call's value as JSON text in UTF-8, as the service wrote it; <c>null</c> where it has none. Where nothing is to be changed,
@@ -46,7 +47,8 @@ public sealed class ComposedParts
     /// </summary>
     /// <param name="call">The call's name.</param>
     /// <exception cref="ArgumentException">The composition has no such call.</exception>
-    public ReadOnlyMemory<byte> Json(string call) => _find(call) ?? throw new ArgumentException($"The composition has no call `{call}`.", nameof(call));
+    public ReadOnlyMemory<byte> Json(string call) =>
+        _find(call) ?? throw new ArgumentException($"The composition has no call `{call}`.", nameof(call));
 
     private static bool IsNull(ReadOnlySpan<byte> json) => json.Trim(" \t\r\n"u8).SequenceEqual("null"u8);
 }

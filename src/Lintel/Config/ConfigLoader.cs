@@ -1,4 +1,6 @@
 using System.Text;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Microsoft.Extensions.FileSystemGlobbing;
 
 namespace Lintel.Config;
@@ -31,10 +33,23 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         document.Sources.AddFolder(new WatchedFolder(full, IsDeep: false));
         try
         {
-            var found = new Matcher(StringComparison.Ordinal).AddInclude("*.yaml").AddInclude("*.yml").AddInclude("*.json").AddExclude(".*").Execute(Disk.Folder(full)!);
+            var found = new Matcher(StringComparison.Ordinal)
+                .AddInclude("*.yaml")
+                .AddInclude("*.yml")
+                .AddInclude("*.json")
+                .AddExclude(".*")
+                .Execute(Disk.Folder(full)!);
             if (found.HasMatches)
                 return [.. found.Files.Select(f => Path.Combine(given, f.Path)).Order(StringComparer.Ordinal)];
-            Report.Add(new ConfigProblem("file", new SourcePosition(given, 0, 0), "", "the folder holds no configuration", "its `*.yaml`, `*.yml` and `*.json` are read, those in folders of it are not; the folder is " + full));
+            Report.Add(
+                new ConfigProblem(
+                    "file",
+                    new SourcePosition(given, 0, 0),
+                    "",
+                    "the folder holds no configuration",
+                    "its `*.yaml`, `*.yml` and `*.json` are read, those in folders of it are not; the folder is " + full
+                )
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -94,7 +109,13 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         var identity = Disk.Identity(full);
         if (including.Contains(identity))
         {
-            Report.Add("include", node, path, "the file includes itself" + (including[^1] == identity ? "" : $" by way of `{pattern}`"), "remove it from `include`");
+            Report.Add(
+                "include",
+                node,
+                path,
+                "the file includes itself" + (including[^1] == identity ? "" : $" by way of `{pattern}`"),
+                "remove it from `include`"
+            );
             return false;
         }
 
@@ -119,7 +140,13 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
             if (items[i] is ScalarNode { IsNull: false } scalar)
                 yield return (scalar.Text, scalar, path[i]);
             else
-                Report.Add("wrong-type", items[i], path[i], $"a file pattern is expected, not {items[i].Kind}", "write `include: [routes/*.yaml]`");
+                Report.Add(
+                    "wrong-type",
+                    items[i],
+                    path[i],
+                    $"a file pattern is expected, not {items[i].Kind}",
+                    "write `include: [routes/*.yaml]`"
+                );
         }
     }
 
@@ -149,14 +176,27 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         document.Sources.AddFolder(new WatchedFolder(folder, relative.Contains('/')));
         if (Disk.Folder(folder) is not { } searched)
         {
-            Report.Add("include", node, path, $"the folder of `{pattern}` does not exist", "paths are relative to the file that includes them");
+            Report.Add(
+                "include",
+                node,
+                path,
+                $"the folder of `{pattern}` does not exist",
+                "paths are relative to the file that includes them"
+            );
             return [];
         }
 
         try
         {
             var found = new Matcher(StringComparison.Ordinal).AddInclude(relative).Execute(searched);
-            return [.. found.Files.Select(f => Path.Combine(Path.IsPathRooted(pattern) ? folder : Path.Combine(from.ShownFolder, fixedPart), f.Path)).Order(StringComparer.Ordinal)];
+            return
+            [
+                .. found
+                    .Files.Select(f =>
+                        Path.Combine(Path.IsPathRooted(pattern) ? folder : Path.Combine(from.ShownFolder, fixedPart), f.Path)
+                    )
+                    .Order(StringComparer.Ordinal),
+            ];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -172,7 +212,15 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         {
             if (Disk.Length(full) is { } length and > MaxFileBytes)
             {
-                Report.Add(new ConfigProblem("file", new SourcePosition(file, 1, 1), "", $"the file has {length / (1024 * 1024)} MiB; at most 64 are read", "split it with `include`"));
+                Report.Add(
+                    new ConfigProblem(
+                        "file",
+                        new SourcePosition(file, 1, 1),
+                        "",
+                        $"the file has {length / (1024 * 1024)} MiB; at most 64 are read",
+                        "split it with `include`"
+                    )
+                );
                 document.Sources.AddFile(full);
                 return null;
             }
@@ -186,13 +234,23 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
                 return new StreamReader(new MemoryStream(bytes)).ReadToEnd(); // takes a byte order mark off
             var line = bytes.AsSpan(0, valid).Count((byte)'\n') + 1;
             var column = valid - bytes.AsSpan(0, valid).LastIndexOf((byte)'\n');
-            Report.Add(new ConfigProblem("file", new SourcePosition(Shown(file), line, column), "", "the file is not UTF-8 text", "save it as UTF-8"));
+            Report.Add(
+                new ConfigProblem(
+                    "file",
+                    new SourcePosition(Shown(file), line, column),
+                    "",
+                    "the file is not UTF-8 text",
+                    "save it as UTF-8"
+                )
+            );
             return null;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             document.Sources.AddFile(full, ContentFingerprint.Missing);
-            Report.Add(new ConfigProblem("file", nowhere, "", "the file does not exist", full == file ? null : "it was looked for at " + full));
+            Report.Add(
+                new ConfigProblem("file", nowhere, "", "the file does not exist", full == file ? null : "it was looked for at " + full)
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,4 +1,17 @@
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+
 namespace Lintel.Config;
+
+/// <summary>Where something stands in what the user wrote.</summary>
+/// <param name="Source">The file's path as it was given, or a name such as <c>IConfiguration</c>.</param>
+/// <param name="Line">From 1; 0 where the source has no lines.</param>
+/// <param name="Column">From 1; 0 where the source has no lines.</param>
+public readonly record struct SourcePosition(string Source, int Line, int Column)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Line == 0 ? Source : $"{Source}:{Line}:{Column}";
+}
 
 /// <summary>How bad a problem is.</summary>
 public enum ConfigSeverity
@@ -23,8 +36,10 @@ public sealed record ConfigProblem(string Code, SourcePosition Position, string 
 
     /// <summary>The problem in one line: <c>file:line:column: code at path: message; hint</c>. A warning says so before its code.</summary>
     public override string ToString() =>
-        $"{Position}: {(Severity == ConfigSeverity.Warning ? "warning " : "")}{Code}{(Path.Length == 0 ? "" : " at " + Path)}: {Message}{(Hint is null ? "" : "; " + Hint)}"
-            .Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+        $"{Position}: {(Severity == ConfigSeverity.Warning ? "warning " : "")}{Code}{(Path.Length == 0 ? "" : " at " + Path)}: "
+        + $"{Message}{(Hint is null ? "" : "; " + Hint)}"
+            .Replace("\r", "\\r", StringComparison.Ordinal)
+            .Replace("\n", "\\n", StringComparison.Ordinal);
 }
 
 /// <summary>All problems of one configuration. It is usable when there is none.</summary>

@@ -1,3 +1,5 @@
+using Lintel.Config.Grammars;
+
 namespace Lintel.Config;
 
 /// <summary>How connections to a service's instances are kept.</summary>
@@ -34,18 +36,24 @@ public sealed record ConnectionsConfig
     /// </summary>
     internal static TimeSpan DefaultKeepAlivePing { get; } = TimeSpan.FromMinutes(6);
 
-    internal static Grammar<ConnectionsConfig> Grammar { get; } = new RecordGrammar<ConnectionsConfig>(static f =>
-    {
-        var d = new ConnectionsConfig();
-        var ping = f.FindValue("keepAlivePing", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromDays(1)));
-        if (ping > TimeSpan.Zero && ping < TimeSpan.FromSeconds(1))
-            f.Report("out-of-range", "keepAlivePing", "a ping is sent after a second at the earliest", "write `1s` or more, or `0s` for no pings");
-        return new ConnectionsConfig
+    internal static Grammar<ConnectionsConfig> Grammar { get; } =
+        new RecordGrammar<ConnectionsConfig>(static f =>
         {
-            Max = f.FindValue("max", Scalars.Integer(1, 100_000)),
-            Lifetime = f.Get("lifetime", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)), d.Lifetime),
-            Idle = f.Get("idle", Scalars.Duration(TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)), d.Idle),
-            KeepAlivePing = ping,
-        };
-    });
+            var d = new ConnectionsConfig();
+            var ping = f.FindValue("keepAlivePing", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromDays(1)));
+            if (ping > TimeSpan.Zero && ping < TimeSpan.FromSeconds(1))
+                f.Report(
+                    "out-of-range",
+                    "keepAlivePing",
+                    "a ping is sent after a second at the earliest",
+                    "write `1s` or more, or `0s` for no pings"
+                );
+            return new ConnectionsConfig
+            {
+                Max = f.FindValue("max", Scalars.Integer(1, 100_000)),
+                Lifetime = f.Get("lifetime", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)), d.Lifetime),
+                Idle = f.Get("idle", Scalars.Duration(TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)), d.Idle),
+                KeepAlivePing = ping,
+            };
+        });
 }

@@ -1,3 +1,4 @@
+using Lintel.Config.Grammars;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Config;
@@ -38,27 +39,32 @@ public sealed record ErrorLogConfig
 
     /// <summary>The levels' names, as they are written in configurations and on the command line.</summary>
     internal static (string Word, LogLevel Value)[] Levels =>
-    [
-        ("trace", LogLevel.Trace),
-        ("debug", LogLevel.Debug),
-        ("information", LogLevel.Information),
-        ("info", LogLevel.Information),
-        ("warning", LogLevel.Warning),
-        ("warn", LogLevel.Warning),
-        ("error", LogLevel.Error),
-        ("critical", LogLevel.Critical),
-    ];
+        [
+            ("trace", LogLevel.Trace),
+            ("debug", LogLevel.Debug),
+            ("information", LogLevel.Information),
+            ("info", LogLevel.Information),
+            ("warning", LogLevel.Warning),
+            ("warn", LogLevel.Warning),
+            ("error", LogLevel.Error),
+            ("critical", LogLevel.Critical),
+        ];
 
-    internal static Grammar<ErrorLogConfig> Grammar { get; } = new RecordGrammar<ErrorLogConfig>(static f =>
-    {
-        var config = new ErrorLogConfig
+    internal static Grammar<ErrorLogConfig> Grammar { get; } =
+        new RecordGrammar<ErrorLogConfig>(static f =>
         {
-            Format = f.Get("format", Scalars.Choice([("json", ErrorLogFormat.Json), ("text", ErrorLogFormat.Text)]), ErrorLogFormat.Text),
-            Level = f.Get("level", Scalars.Choice(Levels), LogLevel.Information),
-            To = f.Get("to", new LogTargetGrammar(LogTargetGrammar.Stderr), LogTargetGrammar.Stderr),
-            Rotate = f.Find("rotate", RotateConfig.Grammar),
-        };
-        LogTargetGrammar.CheckRotate(f, config.Rotate, config.IsFile);
-        return config;
-    });
+            var config = new ErrorLogConfig
+            {
+                Format = f.Get(
+                    "format",
+                    Scalars.Choice([("json", ErrorLogFormat.Json), ("text", ErrorLogFormat.Text)]),
+                    ErrorLogFormat.Text
+                ),
+                Level = f.Get("level", Scalars.Choice(Levels), LogLevel.Information),
+                To = f.Get("to", new LogTargetGrammar(LogTargetGrammar.Stderr), LogTargetGrammar.Stderr),
+                Rotate = f.Find("rotate", RotateConfig.Grammar),
+            };
+            LogTargetGrammar.CheckRotate(f, config.Rotate, config.IsFile);
+            return config;
+        });
 }

@@ -1,3 +1,6 @@
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+
 namespace Lintel.Config;
 
 /// <summary>A whole gateway: what the user wrote, with nothing looked up or resolved.</summary>
@@ -66,7 +69,10 @@ public sealed record GatewayConfig
     internal IEnumerable<string> Files =>
         [
             .. from listener in Listeners from file in listener.Value.Files select file,
-            .. from service in Services from file in new[] { service.Value.Tls.Authorities, service.Value.Tls.Certificate, service.Value.Tls.KeyPath } where file is not null select file,
+            .. from service in Services
+            from file in new[] { service.Value.Tls.Authorities, service.Value.Tls.Certificate, service.Value.Tls.KeyPath }
+            where file is not null
+            select file,
         ];
 
     private static Grammar<StateKind> StateGrammar { get; } = new StateKindGrammar();
@@ -81,7 +87,12 @@ public sealed record GatewayConfig
         return new RecordGrammar<GatewayConfig>(f => Read(f, policies, routes, defaults));
     }
 
-    private static GatewayConfig Read(RecordFields f, Grammar<PolicyConfig> policies, Grammar<RouteConfig> routes, Grammar<DefaultsConfig> defaults)
+    private static GatewayConfig Read(
+        RecordFields f,
+        Grammar<PolicyConfig> policies,
+        Grammar<RouteConfig> routes,
+        Grammar<DefaultsConfig> defaults
+    )
     {
         f.NotYet("include"); // resolved while files are read; left over only where the source is no file
         return new GatewayConfig
@@ -140,9 +151,10 @@ public sealed record DefaultsConfig
     /// <summary>Timeouts of services that do not set theirs.</summary>
     public TimeoutsConfig Timeouts { get; init; } = new();
 
-    internal static Grammar<DefaultsConfig> CreateGrammar(ListGrammar<PolicyUse> policies) => new RecordGrammar<DefaultsConfig>(f => new DefaultsConfig
-    {
-        Policies = f.Get("policies", policies, []),
-        Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
-    });
+    internal static Grammar<DefaultsConfig> CreateGrammar(ListGrammar<PolicyUse> policies) =>
+        new RecordGrammar<DefaultsConfig>(f => new DefaultsConfig
+        {
+            Policies = f.Get("policies", policies, []),
+            Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
+        });
 }

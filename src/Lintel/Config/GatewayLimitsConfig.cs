@@ -1,3 +1,5 @@
+using Lintel.Config.Grammars;
+
 namespace Lintel.Config;
 
 /// <summary>What the gateway as a whole takes for itself.</summary>
@@ -11,8 +13,9 @@ public sealed record GatewayLimitsConfig
     /// </summary>
     public MemoryAmount Memory { get; init; } = MemoryAmount.Share(50);
 
-    internal static Grammar<GatewayLimitsConfig> Grammar { get; } = new RecordGrammar<GatewayLimitsConfig>(static f => new GatewayLimitsConfig
-    {
-        Memory = f.Get("memory", MemoryAmount.Grammar, MemoryAmount.Share(50)),
-    });
+    internal static Grammar<GatewayLimitsConfig> Grammar { get; } =
+        new RecordGrammar<GatewayLimitsConfig>(static f => new GatewayLimitsConfig
+        {
+            Memory = f.Get("memory", MemoryAmount.Grammar, MemoryAmount.Share(50)),
+        });
 }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -24,16 +26,24 @@ public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)
     internal static Grammar<ListenerAddress> PlainGrammar { get; } = new AddressGrammar(isListener: false);
 
     /// <inheritdoc/>
-    public override string ToString() => (IsTls ? "https://" : "http://") + (IsUnix ? UnixPrefix + Host : Host.Contains(':') ? $"[{Host}]:{Port}" : $"{Host}:{Port}");
+    public override string ToString() =>
+        (IsTls ? "https://" : "http://")
+        + (
+            IsUnix ? UnixPrefix + Host
+            : Host.Contains(':') ? $"[{Host}]:{Port}"
+            : $"{Host}:{Port}"
+        );
 
     /// <summary>Whether the two cannot be open at once, whatever is spoken on them.</summary>
     internal bool IsSamePlace(ListenerAddress other) => Host == other.Host && Port == other.Port && (Port != 0 || IsUnix);
 
     private sealed class AddressGrammar(bool isListener) : Grammar<ListenerAddress>
     {
-        private string Hint => isListener
-            ? "write `http://ADDRESS:PORT` or `https://ADDRESS:PORT`, such as `http://0.0.0.0:8080` or `https://[::1]:8443`, or `http://unix:/run/lintel.sock`"
-            : "write `http://ADDRESS:PORT`, such as `http://127.0.0.1:9901` or `http://[::1]:9901`";
+        private string Hint =>
+            isListener
+                ? "write `http://ADDRESS:PORT` or `https://ADDRESS:PORT`, such as `http://0.0.0.0:8080` or `https://[::1]:8443`, or "
+                    + "`http://unix:/run/lintel.sock`"
+                : "write `http://ADDRESS:PORT`, such as `http://127.0.0.1:9901` or `http://[::1]:9901`";
 
         public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ListenerAddress value)
         {
@@ -46,7 +56,10 @@ public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)
 
             var text = scalar.Text;
             var isTls = isListener && text.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
-            var scheme = isTls ? 8 : text.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7 : -1;
+            var scheme =
+                isTls ? 8
+                : text.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7
+                : -1;
             if (scheme > 0 && isListener && text[scheme..].StartsWith(UnixPrefix + "/", StringComparison.Ordinal))
                 return TryReadUnix(text[(scheme + UnixPrefix.Length)..], isTls, node, path, report, out value);
             if (scheme < 0 || !TrySplit(text[scheme..].TrimEnd('/'), out var host, out var port))
@@ -57,7 +70,13 @@ public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)
 
             if (host is not ("*" or "localhost") && !IPAddress.TryParse(host, out _))
             {
-                report.Add("bad-value", node, path, $"`{host}` is not an IP address", "listen on an IP address, `localhost` or `*`; choose names with `match.hosts`");
+                report.Add(
+                    "bad-value",
+                    node,
+                    path,
+                    $"`{host}` is not an IP address",
+                    "listen on an IP address, `localhost` or `*`; choose names with `match.hosts`"
+                );
                 return false;
             }
 
@@ -68,7 +87,14 @@ public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)
         public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) =>
             new() { ["type"] = "string", ["pattern"] = isListener ? "^https?://(unix:/.+|.+:[0-9]+/?)$" : "^http://.+:[0-9]+/?$" };
 
-        private static bool TryReadUnix(string file, bool isTls, ConfigNode node, KeyPath path, ConfigReport report, out ListenerAddress value)
+        private static bool TryReadUnix(
+            string file,
+            bool isTls,
+            ConfigNode node,
+            KeyPath path,
+            ConfigReport report,
+            out ListenerAddress value
+        )
         {
             value = new ListenerAddress(file, 0, isTls);
             if (System.Text.Encoding.UTF8.GetByteCount(file) <= 107) // sockaddr_un's 108 bytes with the final zero
@@ -85,8 +111,10 @@ public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)
             var isBracketed = host.StartsWith('[') && host.EndsWith(']');
             if (isBracketed)
                 host = host[1..^1];
-            return host.Length > 0 && isBracketed == host.Contains(':')
-                && int.TryParse(authority.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out port) && port <= 65535;
+            return host.Length > 0
+                && isBracketed == host.Contains(':')
+                && int.TryParse(authority.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out port)
+                && port <= 65535;
         }
     }
 }

@@ -1,4 +1,6 @@
 using System.Net;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -77,49 +79,71 @@ public sealed record ListenerConfig
     internal static ListenerConfig Default { get; } = new() { Address = new ListenerAddress("127.0.0.1", 8080) };
 
     /// <summary>Files whose content is part of the listener.</summary>
-    internal IEnumerable<string> Files => Certificates.SelectMany(c => new[] { c.Path, c.KeyPath ?? c.Path }).Concat(ClientCertificates is { } clients ? [clients.Authorities] : []).Distinct();
+    internal IEnumerable<string> Files =>
+        Certificates
+            .SelectMany(c => new[] { c.Path, c.KeyPath ?? c.Path })
+            .Concat(ClientCertificates is { } clients ? [clients.Authorities] : [])
+            .Distinct();
 
-    private static Grammar<ListenerProtocol> ProtocolGrammar { get; } = Scalars.Choice([("http1", ListenerProtocol.Http1), ("http2", ListenerProtocol.Http2), ("http3", ListenerProtocol.Http3)]);
+    private static Grammar<ListenerProtocol> ProtocolGrammar { get; } =
+        Scalars.Choice([("http1", ListenerProtocol.Http1), ("http2", ListenerProtocol.Http2), ("http3", ListenerProtocol.Http3)]);
 
-    private static Grammar<ListenerTransport> TransportGrammar { get; } = Scalars.Choice([("loop", ListenerTransport.Loop), ("sockets", ListenerTransport.Sockets)]);
+    private static Grammar<ListenerTransport> TransportGrammar { get; } =
+        Scalars.Choice([("loop", ListenerTransport.Loop), ("sockets", ListenerTransport.Sockets)]);
 
-    internal static Grammar<string> NetworkGrammar { get; } = new ScalarGrammar<string>("an address range", null, static (string text, out string value) =>
-    {
-        value = text;
-        return text.Contains('/') ? IPNetwork.TryParse(text, out _) : IPAddress.TryParse(text, out _);
-    }, "write an address or a CIDR range: `10.0.0.0/8`, `fd00::/8`, `192.0.2.7`");
-
-    internal static Grammar<ListenerConfig> Grammar { get; } = new ShortFormGrammar<ListenerConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ListenerConfig value) =>
-        {
-            var read = ListenerAddress.Grammar.TryRead(scalar, path, report, out var address);
-            value = read ? new ListenerConfig { Address = address } : null!;
-            if (!read || !address.IsTls)
-                return read;
-            report.Add("missing-key", scalar, path, "an https address needs certificates", "write it in long form: `{ address: …, certificates: [{ path: …, keyPath: … }] }`");
-            return false;
-        },
-        "The address, such as http://0.0.0.0:8080",
-        new RecordGrammar<ListenerConfig>(static f =>
-        {
-            var address = f.Require("address", ListenerAddress.Grammar);
-            ValueList<ListenerProtocol> usual = address is { IsTls: true } ? [ListenerProtocol.Http1, ListenerProtocol.Http2] : [ListenerProtocol.Http1];
-            var listener = new ListenerConfig
+    internal static Grammar<string> NetworkGrammar { get; } =
+        new ScalarGrammar<string>(
+            "an address range",
+            null,
+            static (string text, out string value) =>
             {
-                Address = address,
-                Protocols = f.Get("protocols", new ListGrammar<ListenerProtocol>(ProtocolGrammar, minimum: 1), usual),
-                Certificates = f.List("certificates", CertificateConfig.Grammar),
-                ClientCertificates = f.Find("clientCertificates", ClientCertificatesConfig.Grammar),
-                Tls = f.Get("tls", TlsConfig.Grammar, new()),
-                Transport = f.FindValue("transport", TransportGrammar),
-                ProxyProtocol = f.List("proxyProtocol", NetworkGrammar),
-                TrustedProxies = f.Find("trustedProxies", TrustedProxiesConfig.Grammar),
-                Limits = f.Get("limits", ListenerLimitsConfig.Grammar, new()),
-            };
-            if (f.IsReading && address is not null)
-                Check(f, listener);
-            return listener;
-        }));
+                value = text;
+                return text.Contains('/') ? IPNetwork.TryParse(text, out _) : IPAddress.TryParse(text, out _);
+            },
+            "write an address or a CIDR range: `10.0.0.0/8`, `fd00::/8`, `192.0.2.7`"
+        );
+
+    internal static Grammar<ListenerConfig> Grammar { get; } =
+        new ShortFormGrammar<ListenerConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out ListenerConfig value) =>
+            {
+                var read = ListenerAddress.Grammar.TryRead(scalar, path, report, out var address);
+                value = read ? new ListenerConfig { Address = address } : null!;
+                if (!read || !address.IsTls)
+                    return read;
+                report.Add(
+                    "missing-key",
+                    scalar,
+                    path,
+                    "an https address needs certificates",
+                    "write it in long form: `{ address: …, certificates: [{ path: …, keyPath: … }] }`"
+                );
+                return false;
+            },
+            "The address, such as http://0.0.0.0:8080",
+            new RecordGrammar<ListenerConfig>(static f =>
+            {
+                var address = f.Require("address", ListenerAddress.Grammar);
+                ValueList<ListenerProtocol> usual = address is { IsTls: true }
+                    ? [ListenerProtocol.Http1, ListenerProtocol.Http2]
+                    : [ListenerProtocol.Http1];
+                var listener = new ListenerConfig
+                {
+                    Address = address,
+                    Protocols = f.Get("protocols", new ListGrammar<ListenerProtocol>(ProtocolGrammar, minimum: 1), usual),
+                    Certificates = f.List("certificates", CertificateConfig.Grammar),
+                    ClientCertificates = f.Find("clientCertificates", ClientCertificatesConfig.Grammar),
+                    Tls = f.Get("tls", TlsConfig.Grammar, new()),
+                    Transport = f.FindValue("transport", TransportGrammar),
+                    ProxyProtocol = f.List("proxyProtocol", NetworkGrammar),
+                    TrustedProxies = f.Find("trustedProxies", TrustedProxiesConfig.Grammar),
+                    Limits = f.Get("limits", ListenerLimitsConfig.Grammar, new()),
+                };
+                if (f.IsReading && address is not null)
+                    Check(f, listener);
+                return listener;
+            })
+        );
 
     private static void Check(RecordFields f, ListenerConfig listener)
     {
@@ -127,24 +151,55 @@ public sealed record ListenerConfig
         if (!isTls && listener.Protocols.Contains(ListenerProtocol.Http3))
             f.Report("bad-value", "protocols", "HTTP/3 exists over TLS only", "listen on an `https` address");
         else if (!isTls && listener.Protocols.Count > 1)
-            f.Report("bad-value", "protocols", "without TLS a listener cannot offer HTTP/1.1 and HTTP/2 on one port", "name one of them, or open two listeners");
+            f.Report(
+                "bad-value",
+                "protocols",
+                "without TLS a listener cannot offer HTTP/1.1 and HTTP/2 on one port",
+                "name one of them, or open two listeners"
+            );
         if (isTls && listener.Address.IsUnix && listener.Protocols.Contains(ListenerProtocol.Http3))
             f.Report("bad-value", "protocols", "HTTP/3 needs a UDP port, and a Unix socket has none", "remove `http3`");
         if (isTls && listener.Certificates.Count == 0 && !f.HasFailed("certificates"))
             f.Report("missing-key", "certificates", "an https address needs certificates", "add `certificates: [{ path: …, keyPath: … }]`");
         if (!isTls && f.Has("certificates"))
-            f.Report("conflict", "certificates", "an http address has no certificates", "write the address with `https://`, or remove them");
+            f.Report(
+                "conflict",
+                "certificates",
+                "an http address has no certificates",
+                "write the address with `https://`, or remove them"
+            );
         if (!isTls && f.Has("clientCertificates"))
-            f.Report("conflict", "clientCertificates", "an http address sees no client certificates", "write the address with `https://`, or remove it");
+            f.Report(
+                "conflict",
+                "clientCertificates",
+                "an http address sees no client certificates",
+                "write the address with `https://`, or remove it"
+            );
         if (!isTls && f.Has("tls"))
             f.Report("conflict", "tls", "an http address speaks no TLS", "write the address with `https://`, or remove it");
         if (listener.Protocols.Contains(ListenerProtocol.Http2) && listener.Tls.CipherSuites.Any(TlsConfig.IsOld))
-            f.Report("conflict", "tls", "HTTP/2 forbids cipher suites with CBC", "write `protocols: [http1]`, or remove the suites whose names hold `CBC`");
+            f.Report(
+                "conflict",
+                "tls",
+                "HTTP/2 forbids cipher suites with CBC",
+                "write `protocols: [http1]`, or remove the suites whose names hold `CBC`"
+            );
         if (listener.ProxyProtocol.Count > 0 && listener.Protocols.Contains(ListenerProtocol.Http3))
-            f.Report("conflict", "proxyProtocol", "the PROXY protocol is for TCP: HTTP/3's packets come without it", "remove `http3`, or open a listener of its own for it");
+            f.Report(
+                "conflict",
+                "proxyProtocol",
+                "the PROXY protocol is for TCP: HTTP/3's packets come without it",
+                "remove `http3`, or open a listener of its own for it"
+            );
         if (listener.ProxyProtocol.Count > 0 && listener.Address.IsUnix)
             f.Report("conflict", "proxyProtocol", "the peers of a Unix socket have no addresses to trust", "remove it");
-        if (listener.Certificates.SelectMany(c => c.Hosts).GroupBy(h => h, StringComparer.OrdinalIgnoreCase).FirstOrDefault(g => g.Count() > 1) is { } twice)
+        if (
+            listener
+                .Certificates.SelectMany(c => c.Hosts)
+                .GroupBy(h => h, StringComparer.OrdinalIgnoreCase)
+                .FirstOrDefault(g => g.Count() > 1) is
+            { } twice
+        )
             f.Report("conflict", "certificates", $"two certificates are for `{twice.Key}`", "remove one of them");
     }
 }
@@ -166,20 +221,31 @@ public sealed record CertificateConfig
     /// <summary>The PEM file of the private key. Default: it is in <see cref="Path"/> too.</summary>
     public string? KeyPath { get; init; }
 
-    private static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a server name", null, static (string text, out string value) =>
-    {
-        var isWildcard = text.StartsWith("*.", StringComparison.Ordinal);
-        var name = HostNames.ToAscii(isWildcard ? text[2..] : text); // SNI has A-labels only
-        value = (isWildcard ? "*." : "") + name;
-        return name.Length is > 0 and <= 253 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
-    }, "write `api.example.com` or `*.example.com`");
+    private static Grammar<string> HostGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a server name",
+            null,
+            static (string text, out string value) =>
+            {
+                var isWildcard = text.StartsWith("*.", StringComparison.Ordinal);
+                var name = HostNames.ToAscii(isWildcard ? text[2..] : text); // SNI has A-labels only
+                value = (isWildcard ? "*." : "") + name;
+                return name.Length is > 0 and <= 253 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
+            },
+            "write `api.example.com` or `*.example.com`"
+        );
 
-    internal static Grammar<CertificateConfig> Grammar { get; } = new RecordGrammar<CertificateConfig>(static f => new CertificateConfig
-    {
-        Hosts = f.FilledList("hosts", HostGrammar, "name a host, or remove the key: then it is shown for every name that no other certificate is for"),
-        Path = f.Require("path", Scalars.FilePath),
-        KeyPath = f.Find("keyPath", Scalars.FilePath),
-    });
+    internal static Grammar<CertificateConfig> Grammar { get; } =
+        new RecordGrammar<CertificateConfig>(static f => new CertificateConfig
+        {
+            Hosts = f.FilledList(
+                "hosts",
+                HostGrammar,
+                "name a host, or remove the key: then it is shown for every name that no other certificate is for"
+            ),
+            Path = f.Require("path", Scalars.FilePath),
+            KeyPath = f.Find("keyPath", Scalars.FilePath),
+        });
 }
 
 /// <summary>Whether a client must show a certificate.</summary>
@@ -206,9 +272,14 @@ public sealed record ClientCertificatesConfig
     /// </summary>
     public required string Authorities { get; init; }
 
-    internal static Grammar<ClientCertificatesConfig> Grammar { get; } = new RecordGrammar<ClientCertificatesConfig>(static f => new ClientCertificatesConfig
-    {
-        Mode = f.Get("mode", Scalars.Choice([("optional", ClientCertificateMode.Optional), ("required", ClientCertificateMode.Required)]), ClientCertificateMode.Required),
-        Authorities = f.Require("authorities", Scalars.FilePath),
-    });
+    internal static Grammar<ClientCertificatesConfig> Grammar { get; } =
+        new RecordGrammar<ClientCertificatesConfig>(static f => new ClientCertificatesConfig
+        {
+            Mode = f.Get(
+                "mode",
+                Scalars.Choice([("optional", ClientCertificateMode.Optional), ("required", ClientCertificateMode.Required)]),
+                ClientCertificateMode.Required
+            ),
+            Authorities = f.Require("authorities", Scalars.FilePath),
+        });
 }

@@ -1,3 +1,5 @@
+using Lintel.Config.Grammars;
+
 namespace Lintel.Config;
 
 /// <summary>What becomes of request headers whose names hold an underscore.</summary>
@@ -93,25 +95,34 @@ public sealed record ListenerLimitsConfig
     /// </summary>
     public int MinResponseRate { get; init; } = 240;
 
-    internal static Grammar<ListenerLimitsConfig> Grammar { get; } = new RecordGrammar<ListenerLimitsConfig>(static f =>
-    {
-        var d = new ListenerLimitsConfig();
-        return new ListenerLimitsConfig
+    internal static Grammar<ListenerLimitsConfig> Grammar { get; } =
+        new RecordGrammar<ListenerLimitsConfig>(static f =>
         {
-            RequestLine = (int)f.Get("requestLine", Scalars.Size(256, 1024 * 1024), d.RequestLine),
-            Headers = (int)f.Get("headers", Scalars.Size(1024, 1024 * 1024), d.Headers),
-            HeaderCount = f.Get("headerCount", Scalars.Integer(10, 2000), d.HeaderCount),
-            QueryParameters = f.Get("queryParameters", Scalars.Integer(1, 100_000), d.QueryParameters),
-            Underscores = f.Get("underscores", Scalars.Choice([("drop", UnderscoreFields.Drop), ("allow", UnderscoreFields.Allow)]), d.Underscores),
-            Body = f.FindValue("body", Scalars.Size(0, 1L << 50)),
-            Connections = f.FindValue("connections", Scalars.Integer(1, 1_000_000)),
-            ConnectionsPerClient = f.FindValue("connectionsPerClient", Scalars.Integer(1, 1_000_000)),
-            Streams = f.Get("streams", Scalars.Integer(1, 10_000), d.Streams),
-            KeepAlive = f.Get("keepAlive", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)), d.KeepAlive),
-            HeadTimeout = f.Get("headTimeout", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)), d.HeadTimeout),
-            HandshakeTimeout = f.Get("handshakeTimeout", Scalars.Duration(TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10)), d.HandshakeTimeout),
-            MinRequestRate = (int)f.Get("minRequestRate", Scalars.Size(0, 1024 * 1024 * 1024), d.MinRequestRate),
-            MinResponseRate = (int)f.Get("minResponseRate", Scalars.Size(0, 1024 * 1024 * 1024), d.MinResponseRate),
-        };
-    });
+            var d = new ListenerLimitsConfig();
+            return new ListenerLimitsConfig
+            {
+                RequestLine = (int)f.Get("requestLine", Scalars.Size(256, 1024 * 1024), d.RequestLine),
+                Headers = (int)f.Get("headers", Scalars.Size(1024, 1024 * 1024), d.Headers),
+                HeaderCount = f.Get("headerCount", Scalars.Integer(10, 2000), d.HeaderCount),
+                QueryParameters = f.Get("queryParameters", Scalars.Integer(1, 100_000), d.QueryParameters),
+                Underscores = f.Get(
+                    "underscores",
+                    Scalars.Choice([("drop", UnderscoreFields.Drop), ("allow", UnderscoreFields.Allow)]),
+                    d.Underscores
+                ),
+                Body = f.FindValue("body", Scalars.Size(0, 1L << 50)),
+                Connections = f.FindValue("connections", Scalars.Integer(1, 1_000_000)),
+                ConnectionsPerClient = f.FindValue("connectionsPerClient", Scalars.Integer(1, 1_000_000)),
+                Streams = f.Get("streams", Scalars.Integer(1, 10_000), d.Streams),
+                KeepAlive = f.Get("keepAlive", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)), d.KeepAlive),
+                HeadTimeout = f.Get("headTimeout", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)), d.HeadTimeout),
+                HandshakeTimeout = f.Get(
+                    "handshakeTimeout",
+                    Scalars.Duration(TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10)),
+                    d.HandshakeTimeout
+                ),
+                MinRequestRate = (int)f.Get("minRequestRate", Scalars.Size(0, 1024 * 1024 * 1024), d.MinRequestRate),
+                MinResponseRate = (int)f.Get("minResponseRate", Scalars.Size(0, 1024 * 1024 * 1024), d.MinResponseRate),
+            };
+        });
 }

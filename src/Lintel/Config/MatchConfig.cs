@@ -1,3 +1,6 @@
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+
 namespace Lintel.Config;
 
 /// <summary>A spelling of paths that is refused unless a route allows it, because services read it in different ways.</summary>
@@ -54,60 +57,106 @@ public sealed record MatchConfig
     /// <summary>Spellings of paths that are refused otherwise.</summary>
     public ValueList<PathAllowance> Allow { get; init; } = [];
 
-    internal static Grammar<string> TokenGrammar { get; } = new ScalarGrammar<string>("a header or cookie name", null, static (string text, out string value) =>
-    {
-        value = text;
-        return HeaderGrammar.IsToken(text);
-    });
+    internal static Grammar<string> TokenGrammar { get; } =
+        new ScalarGrammar<string>("a header or cookie name", null, static (string text, out string value) =>
+        {
+            value = text;
+            return HeaderGrammar.IsToken(text);
+        });
 
-    internal static Grammar<string> MethodGrammar { get; } = new ScalarGrammar<string>("a method", "^[A-Z][A-Z-]*$", static (string text, out string value) =>
-    {
-        value = text;
-        return IsMethod(text);
-    }, "methods are written in capitals, such as `GET`");
+    internal static Grammar<string> MethodGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a method",
+            "^[A-Z][A-Z-]*$",
+            static (string text, out string value) =>
+            {
+                value = text;
+                return IsMethod(text);
+            },
+            "methods are written in capitals, such as `GET`"
+        );
 
-    private static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
-    {
-        var isWildcard = text.StartsWith("*.", StringComparison.Ordinal);
-        var name = HostNames.ToAscii(isWildcard ? text[2..] : text);
-        value = (isWildcard ? "*." : "") + name;
-        return name.Length is > 0 and <= 253 && (name[0] == '['
-            ? System.Net.IPAddress.TryParse(name, out _) && name.EndsWith(']')
-            : name.Split('.').All(label => label.Length is > 0 and <= 63 && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')));
-    }, "write a name without scheme and port, such as `api.example.com` or `*.example.net`");
+    private static Grammar<string> HostGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a host name",
+            null,
+            static (string text, out string value) =>
+            {
+                var isWildcard = text.StartsWith("*.", StringComparison.Ordinal);
+                var name = HostNames.ToAscii(isWildcard ? text[2..] : text);
+                value = (isWildcard ? "*." : "") + name;
+                return name.Length is > 0 and <= 253
+                    && (
+                        name[0] == '['
+                            ? System.Net.IPAddress.TryParse(name, out _) && name.EndsWith(']')
+                            : name.Split('.')
+                                .All(label =>
+                                    label.Length is > 0 and <= 63 && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
+                                )
+                    );
+            },
+            "write a name without scheme and port, such as `api.example.com` or `*.example.net`"
+        );
 
     /// <summary>The scheme of what a client asked for.</summary>
-    internal static Grammar<string> SchemeGrammar { get; } = new ScalarGrammar<string>("`http` or `https`", "^https?$", static (string text, out string value) =>
-    {
-        value = text;
-        return text is "http" or "https";
-    }, "write `http` or `https`");
-
-    internal static Grammar<MatchConfig> Grammar { get; } = new ShortFormGrammar<MatchConfig>(
-        ReadShort,
-        "[METHOD[,METHOD…]] /path/{parameter}",
-        new RecordGrammar<MatchConfig>(static f =>
-        {
-            var single = f.Find("path", Scalars.Text);
-            var several = f.FilledList("paths", Scalars.Text, "name a path, or remove the key");
-            if (f.IsReading && single is null && several.Count == 0 && !f.HasFailed("path") && !f.HasFailed("paths"))
-                f.Report("missing-key", null, "no path is named", "add `path`; `/{**rest}` takes every path");
-            return new MatchConfig
+    internal static Grammar<string> SchemeGrammar { get; } =
+        new ScalarGrammar<string>(
+            "`http` or `https`",
+            "^https?$",
+            static (string text, out string value) =>
             {
-                Hosts = f.FilledList("hosts", HostGrammar, "name a host, or remove the key: then any host is taken", allowSingle: true),
-                Paths = single is null ? several : [single, .. several],
-                Methods = f.FilledList("methods", MethodGrammar, "name a method, or remove the key: then any method is taken", allowSingle: true),
-                Listeners = f.FilledList("listeners", Scalars.Name, "name a listener, or remove the key: then any listener will do", allowSingle: true),
-                Scheme = f.Find("scheme", SchemeGrammar),
-                Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
-                Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
-                Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
-                Client = f.Find("client", Scalars.Name),
-                Allow = f.List("allow", Scalars.Choice([("encodedSlashes", PathAllowance.EncodedSlashes), ("semicolons", PathAllowance.Semicolons), ("emptySegments", PathAllowance.EmptySegments), ("rawBytes", PathAllowance.RawBytes)])),
-            };
-        }));
+                value = text;
+                return text is "http" or "https";
+            },
+            "write `http` or `https`"
+        );
 
-    private static bool IsMethod(string text) => text.Length is > 0 and <= 32 && char.IsAsciiLetterUpper(text[0]) && text.All(c => char.IsAsciiLetterUpper(c) || c == '-');
+    internal static Grammar<MatchConfig> Grammar { get; } =
+        new ShortFormGrammar<MatchConfig>(
+            ReadShort,
+            "[METHOD[,METHOD…]] /path/{parameter}",
+            new RecordGrammar<MatchConfig>(static f =>
+            {
+                var single = f.Find("path", Scalars.Text);
+                var several = f.FilledList("paths", Scalars.Text, "name a path, or remove the key");
+                if (f.IsReading && single is null && several.Count == 0 && !f.HasFailed("path") && !f.HasFailed("paths"))
+                    f.Report("missing-key", null, "no path is named", "add `path`; `/{**rest}` takes every path");
+                return new MatchConfig
+                {
+                    Hosts = f.FilledList("hosts", HostGrammar, "name a host, or remove the key: then any host is taken", allowSingle: true),
+                    Paths = single is null ? several : [single, .. several],
+                    Methods = f.FilledList(
+                        "methods",
+                        MethodGrammar,
+                        "name a method, or remove the key: then any method is taken",
+                        allowSingle: true
+                    ),
+                    Listeners = f.FilledList(
+                        "listeners",
+                        Scalars.Name,
+                        "name a listener, or remove the key: then any listener will do",
+                        allowSingle: true
+                    ),
+                    Scheme = f.Find("scheme", SchemeGrammar),
+                    Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
+                    Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
+                    Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, TokenGrammar),
+                    Client = f.Find("client", Scalars.Name),
+                    Allow = f.List(
+                        "allow",
+                        Scalars.Choice([
+                            ("encodedSlashes", PathAllowance.EncodedSlashes),
+                            ("semicolons", PathAllowance.Semicolons),
+                            ("emptySegments", PathAllowance.EmptySegments),
+                            ("rawBytes", PathAllowance.RawBytes),
+                        ])
+                    ),
+                };
+            })
+        );
+
+    private static bool IsMethod(string text) =>
+        text.Length is > 0 and <= 32 && char.IsAsciiLetterUpper(text[0]) && text.All(c => char.IsAsciiLetterUpper(c) || c == '-');
 
     private static bool ReadShort(ScalarNode scalar, KeyPath path, ConfigReport report, out MatchConfig value)
     {
@@ -118,7 +167,13 @@ public sealed record MatchConfig
         value = null!;
         if (slash < 0)
         {
-            report.Add("bad-value", scalar, path, $"`{scalar.Written}` holds no path", "write `[METHODS] /path`, such as `GET /api/users/{id}`");
+            report.Add(
+                "bad-value",
+                scalar,
+                path,
+                $"`{scalar.Written}` holds no path",
+                "write `[METHODS] /path`, such as `GET /api/users/{id}`"
+            );
             return false;
         }
 
@@ -163,40 +218,54 @@ public sealed record ConditionConfig
     internal const string NoneHint = "write a condition, such as `NAME: value`, or remove the key: nothing is asked for then";
 
     /// <summary>Text that a value begins with, or is searched for: every value has an empty one.</summary>
-    private static Grammar<string> PartGrammar { get; } = new ScalarGrammar<string>("text that some values have and others have not", null, static (string text, out string value) =>
-    {
-        value = text;
-        return text.Length > 0;
-    }, "for any value at all write `present: true`");
-
-    private static Grammar<ConditionConfig> Full { get; } = new ShortFormGrammar<ConditionConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ConditionConfig value) =>
-        {
-            value = new ConditionConfig { Exact = scalar.Text };
-            return true;
-        },
-        "The exact value",
-        new RecordGrammar<ConditionConfig>(static f =>
-        {
-            var condition = new ConditionConfig
+    private static Grammar<string> PartGrammar { get; } =
+        new ScalarGrammar<string>(
+            "text that some values have and others have not",
+            null,
+            static (string text, out string value) =>
             {
-                Exact = f.Find("exact", Scalars.Text),
-                Prefix = f.Find("prefix", PartGrammar),
-                Regex = f.Find("regex", PartGrammar),
-                OneOf = f.Find("oneOf", new ListGrammar<string>(Scalars.Text, minimum: 1)),
-                Present = f.FindValue("present", Scalars.Boolean),
-                Not = f.Find("not", Grammar),
-            };
-            string[] keys = ["exact", "prefix", "regex", "oneOf", "present", "not"];
-            if (f.IsReading && keys.Count(f.Has) != 1)
-                f.Report("conflict", null, "a condition is exactly one of `exact`, `prefix`, `regex`, `oneOf`, `present`, `not`", "write the value itself to match it exactly");
-            return condition;
-        }));
+                value = text;
+                return text.Length > 0;
+            },
+            "for any value at all write `present: true`"
+        );
+
+    private static Grammar<ConditionConfig> Full { get; } =
+        new ShortFormGrammar<ConditionConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out ConditionConfig value) =>
+            {
+                value = new ConditionConfig { Exact = scalar.Text };
+                return true;
+            },
+            "The exact value",
+            new RecordGrammar<ConditionConfig>(static f =>
+            {
+                var condition = new ConditionConfig
+                {
+                    Exact = f.Find("exact", Scalars.Text),
+                    Prefix = f.Find("prefix", PartGrammar),
+                    Regex = f.Find("regex", PartGrammar),
+                    OneOf = f.Find("oneOf", new ListGrammar<string>(Scalars.Text, minimum: 1)),
+                    Present = f.FindValue("present", Scalars.Boolean),
+                    Not = f.Find("not", Grammar),
+                };
+                string[] keys = ["exact", "prefix", "regex", "oneOf", "present", "not"];
+                if (f.IsReading && keys.Count(f.Has) != 1)
+                    f.Report(
+                        "conflict",
+                        null,
+                        "a condition is exactly one of `exact`, `prefix`, `regex`, `oneOf`, `present`, `not`",
+                        "write the value itself to match it exactly"
+                    );
+                return condition;
+            })
+        );
 
     /// <summary><c>not</c> nests: the grammar refers to itself.</summary>
     private sealed class LateGrammar : Grammar<ConditionConfig>
     {
-        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ConditionConfig value) => Full.TryRead(node, path, report, out value);
+        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out ConditionConfig value) =>
+            Full.TryRead(node, path, report, out value);
 
         public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => Full.Describe(definitions);
     }
@@ -208,14 +277,20 @@ public sealed record ClientConfig
     /// <summary>The requests that this client makes.</summary>
     public required ClientMatchConfig When { get; init; }
 
-    internal static Grammar<ClientConfig> Grammar { get; } = new RecordGrammar<ClientConfig>(static f =>
-    {
-        f.NotYet("apiKeys", "rateLimit", "scopes", "quota", "claims", "certificates");
-        string[] signs = ["when", "apiKeys", "claims", "certificates"];
-        if (f.IsReading && !signs.Any(f.Has))
-            f.Report("missing-key", null, "nothing tells this client from others", "add `when` with conditions on headers, query or cookies");
-        return new ClientConfig { When = f.Get("when", ClientMatchConfig.Grammar, new ClientMatchConfig()) };
-    });
+    internal static Grammar<ClientConfig> Grammar { get; } =
+        new RecordGrammar<ClientConfig>(static f =>
+        {
+            f.NotYet("apiKeys", "rateLimit", "scopes", "quota", "claims", "certificates");
+            string[] signs = ["when", "apiKeys", "claims", "certificates"];
+            if (f.IsReading && !signs.Any(f.Has))
+                f.Report(
+                    "missing-key",
+                    null,
+                    "nothing tells this client from others",
+                    "add `when` with conditions on headers, query or cookies"
+                );
+            return new ClientConfig { When = f.Get("when", ClientMatchConfig.Grammar, new ClientMatchConfig()) };
+        });
 }
 
 /// <summary>How a client is recognised: all conditions hold.</summary>
@@ -233,15 +308,21 @@ public sealed record ClientMatchConfig
     /// <summary>Whether it says nothing: every request would be of such a client.</summary>
     internal bool IsEmpty => Headers.Count + Query.Count + Cookies.Count == 0;
 
-    internal static Grammar<ClientMatchConfig> Grammar { get; } = new RecordGrammar<ClientMatchConfig>(static f =>
-    {
-        if (f.IsReading && f.IsEmpty)
-            f.Report("missing-key", null, "no condition tells this client from others", "add conditions: `headers`, `query` or `cookies`");
-        return new ClientMatchConfig
+    internal static Grammar<ClientMatchConfig> Grammar { get; } =
+        new RecordGrammar<ClientMatchConfig>(static f =>
         {
-            Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
-            Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
-            Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
-        };
-    });
+            if (f.IsReading && f.IsEmpty)
+                f.Report(
+                    "missing-key",
+                    null,
+                    "no condition tells this client from others",
+                    "add conditions: `headers`, `query` or `cookies`"
+                );
+            return new ClientMatchConfig
+            {
+                Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
+                Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
+                Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
+            };
+        });
 }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -79,6 +81,7 @@ public readonly record struct MemoryAmount
             return true;
         }
 
-        public override JsonObject Describe(SchemaDefinitions definitions) => SchemaDefinitions.AnyOf(Scalars.Percent.Describe(definitions), Sizes.Describe(definitions));
+        public override JsonObject Describe(SchemaDefinitions definitions) =>
+            SchemaDefinitions.AnyOf(Scalars.Percent.Describe(definitions), Sizes.Describe(definitions));
     }
 }

@@ -1,3 +1,5 @@
+using Lintel.Config.Grammars;
+
 namespace Lintel.Config;
 
 /// <summary>Logs, metrics and traces.</summary>
@@ -26,17 +28,18 @@ public sealed record ObservabilityConfig
     /// </summary>
     public bool ServerTiming { get; init; }
 
-    internal static Grammar<ObservabilityConfig> Grammar { get; } = new RecordGrammar<ObservabilityConfig>(static f =>
-    {
-        return new ObservabilityConfig
+    internal static Grammar<ObservabilityConfig> Grammar { get; } =
+        new RecordGrammar<ObservabilityConfig>(static f =>
         {
-            AccessLog = f.Get("accessLog", AccessLogConfig.Grammar, new()),
-            ErrorLog = f.Find("errorLog", ErrorLogConfig.Grammar),
-            Metrics = f.Get("metrics", MetricsConfig.Grammar, new()),
-            Tracing = f.Find("tracing", TracingConfig.Grammar),
-            ServerTiming = f.Get("serverTiming", Scalars.Boolean, false),
-        };
-    });
+            return new ObservabilityConfig
+            {
+                AccessLog = f.Get("accessLog", AccessLogConfig.Grammar, new()),
+                ErrorLog = f.Find("errorLog", ErrorLogConfig.Grammar),
+                Metrics = f.Get("metrics", MetricsConfig.Grammar, new()),
+                Tracing = f.Find("tracing", TracingConfig.Grammar),
+                ServerTiming = f.Get("serverTiming", Scalars.Boolean, false),
+            };
+        });
 }
 
 /// <summary>Counters and histograms.</summary>
@@ -51,9 +54,10 @@ public sealed record MetricsConfig
     /// </summary>
     public OtlpConfig? Otlp { get; init; }
 
-    internal static Grammar<MetricsConfig> Grammar { get; } = new RecordGrammar<MetricsConfig>(static f => new MetricsConfig
-    {
-        Prometheus = f.Get("prometheus", Scalars.Boolean, true),
-        Otlp = f.Find("otlp", OtlpConfig.Grammar),
-    });
+    internal static Grammar<MetricsConfig> Grammar { get; } =
+        new RecordGrammar<MetricsConfig>(static f => new MetricsConfig
+        {
+            Prometheus = f.Get("prometheus", Scalars.Boolean, true),
+            Otlp = f.Find("otlp", OtlpConfig.Grammar),
+        });
 }

@@ -1,3 +1,6 @@
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+
 namespace Lintel.Config;
 
 /// <summary>How OTLP is carried.</summary>
@@ -31,48 +34,82 @@ public sealed record OtlpConfig
     /// </summary>
     public TimeSpan? Every { get; init; }
 
-    private static Grammar<Uri> EndpointGrammar { get; } = new ScalarGrammar<Uri>("an OTLP receiver's address", "^(https?|grpc)://", static (string text, out Uri value) =>
-        Uri.TryCreate(text, UriKind.Absolute, out value!) && value.Scheme is "http" or "https" or "grpc" && value.Host.Length > 0
-            && value.Query.Length == 0 && value.Fragment.Length == 0 && value.UserInfo.Length == 0,
-        "write `http://HOST:4317` for gRPC, `http://HOST:4318` for HTTP; credentials go into `headers`");
+    private static Grammar<Uri> EndpointGrammar { get; } =
+        new ScalarGrammar<Uri>(
+            "an OTLP receiver's address",
+            "^(https?|grpc)://",
+            static (string text, out Uri value) =>
+                Uri.TryCreate(text, UriKind.Absolute, out value!)
+                && value.Scheme is "http" or "https" or "grpc"
+                && value.Host.Length > 0
+                && value.Query.Length == 0
+                && value.Fragment.Length == 0
+                && value.UserInfo.Length == 0,
+            "write `http://HOST:4317` for gRPC, `http://HOST:4318` for HTTP; credentials go into `headers`"
+        );
 
-    private static Grammar<string> HeaderName { get; } = new ScalarGrammar<string>("a header's name", null, static (string text, out string value) =>
-    {
-        value = text;
-        return text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
-    });
-
-    private static Grammar<string> HeaderValue { get; } = new ScalarGrammar<string>("a header's value", null, static (string text, out string value) =>
-    {
-        value = text;
-        return !text.Any(char.IsControl);
-    }, "it is one line; a file's last line break can be left out");
-
-    internal static Grammar<OtlpConfig> Grammar { get; } = new ShortFormGrammar<OtlpConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out OtlpConfig value) =>
+    private static Grammar<string> HeaderName { get; } =
+        new ScalarGrammar<string>("a header's name", null, static (string text, out string value) =>
         {
-            var read = EndpointGrammar.TryRead(scalar, path, report, out var endpoint);
-            value = read ? Create(endpoint, null) : null!;
-            return read;
-        },
-        "The receiver's address, such as http://127.0.0.1:4317",
-        new RecordGrammar<OtlpConfig>(static f =>
-        {
-            var endpoint = f.Require("endpoint", EndpointGrammar);
-            var otlp = Create(endpoint, f.FindValue("protocol", Scalars.Choice([("grpc", OtlpProtocol.Grpc), ("http", OtlpProtocol.Http)]))) with
+            value = text;
+            return text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
+        });
+
+    private static Grammar<string> HeaderValue { get; } =
+        new ScalarGrammar<string>(
+            "a header's value",
+            null,
+            static (string text, out string value) =>
             {
-                Headers = f.Map("headers", HeaderValue, HeaderName),
-                Every = f.FindValue("every", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1))),
-            };
-            if (f.IsReading && endpoint?.Scheme == "grpc" && otlp.Protocol == OtlpProtocol.Http)
-                f.Report("conflict", "protocol", "the address says `grpc://`, and the protocol is `http`", "write the address with `http://` or `https://`");
-            return otlp;
-        }));
+                value = text;
+                return !text.Any(char.IsControl);
+            },
+            "it is one line; a file's last line break can be left out"
+        );
+
+    internal static Grammar<OtlpConfig> Grammar { get; } =
+        new ShortFormGrammar<OtlpConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out OtlpConfig value) =>
+            {
+                var read = EndpointGrammar.TryRead(scalar, path, report, out var endpoint);
+                value = read ? Create(endpoint, null) : null!;
+                return read;
+            },
+            "The receiver's address, such as http://127.0.0.1:4317",
+            new RecordGrammar<OtlpConfig>(static f =>
+            {
+                var endpoint = f.Require("endpoint", EndpointGrammar);
+                var otlp = Create(
+                    endpoint,
+                    f.FindValue("protocol", Scalars.Choice([("grpc", OtlpProtocol.Grpc), ("http", OtlpProtocol.Http)]))
+                ) with
+                {
+                    Headers = f.Map("headers", HeaderValue, HeaderName),
+                    Every = f.FindValue("every", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1))),
+                };
+                if (f.IsReading && endpoint?.Scheme == "grpc" && otlp.Protocol == OtlpProtocol.Http)
+                    f.Report(
+                        "conflict",
+                        "protocol",
+                        "the address says `grpc://`, and the protocol is `http`",
+                        "write the address with `http://` or `https://`"
+                    );
+                return otlp;
+            })
+        );
 
     /// <summary>Puts what the address says by itself in its place: <c>grpc://</c> is gRPC without TLS.</summary>
-    private static OtlpConfig Create(Uri endpoint, OtlpProtocol? protocol) => new()
-    {
-        Endpoint = endpoint is { Scheme: "grpc" } ? new UriBuilder(endpoint) { Scheme = Uri.UriSchemeHttp, Port = endpoint.Port < 0 ? 4317 : endpoint.Port }.Uri : endpoint,
-        Protocol = protocol ?? (endpoint is { Scheme: not "grpc" } && (endpoint.Port == 4318 || endpoint.AbsolutePath.Length > 1) ? OtlpProtocol.Http : OtlpProtocol.Grpc),
-    };
+    private static OtlpConfig Create(Uri endpoint, OtlpProtocol? protocol) =>
+        new()
+        {
+            Endpoint = endpoint is { Scheme: "grpc" }
+                ? new UriBuilder(endpoint) { Scheme = Uri.UriSchemeHttp, Port = endpoint.Port < 0 ? 4317 : endpoint.Port }.Uri
+                : endpoint,
+            Protocol = protocol
+                ?? (
+                    endpoint is { Scheme: not "grpc" } && (endpoint.Port == 4318 || endpoint.AbsolutePath.Length > 1)
+                        ? OtlpProtocol.Http
+                        : OtlpProtocol.Grpc
+                ),
+        };
 }

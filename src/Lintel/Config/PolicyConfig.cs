@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -8,13 +10,27 @@ public abstract record PolicyConfig
     /// <summary>The kinds that a configuration may name, those that are not available yet included.</summary>
     internal static readonly string[] Kinds =
     [
-        "access", "anyOf", "apiKey", "authorize", "basic", "cache", "clientCertificate", "compress", "cors", "fault",
-        "identity", "introspection", "jwt", "quota", "rateLimit", "securityHeaders", "session", "validate",
+        "access",
+        "anyOf",
+        "apiKey",
+        "authorize",
+        "basic",
+        "cache",
+        "clientCertificate",
+        "compress",
+        "cors",
+        "fault",
+        "identity",
+        "introspection",
+        "jwt",
+        "quota",
+        "rateLimit",
+        "securityHeaders",
+        "session",
+        "validate",
     ];
 
-    private protected PolicyConfig()
-    {
-    }
+    private protected PolicyConfig() { }
 
     /// <summary>The key by which a configuration names the kind.</summary>
     internal abstract string Kind { get; }
@@ -73,5 +89,6 @@ internal sealed class PolicyUseGrammar(Grammar<PolicyConfig> policies) : Grammar
         return Fail(out value);
     }
 
-    public override JsonObject Describe(SchemaDefinitions definitions) => SchemaDefinitions.AnyOf(Scalars.Name.Describe(definitions), policies.Describe(definitions));
+    public override JsonObject Describe(SchemaDefinitions definitions) =>
+        SchemaDefinitions.AnyOf(Scalars.Name.Describe(definitions), policies.Describe(definitions));
 }

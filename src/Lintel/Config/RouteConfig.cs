@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -48,43 +50,54 @@ public sealed record RouteConfig
     /// A name of RFC 9110 section 7.8, with its version or without. HTTP itself is none of them: requests in such a tunnel would pass the
     /// gateway unseen.
     /// </summary>
-    private static Grammar<string> UpgradeGrammar { get; } = new ScalarGrammar<string>(
-        "a protocol to switch to",
-        "^[!#$%&'*+.^_`|~0-9A-Za-z-]+(/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$",
-        static (string text, out string value) =>
-        {
-            value = text;
-            var slash = text.IndexOf('/');
-            var name = slash < 0 ? text : text[..slash];
-            return HeaderGrammar.IsToken(name) && (slash < 0 || HeaderGrammar.IsToken(text.AsSpan(slash + 1))) && name.ToUpperInvariant() is not ("H2C" or "H2" or "HTTP" or "TLS");
-        },
-        "write a name such as `websocket`, `tcp` or `SPDY/3.1`; `h2c`, `HTTP` and `TLS` are not passed on, for what they carry would be hidden from the gateway");
+    private static Grammar<string> UpgradeGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a protocol to switch to",
+            "^[!#$%&'*+.^_`|~0-9A-Za-z-]+(/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$",
+            static (string text, out string value) =>
+            {
+                value = text;
+                var slash = text.IndexOf('/');
+                var name = slash < 0 ? text : text[..slash];
+                return HeaderGrammar.IsToken(name)
+                    && (slash < 0 || HeaderGrammar.IsToken(text.AsSpan(slash + 1)))
+                    && name.ToUpperInvariant() is not ("H2C" or "H2" or "HTTP" or "TLS");
+            },
+            "write a name such as `websocket`, `tcp` or `SPDY/3.1`; `h2c`, `HTTP` and `TLS` are not passed on, for what they carry "
+                + "would be hidden from the gateway"
+        );
 
-    internal static Grammar<RouteConfig> CreateGrammar(ListGrammar<PolicyUse> policies) => new RecordGrammar<RouteConfig>(f =>
-    {
-        f.NotYet("versions", "timeouts", "retry");
-        var route = new RouteConfig
+    internal static Grammar<RouteConfig> CreateGrammar(ListGrammar<PolicyUse> policies) =>
+        new RecordGrammar<RouteConfig>(f =>
         {
-            Match = f.Require("match", MatchConfig.Grammar),
-            Forward = f.Find("forward", ForwardConfig.Grammar),
-            Compose = f.Find("compose", ComposeConfig.Grammar),
-            Redirect = f.Find("redirect", RedirectConfig.Grammar),
-            Respond = f.Find("respond", RespondConfig.Grammar),
-            Transform = f.Get("transform", TransformConfig.Grammar, TransformConfig.None),
-            Policies = f.Find("policies", policies),
-            Upgrades = f.Find("upgrades", new ListGrammar<string>(UpgradeGrammar)),
-            Limits = f.Get("limits", RouteLimitsConfig.Grammar, RouteLimitsConfig.None),
-        };
-        if (route.Upgrades is { Count: > MaxUpgrades } upgrades)
-            f.Report("out-of-range", "upgrades", $"{upgrades.Count} protocols are listed", $"list at most {MaxUpgrades}");
-        string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
-        var written = actions.Where(f.Has).ToList();
-        if (f.IsReading && written.Count == 0)
-            f.Report("missing-key", null, "the route does nothing", "add `forward`, `compose`, `redirect` or `respond`");
-        if (written.Count > 1)
-            f.Report("conflict", written[1], $"a route has one action, and this one has {string.Join(" and ", written.Select(a => $"`{a}`"))}", "keep one of them");
-        return route;
-    });
+            f.NotYet("versions", "timeouts", "retry");
+            var route = new RouteConfig
+            {
+                Match = f.Require("match", MatchConfig.Grammar),
+                Forward = f.Find("forward", ForwardConfig.Grammar),
+                Compose = f.Find("compose", ComposeConfig.Grammar),
+                Redirect = f.Find("redirect", RedirectConfig.Grammar),
+                Respond = f.Find("respond", RespondConfig.Grammar),
+                Transform = f.Get("transform", TransformConfig.Grammar, TransformConfig.None),
+                Policies = f.Find("policies", policies),
+                Upgrades = f.Find("upgrades", new ListGrammar<string>(UpgradeGrammar)),
+                Limits = f.Get("limits", RouteLimitsConfig.Grammar, RouteLimitsConfig.None),
+            };
+            if (route.Upgrades is { Count: > MaxUpgrades } upgrades)
+                f.Report("out-of-range", "upgrades", $"{upgrades.Count} protocols are listed", $"list at most {MaxUpgrades}");
+            string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
+            var written = actions.Where(f.Has).ToList();
+            if (f.IsReading && written.Count == 0)
+                f.Report("missing-key", null, "the route does nothing", "add `forward`, `compose`, `redirect` or `respond`");
+            if (written.Count > 1)
+                f.Report(
+                    "conflict",
+                    written[1],
+                    $"a route has one action, and this one has {string.Join(" and ", written.Select(a => $"`{a}`"))}",
+                    "keep one of them"
+                );
+            return route;
+        });
 }
 
 /// <summary>How much a route takes from clients.</summary>
@@ -96,10 +109,8 @@ public sealed record RouteLimitsConfig
     /// <summary>One for all routes that set none.</summary>
     internal static RouteLimitsConfig None { get; } = new();
 
-    internal static Grammar<RouteLimitsConfig> Grammar { get; } = new RecordGrammar<RouteLimitsConfig>(static f => new RouteLimitsConfig
-    {
-        Body = f.FindValue("body", Scalars.Size(0, 1L << 50)),
-    });
+    internal static Grammar<RouteLimitsConfig> Grammar { get; } =
+        new RecordGrammar<RouteLimitsConfig>(static f => new RouteLimitsConfig { Body = f.FindValue("body", Scalars.Size(0, 1L << 50)) });
 }
 
 /// <summary>Sends the request to a service. Either <see cref="Service"/> or <see cref="Split"/> is set.</summary>
@@ -120,37 +131,50 @@ public sealed record ForwardConfig
     /// <summary>A second service that gets a copy of some requests; its answers are thrown away.</summary>
     public MirrorConfig? Mirror { get; init; }
 
-    internal static Grammar<ForwardConfig> Grammar { get; } = new ShortFormGrammar<ForwardConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ForwardConfig value) =>
-        {
-            var slash = scalar.Text.IndexOf('/');
-            var service = slash < 0 ? scalar.Text : scalar.Text[..slash];
-            value = new ForwardConfig { Service = service, Path = slash < 0 ? null : scalar.Text[slash..] };
-            if (service.Length > 0 && !service.Contains(':'))
-                return true;
-            value = null!;
-            report.Add("bad-value", scalar, path, $"`{scalar.Written}` names no service", "write `SERVICE` or `SERVICE/path`; addresses belong under `services`");
-            return false;
-        },
-        "SERVICE or SERVICE/path/{parameter}",
-        new RecordGrammar<ForwardConfig>(static f =>
-        {
-            var forward = new ForwardConfig
+    internal static Grammar<ForwardConfig> Grammar { get; } =
+        new ShortFormGrammar<ForwardConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out ForwardConfig value) =>
             {
-                Service = f.Find("service", Scalars.Name),
-                Split = f.Map("split", Scalars.Integer(0, 1_000_000), Scalars.Name),
-                Sticky = f.Get("sticky", Scalars.Boolean, false),
-                Path = f.Find("path", Scalars.Text),
-                Mirror = f.Find("mirror", MirrorConfig.Grammar),
-            };
-            if (f.IsReading && f.Has("service") == f.Has("split"))
-                f.Report("conflict", f.Has("split") ? "split" : null, "a forward names either `service` or `split`", "name one of them");
-            if (f.Has("split") && !f.HasFailed("split") && forward.Split.Values.Sum(w => (long)w) == 0)
-                f.Report("out-of-range", "split", "all shares are 0", "give at least one service a share");
-            if (f.Has("sticky") && !f.Has("split"))
-                f.Report("conflict", "sticky", "`sticky` belongs to a `split`", "remove it");
-            return forward;
-        }));
+                var slash = scalar.Text.IndexOf('/');
+                var service = slash < 0 ? scalar.Text : scalar.Text[..slash];
+                value = new ForwardConfig { Service = service, Path = slash < 0 ? null : scalar.Text[slash..] };
+                if (service.Length > 0 && !service.Contains(':'))
+                    return true;
+                value = null!;
+                report.Add(
+                    "bad-value",
+                    scalar,
+                    path,
+                    $"`{scalar.Written}` names no service",
+                    "write `SERVICE` or `SERVICE/path`; addresses belong under `services`"
+                );
+                return false;
+            },
+            "SERVICE or SERVICE/path/{parameter}",
+            new RecordGrammar<ForwardConfig>(static f =>
+            {
+                var forward = new ForwardConfig
+                {
+                    Service = f.Find("service", Scalars.Name),
+                    Split = f.Map("split", Scalars.Integer(0, 1_000_000), Scalars.Name),
+                    Sticky = f.Get("sticky", Scalars.Boolean, false),
+                    Path = f.Find("path", Scalars.Text),
+                    Mirror = f.Find("mirror", MirrorConfig.Grammar),
+                };
+                if (f.IsReading && f.Has("service") == f.Has("split"))
+                    f.Report(
+                        "conflict",
+                        f.Has("split") ? "split" : null,
+                        "a forward names either `service` or `split`",
+                        "name one of them"
+                    );
+                if (f.Has("split") && !f.HasFailed("split") && forward.Split.Values.Sum(w => (long)w) == 0)
+                    f.Report("out-of-range", "split", "all shares are 0", "give at least one service a share");
+                if (f.Has("sticky") && !f.Has("split"))
+                    f.Report("conflict", "sticky", "`sticky` belongs to a `split`", "remove it");
+                return forward;
+            })
+        );
 }
 
 /// <summary>A second service that gets a copy of some requests; its answers are thrown away.</summary>
@@ -166,23 +190,34 @@ public sealed record MirrorConfig
     /// The contract's example writes <c>percent: 10</c>: the key itself is the unit, so that a bare number is right here, and <c>10%</c> as
     /// well.
     /// </summary>
-    private static Grammar<double> PercentOrNumber { get; } = new ScalarGrammar<double>("a percentage", null, static (string text, out double value) =>
-        double.TryParse(text.EndsWith('%') ? text[..^1] : text, System.Globalization.NumberStyles.AllowDecimalPoint, System.Globalization.CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 100,
-        "write a number from 0 to 100");
+    private static Grammar<double> PercentOrNumber { get; } =
+        new ScalarGrammar<double>(
+            "a percentage",
+            null,
+            static (string text, out double value) =>
+                double.TryParse(
+                    text.EndsWith('%') ? text[..^1] : text,
+                    System.Globalization.NumberStyles.AllowDecimalPoint,
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    out value
+                ) && value is >= 0 and <= 100,
+            "write a number from 0 to 100"
+        );
 
-    internal static Grammar<MirrorConfig> Grammar { get; } = new ShortFormGrammar<MirrorConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out MirrorConfig value) =>
-        {
-            value = new MirrorConfig { Service = scalar.Text };
-            return true;
-        },
-        "The service's name",
-        new RecordGrammar<MirrorConfig>(static f => new MirrorConfig
-        {
-            Service = f.Require("service", Scalars.Name),
-            Percent = f.Get("percent", PercentOrNumber, 100),
-        }));
-
+    internal static Grammar<MirrorConfig> Grammar { get; } =
+        new ShortFormGrammar<MirrorConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out MirrorConfig value) =>
+            {
+                value = new MirrorConfig { Service = scalar.Text };
+                return true;
+            },
+            "The service's name",
+            new RecordGrammar<MirrorConfig>(static f => new MirrorConfig
+            {
+                Service = f.Require("service", Scalars.Name),
+                Percent = f.Get("percent", PercentOrNumber, 100),
+            })
+        );
 }
 
 /// <summary>Sends the client elsewhere. Exactly one of <see cref="To"/> and <see cref="Scheme"/> is set.</summary>
@@ -200,24 +235,31 @@ public sealed record RedirectConfig
     /// <summary>301, 302, 303, 307 (default: keeps the method, is not cached) or 308.</summary>
     public int Status { get; init; } = 307;
 
-    internal static Grammar<RedirectConfig> Grammar { get; } = new ShortFormGrammar<RedirectConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out RedirectConfig value) =>
-        {
-            value = new RedirectConfig { To = scalar.Text };
-            return true;
-        },
-        "The address, with placeholders",
-        new RecordGrammar<RedirectConfig>(static f =>
-        {
-            if (f.IsReading && f.Has("to") == f.Has("scheme"))
-                f.Report(f.Has("to") ? "conflict" : "missing-key", f.Has("to") ? "scheme" : null, "a redirect names either `to` or `scheme`", "name one of them: `scheme: https` keeps host, path and query");
-            return new RedirectConfig
+    internal static Grammar<RedirectConfig> Grammar { get; } =
+        new ShortFormGrammar<RedirectConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out RedirectConfig value) =>
             {
-                To = f.Find("to", Scalars.Text),
-                Scheme = f.Find("scheme", MatchConfig.SchemeGrammar),
-                Status = f.Get("status", Scalars.Choice([("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)]), 307),
-            };
-        }));
+                value = new RedirectConfig { To = scalar.Text };
+                return true;
+            },
+            "The address, with placeholders",
+            new RecordGrammar<RedirectConfig>(static f =>
+            {
+                if (f.IsReading && f.Has("to") == f.Has("scheme"))
+                    f.Report(
+                        f.Has("to") ? "conflict" : "missing-key",
+                        f.Has("to") ? "scheme" : null,
+                        "a redirect names either `to` or `scheme`",
+                        "name one of them: `scheme: https` keeps host, path and query"
+                    );
+                return new RedirectConfig
+                {
+                    To = f.Find("to", Scalars.Text),
+                    Scheme = f.Find("scheme", MatchConfig.SchemeGrammar),
+                    Status = f.Get("status", Scalars.Choice([("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)]), 307),
+                };
+            })
+        );
 }
 
 /// <summary>Answers without any service.</summary>
@@ -235,17 +277,18 @@ public sealed record RespondConfig
     /// <summary>The body's media type. Default <c>text/plain; charset=utf-8</c>, or <c>application/json</c> for a map or list.</summary>
     public string ContentType { get; init; } = "text/plain; charset=utf-8";
 
-    internal static Grammar<RespondConfig> Grammar { get; } = new RecordGrammar<RespondConfig>(static f =>
-    {
-        var body = f.Get("body", new BodyGrammar(), new WrittenBody("", "text/plain; charset=utf-8"));
-        return new RespondConfig
+    internal static Grammar<RespondConfig> Grammar { get; } =
+        new RecordGrammar<RespondConfig>(static f =>
         {
-            Status = f.Get("status", Scalars.Integer(200, 599), 200),
-            Body = body.Text,
-            Headers = f.Map("headers", HeaderGrammar.Value, HeaderGrammar.Name),
-            ContentType = f.Get("contentType", HeaderGrammar.Value, body.ContentType),
-        };
-    });
+            var body = f.Get("body", new BodyGrammar(), new WrittenBody("", "text/plain; charset=utf-8"));
+            return new RespondConfig
+            {
+                Status = f.Get("status", Scalars.Integer(200, 599), 200),
+                Body = body.Text,
+                Headers = f.Map("headers", HeaderGrammar.Value, HeaderGrammar.Name),
+                ContentType = f.Get("contentType", HeaderGrammar.Value, body.ContentType),
+            };
+        });
 
     private readonly record struct WrittenBody(string Text, string ContentType);
 
@@ -253,7 +296,9 @@ public sealed record RespondConfig
     {
         public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out WrittenBody value)
         {
-            value = node is ScalarNode scalar ? new WrittenBody(scalar.Text, "text/plain; charset=utf-8") : new WrittenBody(JsonGrammar.ToJson(node)!.ToJsonString(), "application/json");
+            value = node is ScalarNode scalar
+                ? new WrittenBody(scalar.Text, "text/plain; charset=utf-8")
+                : new WrittenBody(JsonGrammar.ToJson(node)!.ToJsonString(), "application/json");
             return true;
         }
 
@@ -273,15 +318,16 @@ public sealed record TransformConfig
     /// <summary>One for all routes that change nothing.</summary>
     internal static TransformConfig None { get; } = new();
 
-    internal static Grammar<TransformConfig> Grammar { get; } = new RecordGrammar<TransformConfig>(static f =>
-    {
-        f.NotYet("body");
-        return new TransformConfig
+    internal static Grammar<TransformConfig> Grammar { get; } =
+        new RecordGrammar<TransformConfig>(static f =>
         {
-            Request = f.Get("request", RequestTransformConfig.Grammar, new()),
-            Response = f.Get("response", ResponseTransformConfig.Grammar, new()),
-        };
-    });
+            f.NotYet("body");
+            return new TransformConfig
+            {
+                Request = f.Get("request", RequestTransformConfig.Grammar, new()),
+                Response = f.Get("response", ResponseTransformConfig.Grammar, new()),
+            };
+        });
 }
 
 /// <summary>Changes of the request. Values may hold placeholders.</summary>
@@ -308,15 +354,16 @@ public sealed record RequestTransformConfig
     /// <summary>One for all routes that change nothing.</summary>
     internal static RequestTransformConfig None { get; } = new();
 
-    internal static Grammar<RequestTransformConfig> Grammar { get; } = new RecordGrammar<RequestTransformConfig>(static f => new RequestTransformConfig
-    {
-        Path = f.Find("path", Scalars.Text),
-        SetHeaders = f.Map("setHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
-        AddHeaders = f.Map("addHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
-        RemoveHeaders = f.List("removeHeaders", HeaderGrammar.Name),
-        SetQuery = f.Map("setQuery", Scalars.Text),
-        RemoveQuery = f.List("removeQuery", Scalars.Text),
-    });
+    internal static Grammar<RequestTransformConfig> Grammar { get; } =
+        new RecordGrammar<RequestTransformConfig>(static f => new RequestTransformConfig
+        {
+            Path = f.Find("path", Scalars.Text),
+            SetHeaders = f.Map("setHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+            AddHeaders = f.Map("addHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+            RemoveHeaders = f.List("removeHeaders", HeaderGrammar.Name),
+            SetQuery = f.Map("setQuery", Scalars.Text),
+            RemoveQuery = f.List("removeQuery", Scalars.Text),
+        });
 }
 
 /// <summary>Changes of the response. Values may hold placeholders.</summary>
@@ -331,36 +378,67 @@ public sealed record ResponseTransformConfig
     /// <summary>Headers that are not returned.</summary>
     public ValueList<string> RemoveHeaders { get; init; } = [];
 
-    internal static Grammar<ResponseTransformConfig> Grammar { get; } = new RecordGrammar<ResponseTransformConfig>(static f => new ResponseTransformConfig
-    {
-        SetHeaders = f.Map("setHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
-        AddHeaders = f.Map("addHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
-        RemoveHeaders = f.List("removeHeaders", HeaderGrammar.Name),
-    });
+    internal static Grammar<ResponseTransformConfig> Grammar { get; } =
+        new RecordGrammar<ResponseTransformConfig>(static f => new ResponseTransformConfig
+        {
+            SetHeaders = f.Map("setHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+            AddHeaders = f.Map("addHeaders", HeaderGrammar.Value, HeaderGrammar.Name),
+            RemoveHeaders = f.List("removeHeaders", HeaderGrammar.Name),
+        });
 }
 
 /// <summary>Header names and values as users write them.</summary>
 internal static class HeaderGrammar
 {
-    private static readonly System.Buffers.SearchValues<char> Token =
-        System.Buffers.SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    private static readonly System.Buffers.SearchValues<char> Token = System.Buffers.SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    );
 
     /// <summary>A token of RFC 9110 section 5.1; headers that the gateway itself governs are refused.</summary>
-    public static Grammar<string> Name { get; } = new ScalarGrammar<string>("a header that a configuration may set", "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", static (string text, out string value) =>
-    {
-        value = text;
-        return IsToken(text) && !IsGoverned(text);
-    }, "header names are letters, digits and `-`; message framing, connection, `Host`, `Via` and forwarding headers belong to the gateway");
+    public static Grammar<string> Name { get; } =
+        new ScalarGrammar<string>(
+            "a header that a configuration may set",
+            "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+            static (string text, out string value) =>
+            {
+                value = text;
+                return IsToken(text) && !IsGoverned(text);
+            },
+            "header names are letters, digits and `-`; message framing, connection, `Host`, `Via` and forwarding headers belong to "
+                + "the gateway"
+        );
 
-    public static Grammar<string> Value { get; } = new ScalarGrammar<string>("a header value", null, static (string text, out string value) =>
-    {
-        value = text;
-        return !text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.Contains('\x7f');
-    }, "control characters and line breaks cannot stand in a header");
+    public static Grammar<string> Value { get; } =
+        new ScalarGrammar<string>(
+            "a header value",
+            null,
+            static (string text, out string value) =>
+            {
+                value = text;
+                return !text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.Contains('\x7f');
+            },
+            "control characters and line breaks cannot stand in a header"
+        );
 
     public static bool IsToken(ReadOnlySpan<char> text) => text.Length > 0 && !text.ContainsAnyExcept(Token);
 
     /// <summary>Whether the gateway alone says what stands in it.</summary>
-    public static bool IsGoverned(string name) => name.ToLowerInvariant() is "connection" or "transfer-encoding" or "content-length" or "upgrade" or "te" or "trailer"
-        or "keep-alive" or "proxy-connection" or "host" or "via" or "expect" or "forwarded" or "x-forwarded-for" or "x-forwarded-proto" or "x-forwarded-host" or "proxy-status";
+    public static bool IsGoverned(string name) =>
+        name.ToLowerInvariant()
+            is "connection"
+                or "transfer-encoding"
+                or "content-length"
+                or "upgrade"
+                or "te"
+                or "trailer"
+                or "keep-alive"
+                or "proxy-connection"
+                or "host"
+                or "via"
+                or "expect"
+                or "forwarded"
+                or "x-forwarded-for"
+                or "x-forwarded-proto"
+                or "x-forwarded-host"
+                or "proxy-status";
 }

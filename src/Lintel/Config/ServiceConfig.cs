@@ -1,3 +1,6 @@
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+
 namespace Lintel.Config;
 
 /// <summary>How an instance is chosen for a request.</summary>
@@ -80,45 +83,83 @@ public sealed record ServiceConfig
     /// </summary>
     public Func<HttpMessageHandler>? Handler { get; init; }
 
-    internal static Grammar<string> HostGrammar { get; } = new ScalarGrammar<string>("a host name", null, static (string text, out string value) =>
-    {
-        value = System.Text.Ascii.IsValid(text) ? text : HostNames.ToAscii(text);
-        return value.Length is > 0 and <= 255 && char.IsAsciiLetterOrDigit(value[0]) && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
-    }, "letters, digits, `.`, `-`, `_`, and a port after `:`");
-
-    internal static Grammar<ServiceConfig> Grammar { get; } = new ShortFormGrammar<ServiceConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out ServiceConfig value) =>
-        {
-            var read = InstanceConfig.AddressGrammar.TryRead(scalar, path, report, out var address);
-            value = read ? new ServiceConfig { Instances = [new InstanceConfig { Address = address }] } : null!;
-            return read;
-        },
-        "The address of its only instance, such as http://127.0.0.1:5101",
-        new RecordGrammar<ServiceConfig>(static f =>
-        {
-            f.NotYet("discover", "affinity", "health", "breaker", "retry", "limits");
-            var service = new ServiceConfig
+    internal static Grammar<string> HostGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a host name",
+            null,
+            static (string text, out string value) =>
             {
-                Instances = f.Has("discover") ? [] : f.Require("instances", new ListGrammar<InstanceConfig>(InstanceConfig.Grammar, minimum: 1)),
-                Protocol = f.Get("protocol", Scalars.Choice([("http1", ServiceProtocol.Http1), ("http2", ServiceProtocol.Http2)], "http3", "auto"), ServiceProtocol.Http1),
-                GrpcWeb = f.FindValue("grpcWeb", Scalars.Boolean),
-                Balancing = f.Get("balancing", Scalars.Choice([("leastRequests", BalancingKind.LeastRequests), ("roundRobin", BalancingKind.RoundRobin), ("random", BalancingKind.Random)], "consistentHash", "ewma"), BalancingKind.LeastRequests),
-                Host = f.Get("host", HostGrammar, "request"),
-                Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
-                Connections = f.Get("connections", ConnectionsConfig.Grammar, new()),
-                Lenient = f.List("lenient", Scalars.Choice([("bareLf", Leniency.BareLf), ("equalLengths", Leniency.EqualLengths)])),
-                Tls = f.Get("tls", ServiceTlsConfig.Grammar, new()),
-            };
-            if (service is { Protocol: ServiceProtocol.Http2, Connections.Max: not null } && !f.HasFailed("protocol"))
-                f.Report("bad-value", "connections", "HTTP/2 makes connections as its streams need them, and knows no `max`", "remove `max`");
-            if (service is { Protocol: ServiceProtocol.Http1, Connections.KeepAlivePing: not null } && !f.HasFailed("protocol"))
-                f.Report("bad-value", "connections", "`keepAlivePing` is a frame of HTTP/2", "remove it, or add `protocol: http2`");
-            if (service is { Protocol: ServiceProtocol.Http2, Lenient.Count: > 0 } && !f.HasFailed("protocol"))
-                f.Report("bad-value", "lenient", "HTTP/2 has neither line ends nor framing by `Content-Length`", "remove `lenient`");
-            if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
-                f.Report("bad-value", "grpcWeb", "gRPC-Web can be translated only for a service that speaks HTTP/2", "add `protocol: http2`");
-            return service;
-        }));
+                value = System.Text.Ascii.IsValid(text) ? text : HostNames.ToAscii(text);
+                return value.Length is > 0 and <= 255
+                    && char.IsAsciiLetterOrDigit(value[0])
+                    && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
+            },
+            "letters, digits, `.`, `-`, `_`, and a port after `:`"
+        );
+
+    internal static Grammar<ServiceConfig> Grammar { get; } =
+        new ShortFormGrammar<ServiceConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out ServiceConfig value) =>
+            {
+                var read = InstanceConfig.AddressGrammar.TryRead(scalar, path, report, out var address);
+                value = read ? new ServiceConfig { Instances = [new InstanceConfig { Address = address }] } : null!;
+                return read;
+            },
+            "The address of its only instance, such as http://127.0.0.1:5101",
+            new RecordGrammar<ServiceConfig>(static f =>
+            {
+                f.NotYet("discover", "affinity", "health", "breaker", "retry", "limits");
+                var service = new ServiceConfig
+                {
+                    Instances = f.Has("discover")
+                        ? []
+                        : f.Require("instances", new ListGrammar<InstanceConfig>(InstanceConfig.Grammar, minimum: 1)),
+                    Protocol = f.Get(
+                        "protocol",
+                        Scalars.Choice([("http1", ServiceProtocol.Http1), ("http2", ServiceProtocol.Http2)], "http3", "auto"),
+                        ServiceProtocol.Http1
+                    ),
+                    GrpcWeb = f.FindValue("grpcWeb", Scalars.Boolean),
+                    Balancing = f.Get(
+                        "balancing",
+                        Scalars.Choice(
+                            [
+                                ("leastRequests", BalancingKind.LeastRequests),
+                                ("roundRobin", BalancingKind.RoundRobin),
+                                ("random", BalancingKind.Random),
+                            ],
+                            "consistentHash",
+                            "ewma"
+                        ),
+                        BalancingKind.LeastRequests
+                    ),
+                    Host = f.Get("host", HostGrammar, "request"),
+                    Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
+                    Connections = f.Get("connections", ConnectionsConfig.Grammar, new()),
+                    Lenient = f.List("lenient", Scalars.Choice([("bareLf", Leniency.BareLf), ("equalLengths", Leniency.EqualLengths)])),
+                    Tls = f.Get("tls", ServiceTlsConfig.Grammar, new()),
+                };
+                if (service is { Protocol: ServiceProtocol.Http2, Connections.Max: not null } && !f.HasFailed("protocol"))
+                    f.Report(
+                        "bad-value",
+                        "connections",
+                        "HTTP/2 makes connections as its streams need them, and knows no `max`",
+                        "remove `max`"
+                    );
+                if (service is { Protocol: ServiceProtocol.Http1, Connections.KeepAlivePing: not null } && !f.HasFailed("protocol"))
+                    f.Report("bad-value", "connections", "`keepAlivePing` is a frame of HTTP/2", "remove it, or add `protocol: http2`");
+                if (service is { Protocol: ServiceProtocol.Http2, Lenient.Count: > 0 } && !f.HasFailed("protocol"))
+                    f.Report("bad-value", "lenient", "HTTP/2 has neither line ends nor framing by `Content-Length`", "remove `lenient`");
+                if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
+                    f.Report(
+                        "bad-value",
+                        "grpcWeb",
+                        "gRPC-Web can be translated only for a service that speaks HTTP/2",
+                        "add `protocol: http2`"
+                    );
+                return service;
+            })
+        );
 }
 
 /// <summary>One process of a service.</summary>
@@ -136,12 +177,23 @@ public sealed record InstanceConfig
     private const string UnixPrefix = "http://unix:/";
 
     /// <summary>The path of a Unix socket; <see langword="null"/> for any other address.</summary>
-    internal string? UnixPath => Address.OriginalString.StartsWith(UnixPrefix, StringComparison.Ordinal) ? Address.OriginalString[(UnixPrefix.Length - 1)..] : null;
+    internal string? UnixPath =>
+        Address.OriginalString.StartsWith(UnixPrefix, StringComparison.Ordinal) ? Address.OriginalString[(UnixPrefix.Length - 1)..] : null;
 
-    internal static Grammar<Uri> AddressGrammar { get; } = new ScalarGrammar<Uri>("an instance's address", "^https?://", static (string text, out Uri value) =>
-        Uri.TryCreate(text, UriKind.Absolute, out value!) && value.Scheme is "http" or "https" && value.Host.Length > 0
-            && value.Query.Length == 0 && value.Fragment.Length == 0 && value.UserInfo.Length == 0 && IsWhole(text),
-        "write `http://HOST:PORT` or `https://HOST:PORT`, without user, query and fragment, or `http://unix:/PATH` for a socket");
+    internal static Grammar<Uri> AddressGrammar { get; } =
+        new ScalarGrammar<Uri>(
+            "an instance's address",
+            "^https?://",
+            static (string text, out Uri value) =>
+                Uri.TryCreate(text, UriKind.Absolute, out value!)
+                && value.Scheme is "http" or "https"
+                && value.Host.Length > 0
+                && value.Query.Length == 0
+                && value.Fragment.Length == 0
+                && value.UserInfo.Length == 0
+                && IsWhole(text),
+            "write `http://HOST:PORT` or `https://HOST:PORT`, without user, query and fragment, or `http://unix:/PATH` for a socket"
+        );
 
     /// <summary>
     /// What <see cref="Uri"/> lets pass: an empty port, which everything but a socket's path behind <c>unix:</c> would be, and paths that
@@ -156,23 +208,25 @@ public sealed record InstanceConfig
         return !text[start..(end < 0 ? text.Length : end)].EndsWith(':');
     }
 
-    internal static Grammar<InstanceConfig> Grammar { get; } = new ShortFormGrammar<InstanceConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out InstanceConfig value) =>
-        {
-            var read = AddressGrammar.TryRead(scalar, path, report, out var address);
-            value = read ? new InstanceConfig { Address = address } : null!;
-            return read;
-        },
-        "The address, such as http://127.0.0.1:5201",
-        new RecordGrammar<InstanceConfig>(static f =>
-        {
-            f.NotYet("zone");
-            return new InstanceConfig
+    internal static Grammar<InstanceConfig> Grammar { get; } =
+        new ShortFormGrammar<InstanceConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out InstanceConfig value) =>
             {
-                Address = f.Require("address", AddressGrammar),
-                Weight = f.Get("weight", Scalars.Integer(1, 1000), 1),
-            };
-        }));
+                var read = AddressGrammar.TryRead(scalar, path, report, out var address);
+                value = read ? new InstanceConfig { Address = address } : null!;
+                return read;
+            },
+            "The address, such as http://127.0.0.1:5201",
+            new RecordGrammar<InstanceConfig>(static f =>
+            {
+                f.NotYet("zone");
+                return new InstanceConfig
+                {
+                    Address = f.Require("address", AddressGrammar),
+                    Weight = f.Get("weight", Scalars.Integer(1, 1000), 1),
+                };
+            })
+        );
 }
 
 /// <summary>How long a service may take.</summary>
@@ -203,14 +257,19 @@ public sealed record TimeoutsConfig
 
     /// <summary>The timeouts in force: what is absent here comes from the defaults, and then from the built-in values.</summary>
     internal (TimeSpan Connect, TimeSpan Request, TimeSpan Idle) Over(TimeoutsConfig defaults) =>
-        (Connect ?? defaults.Connect ?? DefaultConnect, Request ?? defaults.Request ?? DefaultRequest, Idle ?? defaults.Idle ?? DefaultIdle);
+        (
+            Connect ?? defaults.Connect ?? DefaultConnect,
+            Request ?? defaults.Request ?? DefaultRequest,
+            Idle ?? defaults.Idle ?? DefaultIdle
+        );
 
-    internal static Grammar<TimeoutsConfig> Grammar { get; } = new RecordGrammar<TimeoutsConfig>(static f => new TimeoutsConfig
-    {
-        Connect = f.FindValue("connect", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10))),
-        Request = f.FindValue("request", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1))),
-        Idle = f.FindValue("idle", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1))),
-    });
+    internal static Grammar<TimeoutsConfig> Grammar { get; } =
+        new RecordGrammar<TimeoutsConfig>(static f => new TimeoutsConfig
+        {
+            Connect = f.FindValue("connect", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10))),
+            Request = f.FindValue("request", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1))),
+            Idle = f.FindValue("idle", Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1))),
+        });
 }
 
 /// <summary>TLS towards a service's instances.</summary>
@@ -228,19 +287,25 @@ public sealed record ServiceTlsConfig
     /// <summary>The name asked for (SNI) and checked in the instance's certificate. Default: the host of its address.</summary>
     public string? ServerName { get; init; }
 
-    internal static Grammar<ServiceTlsConfig> Grammar { get; } = new RecordGrammar<ServiceTlsConfig>(static f =>
-    {
-        var tls = new ServiceTlsConfig
+    internal static Grammar<ServiceTlsConfig> Grammar { get; } =
+        new RecordGrammar<ServiceTlsConfig>(static f =>
         {
-            Authorities = f.Find("authorities", Scalars.FilePath),
-            Certificate = f.Find("certificate", Scalars.FilePath),
-            KeyPath = f.Find("keyPath", Scalars.FilePath),
-            ServerName = f.Find("serverName", ServiceConfig.HostGrammar),
-        };
-        if (f.Has("certificate") != f.Has("keyPath"))
-            f.Report("missing-key", f.Has("certificate") ? "certificate" : "keyPath", "`certificate` and `keyPath` belong together", "name both files");
+            var tls = new ServiceTlsConfig
+            {
+                Authorities = f.Find("authorities", Scalars.FilePath),
+                Certificate = f.Find("certificate", Scalars.FilePath),
+                KeyPath = f.Find("keyPath", Scalars.FilePath),
+                ServerName = f.Find("serverName", ServiceConfig.HostGrammar),
+            };
+            if (f.Has("certificate") != f.Has("keyPath"))
+                f.Report(
+                    "missing-key",
+                    f.Has("certificate") ? "certificate" : "keyPath",
+                    "`certificate` and `keyPath` belong together",
+                    "name both files"
+                );
 
-        // Half a pair is reported already: it is not tried as well.
-        return tls.Certificate is null || tls.KeyPath is null ? tls with { Certificate = null, KeyPath = null } : tls;
-    });
+            // Half a pair is reported already: it is not tried as well.
+            return tls.Certificate is null || tls.KeyPath is null ? tls with { Certificate = null, KeyPath = null } : tls;
+        });
 }

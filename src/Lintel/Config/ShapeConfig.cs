@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -37,7 +39,14 @@ public sealed record ShapeConfig
     {
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(type);
-        return new ShapeConfig { Code = new ShapeCode((parts, json) => JsonSerializer.Serialize(json, shape(parts), type), new JsonWriterOptions { Encoder = type.Options.Encoder }, $"{shape.Method.Module.ModuleVersionId} {shape.Method.MetadataToken}") };
+        return new ShapeConfig
+        {
+            Code = new ShapeCode(
+                (parts, json) => JsonSerializer.Serialize(json, shape(parts), type),
+                new JsonWriterOptions { Encoder = type.Options.Encoder },
+                $"{shape.Method.Module.ModuleVersionId} {shape.Method.MetadataToken}"
+            ),
+        };
     }
 
     internal static Grammar<ShapeConfig> Grammar { get; } = new ShapeGrammar();
@@ -60,18 +69,36 @@ public sealed record ShapeConfig
                     value = new ShapeConfig { Items = items };
                     return all;
                 default:
-                    report.Add("wrong-type", node, path, "an expression is expected, not nothing", "write a JMESPath expression such as `user.name`; for null itself `` `null` ``");
+                    report.Add(
+                        "wrong-type",
+                        node,
+                        path,
+                        "an expression is expected, not nothing",
+                        "write a JMESPath expression such as `user.name`; for null itself `` `null` ``"
+                    );
                     return Fail(out value);
             }
         }
 
-        public override JsonObject Describe(SchemaDefinitions definitions) => definitions.Reference(typeof(ShapeConfig), () => new JsonObject
-        {
-            ["anyOf"] = new JsonArray(
-                new JsonObject { ["type"] = new JsonArray("string", "number", "boolean"), ["description"] = "A JMESPath expression" },
-                new JsonObject { ["type"] = "object", ["additionalProperties"] = definitions.Reference(typeof(ShapeConfig), () => []) },
-                new JsonObject { ["type"] = "array", ["items"] = definitions.Reference(typeof(ShapeConfig), () => []) }),
-        });
+        public override JsonObject Describe(SchemaDefinitions definitions) =>
+            definitions.Reference(typeof(ShapeConfig), () =>
+                new JsonObject
+                {
+                    ["anyOf"] = new JsonArray(
+                        new JsonObject
+                        {
+                            ["type"] = new JsonArray("string", "number", "boolean"),
+                            ["description"] = "A JMESPath expression",
+                        },
+                        new JsonObject
+                        {
+                            ["type"] = "object",
+                            ["additionalProperties"] = definitions.Reference(typeof(ShapeConfig), () => []),
+                        },
+                        new JsonObject { ["type"] = "array", ["items"] = definitions.Reference(typeof(ShapeConfig), () => []) }
+                    ),
+                }
+            );
     }
 }
 

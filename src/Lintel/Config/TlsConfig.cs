@@ -1,4 +1,5 @@
 using System.Net.Security;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
@@ -53,33 +54,60 @@ public sealed record TlsConfig
     public ValueList<TlsGroup> Groups { get; init; } = [TlsGroup.X25519, TlsGroup.P256, TlsGroup.P384];
 
     private static TlsCipherSuite[] Modern =>
-    [
-        TlsCipherSuite.TLS_AES_128_GCM_SHA256, TlsCipherSuite.TLS_AES_256_GCM_SHA384, TlsCipherSuite.TLS_CHACHA20_POLY1305_SHA256,
-        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TlsCipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    ];
+        [
+            TlsCipherSuite.TLS_AES_128_GCM_SHA256,
+            TlsCipherSuite.TLS_AES_256_GCM_SHA384,
+            TlsCipherSuite.TLS_CHACHA20_POLY1305_SHA256,
+            TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            TlsCipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        ];
 
     private static TlsCipherSuite[] Old =>
-    [
-        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256, TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
-        TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384, TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
-        TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
-    ];
+        [
+            TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
+            TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
+            TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
+            TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,
+            TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+            TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+            TlsCipherSuite.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+            TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+        ];
 
-    internal static Grammar<TlsConfig> Grammar { get; } = new RecordGrammar<TlsConfig>(static f =>
-    {
-        var d = new TlsConfig();
-        var tls = new TlsConfig
+    internal static Grammar<TlsConfig> Grammar { get; } =
+        new RecordGrammar<TlsConfig>(static f =>
         {
-            MinVersion = f.Get("minVersion", Scalars.Choice([("1.2", TlsVersion.Tls12), ("1.3", TlsVersion.Tls13)]), d.MinVersion),
-            CipherSuites = f.Get("cipherSuites", new ListGrammar<TlsCipherSuite>(Scalars.Choice([.. Modern.Concat(Old).Select(s => (s.ToString(), s))]), minimum: 1), d.CipherSuites),
-            Groups = f.Get("groups", new ListGrammar<TlsGroup>(Scalars.Choice([("x25519", TlsGroup.X25519), ("p256", TlsGroup.P256), ("p384", TlsGroup.P384), ("p521", TlsGroup.P521)]), minimum: 1), d.Groups),
-        };
-        if (f.IsReading && f.Has("cipherSuites") && !f.HasFailed("cipherSuites"))
-            CheckSuites(f, tls);
-        return tls;
-    });
+            var d = new TlsConfig();
+            var tls = new TlsConfig
+            {
+                MinVersion = f.Get("minVersion", Scalars.Choice([("1.2", TlsVersion.Tls12), ("1.3", TlsVersion.Tls13)]), d.MinVersion),
+                CipherSuites = f.Get(
+                    "cipherSuites",
+                    new ListGrammar<TlsCipherSuite>(Scalars.Choice([.. Modern.Concat(Old).Select(s => (s.ToString(), s))]), minimum: 1),
+                    d.CipherSuites
+                ),
+                Groups = f.Get(
+                    "groups",
+                    new ListGrammar<TlsGroup>(
+                        Scalars.Choice([
+                            ("x25519", TlsGroup.X25519),
+                            ("p256", TlsGroup.P256),
+                            ("p384", TlsGroup.P384),
+                            ("p521", TlsGroup.P521),
+                        ]),
+                        minimum: 1
+                    ),
+                    d.Groups
+                ),
+            };
+            if (f.IsReading && f.Has("cipherSuites") && !f.HasFailed("cipherSuites"))
+                CheckSuites(f, tls);
+            return tls;
+        });
 
     /// <summary>Whether a suite may be spoken under HTTP/2.</summary>
     internal static bool IsOld(TlsCipherSuite suite) => Old.Contains(suite);
@@ -92,7 +120,12 @@ public sealed record TlsConfig
     private static void CheckSuites(RecordFields f, TlsConfig tls)
     {
         if (!tls.CipherSuites.Any(IsOfTls13))
-            f.Report("bad-value", "cipherSuites", "none of these suites is one of TLS 1.3, which is always offered", "add `TLS_AES_128_GCM_SHA256`");
+            f.Report(
+                "bad-value",
+                "cipherSuites",
+                "none of these suites is one of TLS 1.3, which is always offered",
+                "add `TLS_AES_128_GCM_SHA256`"
+            );
         else if (tls.MinVersion == TlsVersion.Tls12 && tls.CipherSuites.All(IsOfTls13))
             f.Report("bad-value", "cipherSuites", "none of these suites is one of TLS 1.2", "add one, or write `minVersion: 1.3`");
     }

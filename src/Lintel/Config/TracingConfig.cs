@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
@@ -34,16 +35,30 @@ public sealed record TracingConfig
     /// </summary>
     public TraceParent Parent { get; init; }
 
-    private static Grammar<double> Percent { get; } = new ScalarGrammar<double>("a percentage", "^[0-9]+(\\.[0-9]{1,4})?%$", static (string text, out double value) =>
-    {
-        value = 0;
-        return text.EndsWith('%') && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value <= 100;
-    }, "write it with its sign, from `0%` to `100%`");
+    private static Grammar<double> Percent { get; } =
+        new ScalarGrammar<double>(
+            "a percentage",
+            "^[0-9]+(\\.[0-9]{1,4})?%$",
+            static (string text, out double value) =>
+            {
+                value = 0;
+                return text.EndsWith('%')
+                    && double.TryParse(
+                        text.AsSpan(0, text.Length - 1),
+                        NumberStyles.AllowDecimalPoint,
+                        CultureInfo.InvariantCulture,
+                        out value
+                    )
+                    && value <= 100;
+            },
+            "write it with its sign, from `0%` to `100%`"
+        );
 
-    internal static Grammar<TracingConfig> Grammar { get; } = new RecordGrammar<TracingConfig>(static f => new TracingConfig
-    {
-        Otlp = f.Find("otlp", OtlpConfig.Grammar),
-        Sample = f.Get("sample", Percent, 10),
-        Parent = f.Get("parent", Scalars.Choice([("trust", TraceParent.Trust), ("ignore", TraceParent.Ignore)]), TraceParent.Trust),
-    });
+    internal static Grammar<TracingConfig> Grammar { get; } =
+        new RecordGrammar<TracingConfig>(static f => new TracingConfig
+        {
+            Otlp = f.Find("otlp", OtlpConfig.Grammar),
+            Sample = f.Get("sample", Percent, 10),
+            Parent = f.Get("parent", Scalars.Choice([("trust", TraceParent.Trust), ("ignore", TraceParent.Ignore)]), TraceParent.Trust),
+        });
 }

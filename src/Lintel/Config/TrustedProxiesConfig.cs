@@ -1,4 +1,6 @@
 using System.Net;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
@@ -22,27 +24,45 @@ public sealed record TrustedProxiesConfig
     public ValueList<string> Fields { get; init; } = ["x-forwarded-for", "x-forwarded-proto"];
 
     /// <summary>An address, a CIDR range, or <c>unix:</c>.</summary>
-    internal static Grammar<string> AddressRange { get; } = new ScalarGrammar<string>("an address range", null, static (string text, out string value) =>
-    {
-        value = text;
-        return text == Unix || (text.Contains('/') ? IPNetwork.TryParse(text, out _) : IPAddress.TryParse(text, out _));
-    }, "write an address or a CIDR range: `10.0.0.0/8`, `fd00::/8`, `192.0.2.7`; `unix:` for the peers of Unix sockets");
+    internal static Grammar<string> AddressRange { get; } =
+        new ScalarGrammar<string>(
+            "an address range",
+            null,
+            static (string text, out string value) =>
+            {
+                value = text;
+                return text == Unix || (text.Contains('/') ? IPNetwork.TryParse(text, out _) : IPAddress.TryParse(text, out _));
+            },
+            "write an address or a CIDR range: `10.0.0.0/8`, `fd00::/8`, `192.0.2.7`; `unix:` for the peers of Unix sockets"
+        );
 
-    private static Grammar<string> FieldGrammar { get; } = new ScalarGrammar<string>("a forwarding field", null, static (string text, out string value) =>
-    {
-        value = text.ToLowerInvariant();
-        return HeaderGrammar.IsToken(text) && !text.Contains('_') && (value is "forwarded" or "x-real-ip" || (value.StartsWith("x-forwarded-", StringComparison.Ordinal) && value.Length > 12));
-    }, "write `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, another `x-forwarded-…`, `x-real-ip` or `forwarded`");
+    private static Grammar<string> FieldGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a forwarding field",
+            null,
+            static (string text, out string value) =>
+            {
+                value = text.ToLowerInvariant();
+                return HeaderGrammar.IsToken(text)
+                    && !text.Contains('_')
+                    && (
+                        value is "forwarded" or "x-real-ip"
+                        || (value.StartsWith("x-forwarded-", StringComparison.Ordinal) && value.Length > 12)
+                    );
+            },
+            "write `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, another `x-forwarded-…`, `x-real-ip` or `forwarded`"
+        );
 
     private static ListGrammar<string> FromList { get; } = new(AddressRange);
 
     internal static Grammar<TrustedProxiesConfig> Grammar { get; } = new ListOrRecordGrammar();
 
-    private static RecordGrammar<TrustedProxiesConfig> Full { get; } = new(static f => new TrustedProxiesConfig
-    {
-        From = f.Require("from", new ListGrammar<string>(AddressRange, minimum: 1)) ?? [],
-        Fields = f.Get("fields", new ListGrammar<string>(FieldGrammar, minimum: 1), new TrustedProxiesConfig().Fields),
-    });
+    private static RecordGrammar<TrustedProxiesConfig> Full { get; } =
+        new(static f => new TrustedProxiesConfig
+        {
+            From = f.Require("from", new ListGrammar<string>(AddressRange, minimum: 1)) ?? [],
+            Fields = f.Get("fields", new ListGrammar<string>(FieldGrammar, minimum: 1), new TrustedProxiesConfig().Fields),
+        });
 
     /// <summary>A list is the short form.</summary>
     private sealed class ListOrRecordGrammar : Grammar<TrustedProxiesConfig>
@@ -56,6 +76,7 @@ public sealed record TrustedProxiesConfig
             return read;
         }
 
-        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => SchemaDefinitions.AnyOf(FromList.Describe(definitions), Full.Describe(definitions));
+        public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) =>
+            SchemaDefinitions.AnyOf(FromList.Describe(definitions), Full.Describe(definitions));
     }
 }

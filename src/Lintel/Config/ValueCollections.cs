@@ -63,9 +63,7 @@ public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<Val
     private OrderedDictionary<string, T> _entries = None;
 
     /// <summary>An empty map; collection and index initializers fill it: <c>new() { ["users"] = … }</c>.</summary>
-    public ValueMap()
-    {
-    }
+    public ValueMap() { }
 
     /// <summary>A copy of these entries.</summary>
     public ValueMap(IEnumerable<KeyValuePair<string, T>> entries)
@@ -98,7 +96,8 @@ public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<Val
 
     /// <inheritdoc/>
     public bool Equals(ValueMap<T>? other) =>
-        other is not null && Count == other.Count
+        other is not null
+        && Count == other.Count
         && (Count == 0 || _entries.All(e => other.TryGetValue(e.Key, out var value) && EqualityComparer<T>.Default.Equals(e.Value, value)));
 
     /// <inheritdoc/>

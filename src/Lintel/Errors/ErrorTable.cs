@@ -26,7 +26,15 @@ public enum RetryScope
 /// <param name="Retry">Whether another attempt may follow.</param>
 /// <param name="Level">The level of its line in the error log.</param>
 public sealed record ErrorRule(
-    GatewayErrorKind Kind, int Status, string Slug, string Title, string? ProxyStatus, ErrorSource Source, RetryScope Retry, LogLevel Level)
+    GatewayErrorKind Kind,
+    int Status,
+    string Slug,
+    string Title,
+    string? ProxyStatus,
+    ErrorSource Source,
+    RetryScope Retry,
+    LogLevel Level
+)
 {
     /// <summary>
     /// The status of gRPC that tells a gRPC client the same (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).
@@ -62,7 +70,14 @@ public static class ErrorTable
         var rules = new ErrorRule[Enum.GetValues<GatewayErrorKind>().Length];
 
         Client(GatewayErrorKind.BadTarget, 400, 13, "bad-target", "The request target is malformed or ambiguous", "http_request_error");
-        Client(GatewayErrorKind.BadPlaceholder, 400, 3, "bad-placeholder", "A value of the request does not fit the place where it is needed", "http_request_error");
+        Client(
+            GatewayErrorKind.BadPlaceholder,
+            400,
+            3,
+            "bad-placeholder",
+            "A value of the request does not fit the place where it is needed",
+            "http_request_error"
+        );
         Client(GatewayErrorKind.BadRequestBody, 400, 13, "bad-request-body", "The request body could not be read", "http_request_error");
         Client(GatewayErrorKind.BadFraming, 400, 13, "bad-framing", "The request is malformed", "http_request_error");
         Client(GatewayErrorKind.TargetTooLong, 414, 13, "target-too-long", "The request target is too long", "http_request_error");
@@ -79,44 +94,293 @@ public static class ErrorTable
         Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client went away", null);
 
         Client(GatewayErrorKind.AccessDenied, 403, 7, "access-denied", "The client has no access from its address", "http_request_denied");
-        Client(GatewayErrorKind.CrossOriginDenied, 403, 7, "cross-origin-denied", "Pages of this origin may not send this request", "http_request_denied");
+        Client(
+            GatewayErrorKind.CrossOriginDenied,
+            403,
+            7,
+            "cross-origin-denied",
+            "Pages of this origin may not send this request",
+            "http_request_denied"
+        );
 
-        Gateway(GatewayErrorKind.LoopDetected, 502, 14, "loop-detected", "The request has passed through this gateway before", "proxy_loop_detected", LogLevel.Error);
-        Gateway(GatewayErrorKind.NoInstance, 503, 14, "no-instance", "No instance of the service is available", "destination_unavailable", LogLevel.Warning);
-        Gateway(GatewayErrorKind.Unavailable, 503, 14, "unavailable", "The gateway is not ready", "destination_unavailable", LogLevel.Warning);
         Gateway(
-            GatewayErrorKind.Stopped, 503, 14, "stopped", "The gateway stopped before the request was over", "proxy_internal_error", LogLevel.Warning);
-        Gateway(GatewayErrorKind.Overloaded, 503, 14, "overloaded", "The gateway has no memory left for this request", "proxy_internal_error", LogLevel.Warning, retryAfter: 1);
-        Gateway(GatewayErrorKind.CanceledByHost, 504, 4, "canceled-by-host", "The request was given up before it was answered", "http_response_timeout", LogLevel.Warning);
-        Gateway(GatewayErrorKind.OutOfSockets, 503, 14, "out-of-sockets", "The gateway has no sockets left", "proxy_internal_error", LogLevel.Error, retryAfter: 1);
+            GatewayErrorKind.LoopDetected,
+            502,
+            14,
+            "loop-detected",
+            "The request has passed through this gateway before",
+            "proxy_loop_detected",
+            LogLevel.Error
+        );
+        Gateway(
+            GatewayErrorKind.NoInstance,
+            503,
+            14,
+            "no-instance",
+            "No instance of the service is available",
+            "destination_unavailable",
+            LogLevel.Warning
+        );
+        Gateway(
+            GatewayErrorKind.Unavailable,
+            503,
+            14,
+            "unavailable",
+            "The gateway is not ready",
+            "destination_unavailable",
+            LogLevel.Warning
+        );
+        Gateway(
+            GatewayErrorKind.Stopped,
+            503,
+            14,
+            "stopped",
+            "The gateway stopped before the request was over",
+            "proxy_internal_error",
+            LogLevel.Warning
+        );
+        Gateway(
+            GatewayErrorKind.Overloaded,
+            503,
+            14,
+            "overloaded",
+            "The gateway has no memory left for this request",
+            "proxy_internal_error",
+            LogLevel.Warning,
+            retryAfter: 1
+        );
+        Gateway(
+            GatewayErrorKind.CanceledByHost,
+            504,
+            4,
+            "canceled-by-host",
+            "The request was given up before it was answered",
+            "http_response_timeout",
+            LogLevel.Warning
+        );
+        Gateway(
+            GatewayErrorKind.OutOfSockets,
+            503,
+            14,
+            "out-of-sockets",
+            "The gateway has no sockets left",
+            "proxy_internal_error",
+            LogLevel.Error,
+            retryAfter: 1
+        );
         Gateway(GatewayErrorKind.Internal, 500, 13, "internal", "The gateway failed", "proxy_internal_error", LogLevel.Error);
 
-        Upstream(GatewayErrorKind.ConnectionRefused, 502, 14, "connection-refused", "The service refused the connection", "connection_refused", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.ConnectionTimeout, 504, 4, "connection-timeout", "The service could not be connected in time", "connection_timeout", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.Unroutable, 502, 14, "unroutable", "The service cannot be reached", "destination_ip_unroutable", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.DnsError, 502, 14, "dns-error", "The service's name could not be resolved", "dns_error", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.TlsError, 502, 14, "tls-error", "No secure connection to the service could be made", "tls_protocol_error", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.TlsCertificate, 502, 14, "tls-certificate", "The service's certificate is not trusted", "tls_certificate_error", RetryScope.NothingSent);
-        Upstream(GatewayErrorKind.ConnectionTerminated, 502, 14, "connection-terminated", "The service closed the connection", "connection_terminated", RetryScope.Idempotent);
-        Upstream(GatewayErrorKind.ProtocolError, 502, 14, "protocol-error", "The service's answer is not valid HTTP", "http_protocol_error", RetryScope.None);
-        Upstream(GatewayErrorKind.ResponseHeadTooLarge, 502, 14, "response-head-too-large", "The service's response head is too large", "http_response_header_section_size", RetryScope.None);
-        Upstream(GatewayErrorKind.ResponseTimeout, 504, 4, "response-timeout", "The service did not answer in time", "http_response_timeout", RetryScope.Idempotent);
-        Upstream(GatewayErrorKind.DeadlineExceeded, 504, 4, "deadline-exceeded", "The call was not over within the time its client gives it", "http_response_timeout", RetryScope.None);
-        Upstream(GatewayErrorKind.ResponseIncomplete, 502, 14, "response-incomplete", "The service's answer was cut off", "http_response_incomplete", RetryScope.None);
-        Upstream(GatewayErrorKind.IdleTimeout, 504, 4, "idle-timeout", "The exchange stood still for too long", "connection_read_timeout", RetryScope.None);
-        Upstream(GatewayErrorKind.UpgradeFailed, 502, 14, "upgrade-failed", "The service did not switch protocols", "http_upgrade_failed", RetryScope.None);
+        Upstream(
+            GatewayErrorKind.ConnectionRefused,
+            502,
+            14,
+            "connection-refused",
+            "The service refused the connection",
+            "connection_refused",
+            RetryScope.NothingSent
+        );
+        Upstream(
+            GatewayErrorKind.ConnectionTimeout,
+            504,
+            4,
+            "connection-timeout",
+            "The service could not be connected in time",
+            "connection_timeout",
+            RetryScope.NothingSent
+        );
+        Upstream(
+            GatewayErrorKind.Unroutable,
+            502,
+            14,
+            "unroutable",
+            "The service cannot be reached",
+            "destination_ip_unroutable",
+            RetryScope.NothingSent
+        );
+        Upstream(
+            GatewayErrorKind.DnsError,
+            502,
+            14,
+            "dns-error",
+            "The service's name could not be resolved",
+            "dns_error",
+            RetryScope.NothingSent
+        );
+        Upstream(
+            GatewayErrorKind.TlsError,
+            502,
+            14,
+            "tls-error",
+            "No secure connection to the service could be made",
+            "tls_protocol_error",
+            RetryScope.NothingSent
+        );
+        Upstream(
+            GatewayErrorKind.TlsCertificate,
+            502,
+            14,
+            "tls-certificate",
+            "The service's certificate is not trusted",
+            "tls_certificate_error",
+            RetryScope.NothingSent
+        );
+        Upstream(
+            GatewayErrorKind.ConnectionTerminated,
+            502,
+            14,
+            "connection-terminated",
+            "The service closed the connection",
+            "connection_terminated",
+            RetryScope.Idempotent
+        );
+        Upstream(
+            GatewayErrorKind.ProtocolError,
+            502,
+            14,
+            "protocol-error",
+            "The service's answer is not valid HTTP",
+            "http_protocol_error",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.ResponseHeadTooLarge,
+            502,
+            14,
+            "response-head-too-large",
+            "The service's response head is too large",
+            "http_response_header_section_size",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.ResponseTimeout,
+            504,
+            4,
+            "response-timeout",
+            "The service did not answer in time",
+            "http_response_timeout",
+            RetryScope.Idempotent
+        );
+        Upstream(
+            GatewayErrorKind.DeadlineExceeded,
+            504,
+            4,
+            "deadline-exceeded",
+            "The call was not over within the time its client gives it",
+            "http_response_timeout",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.ResponseIncomplete,
+            502,
+            14,
+            "response-incomplete",
+            "The service's answer was cut off",
+            "http_response_incomplete",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.IdleTimeout,
+            504,
+            4,
+            "idle-timeout",
+            "The exchange stood still for too long",
+            "connection_read_timeout",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.UpgradeFailed,
+            502,
+            14,
+            "upgrade-failed",
+            "The service did not switch protocols",
+            "http_upgrade_failed",
+            RetryScope.None
+        );
 
         // Compositions. RFC 9209 has no type for an answer that is right as HTTP and wrong as content; for an error status
         // `received-status` says all there is.
-        Upstream(GatewayErrorKind.CallFailed, 502, 14, "call-failed", "A service that the answer needs reported an error", null, RetryScope.None);
-        Upstream(GatewayErrorKind.CallUnavailable, 503, 14, "call-unavailable", "A service that the answer needs is not available", null, RetryScope.None);
-        Upstream(GatewayErrorKind.CallTimeout, 504, 4, "call-timeout", "A service that the answer needs waited too long", null, RetryScope.None);
-        Upstream(GatewayErrorKind.MalformedAnswer, 502, 14, "malformed-answer", "The service's answer cannot be read", "http_protocol_error", RetryScope.None);
-        Upstream(GatewayErrorKind.AnswerTooLarge, 502, 14, "answer-too-large", "The service's answer is too large", "http_response_body_size", RetryScope.None);
-        Upstream(GatewayErrorKind.TooManyItems, 502, 14, "too-many-items", "The answer would take too many requests to services", "http_response_body_size", RetryScope.None);
-        Upstream(GatewayErrorKind.MissingInput, 502, 14, "missing-input", "A service's answer lacks what another call needs", "http_protocol_error", RetryScope.None);
-        Upstream(GatewayErrorKind.NotUndone, 502, 14, "not-undone", "What a call did could not be undone", "http_protocol_error", RetryScope.None, LogLevel.Error);
-        Upstream(GatewayErrorKind.ExpressionFailed, 502, 14, "expression-failed", "The services' answers do not fit the expression", "http_protocol_error", RetryScope.None);
+        Upstream(
+            GatewayErrorKind.CallFailed,
+            502,
+            14,
+            "call-failed",
+            "A service that the answer needs reported an error",
+            null,
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.CallUnavailable,
+            503,
+            14,
+            "call-unavailable",
+            "A service that the answer needs is not available",
+            null,
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.CallTimeout,
+            504,
+            4,
+            "call-timeout",
+            "A service that the answer needs waited too long",
+            null,
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.MalformedAnswer,
+            502,
+            14,
+            "malformed-answer",
+            "The service's answer cannot be read",
+            "http_protocol_error",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.AnswerTooLarge,
+            502,
+            14,
+            "answer-too-large",
+            "The service's answer is too large",
+            "http_response_body_size",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.TooManyItems,
+            502,
+            14,
+            "too-many-items",
+            "The answer would take too many requests to services",
+            "http_response_body_size",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.MissingInput,
+            502,
+            14,
+            "missing-input",
+            "A service's answer lacks what another call needs",
+            "http_protocol_error",
+            RetryScope.None
+        );
+        Upstream(
+            GatewayErrorKind.NotUndone,
+            502,
+            14,
+            "not-undone",
+            "What a call did could not be undone",
+            "http_protocol_error",
+            RetryScope.None,
+            LogLevel.Error
+        );
+        Upstream(
+            GatewayErrorKind.ExpressionFailed,
+            502,
+            14,
+            "expression-failed",
+            "The services' answers do not fit the expression",
+            "http_protocol_error",
+            RetryScope.None
+        );
         return rules;
 
         void Add(ErrorRule rule) => rules[(int)rule.Kind] = rule;
@@ -125,10 +389,33 @@ public static class ErrorTable
         void Client(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus) =>
             Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Client, RetryScope.None, LogLevel.Debug) { GrpcStatus = grpc });
 
-        void Gateway(GatewayErrorKind kind, int status, int grpc, string slug, string title, string proxyStatus, LogLevel level, int? retryAfter = null) =>
-            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level) { GrpcStatus = grpc, RetryAfter = retryAfter });
+        void Gateway(
+            GatewayErrorKind kind,
+            int status,
+            int grpc,
+            string slug,
+            string title,
+            string proxyStatus,
+            LogLevel level,
+            int? retryAfter = null
+        ) =>
+            Add(
+                new(kind, status, slug, title, proxyStatus, ErrorSource.Gateway, RetryScope.None, level)
+                {
+                    GrpcStatus = grpc,
+                    RetryAfter = retryAfter,
+                }
+            );
 
-        void Upstream(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus, RetryScope retry, LogLevel level = LogLevel.Warning) =>
-            Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, level) { GrpcStatus = grpc });
+        void Upstream(
+            GatewayErrorKind kind,
+            int status,
+            int grpc,
+            string slug,
+            string title,
+            string? proxyStatus,
+            RetryScope retry,
+            LogLevel level = LogLevel.Warning
+        ) => Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Upstream, retry, level) { GrpcStatus = grpc });
     }
 }

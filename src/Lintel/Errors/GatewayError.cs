@@ -40,7 +40,13 @@ public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, 
     internal bool EndedKeptConnection { get; init; }
 
     /// <summary>The same with its cause named in the log beside the detail.</summary>
-    internal GatewayError WithCauseInLog() => Detail is not null && Cause?.GetBaseException().Message is { } cause && !Detail.Contains(cause, StringComparison.Ordinal) ? this with { LogDetail = Detail + ": " + cause } : this;
+    internal GatewayError WithCauseInLog() =>
+        Detail is not null && Cause?.GetBaseException().Message is { } cause && !Detail.Contains(cause, StringComparison.Ordinal)
+            ? this with
+            {
+                LogDetail = Detail + ": " + cause,
+            }
+            : this;
 
     /// <summary>The table's row of this kind.</summary>
     public ErrorRule Rule => ErrorTable.Get(Kind);
@@ -49,13 +55,15 @@ public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, 
     /// What an exception means that nobody expected: a defect, or that there was no memory. <see cref="InsufficientMemoryException"/> is
     /// the budget's refusal.
     /// </summary>
-    internal static GatewayError OfDefect(Exception e) => new(e is OutOfMemoryException ? GatewayErrorKind.Overloaded : GatewayErrorKind.Internal, Cause: e);
+    internal static GatewayError OfDefect(Exception e) =>
+        new(e is OutOfMemoryException ? GatewayErrorKind.Overloaded : GatewayErrorKind.Internal, Cause: e);
 
     /// <summary>What the server's refusal to read on means.</summary>
-    internal static GatewayError OfRequestBody(BadHttpRequestException e) => e.StatusCode switch
-    {
-        StatusCodes.Status413PayloadTooLarge => new GatewayError(GatewayErrorKind.BodyTooLarge, Cause: e),
-        StatusCodes.Status408RequestTimeout => new GatewayError(GatewayErrorKind.RequestTimeout, Cause: e),
-        _ => new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e),
-    };
+    internal static GatewayError OfRequestBody(BadHttpRequestException e) =>
+        e.StatusCode switch
+        {
+            StatusCodes.Status413PayloadTooLarge => new GatewayError(GatewayErrorKind.BodyTooLarge, Cause: e),
+            StatusCodes.Status408RequestTimeout => new GatewayError(GatewayErrorKind.RequestTimeout, Cause: e),
+            _ => new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e),
+        };
 }

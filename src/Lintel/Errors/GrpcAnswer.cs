@@ -32,7 +32,8 @@ internal static class GrpcAnswer
     }
 
     /// <summary>The error's title and detail, in the encoding of <c>grpc-message</c>.</summary>
-    public static string MessageOf(GatewayError error) => Encode(error.Detail is { } detail ? error.Rule.Title + ": " + detail : error.Rule.Title);
+    public static string MessageOf(GatewayError error) =>
+        Encode(error.Detail is { } detail ? error.Rule.Title + ": " + detail : error.Rule.Title);
 
     /// <summary>
     /// Percent-Encoded of PROTOCOL-HTTP2.md: printable ASCII but for the percent sign stays, every other byte of the UTF-8 text is escaped.

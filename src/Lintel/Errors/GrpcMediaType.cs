@@ -40,7 +40,9 @@ internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format
         if (!HttpMethods.IsPost(request.Method) || request.ContentType is not { } type)
             return default;
         var media = Of(type);
-        return media.Dialect == GrpcDialect.Plain && !HttpProtocol.IsHttp2(request.Protocol) && !HttpProtocol.IsHttp3(request.Protocol) ? default : media;
+        return media.Dialect == GrpcDialect.Plain && !HttpProtocol.IsHttp2(request.Protocol) && !HttpProtocol.IsHttp3(request.Protocol)
+            ? default
+            : media;
     }
 
     /// <summary>Reads a <c>Content-Type</c>; parameters do not matter.</summary>
@@ -64,10 +66,11 @@ internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format
         return dialect == GrpcDialect.None ? default : new(dialect, plus < 0 ? "" : rest[plus..].ToString());
     }
 
-    private static string NameOf(GrpcDialect dialect) => dialect switch
-    {
-        GrpcDialect.Web => Prefix + "-web",
-        GrpcDialect.WebText => Prefix + "-web-text",
-        _ => Prefix,
-    };
+    private static string NameOf(GrpcDialect dialect) =>
+        dialect switch
+        {
+            GrpcDialect.Web => Prefix + "-web",
+            GrpcDialect.WebText => Prefix + "-web-text",
+            _ => Prefix,
+        };
 }

@@ -30,7 +30,13 @@ internal static class ProblemWriter
     /// <param name="traceId">The trace id by which the operator finds the request.</param>
     /// <param name="closes">Whether the connection ends with this answer, because what follows on it cannot be told apart.</param>
     /// <returns>The content; empty for gRPC, whose headers tell everything.</returns>
-    public static ReadOnlyMemory<byte> Fill(HttpResponse response, GatewayError error, string proxyName, string traceId, bool closes = false)
+    public static ReadOnlyMemory<byte> Fill(
+        HttpResponse response,
+        GatewayError error,
+        string proxyName,
+        string traceId,
+        bool closes = false
+    )
     {
         if (GrpcMediaType.Of(response.HttpContext.Request) is { Dialect: not GrpcDialect.None } media)
         {

@@ -19,7 +19,9 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
     /// </summary>
     private static readonly TimeSpan PatienceForContinue = TimeSpan.FromSeconds(1);
 
-    private readonly TaskCompletionSource? _goAhead = exchange.ExpectsContinue ? new(TaskCreationOptions.RunContinuationsAsynchronously) : null;
+    private readonly TaskCompletionSource? _goAhead = exchange.ExpectsContinue
+        ? new(TaskCreationOptions.RunContinuationsAsynchronously)
+        : null;
     private Task _pumping = Task.CompletedTask;
     private volatile bool _hasFinalHead;
     private volatile bool _isReading;
@@ -63,22 +65,23 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
             if (_goAhead is { } goAhead && !await MayGoAheadAsync(goAhead.Task).ConfigureAwait(false))
                 return;
             var reader = exchange.Request.BodyReader;
-            bool isWhole, isTaken;
+            bool isWhole,
+                isTaken;
             do
             {
                 // Here and not in a method of its own: a client that is cut off, and hundreds may be at once, throws once less.
                 _isReading = true;
                 var reading = reader.ReadAsync();
                 if (!reading.IsCompleted)
-                    _ = await connection.FlushAsync().ConfigureAwait(false); // the head need not wait for the body; a small body goes with it
+                    // the head need not wait for the body; a small body goes with it
+                    _ = await connection.FlushAsync().ConfigureAwait(false);
                 var result = await reading.ConfigureAwait(false);
                 _isReading = false;
                 isWhole = Take(reader, result);
                 if (!isWhole)
                     connection.Limit(service.IdleTimeout);
                 isTaken = await connection.FlushAsync().ConfigureAwait(false);
-            }
-            while (!isWhole && isTaken);
+            } while (!isWhole && isTaken);
 
             Sent(); // or the server takes no more: its answer may be there
         }
@@ -92,7 +95,8 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            var left = exchange.Context.RequestAborted.IsCancellationRequested || e is ConnectionResetException or ConnectionAbortedException;
+            var left =
+                exchange.Context.RequestAborted.IsCancellationRequested || e is ConnectionResetException or ConnectionAbortedException;
             Fail(new GatewayError(left ? GatewayErrorKind.ClientAborted : GatewayErrorKind.BadRequestBody, Cause: e));
         }
         catch (Exception e)

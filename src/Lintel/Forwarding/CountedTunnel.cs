@@ -1,4 +1,4 @@
-using Lintel.Services;
+using Lintel.Services.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 

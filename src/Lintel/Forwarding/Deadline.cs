@@ -27,9 +27,7 @@ internal sealed class Deadline : IDisposable
     private bool _isOver;
     private bool _disposed;
 
-    private Deadline()
-    {
-    }
+    private Deadline() { }
 
     /// <summary>Begins.</summary>
     /// <param name="head">For the head, from now on where there is no body to wait for.</param>
@@ -47,7 +45,10 @@ internal sealed class Deadline : IDisposable
         deadline.IsBodySent = !hasBody;
         deadline._lock = hasBody ? new Lock() : null;
         deadline._callIsNext = call is { } limit && (hasBody || limit <= head);
-        deadline._limit = deadline._callIsNext ? call!.Value : hasBody ? Timeout.InfiniteTimeSpan : head;
+        deadline._limit =
+            deadline._callIsNext ? call!.Value
+            : hasBody ? Timeout.InfiniteTimeSpan
+            : head;
         deadline._hasHead = deadline._isOver = false;
         return deadline;
     }
@@ -66,7 +67,8 @@ internal sealed class Deadline : IDisposable
     public TimeSpan? Left => _limit == Timeout.InfiniteTimeSpan ? null : LeftAt(_time.GetTimestamp());
 
     /// <summary>The same, for who has looked at the clock a moment ago.</summary>
-    public TimeSpan? LeftAt(long timestamp) => _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from, timestamp));
+    public TimeSpan? LeftAt(long timestamp) =>
+        _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from, timestamp));
 
     public bool IsOver => _isOver || Left <= TimeSpan.Zero || _source is { IsCancellationRequested: true };
 
@@ -105,7 +107,8 @@ internal sealed class Deadline : IDisposable
             if (_callIsNext || _source is not null)
                 Set_NeedsLock(LeftOfCall() ?? Timeout.InfiniteTimeSpan);
             else if (!_isOver)
-                _limit = Timeout.InfiniteTimeSpan; // the forwarder's own timer has not fired: it came in time, and the clock need not be asked
+                // the forwarder's own timer has not fired: it came in time, and the clock need not be asked
+                _limit = Timeout.InfiniteTimeSpan;
         }
     }
 

@@ -1,4 +1,4 @@
-using Lintel.Services;
+using Lintel.Services.Connections;
 
 namespace Lintel.Forwarding;
 
@@ -11,7 +11,5 @@ internal abstract class ForwardOnlyStream : SequentialStream
 
     public abstract override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default);
 
-    public override void Flush()
-    {
-    }
+    public override void Flush() { }
 }

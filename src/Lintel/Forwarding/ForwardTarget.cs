@@ -14,7 +14,13 @@ namespace Lintel.Forwarding;
 /// <param name="Query">Changes of the query.</param>
 /// <param name="RequestHeaders">Changes of the request's headers.</param>
 /// <param name="Mirror">Gets copies of some requests.</param>
-internal sealed record ForwardPlan(ServiceChoice Choice, UpstreamPath? Path, QueryChanges Query, HeaderChanges RequestHeaders, Mirror? Mirror)
+internal sealed record ForwardPlan(
+    ServiceChoice Choice,
+    UpstreamPath? Path,
+    QueryChanges Query,
+    HeaderChanges RequestHeaders,
+    Mirror? Mirror
+)
 {
     /// <summary>The protocols that requests may switch to.</summary>
     public UpgradeSet Upgrades { get; init; } = UpgradeSet.Default;
@@ -63,11 +69,26 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
             error = Escaped;
             try
             {
-                error = await forwarder.SendAsync(exchange, new ForwardAttempt(service, attempts.Instance, request, deadline, attempts.IsRepeatable, attempts.NeedsFreshConnection)).ConfigureAwait(false);
+                error = await forwarder
+                    .SendAsync(
+                        exchange,
+                        new ForwardAttempt(
+                            service,
+                            attempts.Instance,
+                            request,
+                            deadline,
+                            attempts.IsRepeatable,
+                            attempts.NeedsFreshConnection
+                        )
+                    )
+                    .ConfigureAwait(false);
             }
             finally
             {
-                exchange.Upstream += attempts.End(error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null, error);
+                exchange.Upstream += attempts.End(
+                    error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null,
+                    error
+                );
                 exchange.AttemptTimestamp = 0;
                 exchange.AttemptSpan = null;
                 if (error == Escaped)

@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using Lintel.Errors;
-using Lintel.Services;
+using Lintel.Services.Connections;
 using Lintel.Transport.Http1;
 
 namespace Lintel.Forwarding;
@@ -23,20 +23,23 @@ internal static class HandlerErrors
         return Find<HttpRequestException>(cause)?.HttpRequestError switch
         {
             HttpRequestError.ResponseEnded => GatewayErrorKind.ConnectionTerminated,
-            HttpRequestError.InvalidResponse or HttpRequestError.HttpProtocolError or HttpRequestError.VersionNegotiationError => GatewayErrorKind.ProtocolError,
+            HttpRequestError.InvalidResponse or HttpRequestError.HttpProtocolError or HttpRequestError.VersionNegotiationError =>
+                GatewayErrorKind.ProtocolError,
             HttpRequestError.ExtendedConnectNotSupported => GatewayErrorKind.UpgradeFailed,
             HttpRequestError.ConfigurationLimitExceeded => GatewayErrorKind.ResponseHeadTooLarge,
             HttpRequestError.NameResolutionError => GatewayErrorKind.DnsError,
             HttpRequestError.SecureConnectionError => GatewayErrorKind.TlsError,
             HttpRequestError.ConnectionError => GatewayErrorKind.ConnectionRefused,
-            _ when Find<SocketException>(cause) is not null || Find<IOException>(cause) is not null => GatewayErrorKind.ConnectionTerminated,
+            _ when Find<SocketException>(cause) is not null || Find<IOException>(cause) is not null =>
+                GatewayErrorKind.ConnectionTerminated,
             null when cause is OperationCanceledException => GatewayErrorKind.ResponseTimeout,
             _ => GatewayErrorKind.Internal,
         };
     }
 
     /// <summary>SocketsHttpHandler's ConnectTimeout cancels with a TimeoutException inside.</summary>
-    public static bool IsConnectTimeout(Exception? cause) => Find<TimeoutException>(cause) is not null && Find<OperationCanceledException>(cause) is not null;
+    public static bool IsConnectTimeout(Exception? cause) =>
+        Find<TimeoutException>(cause) is not null && Find<OperationCanceledException>(cause) is not null;
 
     /// <summary>The exception itself, or the first one inside it, of a type.</summary>
     public static T? Find<T>(Exception? exception)

@@ -29,23 +29,27 @@ internal static class HeaderRules
     private static readonly string[] OfOneConnection =
     [
         // RFC 9110 section 7.6.1, and RFC 9113 section 8.2.2 for those that must not reach HTTP/2
-        "Connection", "Proxy-Connection", "Keep-Alive", "TE", "Transfer-Encoding", "Upgrade",
+        "Connection",
+        "Proxy-Connection",
+        "Keep-Alive",
+        "TE",
+        "Transfer-Encoding",
+        "Upgrade",
         // RFC 9110 section 11.7: credentials for and challenges of the proxy itself
-        "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info",
+        "Proxy-Authenticate",
+        "Proxy-Authorization",
+        "Proxy-Authentication-Info",
         // RFC 9113 section 3.1
         "HTTP2-Settings",
     ];
 
     private static readonly FrozenDictionary<string, HeaderFate> Request = OfOneConnection
         .Select(n => KeyValuePair.Create(n, HeaderFate.Drop))
-        .Concat(
-        [
+        .Concat([
             // Set anew by the forwarder, which knows whether there is a body to wait for.
             KeyValuePair.Create("Expect", HeaderFate.Drop),
-
             // CGI turns it into HTTP_PROXY, by which programs choose their own proxy (httpoxy, CVE-2016-5385).
             KeyValuePair.Create("Proxy", HeaderFate.Drop),
-
             // Written anew, from what the gateway itself knows.
             KeyValuePair.Create("Host", HeaderFate.Drop),
             KeyValuePair.Create("Via", HeaderFate.Drop),
@@ -55,18 +59,17 @@ internal static class HeaderRules
             KeyValuePair.Create("X-Forwarded-Proto", HeaderFate.Drop),
             KeyValuePair.Create("X-Forwarded-Host", HeaderFate.Drop),
             KeyValuePair.Create("Forwarded", HeaderFate.Drop),
-
             // RFC 9440 section 2.1: only the TLS-terminating proxy, which is us, may say who the client's certificate names.
             KeyValuePair.Create("Client-Cert", HeaderFate.Drop),
             KeyValuePair.Create("Client-Cert-Chain", HeaderFate.Drop),
-
             KeyValuePair.Create("Baggage", HeaderFate.Limit),
             KeyValuePair.Create("X-Real-IP", HeaderFate.KeepIfTrusted),
         ])
         .ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
-    private static readonly FrozenSet<string> Response =
-        OfOneConnection.Where(n => n is not "Proxy-Authorization").ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+    private static readonly FrozenSet<string> Response = OfOneConnection
+        .Where(n => n is not "Proxy-Authorization")
+        .ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>
     /// Beside what no hop passes on, and fields of the content; of the latter, a digest may come after what it digests (RFC 9530 section
@@ -74,10 +77,40 @@ internal static class HeaderRules
     /// </summary>
     private static readonly FrozenSet<string> NeverTrailers = FrozenSet.Create(
         StringComparer.OrdinalIgnoreCase,
-        "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Age", "Allow", "Authentication-Info", "Authorization",
-        "Cache-Control", "Cookie", "Date", "Expires", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Location",
-        "Max-Forwards", "Origin", "Pragma", "Priority", "Proxy", "Proxy-Status", "Range", "Retry-After", "Set-Cookie", "Strict-Transport-Security", "Trailer",
-        "Vary", "Warning", "WWW-Authenticate");
+        "Accept",
+        "Accept-Charset",
+        "Accept-Encoding",
+        "Accept-Language",
+        "Accept-Ranges",
+        "Age",
+        "Allow",
+        "Authentication-Info",
+        "Authorization",
+        "Cache-Control",
+        "Cookie",
+        "Date",
+        "Expires",
+        "If-Match",
+        "If-Modified-Since",
+        "If-None-Match",
+        "If-Range",
+        "If-Unmodified-Since",
+        "Location",
+        "Max-Forwards",
+        "Origin",
+        "Pragma",
+        "Priority",
+        "Proxy",
+        "Proxy-Status",
+        "Range",
+        "Retry-After",
+        "Set-Cookie",
+        "Strict-Transport-Security",
+        "Trailer",
+        "Vary",
+        "Warning",
+        "WWW-Authenticate"
+    );
 
     /// <summary>What happens to a request header on its way to a service.</summary>
     /// <param name="name">Its name.</param>
@@ -91,7 +124,11 @@ internal static class HeaderRules
             return HeaderFate.KeepIfTrusted;
 
         // What is governed stays so under either spelling.
-        return name.Contains('_') && (underscores == UnderscoreFields.Drop || OfRequest(name.Replace('_', '-'), underscores) != HeaderFate.Keep) ? HeaderFate.Drop : HeaderFate.Keep;
+        return
+            name.Contains('_')
+            && (underscores == UnderscoreFields.Drop || OfRequest(name.Replace('_', '-'), underscores) != HeaderFate.Keep)
+            ? HeaderFate.Drop
+            : HeaderFate.Keep;
     }
 
     /// <summary>Whether a response header goes on to the client.</summary>
@@ -111,7 +148,8 @@ internal static class HeaderRules
         var usual = name.Contains('_') ? name.Replace('_', '-') : name;
         if (NeverTrailers.Contains(usual) || OfRequest(usual, UnderscoreFields.Allow) != HeaderFate.Keep || !KeepsResponse(usual))
             return false;
-        return !usual.StartsWith("Content-", StringComparison.OrdinalIgnoreCase) || usual.Equals("Content-Digest", StringComparison.OrdinalIgnoreCase);
+        return !usual.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)
+            || usual.Equals("Content-Digest", StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>
@@ -141,7 +179,11 @@ internal static class HeaderRules
             foreach (var range in line.AsSpan().Split(','))
             {
                 var name = line.AsSpan()[range].Trim();
-                if (name.IsEmpty || name.Equals("close", StringComparison.OrdinalIgnoreCase) || name.Equals("keep-alive", StringComparison.OrdinalIgnoreCase))
+                if (
+                    name.IsEmpty
+                    || name.Equals("close", StringComparison.OrdinalIgnoreCase)
+                    || name.Equals("keep-alive", StringComparison.OrdinalIgnoreCase)
+                )
                     continue;
                 (names ??= new HashSet<string>(StringComparer.OrdinalIgnoreCase)).Add(name.ToString());
             }

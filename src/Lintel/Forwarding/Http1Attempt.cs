@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Services.Connections;
 using Lintel.Transport.Http1;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
@@ -82,7 +83,9 @@ internal sealed class Http1Attempt : IClientWatch
         }
         catch (Exception e) when (e is UpstreamConnectException or OperationCanceledException or ObjectDisposedException)
         {
-            return _exchange.Context.RequestAborted.IsCancellationRequested ? new GatewayError(GatewayErrorKind.ClientAborted) : OfConnecting(e);
+            return _exchange.Context.RequestAborted.IsCancellationRequested
+                ? new GatewayError(GatewayErrorKind.ClientAborted)
+                : OfConnecting(e);
         }
 
         if (!connection.IsReused || _isRepeatable || !connection.HasStirred)
@@ -162,7 +165,7 @@ internal sealed class Http1Attempt : IClientWatch
     {
         _exchange.ClientConnection?.Watch(null);
         _leaving.Dispose();
-        for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _leavingState, IsOver, MayLeave) == IsLeaving;)
+        for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _leavingState, IsOver, MayLeave) == IsLeaving; )
             spin.SpinOnce();
     }
 
@@ -201,7 +204,12 @@ internal sealed class Http1Attempt : IClientWatch
         if (_connection.Head.Status == StatusCodes.Status100Continue)
             _pump?.GoAhead();
         else if (Interim.To(_exchange.Context) is { } client)
-            return Interim.TellAsync(client, _connection.Head.Status, Http1ResponseHead.Fields(_connection.Head), _exchange.Route!.ResponseHeaders);
+            return Interim.TellAsync(
+                client,
+                _connection.Head.Status,
+                Http1ResponseHead.Fields(_connection.Head),
+                _exchange.Route!.ResponseHeaders
+            );
         return default;
     }
 
@@ -332,22 +340,27 @@ internal sealed class Http1Attempt : IClientWatch
             return new GatewayError(GatewayErrorKind.ClientAborted);
         if (e.Failure == Http1Failure.TimedOut && !_connection.HasFinalHead && _deadline.IsBodySent)
             _deadline.Expire();
-        return new GatewayError(e.Failure switch
-        {
-            Http1Failure.TimedOut when _deadline.IsOver => _deadline.Kind,
-            Http1Failure.TimedOut => GatewayErrorKind.IdleTimeout,
-            Http1Failure.Malformed or Http1Failure.Incomplete or Http1Failure.Terminated when _connection.HasFinalHead => GatewayErrorKind.ResponseIncomplete,
-            Http1Failure.Malformed => GatewayErrorKind.ProtocolError,
-            Http1Failure.HeadTooLarge => GatewayErrorKind.ResponseHeadTooLarge,
-            Http1Failure.Terminated or Http1Failure.Incomplete => GatewayErrorKind.ConnectionTerminated,
-            _ => GatewayErrorKind.Internal,
-        }, Cause: e);
+        return new GatewayError(
+            e.Failure switch
+            {
+                Http1Failure.TimedOut when _deadline.IsOver => _deadline.Kind,
+                Http1Failure.TimedOut => GatewayErrorKind.IdleTimeout,
+                Http1Failure.Malformed or Http1Failure.Incomplete or Http1Failure.Terminated when _connection.HasFinalHead =>
+                    GatewayErrorKind.ResponseIncomplete,
+                Http1Failure.Malformed => GatewayErrorKind.ProtocolError,
+                Http1Failure.HeadTooLarge => GatewayErrorKind.ResponseHeadTooLarge,
+                Http1Failure.Terminated or Http1Failure.Incomplete => GatewayErrorKind.ConnectionTerminated,
+                _ => GatewayErrorKind.Internal,
+            },
+            Cause: e
+        );
     }
 
-    private GatewayError OfConnecting(Exception e) => e switch
-    {
-        UpstreamConnectException connect => new GatewayError(connect.Kind, Cause: connect),
-        _ when _deadline.IsOver => new GatewayError(_deadline.Kind, Cause: e),
-        _ => new GatewayError(GatewayErrorKind.ConnectionTerminated, Cause: e),
-    };
+    private GatewayError OfConnecting(Exception e) =>
+        e switch
+        {
+            UpstreamConnectException connect => new GatewayError(connect.Kind, Cause: connect),
+            _ when _deadline.IsOver => new GatewayError(_deadline.Kind, Cause: e),
+            _ => new GatewayError(GatewayErrorKind.ConnectionTerminated, Cause: e),
+        };
 }

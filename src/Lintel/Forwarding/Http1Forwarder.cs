@@ -9,5 +9,6 @@ namespace Lintel.Forwarding;
 /// </summary>
 internal sealed class Http1Forwarder(TimeProvider time) : IForwarder
 {
-    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) => new Http1Attempt(exchange, attempt, time).RunAsync();
+    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) =>
+        new Http1Attempt(exchange, attempt, time).RunAsync();
 }

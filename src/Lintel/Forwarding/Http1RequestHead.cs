@@ -1,4 +1,4 @@
-using Lintel.Observability;
+using Lintel.Observability.Traces;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Lintel.Transport.Http1;

@@ -12,7 +12,14 @@ namespace Lintel.Forwarding;
 /// <param name="Deadline">When the response's head is due; disarmed when it comes.</param>
 /// <param name="IsRepeatable">See <see cref="AttemptSeries.IsRepeatable"/>.</param>
 /// <param name="NeedsFreshConnection">See <see cref="AttemptSeries.NeedsFreshConnection"/>.</param>
-internal readonly record struct ForwardAttempt(Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline, bool IsRepeatable, bool NeedsFreshConnection);
+internal readonly record struct ForwardAttempt(
+    Service Service,
+    Instance Instance,
+    UpstreamRequest Request,
+    Deadline Deadline,
+    bool IsRepeatable,
+    bool NeedsFreshConnection
+);
 
 /// <summary>Carries one attempt: a prepared request to an instance, and its answer to the client.</summary>
 internal interface IForwarder

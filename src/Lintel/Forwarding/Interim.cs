@@ -13,15 +13,24 @@ internal static class Interim
     /// write at once.
     /// </remarks>
     public static IInformationalResponseFeature? To(HttpContext context) =>
-        HttpProtocol.IsHttp11(context.Request.Protocol) && context.Request.Headers["Sec-Fetch-Mode"] is ["navigate"] && context.Request.Headers.Expect.Count == 0
+        HttpProtocol.IsHttp11(context.Request.Protocol)
+        && context.Request.Headers["Sec-Fetch-Mode"] is ["navigate"]
+        && context.Request.Headers.Expect.Count == 0
             ? context.Features.Get<IInformationalResponseFeature>()
             : null;
 
     /// <summary>An interim response goes on to the client before the final one.</summary>
-    public static async ValueTask TellAsync(IInformationalResponseFeature client, int status, IReadOnlyCollection<KeyValuePair<string, string>> fields, HeaderChanges changes)
+    public static async ValueTask TellAsync(
+        IInformationalResponseFeature client,
+        int status,
+        IReadOnlyCollection<KeyValuePair<string, string>> fields,
+        HeaderChanges changes
+    )
     {
         var headers = new HeaderDictionary();
-        var nominated = HeaderRules.Nominated(fields.Where(f => f.Key.Equals("Connection", StringComparison.OrdinalIgnoreCase)).Select(f => f.Value).ToArray());
+        var nominated = HeaderRules.Nominated(
+            fields.Where(f => f.Key.Equals("Connection", StringComparison.OrdinalIgnoreCase)).Select(f => f.Value).ToArray()
+        );
         foreach (var (name, value) in fields)
         {
             if (HeaderRules.KeepsResponse(name) && !changes.Removes(name) && (nominated is null || !nominated.Contains(name)))

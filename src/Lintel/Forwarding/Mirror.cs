@@ -1,10 +1,11 @@
 using System.Net;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Lintel.Services.Attempts;
+using Lintel.Services.Connections;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;

@@ -13,7 +13,8 @@ internal abstract class ReplacedContent(HttpContent original) : HttpContent
     protected sealed override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
         Replace(await original.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
 
-    protected sealed override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => throw new NotSupportedException("the response is read, not written");
+    protected sealed override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+        throw new NotSupportedException("the response is read, not written");
 
     protected sealed override bool TryComputeLength(out long length)
     {

@@ -13,9 +13,9 @@ internal static class Trailers
         if (context.Features.Get<IHttpRequestTrailersFeature>() is not { Available: true } feature)
             return [];
         return from trailer in feature.Trailers
-               where HeaderRules.KeepsTrailer(trailer.Key)
-               from value in trailer.Value.OfType<string>()
-               select KeyValuePair.Create(trailer.Key, value);
+            where HeaderRules.KeepsTrailer(trailer.Key)
+            from value in trailer.Value.OfType<string>()
+            select KeyValuePair.Create(trailer.Key, value);
     }
 
     /// <summary>Passes a response's on: over HTTP/2 and 3 always, to a client of HTTP/1.1 that wants them.</summary>
@@ -29,7 +29,11 @@ internal static class Trailers
             return;
         }
 
-        if (!HeaderRules.TakesTrailers(context.Request.Headers.TE) || context.Response.ContentLength is not null || context.Features.Get<ITrailerOutputFeature>() is not { } output)
+        if (
+            !HeaderRules.TakesTrailers(context.Request.Headers.TE)
+            || context.Response.ContentLength is not null
+            || context.Features.Get<ITrailerOutputFeature>() is not { } output
+        )
             return;
         var last = new HeaderDictionary();
         Copy(fields, changes, last);

@@ -28,7 +28,13 @@ internal static class Tunnel
         return await first.ConfigureAwait(false);
     }
 
-    private static async Task<TunnelEnd> CopyAsync(Stream from, Stream to, bool fromServer, Action<int, int> moved, CancellationToken cancellation)
+    private static async Task<TunnelEnd> CopyAsync(
+        Stream from,
+        Stream to,
+        bool fromServer,
+        Action<int, int> moved,
+        CancellationToken cancellation
+    )
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         var isReading = true;

@@ -19,13 +19,17 @@ internal static class Upgrade
         {
             if (exchange.Upgrade is not { } asked)
                 return "the service switched protocols without being asked";
-            return Names(response, "Upgrade", asked) && Names(response, "Connection", "upgrade") ? null : "the service switched to something that was not asked for";
+            return Names(response, "Upgrade", asked) && Names(response, "Connection", "upgrade")
+                ? null
+                : "the service switched to something that was not asked for";
         }
 
         // To a client of RFC 8441 any 2xx means that the tunnel is open.
         if (!exchange.IsExtendedConnect || !response.IsSuccessStatusCode)
             return null;
-        return response.Version.Major == 2 && response.StatusCode == HttpStatusCode.OK ? null : $"the service answered {(int)response.StatusCode} and did not switch protocols";
+        return response.Version.Major == 2 && response.StatusCode == HttpStatusCode.OK
+            ? null
+            : $"the service answered {(int)response.StatusCode} and did not switch protocols";
     }
 
     /// <summary>The same, for an answer of HTTP/1.1 to a request that went over HTTP/1.1.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Lintel.Services;
+using Lintel.Services.Connections;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
@@ -30,7 +31,10 @@ internal static class UpstreamMessage
         // HTTP/2 clients may send a cookie in pieces; HTTP/1.1 wants one line (RFC 9113 section 8.2.3).
         if (values.Count > 1 && name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
             values = string.Join("; ", values.ToArray());
-        var isAdded = values.Count == 1 ? message.Headers.TryAddWithoutValidation(name, values[0]) : message.Headers.TryAddWithoutValidation(name, values.ToArray());
+        var isAdded =
+            values.Count == 1
+                ? message.Headers.TryAddWithoutValidation(name, values[0])
+                : message.Headers.TryAddWithoutValidation(name, values.ToArray());
         if (!isAdded)
             ContentFields.Add(message, name, values);
     }

@@ -1,7 +1,7 @@
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
-using Lintel.Observability;
+using Lintel.Observability.Traces;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
@@ -20,9 +20,7 @@ internal sealed class UpstreamRequest
     /// <summary>A list that grew larger, for a request of many headers, is not kept.</summary>
     private const int MostHeaders = 64;
 
-    private UpstreamRequest()
-    {
-    }
+    private UpstreamRequest() { }
 
     public string Method { get; private set; } = "";
 
@@ -44,7 +42,13 @@ internal sealed class UpstreamRequest
     public GrpcCall? Grpc { get; set; }
 
     /// <summary>Applies path, query and header rules.</summary>
-    public static UpstreamRequest? Create(Exchange exchange, UpstreamPath? path, QueryChanges query, HeaderChanges changes, out GatewayError? error)
+    public static UpstreamRequest? Create(
+        Exchange exchange,
+        UpstreamPath? path,
+        QueryChanges query,
+        HeaderChanges changes,
+        out GatewayError? error
+    )
     {
         var target = exchange.RequestTarget.Path;
         if (path is not null && !path.TryRender(exchange, out target, out var problem))
@@ -127,8 +131,17 @@ internal sealed class UpstreamRequest
         var request = exchange.Request;
         var incoming = request.Headers;
         var believed = exchange.Believed;
-        headers.Add(new("X-Forwarded-For", Chain(believed is { BelievesFor: true } ? incoming["X-Forwarded-For"].ToString() : "", exchange.Peer)));
-        headers.Add(new("X-Forwarded-Proto", believed is { BelievesProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : exchange.Routed.Scheme));
+        headers.Add(
+            new("X-Forwarded-For", Chain(believed is { BelievesFor: true } ? incoming["X-Forwarded-For"].ToString() : "", exchange.Peer))
+        );
+        headers.Add(
+            new(
+                "X-Forwarded-Proto",
+                believed is { BelievesProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto
+                    ? proto
+                    : exchange.Routed.Scheme
+            )
+        );
         if (believed is not null && believed.Believes("X-Forwarded-Host") && incoming["X-Forwarded-Host"] is { Count: > 0 } host)
             headers.Add(new("X-Forwarded-Host", host));
         else if (exchange.Host.Length > 0)
@@ -142,12 +155,18 @@ internal sealed class UpstreamRequest
         }
 
         var identity = exchange.Snapshot.Identity;
-        var via = HttpProtocol.IsHttp11(request.Protocol) ? identity.ViaHttp11 : HttpProtocol.IsHttp2(request.Protocol) ? identity.ViaHttp2 : ViaVersion(request.Protocol) + " " + identity.Via;
+        var via =
+            HttpProtocol.IsHttp11(request.Protocol) ? identity.ViaHttp11
+            : HttpProtocol.IsHttp2(request.Protocol) ? identity.ViaHttp2
+            : ViaVersion(request.Protocol) + " " + identity.Via;
         headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
     }
 
     /// <summary>A peer without an address adds nothing to a chain that it sent: whoever reads it from the right would end there.</summary>
-    private static string Chain(string before, Peer peer) => before.Length == 0 ? peer.Text : peer.Address is null ? before : before + ", " + peer.Text;
+    private static string Chain(string before, Peer peer) =>
+        before.Length == 0 ? peer.Text
+        : peer.Address is null ? before
+        : before + ", " + peer.Text;
 
     /// <summary>RFC 7239 section 6: IPv6 addresses stand in brackets and quotes.</summary>
     private static string ForwardedNode(string address) => address.Contains(':') ? $"\"[{address}]\"" : address;

@@ -3,6 +3,7 @@ using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Services.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -16,7 +17,8 @@ namespace Lintel.Forwarding;
 /// </summary>
 internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 {
-    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) => SendAsync(new Attempt(exchange, attempt.Service, attempt.Instance, attempt.Request, attempt.Deadline));
+    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) =>
+        SendAsync(new Attempt(exchange, attempt.Service, attempt.Instance, attempt.Request, attempt.Deadline));
 
     private async ValueTask<GatewayError?> SendAsync(Attempt attempt)
     {
@@ -45,7 +47,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         var context = exchange.Context;
         context.Features.Set<IHttpResetFeature>(attempt);
         if (context.Request.Headers.Upgrade.Count > 0)
-            context.Request.Headers.Upgrade = exchange.Upgrade is null or UpgradeSet.WebSocket ? exchange.Upgrade : UpgradeAsSent.KnownToYarp;
+            context.Request.Headers.Upgrade = exchange.Upgrade is null or UpgradeSet.WebSocket
+                ? exchange.Upgrade
+                : UpgradeAsSent.KnownToYarp;
         var config = new ForwarderRequestConfig
         {
             ActivityTimeout = service.IdleTimeout,
@@ -54,11 +58,14 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         };
         if (service.Config.Protocol == ServiceProtocol.Http1)
             Http1Exchange.Current.Value = attempt.Watch(context);
-        var result = await forwarder.SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token).ConfigureAwait(false);
+        var result = await forwarder
+            .SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token)
+            .ConfigureAwait(false);
         if (request.Grpc?.Error is { } told)
             return told;
         if (result == ForwarderError.None)
-            return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "the Sec-WebSocket-Key is none"); // YARP found out, on the way to HTTP/2
+            // YARP found out, on the way to HTTP/2
+            return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "the Sec-WebSocket-Key is none");
         if (tunnel is { HasEnded: true })
             return null;
         if (attempt.ClientLeft ?? context.RequestAborted.IsCancellationRequested)
@@ -72,19 +79,34 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
     {
         if (deadline.IsOver)
             return new GatewayError(HandlerErrors.Find<UpstreamConnectException>(cause)?.Kind ?? deadline.Kind, Cause: cause);
-        if (error is ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled && HandlerErrors.Find<BadHttpRequestException>(cause) is { } refused)
+        if (
+            error is ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled
+            && HandlerErrors.Find<BadHttpRequestException>(cause) is { } refused
+        )
             return GatewayError.OfRequestBody(refused);
         var kind = error switch
         {
             ForwarderError.RequestBodyClient when body is { HasFailed: true } => GatewayErrorKind.BadRequestBody,
-            ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled or ForwarderError.RequestBodyDestination => OfBrokenUpload(cause),
-            ForwarderError.Request when body is not null && HandlerErrors.Find<InvalidOperationException>(cause) is not null => GatewayErrorKind.ConnectionTerminated, // refused, and the body is gone
+            ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled or ForwarderError.RequestBodyDestination =>
+                OfBrokenUpload(cause),
+            ForwarderError.Request when body is not null && HandlerErrors.Find<InvalidOperationException>(cause) is not null =>
+                GatewayErrorKind.ConnectionTerminated, // refused, and the body is gone
             ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout => GatewayErrorKind.IdleTimeout,
-            ForwarderError.ResponseBodyDestination => HandlerErrors.Find<OperationCanceledException>(cause) is null ? GatewayErrorKind.ResponseIncomplete : GatewayErrorKind.IdleTimeout,
-            ForwarderError.ResponseBodyClient or ForwarderError.UpgradeRequestClient or ForwarderError.UpgradeResponseClient or ForwarderError.UpgradeRequestCanceled or ForwarderError.UpgradeResponseCanceled => GatewayErrorKind.ClientAborted,
+            ForwarderError.ResponseBodyDestination => HandlerErrors.Find<OperationCanceledException>(cause) is null
+                ? GatewayErrorKind.ResponseIncomplete
+                : GatewayErrorKind.IdleTimeout,
+            ForwarderError.ResponseBodyClient
+            or ForwarderError.UpgradeRequestClient
+            or ForwarderError.UpgradeResponseClient
+            or ForwarderError.UpgradeRequestCanceled
+            or ForwarderError.UpgradeResponseCanceled => GatewayErrorKind.ClientAborted,
             ForwarderError.UpgradeRequestDestination or ForwarderError.UpgradeResponseDestination => GatewayErrorKind.ResponseIncomplete,
-            ForwarderError.RequestTimedOut => HandlerErrors.IsConnectTimeout(cause) ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.IdleTimeout,
-            ForwarderError.ResponseHeaders when HandlerErrors.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => GatewayErrorKind.UpgradeFailed,
+            ForwarderError.RequestTimedOut => HandlerErrors.IsConnectTimeout(cause)
+                ? GatewayErrorKind.ConnectionTimeout
+                : GatewayErrorKind.IdleTimeout,
+            ForwarderError.ResponseHeaders
+                when HandlerErrors.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException =>
+                GatewayErrorKind.UpgradeFailed,
             ForwarderError.RequestCreation when HandlerErrors.Find<UnsendableHostException>(cause) is null => GatewayErrorKind.Internal,
             _ => HandlerErrors.KindOf(cause),
         };
@@ -95,13 +117,18 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
     /// The service broke off while the client was sending, which cancels the reading of its body: never the client's fault, and no defect
     /// of ours.
     /// </summary>
-    private static GatewayErrorKind OfBrokenUpload(Exception? cause) => HandlerErrors.KindOf(cause) is var kind and not (GatewayErrorKind.Internal or GatewayErrorKind.ResponseTimeout) ? kind : GatewayErrorKind.ConnectionTerminated;
+    private static GatewayErrorKind OfBrokenUpload(Exception? cause) =>
+        HandlerErrors.KindOf(cause) is var kind and not (GatewayErrorKind.Internal or GatewayErrorKind.ResponseTimeout)
+            ? kind
+            : GatewayErrorKind.ConnectionTerminated;
 
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
-    private sealed class Attempt(
-        Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline) : HttpTransformer, IHttpResetFeature
+    private sealed class Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
+        : HttpTransformer,
+            IHttpResetFeature
     {
-        public (Exchange Exchange, Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline) Parts => (exchange, service, instance, request, deadline);
+        public (Exchange Exchange, Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline) Parts =>
+            (exchange, service, instance, request, deadline);
 
         public bool HasResponse { get; private set; }
 
@@ -116,7 +143,12 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         /// <summary>Cutting off is the pipeline's: done here, it would look as if the client had left.</summary>
         public void Reset(int errorCode) => ClientLeft = exchange.Context.RequestAborted.IsCancellationRequested;
 
-        public override ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        public override ValueTask TransformRequestAsync(
+            HttpContext httpContext,
+            HttpRequestMessage proxyRequest,
+            string destinationPrefix,
+            CancellationToken cancellationToken
+        )
         {
             UpstreamMessage.Fill(proxyRequest, service, instance, request, exchange.AttemptSpan);
             if (proxyRequest.Content is not null && exchange.ExpectsContinue)
@@ -126,7 +158,11 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             return default;
         }
 
-        public override ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+        public override ValueTask<bool> TransformResponseAsync(
+            HttpContext httpContext,
+            HttpResponseMessage? proxyResponse,
+            CancellationToken cancellationToken
+        )
         {
             if (proxyResponse is null)
                 return new(false);
@@ -136,7 +172,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                 throw new UpgradeException(problem);
 
             var headers = httpContext.Response.Headers;
-            var nominated = proxyResponse.Headers.NonValidated.TryGetValues("Connection", out var connection) ? HeaderRules.Nominated(Values(connection)) : null;
+            var nominated = proxyResponse.Headers.NonValidated.TryGetValues("Connection", out var connection)
+                ? HeaderRules.Nominated(Values(connection))
+                : null;
             Copy(proxyResponse.Headers.NonValidated, headers, nominated);
             Copy(proxyResponse.Content.Headers.NonValidated, headers, nominated);
             request.Grpc?.Take(proxyResponse, deadline);
@@ -150,12 +188,24 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             return new(true);
         }
 
-        public override async ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken)
+        public override async ValueTask TransformResponseTrailersAsync(
+            HttpContext httpContext,
+            HttpResponseMessage proxyResponse,
+            CancellationToken cancellationToken
+        )
         {
-            if (request.Grpc is null || !await request.Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsTrailer(n) && !exchange.Route!.ResponseHeaders.Removes(n)).ConfigureAwait(false))
+            if (
+                request.Grpc is null
+                || !await request
+                    .Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsTrailer(n) && !exchange.Route!.ResponseHeaders.Removes(n))
+                    .ConfigureAwait(false)
+            )
             {
                 if (proxyResponse.TrailingHeaders.NonValidated.Count > 0)
-                    Trailers.Send(exchange, proxyResponse.TrailingHeaders.NonValidated.SelectMany(t => t.Value.Select(v => KeyValuePair.Create(t.Key, v))));
+                    Trailers.Send(
+                        exchange,
+                        proxyResponse.TrailingHeaders.NonValidated.SelectMany(t => t.Value.Select(v => KeyValuePair.Create(t.Key, v)))
+                    );
             }
 
             // An answer before the end of the request: the client has it now, and may go on sending or not.
@@ -171,7 +221,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             var mayHaveTrailers = exchange.HasBody && context.Request.ContentLength is null;
             if (client is null && !mayHaveTrailers)
                 return null;
-            return new Http1Exchange(client is null ? null : (status, fields) => Interim.TellAsync(client, status, fields, exchange.Route!.ResponseHeaders))
+            return new Http1Exchange(
+                client is null ? null : (status, fields) => Interim.TellAsync(client, status, fields, exchange.Route!.ResponseHeaders)
+            )
             {
                 Trailers = mayHaveTrailers ? () => Trailers.OfRequest(context) : null,
             };
@@ -186,7 +238,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                     throw new HttpRequestException(HttpRequestError.InvalidResponse, "The answer is malformed: " + problem);
                 if (HeaderRules.KeepsResponse(name) && (nominated is null || !nominated.Contains(name)))
                     to[name] = value; // each name comes once; what the application had set gives way
-                else if (HeaderRules.IsRequiredUpgrade(name, exchange.Response.StatusCode) && HttpProtocol.IsHttp11(exchange.Request.Protocol))
+                else if (
+                    HeaderRules.IsRequiredUpgrade(name, exchange.Response.StatusCode) && HttpProtocol.IsHttp11(exchange.Request.Protocol)
+                )
                     (to.Connection, to.Upgrade) = ("Upgrade", value);
             }
         }
@@ -200,6 +254,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             response.Content = new ByteArrayContent([]);
         }
 
-        private static StringValues Values(System.Net.Http.Headers.HeaderStringValues values) => values.Count == 1 ? values.ToString() : values.ToArray();
+        private static StringValues Values(System.Net.Http.Headers.HeaderStringValues values) =>
+            values.Count == 1 ? values.ToString() : values.ToArray();
     }
 }

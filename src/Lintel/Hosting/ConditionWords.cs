@@ -18,13 +18,19 @@ internal static class ConditionWords
     private static IEnumerable<string> Origin(MatchConfig match)
     {
         if (match.Listeners.Count > 0)
-            yield return $"listener is {(match.Listeners.Count == 1 ? match.Listeners[0] : "one of " + string.Join(", ", match.Listeners))}";
+            yield return "listener is "
+                + (match.Listeners.Count == 1 ? match.Listeners[0] : "one of " + string.Join(", ", match.Listeners));
         if (match.Scheme is { } scheme)
             yield return $"scheme is {scheme}";
     }
 
-    private static IEnumerable<string> Of(ValueMap<ConditionConfig> headers, ValueMap<ConditionConfig> query, ValueMap<ConditionConfig> cookies) =>
-        headers.Select(c => $"header {c.Key} {Words(c.Value, Secrets.IsSecret(c.Key), isNegated: false)}")
+    private static IEnumerable<string> Of(
+        ValueMap<ConditionConfig> headers,
+        ValueMap<ConditionConfig> query,
+        ValueMap<ConditionConfig> cookies
+    ) =>
+        headers
+            .Select(c => $"header {c.Key} {Words(c.Value, Secrets.IsSecret(c.Key), isNegated: false)}")
             .Concat(query.Select(c => $"query parameter {c.Key} {Words(c.Value, Secrets.IsSecret(c.Key), isNegated: false)}"))
             .Concat(cookies.Select(c => $"cookie {c.Key} {Words(c.Value, Secrets.IsSecret(c.Key), isNegated: false)}"));
 
@@ -36,7 +42,8 @@ internal static class ConditionWords
             { Not: { } inner } => Words(inner, isHidden, !isNegated),
             { Present: { } present } => present == isNegated ? "is absent" : "is present",
             { Exact: { } text } => $"{verb} {Value(text, isHidden)}",
-            { OneOf: { } texts } => $"{verb} one of {(isHidden ? $"{texts.Count} hidden values" : string.Join(", ", texts.Select(t => Value(t, isHidden: false))))}",
+            { OneOf: { } texts } => $"{verb} one of "
+                + (isHidden ? $"{texts.Count} hidden values" : string.Join(", ", texts.Select(t => Value(t, isHidden: false)))),
             { Prefix: { } text } => $"{not}{(isNegated ? "begin" : "begins")} with {Value(text, isHidden)}",
             { Regex: { } text } => $"{not}{(isNegated ? "match" : "matches")} {Value(text, isHidden)}",
             _ => "holds",

@@ -1,4 +1,6 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Runtime;
 
 namespace Lintel.Hosting;

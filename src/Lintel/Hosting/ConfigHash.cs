@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
-using Lintel.Config;
+using Lintel.Config.Reading;
 using Lintel.Observability;
 
 namespace Lintel.Hosting;

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Policies;
 
 namespace Lintel.Hosting;

@@ -1,6 +1,7 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Listeners;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
@@ -32,7 +33,9 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     public async Task<bool> TryApplyAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
     {
         // At the start nothing waits for the processor; later, requests go first.
-        var (compiled, hash) = _loaded is null ? Compile(config, reading) : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
+        var (compiled, hash) = _loaded is null
+            ? Compile(config, reading)
+            : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
         if (compiled is not { } snapshot)
             return false;
         CheckLeniency(config, reading);
@@ -58,7 +61,12 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     }
 
     /// <summary>Asks all who can refuse; <see langword="null"/> where one of them did.</summary>
-    private async Task<Action<TimeSpan>?> PrepareAsync(ConfigChange change, SourceReading reading, Action serve, CancellationToken cancellation)
+    private async Task<Action<TimeSpan>?> PrepareAsync(
+        ConfigChange change,
+        SourceReading reading,
+        Action serve,
+        CancellationToken cancellation
+    )
     {
         foreach (var handler in Delegate.EnumerateInvocationList(Applying))
             await change.PrepareAsync(handler, cancellation).ConfigureAwait(false);
@@ -136,7 +144,9 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     private void Failed(string follower, Exception cause) => GatewayLog.FollowerFailed(logger, follower, cause.Message, cause);
 
     private (Snapshot? Snapshot, string? Hash) Compile(GatewayConfig config, SourceReading reading) =>
-        parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot ? (snapshot, ConfigHash.Of(reading.Root)) : (null, null);
+        parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot
+            ? (snapshot, ConfigHash.Of(reading.Root))
+            : (null, null);
 
     /// <summary>Of this process, not of the configuration: where it is checked, other answers may be read by others.</summary>
     private void CheckLeniency(GatewayConfig config, SourceReading reading)
@@ -149,7 +159,8 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
                 "not-available",
                 KeyPath.Root["services"][name]["lenient"],
                 "the answers of this service are not read on the gateway's event loops, and .NET's client knows no `lenient`",
-                $"remove it, or run on Linux without {GatewayLoops.Variable}=sockets");
+                $"remove it, or run on Linux without {GatewayLoops.Variable}=sockets"
+            );
         }
     }
 
@@ -163,11 +174,19 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            new ProblemSink(reading.Root, reading.Report).Add("file", KeyPath.Root["observability"]["accessLog"]["to"], $"the access log cannot be opened: {e.Message}");
+            new ProblemSink(reading.Root, reading.Report).Add(
+                "file",
+                KeyPath.Root["observability"]["accessLog"]["to"],
+                $"the access log cannot be opened: {e.Message}"
+            );
         }
         catch (FormatException e)
         {
-            new ProblemSink(reading.Root, reading.Report).Add("bad-template", KeyPath.Root["observability"]["accessLog"]["format"], e.Message);
+            new ProblemSink(reading.Root, reading.Report).Add(
+                "bad-template",
+                KeyPath.Root["observability"]["accessLog"]["format"],
+                e.Message
+            );
         }
 
         return null;

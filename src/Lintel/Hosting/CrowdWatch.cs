@@ -49,7 +49,9 @@ internal sealed class CrowdWatch : IDisposable
         var (connections, buffered) = (_connections(), _buffered());
         _mostConnections = Math.Max(_mostConnections, connections);
         _mostBuffered = Math.Max(_mostBuffered, buffered);
-        var hasGone = (_mostConnections >= ManyConnections && connections <= _mostConnections / 4) || (_mostBuffered >= MuchMemory && buffered <= _mostBuffered / 4);
+        var hasGone =
+            (_mostConnections >= ManyConnections && connections <= _mostConnections / 4)
+            || (_mostBuffered >= MuchMemory && buffered <= _mostBuffered / 4);
         _calmLooks = hasGone ? _calmLooks + 1 : 0;
         if (_calmLooks < 3)
             return;

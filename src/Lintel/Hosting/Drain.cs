@@ -10,8 +10,8 @@ namespace Lintel.Hosting;
 /// <param name="reloads">Held by a reload that is under way.</param>
 /// <param name="config">What is being served.</param>
 /// <param name="logger">Told of the beginning and the end.</param>
-internal sealed class Drain(
-    GatewayParts parts, ListenerSet? listeners, SemaphoreSlim reloads, Func<GatewayConfig?> config, ILogger logger) : IDisposable
+internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, SemaphoreSlim reloads, Func<GatewayConfig?> config, ILogger logger)
+    : IDisposable
 {
     /// <summary>What was cut off notices in a moment; who does not has lost its place in the log.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(1);

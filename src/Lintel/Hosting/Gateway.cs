@@ -88,14 +88,23 @@ public sealed class Gateway : IDisposable
     public IReadOnlyList<(string Name, string Address)> Addresses => _listeners?.Addresses ?? [];
 
     /// <summary>Why no requests should be sent here; empty when the gateway is ready.</summary>
-    public IReadOnlyList<string> NotReadyReasons => _readiness.Reasons(_drain.Status is not null ? "stopping" : Config is null ? "no configuration" : null);
+    public IReadOnlyList<string> NotReadyReasons =>
+        _readiness.Reasons(
+            _drain.Status is not null ? "stopping"
+            : Config is null ? "no configuration"
+            : null
+        );
 
     /// <summary>What an operator should look at though requests may be sent here, without details; empty when all is well.</summary>
     public IReadOnlyList<string> Notes =>
-    [
-        .. Fallback is { } fallback ? [$"the last good configuration of {fallback.SavedAt:u} is served: the given files are not right"] : (string[])[],
-        .. LastReload is { Outcome: ReloadOutcome.Refused } reload ? [$"the reload of {reload.At:u} was refused, problems: {reload.ProblemCount}"] : (string[])[],
-    ];
+        [
+            .. Fallback is { } fallback
+                ? [$"the last good configuration of {fallback.SavedAt:u} is served: the given files are not right"]
+                : (string[])[],
+            .. LastReload is { Outcome: ReloadOutcome.Refused } reload
+                ? [$"the reload of {reload.At:u} was refused, problems: {reload.ProblemCount}"]
+                : (string[])[],
+        ];
 
     /// <summary>The gateway as a whole, and the configuration that it serves.</summary>
     public SnapshotStatus Status
@@ -107,7 +116,10 @@ public sealed class Gateway : IDisposable
             {
                 Version = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
                 Name = loaded?.Config.Name,
-                State = drain is not null ? GatewayState.Draining : loaded is null ? GatewayState.Starting : GatewayState.Serving,
+                State =
+                    drain is not null ? GatewayState.Draining
+                    : loaded is null ? GatewayState.Starting
+                    : GatewayState.Serving,
                 NotReadyReasons = NotReadyReasons,
                 StartedAt = _startedAt,
                 UptimeSeconds = Math.Round((now - _startedAt).TotalSeconds, 3),
@@ -169,7 +181,8 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>The same, for requests of the gateway's own listeners.</summary>
-    private Task HandleAsync(HttpContext context, ClientConnection? client, ListenerIdentity listener) => HandleAsync(context, new RequestOrigin(client, listener, null));
+    private Task HandleAsync(HttpContext context, ClientConnection? client, ListenerIdentity listener) =>
+        HandleAsync(context, new RequestOrigin(client, listener, null));
 
     private Task HandleAsync(HttpContext context, RequestOrigin origin)
     {
@@ -184,11 +197,13 @@ public sealed class Gateway : IDisposable
 
     /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>
     /// <param name="name">The route's name.</param>
-    public RouteStatus? FindRoute(string name) => Config is { } config && config.Routes.TryGetValue(name, out var route) ? RouteStatus.Of(name, route, config) : null;
+    public RouteStatus? FindRoute(string name) =>
+        Config is { } config && config.Routes.TryGetValue(name, out var route) ? RouteStatus.Of(name, route, config) : null;
 
     /// <summary>A service of the configuration; <see langword="null"/> where none has this name.</summary>
     /// <param name="name">The service's name.</param>
-    public ServiceStatus? FindService(string name) => Config is { } config && config.Services.TryGetValue(name, out var service) ? Look(name, service, config) : null;
+    public ServiceStatus? FindService(string name) =>
+        Config is { } config && config.Services.TryGetValue(name, out var service) ? Look(name, service, config) : null;
 
     /// <summary>Adds something that the gateway's readiness depends on.</summary>
     /// <param name="reason">Gives the reason why no requests should be sent here, or <see langword="null"/>. Asked at every probe: quick,
@@ -211,7 +226,8 @@ public sealed class Gateway : IDisposable
     /// Reads the configuration and says what would happen to a request, without using the configuration and without sending anything.
     /// </summary>
     /// <param name="request">The request.</param>
-    public Explanation Explain(ExplainRequest request) => RequestExplainer.Explain(_reloads.Check(_parts.Source.Read()), _parts.Compiler, request);
+    public Explanation Explain(ExplainRequest request) =>
+        RequestExplainer.Explain(_reloads.Check(_parts.Source.Read()), _parts.Compiler, request);
 
     /// <summary>
     /// Reads the configuration again and, if it is right, puts it in the place of the one before. If it is not, nothing changes.

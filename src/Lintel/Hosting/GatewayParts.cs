@@ -1,4 +1,5 @@
-using Lintel.Observability;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
@@ -9,7 +10,17 @@ namespace Lintel.Hosting;
 
 /// <summary>What a gateway is made of.</summary>
 internal sealed record GatewayParts(
-    GatewaySource Source, ServiceRegistry Services, SnapshotCompiler Compiler, SnapshotHolder Snapshots, RoutePipeline Pipeline, AccessLogSlot AccessLog, ErrorLog Errors, GatewayMetrics Metrics, MemoryBudget Memory, TimeProvider Time)
+    GatewaySource Source,
+    ServiceRegistry Services,
+    SnapshotCompiler Compiler,
+    SnapshotHolder Snapshots,
+    RoutePipeline Pipeline,
+    AccessLogSlot AccessLog,
+    ErrorLog Errors,
+    GatewayMetrics Metrics,
+    MemoryBudget Memory,
+    TimeProvider Time
+)
 {
     /// <summary>The event loops, where there are some.</summary>
     public LoopGroup? Loops { get; init; }

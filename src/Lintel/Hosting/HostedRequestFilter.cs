@@ -7,13 +7,16 @@ namespace Lintel.Hosting;
 /// <summary>The first middleware of the application that the gateway runs in: notes what later ones may replace.</summary>
 internal sealed class HostedRequestFilter : IStartupFilter
 {
-    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => application =>
-    {
-        application.Use(following => context =>
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) =>
+        application =>
         {
-            context.Features.Set(new HostedRequest(context, isFirst: true));
-            return following(context);
-        });
-        next(application);
-    };
+            application.Use(following =>
+                context =>
+                {
+                    context.Features.Set(new HostedRequest(context, isFirst: true));
+                    return following(context);
+                }
+            );
+            next(application);
+        };
 }

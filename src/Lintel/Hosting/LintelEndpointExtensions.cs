@@ -38,6 +38,8 @@ public static class LintelEndpointExtensions
     public static IEndpointConventionBuilder ForRoute(this IEndpointConventionBuilder gateway, string route)
     {
         ArgumentException.ThrowIfNullOrEmpty(route);
-        return gateway is GatewayConventions all ? all.ForRoute(route) : throw new ArgumentException("These are no endpoints of `MapLintel`.", nameof(gateway));
+        return gateway is GatewayConventions all
+            ? all.ForRoute(route)
+            : throw new ArgumentException("These are no endpoints of `MapLintel`.", nameof(gateway));
     }
 }

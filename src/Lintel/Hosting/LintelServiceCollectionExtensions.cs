@@ -1,15 +1,19 @@
-using Lintel.Composition;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Calls;
 using Lintel.Config;
+using Lintel.Config.Reading;
 using Lintel.Forwarding;
 using Lintel.Hosting;
 using Lintel.Hosting.Embedding;
 using Lintel.Listeners;
 using Lintel.Listeners.Handshakes;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
+using Lintel.Services.Connections;
 using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
@@ -77,7 +81,8 @@ public static class LintelServiceCollectionExtensions
     /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="folder">Where they are kept, one file for each set of configuration files.</param>
-    public static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) => services.AddSingleton(new LastGoodFolder(folder));
+    public static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) =>
+        services.AddSingleton(new LastGoodFolder(folder));
 
     /// <summary>
     /// Lets the Kestrel servers of this host accept connections as Lintel's own listeners do: while file descriptors are scarce, new
@@ -99,7 +104,12 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton(_ => new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<GatewayLoops>();
         services.TryAddSingleton<HandshakeThreads>();
-        services.TryAddSingleton(s => new Transports(s.GetRequiredService<DescriptorReserve>(), Time(s), s.GetRequiredService<ILogger<AcceptTransport>>(), s.GetRequiredService<GatewayLoops>()));
+        services.TryAddSingleton(s => new Transports(
+            s.GetRequiredService<DescriptorReserve>(),
+            Time(s),
+            s.GetRequiredService<ILogger<AcceptTransport>>(),
+            s.GetRequiredService<GatewayLoops>()
+        ));
     }
 
     /// <summary>The host's own clock where it has one: a test's, for example.</summary>
@@ -118,7 +128,8 @@ public static class LintelServiceCollectionExtensions
     /// A container of its own, so that YARP's forwarder neither becomes the host's nor writes to its log: it tells of every failure, and
     /// the pipeline's line has all of it.
     /// </summary>
-    private static IHttpForwarder CreateForwarder() => new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider().GetRequiredService<IHttpForwarder>();
+    private static IHttpForwarder CreateForwarder() =>
+        new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider().GetRequiredService<IHttpForwarder>();
 
     private static GatewaySource.Files ReadFiles(IServiceProvider services, string[] files)
     {
@@ -137,7 +148,12 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton<AnswerStore>();
         services.TryAddSingleton(s => new ServiceRegistry(
             Random.Shared,
-            new UpstreamSurroundings(s.GetRequiredService<GatewayLoops>().Group, s.GetRequiredService<NameResolver>(), s.GetRequiredService<GatewayMetrics>())));
+            new UpstreamSurroundings(
+                s.GetRequiredService<GatewayLoops>().Group,
+                s.GetRequiredService<NameResolver>(),
+                s.GetRequiredService<GatewayMetrics>()
+            )
+        ));
         services.Replace(ServiceDescriptor.Singleton(s => Create(s, ownsListeners)));
         if (ownsListeners)
             services.TryAddSingleton(CreateCrowdWatch); // another host's heap is its own affair
@@ -156,10 +172,10 @@ public static class LintelServiceCollectionExtensions
         return new CrowdWatch(() => loops?.Connections ?? 0, () => memory.Used, Time(services), Collect);
 
         static void Collect() => _ = BackgroundThread.RunAsync("lintel-tidy", static () =>
-        {
-            CrowdWatch.Collect();
-            return true;
-        });
+            {
+                CrowdWatch.Collect();
+                return true;
+            });
     }
 
     private static Gateway Create(IServiceProvider services, bool ownsListeners)
@@ -183,15 +199,26 @@ public static class LintelServiceCollectionExtensions
                 services.GetRequiredService<ServiceRegistry>(),
                 new RouteParts(
                     new Forwarders(new Http1Forwarder(time), new YarpForwarder(CreateForwarder())),
-                    new CompositionParts(attempts, services.GetRequiredService<CompositionMetrics>(), services.GetRequiredService<AnswerStore>(), new SharedRequests(), memory),
-                    attempts, memory, Random.Shared)),
+                    new CompositionParts(
+                        attempts,
+                        services.GetRequiredService<CompositionMetrics>(),
+                        services.GetRequiredService<AnswerStore>(),
+                        new SharedRequests(),
+                        memory
+                    ),
+                    attempts,
+                    memory,
+                    Random.Shared
+                )
+            ),
             snapshots,
             new RoutePipeline(snapshots, new RequestAccount(accessLog, errors, metrics, time), time),
             accessLog,
             errors,
             metrics,
             memory,
-            time)
+            time
+        )
         {
             Loops = loops,
         };

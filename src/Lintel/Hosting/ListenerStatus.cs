@@ -17,11 +17,12 @@ public sealed record ListenerStatus
     /// <summary>The HTTP versions that it offers.</summary>
     public required IReadOnlyList<ListenerProtocol> Protocols { get; init; }
 
-    internal static ListenerStatus Of(string name, ListenerConfig config, IReadOnlyList<(string Name, string Address)> bound) => new()
-    {
-        Name = name,
-        Address = config.Address.ToString(),
-        BoundAddresses = [.. bound.Where(b => b.Name == name).Select(b => b.Address)],
-        Protocols = config.Protocols,
-    };
+    internal static ListenerStatus Of(string name, ListenerConfig config, IReadOnlyList<(string Name, string Address)> bound) =>
+        new()
+        {
+            Name = name,
+            Address = config.Address.ToString(),
+            BoundAddresses = [.. bound.Where(b => b.Name == name).Select(b => b.Address)],
+            Protocols = config.Protocols,
+        };
 }

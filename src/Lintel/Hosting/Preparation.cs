@@ -36,7 +36,11 @@ internal static class Preparation
     public static int InitializeTypes()
     {
         var count = 0;
-        foreach (var type in new[] { typeof(Gateway).Assembly, typeof(EventLoop).Assembly, typeof(JmesPath.Expression).Assembly }.SelectMany(a => a.GetTypes()))
+        foreach (
+            var type in new[] { typeof(Gateway).Assembly, typeof(EventLoop).Assembly, typeof(JmesPath.Expression).Assembly }.SelectMany(a =>
+                a.GetTypes()
+            )
+        )
         {
             if (type.ContainsGenericParameters || type.TypeInitializer is null)
                 continue;

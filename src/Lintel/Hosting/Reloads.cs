@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Runtime;
 using Microsoft.Extensions.Logging;
 
@@ -53,17 +54,18 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
     }
 
     /// <summary>Watches the source and takes every change of it, until disposed.</summary>
-    public IDisposable Watch() => parts.Source.Watch(() =>
-    {
-        try
+    public IDisposable Watch() =>
+        parts.Source.Watch(() =>
         {
-            RunAsync(CancellationToken.None).GetAwaiter().GetResult();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The host has ended in the meantime.
-        }
-    });
+            try
+            {
+                RunAsync(CancellationToken.None).GetAwaiter().GetResult();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The host has ended in the meantime.
+            }
+        });
 
     /// <summary>
     /// Serves the last good configuration if one is kept. For the start alone: later the configuration before simply goes on.
@@ -75,7 +77,10 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         {
             if (parts.Source.ReadKept() is not { } kept)
                 return false;
-            if (kept.Reading.Config is not { } config || !await live.TryApplyAsync(config, kept.Reading, cancellation).ConfigureAwait(false))
+            if (
+                kept.Reading.Config is not { } config
+                || !await live.TryApplyAsync(config, kept.Reading, cancellation).ConfigureAwait(false)
+            )
             {
                 GatewayLog.LastGoodRefused(logger, kept.FilePath, kept.SavedAt, Lines(kept.Reading.Report));
                 return false;
@@ -103,11 +108,21 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         {
             var problems = new ProblemSink(reading.Root, reading.Report);
             if (config.Listeners.Count > 0)
-                problems.Add("conflict", KeyPath.Root["listeners"], "the gateway runs inside another host, which has its own listeners", "remove `listeners`");
+                problems.Add(
+                    "conflict",
+                    KeyPath.Root["listeners"],
+                    "the gateway runs inside another host, which has its own listeners",
+                    "remove `listeners`"
+                );
             if (config.Observability.ErrorLog is not null)
             {
                 var errorLog = KeyPath.Root["observability"]["errorLog"];
-                problems.Add("conflict", errorLog, "the gateway runs inside another host, which has its own logging", "remove `errorLog`, and configure `Logging` of the host");
+                problems.Add(
+                    "conflict",
+                    errorLog,
+                    "the gateway runs inside another host, which has its own logging",
+                    "remove `errorLog`, and configure `Logging` of the host"
+                );
             }
         }
 
@@ -119,14 +134,21 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         var started = parts.Time.GetTimestamp();
         try
         {
-            var reading = Check(Config is null ? parts.Source.Read() : await parts.Source.ReadSettledAsync(cancellation).ConfigureAwait(false));
+            var reading = Check(
+                Config is null ? parts.Source.Read() : await parts.Source.ReadSettledAsync(cancellation).ConfigureAwait(false)
+            );
             parts.Source.Take(reading);
             var applied = reading.Config is { } config && await live.TryApplyAsync(config, reading, cancellation).ConfigureAwait(false);
             Note(reading.Report, applied, started);
             if (applied)
             {
                 SetFallback(null);
-                GatewayLog.Applied(logger, Config!.Routes.Count, Config.Services.Count, (long)parts.Time.GetElapsedTime(started).TotalMilliseconds);
+                GatewayLog.Applied(
+                    logger,
+                    Config!.Routes.Count,
+                    Config.Services.Count,
+                    (long)parts.Time.GetElapsedTime(started).TotalMilliseconds
+                );
                 if (reading.Report.Warnings is { Count: > 0 } warnings)
                     GatewayLog.Warned(logger, warnings.Count, string.Concat(warnings.Select(w => "\n  " + w)));
                 Keep(reading);
@@ -142,7 +164,15 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         {
             // A defect while reading must cost the change, never the gateway that runs.
             var report = new ConfigReport();
-            report.Add(new ConfigProblem("internal", new SourcePosition("gateway", 0, 0), "", $"the configuration could not be taken: {e.Message}", "this is a defect of Lintel: please report it with the log"));
+            report.Add(
+                new ConfigProblem(
+                    "internal",
+                    new SourcePosition("gateway", 0, 0),
+                    "",
+                    $"the configuration could not be taken: {e.Message}",
+                    "this is a defect of Lintel: please report it with the log"
+                )
+            );
             Note(report, applied: false, started);
             GatewayLog.Failed(logger, e);
             return report;

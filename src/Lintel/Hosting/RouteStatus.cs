@@ -67,29 +67,42 @@ public sealed record RouteStatus
     /// </summary>
     public required IReadOnlyList<string> Policies { get; init; }
 
-    internal static RouteStatus Of(string name, RouteConfig route, GatewayConfig config) => new()
-    {
-        Name = name,
-        Paths = route.Match.Paths,
-        Hosts = route.Match.Hosts,
-        Methods = route.Match.Methods,
-        Client = route.Match.Client,
-        Conditions = [.. ConditionWords.Of(route.Match, config)],
-        Action = ActionOf(route),
-        To = route.Redirect?.To ?? (route.Redirect?.Scheme is { } scheme ? scheme + "://{host}" : null) ?? route.Forward?.Path ?? route.Transform.Request.Path,
-        Status = route.Redirect?.Status ?? route.Respond?.Status,
-        Services = route.Forward is { } forward ? Shares(forward) : [.. (route.Compose?.Calls.Values ?? []).Select(c => c.Request.Service).Distinct().Select(s => new RouteServiceStatus(s, 100))],
-        Mirror = route.Forward?.Mirror is { } mirror ? new RouteServiceStatus(mirror.Service, mirror.Percent) : null,
-        Policies = PolicyCatalog.LabelsOf(route.Policies ?? config.Defaults.Policies, config),
-    };
+    internal static RouteStatus Of(string name, RouteConfig route, GatewayConfig config) =>
+        new()
+        {
+            Name = name,
+            Paths = route.Match.Paths,
+            Hosts = route.Match.Hosts,
+            Methods = route.Match.Methods,
+            Client = route.Match.Client,
+            Conditions = [.. ConditionWords.Of(route.Match, config)],
+            Action = ActionOf(route),
+            To = route.Redirect?.To
+                ?? (route.Redirect?.Scheme is { } scheme ? scheme + "://{host}" : null)
+                ?? route.Forward?.Path
+                ?? route.Transform.Request.Path,
+            Status = route.Redirect?.Status ?? route.Respond?.Status,
+            Services = route.Forward is { } forward
+                ? Shares(forward)
+                :
+                [
+                    .. (route.Compose?.Calls.Values ?? [])
+                        .Select(c => c.Request.Service)
+                        .Distinct()
+                        .Select(s => new RouteServiceStatus(s, 100)),
+                ],
+            Mirror = route.Forward?.Mirror is { } mirror ? new RouteServiceStatus(mirror.Service, mirror.Percent) : null,
+            Policies = PolicyCatalog.LabelsOf(route.Policies ?? config.Defaults.Policies, config),
+        };
 
-    internal static RouteAction ActionOf(RouteConfig route) => route switch
-    {
-        { Forward: not null } => RouteAction.Forward,
-        { Compose: not null } => RouteAction.Compose,
-        { Redirect: not null } => RouteAction.Redirect,
-        _ => RouteAction.Respond,
-    };
+    internal static RouteAction ActionOf(RouteConfig route) =>
+        route switch
+        {
+            { Forward: not null } => RouteAction.Forward,
+            { Compose: not null } => RouteAction.Compose,
+            { Redirect: not null } => RouteAction.Redirect,
+            _ => RouteAction.Respond,
+        };
 
     private static List<RouteServiceStatus> Shares(ForwardConfig forward)
     {

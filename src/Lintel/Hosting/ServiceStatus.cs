@@ -24,21 +24,29 @@ public sealed record ServiceStatus
     /// <summary>The instances, in the configuration's order.</summary>
     public required IReadOnlyList<InstanceStatus> Instances { get; init; }
 
-    internal static ServiceStatus Of(string name, ServiceConfig config, TimeoutsConfig defaults, Service? running) => new()
-    {
-        Name = name,
-        Protocol = config.Protocol,
-        Balancing = config.Balancing,
-        Host = config.Host,
-        Timeouts = ServiceTimeouts.Of(config.Timeouts.Over(defaults)),
-        Instances = [.. config.Instances.Select(instance => new InstanceStatus
+    internal static ServiceStatus Of(string name, ServiceConfig config, TimeoutsConfig defaults, Service? running) =>
+        new()
         {
-            // Without user and query: a configuration made in code may have them.
-            Address = instance.UnixPath is { } path ? "http://unix:" + path : instance.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
-            Weight = instance.Weight,
-            RequestsInFlight = running is null ? 0 : Array.Find(running.Instances.All, i => i.Fits(instance))?.Active ?? 0,
-        })],
-    };
+            Name = name,
+            Protocol = config.Protocol,
+            Balancing = config.Balancing,
+            Host = config.Host,
+            Timeouts = ServiceTimeouts.Of(config.Timeouts.Over(defaults)),
+            Instances =
+            [
+                .. config.Instances.Select(instance => new InstanceStatus
+                {
+                    // Without user and query: a configuration made in code may have them.
+                    Address = instance.UnixPath is { } path
+                        ? "http://unix:" + path
+                        : instance
+                            .Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
+                            .TrimEnd('/'),
+                    Weight = instance.Weight,
+                    RequestsInFlight = running is null ? 0 : Array.Find(running.Instances.All, i => i.Fits(instance))?.Active ?? 0,
+                }),
+            ],
+        };
 }
 
 /// <summary>How long a service may take.</summary>
@@ -47,7 +55,8 @@ public sealed record ServiceStatus
 /// <param name="Idle">How long neither side may move a byte.</param>
 public sealed record ServiceTimeouts(TimeSpan Connect, TimeSpan Request, TimeSpan Idle)
 {
-    internal static ServiceTimeouts Of((TimeSpan Connect, TimeSpan Request, TimeSpan Idle) inForce) => new(inForce.Connect, inForce.Request, inForce.Idle);
+    internal static ServiceTimeouts Of((TimeSpan Connect, TimeSpan Request, TimeSpan Idle) inForce) =>
+        new(inForce.Connect, inForce.Request, inForce.Idle);
 }
 
 /// <summary>One process of a service.</summary>

@@ -91,9 +91,17 @@ public sealed record FallbackStatus(string FilePath, DateTimeOffset SavedAt);
 /// <param name="Clients">Clients.</param>
 public sealed record SnapshotCounts(int Listeners, int Services, int Instances, int Routes, int Policies, int Clients)
 {
-    internal static SnapshotCounts Of(GatewayConfig? config, int listeners) => config is null
-        ? new SnapshotCounts(0, 0, 0, 0, 0, 0)
-        : new SnapshotCounts(listeners, config.Services.Count, config.Services.Values.Sum(s => s.Instances.Count), config.Routes.Count, config.Policies.Count, config.Clients.Count);
+    internal static SnapshotCounts Of(GatewayConfig? config, int listeners) =>
+        config is null
+            ? new SnapshotCounts(0, 0, 0, 0, 0, 0)
+            : new SnapshotCounts(
+                listeners,
+                config.Services.Count,
+                config.Services.Values.Sum(s => s.Instances.Count),
+                config.Routes.Count,
+                config.Policies.Count,
+                config.Clients.Count
+            );
 }
 
 /// <summary>A drain: the gateway waits for requests in flight.</summary>

@@ -24,15 +24,20 @@ internal static class AbortReasons
     private static readonly string Unsaid = new ConnectionAbortedException().Message;
 
     /// <returns><see langword="null"/> where it was not aborted from this side.</returns>
-    public static GatewayError? Of(ConnectionAbortedException? abort) => abort switch
-    {
-        null or { Message: ByClient } => null,
-        _ when abort.Message == Unsaid => null,
-        UnreadOutputException => new GatewayError(GatewayErrorKind.SlowReader, abort.Message),
-        { Message: var words } when words.StartsWith(SlowReader, StringComparison.Ordinal) =>
-            new GatewayError(GatewayErrorKind.SlowReader, "slower than `minResponseRate`"),
-        { Message: var words } when words.StartsWith(SlowSender, StringComparison.Ordinal) =>
-            new GatewayError(GatewayErrorKind.RequestTimeout, "slower than `minRequestRate`"),
-        _ => new GatewayError(GatewayErrorKind.ClientAborted, abort.Message),
-    };
+    public static GatewayError? Of(ConnectionAbortedException? abort) =>
+        abort switch
+        {
+            null or { Message: ByClient } => null,
+            _ when abort.Message == Unsaid => null,
+            UnreadOutputException => new GatewayError(GatewayErrorKind.SlowReader, abort.Message),
+            { Message: var words } when words.StartsWith(SlowReader, StringComparison.Ordinal) => new GatewayError(
+                GatewayErrorKind.SlowReader,
+                "slower than `minResponseRate`"
+            ),
+            { Message: var words } when words.StartsWith(SlowSender, StringComparison.Ordinal) => new GatewayError(
+                GatewayErrorKind.RequestTimeout,
+                "slower than `minRequestRate`"
+            ),
+            _ => new GatewayError(GatewayErrorKind.ClientAborted, abort.Message),
+        };
 }

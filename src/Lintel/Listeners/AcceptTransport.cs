@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Lintel.Config;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Lintel.Services;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
@@ -20,7 +20,8 @@ namespace Lintel.Listeners;
 /// <param name="time">The clock.</param>
 /// <param name="logger">Where it is told, once.</param>
 /// <param name="loops">The event loops that connections live on; <see langword="null"/> for Kestrel's own sockets.</param>
-internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider time, ILogger<AcceptTransport> logger, LoopGroup? loops) : IConnectionListenerFactory
+internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider time, ILogger<AcceptTransport> logger, LoopGroup? loops)
+    : IConnectionListenerFactory
 {
     /// <summary>Kestrel's own default.</summary>
     private const int Backlog = 512;
@@ -90,14 +91,17 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
     private sealed class Accepting(AcceptTransport transport, Socket socket) : IConnectionListener
     {
-        private readonly SocketConnectionContextFactory? _connections = transport.Loops is null ? new(new SocketConnectionFactoryOptions(), transport.Logger) : null;
+        private readonly SocketConnectionContextFactory? _connections = transport.Loops is null
+            ? new(new SocketConnectionFactoryOptions(), transport.Logger)
+            : null;
         private readonly CancellationTokenSource _unbound = new();
         private bool _isTight;
         private long _leftAt = transport.Time.GetTimestamp();
         private volatile bool _isInside;
 
         /// <summary>Whether nobody has asked for a connection for long: whoever did has given up.</summary>
-        public bool IsDead => !_isInside && !_unbound.IsCancellationRequested && transport.Time.GetElapsedTime(Volatile.Read(ref _leftAt)) > Absence;
+        public bool IsDead =>
+            !_isInside && !_unbound.IsCancellationRequested && transport.Time.GetElapsedTime(Volatile.Read(ref _leftAt)) > Absence;
 
         public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
 
@@ -217,10 +221,20 @@ internal sealed class Transports(DescriptorReserve reserve, TimeProvider time, I
 /// <summary>Log lines of accepting: event ids 1150 to 1159.</summary>
 internal static partial class AcceptLog
 {
-    [LoggerMessage(EventId = 1150, Level = LogLevel.Error, Message = "File descriptors run out (the limit is {Limit}): new connections to {EndPoint} wait until others end. Raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n): a client's connection and the one to its service take a descriptor each")]
+    [LoggerMessage(
+        EventId = 1150,
+        Level = LogLevel.Error,
+        Message = "File descriptors run out (the limit is {Limit}): new connections to {EndPoint} wait until others end. Raise the "
+            + "limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n): a client's connection and the one to its "
+            + "service take a descriptor each"
+    )]
     public static partial void Exhausted(ILogger logger, long? limit, string endPoint);
 
-    [LoggerMessage(EventId = 1151, Level = LogLevel.Error, Message = "A new connection to {EndPoint} was closed: {Problem}. The system's memory, or fs.epoll.max_user_watches, is exhausted")]
+    [LoggerMessage(
+        EventId = 1151,
+        Level = LogLevel.Error,
+        Message = "A new connection to {EndPoint} was closed: {Problem}. The system's memory, or fs.epoll.max_user_watches, is exhausted"
+    )]
     public static partial void Unwatched(ILogger logger, string endPoint, string problem);
 
     [LoggerMessage(EventId = 1152, Level = LogLevel.Error, Message = "A connection to {EndPoint} could not be accepted; others are")]

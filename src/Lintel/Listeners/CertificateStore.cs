@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Listeners;
 

@@ -13,17 +13,17 @@ internal sealed class DigitEncoding : Encoding
 
     private static readonly string NoLength = StreamCheck.NoLength.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
-    private DigitEncoding()
-    {
-    }
+    private DigitEncoding() { }
 
     public override int GetByteCount(char[] chars, int index, int count) => count;
 
-    public override int GetBytes(char[] chars, int charIndex, int charCount, byte[] bytes, int byteIndex) => Latin1.GetBytes(chars, charIndex, charCount, bytes, byteIndex);
+    public override int GetBytes(char[] chars, int charIndex, int charCount, byte[] bytes, int byteIndex) =>
+        Latin1.GetBytes(chars, charIndex, charCount, bytes, byteIndex);
 
     public override int GetCharCount(byte[] bytes, int index, int count) => Math.Max(count, NoLength.Length);
 
-    public override int GetChars(byte[] bytes, int byteIndex, int byteCount, char[] chars, int charIndex) => GetChars(bytes.AsSpan(byteIndex, byteCount), chars.AsSpan(charIndex));
+    public override int GetChars(byte[] bytes, int byteIndex, int byteCount, char[] chars, int charIndex) =>
+        GetChars(bytes.AsSpan(byteIndex, byteCount), chars.AsSpan(charIndex));
 
     public override int GetChars(ReadOnlySpan<byte> bytes, Span<char> chars)
     {

@@ -10,7 +10,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Lintel.Listeners;
 
 /// <summary>Hands requests straight to the pipeline.</summary>
-internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFactory scopes, ListenerIdentity listener) : IHttpApplication<KeptContext>
+internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFactory scopes, ListenerIdentity listener)
+    : IHttpApplication<KeptContext>
 {
     public KeptContext CreateContext(IFeatureCollection contextFeatures)
     {
@@ -29,8 +30,14 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
         context.Connection?.RequestBegins();
         if (client is null)
             CheckScheme(http);
-        if (client is not null && http.Request.Headers.Upgrade.Count > 0 && http.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
-            http.Features.Set<IHttpUpgradeFeature>(new GuardedUpgrade(upgrade, http.Features.GetRequiredFeature<FramingGuard>(), client.Loop));
+        if (
+            client is not null
+            && http.Request.Headers.Upgrade.Count > 0
+            && http.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade
+        )
+            http.Features.Set<IHttpUpgradeFeature>(
+                new GuardedUpgrade(upgrade, http.Features.GetRequiredFeature<FramingGuard>(), client.Loop)
+            );
         return handle(http, client, listener);
     }
 
@@ -40,7 +47,8 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
     /// </summary>
     private static void CheckScheme(HttpContext http)
     {
-        var scheme = HttpProtocol.IsHttp3(http.Request.Protocol) || http.Features.Get<ITlsHandshakeFeature>() is not null ? "https" : "http";
+        var scheme =
+            HttpProtocol.IsHttp3(http.Request.Protocol) || http.Features.Get<ITlsHandshakeFeature>() is not null ? "https" : "http";
         var claimed = http.Request.Scheme;
         if (claimed == scheme)
             return;
@@ -70,5 +78,6 @@ internal sealed class KeptContext(IFeatureCollection features, IServiceScopeFact
     public ListenerConnection? Connection { get; } = features.Get<ListenerConnection>();
 
     /// <summary>The connection, where it is one of HTTP/1.1: its framing is watched.</summary>
-    public ClientConnection? Client { get; } = features.Get<RequestFraming>() is { } framing ? new ClientConnection(features, framing) : null;
+    public ClientConnection? Client { get; } =
+        features.Get<RequestFraming>() is { } framing ? new ClientConnection(features, framing) : null;
 }

@@ -16,31 +16,35 @@ internal static class GatheredConnection
     /// <param name="next">HTTP.</param>
     /// <param name="isHttp2Alone">Whether the listener serves nothing else: without TLS, nothing else says what a connection
     /// speaks.</param>
-    public static ConnectionDelegate Use(ConnectionDelegate next, bool isHttp2Alone) => async connection =>
-    {
-        if (connection.Features.Get<LoopConnection>() is not { } client || !SpeaksHttp2(connection, isHttp2Alone))
+    public static ConnectionDelegate Use(ConnectionDelegate next, bool isHttp2Alone) =>
+        async connection =>
         {
-            await next(connection).ConfigureAwait(false);
-            return;
-        }
+            if (connection.Features.Get<LoopConnection>() is not { } client || !SpeaksHttp2(connection, isHttp2Alone))
+            {
+                await next(connection).ConfigureAwait(false);
+                return;
+            }
 
-        connection.Features.Set(new Peer((connection.RemoteEndPoint as IPEndPoint)?.Address));
-        var transport = connection.Transport;
-        var output = new GatheredOutput(client.Loop, transport.Output);
-        connection.Transport = new Pipes(new TurnInput(transport.Input, client.Loop, isFramed: true), output.Writer);
-        try
-        {
-            await next(connection).ConfigureAwait(false);
-        }
-        finally
-        {
-            await output.DisposeAsync().ConfigureAwait(false); // as long as the client takes it: Kestrel's drain has a least rate, and a shutdown its deadline
-            connection.Transport = transport;
-        }
-    };
+            connection.Features.Set(new Peer((connection.RemoteEndPoint as IPEndPoint)?.Address));
+            var transport = connection.Transport;
+            var output = new GatheredOutput(client.Loop, transport.Output);
+            connection.Transport = new Pipes(new TurnInput(transport.Input, client.Loop, isFramed: true), output.Writer);
+            try
+            {
+                await next(connection).ConfigureAwait(false);
+            }
+            finally
+            {
+                // as long as the client takes it: Kestrel's drain has a least rate, and a shutdown its deadline
+                await output.DisposeAsync().ConfigureAwait(false);
+                connection.Transport = transport;
+            }
+        };
 
     private static bool SpeaksHttp2(ConnectionContext connection, bool isHttp2Alone) =>
-        connection.Features.Get<ITlsApplicationProtocolFeature>() is { } tls ? tls.ApplicationProtocol.Span.SequenceEqual("h2"u8) : isHttp2Alone;
+        connection.Features.Get<ITlsApplicationProtocolFeature>() is { } tls
+            ? tls.ApplicationProtocol.Span.SequenceEqual("h2"u8)
+            : isHttp2Alone;
 
     private sealed class Pipes(PipeReader input, PipeWriter output) : IDuplexPipe
     {

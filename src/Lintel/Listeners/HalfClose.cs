@@ -12,7 +12,11 @@ namespace Lintel.Listeners;
 /// the connection is closed when the system says that it takes no more: asked at the end, and with each heartbeat, a second apart. Event
 /// loops tell the two apart themselves.
 /// </remarks>
-[System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "A source without a timer holds nothing to free, and its token is asked after the connection's end.")]
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Reliability",
+    "CA1001",
+    Justification = "A source without a timer holds nothing to free, and its token is asked after the connection's end."
+)]
 internal sealed class HalfClose
 {
     private readonly CancellationTokenSource _gone = new();
@@ -24,7 +28,11 @@ internal sealed class HalfClose
     /// <summary>From now on the connection counts as closed when the client has gone.</summary>
     public static void Watch(ConnectionContext connection)
     {
-        if (!OperatingSystem.IsLinux() || connection.Features.Get<LoopConnection>() is not null || connection.Features.Get<IConnectionSocketFeature>()?.Socket is not { } socket)
+        if (
+            !OperatingSystem.IsLinux()
+            || connection.Features.Get<LoopConnection>() is not null
+            || connection.Features.Get<IConnectionSocketFeature>()?.Socket is not { } socket
+        )
             return;
         var watch = new HalfClose(socket);
         connection.ConnectionClosed.UnsafeRegister(static w => ((HalfClose)w!).Ended(), watch);

@@ -14,7 +14,8 @@ namespace Lintel.Listeners;
 internal static class InlineScheduling
 {
     private const string Server = "Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerImpl, Microsoft.AspNetCore.Server.Kestrel.Core";
-    private const string Context = "Microsoft.AspNetCore.Server.Kestrel.Core.Internal.ServiceContext, Microsoft.AspNetCore.Server.Kestrel.Core";
+    private const string Context =
+        "Microsoft.AspNetCore.Server.Kestrel.Core.Internal.ServiceContext, Microsoft.AspNetCore.Server.Kestrel.Core";
 
     /// <returns>False where this Kestrel cannot be told.</returns>
     public static bool TryUse(IServer kestrel)

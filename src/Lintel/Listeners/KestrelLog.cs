@@ -16,13 +16,14 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
 {
     private const string Kestrel = "Microsoft.AspNetCore.Server.Kestrel";
 
-    public ILogger CreateLogger(string categoryName) => categoryName switch
-    {
-        Kestrel => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Warning),
-        Kestrel + ".Http2" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug),
-        Kestrel + ".Http3" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug) { NamesConnections = false },
-        _ => inner.CreateLogger(categoryName),
-    };
+    public ILogger CreateLogger(string categoryName) =>
+        categoryName switch
+        {
+            Kestrel => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Warning),
+            Kestrel + ".Http2" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug),
+            Kestrel + ".Http3" => new Listening(inner.CreateLogger(categoryName), errors, LogLevel.Debug) { NamesConnections = false },
+            _ => inner.CreateLogger(categoryName),
+        };
 
     public void AddProvider(ILoggerProvider provider) => inner.AddProvider(provider);
 
@@ -52,7 +53,12 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= from || inner.IsEnabled(logLevel);
 
         public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
         {
             if (IsFault(logLevel, eventId, state, exception))
             {
@@ -65,11 +71,13 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
         }
 
         private static bool IsFault<TState>(LogLevel level, EventId id, TState state, Exception? exception) =>
-            exception is not null && id.Name switch
+            exception is not null
+            && id.Name switch
             {
-                "Http2ConnectionError" or "Http2StreamError" or "HPackDecodingError" or "Http3ConnectionError" or "QPackDecodingError" => true,
-                "Http2StreamResetAbort" =>
-                    Value(state, "Error") == "PROTOCOL_ERROR" && !exception.Message.Contains("by the application", StringComparison.Ordinal),
+                "Http2ConnectionError" or "Http2StreamError" or "HPackDecodingError" or "Http3ConnectionError" or "QPackDecodingError" =>
+                    true,
+                "Http2StreamResetAbort" => Value(state, "Error") == "PROTOCOL_ERROR"
+                    && !exception.Message.Contains("by the application", StringComparison.Ordinal),
                 null => level == LogLevel.Warning && state?.ToString() == EndedAbnormally,
                 _ => false,
             };

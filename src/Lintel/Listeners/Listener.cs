@@ -7,7 +7,7 @@ using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Listeners.Framing;
 using Lintel.Listeners.Handshakes;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -27,8 +27,10 @@ internal sealed class Listener : IAsyncDisposable
     /// <summary>Kestrel's grace before it measures rates: enough for a round trip by satellite and a retransmission.</summary>
     private static readonly TimeSpan RateGrace = TimeSpan.FromSeconds(5);
 
-    private static readonly GatewayError Distrusted =
-        new(GatewayErrorKind.Stopped, "an authority of client certificates is no longer trusted, and `drainTimeout` was over");
+    private static readonly GatewayError Distrusted = new(
+        GatewayErrorKind.Stopped,
+        "an authority of client certificates is no longer trusted, and `drainTimeout` was over"
+    );
 
     /// <summary>Where the system does not tell its limit: systemd's default.</summary>
     private const long UnknownDescriptors = 524_288;
@@ -40,7 +42,12 @@ internal sealed class Listener : IAsyncDisposable
     private readonly ListenerIdentity _identity;
 
     private Listener(
-        ListenerIdentity identity, ListenerConfig config, WebApplication application, ListenerTls? tls, ListenerConnections connections)
+        ListenerIdentity identity,
+        ListenerConfig config,
+        WebApplication application,
+        ListenerTls? tls,
+        ListenerConnections connections
+    )
     {
         _identity = identity;
         Config = config;
@@ -63,24 +70,42 @@ internal sealed class Listener : IAsyncDisposable
     /// <summary>Opens the address.</summary>
     /// <exception cref="IOException">It is taken, or cannot be had.</exception>
     /// <exception cref="CryptographicException">A certificate's file cannot be used.</exception>
-    public static async Task<Listener> OpenAsync(ListenerIdentity identity, ListenerConfig config, RequestHandler handle, IServiceProvider services, CancellationToken cancellation)
+    public static async Task<Listener> OpenAsync(
+        ListenerIdentity identity,
+        ListenerConfig config,
+        RequestHandler handle,
+        IServiceProvider services,
+        CancellationToken cancellation
+    )
     {
-        var tls = config.Address.IsTls ? new ListenerTls(config, ReadCertificates(config), services.GetRequiredService<HandshakeThreads>()) : null;
+        var tls = config.Address.IsTls
+            ? new ListenerTls(config, ReadCertificates(config), services.GetRequiredService<HandshakeThreads>())
+            : null;
         if (config.Protocols.Contains(ListenerProtocol.Http3) && !QuicListener.IsSupported)
             ListenerLog.NoQuic(services.GetRequiredService<ILogger<Listener>>(), config.Address.ToString());
         RemoveDeadSocket(config.Address);
-        var most = config.Limits.Connections ?? Math.Max(64, (services.GetRequiredService<DescriptorReserve>().Limit ?? UnknownDescriptors) * 45 / 100);
+        var most = config.Limits.Connections
+            ?? Math.Max(64, (services.GetRequiredService<DescriptorReserve>().Limit ?? UnknownDescriptors) * 45 / 100);
         var connections = new ListenerConnections(config, most, TimeOf(services), services.GetRequiredService<ILogger<Listener>>());
         var faults = new ProtocolErrors(
-            identity.Name, connections, services.GetRequiredService<GatewayMetrics>(), TimeOf(services),
-            services.GetRequiredService<ILogger<Listener>>());
+            identity.Name,
+            connections,
+            services.GetRequiredService<GatewayMetrics>(),
+            TimeOf(services),
+            services.GetRequiredService<ILogger<Listener>>()
+        );
         var application = Build(config, tls, connections, new KestrelLog(services.GetRequiredService<ILoggerFactory>(), faults), services);
         var listener = new Listener(identity, config, application, tls, connections);
         if (services.GetRequiredService<Transports>().HasLoops(config))
             InlineScheduling.TryUse(listener._server);
         try
         {
-            await listener._server.StartAsync(new GatewayApplication(handle, services.GetRequiredService<IServiceScopeFactory>(), identity), cancellation).ConfigureAwait(false);
+            await listener
+                ._server.StartAsync(
+                    new GatewayApplication(handle, services.GetRequiredService<IServiceScopeFactory>(), identity),
+                    cancellation
+                )
+                .ConfigureAwait(false);
             return listener;
         }
         catch (Exception e) when (e is IOException or SocketException or InvalidOperationException)
@@ -144,7 +169,12 @@ internal sealed class Listener : IAsyncDisposable
 
     /// <summary>The application is only the box that Kestrel's parts come in: it never runs.</summary>
     private static WebApplication Build(
-        ListenerConfig config, ListenerTls? tls, ListenerConnections connections, ILoggerFactory log, IServiceProvider services)
+        ListenerConfig config,
+        ListenerTls? tls,
+        ListenerConnections connections,
+        ILoggerFactory log,
+        IServiceProvider services
+    )
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(log);
@@ -157,8 +187,10 @@ internal sealed class Listener : IAsyncDisposable
         kestrel.ConfigureKestrel(o =>
         {
             o.AddServerHeader = false;
-            o.AllowAlternateSchemes = true; // HTTP/2 and 3 behind a proxy that ends TLS: what Kestrel would reset, the pipeline judges, answers and logs
-            o.RequestHeaderEncodingSelector = static name => name == "Content-Length" ? DigitEncoding.Instance : Encoding.Latin1; // bytes pass through as they came
+            // HTTP/2 and 3 behind a proxy that ends TLS: what Kestrel would reset, the pipeline judges, answers and logs
+            o.AllowAlternateSchemes = true;
+            // bytes pass through as they came
+            o.RequestHeaderEncodingSelector = static name => name == "Content-Length" ? DigitEncoding.Instance : Encoding.Latin1;
             o.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
             Limit(o.Limits, config.Limits);
             if (config.Protocols.Contains(ListenerProtocol.Http3))
@@ -181,7 +213,8 @@ internal sealed class Listener : IAsyncDisposable
         kestrel.MaxRequestHeaderCount = 2 * limits.HeaderCount;
         kestrel.MaxRequestBufferSize = Math.Max(kestrel.MaxRequestBufferSize ?? 0, 4 * (limits.Headers + limits.RequestLine));
         kestrel.KeepAliveTimeout = limits.KeepAlive;
-        kestrel.RequestHeadersTimeout = limits.HeadTimeout + TimeSpan.FromSeconds(5); // HTTP/1.1's comes before it, from FramingGuard, with an answer
+        // HTTP/1.1's comes before it, from FramingGuard, with an answer
+        kestrel.RequestHeadersTimeout = limits.HeadTimeout + TimeSpan.FromSeconds(5);
         kestrel.MinRequestBodyDataRate = limits.MinRequestRate == 0 ? null : new MinDataRate(limits.MinRequestRate, RateGrace);
         kestrel.MinResponseDataRate = limits.MinResponseRate == 0 ? null : new MinDataRate(limits.MinResponseRate, RateGrace);
         kestrel.Http2.MaxStreamsPerConnection = limits.Streams;
@@ -206,15 +239,22 @@ internal sealed class Listener : IAsyncDisposable
     }
 
     /// <summary>The steps of a connection, outermost first: whom it comes from, TLS, framing, HTTP.</summary>
-    private static void Configure(ListenOptions listen, ListenerConfig config, ListenerTls? tls, ListenerConnections connections, IServiceProvider services)
+    private static void Configure(
+        ListenOptions listen,
+        ListenerConfig config,
+        ListenerTls? tls,
+        ListenerConnections connections,
+        IServiceProvider services
+    )
     {
         var time = TimeOf(services);
-        listen.Protocols = config.Protocols.Aggregate(HttpProtocols.None, (all, one) => all | one switch
-        {
-            ListenerProtocol.Http1 => HttpProtocols.Http1,
-            ListenerProtocol.Http2 => HttpProtocols.Http2,
-            _ => QuicListener.IsSupported ? HttpProtocols.Http3 : HttpProtocols.None,
-        });
+        listen.Protocols = config.Protocols.Aggregate(HttpProtocols.None, (all, one) => all
+            | one switch
+            {
+                ListenerProtocol.Http1 => HttpProtocols.Http1,
+                ListenerProtocol.Http2 => HttpProtocols.Http2,
+                _ => QuicListener.IsSupported ? HttpProtocols.Http3 : HttpProtocols.None,
+            });
         if (config.ProxyProtocol.Count > 0)
         {
             var proxies = new ProxyProtocol(new TrustedProxies(config.ProxyProtocol), config.Limits.HandshakeTimeout, time);
@@ -225,7 +265,9 @@ internal sealed class Listener : IAsyncDisposable
         if (tls is not null)
         {
             ((IConnectionBuilder)listen).Use(new HelloCheck(config, time, services.GetRequiredService<ILogger<Listener>>()).Use);
-            listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = tls.HandshakeAsync, HandshakeTimeout = config.Limits.HandshakeTimeout });
+            listen.UseHttps(
+                new TlsHandshakeCallbackOptions { OnConnection = tls.HandshakeAsync, HandshakeTimeout = config.Limits.HandshakeTimeout }
+            );
         }
 
         if (config.Protocols.Contains(ListenerProtocol.Http1))

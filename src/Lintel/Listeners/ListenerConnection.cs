@@ -8,7 +8,8 @@ using Microsoft.AspNetCore.Connections.Features;
 namespace Lintel.Listeners;
 
 /// <summary>A connection of a listener, as far as its end is concerned: whoever cuts it off says here why.</summary>
-internal sealed class ListenerConnection(ListenerConnections all, ConnectionContext connection, IPAddress? client, TimeProvider time) : IConnectionEnd
+internal sealed class ListenerConnection(ListenerConnections all, ConnectionContext connection, IPAddress? client, TimeProvider time)
+    : IConnectionEnd
 {
     private GatewayError? _cut;
     private int _requests;
@@ -28,12 +29,17 @@ internal sealed class ListenerConnection(ListenerConnections all, ConnectionCont
     public long IdleSince => Volatile.Read(ref _idleSince);
 
     /// <inheritdoc/>
-    public GatewayError? Reason => Volatile.Read(ref _cut) ?? AbortReasons.Of(connection switch
-    {
-        LoopConnection loop => loop.AbortReason,
-        NotedConnection noted => noted.AbortReason,
-        _ => null,
-    }) ?? ((Fault ?? all.Fault(connection)) is { } fault ? new GatewayError(GatewayErrorKind.ClientAborted, fault) : null);
+    public GatewayError? Reason =>
+        Volatile.Read(ref _cut)
+        ?? AbortReasons.Of(
+            connection switch
+            {
+                LoopConnection loop => loop.AbortReason,
+                NotedConnection noted => noted.AbortReason,
+                _ => null,
+            }
+        )
+        ?? ((Fault ?? all.Fault(connection)) is { } fault ? new GatewayError(GatewayErrorKind.ClientAborted, fault) : null);
 
     public void RequestBegins()
     {

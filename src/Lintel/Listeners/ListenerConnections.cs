@@ -1,7 +1,7 @@
 using System.Net;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Lintel.Pipeline;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
@@ -24,7 +24,10 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
 
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
 
-    private static readonly GatewayError MadeRoom = new(GatewayErrorKind.ClientAborted, "the connection was idle and made room for another");
+    private static readonly GatewayError MadeRoom = new(
+        GatewayErrorKind.ClientAborted,
+        "the connection was idle and made room for another"
+    );
 
     private readonly Lock _lock = new();
     private readonly List<ListenerConnection> _all = [];
@@ -50,30 +53,31 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
     }
 
     /// <summary>The step of a connection that counts it.</summary>
-    public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
-    {
-        if (connection is not LoopConnection)
-            connection = new NotedConnection(connection);
-        var client = config.Limits.ConnectionsPerClient is null ? null : (connection.RemoteEndPoint as IPEndPoint)?.Address;
-        var entry = new ListenerConnection(this, connection, client, time);
-        if (!TryAdd(entry, out var idle))
+    public ConnectionDelegate Use(ConnectionDelegate next) =>
+        async connection =>
         {
-            connection.Abort(new ConnectionAbortedException("the listener has as many connections as it may"));
-            return;
-        }
+            if (connection is not LoopConnection)
+                connection = new NotedConnection(connection);
+            var client = config.Limits.ConnectionsPerClient is null ? null : (connection.RemoteEndPoint as IPEndPoint)?.Address;
+            var entry = new ListenerConnection(this, connection, client, time);
+            if (!TryAdd(entry, out var idle))
+            {
+                connection.Abort(new ConnectionAbortedException("the listener has as many connections as it may"));
+                return;
+            }
 
-        idle?.Close(MadeRoom);
-        connection.Features.Set(entry);
-        connection.Features.Set<IConnectionEnd>(entry);
-        try
-        {
-            await next(connection).ConfigureAwait(false);
-        }
-        finally
-        {
-            Remove(entry, connection);
-        }
-    };
+            idle?.Close(MadeRoom);
+            connection.Features.Set(entry);
+            connection.Features.Set<IConnectionEnd>(entry);
+            try
+            {
+                await next(connection).ConfigureAwait(false);
+            }
+            finally
+            {
+                Remove(entry, connection);
+            }
+        };
 
     /// <summary>
     /// Lets the connections that are there end: idle ones at once, others after their requests; those that are there after a time are cut
@@ -215,6 +219,10 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
 /// <summary>Log lines of connections: event ids 1160 to 1169.</summary>
 internal static partial class ConnectionLog
 {
-    [LoggerMessage(EventId = 1160, Level = LogLevel.Warning, Message = "A connection to {Address} was closed at once: {Why} ({Limit}; {Others} others since the last line)")]
+    [LoggerMessage(
+        EventId = 1160,
+        Level = LogLevel.Warning,
+        Message = "A connection to {Address} was closed at once: {Why} ({Limit}; {Others} others since the last line)"
+    )]
     public static partial void Refused(ILogger logger, string address, string why, long limit, int others);
 }

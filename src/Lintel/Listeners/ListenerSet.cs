@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Pipeline;
 using Microsoft.Extensions.Logging;
 
@@ -39,7 +41,13 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
 
     /// <summary>Opens what is new. On failure everything is as before, and the report says what could not be opened.</summary>
     /// <returns>What to call when the new configuration goes live; <see langword="null"/> on failure.</returns>
-    public async Task<Action<TimeSpan>?> OpenAsync(GatewayConfig config, RequestHandler handle, MapNode source, ConfigReport report, CancellationToken cancellation)
+    public async Task<Action<TimeSpan>?> OpenAsync(
+        GatewayConfig config,
+        RequestHandler handle,
+        MapNode source,
+        ConfigReport report,
+        CancellationToken cancellation
+    )
     {
         var wanted = config.EffectiveListeners;
         var opened = new Dictionary<string, Listener>(StringComparer.Ordinal);
@@ -70,7 +78,15 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
             }
             catch (IOException e)
             {
-                report.Add("listen", path.Locate(source), path, $"cannot listen on {listener.Address}: {e.Message}", listener.Address.IsUnix ? "is another process listening there, and may this one write to the folder?" : "is another process, or another Lintel, using this port?");
+                report.Add(
+                    "listen",
+                    path.Locate(source),
+                    path,
+                    $"cannot listen on {listener.Address}: {e.Message}",
+                    listener.Address.IsUnix
+                        ? "is another process listening there, and may this one write to the folder?"
+                        : "is another process, or another Lintel, using this port?"
+                );
             }
             catch (CryptographicException e)
             {
@@ -125,7 +141,13 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
     private static void ReportCertificates(CryptographicException e, KeyPath listener, MapNode source, ConfigReport report)
     {
         var path = listener["certificates"];
-        report.Add("file", path.Locate(source), path, $"the certificates cannot be used: {e.Message}", "they are PEM files, not encrypted; the key belongs to the certificate");
+        report.Add(
+            "file",
+            path.Locate(source),
+            path,
+            $"the certificates cannot be used: {e.Message}",
+            "they are PEM files, not encrypted; the key belongs to the certificate"
+        );
     }
 
     private void Commit(ValueMap<ListenerConfig> wanted, Dictionary<string, Listener> opened, List<Listener> replaced, TimeSpan drain)
@@ -148,13 +170,21 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         _closing.RemoveAll(c => c.IsCompleted);
     }
 
-    private async Task<Listener> OpenAsync(string name, ListenerConfig config, RequestHandler handle, bool retry, CancellationToken cancellation)
+    private async Task<Listener> OpenAsync(
+        string name,
+        ListenerConfig config,
+        RequestHandler handle,
+        bool retry,
+        CancellationToken cancellation
+    )
     {
         for (var attempt = 0; ; attempt++)
         {
             try
             {
-                return await Listener.OpenAsync(new ListenerIdentity(name, config), config, handle, services, cancellation).ConfigureAwait(false);
+                return await Listener
+                    .OpenAsync(new ListenerIdentity(name, config), config, handle, services, cancellation)
+                    .ConfigureAwait(false);
             }
             catch (IOException) when (retry && attempt < 50)
             {
@@ -196,9 +226,17 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
 /// <summary>Log lines of listeners: event ids 1100 to 1199.</summary>
 internal static partial class ListenerLog
 {
-    [LoggerMessage(EventId = 1100, Level = LogLevel.Critical, Message = "The listener on {Address} could not be opened again after a refused reload: {Reason}")]
+    [LoggerMessage(
+        EventId = 1100,
+        Level = LogLevel.Critical,
+        Message = "The listener on {Address} could not be opened again after a refused reload: {Reason}"
+    )]
     public static partial void ReopenFailed(ILogger logger, string address, string reason);
 
-    [LoggerMessage(EventId = 1101, Level = LogLevel.Warning, Message = "HTTP/3 is off on {Address}: the library libmsquic is not installed; HTTP/1.1 and HTTP/2 are offered as configured")]
+    [LoggerMessage(
+        EventId = 1101,
+        Level = LogLevel.Warning,
+        Message = "HTTP/3 is off on {Address}: the library libmsquic is not installed; HTTP/1.1 and HTTP/2 are offered as configured"
+    )]
     public static partial void NoQuic(ILogger logger, string address);
 }

@@ -17,7 +17,8 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
         .. config.Protocols.Contains(ListenerProtocol.Http1) ? [SslApplicationProtocol.Http11] : Array.Empty<SslApplicationProtocol>(),
     ];
 
-    private readonly SslProtocols _versions = config.Tls.MinVersion == TlsVersion.Tls13 ? SslProtocols.Tls13 : SslProtocols.Tls12 | SslProtocols.Tls13;
+    private readonly SslProtocols _versions =
+        config.Tls.MinVersion == TlsVersion.Tls13 ? SslProtocols.Tls13 : SslProtocols.Tls12 | SslProtocols.Tls13;
 
     private readonly CipherSuitesPolicy? _suites = OperatingSystem.IsLinux() ? new CipherSuitesPolicy(config.Tls.CipherSuites) : null;
 
@@ -35,7 +36,8 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
     {
         var before = _certificates.ClientAuthorities;
         _certificates = certificates;
-        return before is not null && before.Any(b => !certificates.ClientAuthorities!.Any(a => a.RawDataMemory.Span.SequenceEqual(b.RawDataMemory.Span)));
+        return before is not null
+            && before.Any(b => !certificates.ClientAuthorities!.Any(a => a.RawDataMemory.Span.SequenceEqual(b.RawDataMemory.Span)));
     }
 
     /// <exception cref="AuthenticationException">No certificate is for the name that the client asks for.</exception>
@@ -49,7 +51,8 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
         {
             EnabledSslProtocols = _versions,
             CipherSuitesPolicy = knows13 && _hasUsual13 ? null : _suites,
-            ServerCertificateContext = certificates.Find(serverName) ?? throw new AuthenticationException($"no certificate is for the server name `{serverName}`"),
+            ServerCertificateContext = certificates.Find(serverName)
+                ?? throw new AuthenticationException($"no certificate is for the server name `{serverName}`"),
             ApplicationProtocols = _protocols,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             AllowRenegotiation = false,
@@ -64,8 +67,13 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
     {
         var isRequired = config.ClientCertificates!.Mode == ClientCertificateMode.Required;
         options.ClientCertificateRequired = true;
-        options.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        options.CertificateChainPolicy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+        };
         options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
-        options.RemoteCertificateValidationCallback = (_, certificate, _, errors) => certificate is null ? !isRequired : errors == SslPolicyErrors.None;
+        options.RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
+            certificate is null ? !isRequired : errors == SslPolicyErrors.None;
     }
 }

@@ -1,4 +1,5 @@
-using Lintel.Observability;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
 using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners;
@@ -47,7 +48,10 @@ internal sealed class ProtocolErrors
 internal static partial class ProtocolLog
 {
     [LoggerMessage(
-        EventId = 1190, Level = LogLevel.Information,
-        Message = "A client of {Address} broke the protocol, and its connection or stream was ended: {Problem} ({Others} others since the last line)")]
+        EventId = 1190,
+        Level = LogLevel.Information,
+        Message = "A client of {Address} broke the protocol, and its connection or stream was ended: {Problem} ({Others} others "
+            + "since the last line)"
+    )]
     public static partial void Broken(ILogger logger, string address, string problem, int others);
 }

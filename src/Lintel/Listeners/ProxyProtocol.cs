@@ -26,17 +26,18 @@ internal sealed class ProxyProtocol(TrustedProxies trusted, TimeSpan timeout, Ti
     private static ReadOnlySpan<byte> Signature => "\r\n\r\n\0\r\nQUIT\n"u8;
 
     /// <summary>The step of a connection before TLS and HTTP.</summary>
-    public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
-    {
-        if (trusted.Trusts((connection.RemoteEndPoint as IPEndPoint)?.Address))
+    public ConnectionDelegate Use(ConnectionDelegate next) =>
+        async connection =>
         {
-            using var deadline = new CancellationTokenSource(timeout, time);
-            if (!await TryReadAsync(connection, deadline.Token).ConfigureAwait(false))
-                return; // no answer: whoever sent this speaks neither the one protocol nor, so far, the other
-        }
+            if (trusted.Trusts((connection.RemoteEndPoint as IPEndPoint)?.Address))
+            {
+                using var deadline = new CancellationTokenSource(timeout, time);
+                if (!await TryReadAsync(connection, deadline.Token).ConfigureAwait(false))
+                    return; // no answer: whoever sent this speaks neither the one protocol nor, so far, the other
+            }
 
-        await next(connection).ConfigureAwait(false);
-    };
+            await next(connection).ConfigureAwait(false);
+        };
 
     /// <summary>Reads one header from the beginning of the bytes.</summary>
     /// <param name="buffer">What came so far.</param>
@@ -95,9 +96,23 @@ internal sealed class ProxyProtocol(TrustedProxies trusted, TimeSpan timeout, Ti
         if (words is not ["PROXY", "TCP4" or "TCP6", var source, var destination, var sourcePort, var destinationPort])
             return false;
         var family = words[1] == "TCP4" ? System.Net.Sockets.AddressFamily.InterNetwork : System.Net.Sockets.AddressFamily.InterNetworkV6;
-        if (!IPAddress.TryParse(source, out var address) || address.AddressFamily != family || !IPAddress.TryParse(destination, out _)
-            || !ushort.TryParse(sourcePort, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var port)
-            || !ushort.TryParse(destinationPort, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out _))
+        if (
+            !IPAddress.TryParse(source, out var address)
+            || address.AddressFamily != family
+            || !IPAddress.TryParse(destination, out _)
+            || !ushort.TryParse(
+                sourcePort,
+                System.Globalization.NumberStyles.None,
+                System.Globalization.CultureInfo.InvariantCulture,
+                out var port
+            )
+            || !ushort.TryParse(
+                destinationPort,
+                System.Globalization.NumberStyles.None,
+                System.Globalization.CultureInfo.InvariantCulture,
+                out _
+            )
+        )
             return false;
         client = new IPEndPoint(address, port);
         return true;

@@ -24,4 +24,5 @@ public sealed record ErrorStatus(
     DateTimeOffset LastSeen,
     long Count,
     string LastTraceId,
-    string? LastDetail);
+    string? LastDetail
+);

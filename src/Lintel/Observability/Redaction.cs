@@ -64,11 +64,17 @@ internal sealed class Redaction
     {
         if (!path.Contains(';') && !path.Contains("%3B", StringComparison.OrdinalIgnoreCase))
             return path;
-        return string.Join('/', path.Split('/').Select(segment =>
-        {
-            var start = segment.IndexOf(';') is >= 0 and var plain ? plain : segment.IndexOf("%3B", StringComparison.OrdinalIgnoreCase);
-            return start >= 0 && IsSecret(segment.AsSpan(start)) ? string.Concat(segment.AsSpan(0, start), ";", Mark) : segment;
-        }));
+        return string.Join(
+            '/',
+            path.Split('/')
+                .Select(segment =>
+                {
+                    var start = segment.IndexOf(';') is >= 0 and var plain
+                        ? plain
+                        : segment.IndexOf("%3B", StringComparison.OrdinalIgnoreCase);
+                    return start >= 0 && IsSecret(segment.AsSpan(start)) ? string.Concat(segment.AsSpan(0, start), ";", Mark) : segment;
+                })
+        );
     }
 
     /// <summary>A header's value: one that holds an address, as <c>Referer</c> does, loses the secrets of its query.</summary>
@@ -82,7 +88,9 @@ internal sealed class Redaction
     private static string Replaced(ReadOnlySpan<char> parameter)
     {
         var end = parameter.IndexOf('=');
-        return end < 0 || Decoded(parameter[..end]) is not { } name || name.AsSpan().ContainsAny(Ends) ? Mark : $"{parameter[..end]}={Mark}";
+        return end < 0 || Decoded(parameter[..end]) is not { } name || name.AsSpan().ContainsAny(Ends)
+            ? Mark
+            : $"{parameter[..end]}={Mark}";
     }
 
     /// <summary>
@@ -158,12 +166,21 @@ internal sealed class Redaction
         var count = 0;
         for (var i = 0; i < text.Length; i++)
         {
-            if (text[i] == '%' && i + 2 < text.Length && byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
+            if (
+                text[i] == '%'
+                && i + 2 < text.Length
+                && byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+            )
             {
                 bytes[count++] = value;
                 i += 2;
             }
-            else if (text[i] == '%' && i + 5 < text.Length && text[i + 1] is 'u' or 'U' && ushort.TryParse(text.AsSpan(i + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit))
+            else if (
+                text[i] == '%'
+                && i + 5 < text.Length
+                && text[i + 1] is 'u' or 'U'
+                && ushort.TryParse(text.AsSpan(i + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit)
+            )
             {
                 count += Encoding.UTF8.GetBytes([(char)unit], bytes.AsSpan(count)); // IIS reads these
                 i += 5;

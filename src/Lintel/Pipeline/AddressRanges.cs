@@ -42,13 +42,15 @@ internal sealed class AddressRanges
         return null;
     }
 
-    private static (int Length, FrozenDictionary<UInt128, bool> Admits)[] Index(IEnumerable<((IPAddress Address, int Length) Range, bool Admits)> ranges) =>
-    [
-        .. from range in ranges
-           group range by range.Range.Length into same
-           orderby same.Key descending
-           select (same.Key, same.GroupBy(r => Number(r.Range.Address)).ToFrozenDictionary(g => g.Key, g => g.All(r => r.Admits))),
-    ];
+    private static (int Length, FrozenDictionary<UInt128, bool> Admits)[] Index(
+        IEnumerable<((IPAddress Address, int Length) Range, bool Admits)> ranges
+    ) =>
+        [
+            .. from range in ranges
+            group range by range.Range.Length into same
+            orderby same.Key descending
+            select (same.Key, same.GroupBy(r => Number(r.Range.Address)).ToFrozenDictionary(g => g.Key, g => g.All(r => r.Admits))),
+        ];
 
     private static (IPAddress Address, int Length) Parse(string text)
     {

@@ -42,8 +42,12 @@ internal static class AnswerContent
         var hasContent = response.HasStarted ? MayHaveContent(response) : ResponsePhase.Enter(exchange);
         if (!hasContent || response.ContentLength is not { } length || length == exchange.ResponseBytes || exchange.WantsUpgrade)
             return null;
-        return new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException($"an answer of {length} bytes has {exchange.ResponseBytes}"));
+        return new GatewayError(
+            GatewayErrorKind.Internal,
+            Cause: new InvalidOperationException($"an answer of {length} bytes has {exchange.ResponseBytes}")
+        );
     }
 
-    private static bool MayHaveContent(HttpResponse response) => Allows(response.StatusCode) && !HttpMethods.IsHead(response.HttpContext.Request.Method);
+    private static bool MayHaveContent(HttpResponse response) =>
+        Allows(response.StatusCode) && !HttpMethods.IsHead(response.HttpContext.Request.Method);
 }

@@ -52,10 +52,11 @@ internal sealed class Peer(IPAddress? address)
     public string Text => field ??= Address?.ToString() ?? "unknown";
 
     /// <summary>An address as others may know it.</summary>
-    public static IPAddress? Plain(IPAddress? address) => address switch
-    {
-        { IsIPv4MappedToIPv6: true } => address.MapToIPv4(),
-        { AddressFamily: System.Net.Sockets.AddressFamily.InterNetworkV6, ScopeId: not 0 } => new IPAddress(address.GetAddressBytes()),
-        _ => address,
-    };
+    public static IPAddress? Plain(IPAddress? address) =>
+        address switch
+        {
+            { IsIPv4MappedToIPv6: true } => address.MapToIPv4(),
+            { AddressFamily: System.Net.Sockets.AddressFamily.InterNetworkV6, ScopeId: not 0 } => new IPAddress(address.GetAddressBytes()),
+            _ => address,
+        };
 }

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Net;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Traces;
 using Lintel.Routing;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
@@ -17,20 +18,40 @@ internal sealed class Exchange
     /// <summary>Everything that belongs to the request at hand: <see cref="End"/> forgets all of it at once.</summary>
     private RequestState _state;
 
-    public HttpContext Context { get => _state.Context; private set => _state.Context = value; }
+    public HttpContext Context
+    {
+        get => _state.Context;
+        private set => _state.Context = value;
+    }
 
-    public Snapshot Snapshot { get => _state.Snapshot; private set => _state.Snapshot = value; }
+    public Snapshot Snapshot
+    {
+        get => _state.Snapshot;
+        private set => _state.Snapshot = value;
+    }
 
-    public long StartTimestamp { get => _state.StartTimestamp; private set => _state.StartTimestamp = value; }
+    public long StartTimestamp
+    {
+        get => _state.StartTimestamp;
+        private set => _state.StartTimestamp = value;
+    }
 
     /// <summary>
     /// What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of
     /// HTTP/2 without a body.
     /// </summary>
-    public RequestFraming? Framing { get => _state.Framing; set => _state.Framing = value; }
+    public RequestFraming? Framing
+    {
+        get => _state.Framing;
+        set => _state.Framing = value;
+    }
 
     /// <summary>Where the request is counted among those in flight; <see langword="null"/> while it is not.</summary>
-    public int? ActivePlace { get => _state.ActivePlace; set => _state.ActivePlace = value; }
+    public int? ActivePlace
+    {
+        get => _state.ActivePlace;
+        set => _state.ActivePlace = value;
+    }
 
     /// <summary>The method, of a refused head as it was sent.</summary>
     public string Method => Framing?.Refused?.Method ?? Request.Method;
@@ -38,12 +59,17 @@ internal sealed class Exchange
     /// <summary>
     /// What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.
     /// </summary>
-    public HostedRequest? Hosted { get => _state.Hosted; private set => _state.Hosted = value; }
+    public HostedRequest? Hosted
+    {
+        get => _state.Hosted;
+        private set => _state.Hosted = value;
+    }
 
     /// <summary>
     /// Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.
     /// </summary>
-    public bool IsCanceledByHost => Hosted is { ClientAborted.IsCancellationRequested: false } && Context.RequestAborted.IsCancellationRequested;
+    public bool IsCanceledByHost =>
+        Hosted is { ClientAborted.IsCancellationRequested: false } && Context.RequestAborted.IsCancellationRequested;
 
     /// <summary>
     /// Why the gateway cut off the client's connection; <see langword="null"/> where the client has gone, or is there. Looked for when a
@@ -52,12 +78,24 @@ internal sealed class Exchange
     public GatewayError? CutReason => Context.Features.Get<IConnectionEnd>()?.Reason ?? Listener?.Cut;
 
     /// <summary>The target as it was received; empty where a server does not tell.</summary>
-    public string RawTarget { get => _state.RawTarget ?? ""; private set => _state.RawTarget = value; }
+    public string RawTarget
+    {
+        get => _state.RawTarget ?? "";
+        private set => _state.RawTarget = value;
+    }
 
-    public RequestTarget RequestTarget { get => _state.RequestTarget; set => _state.RequestTarget = value; }
+    public RequestTarget RequestTarget
+    {
+        get => _state.RequestTarget;
+        set => _state.RequestTarget = value;
+    }
 
     /// <summary>Whom the connection comes from: the client, or a proxy before it.</summary>
-    public Peer Peer { get => _state.Peer; private set => _state.Peer = value; }
+    public Peer Peer
+    {
+        get => _state.Peer;
+        private set => _state.Peer = value;
+    }
 
     public Route? Route => _state.Candidate?.Route;
 
@@ -65,59 +103,120 @@ internal sealed class Exchange
     public IReadOnlyList<string>? Methods => _state.Candidate?.Methods;
 
     /// <summary>The service that was chosen, for the log.</summary>
-    public string? Service { get => _state.Service; set => _state.Service = value; }
+    public string? Service
+    {
+        get => _state.Service;
+        set => _state.Service = value;
+    }
 
     /// <summary>The address of the instance that was tried last, for the log.</summary>
-    public string? Instance { get => _state.Instance; set => _state.Instance = value; }
+    public string? Instance
+    {
+        get => _state.Instance;
+        set => _state.Instance = value;
+    }
 
-    public int Attempts { get => _state.Attempts; set => _state.Attempts = value; }
+    public int Attempts
+    {
+        get => _state.Attempts;
+        set => _state.Attempts = value;
+    }
 
     /// <summary>Time spent in attempts.</summary>
-    public TimeSpan Upstream { get => _state.Upstream; set => _state.Upstream = value; }
+    public TimeSpan Upstream
+    {
+        get => _state.Upstream;
+        set => _state.Upstream = value;
+    }
 
     /// <summary>Bytes of the request's body that were read from the client.</summary>
-    public long RequestBytes { get => _state.RequestBytes; set => _state.RequestBytes = value; }
+    public long RequestBytes
+    {
+        get => _state.RequestBytes;
+        set => _state.RequestBytes = value;
+    }
 
     /// <summary>Bytes of the response's body that were handed to the client's connection.</summary>
-    public long ResponseBytes { get => _state.ResponseBytes; set => _state.ResponseBytes = value; }
+    public long ResponseBytes
+    {
+        get => _state.ResponseBytes;
+        set => _state.ResponseBytes = value;
+    }
 
     /// <summary>How a gRPC call ended, for the log; <see langword="null"/> where it is no such call, or nobody said.</summary>
-    public int? GrpcStatus { get => _state.GrpcStatus; set => _state.GrpcStatus = value; }
+    public int? GrpcStatus
+    {
+        get => _state.GrpcStatus;
+        set => _state.GrpcStatus = value;
+    }
 
     /// <summary>The response has begun, and its trailers tell of the error: there is nothing to cut off.</summary>
-    public bool IsErrorTold { get => _state.IsErrorTold; set => _state.IsErrorTold = value; }
+    public bool IsErrorTold
+    {
+        get => _state.IsErrorTold;
+        set => _state.IsErrorTold = value;
+    }
 
     /// <summary>Whether the request has a body, be it an empty one in chunks.</summary>
-    public bool HasBody { get => _state.HasBody; private set => _state.HasBody = value; }
+    public bool HasBody
+    {
+        get => _state.HasBody;
+        private set => _state.HasBody = value;
+    }
 
     /// <summary>
     /// The client's connection, where it lives on a loop and carries nothing but this request; <see langword="null"/> for HTTP/2 and other
     /// servers' connections.
     /// </summary>
-    public LoopConnection? ClientConnection { get => _state.ClientConnection; private set => _state.ClientConnection = value; }
+    public LoopConnection? ClientConnection
+    {
+        get => _state.ClientConnection;
+        private set => _state.ClientConnection = value;
+    }
 
     /// <summary>The loop of the client's connection; <see langword="null"/> where it has none.</summary>
-    public EventLoop? Loop { get => _state.Loop; private set => _state.Loop = value; }
+    public EventLoop? Loop
+    {
+        get => _state.Loop;
+        private set => _state.Loop = value;
+    }
 
     /// <summary>Whether the response's head has been through <see cref="ResponsePhase"/>.</summary>
-    public bool IsHeadSettled { get => _state.IsHeadSettled; set => _state.IsHeadSettled = value; }
+    public bool IsHeadSettled
+    {
+        get => _state.IsHeadSettled;
+        set => _state.IsHeadSettled = value;
+    }
 
     /// <summary>Whether the request is a CORS preflight that a policy of its route answers.</summary>
-    public bool IsPreflight { get => _state.IsPreflight; set => _state.IsPreflight = value; }
+    public bool IsPreflight
+    {
+        get => _state.IsPreflight;
+        set => _state.IsPreflight = value;
+    }
 
     /// <summary>
     /// The protocol that the client asks to switch to and may, as it is told to the service; <see langword="null"/> for none.
     /// </summary>
-    public string? Upgrade { get => _state.Upgrade; set => _state.Upgrade = value; }
+    public string? Upgrade
+    {
+        get => _state.Upgrade;
+        set => _state.Upgrade = value;
+    }
 
     /// <summary>Whether the client asks for another protocol that is served.</summary>
     public bool WantsUpgrade => Upgrade is not null;
 
     /// <summary>Whether the request is an extended CONNECT (RFC 8441).</summary>
-    public bool IsExtendedConnect { get => _state.IsExtendedConnect; set => _state.IsExtendedConnect = value; }
+    public bool IsExtendedConnect
+    {
+        get => _state.IsExtendedConnect;
+        set => _state.IsExtendedConnect = value;
+    }
 
     /// <summary>Whether the client waits for 100 (Continue) before it sends the body.</summary>
-    public bool ExpectsContinue => Request.Headers.Expect is [{ } expect, ..] && expect.Equals("100-continue", StringComparison.OrdinalIgnoreCase);
+    public bool ExpectsContinue =>
+        Request.Headers.Expect is [{ } expect, ..] && expect.Equals("100-continue", StringComparison.OrdinalIgnoreCase);
 
     public HttpRequest Request => Context.Request;
 
@@ -132,10 +231,13 @@ internal sealed class Exchange
         get
         {
             if (!_state.HasTrace)
-                Trace = Snapshot.Tracing?.Parent != TraceParent.Ignore && TraceContext.TryParse(Request.Headers.TraceParent, Request.Headers.TraceState, out var client) ? client : TraceContext.NewRoot();
+                Trace =
+                    Snapshot.Tracing?.Parent != TraceParent.Ignore
+                    && TraceContext.TryParse(Request.Headers.TraceParent, Request.Headers.TraceState, out var client)
+                        ? client
+                        : TraceContext.NewRoot();
             return _state.Trace;
         }
-
         set
         {
             _state.Trace = value;
@@ -144,13 +246,25 @@ internal sealed class Exchange
     }
 
     /// <summary>The request's span, where somebody records it.</summary>
-    public Activity? Span { get => _state.Span; set => _state.Span = value; }
+    public Activity? Span
+    {
+        get => _state.Span;
+        set => _state.Span = value;
+    }
 
     /// <summary>The span of the attempt under way, where somebody records it.</summary>
-    public Activity? AttemptSpan { get => _state.AttemptSpan; set => _state.AttemptSpan = value; }
+    public Activity? AttemptSpan
+    {
+        get => _state.AttemptSpan;
+        set => _state.AttemptSpan = value;
+    }
 
     /// <summary>When the attempt under way began.</summary>
-    public long AttemptTimestamp { get => _state.AttemptTimestamp; set => _state.AttemptTimestamp = value; }
+    public long AttemptTimestamp
+    {
+        get => _state.AttemptTimestamp;
+        set => _state.AttemptTimestamp = value;
+    }
 
     /// <summary>The client's address behind trusted proxies; <see langword="null"/> where the connection has none (Unix sockets).</summary>
     public IPAddress? ClientAddress
@@ -168,7 +282,11 @@ internal sealed class Exchange
     }
 
     /// <summary>The listener that took the request; <see langword="null"/> inside another host.</summary>
-    public ListenerIdentity? Listener { get => _state.Listener; private set => _state.Listener = value; }
+    public ListenerIdentity? Listener
+    {
+        get => _state.Listener;
+        private set => _state.Listener = value;
+    }
 
     /// <summary>
     /// Those whose word is taken of who the client is, where the request came by one of them; else <see langword="null"/>.
@@ -284,7 +402,9 @@ internal sealed class Exchange
     public string? Parameter(int slot)
     {
         var capture = _state.Candidate!.Slots[slot];
-        return capture < 0 ? _state.Candidate.Defaults[slot] : RequestTarget.Path.Substring(_state.Captures[capture].Start, _state.Captures[capture].Length);
+        return capture < 0
+            ? _state.Candidate.Defaults[slot]
+            : RequestTarget.Path.Substring(_state.Captures[capture].Start, _state.Captures[capture].Length);
     }
 
     /// <summary>The request is over.</summary>

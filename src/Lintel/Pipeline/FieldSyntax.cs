@@ -9,9 +9,14 @@ namespace Lintel.Pipeline;
 /// </summary>
 internal static class FieldSyntax
 {
-    private static readonly SearchValues<char> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    private static readonly SearchValues<char> Token = SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    );
 
-    private static readonly SearchValues<char> Control = SearchValues.Create([.. Enumerable.Range(0, 0x20).Where(c => c != '\t').Select(c => (char)c), '\x7f']);
+    private static readonly SearchValues<char> Control = SearchValues.Create([
+        .. Enumerable.Range(0, 0x20).Where(c => c != '\t').Select(c => (char)c),
+        '\x7f',
+    ]);
 
     /// <summary>Whether a name is a token.</summary>
     public static bool IsName(ReadOnlySpan<char> name) => !name.IsEmpty && !name.ContainsAnyExcept(Token);

@@ -11,9 +11,7 @@ internal sealed class ForwardedChain
 {
     private readonly List<List<(string Name, string Value)>> _elements = [];
 
-    private ForwardedChain()
-    {
-    }
+    private ForwardedChain() { }
 
     /// <summary>
     /// Reads all lines; <see langword="null"/> where one of them does not follow the grammar: nothing may be added to such text, since an
@@ -51,7 +49,10 @@ internal sealed class ForwardedChain
                 if (HeaderGrammar.IsToken(value))
                     result.Append(value);
                 else
-                    result.Append('"').Append(value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)).Append('"');
+                    result
+                        .Append('"')
+                        .Append(value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal))
+                        .Append('"');
             }
 
             result.Append(", ");

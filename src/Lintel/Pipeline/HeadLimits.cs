@@ -19,7 +19,10 @@ internal static class HeadLimits
     public static GatewayError? Check(Exchange exchange)
     {
         var request = exchange.Request;
-        if (exchange.Listener?.Limits is not { } limits || !(HttpProtocol.IsHttp2(request.Protocol) || HttpProtocol.IsHttp3(request.Protocol)))
+        if (
+            exchange.Listener?.Limits is not { } limits
+            || !(HttpProtocol.IsHttp2(request.Protocol) || HttpProtocol.IsHttp3(request.Protocol))
+        )
             return null;
         if (request.Method.Length + exchange.RawTarget.Length + RestOfLine > limits.RequestLine)
             return new GatewayError(GatewayErrorKind.TargetTooLong);

@@ -9,7 +9,9 @@ namespace Lintel.Pipeline;
 /// <param name="coversTwins">Whether <c>X_User</c> is taken for <c>X-User</c>, as many services take it: for requests.</param>
 internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, Template Value)[] added, bool coversTwins = false)
 {
-    private readonly FrozenSet<string> _removed = removed.Select(n => coversTwins ? Twin(n) : n).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+    private readonly FrozenSet<string> _removed = removed
+        .Select(n => coversTwins ? Twin(n) : n)
+        .ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>No changes.</summary>
     public static HeaderChanges None { get; } = new([], []);

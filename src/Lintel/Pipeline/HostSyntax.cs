@@ -12,7 +12,9 @@ internal static class HostSyntax
     /// <summary>A name has at most 255 letters (RFC 1035 section 2.3.4), and a port five digits.</summary>
     private const int MaxLength = 300;
 
-    private static readonly SearchValues<byte> Name = SearchValues.Create("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
+    private static readonly SearchValues<byte> Name = SearchValues.Create(
+        "-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8
+    );
 
     /// <summary>
     /// RFC 3986 section 3.2.2, without user: a name whose labels are not empty, an IPv4 address or an IPv6 address in brackets, and a port.
@@ -25,7 +27,12 @@ internal static class HostSyntax
         if (value[0] == '[')
         {
             var end = value.IndexOf((byte)']');
-            if (end < 0 || !IPAddress.TryParse(Encoding.ASCII.GetString(value[1..end]), out var address) || address.AddressFamily != AddressFamily.InterNetworkV6 || value[1..end].Contains((byte)'%'))
+            if (
+                end < 0
+                || !IPAddress.TryParse(Encoding.ASCII.GetString(value[1..end]), out var address)
+                || address.AddressFamily != AddressFamily.InterNetworkV6
+                || value[1..end].Contains((byte)'%')
+            )
                 return false;
             port = value[(end + 1)..];
         }
@@ -38,7 +45,13 @@ internal static class HostSyntax
             port = value[name.Length..];
         }
 
-        return port.IsEmpty || (port[0] == ':' && port.Length is > 1 and <= 6 && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9') && int.Parse(port[1..], CultureInfo.InvariantCulture) <= 65535);
+        return port.IsEmpty
+            || (
+                port[0] == ':'
+                && port.Length is > 1 and <= 6
+                && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9')
+                && int.Parse(port[1..], CultureInfo.InvariantCulture) <= 65535
+            );
     }
 
     /// <summary>The same of text.</summary>

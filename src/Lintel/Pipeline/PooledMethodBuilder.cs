@@ -28,8 +28,7 @@ internal struct PooledMethodBuilder<TResult>
     /// </summary>
     [SuppressMessage("Performance", "CA1822", Justification = "The compiler calls it on the builder.")]
     public readonly void Start<TStateMachine>(ref TStateMachine stateMachine)
-        where TStateMachine : IAsyncStateMachine =>
-        default(AsyncValueTaskMethodBuilder<TResult>).Start(ref stateMachine);
+        where TStateMachine : IAsyncStateMachine => default(AsyncValueTaskMethodBuilder<TResult>).Start(ref stateMachine);
 
     /// <summary>Never called by what the compiler makes.</summary>
     public readonly void SetStateMachine(IAsyncStateMachine stateMachine) => throw new NotSupportedException();
@@ -46,13 +45,11 @@ internal struct PooledMethodBuilder<TResult>
 
     public void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
-        where TStateMachine : IAsyncStateMachine =>
-        awaiter.OnCompleted(Wait(ref stateMachine));
+        where TStateMachine : IAsyncStateMachine => awaiter.OnCompleted(Wait(ref stateMachine));
 
     public void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
-        where TStateMachine : IAsyncStateMachine =>
-        awaiter.UnsafeOnCompleted(Wait(ref stateMachine));
+        where TStateMachine : IAsyncStateMachine => awaiter.UnsafeOnCompleted(Wait(ref stateMachine));
 
     /// <summary>Moves the method into a frame, where it is not in one yet.</summary>
     /// <returns>What goes on with it.</returns>
@@ -100,11 +97,10 @@ internal struct PooledMethodBuilder<TResult>
 
         public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
 
-        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) => _core.OnCompleted(continuation, state, token, flags);
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _core.OnCompleted(continuation, state, token, flags);
 
-        protected virtual void Keep()
-        {
-        }
+        protected virtual void Keep() { }
     }
 
     private sealed class Frame<TStateMachine> : Frame

@@ -12,7 +12,8 @@ internal static class Preflight
     public static string? MethodAskedAbout(Exchange exchange, string method) =>
         HttpMethods.IsOptions(method)
         && exchange.Request.Headers.Origin is [{ Length: > 0 }]
-        && exchange.Request.Headers.AccessControlRequestMethod is [{ } asked] && HeaderGrammar.IsToken(asked)
+        && exchange.Request.Headers.AccessControlRequestMethod is [{ } asked]
+        && HeaderGrammar.IsToken(asked)
             ? asked
             : null;
 }

@@ -1,5 +1,6 @@
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
 
 namespace Lintel.Pipeline;
 
@@ -32,7 +33,18 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         var protocol = ProtocolVersion(exchange.Request.Protocol);
         try
         {
-            var outcome = new RequestOutcome(exchange.Method, exchange.Request.Scheme, protocol, status, exchange.Route?.Template, exchange.Service, error?.Rule) { RouteName = exchange.Route?.Name };
+            var outcome = new RequestOutcome(
+                exchange.Method,
+                exchange.Request.Scheme,
+                protocol,
+                status,
+                exchange.Route?.Template,
+                exchange.Service,
+                error?.Rule
+            )
+            {
+                RouteName = exchange.Route?.Name,
+            };
             metrics.RequestEnded(outcome, duration, exchange.Upstream, exchange.Route?.Labels);
         }
         catch (Exception e)
@@ -55,7 +67,8 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
 
     /// <summary>The status that the client saw; where it saw none, that of the error.</summary>
     private static int StatusOf(Exchange exchange, GatewayError? error) =>
-        error is not null && (error.Kind == GatewayErrorKind.ClientAborted || (!exchange.Response.HasStarted && exchange.GrpcStatus is null))
+        error is not null
+        && (error.Kind == GatewayErrorKind.ClientAborted || (!exchange.Response.HasStarted && exchange.GrpcStatus is null))
             ? error.Rule.Status
             : exchange.Response.StatusCode;
 
@@ -97,8 +110,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
             log = accessLog.Current;
             if (!log.IsEnabled || !log.Keeps(status, error is not null, exchange.TraceId))
                 return;
-        }
-        while (!log.TryWrite(Line(exchange, log.Headers, status, duration, error))); // a reload came between: the next log takes it
+        } while (!log.TryWrite(Line(exchange, log.Headers, status, duration, error))); // a reload came between: the next log takes it
     }
 
     private AccessRecord Line(Exchange exchange, string[] headers, int status, TimeSpan duration, GatewayError? error)
@@ -139,11 +151,12 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         return end < 0 ? target : target[..end];
     }
 
-    private static string ProtocolVersion(string protocol) => protocol switch
-    {
-        "HTTP/1.1" => "1.1",
-        "HTTP/2" => "2",
-        "HTTP/3" => "3",
-        _ => "1.0",
-    };
+    private static string ProtocolVersion(string protocol) =>
+        protocol switch
+        {
+            "HTTP/1.1" => "1.1",
+            "HTTP/2" => "2",
+            "HTTP/3" => "3",
+            _ => "1.0",
+        };
 }

@@ -22,7 +22,10 @@ internal static class RequestChecks
         if (claimed is not ("http" or "https"))
             return new GatewayError(GatewayErrorKind.Misdirected, "only the schemes http and https are served");
         if (exchange.Believed is not { } proxies || Denies(proxies, request, claimed))
-            return new GatewayError(GatewayErrorKind.Misdirected, $"the target's scheme is {claimed}, the connection's is {request.Scheme}");
+            return new GatewayError(
+                GatewayErrorKind.Misdirected,
+                $"the target's scheme is {claimed}, the connection's is {request.Scheme}"
+            );
         request.Scheme = claimed;
         return null;
     }
@@ -60,15 +63,22 @@ internal static class RequestChecks
 
     /// <summary>How many more times an OPTIONS may be forwarded; <see langword="null"/> without a limit, and for other methods.</summary>
     public static long? ForwardsLeft(HttpRequest request) =>
-        HttpMethods.IsOptions(request.Method) && request.Headers["Max-Forwards"] is [{ } text]
-        && long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var left) ? left : null;
+        HttpMethods.IsOptions(request.Method)
+        && request.Headers["Max-Forwards"] is [{ } text]
+        && long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var left)
+            ? left
+            : null;
 
     /// <summary>Whether the gateway's own name stands in <c>Via</c>.</summary>
     public static GatewayError? Loop(Exchange exchange)
     {
         foreach (var via in exchange.Request.Headers.Via)
         {
-            if (via is not null && via.Contains(exchange.Snapshot.Identity.Via, StringComparison.OrdinalIgnoreCase) && NamesUs(via, exchange.Snapshot.Identity.Via))
+            if (
+                via is not null
+                && via.Contains(exchange.Snapshot.Identity.Via, StringComparison.OrdinalIgnoreCase)
+                && NamesUs(via, exchange.Snapshot.Identity.Via)
+            )
                 return new GatewayError(GatewayErrorKind.LoopDetected);
         }
 
@@ -82,7 +92,9 @@ internal static class RequestChecks
             return null;
         if (exchange.Route!.BodyLimit is { } own && !limit.IsReadOnly)
             limit.MaxRequestBodySize = own;
-        return exchange.Request.ContentLength > limit.MaxRequestBodySize ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit.MaxRequestBodySize} bytes are taken here") : null;
+        return exchange.Request.ContentLength > limit.MaxRequestBodySize
+            ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit.MaxRequestBodySize} bytes are taken here")
+            : null;
     }
 
     private static void AnswerOptions(Exchange exchange, string allow)
@@ -94,14 +106,23 @@ internal static class RequestChecks
 
     private static bool IsAuthority(string target)
     {
-        var scheme = target.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7 : target.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? 8 : 0;
+        var scheme =
+            target.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7
+            : target.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? 8
+            : 0;
         return scheme > 0 && !target.AsSpan(scheme).ContainsAny('/', '?');
     }
 
     /// <summary>Whether the nearest proxy says another scheme than the target.</summary>
     private static bool Denies(TrustedProxies proxies, HttpRequest request, string claimed)
     {
-        if (!(proxies.BelievesProto ? request.Headers.ContainsKey("X-Forwarded-Proto") : proxies.BelievesForwarded && request.Headers.ContainsKey("Forwarded")))
+        if (
+            !(
+                proxies.BelievesProto
+                    ? request.Headers.ContainsKey("X-Forwarded-Proto")
+                    : proxies.BelievesForwarded && request.Headers.ContainsKey("Forwarded")
+            )
+        )
             return false;
         return proxies.Scheme(request) != claimed;
     }

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
+using Lintel.Observability.Traces;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -30,7 +31,12 @@ internal static class RequestSpan
         var isRestarted = host is null && exchange.Snapshot.Tracing?.Parent == TraceParent.Ignore;
         Activity.Current = host;
         var span = GatewayTracing.Source.StartActivity(
-            GatewayTracing.NameOf(exchange.Request.Method), ActivityKind.Server, ParentOf(exchange), null, isRestarted ? LinksTo(exchange) : null);
+            GatewayTracing.NameOf(exchange.Request.Method),
+            ActivityKind.Server,
+            ParentOf(exchange),
+            null,
+            isRestarted ? LinksTo(exchange) : null
+        );
         if (span is null)
         {
             Activity.Current = current;
@@ -64,7 +70,17 @@ internal static class RequestSpan
         {
             var name = RequestHost.WithoutPort(host);
             span.SetTag("server.address", name.Trim("[]").ToString());
-            span.SetTag("server.port", int.TryParse(host.AsSpan(Math.Min(host.Length, name.Length + 1)), System.Globalization.CultureInfo.InvariantCulture, out var port) ? port : request.IsHttps ? 443 : 80);
+            span.SetTag(
+                "server.port",
+                int.TryParse(
+                        host.AsSpan(Math.Min(host.Length, name.Length + 1)),
+                        System.Globalization.CultureInfo.InvariantCulture,
+                        out var port
+                    )
+                        ? port
+                    : request.IsHttps ? 443
+                    : 80
+            );
         }
 
         if (request.Headers.UserAgent is [{ } agent, ..])
@@ -83,17 +99,26 @@ internal static class RequestSpan
 
     /// <summary>A failed attempt that another one follows.</summary>
     public static void Retried(Activity span, string instance, GatewayError error, int attempt) =>
-        span.AddEvent(new ActivityEvent("lintel.retry", tags: new ActivityTagsCollection
-        {
-            ["lintel.instance"] = instance,
-            ["error.type"] = error.Rule.Slug,
-            ["http.request.resend_count"] = attempt,
-        }));
+        span.AddEvent(
+            new ActivityEvent(
+                "lintel.retry",
+                tags: new ActivityTagsCollection
+                {
+                    ["lintel.instance"] = instance,
+                    ["error.type"] = error.Rule.Slug,
+                    ["http.request.resend_count"] = attempt,
+                }
+            )
+        );
 
     private static void DescribeError(Activity span, GatewayError error)
     {
         span.SetTag("error.type", error.Rule.Slug);
-        var tags = new ActivityTagsCollection { ["error.type"] = error.Rule.Slug, ["lintel.error.source"] = GatewayMetrics.SourceText(error.Rule.Source) };
+        var tags = new ActivityTagsCollection
+        {
+            ["error.type"] = error.Rule.Slug,
+            ["lintel.error.source"] = GatewayMetrics.SourceText(error.Rule.Source),
+        };
         if ((error.Detail ?? error.Cause?.GetBaseException().Message) is { } message)
             tags["error.message"] = message;
         span.AddEvent(new ActivityEvent("lintel.error", tags: tags));
@@ -116,7 +141,8 @@ internal static class RequestSpan
     /// nobody ever sees, with a decision that nobody has made.
     /// </summary>
     private static bool IsForLogsAlone(Activity host, Exchange exchange) =>
-        host.OperationName == "Microsoft.AspNetCore.Hosting.HttpRequestIn" && !host.Source.HasListeners()
+        host.OperationName == "Microsoft.AspNetCore.Hosting.HttpRequestIn"
+        && !host.Source.HasListeners()
         && (exchange.Context.RequestServices?.GetService(typeof(DiagnosticListener)) as DiagnosticListener)?.IsEnabled() != true;
 
     /// <summary>Where the host's activity stands: below the client's span, or at the beginning of a trace.</summary>
@@ -125,7 +151,12 @@ internal static class RequestSpan
         if (exchange.Snapshot.Tracing?.Parent == TraceParent.Ignore)
             return TraceContext.NewRoot();
         var headers = exchange.Request.Headers;
-        return TraceContext.TryParse(headers.TraceParent, headers.TraceState, out var client) ? client : TraceContext.NewRoot() with { TraceId = host.TraceId };
+        return TraceContext.TryParse(headers.TraceParent, headers.TraceState, out var client)
+            ? client
+            : TraceContext.NewRoot() with
+            {
+                TraceId = host.TraceId,
+            };
     }
 
     /// <summary>
@@ -139,6 +170,8 @@ internal static class RequestSpan
     private static ActivityLink[]? LinksTo(Exchange exchange)
     {
         var headers = exchange.Request.Headers;
-        return TraceContext.TryParse(headers.TraceParent, headers.TraceState, out var client) ? [new ActivityLink(client.ToParent())] : null;
+        return TraceContext.TryParse(headers.TraceParent, headers.TraceState, out var client)
+            ? [new ActivityLink(client.ToParent())]
+            : null;
     }
 }

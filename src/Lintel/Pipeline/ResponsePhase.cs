@@ -25,7 +25,11 @@ internal static class ResponsePhase
             if (exchange.Route is { } route)
             {
                 route.ResponseHeaders.Apply(exchange, response.Headers);
-                if (exchange.Snapshot.ServerTiming is { } timing && !route.ResponseHeaders.Removes(ServerTiming.HeaderName) && timing.Render(exchange) is { } value)
+                if (
+                    exchange.Snapshot.ServerTiming is { } timing
+                    && !route.ResponseHeaders.Removes(ServerTiming.HeaderName)
+                    && timing.Render(exchange) is { } value
+                )
                     response.Headers.Append(ServerTiming.HeaderName, value);
                 foreach (var policy in route.Policies.Responding)
                     policy.Respond(exchange);

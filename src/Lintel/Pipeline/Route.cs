@@ -1,4 +1,4 @@
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;

@@ -43,7 +43,9 @@ internal static class RouteMatch
         switch (lookup.Outcome)
         {
             case RouteOutcome.NotFound:
-                return target.Traits.HasFlag(PathTraits.RawBytes) ? NotAllowed(PathTraits.RawBytes) : new GatewayError(GatewayErrorKind.RouteNotFound);
+                return target.Traits.HasFlag(PathTraits.RawBytes)
+                    ? NotAllowed(PathTraits.RawBytes)
+                    : new GatewayError(GatewayErrorKind.RouteNotFound);
             case RouteOutcome.MethodNotAllowed:
                 return NotAllowed(lookup.Allowed!);
         }
@@ -54,13 +56,17 @@ internal static class RouteMatch
     }
 
     /// <summary>The error of a method that is not served, with those that are (RFC 9110 section 10.2.1).</summary>
-    public static GatewayError NotAllowed(params IEnumerable<string> methods) => new(GatewayErrorKind.MethodNotAllowed) { Headers = [new("Allow", string.Join(", ", methods))] };
+    public static GatewayError NotAllowed(params IEnumerable<string> methods) =>
+        new(GatewayErrorKind.MethodNotAllowed) { Headers = [new("Allow", string.Join(", ", methods))] };
 
     /// <summary>What the route is to allow, in words fit for the client.</summary>
-    public static GatewayError NotAllowed(PathTraits traits) => new(
-        GatewayErrorKind.BadTarget,
-        traits.HasFlag(PathTraits.RawBytes) ? "the path's escapes are not UTF-8"
-        : traits.HasFlag(PathTraits.EncodedSlash) ? "encoded slashes are not allowed in this path" : "semicolons are not allowed in this path");
+    public static GatewayError NotAllowed(PathTraits traits) =>
+        new(
+            GatewayErrorKind.BadTarget,
+            traits.HasFlag(PathTraits.RawBytes) ? "the path's escapes are not UTF-8"
+                : traits.HasFlag(PathTraits.EncodedSlash) ? "encoded slashes are not allowed in this path"
+                : "semicolons are not allowed in this path"
+        );
 
     /// <summary>A path that services read in different ways: each reading must lead to a route that allows it, or to none.</summary>
     private static GatewayError? Settle(Exchange exchange, in RoutedRequest routed, string method, ref RouteLookup<Route> lookup)
@@ -74,8 +80,14 @@ internal static class RouteMatch
         {
             var other = default(RouteLookup<Route>);
             exchange.Snapshot.Routes.Find(routed, reading, method, ref other);
-            if (other.Outcome == RouteOutcome.MethodNotAllowed || (other.Candidate is { } candidate && candidate.Route != route && (traits & ~candidate.Route.Allowed) != PathTraits.None))
-                return new GatewayError(GatewayErrorKind.BadTarget, "services may read this path as another one, whose route does not allow that");
+            if (
+                other.Outcome == RouteOutcome.MethodNotAllowed
+                || (other.Candidate is { } candidate && candidate.Route != route && (traits & ~candidate.Route.Allowed) != PathTraits.None)
+            )
+                return new GatewayError(
+                    GatewayErrorKind.BadTarget,
+                    "services may read this path as another one, whose route does not allow that"
+                );
         }
 
         if (target.Unmerged is { } whole && route.Allowed.HasFlag(PathTraits.EmptySegment))
@@ -84,7 +96,13 @@ internal static class RouteMatch
     }
 
     /// <summary>Only where it makes no difference to the choice of the route: no rule is passed by a slash more.</summary>
-    private static void KeepEmptySegments(Exchange exchange, string whole, in RoutedRequest routed, string method, ref RouteLookup<Route> lookup)
+    private static void KeepEmptySegments(
+        Exchange exchange,
+        string whole,
+        in RoutedRequest routed,
+        string method,
+        ref RouteLookup<Route> lookup
+    )
     {
         var other = default(RouteLookup<Route>);
         exchange.Snapshot.Routes.Find(routed, whole, method, ref other);

@@ -21,11 +21,17 @@ namespace Lintel.Pipeline;
 /// </remarks>
 internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount account, TimeProvider time)
 {
-    private const string Unasked = "the request was changed after the application's routing, so that what the application demands of this route was not asked: "
+    private const string Unasked =
+        "the request was changed after the application's routing, so that what the application demands of this route was not asked: "
         + "call app.UseRouting() after the middleware that changes it";
 
     /// <summary>What requests before the first configuration live on: it knows no route, and no log or service.</summary>
-    private readonly Snapshot _nothing = new(RouteTableBuilder.Build<Route>([], []), new GatewayIdentity("lintel", "lintel"), new TrustedProxies([]), static () => { });
+    private readonly Snapshot _nothing = new(
+        RouteTableBuilder.Build<Route>([], []),
+        new GatewayIdentity("lintel", "lintel"),
+        new TrustedProxies([]),
+        static () => { }
+    );
 
     private long _stopped;
 
@@ -57,7 +63,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                     error = Match(exchange); // 1 match
                     if (error is null && exchange.IsPreflight)
                     {
-                        error = exchange.Route!.Policies.Preflight!.Preflight(exchange); // carries no credentials: nobody may ask for some first
+                        // carries no credentials: nobody may ask for some first
+                        error = exchange.Route!.Policies.Preflight!.Preflight(exchange);
                     }
                     else if (error is null)
                     {
@@ -65,7 +72,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                         var route = exchange.Route!;
                         if (error is null && route.Policies.Admitting.Length > 0)
                             error = await AdmitAsync(exchange).ConfigureAwait(false); // 2 admit
-                        if (error is null && (route.Policies.Answering.Length == 0 || !await AnswerAsync(exchange).ConfigureAwait(false))) // 3 answer
+                        // 3 answer
+                        if (error is null && (route.Policies.Answering.Length == 0 || !await AnswerAsync(exchange).ConfigureAwait(false)))
                             error = await route.Target.RunAsync(exchange).ConfigureAwait(false); // 4 target
                     }
                 }
@@ -93,7 +101,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
 
     /// <summary>What is wrong with the request before it is known whose it is.</summary>
     private static GatewayError? Check(Exchange exchange) =>
-        exchange.Framing?.Refusal ?? HeadLimits.Check(exchange) ?? RequestChecks.Scheme(exchange) ?? StreamCheck.Check(exchange) ?? RequestChecks.Trace(exchange);
+        exchange.Framing?.Refusal
+        ?? HeadLimits.Check(exchange)
+        ?? RequestChecks.Scheme(exchange)
+        ?? StreamCheck.Check(exchange)
+        ?? RequestChecks.Trace(exchange);
 
     private static GatewayError ErrorOf(Exchange exchange, Exception exception)
     {
@@ -101,9 +113,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             return refusal;
         return exception switch
         {
-            OperationCanceledException when exchange.Context.RequestAborted.IsCancellationRequested => new GatewayError(GatewayErrorKind.ClientAborted),
+            OperationCanceledException when exchange.Context.RequestAborted.IsCancellationRequested => new GatewayError(
+                GatewayErrorKind.ClientAborted
+            ),
             ConnectionAbortedException or ConnectionResetException => // before the token says so
-                new GatewayError(GatewayErrorKind.ClientAborted, Cause: exception),
+            new GatewayError(GatewayErrorKind.ClientAborted, Cause: exception),
             BadHttpRequestException refused => GatewayError.OfRequestBody(refused),
             _ => GatewayError.OfDefect(exception),
         };
@@ -151,7 +165,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             return error;
         if (!HostedTarget.IsKept(exchange.RequestTarget, out problem))
             return new GatewayError(GatewayErrorKind.BadTarget, problem);
-        return application.Permits(context, route.Name) ? error : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
+        return application.Permits(context, route.Name)
+            ? error
+            : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
     }
 
     private static async ValueTask<GatewayError?> AdmitAsync(Exchange exchange)
@@ -204,7 +220,13 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         if (exchange.IsCanceledByHost)
             exchange.Context.RequestAborted = exchange.Hosted!.ClientAborted; // the answer still goes out
         ResponsePhase.Restart(exchange);
-        var content = ProblemWriter.Fill(exchange.Response, error, exchange.Snapshot.Identity.Name, exchange.TraceId, Closes(exchange, error));
+        var content = ProblemWriter.Fill(
+            exchange.Response,
+            error,
+            exchange.Snapshot.Identity.Name,
+            exchange.TraceId,
+            Closes(exchange, error)
+        );
         if (ProblemWriter.IsGrpc(exchange.Request))
             exchange.GrpcStatus = error.Rule.GrpcStatus;
         if (!ResponsePhase.Enter(exchange) || content.IsEmpty)
@@ -215,7 +237,8 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
 
     /// <summary>Whether what follows on the connection cannot be told apart, or would have to be read to its end first.</summary>
     private static bool Closes(Exchange exchange, GatewayError error) =>
-        exchange.Framing is { Reset: null } framing && (framing.Refusal is not null || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout);
+        exchange.Framing is { Reset: null } framing
+        && (framing.Refusal is not null || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout);
 
     private void End(Exchange exchange, GatewayError? error, Snapshot snapshot)
     {

@@ -20,5 +20,8 @@ internal sealed class ServerTiming(TimeProvider time)
     }
 
     private static string Render(TimeSpan upstream, TimeSpan total) =>
-        string.Create(CultureInfo.InvariantCulture, $"upstream;dur={upstream.TotalMilliseconds:0.###}, gateway;dur={Math.Max(0, (total - upstream).TotalMilliseconds):0.###}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"upstream;dur={upstream.TotalMilliseconds:0.###}, gateway;dur={Math.Max(0, (total - upstream).TotalMilliseconds):0.###}"
+        );
 }

@@ -55,14 +55,15 @@ internal static class StreamCheck
         return null;
     }
 
-    private static bool IsOfOneConnection(string name) => name.Length switch
-    {
-        7 => Is(name, "Upgrade"),
-        10 => Is(name, "Keep-Alive") || Is(name, "Connection"),
-        16 => Is(name, "Proxy-Connection"),
-        17 => Is(name, "Transfer-Encoding"),
-        _ => false,
-    };
+    private static bool IsOfOneConnection(string name) =>
+        name.Length switch
+        {
+            7 => Is(name, "Upgrade"),
+            10 => Is(name, "Keep-Alive") || Is(name, "Connection"),
+            16 => Is(name, "Proxy-Connection"),
+            17 => Is(name, "Transfer-Encoding"),
+            _ => false,
+        };
 
     private static bool Is(string name, string other) => Ascii.EqualsIgnoreCase(name, other);
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -17,7 +17,8 @@ internal sealed class Template
     public IReadOnlyList<Piece> Pieces => _pieces;
 
     /// <summary>The same with its literal text unescaped, where it was written as it stands in a URL.</summary>
-    public Template Unescaped() => new([.. _pieces.Select(p => p.Literal is null ? p : p with { Literal = Uri.UnescapeDataString(p.Literal) })]);
+    public Template Unescaped() =>
+        new([.. _pieces.Select(p => p.Literal is null ? p : p with { Literal = Uri.UnescapeDataString(p.Literal) })]);
 
     /// <summary>Takes a text apart; otherwise says what is wrong and what would be right.</summary>
     /// <param name="text">Text with <c>{placeholders}</c>; <c>{{</c> and <c>}}</c> stand for braces.</param>
@@ -110,7 +111,8 @@ internal sealed class Template
         return WithoutControls(value) is null ? null : Uri.EscapeDataString(value);
     }
 
-    private static string? WithoutControls(string value) => value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f') ? null : value;
+    private static string? WithoutControls(string value) =>
+        value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f') ? null : value;
 
     /// <summary>The text for a query parameter's value, escaped. <see langword="null"/> where all placeholders are absent.</summary>
     /// <param name="exchange">The request.</param>
@@ -139,7 +141,9 @@ internal sealed class Template
 
             var value = piece.Literal ?? piece.Placeholder.Text(exchange);
             isAbsent &= value is null;
-            result.Append(piece.Literal is null && piece.Placeholder.IsOfBytes ? FieldText.Escape(value ?? "") : Uri.EscapeDataString(value ?? ""));
+            result.Append(
+                piece.Literal is null && piece.Placeholder.IsOfBytes ? FieldText.Escape(value ?? "") : Uri.EscapeDataString(value ?? "")
+            );
         }
 
         return isAbsent ? null : result.ToString();
@@ -170,7 +174,10 @@ internal sealed class Template
                 return new Placeholder(PlaceholderSource.Parameter, parameters.Names[slot], slot, parameters.IsCatchAll(slot));
             problem = $"`{{{expression}}}` is no parameter of the route's path{(parameters.References is null ? "" : ", and no call")}";
             var end = parameters.References is null ? -1 : expression.AsSpan().IndexOfAny('.', '[');
-            hint = Suggestion.For(end < 0 ? expression : expression[..end], [.. parameters.Names, "clientIp", "host", .. parameters.References?.Names ?? []]);
+            hint = Suggestion.For(
+                end < 0 ? expression : expression[..end],
+                [.. parameters.Names, "clientIp", "host", .. parameters.References?.Names ?? []]
+            );
             return null;
         }
 
@@ -188,7 +195,9 @@ internal sealed class Template
             problem = "`{claim:…}` is not available yet";
         else
             problem = $"`{{{expression}}}` is no placeholder";
-        hint = $"placeholders are `{{parameter}}`, {(parameters.References is null ? "" : "`{call.field}`, ")}`{{query:name}}`, `{{header:Name}}`, `{{cookie:name}}`, `{{clientIp}}` and `{{host}}`";
+        hint =
+            $"placeholders are `{{parameter}}`, {(parameters.References is null ? "" : "`{call.field}`, ")}`{{query:name}}`, "
+            + $"`{{header:Name}}`, `{{cookie:name}}`, `{{clientIp}}` and `{{host}}`";
         return null;
     }
 
@@ -217,16 +226,19 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
     public bool IsOfBytes => Source is PlaceholderSource.Header or PlaceholderSource.Cookie;
 
     /// <summary>The value without escapes, several ones separated by commas; <see langword="null"/> where the request has none.</summary>
-    public string? Text(Exchange exchange) => Source switch
-    {
-        PlaceholderSource.Parameter => exchange.Parameter(Slot) is { } value ? Uri.UnescapeDataString(value) : null,
-        PlaceholderSource.Query => QueryValues.Find(exchange.RequestTarget.Query, Name) is { Count: > 0 } values ? values.ToString() : null,
-        PlaceholderSource.Header => exchange.Field(Name),
-        PlaceholderSource.Cookie => exchange.Cookie(Name),
-        PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
-        PlaceholderSource.Host => exchange.Host,
-        _ => throw new InvalidOperationException($"{{{Name}}} is no value of the request."),
-    };
+    public string? Text(Exchange exchange) =>
+        Source switch
+        {
+            PlaceholderSource.Parameter => exchange.Parameter(Slot) is { } value ? Uri.UnescapeDataString(value) : null,
+            PlaceholderSource.Query => QueryValues.Find(exchange.RequestTarget.Query, Name) is { Count: > 0 } values
+                ? values.ToString()
+                : null,
+            PlaceholderSource.Header => exchange.Field(Name),
+            PlaceholderSource.Cookie => exchange.Cookie(Name),
+            PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
+            PlaceholderSource.Host => exchange.Host,
+            _ => throw new InvalidOperationException($"{{{Name}}} is no value of the request."),
+        };
 }
 
 /// <summary>A route's parameters by place, and what else its placeholders may refer to.</summary>

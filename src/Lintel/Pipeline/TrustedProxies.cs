@@ -16,9 +16,7 @@ internal sealed class TrustedProxies
     private readonly FrozenSet<string> _fields;
 
     public TrustedProxies(IEnumerable<string> from)
-        : this(new TrustedProxiesConfig { From = [.. from] })
-    {
-    }
+        : this(new TrustedProxiesConfig { From = [.. from] }) { }
 
     public TrustedProxies(TrustedProxiesConfig config)
     {
@@ -55,7 +53,10 @@ internal sealed class TrustedProxies
         if (!Trusts(peer))
             return peer;
         var address = peer;
-        var hops = BelievesFor ? Chain(request.Headers["X-Forwarded-For"].ToString()) : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("for") : null;
+        var hops =
+            BelievesFor ? Chain(request.Headers["X-Forwarded-For"].ToString())
+            : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("for")
+            : null;
         foreach (var text in (hops ?? []).Take(MaxHops))
         {
             if (!TryParse(text, out var hop))
@@ -71,16 +72,21 @@ internal sealed class TrustedProxies
     /// <summary>The scheme that the client used, by the word of a peer that is trusted.</summary>
     public string Scheme(HttpRequest request)
     {
-        var said = BelievesProto ? request.Headers["X-Forwarded-Proto"].ToString() : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("proto").FirstOrDefault() : null;
+        var said =
+            BelievesProto ? request.Headers["X-Forwarded-Proto"].ToString()
+            : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("proto").FirstOrDefault()
+            : null;
         var nearest = said.AsSpan();
         nearest = nearest[(nearest.LastIndexOf(',') + 1)..].Trim();
-        return nearest.Equals("https", StringComparison.OrdinalIgnoreCase) ? "https" : nearest.Equals("http", StringComparison.OrdinalIgnoreCase) ? "http" : request.Scheme;
+        return nearest.Equals("https", StringComparison.OrdinalIgnoreCase) ? "https"
+            : nearest.Equals("http", StringComparison.OrdinalIgnoreCase) ? "http"
+            : request.Scheme;
     }
 
     /// <summary>The items of a list from the right.</summary>
     private static IEnumerable<string> Chain(string list)
     {
-        for (var end = list.Length; end >= 0;)
+        for (var end = list.Length; end >= 0; )
         {
             var comma = end == 0 ? -1 : list.LastIndexOf(',', end - 1);
             var item = list.AsSpan((comma + 1)..end).Trim().ToString();

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -22,7 +22,9 @@ internal sealed class UpstreamPath
         _allowed = allowed;
         _endsWithSlash = endsWithSlash;
         if (segments.All(s => s.All(p => p.Literal is not null)))
-            _constant = string.Concat(segments.Select(s => "/" + string.Concat(s.Select(p => p.Literal)))) + (endsWithSlash || segments.Length == 0 ? "/" : "");
+            _constant =
+                string.Concat(segments.Select(s => "/" + string.Concat(s.Select(p => p.Literal))))
+                + (endsWithSlash || segments.Length == 0 ? "/" : "");
     }
 
     /// <summary>Compiles a path; otherwise says what is wrong and what would be right.</summary>
@@ -31,8 +33,10 @@ internal sealed class UpstreamPath
         hint = null;
         if (!text.StartsWith('/') || text.AsSpan().ContainsAny('#', '\\'))
         {
-            (problem, hint) = !text.StartsWith('/') ? ($"`{text}` is not a path", "begin it with `/`")
-                : text.Contains('#') ? ($"`{text}` holds a fragment, which no service gets", "remove it; `%23` stands for the character itself")
+            (problem, hint) =
+                !text.StartsWith('/') ? ($"`{text}` is not a path", "begin it with `/`")
+                : text.Contains('#')
+                    ? ($"`{text}` holds a fragment, which no service gets", "remove it; `%23` stands for the character itself")
                 : ($"`{text}` holds a backslash, which services read in different ways", "write `/`");
             return null;
         }
@@ -46,7 +50,9 @@ internal sealed class UpstreamPath
                 return null;
             if (Check(text, template, out problem, out hint))
                 return null;
-            segments.Add([.. template.Pieces.Select(p => p.Literal is null ? p : p with { Literal = RequestTarget.NormalizeLiteral(p.Literal) })]);
+            segments.Add([
+                .. template.Pieces.Select(p => p.Literal is null ? p : p with { Literal = RequestTarget.NormalizeLiteral(p.Literal) }),
+            ]);
         }
 
         problem = null;
@@ -80,7 +86,8 @@ internal sealed class UpstreamPath
     /// <param name="exchange">Whose values are inserted.</param>
     /// <param name="path">Escaped.</param>
     /// <param name="problem">Why there is none, in words fit for the client.</param>
-    public bool TryRender(Exchange exchange, out string path, [NotNullWhen(false)] out string? problem) => TryRender(exchange, null, out path, out problem);
+    public bool TryRender(Exchange exchange, out string path, [NotNullWhen(false)] out string? problem) =>
+        TryRender(exchange, null, out path, out problem);
 
     /// <summary>The path for a request, with values from elsewhere.</summary>
     public bool TryRender(Exchange exchange, ReferencedValues? references, out string path, [NotNullWhen(false)] out string? problem)
@@ -98,7 +105,12 @@ internal sealed class UpstreamPath
         return problem is null;
     }
 
-    private bool TryAppend(ref DefaultInterpolatedStringHandler text, Exchange exchange, ReferencedValues? references, [NotNullWhen(false)] out string? problem)
+    private bool TryAppend(
+        ref DefaultInterpolatedStringHandler text,
+        Exchange exchange,
+        ReferencedValues? references,
+        [NotNullWhen(false)] out string? problem
+    )
     {
         problem = null;
         var endsWithSlash = _endsWithSlash;
@@ -141,7 +153,13 @@ internal sealed class UpstreamPath
         return true;
     }
 
-    private bool TryAppend(ref DefaultInterpolatedStringHandler result, Template.Piece piece, Exchange exchange, ReferencedValues? references, [NotNullWhen(false)] out string? problem)
+    private bool TryAppend(
+        ref DefaultInterpolatedStringHandler result,
+        Template.Piece piece,
+        Exchange exchange,
+        ReferencedValues? references,
+        [NotNullWhen(false)] out string? problem
+    )
     {
         problem = null;
         if (piece.Literal is { } literal)
@@ -157,10 +175,13 @@ internal sealed class UpstreamPath
             return true;
         }
 
-        var text = (placeholder.Source == PlaceholderSource.Reference ? references!.Text(placeholder.Slot) : placeholder.Text(exchange)) ?? "";
-        var isUnsafe = (text.AsSpan().ContainsAny('/', '\\') && !_allowed.HasFlag(PathTraits.EncodedSlash))
+        var text = (placeholder.Source == PlaceholderSource.Reference ? references!.Text(placeholder.Slot) : placeholder.Text(exchange))
+            ?? "";
+        var isUnsafe =
+            (text.AsSpan().ContainsAny('/', '\\') && !_allowed.HasFlag(PathTraits.EncodedSlash))
             || (text.Contains(';') && !_allowed.HasFlag(PathTraits.Semicolon))
-            || text.AsSpan().ContainsAnyInRange('\0', '\x1f') || text.Contains('\x7f');
+            || text.AsSpan().ContainsAnyInRange('\0', '\x1f')
+            || text.Contains('\x7f');
         if (isUnsafe)
         {
             problem = $"the value of {{{Describe(placeholder)}}} cannot stand in a path";
@@ -202,19 +223,24 @@ internal sealed class UpstreamPath
                 continue;
             }
 
-            depth += text[i] == '{' ? 1 : text[i] == '}' && depth > 0 ? -1 : 0;
+            depth +=
+                text[i] == '{' ? 1
+                : text[i] == '}' && depth > 0 ? -1
+                : 0;
         }
 
         return parts;
     }
 
-    private static string Describe(Template.Piece[] segment) => string.Join(", ", segment.Where(p => p.Literal is null).Select(p => "{" + Describe(p.Placeholder) + "}"));
+    private static string Describe(Template.Piece[] segment) =>
+        string.Join(", ", segment.Where(p => p.Literal is null).Select(p => "{" + Describe(p.Placeholder) + "}"));
 
-    private static string Describe(Placeholder placeholder) => placeholder.Source switch
-    {
-        PlaceholderSource.Parameter or PlaceholderSource.Reference => placeholder.Name,
-        PlaceholderSource.ClientIp => "clientIp",
-        PlaceholderSource.Host => "host",
-        var source => source.ToString().ToLowerInvariant() + ":" + placeholder.Name,
-    };
+    private static string Describe(Placeholder placeholder) =>
+        placeholder.Source switch
+        {
+            PlaceholderSource.Parameter or PlaceholderSource.Reference => placeholder.Name,
+            PlaceholderSource.ClientIp => "clientIp",
+            PlaceholderSource.Host => "host",
+            var source => source.ToString().ToLowerInvariant() + ":" + placeholder.Name,
+        };
 }

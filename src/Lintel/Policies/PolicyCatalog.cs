@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Policies.Access;
 using Lintel.Policies.Cors;
 using Lintel.Policies.SecurityHeaders;
@@ -13,7 +15,11 @@ internal static class PolicyCatalog
     [
         new PolicyKind<CorsConfig>(CorsConfig.Grammar, static c => new CorsPolicy(c)) { Name = CorsConfig.Key, IsSingle = true },
         new PolicyKind<AccessConfig>(AccessConfig.Grammar, static c => new AccessPolicy(c)) { Name = AccessConfig.Key },
-        new PolicyKind<SecurityHeadersConfig>(SecurityHeadersConfig.Grammar, static c => new SecurityHeadersPolicy(c)) { Name = SecurityHeadersConfig.Key, IsSingle = true },
+        new PolicyKind<SecurityHeadersConfig>(SecurityHeadersConfig.Grammar, static c => new SecurityHeadersPolicy(c))
+        {
+            Name = SecurityHeadersConfig.Key,
+            IsSingle = true,
+        },
     ];
 
     /// <summary>The grammar of a policy: a map of one key, which is its kind.</summary>
@@ -36,7 +42,10 @@ internal static class PolicyCatalog
 
     /// <summary>Names of policies, or their kinds where they have none, in the order in which they are asked.</summary>
     public static IReadOnlyList<string> LabelsOf(ValueList<PolicyUse> uses, GatewayConfig config) =>
-        [.. uses.OrderBy(u => (u.Policy ?? config.Policies.GetValueOrDefault(u.Name!)) is { } written ? Of(written).Order : int.MaxValue).Select(u => u.Label)];
+        [
+            .. uses.OrderBy(u => (u.Policy ?? config.Policies.GetValueOrDefault(u.Name!)) is { } written ? Of(written).Order : int.MaxValue)
+                .Select(u => u.Label),
+        ];
 
     private static PolicyConfig Read(RecordFields f)
     {
@@ -47,20 +56,31 @@ internal static class PolicyCatalog
         {
             var isWritten = f.Has(kind.Name);
             if (isWritten && first is not null)
-                f.Report("conflict", kind.Name, $"a policy is of one kind, and this one is `{first.Name}` and `{kind.Name}`", "make two policies of it: a route may name both");
+                f.Report(
+                    "conflict",
+                    kind.Name,
+                    $"a policy is of one kind, and this one is `{first.Name}` and `{kind.Name}`",
+                    "make two policies of it: a route may name both"
+                );
             policy = f.Find(kind.Name, new KindGrammar(kind)) ?? policy;
             first ??= isWritten ? kind : null;
         }
 
         if (f.IsReading && f.IsEmpty)
-            f.Report("missing-key", null, "the policy does nothing, and routes that use it would go without", "name its kind, or remove it from here and from the routes");
+            f.Report(
+                "missing-key",
+                null,
+                "the policy does nothing, and routes that use it would go without",
+                "name its kind, or remove it from here and from the routes"
+            );
         f.IsUnusable |= policy is null;
         return policy!;
     }
 
     private sealed class KindGrammar(PolicyKind kind) : Grammar<PolicyConfig>
     {
-        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out PolicyConfig value) => kind.TryRead(node, path, report, out value);
+        public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out PolicyConfig value) =>
+            kind.TryRead(node, path, report, out value);
 
         public override JsonObject Describe(SchemaDefinitions definitions) => kind.Describe(definitions);
     }

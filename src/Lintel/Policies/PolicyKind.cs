@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Pipeline;
 
 namespace Lintel.Policies;

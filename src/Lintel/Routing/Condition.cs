@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Lintel.Config;
+using Lintel.Config.Grammars;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Routing;
@@ -28,24 +28,34 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
     public bool Holds(in RoutedRequest routed)
     {
         var request = routed.Request;
-        return Test.Holds(Place switch
-        {
-            ConditionPlace.Listener => new StringValues(routed.Listener),
-            ConditionPlace.Scheme => routed.Scheme,
-            ConditionPlace.Header => FieldValues(routed, request.Headers[Name]),
-            ConditionPlace.Query => QueryValues.Find(request.QueryString.Value, Name),
-            _ => RequestCookies.Find(request.Headers.Cookie, Name) is { } cookie ? routed.FieldBytes(cookie) : default(StringValues),
-        });
+        return Test.Holds(
+            Place switch
+            {
+                ConditionPlace.Listener => new StringValues(routed.Listener),
+                ConditionPlace.Scheme => routed.Scheme,
+                ConditionPlace.Header => FieldValues(routed, request.Headers[Name]),
+                ConditionPlace.Query => QueryValues.Find(request.QueryString.Value, Name),
+                _ => RequestCookies.Find(request.Headers.Cookie, Name) is { } cookie ? routed.FieldBytes(cookie) : default(StringValues),
+            }
+        );
     }
 
     /// <summary>Whether no request can satisfy both.</summary>
     public bool Excludes(Condition other) =>
-        Place == other.Place && string.Equals(Name, other.Name, Place == ConditionPlace.Header ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal)
-        && Place != ConditionPlace.Query && Test.Excludes(other.Test) // a query parameter may stand twice, with both values
-            || IsPresenceContrary(other);
+        Place == other.Place
+            && string.Equals(
+                Name,
+                other.Name,
+                Place == ConditionPlace.Header ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal
+            )
+            && Place != ConditionPlace.Query
+            && Test.Excludes(other.Test) // a query parameter may stand twice, with both values
+        || IsPresenceContrary(other);
 
     private bool IsPresenceContrary(Condition other) =>
-        Place == other.Place && string.Equals(Name, other.Name, StringComparison.OrdinalIgnoreCase) && Test.NeedsAbsence != other.Test.NeedsAbsence
+        Place == other.Place
+        && string.Equals(Name, other.Name, StringComparison.OrdinalIgnoreCase)
+        && Test.NeedsAbsence != other.Test.NeedsAbsence
         && (Test.NeedsAbsence ? other.Test.NeedsPresence : Test.NeedsPresence);
 
     /// <summary>As bytes; those of our own listeners are so already.</summary>

@@ -18,8 +18,9 @@ internal static class HostedTarget
     private const string TwoReadings = "the path can be read in two ways";
 
     /// <summary>Characters that stand for themselves; the rest is escaped.</summary>
-    private static readonly SearchValues<char> Plain =
-        SearchValues.Create("/-._~!$&'()*+,;=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    private static readonly SearchValues<char> Plain = SearchValues.Create(
+        "/-._~!$&'()*+,;=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    );
 
     /// <summary>Reads path and query below the request's <see cref="HttpRequest.PathBase"/>.</summary>
     /// <param name="raw">The target as it was received; empty where the server does not tell.</param>
@@ -77,7 +78,9 @@ internal static class HostedTarget
     {
         start = pathBase.Length;
         if (!normal.Contains('%', StringComparison.Ordinal))
-            return normal.Length == pathBase.Length + path.Length && normal.StartsWith(pathBase, StringComparison.Ordinal) && normal.AsSpan(start).SequenceEqual(path);
+            return normal.Length == pathBase.Length + path.Length
+                && normal.StartsWith(pathBase, StringComparison.Ordinal)
+                && normal.AsSpan(start).SequenceEqual(path);
         if (!Alike(Decode(normal), pathBase + path))
             return false;
 
@@ -92,7 +95,8 @@ internal static class HostedTarget
         return true;
     }
 
-    private static bool Alike(string decoded, string seen) => decoded.Replace("%2f", "%2F", StringComparison.Ordinal) == seen.Replace("%2f", "%2F", StringComparison.Ordinal);
+    private static bool Alike(string decoded, string seen) =>
+        decoded.Replace("%2f", "%2F", StringComparison.Ordinal) == seen.Replace("%2f", "%2F", StringComparison.Ordinal);
 
     /// <summary>As Kestrel decodes: everything but an escaped slash.</summary>
     private static string Decode(string normal)
@@ -124,7 +128,7 @@ internal static class HostedTarget
             return path;
         var result = new StringBuilder(path.Length + 16);
         Span<byte> utf8 = stackalloc byte[4];
-        for (var i = 0; i < path.Length;)
+        for (var i = 0; i < path.Length; )
         {
             if (path[i] == '%' && path.AsSpan(i).StartsWith("%2F", StringComparison.OrdinalIgnoreCase))
             {

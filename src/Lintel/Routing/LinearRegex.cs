@@ -70,7 +70,11 @@ internal static class LinearRegex
     /// <summary>Whether inline options, <c>(?m)</c> or <c>(?im-s:…)</c>, turn on multiline mode.</summary>
     private static bool AsksForLines(string pattern)
     {
-        for (var at = pattern.IndexOf("(?", StringComparison.Ordinal); at >= 0; at = pattern.IndexOf("(?", at + 1, StringComparison.Ordinal))
+        for (
+            var at = pattern.IndexOf("(?", StringComparison.Ordinal);
+            at >= 0;
+            at = pattern.IndexOf("(?", at + 1, StringComparison.Ordinal)
+        )
         {
             for (var i = at + 2; i < pattern.Length && (char.IsAsciiLetter(pattern[i])); i++)
             {

@@ -12,8 +12,25 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
 
     private static readonly string[] Names =
     [
-        "int", "long", "bool", "guid", "decimal", "double", "float", "datetime", "alpha", "required", "file", "nonfile",
-        "minlength", "maxlength", "length", "min", "max", "range", "regex",
+        "int",
+        "long",
+        "bool",
+        "guid",
+        "decimal",
+        "double",
+        "float",
+        "datetime",
+        "alpha",
+        "required",
+        "file",
+        "nonfile",
+        "minlength",
+        "maxlength",
+        "length",
+        "min",
+        "max",
+        "range",
+        "regex",
     ];
 
     /// <summary>Compiles a constraint; otherwise says what is wrong and what would be right.</summary>
@@ -33,7 +50,7 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
         if (!Names.Contains(name))
         {
             problem = $"`{name}` is not a constraint";
-            hint = Config.Suggestion.For(name, Names);
+            hint = Config.Grammars.Suggestion.For(name, Names);
             return null;
         }
 
@@ -56,24 +73,27 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
 
     private static bool Matches(Regex regex, ReadOnlySpan<char> value) => regex.IsMatch(value);
 
-    private static Check? Plain(string name) => name switch
-    {
-        "int" => static v => int.TryParse(v, NumberStyles.Integer, CultureInfo.InvariantCulture, out _),
-        "long" => static v => long.TryParse(v, NumberStyles.Integer, CultureInfo.InvariantCulture, out _),
-        "bool" => static v => bool.TryParse(v, out _),
-        "guid" => static v => Guid.TryParse(v, out _),
-        "decimal" => static v => decimal.TryParse(v, NumberStyles.Number, CultureInfo.InvariantCulture, out _),
-        "double" or "float" => static v => double.TryParse(v, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out _),
-        "datetime" => static v => DateTime.TryParse(v, CultureInfo.InvariantCulture, DateTimeStyles.None, out _),
-        "alpha" => static v => v.Length > 0 && !v.ContainsAnyExcept(Letters),
-        "required" => static v => v.Length > 0,
-        "file" => static v => IsFile(v),
-        "nonfile" => static v => !IsFile(v),
-        _ => null,
-    };
+    private static Check? Plain(string name) =>
+        name switch
+        {
+            "int" => static v => int.TryParse(v, NumberStyles.Integer, CultureInfo.InvariantCulture, out _),
+            "long" => static v => long.TryParse(v, NumberStyles.Integer, CultureInfo.InvariantCulture, out _),
+            "bool" => static v => bool.TryParse(v, out _),
+            "guid" => static v => Guid.TryParse(v, out _),
+            "decimal" => static v => decimal.TryParse(v, NumberStyles.Number, CultureInfo.InvariantCulture, out _),
+            "double" or "float" => static v =>
+                double.TryParse(v, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out _),
+            "datetime" => static v => DateTime.TryParse(v, CultureInfo.InvariantCulture, DateTimeStyles.None, out _),
+            "alpha" => static v => v.Length > 0 && !v.ContainsAnyExcept(Letters),
+            "required" => static v => v.Length > 0,
+            "file" => static v => IsFile(v),
+            "nonfile" => static v => !IsFile(v),
+            _ => null,
+        };
 
-    private static readonly System.Buffers.SearchValues<char> Letters =
-        System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    private static readonly System.Buffers.SearchValues<char> Letters = System.Buffers.SearchValues.Create(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    );
 
     private static bool IsFile(ReadOnlySpan<char> value)
     {
@@ -87,7 +107,10 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
         var parts = argument.Split(',', StringSplitOptions.TrimEntries);
         if (parts.Length > 2 || !long.TryParse(parts[0], CultureInfo.InvariantCulture, out var a))
             return null;
-        long? b = parts.Length < 2 ? null : long.TryParse(parts[1], CultureInfo.InvariantCulture, out var second) ? second : long.MinValue;
+        long? b =
+            parts.Length < 2 ? null
+            : long.TryParse(parts[1], CultureInfo.InvariantCulture, out var second) ? second
+            : long.MinValue;
         return (name, b) switch
         {
             ("minlength", null) => v => v.Length >= a,

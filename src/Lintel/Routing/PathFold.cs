@@ -71,7 +71,8 @@ internal static class PathFold
 
     public static bool Equals(string literal, string segment) => Fold(literal).Equals(Fold(segment), StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsHigh(ReadOnlySpan<char> path, int at) => at + 2 < path.Length && path[at] == '%' && path[at + 1] is (>= '8' and <= '9') or (>= 'A' and <= 'F') or (>= 'a' and <= 'f');
+    private static bool IsHigh(ReadOnlySpan<char> path, int at) =>
+        at + 2 < path.Length && path[at] == '%' && path[at + 1] is (>= '8' and <= '9') or (>= 'A' and <= 'F') or (>= 'a' and <= 'f');
 
     private static void AppendFolded(StringBuilder result, Rune rune)
     {

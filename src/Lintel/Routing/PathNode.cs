@@ -40,7 +40,10 @@ internal sealed class PathNode<TRoute>
         }
         else
         {
-            var children = segment.IsCatchAll ? _catchAlls : segment.IsParameter ? _parameters : _mixed;
+            var children =
+                segment.IsCatchAll ? _catchAlls
+                : segment.IsParameter ? _parameters
+                : _mixed;
             next = FindChild(children, segment.Shape);
             if (next is null)
                 children.Add((segment, next = new PathNode<TRoute>()));
@@ -58,20 +61,40 @@ internal sealed class PathNode<TRoute>
     public void Sort()
     {
         if (_mixed.Count > 1)
-            _mixed = [.. _mixed.OrderByDescending(c => c.Segment.IsConstrained).ThenByDescending(c => c.Segment.Parts.Sum(p => p.Literal?.Length ?? 0)).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
+            _mixed =
+            [
+                .. _mixed
+                    .OrderByDescending(c => c.Segment.IsConstrained)
+                    .ThenByDescending(c => c.Segment.Parts.Sum(p => p.Literal?.Length ?? 0))
+                    .ThenBy(c => c.Segment.Shape, StringComparer.Ordinal),
+            ];
         _parameters = Ordered(_parameters);
         _catchAlls = Ordered(_catchAlls);
         if (_candidates.Count > 1)
         {
-            _candidates = [.. _candidates.OrderByDescending(c => c.Methods.Length > 0).ThenByDescending(c => c.Count(ConditionPlace.Listener)).ThenByDescending(c => c.Count(ConditionPlace.Scheme)).ThenByDescending(c => c.Count(ConditionPlace.Header))
-                .ThenByDescending(c => c.Count(ConditionPlace.Query)).ThenByDescending(c => c.Count(ConditionPlace.Cookie)).ThenBy(c => c.Name, StringComparer.Ordinal)];
+            _candidates =
+            [
+                .. _candidates
+                    .OrderByDescending(c => c.Methods.Length > 0)
+                    .ThenByDescending(c => c.Count(ConditionPlace.Listener))
+                    .ThenByDescending(c => c.Count(ConditionPlace.Scheme))
+                    .ThenByDescending(c => c.Count(ConditionPlace.Header))
+                    .ThenByDescending(c => c.Count(ConditionPlace.Query))
+                    .ThenByDescending(c => c.Count(ConditionPlace.Cookie))
+                    .ThenBy(c => c.Name, StringComparer.Ordinal),
+            ];
         }
 
-        static List<(TemplateSegment Segment, PathNode<TRoute> Node)> Ordered(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children) =>
-            children.Count < 2 ? children : [.. children.OrderByDescending(c => c.Segment.IsConstrained).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
+        static List<(TemplateSegment Segment, PathNode<TRoute> Node)> Ordered(
+            List<(TemplateSegment Segment, PathNode<TRoute> Node)> children
+        ) =>
+            children.Count < 2
+                ? children
+                : [.. children.OrderByDescending(c => c.Segment.IsConstrained).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
     }
 
-    public bool Find(in RoutedRequest request, string path, string method, ref RouteLookup<TRoute> lookup) => Descend(request, path, 1, 0, method, ref lookup);
+    public bool Find(in RoutedRequest request, string path, string method, ref RouteLookup<TRoute> lookup) =>
+        Descend(request, path, 1, 0, method, ref lookup);
 
     private static PathNode<TRoute>? FindChild(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children, string shape)
     {
@@ -108,7 +131,11 @@ internal sealed class PathNode<TRoute>
         var end = slash < 0 ? path.Length : slash;
         var segment = path.AsSpan(at, end - at);
 
-        if (_literals.Count > 0 && _literalLookup.TryGetValue(PathFold.NeedsFolding(segment) ? PathFold.Fold(segment, null) : segment, out var literal) && literal.Descend(request, path, end + 1, captured, method, ref lookup))
+        if (
+            _literals.Count > 0
+            && _literalLookup.TryGetValue(PathFold.NeedsFolding(segment) ? PathFold.Fold(segment, null) : segment, out var literal)
+            && literal.Descend(request, path, end + 1, captured, method, ref lookup)
+        )
             return true;
 
         foreach (var (mixed, node) in _mixed)

@@ -22,10 +22,22 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
     public bool IsConstrained => Parts.Any(p => p.Constraints.Length > 0);
 
     /// <summary>As it is written, but for its default and its question mark.</summary>
-    public override string ToString() => string.Concat(Parts.Select(p => p.Literal ?? "{" + (IsCatchAll ? "**" : "") + p.Parameter + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
+    public override string ToString() =>
+        string.Concat(
+            Parts.Select(p =>
+                p.Literal ?? "{" + (IsCatchAll ? "**" : "") + p.Parameter + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"
+            )
+        );
 
     /// <summary>What tells two segments apart: text and constraints, not the parameters' names.</summary>
-    public string Shape => (IsCatchAll ? "**" : "") + string.Concat(Parts.Select(p => (p.Literal is null ? null : PathFold.Fold(p.Literal).ToUpperInvariant()) ?? "{" + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"));
+    public string Shape =>
+        (IsCatchAll ? "**" : "")
+        + string.Concat(
+            Parts.Select(p =>
+                (p.Literal is null ? null : PathFold.Fold(p.Literal).ToUpperInvariant())
+                ?? "{" + string.Concat(p.Constraints.Select(c => ":" + c.Text)) + "}"
+            )
+        );
 }
 
 /// <summary>One spelling of a template without optional parts.</summary>
@@ -35,7 +47,8 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
 internal sealed record TemplateVariant(TemplateSegment[] Segments, IReadOnlyDictionary<string, string?> Defaults)
 {
     /// <summary>Parameters in the order in which a match captures them.</summary>
-    public IEnumerable<string> Parameters => Segments.SelectMany(s => s.Parts).Where(p => p.Parameter is not null).Select(p => p.Parameter!);
+    public IEnumerable<string> Parameters =>
+        Segments.SelectMany(s => s.Parts).Where(p => p.Parameter is not null).Select(p => p.Parameter!);
 }
 
 /// <summary>A path template in ASP.NET Core's syntax, taken apart.</summary>
@@ -105,7 +118,10 @@ internal sealed class PathTemplate
         {
             if (depth == 0 && c is ('?' or '#'))
                 return true;
-            depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+            depth +=
+                c == '{' ? 1
+                : c == '}' ? -1
+                : 0;
         }
 
         return false;
@@ -141,7 +157,11 @@ internal sealed class PathTemplate
             segments.Add(new TemplateSegment([.. parts], segment.Parts.Any(p => p is RoutePatternParameterPart { IsCatchAll: true })));
         }
 
-        return new PathTemplate(text, Expand(pattern, segments), pattern.Parameters.ToDictionary(p => p.Name, p => p.IsCatchAll, StringComparer.OrdinalIgnoreCase));
+        return new PathTemplate(
+            text,
+            Expand(pattern, segments),
+            pattern.Parameters.ToDictionary(p => p.Name, p => p.IsCatchAll, StringComparer.OrdinalIgnoreCase)
+        );
     }
 
     private static PathConstraint[]? ReadConstraints(RoutePatternParameterPart parameter, out string? problem, out string? hint)
@@ -172,7 +192,9 @@ internal sealed class PathTemplate
             if (parts.Count > 1)
             {
                 var shorter = segments[count] with { Parts = segments[count].Parts[..^2] };
-                variants.Add(new([.. segments[..count], shorter], new Dictionary<string, string?>(defaults, StringComparer.OrdinalIgnoreCase)));
+                variants.Add(
+                    new([.. segments[..count], shorter], new Dictionary<string, string?>(defaults, StringComparer.OrdinalIgnoreCase))
+                );
                 break;
             }
 

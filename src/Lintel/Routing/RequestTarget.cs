@@ -39,11 +39,13 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     /// Characters that stand for themselves in a normalised path: pchar of RFC 3986 section 3.3 without <c>%</c> and <c>;</c>, and the
     /// slash.
     /// </summary>
-    private static readonly SearchValues<char> Plain =
-        SearchValues.Create("/-._~!$&'()*+,=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    private static readonly SearchValues<char> Plain = SearchValues.Create(
+        "/-._~!$&'()*+,=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    );
 
     private static readonly SearchValues<char> NotInQuery = SearchValues.Create(
-        "\0\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f #\x7f");
+        "\0\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f #\x7f"
+    );
 
     private const string Unreserved = "-._~";
 
@@ -65,7 +67,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
                 return false;
             }
 
-            raw = start == raw.Length ? "/" : raw[start] == '/' ? raw[start..] : "/" + raw[start..];
+            raw =
+                start == raw.Length ? "/"
+                : raw[start] == '/' ? raw[start..]
+                : "/" + raw[start..];
         }
 
         var mark = raw.IndexOf('?');
@@ -114,7 +119,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
 
     private static int PathStart(string raw)
     {
-        var scheme = raw.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7 : raw.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? 8 : -1;
+        var scheme =
+            raw.StartsWith("http://", StringComparison.OrdinalIgnoreCase) ? 7
+            : raw.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ? 8
+            : -1;
         if (scheme < 0)
             return -1;
         var start = raw.AsSpan(scheme).IndexOfAny('/', '?');
@@ -149,19 +157,30 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         }
 
         // What hides dot segments was refused before: each of these has a normal form.
-        return readings.Select(static r => TryRemoveDots(r, mergesSlashes: true, out var normal, out _) ? normal : r).Distinct(StringComparer.Ordinal);
+        return readings
+            .Select(static r => TryRemoveDots(r, mergesSlashes: true, out var normal, out _) ? normal : r)
+            .Distinct(StringComparer.Ordinal);
     }
 
-    private static string DecodeSlashes(string path) => path.Replace("%2F", "/", StringComparison.Ordinal).Replace("%5C", "/", StringComparison.Ordinal);
+    private static string DecodeSlashes(string path) =>
+        path.Replace("%2F", "/", StringComparison.Ordinal).Replace("%5C", "/", StringComparison.Ordinal);
 
     /// <summary>Each segment up to its first semicolon, escaped or not.</summary>
-    private static string WithoutParameters(string path) => string.Join('/', path.Split('/').Select(segment =>
-    {
-        var plain = segment.IndexOf(';');
-        var escaped = segment.IndexOf("%3B", StringComparison.Ordinal);
-        var end = plain < 0 ? escaped : escaped < 0 ? plain : Math.Min(plain, escaped);
-        return end < 0 ? segment : segment[..end];
-    }));
+    private static string WithoutParameters(string path) =>
+        string.Join(
+            '/',
+            path.Split('/')
+                .Select(segment =>
+                {
+                    var plain = segment.IndexOf(';');
+                    var escaped = segment.IndexOf("%3B", StringComparison.Ordinal);
+                    var end =
+                        plain < 0 ? escaped
+                        : escaped < 0 ? plain
+                        : Math.Min(plain, escaped);
+                    return end < 0 ? segment : segment[..end];
+                })
+        );
 
     /// <summary>Escapes that are not UTF-8, as the UTF-8 of the Latin-1 characters that they are.</summary>
     private static string AsLatin1(string path)
@@ -187,7 +206,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     {
         normal = path;
         unmerged = null;
-        if (!TryCanonicalize(path, out var canonical, out traits, out problem) || !TryRemoveDots(canonical, mergesSlashes: true, out normal, out problem))
+        if (
+            !TryCanonicalize(path, out var canonical, out traits, out problem)
+            || !TryRemoveDots(canonical, mergesSlashes: true, out normal, out problem)
+        )
             return false;
         if (!canonical.Contains("//", StringComparison.Ordinal))
             return true;
@@ -339,7 +361,11 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     {
         if (!segment.ContainsAny('%', ';'))
             return false;
-        var text = segment.ToString().Replace("%2F", "/", StringComparison.Ordinal).Replace("%5C", "/", StringComparison.Ordinal).Replace("%3B", ";", StringComparison.Ordinal);
+        var text = segment
+            .ToString()
+            .Replace("%2F", "/", StringComparison.Ordinal)
+            .Replace("%5C", "/", StringComparison.Ordinal)
+            .Replace("%3B", ";", StringComparison.Ordinal);
         foreach (var piece in text.Split('/'))
         {
             if (piece.Split(';')[0] is "." or "..")
@@ -357,7 +383,8 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
             Escape(result, value);
     }
 
-    private static void Escape(StringBuilder result, byte value) => result.Append('%').Append(value.ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
+    private static void Escape(StringBuilder result, byte value) =>
+        result.Append('%').Append(value.ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
 
     private static bool TryHex(char high, char low, out byte value)
     {

@@ -38,23 +38,46 @@ internal static class RouteExplanation
             .. all.Where(c => c.Candidate.Name != winner?.Name)
                 .Select(c => Explain(c, routed, host, path, won))
                 .GroupBy(l => l.Name, StringComparer.Ordinal)
-                .Select(g => g.OrderByDescending(l => l.FitsPath).ThenBy(l => l.Reasons.Count + l.FailedConditions.Count).ThenByDescending(l => l.Segments).First())
-                .OrderByDescending(l => l.FitsPath).ThenByDescending(l => l.Segments).ThenBy(l => l.Name, StringComparer.Ordinal),
+                .Select(g =>
+                    g.OrderByDescending(l => l.FitsPath)
+                        .ThenBy(l => l.Reasons.Count + l.FailedConditions.Count)
+                        .ThenByDescending(l => l.Segments)
+                        .First()
+                )
+                .OrderByDescending(l => l.FitsPath)
+                .ThenByDescending(l => l.Segments)
+                .ThenBy(l => l.Name, StringComparer.Ordinal),
         ];
     }
 
-    private static RouteLoss Explain<TRoute>((string Host, Candidate<TRoute> Candidate) route, in RoutedRequest request, string host, string path, (string Host, Candidate<TRoute>? Candidate) winner)
+    private static RouteLoss Explain<TRoute>(
+        (string Host, Candidate<TRoute> Candidate) route,
+        in RoutedRequest request,
+        string host,
+        string path,
+        (string Host, Candidate<TRoute>? Candidate) winner
+    )
         where TRoute : class
     {
         var candidate = route.Candidate;
-        var loss = new RouteLoss(candidate.Name, "/" + string.Join('/', candidate.Variant.Segments.Select(s => s.ToString())), 0, true, [], []);
+        var loss = new RouteLoss(
+            candidate.Name,
+            "/" + string.Join('/', candidate.Variant.Segments.Select(s => s.ToString())),
+            0,
+            true,
+            [],
+            []
+        );
         if (PathMismatch(candidate.Variant.Segments, path, out var fitting) is { } other)
             return loss with { Segments = fitting, FitsPath = false, Reasons = [other] };
 
         loss = loss with { Segments = fitting };
         if (!FitsHost(route.Host, host))
             loss.Reasons.Add($"the host `{host}` is not `{route.Host}`");
-        if (!candidate.TakesMethod(request.Request.Method) && !(HttpMethods.IsHead(request.Request.Method) && candidate.TakesMethod(HttpMethods.Get)))
+        if (
+            !candidate.TakesMethod(request.Request.Method)
+            && !(HttpMethods.IsHead(request.Request.Method) && candidate.TakesMethod(HttpMethods.Get))
+        )
             loss.Reasons.Add($"the method {request.Request.Method} is not {string.Join(" or ", candidate.Methods)}");
         for (var i = 0; i < candidate.Conditions.Length; i++)
         {
@@ -63,12 +86,16 @@ internal static class RouteExplanation
         }
 
         if (loss.Reasons.Count == 0 && loss.FailedConditions.Count == 0)
-            loss.Reasons.Add(winner.Candidate is null ? Fitting : $"{Fitting}, and {Rank(route, winner.Candidate, winner.Host, request.Request.Method)}");
+            loss.Reasons.Add(
+                winner.Candidate is null ? Fitting : $"{Fitting}, and {Rank(route, winner.Candidate, winner.Host, request.Request.Method)}"
+            );
         return loss;
     }
 
     private static bool FitsHost(string written, string host) =>
-        written.Length == 0 || written.Equals(host, StringComparison.OrdinalIgnoreCase) || (written[0] == '*' && host.Length > written.Length - 1 && host.EndsWith(written[1..], StringComparison.OrdinalIgnoreCase));
+        written.Length == 0
+        || written.Equals(host, StringComparison.OrdinalIgnoreCase)
+        || (written[0] == '*' && host.Length > written.Length - 1 && host.EndsWith(written[1..], StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The first segment that does not fit.</summary>
     private static string? PathMismatch(TemplateSegment[] segments, string path, out int fitting)
@@ -78,9 +105,12 @@ internal static class RouteExplanation
         {
             var segment = segments[fitting];
             if (segment.IsCatchAll)
-                return SegmentMatcher.Accepts(segment.Parts[^1].Constraints, path.AsSpan(at)) ? null : $"other path: the rest `{path[at..]}` does not fit `{segment}`";
+                return SegmentMatcher.Accepts(segment.Parts[^1].Constraints, path.AsSpan(at))
+                    ? null
+                    : $"other path: the rest `{path[at..]}` does not fit `{segment}`";
             if (at >= path.Length)
-                return $"other path: it goes on with `{string.Join('/', segments.Skip(fitting).Select(s => s.ToString()))}` where the request's ends";
+                return $"other path: it goes on with `{string.Join('/', segments.Skip(fitting).Select(s => s.ToString()))}` where "
+                    + $"the request's ends";
             var slash = path.IndexOf('/', at);
             var text = path[at..(slash < 0 ? path.Length : slash)];
             if (!Fits(segment, text))
@@ -95,11 +125,18 @@ internal static class RouteExplanation
     {
         if (segment.IsLiteral)
             return PathFold.Equals(segment.Parts[0].Literal!, text);
-        return segment.IsParameter ? text.Length > 0 && SegmentMatcher.Accepts(segment.Parts[0].Constraints, text) : SegmentMatcher.TryCaptureFolded(segment, text, 0, new Capture[PathTemplate.MaxParameters]) >= 0;
+        return segment.IsParameter
+            ? text.Length > 0 && SegmentMatcher.Accepts(segment.Parts[0].Constraints, text)
+            : SegmentMatcher.TryCaptureFolded(segment, text, 0, new Capture[PathTemplate.MaxParameters]) >= 0;
     }
 
     /// <summary>What the winner has before a route that fits as well, in the order of <see cref="RouteTable{TRoute}"/>.</summary>
-    private static string Rank<TRoute>((string Host, Candidate<TRoute> Candidate) route, Candidate<TRoute> better, string host, string method)
+    private static string Rank<TRoute>(
+        (string Host, Candidate<TRoute> Candidate) route,
+        Candidate<TRoute> better,
+        string host,
+        string method
+    )
         where TRoute : class
     {
         var own = route.Candidate;
@@ -118,10 +155,14 @@ internal static class RouteExplanation
             return "the winner lists HEAD itself";
         if (own.Methods.Length == 0 && better.Methods.Length > 0)
             return "it takes any method where the winner names it";
-        foreach (var place in (ConditionPlace[])[ConditionPlace.Listener, ConditionPlace.Scheme, ConditionPlace.Header, ConditionPlace.Query, ConditionPlace.Cookie])
+        foreach (
+            var place in (ConditionPlace[])
+                [ConditionPlace.Listener, ConditionPlace.Scheme, ConditionPlace.Header, ConditionPlace.Query, ConditionPlace.Cookie]
+        )
         {
             if (own.Count(place) != better.Count(place))
-                return $"it has fewer {place.ToString().ToLowerInvariant()} conditions ({own.Count(place)}) than the winner ({better.Count(place)})";
+                return $"it has fewer {place.ToString().ToLowerInvariant()} conditions ({own.Count(place)}) than the winner "
+                    + $"({better.Count(place)})";
         }
 
         return "it ranks equally"; // the builder refuses those that one request can match

@@ -34,7 +34,14 @@ internal ref struct RouteLookup<TRoute>
 }
 
 /// <summary>A route at the end of one of its paths.</summary>
-internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVariant variant, IReadOnlyList<string> parameters, string[] methods, Condition[] conditions)
+internal sealed class Candidate<TRoute>(
+    TRoute route,
+    string name,
+    TemplateVariant variant,
+    IReadOnlyList<string> parameters,
+    string[] methods,
+    Condition[] conditions
+)
     where TRoute : class
 {
     public TRoute Route { get; } = route;
@@ -53,7 +60,8 @@ internal sealed class Candidate<TRoute>(TRoute route, string name, TemplateVaria
     public TemplateVariant Variant { get; } = variant;
 
     /// <summary>For each of the route's parameters the index of its capture; -1 where this path leaves it out.</summary>
-    public int[] Slots { get; } = [.. parameters.Select(p => variant.Parameters.ToList().FindIndex(v => v.Equals(p, StringComparison.OrdinalIgnoreCase)))];
+    public int[] Slots { get; } =
+    [.. parameters.Select(p => variant.Parameters.ToList().FindIndex(v => v.Equals(p, StringComparison.OrdinalIgnoreCase)))];
 
     /// <summary>For each of the route's parameters the value it has when this path leaves it out.</summary>
     public string?[] Defaults { get; } = [.. parameters.Select(p => variant.Defaults.GetValueOrDefault(p))];
@@ -101,7 +109,11 @@ internal sealed class RouteTable<TRoute>
     private readonly PathNode<TRoute>? _anyHost;
     private readonly bool _hasExactHosts;
 
-    internal RouteTable(Dictionary<string, PathNode<TRoute>> exactHosts, (string Suffix, PathNode<TRoute> Paths)[] wildcardHosts, PathNode<TRoute>? anyHost)
+    internal RouteTable(
+        Dictionary<string, PathNode<TRoute>> exactHosts,
+        (string Suffix, PathNode<TRoute> Paths)[] wildcardHosts,
+        PathNode<TRoute>? anyHost
+    )
     {
         _exactHosts = exactHosts.GetAlternateLookup<ReadOnlySpan<char>>();
         _hasExactHosts = exactHosts.Count > 0;
@@ -113,14 +125,18 @@ internal sealed class RouteTable<TRoute>
     /// Every route at every host and path of its own; hosts as they are written, empty for any. Not for the request path.
     /// </summary>
     public IEnumerable<(string Host, Candidate<TRoute> Candidate)> All =>
-        _exactHosts.Dictionary.Select(h => (Host: h.Key, Paths: h.Value)).Concat(_wildcardHosts.Select(h => (Host: "*" + h.Suffix, h.Paths))).Concat(_anyHost is null ? [] : [(Host: "", Paths: _anyHost)])
+        _exactHosts
+            .Dictionary.Select(h => (Host: h.Key, Paths: h.Value))
+            .Concat(_wildcardHosts.Select(h => (Host: "*" + h.Suffix, h.Paths)))
+            .Concat(_anyHost is null ? [] : [(Host: "", Paths: _anyHost)])
             .SelectMany(h => h.Paths.All().SelectMany(n => n.Candidates).Select(c => (h.Host, c)));
 
     /// <summary>Finds the request's route.</summary>
     /// <param name="request">For method, host and conditions.</param>
     /// <param name="path">The normalised path.</param>
     /// <param name="lookup">The result.</param>
-    public void Find(in RoutedRequest request, string path, ref RouteLookup<TRoute> lookup) => Find(request, path, request.Request.Method, ref lookup);
+    public void Find(in RoutedRequest request, string path, ref RouteLookup<TRoute> lookup) =>
+        Find(request, path, request.Request.Method, ref lookup);
 
     /// <summary>Finds the route of a request that is to be taken for one of another method.</summary>
     /// <param name="request">For host and conditions.</param>
@@ -143,7 +159,11 @@ internal sealed class RouteTable<TRoute>
                 return;
             foreach (var (suffix, paths) in _wildcardHosts)
             {
-                if (host.Length > suffix.Length && host.EndsWith(suffix, StringComparison.OrdinalIgnoreCase) && paths.Find(request, path, method, ref lookup))
+                if (
+                    host.Length > suffix.Length
+                    && host.EndsWith(suffix, StringComparison.OrdinalIgnoreCase)
+                    && paths.Find(request, path, method, ref lookup)
+                )
                     return;
             }
         }

@@ -9,7 +9,14 @@ namespace Lintel.Routing;
 /// <param name="Methods">Upper case; empty for any.</param>
 /// <param name="Conditions">All must hold.</param>
 internal sealed record RouteEntry<TRoute>(
-    string Name, TRoute Route, IReadOnlyList<string> Hosts, IReadOnlyList<PathTemplate> Templates, IReadOnlyList<string> Parameters, string[] Methods, Condition[] Conditions)
+    string Name,
+    TRoute Route,
+    IReadOnlyList<string> Hosts,
+    IReadOnlyList<PathTemplate> Templates,
+    IReadOnlyList<string> Parameters,
+    string[] Methods,
+    Condition[] Conditions
+)
     where TRoute : class;
 
 /// <summary>Two routes of equal rank that one request can match.</summary>
@@ -29,7 +36,8 @@ internal static class RouteTableBuilder
                 if (!hosts.TryGetValue(host, out var root))
                     hosts.Add(host, root = new PathNode<TRoute>());
                 foreach (var variant in entry.Templates.SelectMany(t => t.Variants))
-                    root.Grow(variant.Segments).Add(new Candidate<TRoute>(entry.Route, entry.Name, variant, entry.Parameters, entry.Methods, entry.Conditions));
+                    root.Grow(variant.Segments)
+                        .Add(new Candidate<TRoute>(entry.Route, entry.Name, variant, entry.Parameters, entry.Methods, entry.Conditions));
             }
         }
 
@@ -40,7 +48,11 @@ internal static class RouteTableBuilder
         }
 
         var exact = hosts.Where(h => h.Key.Length > 0 && !h.Key.StartsWith('*')).ToDictionary(StringComparer.OrdinalIgnoreCase);
-        var wildcard = hosts.Where(h => h.Key.StartsWith('*')).Select(h => (h.Key[1..], h.Value)).OrderByDescending(h => h.Item1.Length).ToArray();
+        var wildcard = hosts
+            .Where(h => h.Key.StartsWith('*'))
+            .Select(h => (h.Key[1..], h.Value))
+            .OrderByDescending(h => h.Item1.Length)
+            .ToArray();
         return new RouteTable<TRoute>(exact, wildcard, hosts.GetValueOrDefault(""));
     }
 

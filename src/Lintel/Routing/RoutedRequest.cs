@@ -1,4 +1,4 @@
-using Lintel.Config;
+using Lintel.Config.Grammars;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Routing;

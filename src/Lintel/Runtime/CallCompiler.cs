@@ -1,7 +1,9 @@
 using System.Collections.Frozen;
 using System.Text;
-using Lintel.Composition;
+using Lintel.Composition.Calls;
+using Lintel.Composition.Plan;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.JmesPath;
 using Lintel.Pipeline;
 using Lintel.Routing;
@@ -12,7 +14,14 @@ namespace Lintel.Runtime;
 internal sealed record CompiledCall(PlannedCall Call);
 
 /// <summary>Compiles one call of a composition after the other.</summary>
-internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services, ExpressionCompiler expressions, List<string> names, RouteParameters parameters, PathTraits allowed)
+internal sealed class CallCompiler(
+    ProblemSink problems,
+    ServiceFinder services,
+    ExpressionCompiler expressions,
+    List<string> names,
+    RouteParameters parameters,
+    PathTraits allowed
+)
 {
     /// <summary>For each call, what it waits for.</summary>
     public Dictionary<string, HashSet<string>> Needs { get; } = new(StringComparer.Ordinal);
@@ -35,34 +44,50 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         var select = config.Select is { } part ? expressions.Parse(part, path["select"]) : null;
         var join = config.Join is { } joined ? CompileJoin(name, config, joined, path["join"]) : null;
         var compensation = config.Compensate is { } undo
-            ? CompileRequest(undo.Request, undo.Body, [], path["compensate"], new ExpressionUse(name, HasItems: config.ForEach is not null, MaySeeItself: true) { Needs = [] })
+            ? CompileRequest(
+                undo.Request,
+                undo.Body,
+                [],
+                path["compensate"],
+                new ExpressionUse(name, HasItems: config.ForEach is not null, MaySeeItself: true) { Needs = [] }
+            )
             : null;
 
-        var isComplete = request is not null && after is not null && (config.If is null) == (condition is null) && (config.ForEach is null) == (items is null)
-            && (config.Join is null) == (join is null) && (config.Select is null) == (select is null) && (config.Compensate is null) == (compensation is null);
+        var isComplete =
+            request is not null
+            && after is not null
+            && (config.If is null) == (condition is null)
+            && (config.ForEach is null) == (items is null)
+            && (config.Join is null) == (join is null)
+            && (config.Select is null) == (select is null)
+            && (config.Compensate is null) == (compensation is null);
         if (!isComplete)
             return null;
         if (config.ForEach is not null)
             CheckItems(request!, config.Batch is not null, path);
-        return new CompiledCall(new PlannedCall
-        {
-            Index = names.IndexOf(name),
-            Name = name,
-            Config = config,
-            Request = request!,
-            Needs = [.. needs.Select(n => names.IndexOf(n)).Order()],
-            After = after!,
-            Condition = condition,
-            FanOut = items is null ? null : new FanOut(items, config.Batch ?? 0, config.Concurrency, config.MaxItems, join),
-            Passthrough = config.Passthrough.ToFrozenSet(),
-            FallbackValue = config.Fallback.FirstOrDefault(f => f.Value is not null)?.Value is { } value ? Encoding.UTF8.GetBytes(value) : null,
-            MayBeStale = config.Fallback.Any(f => f.Stale),
-            Compensation = compensation,
-            Select = select,
-            Hedging = config.Hedge is { } hedge ? new Hedging(hedge) : null,
-            Property = config.Join is null ? ExpressionCompiler.Lead(config.As ?? name, isFirst: false) : null,
-            IsSpread = config.As == ".",
-        });
+        return new CompiledCall(
+            new PlannedCall
+            {
+                Index = names.IndexOf(name),
+                Name = name,
+                Config = config,
+                Request = request!,
+                Needs = [.. needs.Select(n => names.IndexOf(n)).Order()],
+                After = after!,
+                Condition = condition,
+                FanOut = items is null ? null : new FanOut(items, config.Batch ?? 0, config.Concurrency, config.MaxItems, join),
+                Passthrough = config.Passthrough.ToFrozenSet(),
+                FallbackValue = config.Fallback.FirstOrDefault(f => f.Value is not null)?.Value is { } value
+                    ? Encoding.UTF8.GetBytes(value)
+                    : null,
+                MayBeStale = config.Fallback.Any(f => f.Stale),
+                Compensation = compensation,
+                Select = select,
+                Hedging = config.Hedge is { } hedge ? new Hedging(hedge) : null,
+                Property = config.Join is null ? ExpressionCompiler.Lead(config.As ?? name, isFirst: false) : null,
+                IsSpread = config.As == ".",
+            }
+        );
     }
 
     /// <summary>A request that has no part of its item would be the same for all of them.</summary>
@@ -71,12 +96,30 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         var roots = request.References.SelectMany(r => r.Roots ?? []).Select(r => r.Name).Concat(request.Body?.Roots ?? []).ToHashSet();
         var (wanted, other) = isBatch ? ("items", "item") : ("item", "items");
         if (roots.Contains(other))
-            problems.Add("bad-expression", path["request"], isBatch ? "with `batch` a request is for several items, and `item` is none of them" : "`items` is the list of a batch, and this call has a request for each item", isBatch ? "refer to `{items}`, or remove `batch`" : "refer to `{item}`, or set `batch`");
+            problems.Add(
+                "bad-expression",
+                path["request"],
+                isBatch
+                    ? "with `batch` a request is for several items, and `item` is none of them"
+                    : "`items` is the list of a batch, and this call has a request for each item",
+                isBatch ? "refer to `{items}`, or remove `batch`" : "refer to `{item}`, or set `batch`"
+            );
         else if (!roots.Contains(wanted))
-            problems.Add("bad-expression", path["request"], isBatch ? "every batch would ask for the same" : "every item would ask for the same", isBatch ? "refer to `{items}`" : "refer to `{item}`, or set `batch` and refer to `{items}`");
+            problems.Add(
+                "bad-expression",
+                path["request"],
+                isBatch ? "every batch would ask for the same" : "every item would ask for the same",
+                isBatch ? "refer to `{items}`" : "refer to `{item}`, or set `batch` and refer to `{items}`"
+            );
     }
 
-    private PlannedRequest? CompileRequest(CallRequestConfig config, ShapeConfig? body, ValueMap<string> headers, KeyPath path, ExpressionUse use)
+    private PlannedRequest? CompileRequest(
+        CallRequestConfig config,
+        ShapeConfig? body,
+        ValueMap<string> headers,
+        KeyPath path,
+        ExpressionUse use
+    )
     {
         var service = services(config.Service, path["request"]);
         var references = new CallReferences(expressions, names, path["request"], use);
@@ -107,7 +150,7 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
 
         var query = new List<(string, Template)>();
         var all = upstream is not null;
-        for (var at = mark + 1; mark >= 0 && at <= target.Length;)
+        for (var at = mark + 1; mark >= 0 && at <= target.Length; )
         {
             var end = IndexOutsideBraces(target, '&', at);
             var pair = target[at..(end < 0 ? target.Length : end)];
@@ -133,13 +176,23 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
 
         if (pair.Contains('#') && IndexOutsideBraces(pair, '#', 0) >= 0)
         {
-            problems.Add("bad-template", path, $"the query's `{pair}` holds a fragment, which no service gets", "remove it; `%23` stands for the character itself");
+            problems.Add(
+                "bad-template",
+                path,
+                $"the query's `{pair}` holds a fragment, which no service gets",
+                "remove it; `%23` stands for the character itself"
+            );
             return false;
         }
 
         if (name.Contains('{'))
         {
-            problems.Add("bad-template", path, $"the query's `{pair}` has a name that is not fixed", "placeholders stand in values: `name={value}`");
+            problems.Add(
+                "bad-template",
+                path,
+                $"the query's `{pair}` has a name that is not fixed",
+                "placeholders stand in values: `name={value}`"
+            );
             return false;
         }
 
@@ -192,11 +245,21 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         if (into < 0)
             problems.Add("unknown-call", path["into"], $"no call is named `{place[0]}`", Suggestion.For(place[0], names));
         else if (place[0] == name)
-            problems.Add("cycle", path["into"], $"the call `{name}` cannot be joined into itself", "name the call whose list the answers belong to");
+            problems.Add(
+                "cycle",
+                path["into"],
+                $"the call `{name}` cannot be joined into itself",
+                "name the call whose list the answers belong to"
+            );
         var (key, parentKey) = SplitKeys(config.On);
         if (string.IsNullOrEmpty(parentKey) || key.Length == 0)
         {
-            problems.Add("bad-value", path["on"], $"`{config.On}` does not say which belong together", "write `KEY = PARENTKEY`, such as `id = productId`: a property of the answer, and one of the element");
+            problems.Add(
+                "bad-value",
+                path["on"],
+                $"`{config.On}` does not say which belong together",
+                "write `KEY = PARENTKEY`, such as `id = productId`: a property of the answer, and one of the element"
+            );
             return null;
         }
 
@@ -204,7 +267,16 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         var compiledParent = expressions.Parse(parentKey, path["on"]);
         if (into < 0 || place[0] == name || compiledKey is null || compiledParent is null)
             return null;
-        return new Join(into, [.. place.Skip(1).Select(Name.Of)], config.Into, compiledKey, compiledParent, Name.Of(config.As), config.Many, IsOfItems: call.Batch is null);
+        return new Join(
+            into,
+            [.. place.Skip(1).Select(Name.Of)],
+            config.Into,
+            compiledKey,
+            compiledParent,
+            Name.Of(config.As),
+            config.Many,
+            IsOfItems: call.Batch is null
+        );
     }
 
     /// <summary>At the one `=` that is no comparison.</summary>
@@ -238,7 +310,10 @@ internal sealed class CallCompiler(ProblemSink problems, ServiceFinder services,
         {
             if (text[i] == sought && depth == 0)
                 return i;
-            depth += text[i] == '{' ? 1 : text[i] == '}' && depth > 0 ? -1 : 0;
+            depth +=
+                text[i] == '{' ? 1
+                : text[i] == '}' && depth > 0 ? -1
+                : 0;
         }
 
         return -1;

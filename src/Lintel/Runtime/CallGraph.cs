@@ -1,4 +1,4 @@
-using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Runtime;
 
@@ -16,7 +16,12 @@ internal static class CallGraph
     {
         var rings = Rings(needs);
         foreach (var ring in rings)
-            problems.Add("cycle", path[ring[0]], $"these calls wait for each other: {string.Join(" → ", ring.Append(ring[0]).Select(c => $"`{c}`"))}", "let one of them do without the other's answer");
+            problems.Add(
+                "cycle",
+                path[ring[0]],
+                $"these calls wait for each other: {string.Join(" → ", ring.Append(ring[0]).Select(c => $"`{c}`"))}",
+                "let one of them do without the other's answer"
+            );
         return rings.Count == 0;
     }
 
@@ -30,7 +35,13 @@ internal static class CallGraph
         return rings;
     }
 
-    private static void Descend(string name, IReadOnlyDictionary<string, HashSet<string>> needs, List<string> way, HashSet<string> done, List<List<string>> rings)
+    private static void Descend(
+        string name,
+        IReadOnlyDictionary<string, HashSet<string>> needs,
+        List<string> way,
+        HashSet<string> done,
+        List<List<string>> rings
+    )
     {
         var at = way.IndexOf(name);
         if (at >= 0)

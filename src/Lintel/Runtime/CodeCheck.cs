@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Runtime;
 
@@ -17,7 +18,12 @@ internal sealed class CodeCheck(ProblemSink problems)
         {
             var path = KeyPath.Root["clients"][name]["when"];
             if (client.When.IsEmpty)
-                problems.Add("missing-key", path, "no condition tells this client from others", "add conditions: `Headers`, `Query` or `Cookies`");
+                problems.Add(
+                    "missing-key",
+                    path,
+                    "no condition tells this client from others",
+                    "add conditions: `Headers`, `Query` or `Cookies`"
+                );
             Check(client.When.Headers, path["headers"]);
             Check(client.When.Query, path["query"]);
             Check(client.When.Cookies, path["cookies"]);
@@ -37,7 +43,12 @@ internal sealed class CodeCheck(ProblemSink problems)
     {
         object?[] actions = [route.Forward, route.Compose, route.Redirect, route.Respond];
         if (actions.Count(a => a is not null) != 1)
-            problems.Add("conflict", path, $"a route has one action, and this one has {(actions.Any(a => a is not null) ? "several" : "none")}", "set one of `Forward`, `Compose`, `Redirect` and `Respond`");
+            problems.Add(
+                "conflict",
+                path,
+                $"a route has one action, and this one has {(actions.Any(a => a is not null) ? "several" : "none")}",
+                "set one of `Forward`, `Compose`, `Redirect` and `Respond`"
+            );
         if (route.Match.Paths.Count == 0)
             problems.Add("missing-key", path["match"], "no path is named", "add one to `Paths`; `/{**rest}` takes every path");
         if (route.Forward is { } forward && forward.Service is null == (forward.Split.Count == 0))
@@ -79,7 +90,12 @@ internal sealed class CodeCheck(ProblemSink problems)
     {
         object?[] parts = [condition.Exact, condition.Prefix, condition.Regex, condition.OneOf, condition.Present, condition.Not];
         if (parts.Count(p => p is not null) != 1)
-            problems.Add("conflict", path, "a condition is exactly one of `Exact`, `Prefix`, `Regex`, `OneOf`, `Present`, `Not`", "set `Exact` to match a value exactly");
+            problems.Add(
+                "conflict",
+                path,
+                "a condition is exactly one of `Exact`, `Prefix`, `Regex`, `OneOf`, `Present`, `Not`",
+                "set `Exact` to match a value exactly"
+            );
         else if (condition is { Prefix: "" } or { Regex: "" } or { OneOf.Count: 0 })
             problems.Add("bad-value", path, "the condition holds for every value, or for none", "for any value at all set `Present`");
         else if (condition.Not is { } inner)
@@ -87,5 +103,6 @@ internal sealed class CodeCheck(ProblemSink problems)
     }
 
     /// <summary>Entries that stand in no file.</summary>
-    private IEnumerable<KeyValuePair<string, T>> Made<T>(string section, ValueMap<T> entries) => entries.Where(e => !problems.IsWritten(section, e.Key));
+    private IEnumerable<KeyValuePair<string, T>> Made<T>(string section, ValueMap<T> entries) =>
+        entries.Where(e => !problems.IsWritten(section, e.Key));
 }

@@ -12,7 +12,11 @@ namespace Lintel.Runtime;
 /// A reload of 10 000 routes of which one changed compiles one. What a route is made from is its own configuration, the defaults, and what
 /// its names refer to: services, clients, policies.
 /// </remarks>
-internal sealed class CompiledRoutes(GatewayConfig config, IReadOnlyDictionary<string, Service> services, IEnumerable<RouteEntry<Route>> entries)
+internal sealed class CompiledRoutes(
+    GatewayConfig config,
+    IReadOnlyDictionary<string, Service> services,
+    IEnumerable<RouteEntry<Route>> entries
+)
 {
     private readonly Dictionary<string, RouteEntry<Route>> _entries = entries.ToDictionary(e => e.Name, StringComparer.Ordinal);
 
@@ -26,10 +30,15 @@ internal sealed class CompiledRoutes(GatewayConfig config, IReadOnlyDictionary<s
     {
         if (!config.Routes.TryGetValue(name, out var before) || before != written || !_entries.TryGetValue(name, out var entry))
             return null;
-        var isSame = config.Defaults.Timeouts == scope.Config.Defaults.Timeouts
+        var isSame =
+            config.Defaults.Timeouts == scope.Config.Defaults.Timeouts
             && entry.Route.Policies.All.SequenceEqual(policies.All)
-            && RouteReferences.Services(written).All(s => scope.Services.TryGetValue(s, out var now) && services.GetValueOrDefault(s) == now)
-            && RouteReferences.Clients(written).All(c => scope.Config.Clients.TryGetValue(c, out var now) && now.Equals(config.Clients.GetValueOrDefault(c)));
+            && RouteReferences
+                .Services(written)
+                .All(s => scope.Services.TryGetValue(s, out var now) && services.GetValueOrDefault(s) == now)
+            && RouteReferences
+                .Clients(written)
+                .All(c => scope.Config.Clients.TryGetValue(c, out var now) && now.Equals(config.Clients.GetValueOrDefault(c)));
         return isSame ? entry : null;
     }
 }

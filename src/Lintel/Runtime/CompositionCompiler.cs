@@ -1,7 +1,9 @@
 using System.IO.Hashing;
 using System.Text;
-using Lintel.Composition;
+using Lintel.Composition.Merge;
+using Lintel.Composition.Plan;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.JmesPath;
 using Lintel.Pipeline;
 using Lintel.Routing;
@@ -31,14 +33,29 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var path = KeyPath.Root["routes"][route]["compose"];
         var names = config.Calls.Keys.ToList();
         if (names.Count > MaxCalls)
-            scope.Problems.Add("out-of-range", path["calls"], $"a composition has at most {MaxCalls} calls, and this one has {names.Count}", "ask for several things with one call (`forEach` with `batch`), or make two routes of it");
+            scope.Problems.Add(
+                "out-of-range",
+                path["calls"],
+                $"a composition has at most {MaxCalls} calls, and this one has {names.Count}",
+                "ask for several things with one call (`forEach` with `batch`), or make two routes of it"
+            );
         foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
-            scope.Problems.Add("conflict", path["calls"][name], $"`{name}` is a parameter of the route's path too: `{{{name}}}` could mean either", "give the call another name");
+            scope.Problems.Add(
+                "conflict",
+                path["calls"][name],
+                $"`{name}` is a parameter of the route's path too: `{{{name}}}` could mean either",
+                "give the call another name"
+            );
 
         for (var i = 0; i < config.ForwardHeaders.Count; i++)
         {
             if (CallFields.Refusal(config.ForwardHeaders[i]) is { } refusal)
-                scope.Problems.Add("bad-value", path["forwardHeaders"][i], refusal, "list the client's headers that services need, such as `[Authorization, X-Tenant]`; a call's own `headers` set others");
+                scope.Problems.Add(
+                    "bad-value",
+                    path["forwardHeaders"][i],
+                    refusal,
+                    "list the client's headers that services need, such as `[Authorization, X-Tenant]`; a call's own `headers` set others"
+                );
         }
 
         if (!new ComposeCheck(scope.Problems).Check(config, path))
@@ -55,7 +72,13 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var answers = CompileAnswers(config, expressions, path);
         var joins = OrderJoins(config, expressions, path["calls"]);
         var valid = CallGraph.Check(compiler.Needs, scope.Problems, path["calls"]) & CheckPlaces(config, path);
-        if (!valid || joins is null || answers is not var (answer, variants) || calls.Count < names.Count || names.Exists(ComposeConfig.IsReserved))
+        if (
+            !valid
+            || joins is null
+            || answers is not var (answer, variants)
+            || calls.Count < names.Count
+            || names.Exists(ComposeConfig.IsReserved)
+        )
             return null;
 
         var planned = Link(calls, config, expressions);
@@ -72,14 +95,22 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             Scope = new Names([.. names, "request", "item", "items"]),
             Answer = answer with { Unneeded = needed.Unneeded(answer) },
             Variants = Array.ConvertAll(variants, v => v with { Shape = v.Shape with { Unneeded = needed.Unneeded(v.Shape) } }),
-            Opening = planned.FirstOrDefault(c => c.Property is not null)?.Property is { } first ? [(byte)'{', .. first.AsSpan(1)] : "{"u8.ToArray(),
+            Opening = planned.FirstOrDefault(c => c.Property is not null)?.Property is { } first
+                ? [(byte)'{', .. first.AsSpan(1)]
+                : "{"u8.ToArray(),
             Conflict = config.Conflict,
             SharesRoot = !config.Stream && Array.Exists(planned, c => c.IsSpread) && planned.Count(c => c.Property is not null) > 1,
             Streams = config.Stream,
             Joins = [.. joins.Select(j => (planned[j], planned[j].FanOut!.Join!))],
-            ReadsBody = expressions.LooksIntoRequest || calls.Exists(c => c.Call.Request.PassesBody || c.Call.Compensation is { PassesBody: true }),
+            ReadsBody =
+                expressions.LooksIntoRequest || calls.Exists(c => c.Call.Request.PassesBody || c.Call.Compensation is { PassesBody: true }),
             ParsesBody = expressions.LooksIntoRequest,
-            VaryBy = [.. compiler.ClientHeaders.Union(config.Variants.Keys.SelectMany(HeadersOf), StringComparer.OrdinalIgnoreCase).Order(StringComparer.Ordinal)],
+            VaryBy =
+            [
+                .. compiler
+                    .ClientHeaders.Union(config.Variants.Keys.SelectMany(HeadersOf), StringComparer.OrdinalIgnoreCase)
+                    .Order(StringComparer.Ordinal),
+            ],
             DependsOnAddress = compiler.DependsOnAddress,
             Fingerprint = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(route + "\n" + Text(config))),
         };
@@ -101,9 +132,18 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         return answer is null || variants.Count < config.Variants.Count ? null : (answer, [.. variants]);
     }
 
-    private AnswerShape? CompileAnswer(ComposedAnswerConfig config, ComposedAnswerConfig otherwise, string? client, ExpressionCompiler expressions, KeyPath path, ExpressionUse use)
+    private AnswerShape? CompileAnswer(
+        ComposedAnswerConfig config,
+        ComposedAnswerConfig otherwise,
+        string? client,
+        ExpressionCompiler expressions,
+        KeyPath path,
+        ExpressionUse use
+    )
     {
-        var body = (config.Body ?? otherwise.Body) is { } shape ? expressions.Compile(shape, config.Body is null ? path.Parent.Parent["respond"]["body"] : path["body"], use) : null;
+        var body = (config.Body ?? otherwise.Body) is { } shape
+            ? expressions.Compile(shape, config.Body is null ? path.Parent.Parent["respond"]["body"] : path["body"], use)
+            : null;
         var headers = new List<(string, Expression)>();
         var isInherited = config.Headers.Count == 0 && client is not null;
         var written = isInherited ? otherwise.Headers : config.Headers;
@@ -118,7 +158,13 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
 
         if (((config.Body ?? otherwise.Body) is not null && body is null) || headers.Count < written.Count)
             return null;
-        return new AnswerShape(client, body, [.. headers], config.Status ?? otherwise.Status ?? 200, config.Errors ?? otherwise.Errors ?? false);
+        return new AnswerShape(
+            client,
+            body,
+            [.. headers],
+            config.Status ?? otherwise.Status ?? 200,
+            config.Errors ?? otherwise.Errors ?? false
+        );
     }
 
     /// <summary>What is joined into a list that is itself joined goes first.</summary>
@@ -131,7 +177,13 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         foreach (var group in joined.GroupBy(c => (c.Value.Join!.Into, c.Value.Join.As)).Where(g => g.Count() > 1))
         {
             valid = false;
-            scope.Problems.Add("conflict", path[group.Last().Key]["join"]["as"], $"the calls {string.Join(" and ", group.Select(c => $"`{c.Key}`"))} would write one place: `{group.Key.As}` in the elements of `{group.Key.Into}`", "give one of them another `as`");
+            scope.Problems.Add(
+                "conflict",
+                path[group.Last().Key]["join"]["as"],
+                $"the calls {string.Join(" and ", group.Select(c => $"`{c.Key}`"))} would write one place: `{group.Key.As}` in the "
+                    + $"elements of `{group.Key.Into}`",
+                "give one of them another `as`"
+            );
         }
 
         foreach (var (name, target) in into)
@@ -142,7 +194,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             valid &= names.Contains(target); // told with the call
         }
 
-        var rings = into.Where(p => p.Key != p.Value).ToDictionary(p => p.Key, p => new HashSet<string> { p.Value }, StringComparer.Ordinal);
+        var rings = into.Where(p => p.Key != p.Value)
+            .ToDictionary(p => p.Key, p => new HashSet<string> { p.Value }, StringComparer.Ordinal);
         if (!CallGraph.Check(rings, scope.Problems, path) || !valid)
             return null;
         return [.. into.Keys.OrderByDescending(Depth).Select(n => names.IndexOf(n))];
@@ -160,7 +213,12 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var tellsErrors = config.Variants.Values.Prepend(config.Respond).Any(a => a.Errors == true);
         if (tellsErrors && writers.Find(w => w.Place == "_errors").Call is { } hidden)
         {
-            scope.Problems.Add("conflict", path["calls"][hidden]["as"], "`_errors` is where the answer tells of parts that failed (`errors: true`)", "give the call another `as`");
+            scope.Problems.Add(
+                "conflict",
+                path["calls"][hidden]["as"],
+                "`_errors` is where the answer tells of parts that failed (`errors: true`)",
+                "give the call another `as`"
+            );
             return false;
         }
 
@@ -169,12 +227,20 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var spread = writers.Find(w => w.Place == ".").Call;
         if (spread is not null && writers.Count > 1)
             writers.RemoveAll(w => w.Place != "." && w.Call != writers.Find(o => o.Place != ".").Call); // one pair says it
-        var groups = spread is not null && writers.Count > 1 ? [writers] : writers.GroupBy(w => w.Place, StringComparer.Ordinal).Select(g => g.ToList()).Where(g => g.Count > 1).ToList();
+        var groups =
+            spread is not null && writers.Count > 1
+                ? [writers]
+                : writers.GroupBy(w => w.Place, StringComparer.Ordinal).Select(g => g.ToList()).Where(g => g.Count > 1).ToList();
         foreach (var group in groups)
         {
             var at = group.FindLast(w => config.Calls[w.Call].As is not null).Call ?? group[^1].Call;
             var calls = string.Join(" and ", group.Select(w => $"`{w.Call}`"));
-            scope.Problems.Add("conflict", path["calls"][at]["as"], $"the calls {calls} can write one place of the answer{(spread is null ? $": `{group[0].Place}`" : "")}", "set `conflict: first`, `last`, `deep` or `concat`, or give one of them another `as`");
+            scope.Problems.Add(
+                "conflict",
+                path["calls"][at]["as"],
+                $"the calls {calls} can write one place of the answer{(spread is null ? $": `{group[0].Place}`" : "")}",
+                "set `conflict: first`, `last`, `deep` or `concat`, or give one of them another `as`"
+            );
         }
 
         return groups.Count == 0;
@@ -186,7 +252,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         foreach (var call in planned)
         {
             call.NeededBy = [.. planned.Where(p => p.Needs.Contains(call.Index)).Select(p => p.Index)];
-            call.NeedsDocument = expressions.LookedInto.Contains(call.Name) || call.IsSpread || call.Select is not null || config.Conflict is not null;
+            call.NeedsDocument =
+                expressions.LookedInto.Contains(call.Name) || call.IsSpread || call.Select is not null || config.Conflict is not null;
             call.MayRepeat = call.Request.Config.IsSafe && planned.Any(p => p != call && MayBeTheSame(p.Request, call.Request));
         }
 
@@ -208,7 +275,18 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
     {
         var text = new StringBuilder();
         foreach (var (name, call) in config.Calls)
-            text.Append(name).Append('|').Append(call.As).Append('|').Append(call.ForEach).Append('|').Append(call.Select).Append('|').Append(call.Join).Append('|').Append(call.If).Append('\n');
+            text.Append(name)
+                .Append('|')
+                .Append(call.As)
+                .Append('|')
+                .Append(call.ForEach)
+                .Append('|')
+                .Append(call.Select)
+                .Append('|')
+                .Append(call.Join)
+                .Append('|')
+                .Append(call.If)
+                .Append('\n');
         foreach (var answer in config.Variants.Values.Prepend(config.Respond))
         {
             Append(answer.Body);

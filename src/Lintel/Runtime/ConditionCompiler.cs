@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Routing;
 
 namespace Lintel.Runtime;
@@ -13,7 +14,8 @@ internal sealed class ConditionCompiler(CompileScope scope)
         var valid = AddListeners(match.Listeners, path["listeners"], result);
         if (match.Scheme is { } scheme)
             result.Add(new Condition(ConditionPlace.Scheme, "", new OneOfTest([scheme])));
-        valid &= Add(match.Headers, ConditionPlace.Header, path["headers"], result)
+        valid &=
+            Add(match.Headers, ConditionPlace.Header, path["headers"], result)
             & Add(match.Query, ConditionPlace.Query, path["query"], result)
             & Add(match.Cookies, ConditionPlace.Cookie, path["cookies"], result);
         if (match.Client is { } name)

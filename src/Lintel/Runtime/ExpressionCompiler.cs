@@ -1,5 +1,6 @@
-using Lintel.Composition;
+using Lintel.Composition.Plan;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.JmesPath;
 using Lintel.Pipeline;
 
@@ -32,7 +33,12 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
     {
         var expression = Expression.Parse(text, out var problem);
         if (problem is not null)
-            problems.Add("bad-expression", path, $"`{Shown(text)}` is no JMESPath expression: {problem.Message}, at character {problem.Offset + 1}", problem.Hint);
+            problems.Add(
+                "bad-expression",
+                path,
+                $"`{Shown(text)}` is no JMESPath expression: {problem.Message}, at character {problem.Offset + 1}",
+                problem.Hint
+            );
         return expression;
     }
 
@@ -48,7 +54,12 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
         {
             if (use.Owner is null)
                 return new Shape.Code(code);
-            problems.Add("conflict", path, "code sees all calls, and so a request whose body it makes would wait for itself", "make the body of expressions; code is for answers");
+            problems.Add(
+                "conflict",
+                path,
+                "code sees all calls, and so a request whose body it makes would wait for itself",
+                "make the body of expressions; code is for answers"
+            );
             return null;
         }
 
@@ -99,7 +110,12 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
         {
             if (!use.MaySeeAll)
             {
-                problems.Add("bad-expression", path, "the expression looks at all calls at once, and so would wait for itself", "name the calls that it needs");
+                problems.Add(
+                    "bad-expression",
+                    path,
+                    "the expression looks at all calls at once, and so would wait for itself",
+                    "name the calls that it needs"
+                );
                 return false;
             }
 
@@ -123,13 +139,23 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
             case "item" or "items" when use.HasItems:
                 return true;
             case "item" or "items":
-                problems.Add("unknown-call", path, $"`{root}` means something only in the request of a call with `forEach`", use.Owner is null ? "name a call" : "set `forEach` to the list that its items are of");
+                problems.Add(
+                    "unknown-call",
+                    path,
+                    $"`{root}` means something only in the request of a call with `forEach`",
+                    use.Owner is null ? "name a call" : "set `forEach` to the list that its items are of"
+                );
                 return false;
         }
 
         if (!calls.Contains(root))
         {
-            problems.Add("unknown-call", path, $"no call is named `{root}`", Suggestion.For(root, [.. calls, "request", .. use.HasItems ? (string[])["item", "items"] : []]));
+            problems.Add(
+                "unknown-call",
+                path,
+                $"no call is named `{root}`",
+                Suggestion.For(root, [.. calls, "request", .. use.HasItems ? (string[])["item", "items"] : []])
+            );
             return false;
         }
 
@@ -157,7 +183,8 @@ internal sealed record ExpressionUse(string? Owner, bool HasItems = false, bool 
 }
 
 /// <summary>The references of a request's placeholders: calls, and items of its own.</summary>
-internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyList<string> calls, KeyPath path, ExpressionUse use) : ReferenceScope
+internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyList<string> calls, KeyPath path, ExpressionUse use)
+    : ReferenceScope
 {
     public List<Expression> Slots { get; } = [];
 

@@ -1,4 +1,4 @@
-using Lintel.Config;
+using Lintel.Config.Reading;
 
 namespace Lintel.Runtime;
 
@@ -113,7 +113,11 @@ internal sealed class FileWatch : IDisposable
     private void WatchFolders()
     {
         var watched = _watched();
-        var wanted = watched.Files.Select(f => Path.GetDirectoryName(f)!).Concat(watched.Folders.Select(f => f.Path)).Where(Directory.Exists).ToHashSet(StringComparer.Ordinal);
+        var wanted = watched
+            .Files.Select(f => Path.GetDirectoryName(f)!)
+            .Concat(watched.Folders.Select(f => f.Path))
+            .Where(Directory.Exists)
+            .ToHashSet(StringComparer.Ordinal);
         foreach (var folder in _watchers.Keys.Except(wanted).ToList())
         {
             _watchers[folder].Dispose();
@@ -124,7 +128,10 @@ internal sealed class FileWatch : IDisposable
         {
             try
             {
-                var watcher = new FileSystemWatcher(folder) { NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite | NotifyFilters.Size };
+                var watcher = new FileSystemWatcher(folder)
+                {
+                    NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite | NotifyFilters.Size,
+                };
                 watcher.Changed += Hint;
                 watcher.Created += Hint;
                 watcher.Deleted += Hint;

@@ -1,5 +1,7 @@
 using System.Collections.ObjectModel;
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Policies;
 using Lintel.Transport.Loop;
 using Microsoft.Extensions.Configuration;
@@ -32,9 +34,7 @@ internal abstract class GatewaySource
     public virtual Task<SourceReading> ReadSettledAsync(CancellationToken cancellation) => BackgroundThread.RunAsync("lintel-read", Read);
 
     /// <summary>Is told of each reading that is taken, whether it goes live or is refused: changes are changes of it.</summary>
-    public virtual void Take(SourceReading reading)
-    {
-    }
+    public virtual void Take(SourceReading reading) { }
 
     /// <summary>
     /// Whether reading again would yield something else than what was taken last; <see langword="null"/> where that cannot be told.
@@ -47,9 +47,7 @@ internal abstract class GatewaySource
     /// <summary>Is told of what went live, and keeps it if this source keeps anything.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
-    public virtual void Keep(SourceReading reading)
-    {
-    }
+    public virtual void Keep(SourceReading reading) { }
 
     /// <summary>Reads what was kept; <see langword="null"/> where nothing is.</summary>
     /// <exception cref="InvalidDataException">It is damaged.</exception>
@@ -67,12 +65,17 @@ internal abstract class GatewaySource
     }
 
     /// <summary>Files, each overlaying the ones before.</summary>
-    internal sealed class Files(IReadOnlyList<string> files, ConfigSurroundings surroundings, TimeProvider time, LastGood? lastGood = null) : GatewaySource
+    internal sealed class Files(IReadOnlyList<string> files, ConfigSurroundings surroundings, TimeProvider time, LastGood? lastGood = null)
+        : GatewaySource
     {
         /// <summary>Emptying a file and writing it are a few milliseconds apart at most.</summary>
         private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(50);
 
-        private volatile WatchedFiles _watched = new([.. files.Where(f => f != ConfigFiles.StandardInput).Select(Path.GetFullPath)], [], null);
+        private volatile WatchedFiles _watched = new(
+            [.. files.Where(f => f != ConfigFiles.StandardInput).Select(Path.GetFullPath)],
+            [],
+            null
+        );
 
         // The files that held something when they went live: a program that writes a file empties it first, a full disk leaves it so.
         private HashSet<string> _written = [];
@@ -81,12 +84,30 @@ internal abstract class GatewaySource
         {
             var document = ConfigDocument.Load(files, surroundings);
             foreach (var file in document.Sources.Contents.Where(c => _written.Contains(c.Key) && IsBlank(c.Value)).Select(c => c.Key))
-                document.Report.Add(new ConfigProblem("empty", new SourcePosition(file, 1, 1), "", "the file is empty, and what is served was not read from an empty one", "is it being written, or is the disk full? write `{}` if it is meant to hold nothing"));
+                document.Report.Add(
+                    new ConfigProblem(
+                        "empty",
+                        new SourcePosition(file, 1, 1),
+                        "",
+                        "the file is empty, and what is served was not read from an empty one",
+                        "is it being written, or is the disk full? write `{}` if it is meant to hold nothing"
+                    )
+                );
             var reading = Interpret(document) with { Contents = document.Sources.Contents };
 
             // Certificates are looked at before they are loaded: what changes in between is told once too often rather than never.
-            IReadOnlyCollection<string> watched = [.. document.Sources.Files.Concat(reading.Config?.Files ?? []).Distinct(StringComparer.Ordinal)];
-            return reading with { Watched = new WatchedFiles(watched, document.Sources.Folders, ContentFingerprint.OfAll(watched, document.Sources.Folders, document.Sources.Fingerprints)) };
+            IReadOnlyCollection<string> watched =
+            [
+                .. document.Sources.Files.Concat(reading.Config?.Files ?? []).Distinct(StringComparer.Ordinal),
+            ];
+            return reading with
+            {
+                Watched = new WatchedFiles(
+                    watched,
+                    document.Sources.Folders,
+                    ContentFingerprint.OfAll(watched, document.Sources.Folders, document.Sources.Fingerprints)
+                ),
+            };
         }
 
         /// <summary>Young files are looked at again, but not for ever: one that is always being written is read as it is.</summary>
@@ -111,7 +132,9 @@ internal abstract class GatewaySource
         public override void Take(SourceReading reading) => _watched = reading.Watched;
 
         public override bool? HasOtherContent() =>
-            _watched is { Taken: { } taken } watched && ContentFingerprint.OfAll(watched.Files, watched.Folders) is { } now ? now != taken : null;
+            _watched is { Taken: { } taken } watched && ContentFingerprint.OfAll(watched.Files, watched.Folders) is { } now
+                ? now != taken
+                : null;
 
         public override IDisposable Watch(Action changed) => new FileWatch(() => _watched, changed, time);
 
@@ -121,13 +144,15 @@ internal abstract class GatewaySource
             lastGood?.Keep(reading.Contents, time.GetUtcNow());
         }
 
-        public override KeptReading? ReadKept() => lastGood?.Read() is { } kept
-            ? new KeptReading(Interpret(ConfigDocument.Load(files, surroundings.With(kept))), kept.SavedAt, lastGood.FilePath)
-            : null;
+        public override KeptReading? ReadKept() =>
+            lastGood?.Read() is { } kept
+                ? new KeptReading(Interpret(ConfigDocument.Load(files, surroundings.With(kept))), kept.SavedAt, lastGood.FilePath)
+                : null;
 
         private static bool IsBlank(byte[] content) => content.AsSpan().IndexOfAnyExcept(" \t\r\n"u8) < 0;
 
-        private bool IsYoung(string file) => time.GetUtcNow().UtcDateTime - File.GetLastWriteTimeUtc(file) is var age && age >= TimeSpan.Zero && age < Quiet;
+        private bool IsYoung(string file) =>
+            time.GetUtcNow().UtcDateTime - File.GetLastWriteTimeUtc(file) is var age && age >= TimeSpan.Zero && age < Quiet;
     }
 
     /// <summary>A section of .NET's configuration system.</summary>
@@ -139,7 +164,15 @@ internal abstract class GatewaySource
         {
             var document = ConfigDocument.FromConfiguration(section, root);
             if (section is IConfigurationSection named && !named.Exists())
-                document.Report.Add(new ConfigProblem("missing-key", document.Root.Position, "", $"the application's configuration has no section `{named.Path}`, or an empty one", "add it to appsettings.json, or give `AddLintel` another one"));
+                document.Report.Add(
+                    new ConfigProblem(
+                        "missing-key",
+                        document.Root.Position,
+                        "",
+                        $"the application's configuration has no section `{named.Path}`, or an empty one",
+                        "add it to appsettings.json, or give `AddLintel` another one"
+                    )
+                );
             return Interpret(document);
         }
 

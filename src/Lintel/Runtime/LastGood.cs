@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Lintel.Config;
+using Lintel.Config.Reading;
 using Microsoft.Extensions.FileSystemGlobbing;
 using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 
@@ -54,7 +54,12 @@ internal sealed class LastGood
         var beside = $"{FilePath}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
 
         // Never through a name that is there already: it might be a link.
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            Share = FileShare.None,
+        };
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // what is written in the files may be secret
         try
@@ -95,14 +100,25 @@ internal sealed class LastGood
         if (Encoding.ASCII.GetString(bytes, Magic.Length, line - Magic.Length) != Convert.ToHexStringLower(SHA256.HashData(body.Span)))
             throw new InvalidDataException("its checksum does not agree with its content");
         using var json = JsonDocument.Parse(body);
-        var contents = json.RootElement.GetProperty("files").EnumerateObject().ToDictionary(f => f.Name, f => Encoding.UTF8.GetBytes(f.Value.GetString()!), StringComparer.Ordinal);
-        return new KeptFiles(DateTimeOffset.Parse(json.RootElement.GetProperty("saved").GetString()!, CultureInfo.InvariantCulture), contents);
+        var contents = json
+            .RootElement.GetProperty("files")
+            .EnumerateObject()
+            .ToDictionary(f => f.Name, f => Encoding.UTF8.GetBytes(f.Value.GetString()!), StringComparer.Ordinal);
+        return new KeptFiles(
+            DateTimeOffset.Parse(json.RootElement.GetProperty("saved").GetString()!, CultureInfo.InvariantCulture),
+            contents
+        );
     }
 
     private static byte[] Write(IReadOnlyDictionary<string, byte[]> contents, DateTimeOffset now)
     {
         using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (
+            var json = new Utf8JsonWriter(
+                stream,
+                new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+            )
+        )
         {
             json.WriteStartObject();
             json.WriteString("saved", now.ToString("O", CultureInfo.InvariantCulture));
@@ -170,7 +186,8 @@ internal sealed class KeptFiles(DateTimeOffset savedAt, IReadOnlyDictionary<stri
     public DateTimeOffset SavedAt { get; } = savedAt;
 
     public bool Holds(IReadOnlyDictionary<string, byte[]> others) =>
-        others.Count == contents.Count && others.All(o => contents.TryGetValue(o.Key, out var content) && content.AsSpan().SequenceEqual(o.Value));
+        others.Count == contents.Count
+        && others.All(o => contents.TryGetValue(o.Key, out var content) && content.AsSpan().SequenceEqual(o.Value));
 
     public override bool IsFolder(string path) => !contents.ContainsKey(path) && contents.Keys.Any(k => Path.GetDirectoryName(k) == path);
 
@@ -179,5 +196,6 @@ internal sealed class KeptFiles(DateTimeOffset savedAt, IReadOnlyDictionary<stri
     public override byte[] Read(string path) => contents.TryGetValue(path, out var content) ? content : throw new FileNotFoundException();
 
     // A folder without any file that matched was there all the same.
-    public override DirectoryInfoBase Folder(string path) => new InMemoryDirectoryInfo(path, contents.Keys.Where(k => k.StartsWith(path, StringComparison.Ordinal)));
+    public override DirectoryInfoBase Folder(string path) =>
+        new InMemoryDirectoryInfo(path, contents.Keys.Where(k => k.StartsWith(path, StringComparison.Ordinal)));
 }

@@ -1,4 +1,4 @@
-using Lintel.Composition;
+using Lintel.Composition.Plan;
 
 namespace Lintel.Runtime;
 
@@ -21,7 +21,9 @@ internal sealed class NeededCalls
         var shown = new bool[calls.Length];
         foreach (var shape in shapes)
             Show(shape, shown);
-        _always = Array.ConvertAll(calls, c => !c.Request.Config.IsSafe || c.Passthrough.Count > 0 || (!shown[c.Index] && c.NeededBy.Length == 0));
+        _always = Array.ConvertAll(calls, c =>
+            !c.Request.Config.IsSafe || c.Passthrough.Count > 0 || (!shown[c.Index] && c.NeededBy.Length == 0)
+        );
     }
 
     /// <summary>The calls that are not made for a shape.</summary>
@@ -31,12 +33,14 @@ internal sealed class NeededCalls
         var needed = (bool[])_always.Clone();
         Show(shape, needed);
         var names = _calls.Select(c => c.Name).ToList();
-        for (var hasGrown = true; hasGrown;)
+        for (var hasGrown = true; hasGrown; )
         {
             hasGrown = false;
             foreach (var call in _calls.Where(c => needed[c.Index]))
             {
-                var undo = call.Compensation is { } request ? request.References.SelectMany(r => r.Roots ?? []).Select(r => r.Name).Concat(request.Body?.Roots ?? []) : [];
+                var undo = call.Compensation is { } request
+                    ? request.References.SelectMany(r => r.Roots ?? []).Select(r => r.Name).Concat(request.Body?.Roots ?? [])
+                    : [];
                 foreach (var other in call.Needs.Concat(undo.Select(n => names.IndexOf(n))).Where(i => i >= 0 && !needed[i]))
                     hasGrown = needed[other] = true;
             }
@@ -50,7 +54,7 @@ internal sealed class NeededCalls
         var names = shape.Shown;
         foreach (var call in _calls)
             shown[call.Index] |= names?.Contains(call.Name) ?? true;
-        for (var hasGrown = true; hasGrown;)
+        for (var hasGrown = true; hasGrown; )
         {
             hasGrown = false;
             foreach (var call in _calls)

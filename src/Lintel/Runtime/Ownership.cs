@@ -33,11 +33,18 @@ internal static class Ownership
         const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
         const nint OwnerMask = 0x8; // STATX_UID
         const int OwnerOffset = 20; // stx_uid
-        nint number = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 332, Architecture.Arm64 => 291, _ => 0 };
+        nint number = RuntimeInformation.ProcessArchitecture switch
+        {
+            Architecture.X64 => 332,
+            Architecture.Arm64 => 291,
+            _ => 0,
+        };
         if (!OperatingSystem.IsLinux() || number == 0)
             return null;
         var result = new byte[256];
-        return SystemCall(number, CurrentFolder, Encoding.UTF8.GetBytes(path + "\0"), NoFollow, OwnerMask, result) == 0 ? BitConverter.ToUInt32(result, OwnerOffset) : null;
+        return SystemCall(number, CurrentFolder, Encoding.UTF8.GetBytes(path + "\0"), NoFollow, OwnerMask, result) == 0
+            ? BitConverter.ToUInt32(result, OwnerOffset)
+            : null;
     }
 
     [DllImport("libc", EntryPoint = "geteuid")]

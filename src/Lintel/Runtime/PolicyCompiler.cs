@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Pipeline;
 using Lintel.Policies;
 
@@ -43,7 +44,12 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
                 continue;
             var (kind, order) = PolicyCatalog.Of(written);
             if (!met.TryAdd(kind, uses[i].Label) && kind.IsSingle)
-                problems.Add("conflict", path[i], $"`{met[kind]}` and `{uses[i].Label}` are both `{kind.Name}`, of which a route has one", "remove one of them");
+                problems.Add(
+                    "conflict",
+                    path[i],
+                    $"`{met[kind]}` and `{uses[i].Label}` are both `{kind.Name}`, of which a route has one",
+                    "remove one of them"
+                );
             if (Acquire(place, written, path[i]) is { } policy)
                 found.Add((policy, order));
         }

@@ -1,6 +1,8 @@
 using Lintel.Answering;
 using Lintel.Composition;
+using Lintel.Composition.Calls;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Forwarding;
 using Lintel.Pipeline;
 using Lintel.Routing;
@@ -11,7 +13,13 @@ using Lintel.Transport.Memory;
 namespace Lintel.Runtime;
 
 /// <summary>What targets are made of.</summary>
-internal sealed record RouteParts(Forwarders Forwarders, CompositionParts Compositions, AttemptParts Attempts, MemoryBudget Memory, Random Random);
+internal sealed record RouteParts(
+    Forwarders Forwarders,
+    CompositionParts Compositions,
+    AttemptParts Attempts,
+    MemoryBudget Memory,
+    Random Random
+);
 
 /// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
@@ -28,13 +36,14 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
 
         var everywhere = templates.Select(t => t.Parameters.Keys).Aggregate(Enumerable.Intersect).ToList();
         var parameters = new RouteParameters(everywhere, [.. everywhere.Select(p => templates.Any(t => t.Parameters[p]))]);
-        var allowed = config.Match.Allow.Aggregate(PathTraits.None, (all, one) => all | one switch
-        {
-            PathAllowance.EncodedSlashes => PathTraits.EncodedSlash,
-            PathAllowance.Semicolons => PathTraits.Semicolon,
-            PathAllowance.EmptySegments => PathTraits.EmptySegment,
-            _ => PathTraits.RawBytes,
-        });
+        var allowed = config.Match.Allow.Aggregate(PathTraits.None, (all, one) => all
+            | one switch
+            {
+                PathAllowance.EncodedSlashes => PathTraits.EncodedSlash,
+                PathAllowance.Semicolons => PathTraits.Semicolon,
+                PathAllowance.EmptySegments => PathTraits.EmptySegment,
+                _ => PathTraits.RawBytes,
+            });
         var compile = new Templates(scope.Problems, parameters);
         Target? target = config switch
         {
@@ -45,14 +54,34 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             _ => null,
         };
         if (config.Forward is null && config.Transform.Request != RequestTransformConfig.None)
-            scope.Problems.Add("conflict", path["transform"]["request"], "`transform.request` changes what is forwarded, and this route forwards nothing", "remove it; `transform.response` changes every answer");
+            scope.Problems.Add(
+                "conflict",
+                path["transform"]["request"],
+                "`transform.request` changes what is forwarded, and this route forwards nothing",
+                "remove it; `transform.response` changes every answer"
+            );
         var response = config.Transform.Response;
-        var responseHeaders = CompileHeaders(response.SetHeaders, response.AddHeaders, response.RemoveHeaders, compile, path["transform"]["response"]);
+        var responseHeaders = CompileHeaders(
+            response.SetHeaders,
+            response.AddHeaders,
+            response.RemoveHeaders,
+            compile,
+            path["transform"]["response"]
+        );
         if (config.Forward is null && config.Upgrades is not null)
-            scope.Problems.Add("conflict", path["upgrades"], "`upgrades` switches the connection to a service, and this route forwards nothing", "remove it");
+            scope.Problems.Add(
+                "conflict",
+                path["upgrades"],
+                "`upgrades` switches the connection to a service, and this route forwards nothing",
+                "remove it"
+            );
         if (target is null || conditions is null)
             return null;
-        var route = new Route(name, templates[0].Text, allowed, config.Limits.Body, target) { ResponseHeaders = responseHeaders, Policies = policies };
+        var route = new Route(name, templates[0].Text, allowed, config.Limits.Body, target)
+        {
+            ResponseHeaders = responseHeaders,
+            Policies = policies,
+        };
         return new RouteEntry<Route>(name, route, config.Match.Hosts, templates, parameters.Names, [.. config.Match.Methods], conditions);
     }
 
@@ -89,19 +118,40 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
 
         var written = config.Path ?? transform.Request.Path;
         if (config.Path is not null && transform.Request.Path is not null)
-            scope.Problems.Add("conflict", route["transform"]["request"]["path"], "the path is set by `forward` and by `transform` too", "keep one of them");
-        var upstream = written is null ? null : compile.Path(written, allowed, config.Path is not null ? path["path"] : route["transform"]["request"]["path"]);
+            scope.Problems.Add(
+                "conflict",
+                route["transform"]["request"]["path"],
+                "the path is set by `forward` and by `transform` too",
+                "keep one of them"
+            );
+        var upstream = written is null
+            ? null
+            : compile.Path(written, allowed, config.Path is not null ? path["path"] : route["transform"]["request"]["path"]);
         var request = transform.Request;
         var requestPath = route["transform"]["request"];
-        var query = new QueryChanges(request.RemoveQuery.Concat(request.SetQuery.Keys), compile.Values(request.SetQuery, requestPath["setQuery"]));
-        var requestHeaders = CompileHeaders(request.SetHeaders, request.AddHeaders, request.RemoveHeaders, compile, requestPath, coversTwins: true);
-        var mirror = config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
-            ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Attempts, parts.Memory))
-            : null;
+        var query = new QueryChanges(
+            request.RemoveQuery.Concat(request.SetQuery.Keys),
+            compile.Values(request.SetQuery, requestPath["setQuery"])
+        );
+        var requestHeaders = CompileHeaders(
+            request.SetHeaders,
+            request.AddHeaders,
+            request.RemoveHeaders,
+            compile,
+            requestPath,
+            coversTwins: true
+        );
+        var mirror =
+            config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
+                ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Attempts, parts.Memory))
+                : null;
         var upgrades = CompileUpgrades(owner.Upgrades, shares, route["upgrades"]);
         if (!all || shares.Sum(s => (long)s.Share) == 0)
             return null;
-        var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, mirror) { Upgrades = upgrades };
+        var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, mirror)
+        {
+            Upgrades = upgrades,
+        };
         return new ForwardTarget(plan, parts.Forwarders, parts.Attempts);
     }
 
@@ -110,11 +160,23 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
     {
         var upgrades = config is null ? UpgradeSet.Default : new UpgradeSet(config);
         if (upgrades.Others is { } other && shares.Find(s => s.Service.Config.Protocol == ServiceProtocol.Http2).Service is { } service)
-            scope.Problems.Add("conflict", path, $"`{other}` is a switch of HTTP/1.1, and the service `{service.Name}` is spoken to in HTTP/2", "remove it, or remove the service's `protocol: http2`");
+            scope.Problems.Add(
+                "conflict",
+                path,
+                $"`{other}` is a switch of HTTP/1.1, and the service `{service.Name}` is spoken to in HTTP/2",
+                "remove it, or remove the service's `protocol: http2`"
+            );
         return upgrades;
     }
 
-    private static HeaderChanges CompileHeaders(ValueMap<string> set, ValueMap<string> add, ValueList<string> remove, Templates compile, KeyPath path, bool coversTwins = false) =>
+    private static HeaderChanges CompileHeaders(
+        ValueMap<string> set,
+        ValueMap<string> add,
+        ValueList<string> remove,
+        Templates compile,
+        KeyPath path,
+        bool coversTwins = false
+    ) =>
         new(remove.Concat(set.Keys), [.. compile.Values(set, path["setHeaders"]), .. compile.Values(add, path["addHeaders"])], coversTwins);
 
     private RedirectTarget? CompileRedirect(RedirectConfig config, MatchConfig match, Templates compile, KeyPath path)
@@ -122,7 +184,12 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         if (config.Scheme is { } scheme)
         {
             if (match.Scheme is null && match.Listeners.Count == 0)
-                scope.Problems.Warn("redirect-loop", path["scheme"], $"what comes by `{scheme}` already is redirected to itself", $"add `match.scheme: {(scheme == "https" ? "http" : "https")}`");
+                scope.Problems.Warn(
+                    "redirect-loop",
+                    path["scheme"],
+                    $"what comes by `{scheme}` already is redirected to itself",
+                    $"add `match.scheme: {(scheme == "https" ? "http" : "https")}`"
+                );
             return new RedirectTarget(Location.Of(scheme), config.Status);
         }
 
@@ -135,7 +202,9 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
     }
 
     private ComposeTarget? CompileComposition(string name, ComposeConfig config, RouteParameters parameters, PathTraits allowed) =>
-        new CompositionCompiler(scope, _conditions, FindService).Compile(name, config, parameters, allowed) is { } plan ? new ComposeTarget(plan, parts.Compositions) : null;
+        new CompositionCompiler(scope, _conditions, FindService).Compile(name, config, parameters, allowed) is { } plan
+            ? new ComposeTarget(plan, parts.Compositions)
+            : null;
 
     private Service? FindService(string name, KeyPath path)
     {

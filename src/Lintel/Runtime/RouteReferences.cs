@@ -26,5 +26,6 @@ internal static class RouteReferences
     }
 
     /// <summary>Policies that a route names, or that the defaults name for it.</summary>
-    public static IEnumerable<string> Policies(RouteConfig route, GatewayConfig config) => (route.Policies ?? config.Defaults.Policies).Select(u => u.Name).OfType<string>();
+    public static IEnumerable<string> Policies(RouteConfig route, GatewayConfig config) =>
+        (route.Policies ?? config.Defaults.Policies).Select(u => u.Name).OfType<string>();
 }

@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Services;
@@ -46,7 +48,12 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         {
             new UnusedCheck(config, problems).Check();
             _last = new CompiledRoutes(config, acquired, entries);
-            return new Snapshot(table, new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName), new TrustedProxies(config.TrustedProxies), () => Release(acquired, policies))
+            return new Snapshot(
+                table,
+                new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName),
+                new TrustedProxies(config.TrustedProxies),
+                () => Release(acquired, policies)
+            )
             {
                 AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
@@ -68,7 +75,13 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// Compiles a route. What goes wrong in the compiler itself is a problem with a place, too: who wrote the configuration can work around
     /// it, and tell us.
     /// </summary>
-    private static RouteEntry<Route>? Compile(RouteCompiler routes, string name, RouteConfig config, PolicySet policies, ProblemSink problems)
+    private static RouteEntry<Route>? Compile(
+        RouteCompiler routes,
+        string name,
+        RouteConfig config,
+        PolicySet policies,
+        ProblemSink problems
+    )
     {
         try
         {
@@ -76,7 +89,12 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         }
         catch (Exception e)
         {
-            problems.Add("internal", KeyPath.Root["routes"][name], $"the route could not be compiled: {e.GetType().Name}: {e.Message}", "this is a defect of Lintel: please report it together with the route's configuration");
+            problems.Add(
+                "internal",
+                KeyPath.Root["routes"][name],
+                $"the route could not be compiled: {e.GetType().Name}: {e.Message}",
+                "this is a defect of Lintel: please report it together with the route's configuration"
+            );
             return null;
         }
     }
@@ -84,9 +102,19 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     private static void ReportConflict(string first, string second, ProblemSink problems)
     {
         if (first == second)
-            problems.Add("indistinguishable", KeyPath.Root["routes"][first]["match"], $"the route `{first}` has the same path twice", "remove one of them");
+            problems.Add(
+                "indistinguishable",
+                KeyPath.Root["routes"][first]["match"],
+                $"the route `{first}` has the same path twice",
+                "remove one of them"
+            );
         else
-            problems.Add("indistinguishable", KeyPath.Root["routes"][second]["match"], $"the routes `{first}` and `{second}` cannot be told apart: a request can match both equally well", "give one of them another path, method, host or one condition more");
+            problems.Add(
+                "indistinguishable",
+                KeyPath.Root["routes"][second]["match"],
+                $"the routes `{first}` and `{second}` cannot be told apart: a request can match both equally well",
+                "give one of them another path, method, host or one condition more"
+            );
     }
 
     private Dictionary<string, Service> Acquire(GatewayConfig config, ProblemSink problems)
@@ -99,12 +127,22 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                 continue;
             if (service.Instances.Select(i => i.Address.Scheme).Distinct().Count() > 1)
             {
-                problems.Add("conflict", path["instances"], "the instances mix `http` and `https`", "give all of them the same scheme, or make two services");
+                problems.Add(
+                    "conflict",
+                    path["instances"],
+                    "the instances mix `http` and `https`",
+                    "give all of them the same scheme, or make two services"
+                );
                 continue;
             }
 
             if (service.Instances.GroupBy(i => i.Address).FirstOrDefault(g => g.Count() > 1) is { } twice)
-                problems.Add("conflict", path["instances"], $"the instance `{twice.Key}` is listed twice", "use `weight` to give it a larger share");
+                problems.Add(
+                    "conflict",
+                    path["instances"],
+                    $"the instance `{twice.Key}` is listed twice",
+                    "use `weight` to give it a larger share"
+                );
             if (service.Instances.Any(i => i.Weight is < 1 or > 1000))
                 problems.Add("out-of-range", path["instances"], "a weight is not from 1 to 1000");
             try
@@ -113,7 +151,12 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             }
             catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
             {
-                problems.Add("file", path["tls"], $"the certificates cannot be used: {e.Message}", "they are PEM files; the key belongs to the certificate");
+                problems.Add(
+                    "file",
+                    path["tls"],
+                    $"the certificates cannot be used: {e.Message}",
+                    "they are PEM files; the key belongs to the certificate"
+                );
             }
         }
 
@@ -130,16 +173,22 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     private static void CheckListeners(GatewayConfig config, ProblemSink problems)
     {
         var taken = new List<(string Name, ListenerAddress Address)>();
-        var all = config.Listeners.Count == 0
-            ? [(Name: "the default listener", ListenerConfig.Default.Address, Path: KeyPath.Root["listeners"])]
-            : config.Listeners.Select(l => (Name: "listeners." + l.Key, l.Value.Address, Path: KeyPath.Root["listeners"][l.Key]));
+        var all =
+            config.Listeners.Count == 0
+                ? [(Name: "the default listener", ListenerConfig.Default.Address, Path: KeyPath.Root["listeners"])]
+                : config.Listeners.Select(l => (Name: "listeners." + l.Key, l.Value.Address, Path: KeyPath.Root["listeners"][l.Key]));
         if (config.Admin.Enabled)
             all = all.Append((Name: "admin", config.Admin.Address, Path: KeyPath.Root["admin"]["address"]));
         foreach (var (name, address, path) in all)
         {
             var other = taken.Find(t => Overlap(t.Address, address));
             if (other.Name is not null)
-                problems.Add("port-taken", path, $"{Quote(name)} and {Quote(other.Name)} both listen on {(address.IsUnix ? address.Host : $"port {address.Port}")}", "give one of them another address");
+                problems.Add(
+                    "port-taken",
+                    path,
+                    $"{Quote(name)} and {Quote(other.Name)} both listen on {(address.IsUnix ? address.Host : $"port {address.Port}")}",
+                    "give one of them another address"
+                );
             taken.Add((name, address));
         }
     }
@@ -147,21 +196,39 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// <summary>A route that is reachable with a client's certificate, and without one by another way.</summary>
     private static void CheckClientCertificates(GatewayConfig config, ProblemSink problems)
     {
-        var open = config.Listeners.Where(l => l.Value.ClientCertificates?.Mode != ClientCertificateMode.Required).Select(l => l.Key).ToHashSet(StringComparer.Ordinal);
+        var open = config
+            .Listeners.Where(l => l.Value.ClientCertificates?.Mode != ClientCertificateMode.Required)
+            .Select(l => l.Key)
+            .ToHashSet(StringComparer.Ordinal);
         foreach (var (guarded, listener) in config.Listeners.Where(l => !open.Contains(l.Key)))
         {
             var routes = config.Routes.Where(r => open.Count > 0 && r.Value.Match.Listeners.Count == 0).Select(r => r.Key).ToList();
             if (routes.Count == 0)
                 continue;
             var some = string.Join(", ", routes.Take(5).Select(r => $"`{r}`")) + (routes.Count > 5 ? $" and {routes.Count - 5} more" : "");
-            problems.Warn("unguarded", KeyPath.Root["listeners"][guarded]["clientCertificates"], $"what asks for a certificate at `{guarded}` is served without one by {string.Join(", ", open.Select(o => $"`{o}`"))}: {some}", $"add `match.listeners: [{guarded}]` to routes that need it, and name all listeners where that is meant");
+            problems.Warn(
+                "unguarded",
+                KeyPath.Root["listeners"][guarded]["clientCertificates"],
+                $"what asks for a certificate at `{guarded}` is served without one by "
+                    + $"{string.Join(", ", open.Select(o => $"`{o}`"))}: {some}",
+                $"add `match.listeners: [{guarded}]` to routes that need it, and name all listeners where that is meant"
+            );
         }
     }
 
     private static string Quote(string name) => name.Contains(' ') ? name : $"`{name}`";
 
     private static bool Overlap(ListenerAddress a, ListenerAddress b) =>
-        a.IsUnix || b.IsUnix ? a.Host == b.Host : a.Port == b.Port && a.Port != 0 && (a.Host == b.Host || IsAny(a.Host) || IsAny(b.Host) || (a.IsLoopback && b.IsLoopback && (a.Host == "localhost" || b.Host == "localhost")));
+        a.IsUnix || b.IsUnix
+            ? a.Host == b.Host
+            : a.Port == b.Port
+                && a.Port != 0
+                && (
+                    a.Host == b.Host
+                    || IsAny(a.Host)
+                    || IsAny(b.Host)
+                    || (a.IsLoopback && b.IsLoopback && (a.Host == "localhost" || b.Host == "localhost"))
+                );
 
     private static bool IsAny(string host) => host is "*" or "0.0.0.0" or "::";
 }
@@ -195,12 +262,13 @@ internal sealed class ProblemSink(MapNode source, ConfigReport report)
     }
 
     /// <summary>Whether the user wrote such an entry, readable or not: an entry with a mistake of its own is not also unknown.</summary>
-    public bool IsWritten(string section, string name) => source.Find(section)?.Value switch
-    {
-        MapNode map => map.Find(name) is not null,
-        ScalarNode { IsNull: true } or null => false,
-        _ => true, // the section as a whole could not be read
-    };
+    public bool IsWritten(string section, string name) =>
+        source.Find(section)?.Value switch
+        {
+            MapNode map => map.Find(name) is not null,
+            ScalarNode { IsNull: true } or null => false,
+            _ => true, // the section as a whole could not be read
+        };
 }
 
 /// <summary>What routes may refer to.</summary>

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Runtime;
 
@@ -9,13 +10,36 @@ internal sealed class UnusedCheck(GatewayConfig config, ProblemSink problems)
     {
         if (config.Routes.Count == 0)
         {
-            problems.Warn("no-routes", KeyPath.Root["routes"], "there is no route: every request is answered with 404", "add one: `routes: { all: { match: \"/{**rest}\", forward: SERVICE } }`");
+            problems.Warn(
+                "no-routes",
+                KeyPath.Root["routes"],
+                "there is no route: every request is answered with 404",
+                "add one: `routes: { all: { match: \"/{**rest}\", forward: SERVICE } }`"
+            );
             return;
         }
 
-        Check("services", config.Services.Keys, config.Routes.Values.SelectMany(RouteReferences.Services), "service", "name it in a route, or remove it");
-        Check("policies", config.Policies.Keys, config.Routes.Values.SelectMany(r => RouteReferences.Policies(r, config)), "policy", "name it in `policies` of a route, or remove it");
-        Check("clients", config.Clients.Keys, config.Routes.Values.SelectMany(RouteReferences.Clients), "client", "name it in `match.client` or `compose.variants`, or remove it");
+        Check(
+            "services",
+            config.Services.Keys,
+            config.Routes.Values.SelectMany(RouteReferences.Services),
+            "service",
+            "name it in a route, or remove it"
+        );
+        Check(
+            "policies",
+            config.Policies.Keys,
+            config.Routes.Values.SelectMany(r => RouteReferences.Policies(r, config)),
+            "policy",
+            "name it in `policies` of a route, or remove it"
+        );
+        Check(
+            "clients",
+            config.Clients.Keys,
+            config.Routes.Values.SelectMany(RouteReferences.Clients),
+            "client",
+            "name it in `match.client` or `compose.variants`, or remove it"
+        );
     }
 
     private void Check(string section, IEnumerable<string> names, IEnumerable<string> used, string noun, string hint)

@@ -1,5 +1,6 @@
 using Lintel.Config;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
+using Lintel.Services.Connections;
 using Lintel.Transport.Http1;
 
 namespace Lintel.Services;

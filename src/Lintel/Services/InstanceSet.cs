@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Services.Balancing;
 
 namespace Lintel.Services;
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
+using Lintel.Services.Connections;
 
 namespace Lintel.Services;
 
@@ -15,7 +16,15 @@ internal sealed class Service : IDisposable
     /// Builds a service, taking over from the one before what did not change: connections, and instances with their counts.
     /// </summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
-    public Service(string name, ServiceConfig config, TimeoutsConfig defaults, ServiceCertificates certificates, Service? previous, Random random, UpstreamSurroundings around)
+    public Service(
+        string name,
+        ServiceConfig config,
+        TimeoutsConfig defaults,
+        ServiceCertificates certificates,
+        Service? previous,
+        Random random,
+        UpstreamSurroundings around
+    )
     {
         Name = name;
         Config = config;
@@ -25,14 +34,29 @@ internal sealed class Service : IDisposable
         Identity = Fingerprint(name, config, Certificates);
         _random = random;
 
-        var client = new UpstreamClientConfig(config.Protocol, config.Tls, ServiceCertificates.UsesTls(config), connect, config.Connections, Certificates, config.Handler)
+        var client = new UpstreamClientConfig(
+            config.Protocol,
+            config.Tls,
+            ServiceCertificates.UsesTls(config),
+            connect,
+            config.Connections,
+            Certificates,
+            config.Handler
+        )
         {
             AllowsBareLf = config.Lenient.Contains(Leniency.BareLf),
             AllowsEqualLengths = config.Lenient.Contains(Leniency.EqualLengths),
         };
-        _client = previous is not null && previous._client.Fits(client) ? previous._client.Share() : new UpstreamClient(client, certificates, name, around);
+        _client =
+            previous is not null && previous._client.Fits(client)
+                ? previous._client.Share()
+                : new UpstreamClient(client, certificates, name, around);
         HasLoops = around.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null };
-        _instances = new InstanceSet([.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))], config.Balancing, random);
+        _instances = new InstanceSet(
+            [.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))],
+            config.Balancing,
+            random
+        );
     }
 
     public string Name { get; }
@@ -69,13 +93,14 @@ internal sealed class Service : IDisposable
     /// <summary>The <c>Host</c> for an instance.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="client">What the client said; HTTP/1.0 need not say anything.</param>
-    public string HostFor(Instance instance, string? client) => Config.Host switch
-    {
-        "request" when !string.IsNullOrEmpty(client) => client,
-        "request" => instance.Authority,
-        "instance" => instance.Authority,
-        var host => host,
-    };
+    public string HostFor(Instance instance, string? client) =>
+        Config.Host switch
+        {
+            "request" when !string.IsNullOrEmpty(client) => client,
+            "request" => instance.Authority,
+            "instance" => instance.Authority,
+            var host => host,
+        };
 
     /// <summary>
     /// Exchanges the instances, without a new snapshot: those that stay keep their connections and counts, those that are gone end what is
@@ -85,7 +110,11 @@ internal sealed class Service : IDisposable
     public void Exchange(IEnumerable<InstanceConfig> instances)
     {
         var before = _instances;
-        _instances = new InstanceSet([.. instances.Select(i => Array.Find(before.All, b => b.Fits(i))?.Share() ?? new Instance(i, _client))], Config.Balancing, _random);
+        _instances = new InstanceSet(
+            [.. instances.Select(i => Array.Find(before.All, b => b.Fits(i))?.Share() ?? new Instance(i, _client))],
+            Config.Balancing,
+            _random
+        );
         foreach (var instance in before.All)
             instance.Dispose();
     }
@@ -98,11 +127,22 @@ internal sealed class Service : IDisposable
     }
 
     /// <summary>The instance of the generation before that can stand for a configuration: its connections are of the same kind.</summary>
-    private Instance? Find(Service? previous, InstanceConfig config) => previous?._client == _client ? Array.Find(previous.Instances.All, i => i.Fits(config)) : null;
+    private Instance? Find(Service? previous, InstanceConfig config) =>
+        previous?._client == _client ? Array.Find(previous.Instances.All, i => i.Fits(config)) : null;
 
     private static string Fingerprint(string name, ServiceConfig config, string certificates)
     {
-        var text = string.Join('\n', [name, config.Protocol.ToString(), config.Host, certificates, config.Tls.ToString(), .. config.Instances.Select(i => i.Address.AbsoluteUri)]);
+        var text = string.Join(
+            '\n',
+            [
+                name,
+                config.Protocol.ToString(),
+                config.Host,
+                certificates,
+                config.Tls.ToString(),
+                .. config.Instances.Select(i => i.Address.AbsoluteUri),
+            ]
+        );
         return Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
     }
 }

@@ -1,5 +1,6 @@
 using Lintel.Config;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
+using Lintel.Services.Connections;
 
 namespace Lintel.Services;
 
@@ -37,9 +38,13 @@ internal sealed class ServiceRegistry : IDisposable
         lock (_lock)
         {
             var existing = _newest.GetValueOrDefault(name);
-            var service = existing is not null && existing.Config == config && existing.Defaults == defaults && existing.Certificates == certificates.Fingerprint()
-                ? existing
-                : new Service(name, config, defaults, certificates, existing, _random, _around);
+            var service =
+                existing is not null
+                && existing.Config == config
+                && existing.Defaults == defaults
+                && existing.Certificates == certificates.Fingerprint()
+                    ? existing
+                    : new Service(name, config, defaults, certificates, existing, _random, _around);
             _newest[name] = service;
             _uses[service] = _uses.GetValueOrDefault(service) + 1;
             return service;
@@ -53,7 +58,9 @@ internal sealed class ServiceRegistry : IDisposable
     {
         lock (_lock)
         {
-            return _newest.GetValueOrDefault(name) is { } newest && Fits(newest) ? newest : _uses.Keys.FirstOrDefault(s => s.Name == name && Fits(s));
+            return _newest.GetValueOrDefault(name) is { } newest && Fits(newest)
+                ? newest
+                : _uses.Keys.FirstOrDefault(s => s.Name == name && Fits(s));
         }
 
         bool Fits(Service service) => service.Config == config && service.Defaults == defaults;
@@ -84,7 +91,12 @@ internal sealed class ServiceRegistry : IDisposable
     private List<InstanceUse> Observe()
     {
         lock (_lock)
-            return [.. _newest.Values.SelectMany(s => s.Instances.All.Select(i => new InstanceUse(s.Name, i.Host, i.Port, i.Active, s.OpenConnections(i))))];
+            return
+            [
+                .. _newest.Values.SelectMany(s =>
+                    s.Instances.All.Select(i => new InstanceUse(s.Name, i.Host, i.Port, i.Active, s.OpenConnections(i)))
+                ),
+            ];
     }
 
     public void Dispose()

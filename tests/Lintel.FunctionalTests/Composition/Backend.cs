@@ -26,8 +26,7 @@ internal sealed class Backend : IAsyncDisposable
     /// <summary>Answers JSON to <c>/segment</c> and all below it.</summary>
     public Backend On(string segment, string json, params (string Name, string Value)[] headers) => On(segment, 200, json, headers);
 
-    public Backend On(string segment, int status, string json, params (string Name, string Value)[] headers) =>
-        On(segment, context =>
+    public Backend On(string segment, int status, string json, params (string Name, string Value)[] headers) => On(segment, context =>
         {
             context.Response.StatusCode = status;
             context.Response.ContentType = "application/json";

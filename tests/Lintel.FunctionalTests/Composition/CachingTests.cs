@@ -20,7 +20,9 @@ public sealed class CachingTests
     public async Task CacheControl_IsNeverMoreThanAllPartsSay(string? one, string? two, string? expected)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", 200, "1", one is null ? [] : [("Cache-Control", one)]).On("y", 200, "1", two is null ? [] : [("Cache-Control", two)]);
+        backend
+            .On("x", 200, "1", one is null ? [] : [("Cache-Control", one)])
+            .On("y", 200, "1", two is null ? [] : [("Cache-Control", two)]);
         await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
         Assert.Equal(expected, (await gateway.GetAsync())["Cache-Control"]);
     }
@@ -33,7 +35,12 @@ public sealed class CachingTests
     public async Task Freshness_IsWhatIsLeftOfIt(string? control, string? age, string? expires, string expected)
     {
         await using var backend = await Backend.StartAsync();
-        List<(string, string)> headers = [.. new (string Name, string? Value)[] { ("Cache-Control", control), ("Age", age), ("Expires", expires) }.Where(h => h.Value is not null).Select(h => (h.Name, h.Value!))];
+        List<(string, string)> headers =
+        [
+            .. new (string Name, string? Value)[] { ("Cache-Control", control), ("Age", age), ("Expires", expires) }
+                .Where(h => h.Value is not null)
+                .Select(h => (h.Name, h.Value!)),
+        ];
         backend.On("x", 200, "1", [.. headers]);
         await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }", backend);
         Assert.Equal(expected, (await gateway.GetAsync())["Cache-Control"]);
@@ -43,8 +50,13 @@ public sealed class CachingTests
     public async Task Vary_IsTheUnion_OfWhatCallsGetAndThePlanLooksAt()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", 200, "1", ("Vary", "accept-language, Accept-Encoding")).On("y", 200, "1", ("Vary", "Authorization, Accept-Language"));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: \"a/x?t={header:X-Tenant}\", y: \"a/y?s={cookie:sid}\" }", backend);
+        backend
+            .On("x", 200, "1", ("Vary", "accept-language, Accept-Encoding"))
+            .On("y", 200, "1", ("Vary", "Authorization, Accept-Language"));
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: \"a/x?t={header:X-Tenant}\", y: \"a/y?s={cookie:sid}\" }",
+            backend
+        );
         var vary = (await gateway.GetAsync())["Vary"]!.Split(", ").Order(StringComparer.OrdinalIgnoreCase);
         Assert.Equal(["accept-language", "Authorization", "Cookie", "X-Tenant"], vary);
     }
@@ -61,7 +73,14 @@ public sealed class CachingTests
     public async Task Answer_ThatDependsOnWhatNoFieldOfTheClientSays_IsPrivate(string call, string? vary)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", 200, "1", vary is null ? [("Cache-Control", "public, max-age=60")] : [("Cache-Control", "public, max-age=60, s-maxage=90"), ("Vary", vary)]);
+        backend.On(
+            "x",
+            200,
+            "1",
+            vary is null
+                ? [("Cache-Control", "public, max-age=60")]
+                : [("Cache-Control", "public, max-age=60, s-maxage=90"), ("Vary", vary)]
+        );
         await using var gateway = await ComposedGateway.StartAsync($"calls: {{ {call} }}", backend);
         Assert.Equal("private, max-age=60", (await gateway.GetAsync())["Cache-Control"]);
         backend.On("x", "1");
@@ -78,8 +97,13 @@ public sealed class CachingTests
     {
         await using var backend = await Backend.StartAsync();
         List<(string, string)> headers = control is null ? [] : [("Cache-Control", control)];
-        backend.On("first", 200, "1", ("Cache-Control", "private, max-age=90"), ("Vary", "Accept-Language")).On("x", 404, "\"none\"", [.. headers, ("Vary", "Authorization")]);
-        await using var gateway = await ComposedGateway.StartAsync("calls: { first: a/first, x: { request: \"a/x?v={first}\", passthrough: 404 } }", backend);
+        backend
+            .On("first", 200, "1", ("Cache-Control", "private, max-age=90"), ("Vary", "Accept-Language"))
+            .On("x", 404, "\"none\"", [.. headers, ("Vary", "Authorization")]);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { first: a/first, x: { request: \"a/x?v={first}\", passthrough: 404 } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal((404, expected), (answer.Status, answer["Cache-Control"]));
         Assert.Equal(control is null ? null : "Accept-Language, Authorization", answer["Vary"]);
@@ -98,7 +122,9 @@ public sealed class CachingTests
     public async Task Tag_StandsForTheParts_AndIsAnswered304()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", 200, "1", ("ETag", "\"x1\""), ("Cache-Control", "max-age=5")).On("y", 200, "2", ("ETag", "W/\"y1\""), ("Cache-Control", "max-age=5"));
+        backend
+            .On("x", 200, "1", ("ETag", "\"x1\""), ("Cache-Control", "max-age=5"))
+            .On("y", 200, "2", ("ETag", "W/\"y1\""), ("Cache-Control", "max-age=5"));
         await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
         var first = await gateway.GetAsync();
         var tag = first["ETag"]!;
@@ -129,7 +155,10 @@ public sealed class CachingTests
         await using var backend = await Backend.StartAsync();
         backend.On("list", 200, "[1,2]", ("ETag", "\"l\""));
         var tags = new List<string?>();
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }",
+            backend
+        );
         for (var first = 1; first <= 2; first++)
         {
             var leads = "/item/" + first;

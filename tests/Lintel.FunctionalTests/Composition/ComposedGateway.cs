@@ -16,7 +16,8 @@ internal sealed class ComposedGateway : IAsyncDisposable
     /// <summary>Starts a gateway with one composing route for <c>/c/{id}</c>.</summary>
     /// <param name="compose">What stands below <c>compose</c>.</param>
     /// <param name="backends">The services.</param>
-    public static Task<ComposedGateway> StartAsync(string compose, params Backend[] backends) => StartAsync("/c/{id}", compose, [.. backends.Select(b => b.Address)]);
+    public static Task<ComposedGateway> StartAsync(string compose, params Backend[] backends) =>
+        StartAsync("/c/{id}", compose, [.. backends.Select(b => b.Address)]);
 
     public static async Task<ComposedGateway> StartAsync(string match, string compose, string[] addresses)
     {
@@ -26,16 +27,23 @@ internal sealed class ComposedGateway : IAsyncDisposable
 
     public static async Task<ComposedGateway> StartYamlAsync(string yaml) => new(await InProcessGateway.StartAsync(yaml));
 
-    public static string Indent(string text, int count) => string.Join("\n", text.Split('\n').Select(l => new string(' ', count) + l.TrimEnd('\r')));
+    public static string Indent(string text, int count) =>
+        string.Join("\n", text.Split('\n').Select(l => new string(' ', count) + l.TrimEnd('\r')));
 
-    public Task<Answer> GetAsync(string path = "/c/7", params (string Name, string Value)[] headers) => SendAsync(new HttpRequestMessage(HttpMethod.Get, path), headers);
+    public Task<Answer> GetAsync(string path = "/c/7", params (string Name, string Value)[] headers) =>
+        SendAsync(new HttpRequestMessage(HttpMethod.Get, path), headers);
 
     public async Task<Answer> SendAsync(HttpRequestMessage request, params (string Name, string Value)[] headers)
     {
         foreach (var (name, value) in headers)
             request.Headers.TryAddWithoutValidation(name, value);
         using var response = await Client.SendAsync(request).InTimeAsync();
-        return new Answer((int)response.StatusCode, await response.Content.ReadAsStringAsync().InTimeAsync(), response.Headers, response.Content.Headers);
+        return new Answer(
+            (int)response.StatusCode,
+            await response.Content.ReadAsStringAsync().InTimeAsync(),
+            response.Headers,
+            response.Content.Headers
+        );
     }
 
     /// <summary>Requests that the gateway has under way to its services.</summary>
@@ -52,8 +60,12 @@ internal sealed record Answer(int Status, string Body, HttpResponseHeaders Heade
     public JsonNode Json => JsonNode.Parse(Body)!;
 
     /// <summary>A header as it was sent: .NET would put some of them in another order.</summary>
-    public string? this[string name] => Headers.NonValidated.TryGetValues(name, out var values) || ContentHeaders.NonValidated.TryGetValues(name, out values) ? values.ToString() : null;
+    public string? this[string name] =>
+        Headers.NonValidated.TryGetValues(name, out var values) || ContentHeaders.NonValidated.TryGetValues(name, out values)
+            ? values.ToString()
+            : null;
 
     /// <summary>What the header says of a call.</summary>
-    public string Of(string call) => Assert.Single((Composition ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));
+    public string Of(string call) =>
+        Assert.Single((Composition ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));
 }

@@ -45,12 +45,14 @@ public sealed class FailureTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", status, "{}", ("Retry-After", value)).On("list", "[1]");
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services: { a: "{{backend.Address}}" }
             routes:
               one: { match: /one, compose: { calls: { x: a/x } } }
               each: { match: /each, compose: { calls: { list: a/list, x: { request: "a/x?i={item}", forEach: list } } } }
-            """);
+            """
+        );
         Assert.Equal(expected, (await gateway.GetAsync("/one"))["Retry-After"]);
         Assert.Equal(expected, (await gateway.GetAsync("/each"))["Retry-After"]);
     }
@@ -63,14 +65,16 @@ public sealed class FailureTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 500, "{}").On("json", "{\n\"a\":}").On("list", "[1]");
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services: { a: "{{backend.Address}}" }
             routes:
               status: { match: /status, compose: { calls: { x: a/x } } }
               json: { match: /json, compose: { calls: { x: a/json } } }
               items: { match: /items, compose: { calls: { list: a/list, each: { request: "a/x?i={item}", forEach: list } } } }
               optional: { match: /optional, compose: { calls: { x: { request: a/x, optional: true } } } }
-            """);
+            """
+        );
         await gateway.GetAsync("/" + route);
         await Until.TrueAsync(() => gateway.Process.Gateway.Errors.Count > 0);
         var told = Assert.Single(gateway.Process.Gateway.Errors);
@@ -80,14 +84,24 @@ public sealed class FailureTests
         Assert.Equal(("a", backend.Address), (told.Service, told.Instance));
 
         await gateway.GetAsync("/optional");
-        Assert.Contains(gateway.Process.Gateway.Errors, e => e is { Route: "optional", LastDetail: "The service answered with status 500." } && e.Instance == backend.Address);
+        Assert.Contains(gateway.Process.Gateway.Errors, e =>
+            e is { Route: "optional", LastDetail: "The service answered with status 500." } && e.Instance == backend.Address
+        );
     }
 
     [Fact]
     public async Task TwoContentTypes_AreAMalformedAnswer()
     {
         await using var backend = await Backend.StartAsync();
-        using var service = new RawServer((socket, _) => socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n1"u8.ToArray()));
+        using var service = new RawServer(
+            (socket, _) =>
+                socket.SendAsync(
+                    (
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: "u8
+                        + "1\r\n\r\n1"u8
+                    ).ToArray()
+                )
+        );
         await using var gateway = await ComposedGateway.StartAsync("/c", "calls: { x: a/x }", [service.Address]);
         var answer = await gateway.GetAsync("/c");
         Assert.Equal(502, answer.Status);
@@ -111,7 +125,10 @@ public sealed class FailureTests
     public async Task Fallbacks_ComeInTheirOrder_StaleThenValue()
     {
         await using var backend = await Backend.StartAsync();
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: a/x, optional: true, fallback: [stale, { value: { \"n\": 0 } }] } }\nrespond: { errors: true }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: { request: a/x, optional: true, fallback: [stale, { value: { \"n\": 0 } }] } }\nrespond: { errors: true }",
+            backend
+        );
         backend.On("x", 500, "{}");
         var never = await gateway.GetAsync();
         Assert.Equal("""{"n":0}""", never.Json["x"]!.ToJsonString());
@@ -132,7 +149,10 @@ public sealed class FailureTests
     public async Task StaleAnswer_IsNobodyElses(string header, string value)
     {
         await using var backend = await Backend.StartAsync();
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: a/x, optional: true, fallback: stale } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: { request: a/x, optional: true, fallback: stale } }",
+            backend
+        );
         backend.On("x", "\"secret\"");
         await gateway.GetAsync();
         backend.On("x", 500, "{}");
@@ -144,7 +164,10 @@ public sealed class FailureTests
     public async Task AnswerThatMustNotBeStored_IsNoFallback()
     {
         await using var backend = await Backend.StartAsync();
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: a/x, optional: true, fallback: stale } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: { request: a/x, optional: true, fallback: stale } }",
+            backend
+        );
         backend.On("x", 200, "1", ("Cache-Control", "private, no-store"));
         await gateway.GetAsync();
         backend.On("x", 500, "{}");
@@ -161,7 +184,10 @@ public sealed class FailureTests
         await using var backend = await Backend.StartAsync();
         backend.On("x", status, """{"why": "not yours"}""", value is null ? [] : [(header, value)]);
         var held = backend.Hold("y");
-        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ x: {{ request: a/x, passthrough: [{status}] }}, y: a/y }}", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            $"calls: {{ x: {{ request: a/x, passthrough: [{status}] }}, y: a/y }}",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal((status, """{"why": "not yours"}"""), (answer.Status, answer.Body));
         Assert.Equal("application/json", answer["Content-Type"]);
@@ -175,7 +201,10 @@ public sealed class FailureTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 404, "\"none\"");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: a/x, optional: true, fallback: [stale, { value: 1 }], passthrough: 404 } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: { request: a/x, optional: true, fallback: [stale, { value: 1 }], passthrough: 404 } }",
+            backend
+        );
         Assert.Equal((404, "\"none\""), await StatusAndBody(gateway));
     }
 
@@ -200,19 +229,25 @@ public sealed class FailureTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 500, "{}").On("list", """[{"id":1}]""").On("item", 503, "{}");
-        await using var gateway = await ComposedGateway.StartAsync("""
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               x: { request: a/x, optional: true, as: "a/b~c" }
               list: a/list
               detail: { request: "a/item/{item}", forEach: "list[*].id", optional: true, join: { into: list, on: "id = id", as: detail } }
             respond: { errors: true }
-            """, backend);
+            """,
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal(200, answer.Status);
         var errors = answer.Json["_errors"]!.AsArray();
         Assert.Equal(["/a~1b~0c", "/list"], errors.Select(e => (string?)e!["pointer"]));
         Assert.Equal([502, 503], errors.Select(e => (int)e!["status"]!));
-        Assert.Equal("""{"a/b~c":null,"list":[{"id":1,"detail":null}]""", answer.Body[..answer.Body.IndexOf(",\"_errors\"", StringComparison.Ordinal)]);
+        Assert.Equal(
+            """{"a/b~c":null,"list":[{"id":1,"detail":null}]""",
+            answer.Body[..answer.Body.IndexOf(",\"_errors\"", StringComparison.Ordinal)]
+        );
     }
 
     [Fact]
@@ -220,7 +255,10 @@ public sealed class FailureTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 500, "{}");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: a/x, optional: true, as: . } }\nrespond: { errors: true }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: { request: a/x, optional: true, as: . } }\nrespond: { errors: true }",
+            backend
+        );
         Assert.Equal("", (string?)(await gateway.GetAsync()).Json["_errors"]![0]!["pointer"]);
     }
 
@@ -233,10 +271,12 @@ public sealed class FailureTests
         closed.Stop();
         await using var backend = await Backend.StartAsync();
         backend.On("x", "1");
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services: { a: { instances: ["{{refusing}}", "{{backend.Address}}"], balancing: roundRobin } }
             routes: { c: { match: "/c/{id}", compose: { calls: { x: "a/x", y: "POST a/x" } } } }
-            """);
+            """
+        );
         for (var i = 0; i < 4; i++)
             Assert.Equal((200, """{"x":1,"y":1}"""), await StatusAndBody(gateway));
     }

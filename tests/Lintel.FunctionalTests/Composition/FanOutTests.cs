@@ -10,8 +10,17 @@ public sealed class FanOutTests
     public async Task Answers_AreInTheItemsOrder_AndEqualItemsAreAskedForOnce()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("list", "[3,1,3,null,2,1]").On("item", context => context.Response.WriteAsync(context.Request.Path.Value!.Split('/')[^1]));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, items: { request: \"a/item/{item}\", forEach: list } }".Replace("items:", "each:", StringComparison.Ordinal), backend);
+        backend
+            .On("list", "[3,1,3,null,2,1]")
+            .On("item", context => context.Response.WriteAsync(context.Request.Path.Value!.Split('/')[^1]));
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, items: { request: \"a/item/{item}\", forEach: list } }".Replace(
+                "items:",
+                "each:",
+                StringComparison.Ordinal
+            ),
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal("""{"list":[3,1,3,null,2,1],"each":[3,1,2]}""", answer.Body);
         Assert.Contains("n=3", answer.Of("each"), StringComparison.Ordinal);
@@ -23,8 +32,13 @@ public sealed class FanOutTests
     {
         var alike = new string('x', 70_000);
         await using var backend = await Backend.StartAsync();
-        backend.On("list", $$"""["{{alike}}1","{{alike}}2"]""").On("item", async context => await context.Response.WriteAsync("\"" + (await Backend.BodyOf(context))[^2..]));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: POST a/item, body: item, forEach: list } }\nrespond: { body: each }", backend);
+        backend
+            .On("list", $$"""["{{alike}}1","{{alike}}2"]""")
+            .On("item", async context => await context.Response.WriteAsync("\"" + (await Backend.BodyOf(context))[^2..]));
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: POST a/item, body: item, forEach: list } }\nrespond: { body: each }",
+            backend
+        );
         Assert.Equal("""["1","2"]""", (await gateway.GetAsync()).Body);
     }
 
@@ -36,18 +50,23 @@ public sealed class FanOutTests
         await using var backend = await Backend.StartAsync();
         var (busy, most) = (0, 0);
         var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        backend.On("list", "[1,2,3,4,5,6,7,8,9]").On("item", async context =>
-        {
-            var now = Interlocked.Increment(ref busy);
-            lock (full)
-                most = Math.Max(most, now);
-            if (now == concurrency)
-                full.TrySetResult();
-            await full.Task; // nobody goes on before as many as may be are there
-            Interlocked.Decrement(ref busy);
-            await context.Response.WriteAsync("0");
-        });
-        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ list: a/list, each: {{ request: \"a/item/{{item}}\", forEach: list, concurrency: {concurrency} }} }}", backend);
+        backend
+            .On("list", "[1,2,3,4,5,6,7,8,9]")
+            .On("item", async context =>
+            {
+                var now = Interlocked.Increment(ref busy);
+                lock (full)
+                    most = Math.Max(most, now);
+                if (now == concurrency)
+                    full.TrySetResult();
+                await full.Task; // nobody goes on before as many as may be are there
+                Interlocked.Decrement(ref busy);
+                await context.Response.WriteAsync("0");
+            });
+        await using var gateway = await ComposedGateway.StartAsync(
+            $"calls: {{ list: a/list, each: {{ request: \"a/item/{{item}}\", forEach: list, concurrency: {concurrency} }} }}",
+            backend
+        );
         Assert.Equal(9, (await gateway.GetAsync()).Json["each"]!.AsArray().Count);
         Assert.Equal(concurrency, most);
     }
@@ -59,7 +78,11 @@ public sealed class FanOutTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", "[1,2,3,4]").On("item", "0");
-        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ list: a/list, each: {{ request: \"a/item/{{item}}\", forEach: list, maxItems: 3, optional: {(optional ? "true" : "false")} }} }}", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            $"calls: {{ list: a/list, each: {{ request: \"a/item/{{item}}\", forEach: list, maxItems: 3, optional: "
+                + $"{(optional ? "true" : "false")} }} }}",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal(status, answer.Status);
         Assert.Contains("n=4;err=too-many-items", answer.Of("each"), StringComparison.Ordinal);
@@ -75,7 +98,10 @@ public sealed class FanOutTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", list);
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal(status, answer.Status);
         if (status == 200)
@@ -88,22 +114,44 @@ public sealed class FanOutTests
     public async Task Batch_AsksForSeveralAtOnce_AndPutsTheListsTogether()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("list", "[1,2,\"a,b\",4,5]").On("items", context => context.Response.WriteAsync("[" + string.Join(",", context.Request.QueryString.Value![5..].Split(',').Select(i => $"\"{Uri.UnescapeDataString(i)}\"")) + "]"));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/items?ids={items}\", forEach: list, batch: 2 } }", backend);
+        backend
+            .On("list", "[1,2,\"a,b\",4,5]")
+            .On("items", context =>
+                context.Response.WriteAsync(
+                    "["
+                        + string.Join(
+                            ",",
+                            context.Request.QueryString.Value![5..].Split(',').Select(i => $"\"{Uri.UnescapeDataString(i)}\"")
+                        )
+                        + "]"
+                )
+            );
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: \"a/items?ids={items}\", forEach: list, batch: 2 } }",
+            backend
+        );
         Assert.Equal("""["1","2","a,b","4","5"]""", (await gateway.GetAsync()).Json["each"]!.ToJsonString());
-        Assert.Equal(["/items?ids=1,2", "/items?ids=5", "/items?ids=a%2Cb,4"], backend.Seen.Select(r => r.Target).Where(t => t.StartsWith("/items", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["/items?ids=1,2", "/items?ids=5", "/items?ids=a%2Cb,4"],
+            backend.Seen.Select(r => r.Target).Where(t => t.StartsWith("/items", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
     public async Task OptionalItems_ThatFail_AreNull_AndCounted()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("list", "[1,2,3]").On("item", async context =>
-        {
-            context.Response.StatusCode = context.Request.Path.Value!.EndsWith('2') ? 500 : 200;
-            await context.Response.WriteAsync(context.Request.Path.Value![6..]);
-        });
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, optional: true } }", backend);
+        backend
+            .On("list", "[1,2,3]")
+            .On("item", async context =>
+            {
+                context.Response.StatusCode = context.Request.Path.Value!.EndsWith('2') ? 500 : 200;
+                await context.Response.WriteAsync(context.Request.Path.Value![6..]);
+            });
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, optional: true } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal("""{"list":[1,2,3],"each":[1,null,3]}""", answer.Body);
         Assert.Contains("n=3;failed=1;err=call-failed", answer.Of("each"), StringComparison.Ordinal);
@@ -114,12 +162,17 @@ public sealed class FanOutTests
     public async Task OptionalBatch_ThatFails_IsCountedByItems()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("list", "[1,2,3]").On("items", async context =>
-        {
-            context.Response.StatusCode = context.Request.QueryString.Value!.Contains('1', StringComparison.Ordinal) ? 500 : 200;
-            await context.Response.WriteAsync("[3]");
-        });
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/items?ids={items}\", forEach: list, batch: 2, optional: true } }", backend);
+        backend
+            .On("list", "[1,2,3]")
+            .On("items", async context =>
+            {
+                context.Response.StatusCode = context.Request.QueryString.Value!.Contains('1', StringComparison.Ordinal) ? 500 : 200;
+                await context.Response.WriteAsync("[3]");
+            });
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: \"a/items?ids={items}\", forEach: list, batch: 2, optional: true } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal("[3]", answer.Json["each"]!.ToJsonString());
         Assert.Contains("n=3;failed=2", answer.Of("each"), StringComparison.Ordinal);
@@ -130,12 +183,18 @@ public sealed class FanOutTests
     {
         await using var backend = await Backend.StartAsync();
         var slow = backend.Hold("slow");
-        backend.On("list", "[\"slow/1\",\"bad\"]").On("item", "0").On("bad", async context =>
-        {
-            await slow.Arrived;
-            context.Response.StatusCode = 503;
-        });
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/{item.kind}/x\", forEach: \"[{kind: 'slow'}, {kind: 'bad'}]\" } }", backend);
+        backend
+            .On("list", "[\"slow/1\",\"bad\"]")
+            .On("item", "0")
+            .On("bad", async context =>
+            {
+                await slow.Arrived;
+                context.Response.StatusCode = 503;
+            });
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: \"a/{item.kind}/x\", forEach: \"[{kind: 'slow'}, {kind: 'bad'}]\" } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal(503, answer.Status);
         await slow.Aborted;
@@ -146,7 +205,10 @@ public sealed class FanOutTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", 200, "[1]", ("Cache-Control", "max-age=60")).On("item", 200, "\"good\"", ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, optional: true, fallback: stale } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, optional: true, fallback: stale } }",
+            backend
+        );
         Assert.Equal("max-age=60", (await gateway.GetAsync())["Cache-Control"]);
         backend.On("item", 500, "");
         var answer = await gateway.GetAsync();
@@ -158,7 +220,11 @@ public sealed class FanOutTests
     [Theory]
     [InlineData("list: a/list, each: { request: \"POST a/item/{item}\", forEach: list, concurrency: 1, optional: true }", 1)]
     [InlineData("list: a/list, each: { request: \"a/item/{item}\", forEach: list }", 1)]
-    [InlineData("list: a/list, one: { request: \"a/item/x?n={items}\", forEach: list, batch: 3, optional: true }, two: { request: \"POST a/item?n={items}\", forEach: list, batch: 4, optional: true }", 3)] // one and two have 2 and 1 left
+    [InlineData(
+        "list: a/list, one: { request: \"a/item/x?n={items}\", forEach: list, batch: 3, optional: true }, two: { request: \"POST "
+            + "a/item?n={items}\", forEach: list, batch: 4, optional: true }",
+        3
+    )] // one and two have 2 and 1 left
     public async Task Limit_OfRequests_IsKnownBeforeTheFirstIsSent(string calls, int sent)
     {
         await using var backend = await Backend.StartAsync();

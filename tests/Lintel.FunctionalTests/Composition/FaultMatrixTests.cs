@@ -20,29 +20,30 @@ public sealed class FaultMatrixTests
         """;
 
     /// <summary>Fault, the status of a required call's failure, and the kind of error.</summary>
-    public static TheoryData<string, int, string> Faults { get; } = new()
-    {
-        { "down", 502, "connection-terminated" },
-        { "slow", 504, "response-timeout" },
-        { "half a head", 504, "response-timeout" },
-        { "500", 502, "call-failed" },
-        { "404", 502, "call-failed" },
-        { "media type", 502, "malformed-answer" },
-        { "malformed", 502, "malformed-answer" },
-        { "two documents", 502, "malformed-answer" },
-        { "truncated", 502, "response-incomplete" },
-        { "huge", 502, "answer-too-large" },
-        { "huge chunks", 502, "answer-too-large" },
-        { "utf-8", 502, "malformed-answer" },
-        { "not gzip", 502, "malformed-answer" },
-        { "chunks", 502, "response-incomplete" },
-        { "reset", 502, "response-incomplete" },
-        { "deep", 502, "malformed-answer" },
-        { "deep xml", 502, "malformed-answer" },
-        { "stalled", 504, "response-timeout" },
-        { "garbage", 502, "protocol-error" },
-        { "switch", 502, "protocol-error" },
-    };
+    public static TheoryData<string, int, string> Faults { get; } =
+        new()
+        {
+            { "down", 502, "connection-terminated" },
+            { "slow", 504, "response-timeout" },
+            { "half a head", 504, "response-timeout" },
+            { "500", 502, "call-failed" },
+            { "404", 502, "call-failed" },
+            { "media type", 502, "malformed-answer" },
+            { "malformed", 502, "malformed-answer" },
+            { "two documents", 502, "malformed-answer" },
+            { "truncated", 502, "response-incomplete" },
+            { "huge", 502, "answer-too-large" },
+            { "huge chunks", 502, "answer-too-large" },
+            { "utf-8", 502, "malformed-answer" },
+            { "not gzip", 502, "malformed-answer" },
+            { "chunks", 502, "response-incomplete" },
+            { "reset", 502, "response-incomplete" },
+            { "deep", 502, "malformed-answer" },
+            { "deep xml", 502, "malformed-answer" },
+            { "stalled", 504, "response-timeout" },
+            { "garbage", 502, "protocol-error" },
+            { "switch", 502, "protocol-error" },
+        };
 
     private string _fault = "good";
 
@@ -53,7 +54,9 @@ public sealed class FaultMatrixTests
         using var faulty = new RawServer(AnswerAsync);
         await using var good = await Backend.StartAsync();
         good.On("y", "\"y\"");
-        await using var gateway = await ComposedGateway.StartYamlAsync($"services: {{ f: \"{faulty.Address}\", g: \"{good.Address}\" }}\n{Routes}");
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $"services: {{ f: \"{faulty.Address}\", g: \"{good.Address}\" }}\n{Routes}"
+        );
         await ExpectGoodAsync(gateway);
 
         _fault = fault;
@@ -82,10 +85,15 @@ public sealed class FaultMatrixTests
         using var faulty = new RawServer(AnswerAsync);
         await using var good = await Backend.StartAsync();
         good.On("y", "\"y\"");
-        await using var gateway = await ComposedGateway.StartYamlAsync($"services: {{ f: \"{faulty.Address}\", g: \"{good.Address}\" }}\n{Routes}");
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $"services: {{ f: \"{faulty.Address}\", g: \"{good.Address}\" }}\n{Routes}"
+        );
         _fault = oddity;
         var answer = await gateway.GetAsync("/required");
-        Assert.Equal((200, oddity == "empty" ? """{"x":null,"y":"y"}""" : """{"x":{"good": 1.50},"y":"y"}"""), (answer.Status, answer.Body));
+        Assert.Equal(
+            (200, oddity == "empty" ? """{"x":null,"y":"y"}""" : """{"x":{"good": 1.50},"y":"y"}"""),
+            (answer.Status, answer.Body)
+        );
     }
 
     private static async Task ExpectPartAsync(ComposedGateway gateway, string path, string x, string error)
@@ -105,7 +113,8 @@ public sealed class FaultMatrixTests
     private static void ExpectError(string error, Answer answer)
     {
         var told = answer.Of("x");
-        var isTold = told.Contains(";err=" + error + ";", StringComparison.Ordinal)
+        var isTold =
+            told.Contains(";err=" + error + ";", StringComparison.Ordinal)
             || (Transport.IsSockets && error is "protocol-error" && told.Contains(";err=connection-terminated;", StringComparison.Ordinal));
         Assert.True(isTold, $"`{error}` is expected, not `{told}`");
     }
@@ -180,7 +189,12 @@ public sealed class FaultMatrixTests
                 await SendAsync(Response(new string('[', 5000) + new string(']', 5000)));
                 return;
             case "deep xml":
-                await SendAsync(Response(string.Concat(Enumerable.Repeat("<a>", 9000)) + string.Concat(Enumerable.Repeat("</a>", 9000)), type: "application/xml"));
+                await SendAsync(
+                    Response(
+                        string.Concat(Enumerable.Repeat("<a>", 9000)) + string.Concat(Enumerable.Repeat("</a>", 9000)),
+                        type: "application/xml"
+                    )
+                );
                 return;
             case "garbage":
                 await SendAsync("SSH-2.0-OpenSSH_9.6\r\n\r\n");
@@ -199,22 +213,24 @@ public sealed class FaultMatrixTests
                 await SendAsync("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + Response(Good));
                 return;
             case "many chunks":
-                await SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + string.Concat(Good.Select(c => $"1;x=y\r\n{c}\r\n")) + "0\r\nTrailer: t\r\n\r\n");
+                await SendAsync(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        + string.Concat(Good.Select(c => $"1;x=y\r\n{c}\r\n"))
+                        + "0\r\nTrailer: t\r\n\r\n"
+                );
                 return;
         }
 
         async Task SendAsync(string text)
         {
-            for (var rest = Encoding.Latin1.GetBytes(text).AsMemory(); !rest.IsEmpty;)
+            for (var rest = Encoding.Latin1.GetBytes(text).AsMemory(); !rest.IsEmpty; )
                 rest = rest[await socket.SendAsync(rest)..];
         }
 
         // Until the gateway gives up.
         async Task GoneAsync()
         {
-            while (await socket.ReceiveAsync(new byte[1024]) > 0)
-            {
-            }
+            while (await socket.ReceiveAsync(new byte[1024]) > 0) { }
         }
     }
 

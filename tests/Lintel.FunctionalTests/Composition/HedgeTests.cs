@@ -83,14 +83,15 @@ public sealed class HedgeTests
         // The usual time is known: the second request overtakes one that takes for ever.
         var first = 0;
         held = new Held("\"slow\"", 200);
-        backend.On("x", context => Interlocked.Exchange(ref first, 0) == 1 ? held.AnswerAsync(context) : context.Response.WriteAsync("\"quick\""));
+        backend.On("x", context =>
+            Interlocked.Exchange(ref first, 0) == 1 ? held.AnswerAsync(context) : context.Response.WriteAsync("\"quick\"")
+        );
         Answer answer;
         do
         {
             Volatile.Write(ref first, 1); // a straggler, the second request of one of the forty, may take its place
             answer = await gateway.GetAsync();
-        }
-        while (!answer.Of("x").EndsWith(";hedged", StringComparison.Ordinal));
+        } while (!answer.Of("x").EndsWith(";hedged", StringComparison.Ordinal));
         Assert.Equal("""{"x":"quick"}""", answer.Body);
         Assert.EndsWith(";hedged", answer.Of("x"), StringComparison.Ordinal);
         await held.Aborted;
@@ -112,10 +113,13 @@ public sealed class HedgeTests
         await Until.TrueAsync(() => gateway.Busy == 0);
     }
 
-    private static Task<ComposedGateway> StartAsync(Backend[] instances, string call) => ComposedGateway.StartYamlAsync($$"""
-        services: { s: { instances: [{{string.Join(", ", instances.Select(i => $"\"{i.Address}\""))}}], balancing: roundRobin } }
-        routes: { c: { match: "/c/{id}", compose: { calls: { x: {{call}} } } }, which: { match: /which, forward: s } }
-        """);
+    private static Task<ComposedGateway> StartAsync(Backend[] instances, string call) =>
+        ComposedGateway.StartYamlAsync(
+            $$"""
+            services: { s: { instances: [{{string.Join(", ", instances.Select(i => $"\"{i.Address}\""))}}], balancing: roundRobin } }
+            routes: { c: { match: "/c/{id}", compose: { calls: { x: {{call}} } } }, which: { match: /which, forward: s } }
+            """
+        );
 
     /// <summary>Instances take turns: where the next request goes is known from where the last one went.</summary>
     private static async Task<Answer> GetWhereFirstIsAsync(ComposedGateway gateway, Backend wanted, Backend other)

@@ -10,8 +10,49 @@ public sealed class InputTests
 {
     public static TheoryData<string> Values { get; } =
     [
-        "plain", "a/b", "../admin", "..", ".", "%2e%2e", "%2e", "a?b=c", "a#b", "a&admin=1", "a=b", "a;b", "a b", "a+b", "%2f", "%252f", "%00", "\0", "a\r\nX-Evil: 1", "a\r\n\r\nGET /evil HTTP/1.1", "\u2028", "é", "日本", "😀",
-        "", " ", "\t", "\\", "..\\..", "//evil", "http://evil/", "@evil", "{x}", "{{", "'", "\"", "<", "\x7f", "a\u0000b", "..%2f..", "%", "%zz", "\u202e",
+        "plain",
+        "a/b",
+        "../admin",
+        "..",
+        ".",
+        "%2e%2e",
+        "%2e",
+        "a?b=c",
+        "a#b",
+        "a&admin=1",
+        "a=b",
+        "a;b",
+        "a b",
+        "a+b",
+        "%2f",
+        "%252f",
+        "%00",
+        "\0",
+        "a\r\nX-Evil: 1",
+        "a\r\n\r\nGET /evil HTTP/1.1",
+        "\u2028",
+        "é",
+        "日本",
+        "😀",
+        "",
+        " ",
+        "\t",
+        "\\",
+        "..\\..",
+        "//evil",
+        "http://evil/",
+        "@evil",
+        "{x}",
+        "{{",
+        "'",
+        "\"",
+        "<",
+        "\x7f",
+        "a\u0000b",
+        "..%2f..",
+        "%",
+        "%zz",
+        "\u202e",
     ];
 
     private const string Calls = """
@@ -52,9 +93,19 @@ public sealed class InputTests
         Assert.Equal(200, answer.Status);
         ExpectSegment(backend, "fromQuery", "/fromQuery/", value, "", "?q=" + Uri.EscapeDataString(value) + "&after=2");
         if (header.Length > 0)
-            ExpectSegment(backend, "fromHeader", "/fromHeader/", value.Trim(), "", value.Trim().Length == 0 && value.Length > 0 ? null : "?q=" + Uri.EscapeDataString(value.Trim()) + "&after=2");
+            ExpectSegment(
+                backend,
+                "fromHeader",
+                "/fromHeader/",
+                value.Trim(),
+                "",
+                value.Trim().Length == 0 && value.Length > 0 ? null : "?q=" + Uri.EscapeDataString(value.Trim()) + "&after=2"
+            );
         if (backend.Seen.FirstOrDefault(r => r.Target.StartsWith("/fromHeader", StringComparison.Ordinal)) is { } seen)
-            Assert.True(seen["X-Out"] is null || seen["X-Out"] == value.Trim() || seen["X-Out"] == Uri.EscapeDataString(value), seen["X-Out"]);
+            Assert.True(
+                seen["X-Out"] is null || seen["X-Out"] == value.Trim() || seen["X-Out"] == Uri.EscapeDataString(value),
+                seen["X-Out"]
+            );
         ExpectOnlyKnown(backend);
     }
 
@@ -100,7 +151,10 @@ public sealed class InputTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("source", $$"""{"v":{{json}}}""").On("query", "1");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { source: a/source, query: \"a/query?v={source.v}&after=2\" }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { source: a/source, query: \"a/query?v={source.v}&after=2\" }",
+            backend
+        );
         await gateway.GetAsync();
         Assert.Equal(expected is null ? "/query?after=2" : $"/query?v={expected}&after=2", backend.Single("query").Target);
     }
@@ -110,16 +164,43 @@ public sealed class InputTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", "1").On("y", "1");
-        await using var gateway = await ComposedGateway.StartAsync("""
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             forwardHeaders: [Authorization, Accept-Language, X-Tenant, X-Real-IP, X-Hop]
             calls: { x: a/x, y: { request: a/y, headers: { Authorization: "Bearer own", X-Id: "{id}", X-None: "{query:none}" } } }
-            """, backend);
+            """,
+            backend
+        );
         using var client = await gateway.Process.ConnectAsync();
-        var answer = await client.GetAsync("/c/7", "Authorization: Bearer me\r\nCookie: s=1\r\nX-Tenant: t1\r\nX-Tenant: t2\r\nX-Other: o\r\nX-Real-IP: 6.6.6.6\r\nX-Hop: h\r\nConnection: keep-alive, X-Hop\r\nAccept-Encoding: gzip\r\nIf-None-Match: \"q\"\r\nRange: bytes=0-0\r\nContent-Type: text/x\r\nTE: trailers\r\nX-Forwarded-For: 6.6.6.6\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n");
+        var answer = await client.GetAsync(
+            "/c/7",
+            "Authorization: Bearer me\r\nCookie: s=1\r\nX-Tenant: t1\r\nX-Tenant: t2\r\nX-Other: o\r\nX-Real-IP: 6.6.6.6\r\nX-Hop: "
+                + "h\r\nConnection: keep-alive, X-Hop\r\nAccept-Encoding: gzip\r\nIf-None-Match: \"q\"\r\nRange: "
+                + "bytes=0-0\r\nContent-Type: text/x\r\nTE: trailers\r\nX-Forwarded-For: 6.6.6.6\r\ntraceparent: "
+                + "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+        );
         Assert.Equal(200, answer.Status);
         var x = backend.Single("x");
-        Assert.Equal(("Bearer me", "t1|t2", "identity"), (x["Authorization"], x["X-Tenant"]?.Replace(", ", "|", StringComparison.Ordinal), x["Accept-Encoding"])); // two lines, or one: the same list
-        Assert.All((string[])["Cookie", "X-Other", "X-Real-IP", "X-Hop", "If-None-Match", "Range", "Content-Type", "TE", "Accept-Language", "Content-Length"], h => Assert.Null(x[h]));
+        Assert.Equal(
+            ("Bearer me", "t1|t2", "identity"),
+            (x["Authorization"], x["X-Tenant"]?.Replace(", ", "|", StringComparison.Ordinal), x["Accept-Encoding"])
+        ); // two lines, or one: the same list
+        Assert.All(
+            (string[])
+                [
+                    "Cookie",
+                    "X-Other",
+                    "X-Real-IP",
+                    "X-Hop",
+                    "If-None-Match",
+                    "Range",
+                    "Content-Type",
+                    "TE",
+                    "Accept-Language",
+                    "Content-Length",
+                ],
+            h => Assert.Null(x[h])
+        );
         Assert.DoesNotContain("6.6.6.6", x["X-Forwarded-For"], StringComparison.Ordinal);
         Assert.StartsWith("00-0af7651916cd43dd8448eb211c80319c-", x["traceparent"], StringComparison.Ordinal);
         var y = backend.Single("y");
@@ -134,7 +215,10 @@ public sealed class InputTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", "1").On("y", "1");
-        await using var gateway = await ComposedGateway.StartAsync(compose + "calls: { x: a/x, y: { request: a/y, headers: { User-Agent: own } } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            compose + "calls: { x: a/x, y: { request: a/y, headers: { User-Agent: own } } }",
+            backend
+        );
         await gateway.GetAsync("/c/7", clients is null ? [] : [("User-Agent", clients)]);
         Assert.Matches(expected, backend.Single("x")["User-Agent"]);
         Assert.Equal("own", backend.Single("y")["User-Agent"]);
@@ -153,7 +237,10 @@ public sealed class InputTests
         await using var backend = await Backend.StartAsync();
         backend.On("made", "1");
         await using var gateway = await ComposedGateway.StartAsync($"calls: {{ {call} }}", backend);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new StringContent("""{"lines":"none","text":"t","items":[{"x":1}],"many":[1,2,3]}""") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1")
+        {
+            Content = new StringContent("""{"lines":"none","text":"t","items":[{"x":1}],"many":[1,2,3]}"""),
+        };
         var answer = await gateway.SendAsync(request);
         Assert.Equal((400, "urn:problem-type:lintel:bad-placeholder"), (answer.Status, (string?)answer.Json["type"]));
         Assert.Contains(place, (string?)answer.Json["detail"], StringComparison.Ordinal);
@@ -197,13 +284,30 @@ public sealed class InputTests
     private static void ExpectSegment(Backend backend, string name, string before, string value, string behind = "", string? query = "")
     {
         if (backend.Seen.FirstOrDefault(r => r.Target.StartsWith("/" + name + "/", StringComparison.Ordinal)) is { } seen)
-            Assert.True(query is null ? seen.Target.StartsWith(before, StringComparison.Ordinal) : seen.Target == before + Uri.EscapeDataString(value) + behind + "/end" + query, seen.Target);
+            Assert.True(
+                query is null
+                    ? seen.Target.StartsWith(before, StringComparison.Ordinal)
+                    : seen.Target == before + Uri.EscapeDataString(value) + behind + "/end" + query,
+                seen.Target
+            );
         else
-            Assert.True(value.Length == 0 || value.Trim() is "." or ".." || value.Contains('%', StringComparison.Ordinal) || value.AsSpan().ContainsAny("/\\;") || value.Any(char.IsControl), $"`{value}` could have been asked for");
+            Assert.True(
+                value.Length == 0
+                    || value.Trim() is "." or ".."
+                    || value.Contains('%', StringComparison.Ordinal)
+                    || value.AsSpan().ContainsAny("/\\;")
+                    || value.Any(char.IsControl),
+                $"`{value}` could have been asked for"
+            );
     }
 
     private static void ExpectOnlyKnown(Backend backend) =>
-        Assert.All(backend.Seen, r => Assert.Contains(r.Target[1..].Split('/', '?')[0], (string[])["source", "path", "mixed", "query", "fromQuery", "fromHeader", "fromCookie"]));
+        Assert.All(backend.Seen, r =>
+            Assert.Contains(
+                r.Target[1..].Split('/', '?')[0],
+                (string[])["source", "path", "mixed", "query", "fromQuery", "fromHeader", "fromCookie"]
+            )
+        );
 
     [Theory]
     [InlineData("""{"amount":5000,"amount":1}""", 400)]
@@ -214,8 +318,16 @@ public sealed class InputTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("pay", "1");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { pay: { request: POST a/pay, body: request, if: \"request.amount < `100`\" } }", backend);
-        var answer = await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/c/7") { Content = new StringContent(body, System.Text.Encoding.UTF8, "application/json") });
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { pay: { request: POST a/pay, body: request, if: \"request.amount < `100`\" } }",
+            backend
+        );
+        var answer = await gateway.SendAsync(
+            new HttpRequestMessage(HttpMethod.Post, "/c/7")
+            {
+                Content = new StringContent(body, System.Text.Encoding.UTF8, "application/json"),
+            }
+        );
         Assert.Equal((status, status == 200 ? 1 : 0), (answer.Status, backend.Count("pay")));
     }
 }

@@ -10,14 +10,22 @@ public sealed class JoinTests
     public async Task Join_PutsEachAnswerIntoItsElement_AndKeepsTheRestAsItWas()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("orders", """[ {"p": 1, "n": 1.50},{"p":"2"}, {"p":9},{"q":0}, 5 ]""").On("products", """[{"id":"1","t":"\u0061"},{"id":2}]""");
-        await using var gateway = await ComposedGateway.StartAsync("""
+        backend
+            .On("orders", """[ {"p": 1, "n": 1.50},{"p":"2"}, {"p":9},{"q":0}, 5 ]""")
+            .On("products", """[{"id":"1","t":"\u0061"},{"id":2}]""");
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               orders: a/orders
               products: { request: "a/products?ids={items}", forEach: "orders[*].p", batch: 100, join: { into: orders, on: "id = p", as: product } }
-            """, backend);
+            """,
+            backend
+        );
         var answer = await gateway.GetAsync();
-        Assert.Equal("""{"orders":[{"p":1,"n":1.50,"product":{"id":"1","t":"\u0061"}},{"p":"2","product":{"id":2}},{"p":9,"product":null},{"q":0,"product":null},5]}""", answer.Body);
+        Assert.Equal(
+            """{"orders":[{"p":1,"n":1.50,"product":{"id":"1","t":"\u0061"}},{"p":"2","product":{"id":2}},{"p":9,"product":null},{"q":0,"product":null},5]}""",
+            answer.Body
+        );
         Assert.Equal("/products?ids=1,2,9", backend.Single("products").Target);
     }
 
@@ -25,29 +33,44 @@ public sealed class JoinTests
     public async Task Join_OfAListOfKeys_GivesAList_AndReplacesWhatHadTheName()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("orders", """[{"tags":[2,1,7],"named":"old"},{"tags":[]}]""").On("tag", context => context.Response.WriteAsync($$"""{"id":{{context.Request.Path.Value![5..]}}}"""));
-        await using var gateway = await ComposedGateway.StartAsync("""
+        backend
+            .On("orders", """[{"tags":[2,1,7],"named":"old"},{"tags":[]}]""")
+            .On("tag", context => context.Response.WriteAsync($$"""{"id":{{context.Request.Path.Value![5..]}}}"""));
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               orders: a/orders
               tags: { request: "a/tag/{item}", forEach: "orders[].tags[]", join: { into: orders, on: "id = tags", as: named } }
-            """, backend);
-        Assert.Equal("""{"orders":[{"tags":[2,1,7],"named":[{"id":2},{"id":1},{"id":7}]},{"tags":[],"named":[]}]}""", (await gateway.GetAsync()).Body);
+            """,
+            backend
+        );
+        Assert.Equal(
+            """{"orders":[{"tags":[2,1,7],"named":[{"id":2},{"id":1},{"id":7}]},{"tags":[],"named":[]}]}""",
+            (await gateway.GetAsync()).Body
+        );
     }
 
     [Fact]
     public async Task NestedJoins_AreMadeFromTheInsideOut()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("orders", """[{"p":1},{"p":2}]""")
+        backend
+            .On("orders", """[{"p":1},{"p":2}]""")
             .On("product", context => context.Response.WriteAsync($$"""{"id":{{context.Request.Path.Value![9..]}},"m":"acme"}"""))
             .On("maker", context => context.Response.WriteAsync("""{"name":"acme"}"""));
-        await using var gateway = await ComposedGateway.StartAsync("""
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               makers: { request: "a/maker/{item}", forEach: "products[*].m", join: { into: products, on: "name = m", as: maker } }
               products: { request: "a/product/{item}", forEach: "orders[*].p", join: { into: orders, on: "id = p", as: product } }
               orders: a/orders
-            """, backend);
-        Assert.Equal("""{"orders":[{"p":1,"product":{"id":1,"m":"acme","maker":{"name":"acme"}}},{"p":2,"product":{"id":2,"m":"acme","maker":{"name":"acme"}}}]}""", (await gateway.GetAsync()).Body);
+            """,
+            backend
+        );
+        Assert.Equal(
+            """{"orders":[{"p":1,"product":{"id":1,"m":"acme","maker":{"name":"acme"}}},{"p":2,"product":{"id":2,"m":"acme","maker":{"name":"acme"}}}]}""",
+            (await gateway.GetAsync()).Body
+        );
         Assert.Equal(1, backend.Count("maker"));
     }
 
@@ -56,28 +79,44 @@ public sealed class JoinTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("cart", """{"p":1}""").On("product", """{"id":1}""");
-        await using var gateway = await ComposedGateway.StartAsync("""
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               cart: { request: a/cart, optional: true, fallback: { value: [{ "p": 5 }] } }
               products: { request: "a/product/{item}", forEach: "[`1`]", optional: true, join: { into: cart, on: "id = p", as: product } }
-            """.Replace("forEach: \"[`1`]\"", "forEach: \"cart.p && [cart.p] || [`1`]\"", StringComparison.Ordinal), backend);
+            """.Replace("forEach: \"[`1`]\"", "forEach: \"cart.p && [cart.p] || [`1`]\"", StringComparison.Ordinal),
+            backend
+        );
         Assert.Equal("""{"cart":{"p":1,"product":{"id":1}}}""", (await gateway.GetAsync()).Body);
         backend.On("cart", 500, "");
         Assert.Equal("""{"cart":[{"p":5,"product":null}]}""", (await gateway.GetAsync()).Body);
     }
 
     [Theory]
-    [InlineData("page", "page: a/page", """{"page":{"total":2,"items":[{"id":1,"reviews":[{"product":1,"n":1},{"product":1,"n":2}]},{"id":2,"reviews":[]}],"next":null}}""")]
-    [InlineData("page", "page: { request: a/page, as: . }", """{"total":2,"items":[{"id":1,"reviews":[{"product":1,"n":1},{"product":1,"n":2}]},{"id":2,"reviews":[]}],"next":null}""")]
+    [InlineData(
+        "page",
+        "page: a/page",
+        """{"page":{"total":2,"items":[{"id":1,"reviews":[{"product":1,"n":1},{"product":1,"n":2}]},{"id":2,"reviews":[]}],"next":null}}"""
+    )]
+    [InlineData(
+        "page",
+        "page: { request: a/page, as: . }",
+        """{"total":2,"items":[{"id":1,"reviews":[{"product":1,"n":1},{"product":1,"n":2}]},{"id":2,"reviews":[]}],"next":null}"""
+    )]
     public async Task Join_OfMany_IntoAListInAnObject_OutOfAnEnvelope(string into, string page, string expected)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("page", """{"total":2,"items":[{"id":1},{"id":2}],"next":null}""").On("reviews", """{"data":[{"product":1,"n":1},{"product":1,"n":2},{"product":7}]}""");
-        await using var gateway = await ComposedGateway.StartAsync($$"""
+        backend
+            .On("page", """{"total":2,"items":[{"id":1},{"id":2}],"next":null}""")
+            .On("reviews", """{"data":[{"product":1,"n":1},{"product":1,"n":2},{"product":7}]}""");
+        await using var gateway = await ComposedGateway.StartAsync(
+            $$"""
             calls:
               {{page}}
               reviews: { forEach: "page.items[*].id", batch: 50, request: "a/reviews?ids={items}", select: data, join: { into: {{into}}.items, on: product = id, as: reviews, many: true } }
-            """, backend);
+            """,
+            backend
+        );
         Assert.Equal(expected, (await gateway.GetAsync()).Body);
         Assert.Equal("/reviews?ids=1,2", backend.Single("reviews").Target);
     }
@@ -97,7 +136,12 @@ public sealed class JoinTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", list).On("answers", answers);
-        var calls = $"calls: {{ list: a/list, more: {{ request: \"a/answers?x={{items}}\", forEach: \"[`1`]\", batch: 9, OPTIONAL join: {{ {into}, on: \"k = {parentKey}\", as: more }} }} }}".Replace("forEach: \"[`1`]\"", "forEach: \"list && [`1`]\"", StringComparison.Ordinal);
+        var calls =
+            $"calls: {{ list: a/list, more: {{ request: \"a/answers?x={{items}}\", forEach: \"[`1`]\", batch: 9, OPTIONAL join: {{ {into}, on: \"k = {parentKey}\", as: more }} }} }}".Replace(
+                "forEach: \"[`1`]\"",
+                "forEach: \"list && [`1`]\"",
+                StringComparison.Ordinal
+            );
         await using (var required = await ComposedGateway.StartAsync(calls.Replace("OPTIONAL", "", StringComparison.Ordinal), backend))
         {
             var refused = await required.GetAsync();
@@ -105,7 +149,10 @@ public sealed class JoinTests
             Assert.Contains(";err=expression-failed", refused.Of("more"), StringComparison.Ordinal);
         }
 
-        await using var optional = await ComposedGateway.StartAsync(calls.Replace("OPTIONAL", "optional: true,", StringComparison.Ordinal) + "\nrespond: { errors: true }", backend);
+        await using var optional = await ComposedGateway.StartAsync(
+            calls.Replace("OPTIONAL", "optional: true,", StringComparison.Ordinal) + "\nrespond: { errors: true }",
+            backend
+        );
         var answer = await optional.GetAsync();
         Assert.Equal((200, "no-store"), (answer.Status, answer["Cache-Control"]));
         Assert.Contains(";err=expression-failed", answer.Of("more"), StringComparison.Ordinal);
@@ -117,7 +164,11 @@ public sealed class JoinTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", """[{"id":1}]""").On("answers", """{"dat":[{"k":1}]}""");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, more: { request: \"a/answers?x={items}\", forEach: \"list[*].id\", batch: 9, select: data, join: { into: list, on: k = id, as: more } } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, more: { request: \"a/answers?x={items}\", forEach: \"list[*].id\", batch: 9, select: data, join: "
+                + "{ into: list, on: k = id, as: more } } }",
+            backend
+        );
         Assert.Contains(";err=expression-failed", (await gateway.GetAsync()).Of("more"), StringComparison.Ordinal);
     }
 
@@ -126,7 +177,10 @@ public sealed class JoinTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", """[{"k":1,"n":1},{"k":"1","n":2}]""").On("item", """{"id":1}""");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, more: { request: \"a/item/{item.k}\", forEach: list, join: { into: list, on: id = k, as: more } } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, more: { request: \"a/item/{item.k}\", forEach: list, join: { into: list, on: id = k, as: more } } }",
+            backend
+        );
         Assert.Equal("""{"list":[{"k":1,"n":1,"more":{"id":1}},{"k":"1","n":2,"more":{"id":1}}]}""", (await gateway.GetAsync()).Body);
     }
 
@@ -135,7 +189,11 @@ public sealed class JoinTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", """{"total":0}""");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, more: { request: \"a/x/{item}\", forEach: \"list.items[*].id\", join: { into: list.items, on: k = id, as: more } } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, more: { request: \"a/x/{item}\", forEach: \"list.items[*].id\", join: { into: list.items, on: k "
+                + "= id, as: more } } }",
+            backend
+        );
         Assert.Equal((200, """{"list":{"total":0}}"""), ((await gateway.GetAsync()).Status, (await gateway.GetAsync()).Body));
     }
 
@@ -144,7 +202,12 @@ public sealed class JoinTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("page", """{"a/b":[{"id":1},{"id":2}]}""").On("answers", """[{"k":1},{"k":1}]""");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { page: a/page, more: { request: \"a/answers?x={items}\", forEach: \"page.\\\"a/b\\\"[*].id\", batch: 9, optional: true, fallback: { value: [{ \"k\": 2, \"old\": true }] }, join: { into: page.a/b, on: k = id, as: more } } }\nrespond: { errors: true }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { page: a/page, more: { request: \"a/answers?x={items}\", forEach: \"page.\\\"a/b\\\"[*].id\", batch: 9, "
+                + "optional: true, fallback: { value: [{ \"k\": 2, \"old\": true }] }, join: { into: page.a/b, on: k = id, as: more "
+                + "} } }\nrespond: { errors: true }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal("""[{"id":1,"more":null},{"id":2,"more":{"k":2,"old":true}}]""", answer.Json["page"]!["a/b"]!.ToJsonString());
         Assert.Contains(";src=value", answer.Of("more"), StringComparison.Ordinal);
@@ -156,7 +219,11 @@ public sealed class JoinTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("list", """[{"id":1}]""").On("made", """{"q":1}""").On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { list: a/list, made: { request: \"POST a/made/{item}\", forEach: \"list[*].id\", compensate: \"DELETE a/undo\", join: { into: list, on: k = id, as: made } } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { list: a/list, made: { request: \"POST a/made/{item}\", forEach: \"list[*].id\", compensate: \"DELETE a/undo\", "
+                + "join: { into: list, on: k = id, as: made } } }",
+            backend
+        );
         Assert.Equal(502, (await gateway.GetAsync()).Status);
         Assert.Equal("DELETE", backend.Single("undo").Method);
     }
@@ -165,8 +232,15 @@ public sealed class JoinTests
     public async Task Select_GivesThePartOfAnAnswerThatIsTheCallsValue()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("one", """{"data":{"n": 1.50 },"meta":0}""").On("list", """{"ids":[1,2]}""").On("item", context => context.Response.WriteAsync("{\"data\":{\"id\":" + context.Request.Path.Value![6..] + "}}"));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { one: { request: a/one, select: data, optional: true, fallback: stale }, list: { request: a/list, select: ids }, each: { request: \"a/item/{item}\", forEach: list, select: data } }", backend);
+        backend
+            .On("one", """{"data":{"n": 1.50 },"meta":0}""")
+            .On("list", """{"ids":[1,2]}""")
+            .On("item", context => context.Response.WriteAsync("{\"data\":{\"id\":" + context.Request.Path.Value![6..] + "}}"));
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { one: { request: a/one, select: data, optional: true, fallback: stale }, list: { request: a/list, select: ids "
+                + "}, each: { request: \"a/item/{item}\", forEach: list, select: data } }",
+            backend
+        );
         const string Expected = """{"one":{"n": 1.50 },"list":[1,2],"each":[{"id":1},{"id":2}]}""";
         Assert.Equal(Expected, (await gateway.GetAsync()).Body);
         backend.On("one", 503, "");

@@ -172,14 +172,16 @@ public sealed class KeptAnswerTests
         await using var backend = await Backend.StartAsync();
         var (count, release) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         var rest = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        backend.On("mark", "0").On("x", async context =>
-        {
-            var mine = Interlocked.Increment(ref count);
-            await (mine == 1 ? release.Task : rest.Task);
-            context.Response.Headers[name] = value;
-            context.Response.ContentType = "application/json";
-            await context.Response.WriteAsync(mine.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        });
+        backend
+            .On("mark", "0")
+            .On("x", async context =>
+            {
+                var mine = Interlocked.Increment(ref count);
+                await (mine == 1 ? release.Task : rest.Task);
+                context.Response.Headers[name] = value;
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync(mine.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            });
         await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
         var clients = Enumerable.Range(0, 4).Select(_ => gateway.GetAsync()).ToList();
         await Until.TrueAsync(() => backend.Count("mark") == 4);
@@ -206,13 +208,16 @@ public sealed class KeptAnswerTests
         Assert.Equal(1, after.Count("x"));
     }
 
-    private static Task<ComposedGateway> StartTrustingAsync(Backend backend, string compose) => ComposedGateway.StartYamlAsync($$"""
-        trustedProxies: { from: [127.0.0.1], fields: [x-forwarded-for, x-forwarded-proto, x-forwarded-host, forwarded] }
-        services: { a: "{{backend.Address}}" }
-        routes:
-          c:
-            match: /c
-            compose:
-        {{ComposedGateway.Indent(compose, 6)}}
-        """);
+    private static Task<ComposedGateway> StartTrustingAsync(Backend backend, string compose) =>
+        ComposedGateway.StartYamlAsync(
+            $$"""
+            trustedProxies: { from: [127.0.0.1], fields: [x-forwarded-for, x-forwarded-proto, x-forwarded-host, forwarded] }
+            services: { a: "{{backend.Address}}" }
+            routes:
+              c:
+                match: /c
+                compose:
+            {{ComposedGateway.Indent(compose, 6)}}
+            """
+        );
 }

@@ -35,19 +35,36 @@ public sealed class LimitTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", context => SendAsync(context, 1024, tellsLength: true));
-        await using var gateway = await ComposedGateway.StartAsync($"limits: {{ total: {limit}B }}\ncalls: {{ x: a/x, y: \"a/x?2\" }}".Replace("?2", "?n=2", StringComparison.Ordinal), backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            $"limits: {{ total: {limit}B }}\ncalls: {{ x: a/x, y: \"a/x?2\" }}".Replace("?2", "?n=2", StringComparison.Ordinal),
+            backend
+        );
         Assert.Equal(status, (await gateway.GetAsync()).Status);
     }
 
     [Theory]
-    [InlineData("calls: { lines: a/lines, product: { request: \"a/product/{item}\", forEach: \"lines[*].p\", join: { into: lines, on: \"id = p\", as: product } } }")]
-    [InlineData("calls: { lines: a/lines, product: a/product }\nrespond: { body: { all: \"[product, product, product, product, product, product, product, product, product, product, product]\" } }")]
-    [InlineData("calls: { lines: a/lines, product: a/product }\nrespond: { body: { a: product, b: product, c: product, d: product, e: product, f: product, g: product, h: product, i: product, j: product, k: product } }")]
-    [InlineData("calls: { lines: a/lines, a: a/product, b: a/product, c: a/product, d: a/product, e: a/product, f: a/product, g: a/product, h: a/product, i: a/product, j: a/product, k: a/product }")] // one request, eleven places
+    [InlineData(
+        "calls: { lines: a/lines, product: { request: \"a/product/{item}\", forEach: \"lines[*].p\", join: { into: lines, on: \"id = "
+            + "p\", as: product } } }"
+    )]
+    [InlineData(
+        "calls: { lines: a/lines, product: a/product }\nrespond: { body: { all: \"[product, product, product, product, product, "
+            + "product, product, product, product, product, product]\" } }"
+    )]
+    [InlineData(
+        "calls: { lines: a/lines, product: a/product }\nrespond: { body: { a: product, b: product, c: product, d: product, e: "
+            + "product, f: product, g: product, h: product, i: product, j: product, k: product } }"
+    )]
+    [InlineData(
+        "calls: { lines: a/lines, a: a/product, b: a/product, c: a/product, d: a/product, e: a/product, f: a/product, g: a/product, "
+            + "h: a/product, i: a/product, j: a/product, k: a/product }"
+    )] // one request, eleven places
     public async Task Limit_OfWhatIsMadeOfAnswers_HoldsBeforeAnythingIsSent(string calls)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("lines", "[" + string.Join(",", Enumerable.Repeat("{\"p\":1}", 1000)) + "]").On("product", "{\"id\":1,\"text\":\"" + new string('x', 100_000) + "\"}");
+        backend
+            .On("lines", "[" + string.Join(",", Enumerable.Repeat("{\"p\":1}", 1000)) + "]")
+            .On("product", "{\"id\":1,\"text\":\"" + new string('x', 100_000) + "\"}");
         await using var gateway = await ComposedGateway.StartAsync("limits: { total: 1MiB }\n" + calls, backend);
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         var before = GC.GetTotalAllocatedBytes(precise: true);
@@ -62,7 +79,11 @@ public sealed class LimitTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("product", "{\"text\":\"" + new string('x', 100_000) + "\"}").On("sink", "1");
-        await using var gateway = await ComposedGateway.StartAsync("limits: { total: 1MiB }\ncalls: { product: a/product, sink: { request: POST a/sink, body: \"[product, product, product, product, product, product, product, product, product, product, product]\" } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "limits: { total: 1MiB }\ncalls: { product: a/product, sink: { request: POST a/sink, body: \"[product, product, product, "
+                + "product, product, product, product, product, product, product, product]\" } }",
+            backend
+        );
         Assert.Contains("err=answer-too-large", (await gateway.GetAsync()).Of("sink"), StringComparison.Ordinal);
         Assert.Equal(0, backend.Count("sink"));
     }
@@ -72,16 +93,30 @@ public sealed class LimitTests
     {
         const int Count = 2000;
         await using var backend = await Backend.StartAsync();
-        backend.On("lines", "[" + string.Join(",", Enumerable.Repeat("{\"p\":1}", Count)) + "]").On("product", "{\"id\":1,\"text\":\"" + new string('x', 20_000) + "\"}");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { lines: a/lines, product: { request: \"a/product/{item}\", forEach: \"lines[*].p\", join: { into: lines, on: \"id = p\", as: product } } }", backend);
+        backend
+            .On("lines", "[" + string.Join(",", Enumerable.Repeat("{\"p\":1}", Count)) + "]")
+            .On("product", "{\"id\":1,\"text\":\"" + new string('x', 20_000) + "\"}");
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { lines: a/lines, product: { request: \"a/product/{item}\", forEach: \"lines[*].p\", join: { into: lines, on: "
+                + "\"id = p\", as: product } } }",
+            backend
+        );
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         var before = GC.GetTotalMemory(forceFullCollection: true);
-        using var response = await gateway.Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead).InTimeAsync();
+        using var response = await gateway
+            .Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead)
+            .InTimeAsync();
         var held = GC.GetTotalMemory(forceFullCollection: true) - before;
         Assert.InRange(response.Content.Headers.ContentLength ?? 0, Count * 20_000L, Count * 21_000L);
         Assert.True(held < 8 * Megabyte, $"{held >> 20} MiB are held of an answer that nobody reads");
         using var document = await System.Text.Json.JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync());
-        Assert.Equal(Count, document.RootElement.GetProperty("lines").EnumerateArray().Count(l => l.GetProperty("product").GetProperty("text").GetString()!.Length == 20_000));
+        Assert.Equal(
+            Count,
+            document
+                .RootElement.GetProperty("lines")
+                .EnumerateArray()
+                .Count(l => l.GetProperty("product").GetProperty("text").GetString()!.Length == 20_000)
+        );
     }
 
     [Theory]
@@ -99,8 +134,15 @@ public sealed class LimitTests
     public async Task FanOutOfAHundred_TakesNoMoreThanTheBound()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("list", "[" + string.Join(",", Enumerable.Range(0, 100)) + "]").On("item", context => SendAsync(context, 300_000, tellsLength: true));
-        await ExpectWithinAsync(backend, "limits: { total: 32MiB }\ncalls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, concurrency: 20 } }", 32 * Megabyte, 100 * 300_000L);
+        backend
+            .On("list", "[" + string.Join(",", Enumerable.Range(0, 100)) + "]")
+            .On("item", context => SendAsync(context, 300_000, tellsLength: true));
+        await ExpectWithinAsync(
+            backend,
+            "limits: { total: 32MiB }\ncalls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, concurrency: 20 } }",
+            32 * Megabyte,
+            100 * 300_000L
+        );
     }
 
     /// <summary>Asks, without holding the answer, and looks at what the process grows by in the meantime.</summary>
@@ -109,7 +151,9 @@ public sealed class LimitTests
         await using var gateway = await ComposedGateway.StartAsync(compose, backend);
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         var before = GC.GetTotalMemory(forceFullCollection: true);
-        using var response = await gateway.Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead).InTimeAsync();
+        using var response = await gateway
+            .Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead)
+            .InTimeAsync();
         Assert.True(response.IsSuccessStatusCode, response.Headers.TryGetValues("Composition", out var told) ? told.First() : "");
         var held = GC.GetTotalMemory(forceFullCollection: true) - before; // the client has read nothing yet: all of the answer is held
         Assert.True(held < (4 * total) + (8 * Megabyte), $"{held >> 20} MiB are held, for answers of {expected >> 20} MiB");
@@ -117,9 +161,7 @@ public sealed class LimitTests
         await using (var body = await response.Content.ReadAsStreamAsync())
         {
             var buffer = new byte[64 * 1024];
-            for (int count; (count = await body.ReadAsync(buffer)) > 0; length += count)
-            {
-            }
+            for (int count; (count = await body.ReadAsync(buffer)) > 0; length += count) { }
         }
 
         Assert.True(length >= expected, length.ToString(CultureInfo.InvariantCulture));

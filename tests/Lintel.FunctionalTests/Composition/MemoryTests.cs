@@ -75,7 +75,11 @@ public sealed class MemoryTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", "\"" + new string('x', 3_000_000) + "\"").On("y", "1");
-        await using var gateway = await StartAsync(Small, $"calls: {{ x: {{ request: a/x, optional: {(isOptional ? "true" : "false")} }}, y: a/y }}", backend);
+        await using var gateway = await StartAsync(
+            Small,
+            $"calls: {{ x: {{ request: a/x, optional: {(isOptional ? "true" : "false")} }}, y: a/y }}",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal(status, answer.Status);
         Assert.Contains("err=overloaded", answer.Of("x"), StringComparison.Ordinal);
@@ -104,11 +108,13 @@ public sealed class MemoryTests
             await c.Request.Body.CopyToAsync(Stream.Null);
             await c.Response.WriteAsync("ok");
         });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             {{Small}}
             services: { s: "{{service.Address}}" }
             routes: { s: { match: "/{**rest}", forward: { service: s, mirror: s } } }
-            """);
+            """
+        );
         var clients = new List<RawClient>();
         try
         {
@@ -131,8 +137,12 @@ public sealed class MemoryTests
         await Until.TrueAsync(() => gateway.Gateway.Status.Memory.UsedBytes == 0);
     }
 
-    private static Task<ComposedGateway> StartAsync(string limits, string compose, Backend backend) => ComposedGateway.StartYamlAsync(
-        $"{limits}services: {{ a: \"{backend.Address}\" }}\nroutes:\n  c:\n    match: \"/c/{{id}}\"\n    compose:\n{ComposedGateway.Indent(compose, 6)}");
+    private static Task<ComposedGateway> StartAsync(string limits, string compose, Backend backend) =>
+        ComposedGateway.StartYamlAsync(
+            $"{limits}services: {{ a: \"{backend.Address}\" }}\nroutes:\n  c:\n    match: \"/c/{{id}}\"\n    "
+                + $"compose:\n{ComposedGateway.Indent(compose, 6)}"
+        );
 
-    private static long Refused(ComposedGateway gateway) => gateway.Process.Gateway.Errors.Where(e => e.Error == "overloaded").Sum(e => e.Count);
+    private static long Refused(ComposedGateway gateway) =>
+        gateway.Process.Gateway.Errors.Where(e => e.Error == "overloaded").Sum(e => e.Count);
 }

@@ -33,5 +33,6 @@ public sealed class MergePropertyTests
                 }
             },
             iter: Compositions,
-            threads: 2);
+            threads: 2
+        );
 }

@@ -12,13 +12,16 @@ public sealed class OrderTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("next", "2").On("bad", 500, "");
-        await using var gateway = await ComposedGateway.StartAsync("""
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               skipped: { request: a/skipped, if: "`false`" }
               next: { request: a/next, after: skipped }
               bad: { request: a/bad, optional: true }
               never: { request: a/never, after: [next, bad], optional: true }
-            """, backend);
+            """,
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal("""{"skipped":null,"next":2,"bad":null,"never":null}""", answer.Body);
         Assert.Contains("err=missing-input", answer.Of("never"), StringComparison.Ordinal);
@@ -49,13 +52,18 @@ public sealed class OrderTests
     {
         await using var backend = await Backend.StartAsync();
         var slow = backend.Hold("slow", "\"late\"");
-        backend.On("user", """{"segment":"gold"}""").On("segments", async context =>
-        {
-            await slow.Arrived;
-            slow.Release(); // the slow call can only end because this one did not wait for it
-            await context.Response.Body.WriteAsync("2"u8.ToArray());
-        });
-        await using var gateway = await ComposedGateway.StartAsync("calls: { slow: a/slow, segment: \"a/segments/{user.segment}\", user: a/user }", backend);
+        backend
+            .On("user", """{"segment":"gold"}""")
+            .On("segments", async context =>
+            {
+                await slow.Arrived;
+                slow.Release(); // the slow call can only end because this one did not wait for it
+                await context.Response.Body.WriteAsync("2"u8.ToArray());
+            });
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { slow: a/slow, segment: \"a/segments/{user.segment}\", user: a/user }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal("""{"slow":"late","segment":2,"user":{"segment":"gold"}}""", answer.Body);
     }
@@ -65,7 +73,10 @@ public sealed class OrderTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("second", "2").On("first", "1");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { second: { request: a/second, after: [first], optional: true }, first: { request: a/first, optional: true } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { second: { request: a/second, after: [first], optional: true }, first: { request: a/first, optional: true } }",
+            backend
+        );
         Assert.Equal("""{"second":2,"first":1}""", (await gateway.GetAsync()).Body);
         Assert.Equal(["/first", "/second"], backend.Seen.Select(r => r.Target));
 
@@ -84,7 +95,10 @@ public sealed class OrderTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("user", user).On("gift", "1").On("thanks", "1");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { user: a/user, gift: { request: a/gift, if: user.vip }, thanks: { request: \"a/thanks?gift={gift}\" } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { user: a/user, gift: { request: a/gift, if: user.vip }, thanks: { request: \"a/thanks?gift={gift}\" } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal(expected, answer.Body);
         Assert.Equal(state == "skipped", answer.Of("gift").EndsWith(";skipped", StringComparison.Ordinal));
@@ -155,7 +169,10 @@ public sealed class OrderTests
         await using var backend = await Backend.StartAsync();
         var held = backend.Hold("short");
         var other = backend.Hold("long", "2");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { short: { request: a/short, timeout: 100ms, optional: true }, long: a/long }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { short: { request: a/short, timeout: 100ms, optional: true }, long: a/long }",
+            backend
+        );
         var asked = gateway.GetAsync();
         await held.Aborted;
         other.Release();
@@ -169,11 +186,13 @@ public sealed class OrderTests
     {
         await using var backend = await Backend.StartAsync();
         var held = backend.Hold("slow");
-        backend.On("bad", async context =>
-        {
-            await held.Arrived;
-            context.Response.StatusCode = 500;
-        }).On("next", "1");
+        backend
+            .On("bad", async context =>
+            {
+                await held.Arrived;
+                context.Response.StatusCode = 500;
+            })
+            .On("next", "1");
         await using var gateway = await ComposedGateway.StartAsync("calls: { bad: a/bad, slow: a/slow, next: \"a/next/{slow}\" }", backend);
         var answer = await gateway.GetAsync();
         Assert.Equal(502, answer.Status);
@@ -190,7 +209,11 @@ public sealed class OrderTests
         await using var backend = await Backend.StartAsync();
         var (one, two, item) = (backend.Hold("one"), backend.Hold("two"), backend.Hold("item"));
         backend.On("list", "[1,2,3]");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { one: a/one, two: { request: a/two, optional: true }, list: a/list, each: { request: \"a/item/{item}\", forEach: list } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { one: a/one, two: { request: a/two, optional: true }, list: a/list, each: { request: \"a/item/{item}\", "
+                + "forEach: list } }",
+            backend
+        );
         using (var client = await gateway.Process.ConnectAsync())
         {
             await client.SendAsync("GET /c/1 HTTP/1.1\r\nHost: x\r\n\r\n");

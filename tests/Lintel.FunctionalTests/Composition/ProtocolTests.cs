@@ -28,12 +28,19 @@ public sealed class ProtocolTests
         await using var backend = await Backend.StartAsync();
         var (one, two) = (backend.Hold("one"), backend.Hold("two"));
         backend.On("plain", "1");
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services: { s: "{{backend.Address}}" }
             routes: { c: { match: /c, compose: { calls: { one: s/one, two: s/two } } }, plain: { match: /plain, forward: s } }
-            """);
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = gateway.Process.Address, DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+            """
+        );
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        {
+            BaseAddress = gateway.Process.Address,
+            DefaultRequestVersion = HttpVersion.Version20,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         using var leaving = new CancellationTokenSource();
         var composed = client.GetAsync("/c", leaving.Token);
         await Task.WhenAll(one.Arrived, two.Arrived);
@@ -66,15 +73,19 @@ public sealed class ProtocolTests
     {
         var held = two.Hold("slow");
         one.On("x", """{"id":5}""").On("bad", 500, "");
-        two.On("y", """{"y": 1.50}""").On("post", async context => await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(await Backend.BodyOf(context)))).On("large", "\"" + new string('x', 100_000) + "\"");
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        two.On("y", """{"y": 1.50}""")
+            .On("post", async context => await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(await Backend.BodyOf(context))))
+            .On("large", "\"" + new string('x', 100_000) + "\"");
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services: { a: "{{one.Address}}", {{service}} }
             routes:
               all: { match: /all, compose: { calls: { x: a/x, y: "b/y/{x.id}", post: { request: POST b/post, body: { from: y.y } } } } }
               cut: { match: /cut, compose: { calls: { slow: b/slow, bad: "a/bad" } } }
               time: { match: /time, compose: { calls: { slow: { request: b/slow, timeout: 150ms, optional: true } } } }
               large: { match: /large, compose: { limits: { call: 64KiB }, calls: { large: { request: b/large, optional: true } } } }
-            """);
+            """
+        );
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => gateway.GetAsync("/all")));
         Assert.All(answers, a => Assert.Equal((200, """{"x":{"id":5},"y":{"y": 1.50},"post":{"from":1.50}}"""), (a.Status, a.Body)));
         one.On("bad", async context =>
@@ -98,23 +109,25 @@ public sealed class ProtocolTests
     {
         var requests = 0;
         var isEnding = false;
-        using var server = new RawServer(async (socket, head) =>
-        {
-            while (true)
+        using var server = new RawServer(
+            async (socket, head) =>
             {
-                Interlocked.Increment(ref requests);
-                await SendAsync(socket);
-                var buffer = new byte[64 * 1024];
-                if (await socket.ReceiveAsync(buffer) == 0)
-                    return;
-                if (Volatile.Read(ref isEnding))
+                while (true)
                 {
                     Interlocked.Increment(ref requests);
-                    Volatile.Write(ref isEnding, false);
-                    return; // the request was read, and nobody answers it
+                    await SendAsync(socket);
+                    var buffer = new byte[64 * 1024];
+                    if (await socket.ReceiveAsync(buffer) == 0)
+                        return;
+                    if (Volatile.Read(ref isEnding))
+                    {
+                        Interlocked.Increment(ref requests);
+                        Volatile.Write(ref isEnding, false);
+                        return; // the request was read, and nobody answers it
+                    }
                 }
             }
-        });
+        );
         await using var gateway = await ComposedGateway.StartAsync("/c/{id}", $"calls: {{ x: {method} a/x }}", [server.Address]);
         Assert.Equal(200, (await gateway.GetAsync()).Status);
         Volatile.Write(ref isEnding, true);
@@ -123,5 +136,6 @@ public sealed class ProtocolTests
         Assert.Equal(status == 200 ? 3 : 2, requests);
     }
 
-    private static async Task SendAsync(Socket socket) => await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"u8.ToArray());
+    private static async Task SendAsync(Socket socket) =>
+        await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"u8.ToArray());
 }

@@ -7,7 +7,21 @@ namespace Lintel.FunctionalTests.Composition;
 internal sealed class RandomComposition
 {
     private static readonly string[] Names = ["a", "b", "\\u0063", "é", "x y", "q\\\"", "_"];
-    private static readonly string[] Scalars = ["null", "true", "0", "-0.0", "1.50", "1E+2", "123456789012345678901234567890.5", "\"\"", "\"\\u00e9\\/\"", "\"é\\n\"", "\"\\ud83d\\ude00\"", "\"a b\""];
+    private static readonly string[] Scalars =
+    [
+        "null",
+        "true",
+        "0",
+        "-0.0",
+        "1.50",
+        "1E+2",
+        "123456789012345678901234567890.5",
+        "\"\"",
+        "\"\\u00e9\\/\"",
+        "\"é\\n\"",
+        "\"\\ud83d\\ude00\"",
+        "\"a b\"",
+    ];
 
     private readonly Random _random;
     private readonly List<Call> _calls = [];
@@ -24,8 +38,22 @@ internal sealed class RandomComposition
         var count = _random.Next(1, 5);
         for (var i = 0; i < count; i++)
         {
-            var place = _conflict is not null ? Pick(".", ".", "shared", $"c{i}") : count == 1 && !_isJoined ? Pick(".", "c0") : Pick($"c{i}", $"renamed \\{i}é");
-            _calls.Add(new Call($"c{i}", place!, _random.Next(2) == 0, _random.Next(3) == 0 ? place == "." && _conflict is not null ? "{\"a\":[true,null]}" : Pick("0", "1.50", "\"a b\"", "[]", "{\"a\":[true,null]}") : null));
+            var place =
+                _conflict is not null ? Pick(".", ".", "shared", $"c{i}")
+                : count == 1 && !_isJoined ? Pick(".", "c0")
+                : Pick($"c{i}", $"renamed \\{i}é");
+            _calls.Add(
+                new Call(
+                    $"c{i}",
+                    place!,
+                    _random.Next(2) == 0,
+                    _random.Next(3) == 0
+                        ? place == "." && _conflict is not null
+                            ? "{\"a\":[true,null]}"
+                            : Pick("0", "1.50", "\"a b\"", "[]", "{\"a\":[true,null]}")
+                        : null
+                )
+            );
         }
     }
 
@@ -33,15 +61,25 @@ internal sealed class RandomComposition
     {
         get
         {
-            var calls = _calls.Select(c => $"  {c.Name}: {{ request: \"a/{c.Name}\", as: {JsonSerializer.Serialize(c.Place)}, optional: {(c.IsOptional ? "true" : "false")}{(c.IsOptional && c.Fallback is { } value ? $", fallback: {{ value: {value} }}" : "")} }}").ToList();
+            var calls = _calls
+                .Select(c =>
+                    $"  {c.Name}: {{ request: \"a/{c.Name}\", as: {JsonSerializer.Serialize(c.Place)}, optional: "
+                    + $"{(c.IsOptional ? "true" : "false")}{(c.IsOptional && c.Fallback is { } value ? $", fallback: {{ value: {value} }}" : "")} }}"
+                )
+                .ToList();
             if (_isJoined)
             {
                 calls.Insert(_random.Next(calls.Count + 1), "  list: a/list");
-                calls.Insert(_random.Next(calls.Count + 1), "  joined: { request: \"a/joined/{item}\", forEach: \"list[].k\", optional: true, join: { into: list, on: \"id = k\", as: j } }");
+                calls.Insert(
+                    _random.Next(calls.Count + 1),
+                    "  joined: { request: \"a/joined/{item}\", forEach: \"list[].k\", optional: true, join: { into: list, on: \"id = "
+                        + "k\", as: j } }"
+                );
             }
 
             _order = [.. calls.Select(c => c.Trim().Split(':')[0]).Where(n => n != "joined")];
-            return $"{(_conflict is null ? "" : $"conflict: {_conflict}\n")}respond: {{ errors: {(_errors ? "true" : "false")} }}\ncalls:\n{string.Join("\n", calls)}";
+            return $"{(_conflict is null ? "" : $"conflict: {_conflict}\n")}respond: {{ errors: {(_errors ? "true" : "false")} "
+                + $"}}\ncalls:\n{string.Join("\n", calls)}";
         }
     }
 
@@ -54,7 +92,8 @@ internal sealed class RandomComposition
         var failed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var call in _calls)
         {
-            var document = call.Place == "." && (_conflict is not null || _calls.Count > 1) ? Members(3) : Document(3); // what shares its place is an object
+            // what shares its place is an object
+            var document = call.Place == "." && (_conflict is not null || _calls.Count > 1) ? Members(3) : Document(3);
             var fails = call.IsOptional && _random.Next(3) == 0;
             backend.On(call.Name, fails ? 500 : 200, Pick("", " ", "\n")! + document + Pick("", "\r\n"));
             values[call.Name] = Tree.Of(fails ? call.Fallback ?? "null" : document);
@@ -113,26 +152,46 @@ internal sealed class RandomComposition
     /// <summary>Elements with keys of either kind, some without, some of whose answers fail.</summary>
     private Tree JoinedList(Backend backend, HashSet<string> failed)
     {
-        var known = Enumerable.Range(1, 6).ToDictionary(k => k.ToString(CultureInfo.InvariantCulture), _ => _random.Next(4) == 0 ? null : Members(2), StringComparer.Ordinal);
+        var known = Enumerable
+            .Range(1, 6)
+            .ToDictionary(
+                k => k.ToString(CultureInfo.InvariantCulture),
+                _ => _random.Next(4) == 0 ? null : Members(2),
+                StringComparer.Ordinal
+            );
         var elements = new List<(string Text, string? Key)>();
         for (var i = _random.Next(5); i > 0; i--)
         {
             var key = _random.Next(1, 7).ToString(CultureInfo.InvariantCulture);
-            elements.Add(_random.Next(4) switch { 0 => (Pick(Scalars)!, null), 1 => ($$"""{ "other" :{{Document(1)}}}""", ""), 2 => ($$"""{"k":"{{key}}" , "j" : 1}""", key), _ => ($$"""{"n":{{Document(1)}},"k":{{key}}}""", key) });
+            elements.Add(
+                _random.Next(4) switch
+                {
+                    0 => (Pick(Scalars)!, null),
+                    1 => ($$"""{ "other" :{{Document(1)}}}""", ""),
+                    2 => ($$"""{"k":"{{key}}" , "j" : 1}""", key),
+                    _ => ($$"""{"n":{{Document(1)}},"k":{{key}}}""", key),
+                }
+            );
         }
 
         var text = "[" + string.Join(" ,", elements.Select(e => e.Text)) + "]";
-        backend.On("list", text).On("joined", context =>
-        {
-            var answer = known[context.Request.Path.Value!.Split('/')[^1]];
-            context.Response.StatusCode = answer is null ? 500 : 200;
-            var key = context.Request.Path.Value!.Split('/')[^1];
-            return context.Response.Body.WriteAsync(System.Text.Encoding.UTF8.GetBytes(answer is null ? "" : Keyed(key, answer))).AsTask();
-        });
+        backend
+            .On("list", text)
+            .On("joined", context =>
+            {
+                var answer = known[context.Request.Path.Value!.Split('/')[^1]];
+                context.Response.StatusCode = answer is null ? 500 : 200;
+                var key = context.Request.Path.Value!.Split('/')[^1];
+                return context
+                    .Response.Body.WriteAsync(System.Text.Encoding.UTF8.GetBytes(answer is null ? "" : Keyed(key, answer)))
+                    .AsTask();
+            });
         var asked = elements.Where(e => e.Key is { Length: > 0 }).Select(e => e.Key!).ToList();
         if (asked.Exists(k => known[k] is null))
             failed.Add("joined");
-        return asked.Count == 0 && elements.TrueForAll(e => e.Key is null) ? Tree.Of(text).WithItems() : Tree.List([.. elements.Select(Join)]);
+        return asked.Count == 0 && elements.TrueForAll(e => e.Key is null)
+            ? Tree.Of(text).WithItems()
+            : Tree.List([.. elements.Select(Join)]);
 
         Tree Join((string Text, string? Key) element)
         {
@@ -145,14 +204,24 @@ internal sealed class RandomComposition
         static string Keyed(string key, string members) => $$"""{"id": {{key}}, "of":{{members}}}""";
     }
 
-    private string Document(int depth) => _random.Next(depth <= 0 ? 2 : 5) switch
-    {
-        0 or 1 => Pick(Scalars)!,
-        2 => "[" + string.Join(Pick(",", " ,\n"), Enumerable.Range(0, _random.Next(4)).Select(_ => Document(depth - 1))) + "]",
-        _ => Members(depth),
-    };
+    private string Document(int depth) =>
+        _random.Next(depth <= 0 ? 2 : 5) switch
+        {
+            0 or 1 => Pick(Scalars)!,
+            2 => "[" + string.Join(Pick(",", " ,\n"), Enumerable.Range(0, _random.Next(4)).Select(_ => Document(depth - 1))) + "]",
+            _ => Members(depth),
+        };
 
-    private string Members(int depth) => "{" + string.Join(Pick(",", "\t, "), Names.Where(_ => _random.Next(3) == 0).OrderBy(_ => _random.Next()).Select(n => $"\"{n}\"{Pick(":", " : ")}{Document(depth - 1)}")) + "}";
+    private string Members(int depth) =>
+        "{"
+        + string.Join(
+            Pick(",", "\t, "),
+            Names
+                .Where(_ => _random.Next(3) == 0)
+                .OrderBy(_ => _random.Next())
+                .Select(n => $"\"{n}\"{Pick(":", " : ")}{Document(depth - 1)}")
+        )
+        + "}";
 
     private string? Pick(params string?[] from) => from[_random.Next(from.Length)];
 

@@ -18,7 +18,9 @@ public sealed class RedirectTests
     {
         await using var backend = await Backend.StartAsync();
         await using var gateway = await ComposedGateway.StartAsync(Following, backend);
-        location = location.Replace("SELF", backend.Address, StringComparison.Ordinal).Replace("HOST", "http://" + gateway.Process.Address.Authority, StringComparison.Ordinal);
+        location = location
+            .Replace("SELF", backend.Address, StringComparison.Ordinal)
+            .Replace("HOST", "http://" + gateway.Process.Address.Authority, StringComparison.Ordinal);
         backend.On("x", status, "{}", ("Location", location)).On("y", "5");
         var answer = await gateway.GetAsync("/c/1", ("Authorization", "Bearer t"));
         Assert.Equal((200, """{"x":5}"""), (answer.Status, answer.Body));
@@ -36,7 +38,9 @@ public sealed class RedirectTests
     public async Task Redirect_ToAnotherPlace_IsTheCallsFailure(string? location)
     {
         await using var backend = await Backend.StartAsync();
-        List<(string, string)> headers = location is null ? [] : [("Location", location.Replace("SELF", new Uri(backend.Address).Authority, StringComparison.Ordinal))];
+        List<(string, string)> headers = location is null
+            ? []
+            : [("Location", location.Replace("SELF", new Uri(backend.Address).Authority, StringComparison.Ordinal))];
         backend.On("x", 302, "{}", [.. headers]).On("y", "5");
         await using var gateway = await ComposedGateway.StartAsync(Following, backend);
         var answer = await gateway.GetAsync();
@@ -65,12 +69,17 @@ public sealed class RedirectTests
     public async Task Redirect_OfAWrite_RepeatsIt_LeadsToItsResult_OrIsNotFollowed(int status, string? method, string body)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", status, "{}", ("Location", "/y")).On("y", async context =>
-        {
-            var text = await Backend.BodyOf(context);
-            await context.Response.WriteAsJsonAsync(new { method = context.Request.Method, body = text });
-        });
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: POST a/x, body: { n: \"`1`\" }, redirects: 1 } }", backend);
+        backend
+            .On("x", status, "{}", ("Location", "/y"))
+            .On("y", async context =>
+            {
+                var text = await Backend.BodyOf(context);
+                await context.Response.WriteAsJsonAsync(new { method = context.Request.Method, body = text });
+            });
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: { request: POST a/x, body: { n: \"`1`\" }, redirects: 1 } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal(method is null ? 502 : 200, answer.Status);
         if (method is not null)
@@ -84,7 +93,10 @@ public sealed class RedirectTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", status, "{}", ("Location", "/y")).On("y", 500, "{}").On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: { request: POST a/x, redirects: 1, compensate: DELETE a/undo } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: { request: POST a/x, redirects: 1, compensate: DELETE a/undo } }",
+            backend
+        );
         Assert.Equal(502, (await gateway.GetAsync()).Status);
         Assert.Equal(isUndone ? 1 : 0, backend.Count("undo"));
     }
@@ -93,13 +105,17 @@ public sealed class RedirectTests
     public async Task WhatARedirectSaysOfCaching_CountsToo()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", 302, "{}", ("Location", "/y"), ("Cache-Control", "private, max-age=5"), ("Vary", "Authorization")).On("y", 200, "5", ("Cache-Control", "max-age=60"), ("ETag", "\"1\""));
+        backend
+            .On("x", 302, "{}", ("Location", "/y"), ("Cache-Control", "private, max-age=5"), ("Vary", "Authorization"))
+            .On("y", 200, "5", ("Cache-Control", "max-age=60"), ("ETag", "\"1\""));
         await using var gateway = await ComposedGateway.StartAsync(Following, backend);
         var answer = await gateway.GetAsync();
         Assert.Equal(("private, max-age=5", "Authorization"), (answer["Cache-Control"], answer["Vary"]));
 
         // Another resource with the same tag is another answer.
-        backend.On("x", 302, "{}", ("Location", "/z"), ("Cache-Control", "max-age=5")).On("z", 200, "6", ("Cache-Control", "max-age=60"), ("ETag", "\"1\""));
+        backend
+            .On("x", 302, "{}", ("Location", "/z"), ("Cache-Control", "max-age=5"))
+            .On("z", 200, "6", ("Cache-Control", "max-age=60"), ("ETag", "\"1\""));
         var other = await gateway.GetAsync("/c/7", ("If-None-Match", answer["ETag"]!));
         Assert.Equal((200, """{"x":6}"""), (other.Status, other.Body));
         Assert.All(backend.Seen, r => Assert.Null(r["If-None-Match"]));
@@ -115,10 +131,17 @@ public sealed class RedirectTests
             context.Response.StatusCode = path == "/base/y" ? 200 : 302;
             context.Response.ContentType = "application/json";
             if (path != "/base/y")
-                context.Response.Headers.Location = path == "/base/x" ? "/base/y" : path == "/base/up" ? "../other" : "/basement/y";
+                context.Response.Headers.Location =
+                    path == "/base/x" ? "/base/y"
+                    : path == "/base/up" ? "../other"
+                    : "/basement/y";
             return path == "/base/y" ? context.Response.WriteAsync("5") : Task.CompletedTask;
         });
-        await using var gateway = await ComposedGateway.StartAsync("/c/{id}", "calls: { x: { request: \"a/{id}\", redirects: 1 } }", [backend.Address + "/base"]);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "/c/{id}",
+            "calls: { x: { request: \"a/{id}\", redirects: 1 } }",
+            [backend.Address + "/base"]
+        );
         Assert.Equal("""{"x":5}""", (await gateway.GetAsync("/c/x")).Body);
         Assert.Equal(502, (await gateway.GetAsync("/c/up")).Status);
         Assert.Equal(502, (await gateway.GetAsync("/c/beside")).Status);

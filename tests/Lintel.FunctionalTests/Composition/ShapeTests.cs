@@ -20,17 +20,25 @@ public sealed class ShapeTests
     public async Task Body_HeadersAndStatus_AreTheConfigurations()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("user", """{"name":"Ann","n": 1.50,"id":7,"evil":"a\r\nX: 1","accent":"é"}""").On("orders", "[{\"total\":2.50},{\"total\":1}]");
-        await using var gateway = await ComposedGateway.StartAsync("""
+        backend
+            .On("user", """{"name":"Ann","n": 1.50,"id":7,"evil":"a\r\nX: 1","accent":"é"}""")
+            .On("orders", "[{\"total\":2.50},{\"total\":1}]");
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls: { user: a/user, orders: a/orders }
             respond:
               status: 203
               headers: { X-User: user.id, X-None: user.none, X-List: orders, X-Evil: user.evil, X-Accent: user.accent }
               body: { who: user.name, n: user.n, totals: "orders[*].total", list: [user.id, { deep: "length(orders)" }], "a\"b": "`true`" }
-            """, backend);
+            """,
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal((203, """{"who":"Ann","n":1.50,"totals":[2.50,1],"list":[7,{"deep":2}],"a\"b":true}"""), (answer.Status, answer.Body));
-        Assert.Equal(("7", null, null, null, "%C3%A9"), (answer["X-User"], answer["X-None"], answer["X-List"], answer["X-Evil"], answer["X-Accent"]));
+        Assert.Equal(
+            ("7", null, null, null, "%C3%A9"),
+            (answer["X-User"], answer["X-None"], answer["X-List"], answer["X-Evil"], answer["X-Accent"])
+        );
     }
 
     [Theory]
@@ -42,7 +50,10 @@ public sealed class ShapeTests
         backend.On("orders", 200, "[\"a\"]", ("Cache-Control", "max-age=60"), ("ETag", "\"1\""));
         await using var gateway = await ComposedGateway.StartAsync("calls: { orders: a/orders }\n" + respond, backend);
         var answer = await gateway.GetAsync();
-        Assert.Equal((502, "application/problem+json", "no-store", null), (answer.Status, answer["Content-Type"], answer["Cache-Control"], answer["ETag"]));
+        Assert.Equal(
+            (502, "application/problem+json", "no-store", null),
+            (answer.Status, answer["Content-Type"], answer["Cache-Control"], answer["ETag"])
+        );
         Assert.Equal("urn:problem-type:lintel:expression-failed", (string?)answer.Json["type"]);
     }
 
@@ -51,7 +62,8 @@ public sealed class ShapeTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 200, """{"a":1,"b":2}""", ("ETag", "\"1\""));
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services: { a: "{{backend.Address}}" }
             clients: { mobile: { when: { headers: { X-App: mobile } } }, partner: { when: { headers: { X-Key: "1" } } } }
             routes:
@@ -61,7 +73,8 @@ public sealed class ShapeTests
                   calls: { x: a/x }
                   respond: { headers: { X-A: x.a } }
                   variants: { mobile: { body: x.a }, partner: { body: { b: x.b }, headers: { X-B: x.b }, status: 202 } }
-            """);
+            """
+        );
         var all = await gateway.GetAsync();
         var mobile = await gateway.GetAsync("/c/7", ("X-App", "mobile"), ("X-Key", "1"));
         var partner = await gateway.GetAsync("/c/7", ("X-Key", "1"));
@@ -78,7 +91,8 @@ public sealed class ShapeTests
         await using var backend = await Backend.StartAsync();
         backend.On("user", """{"name":"Ann"}""").On("log", "1");
         var slow = backend.Hold("slow");
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services: { a: "{{backend.Address}}" }
             clients: { mobile: { when: { headers: { X-App: mobile } } } }
             routes:
@@ -87,7 +101,8 @@ public sealed class ShapeTests
                 compose:
                   calls: { user: a/user, orders: a/slow/1, offers: "a/slow/{orders.id}", log: POST a/log }
                   variants: { mobile: { body: user.name } }
-            """);
+            """
+        );
         var mobile = await gateway.GetAsync("/c/7", ("X-App", "mobile"));
         Assert.Equal((200, "\"Ann\""), (mobile.Status, mobile.Body));
         Assert.Equal(("orders;skipped", "offers;skipped"), (mobile.Of("orders"), mobile.Of("offers")));
@@ -103,13 +118,18 @@ public sealed class ShapeTests
     {
         await using var backend = await Backend.StartAsync();
         var one = backend.Hold("one", """{"k":1,"l":[1],"o":{"a":1,"s":1},"m":1}""");
-        backend.On("two", async context =>
-        {
-            await context.Response.WriteAsync("""{"k":2,"l":[2],"o":{"s":2,"b":2},"n":2}""");
-            await context.Response.CompleteAsync();
-            one.Release(); // the first to be declared is the last to come
-        }).On("y", "9");
-        await using var gateway = await ComposedGateway.StartAsync($"conflict: {rule}\ncalls: {{ one: {{ request: a/one, as: . }}, two: {{ request: a/two, as: . }}, y: a/y }}", backend);
+        backend
+            .On("two", async context =>
+            {
+                await context.Response.WriteAsync("""{"k":2,"l":[2],"o":{"s":2,"b":2},"n":2}""");
+                await context.Response.CompleteAsync();
+                one.Release(); // the first to be declared is the last to come
+            })
+            .On("y", "9");
+        await using var gateway = await ComposedGateway.StartAsync(
+            $"conflict: {rule}\ncalls: {{ one: {{ request: a/one, as: . }}, two: {{ request: a/two, as: . }}, y: a/y }}",
+            backend
+        );
         Assert.Equal(expected, (await gateway.GetAsync()).Body);
     }
 
@@ -123,7 +143,10 @@ public sealed class ShapeTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("one", one).On("two", two);
-        await using var gateway = await ComposedGateway.StartAsync($"conflict: {rule}\ncalls: {{ one: {{ request: a/one, as: . }}, two: {{ request: a/two, as: . }} }}", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            $"conflict: {rule}\ncalls: {{ one: {{ request: a/one, as: . }}, two: {{ request: a/two, as: . }} }}",
+            backend
+        );
         Assert.Equal(expected, (await gateway.GetAsync()).Body);
     }
 
@@ -136,9 +159,14 @@ public sealed class ShapeTests
         await using var backend = await Backend.StartAsync();
         backend.On("one", "{\"a\":1}").On("two", two);
         var all = "conflict: concat\ncalls: { one: { request: a/one, as: . }, " + calls + " }";
-        await using (var required = await ComposedGateway.StartAsync(all.Replace("OPTIONAL", "optional: false", StringComparison.Ordinal), backend))
+        await using (
+            var required = await ComposedGateway.StartAsync(all.Replace("OPTIONAL", "optional: false", StringComparison.Ordinal), backend)
+        )
             Assert.Contains("err=expression-failed", (await required.GetAsync()).Of("two"), StringComparison.Ordinal);
-        await using var optional = await ComposedGateway.StartAsync(all.Replace("OPTIONAL", "optional: true", StringComparison.Ordinal), backend);
+        await using var optional = await ComposedGateway.StartAsync(
+            all.Replace("OPTIONAL", "optional: true", StringComparison.Ordinal),
+            backend
+        );
         var answer = await optional.GetAsync();
         Assert.Equal((200, 1), (answer.Status, (int)answer.Json["a"]!));
         Assert.Contains("err=expression-failed", answer.Of("two"), StringComparison.Ordinal);
@@ -155,7 +183,10 @@ public sealed class ShapeTests
         await using var backend = await Backend.StartAsync();
         backend.On("x", x).On("no", 500, "");
         var respond = compose.Contains("respond", StringComparison.Ordinal) ? "" : "\nrespond: { errors: true }";
-        await using var gateway = await ComposedGateway.StartAsync(compose.Replace("NO", "{ request: a/no, optional: true }", StringComparison.Ordinal) + respond, backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            compose.Replace("NO", "{ request: a/no, optional: true }", StringComparison.Ordinal) + respond,
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.StartsWith(expected, answer.Body, StringComparison.Ordinal);
         Assert.NotNull(answer.Json);
@@ -166,7 +197,10 @@ public sealed class ShapeTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", "[1]");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }\nrespond: { body: x, headers: { Content-Type: \"'application/vnd.list+json'\" } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { x: a/x }\nrespond: { body: x, headers: { Content-Type: \"'application/vnd.list+json'\" } }",
+            backend
+        );
         Assert.Equal("application/vnd.list+json", (await gateway.GetAsync())["Content-Type"]);
     }
 
@@ -177,7 +211,11 @@ public sealed class ShapeTests
     [InlineData("application/x-ndjson", "{\"a\": 1}\n\n[2]\r\n\"x\"", "[{\"a\": 1},[2],\"x\"]")]
     [InlineData("text/plain", "a\"b\\\n\u0001é", "\"a\\\"b\\\\\\n\\u0001é\"")]
     [InlineData("text/plain; charset=iso-8859-1", "\u00e9", "\"é\"")]
-    [InlineData("application/xml", "<?xml version=\"1.0\"?><a x=\"1\"><b>1</b><b>2</b><c/>t</a>", "{\"a\":{\"@x\":\"1\",\"b\":[\"1\",\"2\"],\"c\":null,\"#text\":\"t\"}}")]
+    [InlineData(
+        "application/xml",
+        "<?xml version=\"1.0\"?><a x=\"1\"><b>1</b><b>2</b><c/>t</a>",
+        "{\"a\":{\"@x\":\"1\",\"b\":[\"1\",\"2\"],\"c\":null,\"#text\":\"t\"}}"
+    )]
     [InlineData("text/xml", "<a>é</a>", "{\"a\":\"é\"}")]
     [InlineData("application/xml", "<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/hostname\">]><a>&e;</a>", null)]
     [InlineData("application/xml", "<a><b></a>", null)]
@@ -186,7 +224,11 @@ public sealed class ShapeTests
     [InlineData("application/x-ndjson", "\ufeff1\n2", "[1,2]")]
     [InlineData("application/json; charset=iso-8859-1", "\"\u00e9\"", "\"é\"")]
     [InlineData("application/xml", "<a>x<![CDATA[<y>]]></a>", "{\"a\":\"x<y>\"}")]
-    [InlineData("application/xml", "<a><b/><c/><b>2</b><c></c>t<b x='1'/>u</a>", "{\"a\":{\"b\":[null,\"2\",{\"@x\":\"1\"}],\"c\":[null,\"\"],\"#text\":[\"t\",\"u\"]}}")]
+    [InlineData(
+        "application/xml",
+        "<a><b/><c/><b>2</b><c></c>t<b x='1'/>u</a>",
+        "{\"a\":{\"b\":[null,\"2\",{\"@x\":\"1\"}],\"c\":[null,\"\"],\"#text\":[\"t\",\"u\"]}}"
+    )]
     [InlineData("application/xml; charset=iso-8859-1", "<a>\u00e9</a>", "{\"a\":\"é\"}")]
     [InlineData("text/plain; charset=nothing", "a", null)]
     public async Task Answer_OfAnyMediaType_BecomesJson(string? type, string text, string? expected)
@@ -250,13 +292,15 @@ public sealed class ShapeTests
         foreach (var coding in codings.Split(", "))
         {
             var output = new MemoryStream();
-            using (Stream stream = coding switch
-            {
-                "gzip" => new System.IO.Compression.GZipStream(output, System.IO.Compression.CompressionLevel.Fastest),
-                "br" => new System.IO.Compression.BrotliStream(output, System.IO.Compression.CompressionLevel.Fastest),
-                "deflate" => new System.IO.Compression.ZLibStream(output, System.IO.Compression.CompressionLevel.Fastest),
-                _ => output,
-            })
+            using (
+                Stream stream = coding switch
+                {
+                    "gzip" => new System.IO.Compression.GZipStream(output, System.IO.Compression.CompressionLevel.Fastest),
+                    "br" => new System.IO.Compression.BrotliStream(output, System.IO.Compression.CompressionLevel.Fastest),
+                    "deflate" => new System.IO.Compression.ZLibStream(output, System.IO.Compression.CompressionLevel.Fastest),
+                    _ => output,
+                }
+            )
                 stream.Write(bytes);
             bytes = output.ToArray();
         }
@@ -268,12 +312,14 @@ public sealed class ShapeTests
     public async Task Head_IsGetWithoutItsBody_AndACallMayBeHeadItself()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", 200, "{\"a\":1}", ("ETag", "\"1\"")).On("head", context =>
-        {
-            context.Response.ContentLength = 1000;
-            context.Response.Headers.ETag = "\"2\"";
-            return Task.CompletedTask;
-        });
+        backend
+            .On("x", 200, "{\"a\":1}", ("ETag", "\"1\""))
+            .On("head", context =>
+            {
+                context.Response.ContentLength = 1000;
+                context.Response.Headers.ETag = "\"2\"";
+                return Task.CompletedTask;
+            });
         await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, head: HEAD a/head }", backend);
         var got = await gateway.GetAsync();
         Assert.Equal("""{"x":{"a":1},"head":null}""", got.Body);

@@ -41,7 +41,11 @@ public sealed class SharingTests
     {
         await using var backend = await Backend.StartAsync();
         var held = backend.Hold("x");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { patient: a/x, hasty: { request: a/x, timeout: 100ms, optional: true }, after: { request: a/y, if: \"hasty || `true`\" } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { patient: a/x, hasty: { request: a/x, timeout: 100ms, optional: true }, after: { request: a/y, if: \"hasty || "
+                + "`true`\" } }",
+            backend
+        );
         backend.On("y", async context =>
         {
             held.Release(); // the hasty call has ended while the patient one still waits
@@ -63,7 +67,10 @@ public sealed class SharingTests
                 await Task.Delay(Timeout.Infinite, context.RequestAborted);
             await context.Response.WriteAsync("1");
         });
-        await using var gateway = await ComposedGateway.StartAsync("calls: { hasty: { request: a/x, timeout: 100ms, optional: true }, patient: a/x }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { hasty: { request: a/x, timeout: 100ms, optional: true }, patient: a/x }",
+            backend
+        );
         Assert.Equal("""{"hasty":null,"patient":1}""", (await gateway.GetAsync()).Body);
     }
 
@@ -72,7 +79,10 @@ public sealed class SharingTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 500, "{}");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { one: { request: a/x, optional: true, fallback: { value: 1 } }, two: { request: a/x, optional: true } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { one: { request: a/x, optional: true, fallback: { value: 1 } }, two: { request: a/x, optional: true } }",
+            backend
+        );
         Assert.Equal("""{"one":1,"two":null}""", (await gateway.GetAsync()).Body);
         Assert.Single(backend.Seen);
     }
@@ -151,12 +161,14 @@ public sealed class SharingTests
         await using var backend = await Backend.StartAsync();
         var held = backend.Hold("x");
         backend.On("y", 500, "");
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services: { a: "{{backend.Address}}" }
             routes:
               lead: { match: /lead, compose: { calls: { x: { request: a/x, collapse: true } } } }
               follow: { match: /follow, compose: { calls: { x: { request: a/x, collapse: true }, y: a/y } } }
-            """);
+            """
+        );
         var leader = gateway.GetAsync("/lead");
         await held.Arrived;
         var failed = await gateway.GetAsync("/follow");
@@ -171,7 +183,10 @@ public sealed class SharingTests
         await using var backend = await Backend.StartAsync();
         var held = backend.Hold("x", "\"no\"", 404);
         backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync(Collapsing.Replace("true", "true, passthrough: 404", StringComparison.Ordinal), backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            Collapsing.Replace("true", "true, passthrough: 404", StringComparison.Ordinal),
+            backend
+        );
         var clients = Enumerable.Range(0, 4).Select(_ => gateway.GetAsync()).ToList();
         await held.Arrived;
         await Until.TrueAsync(() => backend.Count("mark") == 4);

@@ -14,7 +14,9 @@ public sealed class StreamTests
         var held = backend.Hold("slow", "2");
         backend.On("fast", "{\r\n  \"a\": \"x\\ny\",\r\n  \"b\": [1,\n2]\r\n}");
         await using var gateway = await ComposedGateway.StartAsync("stream: true\ncalls: { slow: a/slow, fast: a/fast }", backend);
-        using var response = await gateway.Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead).InTimeAsync();
+        using var response = await gateway
+            .Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead)
+            .InTimeAsync();
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
         Assert.Equal("application/x-ndjson", response.Content.Headers.ContentType?.MediaType);
         Assert.Equal("""{"fast":{    "a": "x\ny",    "b": [1, 2]  }}""", await lines.ReadLineAsync().InTimeAsync());
@@ -29,7 +31,10 @@ public sealed class StreamTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", "{\n\"a\":1}").On("y", 500, "");
-        await using var gateway = await ComposedGateway.StartAsync("stream: true\nrespond: { errors: true }\ncalls: { x: a/x, y: { request: \"a/y?v={x.a}\", optional: true } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "stream: true\nrespond: { errors: true }\ncalls: { x: a/x, y: { request: \"a/y?v={x.a}\", optional: true } }",
+            backend
+        );
         var answer = await gateway.GetAsync("/c/1", ("Accept", "text/event-stream"));
         Assert.Equal("text/event-stream", answer["Content-Type"]);
         var events = answer.Body.Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
@@ -64,7 +69,10 @@ public sealed class StreamTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 404, "\"none\"");
-        await using var gateway = await ComposedGateway.StartAsync("stream: true\ncalls: { x: { request: a/x, passthrough: 404 } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "stream: true\ncalls: { x: { request: a/x, passthrough: 404 } }",
+            backend
+        );
         var answer = await gateway.GetAsync();
         Assert.Equal((404, "\"none\""), (answer.Status, answer.Body));
     }
@@ -78,7 +86,10 @@ public sealed class StreamTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("x", 404, "\"none\"");
-        await using var gateway = await ComposedGateway.StartAsync("stream: true\ncalls: { x: { request: a/x, passthrough: 404 } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "stream: true\ncalls: { x: { request: a/x, passthrough: 404 } }",
+            backend
+        );
         await Parallel.ForEachAsync(Enumerable.Range(0, 4000), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (_, _) =>
         {
             var answer = await gateway.GetAsync();
@@ -93,12 +104,22 @@ public sealed class StreamTests
         var bad = backend.Hold("bad", "{}", 500);
         backend.On("x", "1");
         await using var gateway = await ComposedGateway.StartAsync("stream: true\ncalls: { bad: a/bad, x: a/x }", backend);
-        using var response = await gateway.Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead).InTimeAsync();
+        using var response = await gateway
+            .Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead)
+            .InTimeAsync();
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
         Assert.Equal("""{"x":1}""", await lines.ReadLineAsync().InTimeAsync());
         bad.Release();
-        Assert.StartsWith("""{"_errors":[{"type":"urn:problem-type:lintel:call-failed",""", await lines.ReadLineAsync().InTimeAsync(), StringComparison.Ordinal);
-        Assert.StartsWith("""{"_composition":"bad;s=500;err=call-failed""", await lines.ReadLineAsync().InTimeAsync(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            """{"_errors":[{"type":"urn:problem-type:lintel:call-failed",""",
+            await lines.ReadLineAsync().InTimeAsync(),
+            StringComparison.Ordinal
+        );
+        Assert.StartsWith(
+            """{"_composition":"bad;s=500;err=call-failed""",
+            await lines.ReadLineAsync().InTimeAsync(),
+            StringComparison.Ordinal
+        );
         Assert.Null(await lines.ReadLineAsync().InTimeAsync());
     }
 
@@ -108,16 +129,21 @@ public sealed class StreamTests
         await using var backend = await Backend.StartAsync();
         var late = backend.Hold("late", "\"z\"");
         backend.On("list", """[{"id":1}]""").On("one", """{"id":1}""");
-        await using var gateway = await ComposedGateway.StartAsync("""
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             stream: true
             calls:
               late: a/late
               list: a/list
               ones: { request: "a/one/{item}", forEach: "list[*].id", join: { into: list, on: "id = id", as: one } }
               after: { request: "POST a/after", body: "{ late: late, list: list }" }
-            """, backend);
+            """,
+            backend
+        );
         backend.On("after", async context => await context.Response.WriteAsync(await Backend.BodyOf(context)));
-        using var response = await gateway.Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead).InTimeAsync();
+        using var response = await gateway
+            .Client.GetAsync(new Uri("/c/1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead)
+            .InTimeAsync();
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
         Assert.Equal("""{"list":[{"id":1,"one":{"id":1}}]}""", await lines.ReadLineAsync().InTimeAsync());
         late.Release();
@@ -131,7 +157,10 @@ public sealed class StreamTests
         await using var backend = await Backend.StartAsync();
         var held = backend.Hold("slow");
         backend.On("made", "{\"id\":5}").On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync("stream: true\ncalls: { made: { request: POST a/made, compensate: \"DELETE a/undo/{made.id}\" }, slow: a/slow }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "stream: true\ncalls: { made: { request: POST a/made, compensate: \"DELETE a/undo/{made.id}\" }, slow: a/slow }",
+            backend
+        );
         using (var client = await gateway.Process.ConnectAsync())
         {
             await client.SendAsync("GET /c/1 HTTP/1.1\r\nHost: x\r\n\r\n");

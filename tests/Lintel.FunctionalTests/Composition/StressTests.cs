@@ -22,8 +22,15 @@ public sealed class StressTests
         await using var one = await Backend.StartAsync();
         await using var two = await Backend.StartAsync(l => l.Protocols = HttpProtocols.Http2);
         foreach (var backend in (Backend[])[one, two])
-            backend.On("part", AnswerAsync).On("list", context => context.Response.WriteAsync($"[{context.Request.Query["k"]}1,{context.Request.Query["k"]}2,{context.Request.Query["k"]}1]"));
-        await using var gateway = await ComposedGateway.StartYamlAsync($$"""
+            backend
+                .On("part", AnswerAsync)
+                .On("list", context =>
+                    context.Response.WriteAsync(
+                        $"[{context.Request.Query["k"]}1,{context.Request.Query["k"]}2,{context.Request.Query["k"]}1]"
+                    )
+                );
+        await using var gateway = await ComposedGateway.StartYamlAsync(
+            $$"""
             services:
               a: { instances: ["{{one.Address}}", "{{one.Address.Replace("127.0.0.1", "localhost", StringComparison.Ordinal)}}"] }
               b: { instances: ["{{two.Address}}"], protocol: http2 }
@@ -35,18 +42,23 @@ public sealed class StressTests
               shared: { match: "/shared/{k}", compose: { calls: { x: { request: "b/part?k=1&c=x&slow=1", collapse: true }, again: { request: "b/part?k=1&c=x&slow=1", collapse: true }, y: "a/part?k={k}&c=y" } } }
               stream: { match: "/stream/{k}", compose: { stream: true, calls: { x: "a/part?k={k}&c=x", y: { request: "b/part?k={k}&c=y&fault={query:fault}", optional: true, timeout: 2s } } } }
               stale: { match: "/stale/{k}", compose: { calls: { x: { request: "a/part?k=1&c=x&fault={query:fault}", timeout: 2s, optional: true, fallback: stale }, y: "b/part?k={k}&c=y" } } }
-            """);
+            """
+        );
         using var over = new CancellationTokenSource(Duration);
         var counts = await Task.WhenAll(Enumerable.Range(0, Clients).Select(i => RunAsync(gateway, i, over.Token)));
         Assert.True(counts.Sum(c => c.Whole) > Clients * 3, $"{counts.Sum(c => c.Whole)} whole answers");
         Assert.True(counts.Sum(c => c.Left) > Clients, $"{counts.Sum(c => c.Left)} clients left");
         await Until.TrueAsync(() => gateway.Busy == 0);
-        Assert.True(gateway.Process.Gateway.Errors.All(e => e.Error != "internal"), gateway.Process.Log.FirstOrDefault(l => l.Contains("internal", StringComparison.Ordinal)));
+        Assert.True(
+            gateway.Process.Gateway.Errors.All(e => e.Error != "internal"),
+            gateway.Process.Log.FirstOrDefault(l => l.Contains("internal", StringComparison.Ordinal))
+        );
         Assert.Equal(200, (await gateway.GetAsync("/plain/42")).Status);
     }
 
     /// <summary>A text that is only this request's, of a length that is only this request's: bytes of another one would show.</summary>
-    private static string Part(string k, string c) => $$"""{"k":"{{k}}","c":"{{c}}","text":"{{new StringBuilder().Insert(0, k + c, 1 + (int.Parse(k, CultureInfo.InvariantCulture) % 700))}}"}""";
+    private static string Part(string k, string c) =>
+        $$"""{"k":"{{k}}","c":"{{c}}","text":"{{new StringBuilder().Insert(0, k + c, 1 + (int.Parse(k, CultureInfo.InvariantCulture) % 700))}}"}""";
 
     private static async Task AnswerAsync(HttpContext context)
     {
@@ -139,7 +151,11 @@ public sealed class StressTests
                 Assert.Equal([$$"""{"x":{{x}}}""", $$"""{"y":{{y}}}"""], body.Split('\n')[..2].Order(StringComparer.Ordinal));
                 break;
             case "stale":
-                Assert.True(body == $$"""{"x":{{Part("1", "x")}},"y":{{Part(k, "y")}}}""" || (fault.Length > 0 && body == $$"""{"x":null,"y":{{Part(k, "y")}}}"""), body);
+                Assert.True(
+                    body == $$"""{"x":{{Part("1", "x")}},"y":{{Part(k, "y")}}}"""
+                        || (fault.Length > 0 && body == $$"""{"x":null,"y":{{Part(k, "y")}}}"""),
+                    body
+                );
                 break;
         }
     }

@@ -9,16 +9,16 @@ internal sealed class Tree
     private List<Tree>? _items;
     private int? _count;
 
-    private Tree()
-    {
-    }
+    private Tree() { }
 
     /// <summary>The text, byte for byte; <see langword="null"/> where it was made.</summary>
     public string? Raw { get; private init; }
 
-    public List<(string Name, Tree Value)>? Members => _members ?? (Raw?.StartsWith('{') == true ? [.. Parsed.EnumerateObject().Select(p => (p.Name, Of(p.Value.GetRawText())))] : null);
+    public List<(string Name, Tree Value)>? Members =>
+        _members ?? (Raw?.StartsWith('{') == true ? [.. Parsed.EnumerateObject().Select(p => (p.Name, Of(p.Value.GetRawText())))] : null);
 
-    public List<Tree>? Items => _items ?? (Raw?.StartsWith('[') == true ? [.. Parsed.EnumerateArray().Select(i => Of(i.GetRawText()))] : null);
+    public List<Tree>? Items =>
+        _items ?? (Raw?.StartsWith('[') == true ? [.. Parsed.EnumerateArray().Select(i => Of(i.GetRawText()))] : null);
 
     private JsonElement Parsed => JsonDocument.Parse(Raw!).RootElement;
 
@@ -40,7 +40,9 @@ internal sealed class Tree
         if (Raw is not null)
             return actual.GetRawText() == Raw ? null : $"{path}: {actual.GetRawText()} is not {Raw}";
         if (_count is { } count)
-            return actual.ValueKind == JsonValueKind.Array && actual.GetArrayLength() == count ? null : $"{path}: {actual.GetRawText()} has not {count} items";
+            return actual.ValueKind == JsonValueKind.Array && actual.GetArrayLength() == count
+                ? null
+                : $"{path}: {actual.GetRawText()} has not {count} items";
         if (_items is { } items)
         {
             if (actual.ValueKind != JsonValueKind.Array || actual.GetArrayLength() != items.Count)
@@ -52,7 +54,8 @@ internal sealed class Tree
             return $"{path}: {actual.GetRawText()} is no object";
         var properties = actual.EnumerateObject().ToList();
         if (!properties.Select(p => p.Name).SequenceEqual(_members!.Select(m => m.Name)))
-            return $"{path}: [{string.Join(", ", properties.Select(p => p.Name))}] is not [{string.Join(", ", _members!.Select(m => m.Name))}]";
+            return $"{path}: [{string.Join(", ", properties.Select(p => p.Name))}] is not "
+                + $"[{string.Join(", ", _members!.Select(m => m.Name))}]";
         return _members!.Select((m, i) => m.Value.Difference(properties[i].Value, path + "/" + m.Name)).FirstOrDefault(d => d is not null);
     }
 }

@@ -28,7 +28,9 @@ public sealed class UndoTests
     [InlineData("http2")]
     public async Task WriteUnderWay_WhenAnotherCallFails_IsAwaited_AndUndone(string protocol)
     {
-        await using var backend = await Backend.StartAsync(l => l.Protocols = protocol == "http2" ? HttpProtocols.Http2 : HttpProtocols.Http1);
+        await using var backend = await Backend.StartAsync(l =>
+            l.Protocols = protocol == "http2" ? HttpProtocols.Http2 : HttpProtocols.Http1
+        );
         var (write, slow, bad) = (backend.Hold("write", """{"id":3}"""), backend.Hold("slow"), backend.Hold("bad", "", 500));
         backend.On("undo", 204, "");
         await using var gateway = await StartAsync(backend, Racing.Replace(", optional: true", "", StringComparison.Ordinal), protocol);
@@ -51,7 +53,9 @@ public sealed class UndoTests
     [InlineData("http2", "http1")]
     public async Task WriteUnderWay_WhenTheClientLeaves_IsAwaited_AndUndone(string client, string service)
     {
-        await using var backend = await Backend.StartAsync(l => l.Protocols = service == "http2" ? HttpProtocols.Http2 : HttpProtocols.Http1);
+        await using var backend = await Backend.StartAsync(l =>
+            l.Protocols = service == "http2" ? HttpProtocols.Http2 : HttpProtocols.Http1
+        );
         var (write, slow) = (backend.Hold("write", """{"id":3}"""), backend.Hold("slow"));
         backend.On("undo", 204, "").On("bad", "1");
         await using var gateway = await StartAsync(backend, Racing, service);
@@ -93,13 +97,18 @@ public sealed class UndoTests
     public async Task WriteAlone_ThatIsAnsweredAfterTheDeadline_FailsTheAnswer_AndIsUndone()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("undo", 204, "").On("write", async context =>
-        {
-            await Task.Delay(150); // it takes three times what the composition may: nothing else tells that the deadline has passed
-            context.Response.ContentType = "application/json";
-            await context.Response.Body.WriteAsync("{\"id\":9}"u8.ToArray());
-        });
-        await using var gateway = await StartAsync(backend, "deadline: 50ms\ncalls: { write: { request: POST a/write, compensate: \"DELETE a/undo/{write.id}\" } }");
+        backend
+            .On("undo", 204, "")
+            .On("write", async context =>
+            {
+                await Task.Delay(150); // it takes three times what the composition may: nothing else tells that the deadline has passed
+                context.Response.ContentType = "application/json";
+                await context.Response.Body.WriteAsync("{\"id\":9}"u8.ToArray());
+            });
+        await using var gateway = await StartAsync(
+            backend,
+            "deadline: 50ms\ncalls: { write: { request: POST a/write, compensate: \"DELETE a/undo/{write.id}\" } }"
+        );
         var answer = await gateway.GetAsync("/c");
         Assert.Equal(504, answer.Status);
         Assert.Matches("^write;s=200;err=response-timeout;d=[0-9]+;compensated$", answer.Of("write"));
@@ -116,21 +125,27 @@ public sealed class UndoTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("undo", 204, "");
-        using var service = new RawServer(async (socket, _) =>
-        {
-            var text = outcome switch
+        using var service = new RawServer(
+            async (socket, _) =>
             {
-                "half" => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
-                "502" or "504" => $"HTTP/1.1 {outcome} No\r\nContent-Length: 0\r\n\r\n",
-                _ => "",
-            };
-            await socket.SendAsync(System.Text.Encoding.ASCII.GetBytes(text));
-            if (outcome == "timeout")
-                await socket.ReceiveAsync(new byte[1]); // until the gateway gives up
-        });
-        await using var gateway = await ComposedGateway.StartAsync("/c", """
+                var text = outcome switch
+                {
+                    "half" => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+                    "502" or "504" => $"HTTP/1.1 {outcome} No\r\nContent-Length: 0\r\n\r\n",
+                    _ => "",
+                };
+                await socket.SendAsync(System.Text.Encoding.ASCII.GetBytes(text));
+                if (outcome == "timeout")
+                    await socket.ReceiveAsync(new byte[1]); // until the gateway gives up
+            }
+        );
+        await using var gateway = await ComposedGateway.StartAsync(
+            "/c",
+            """
             calls: { write: { request: POST a/write, timeout: 300ms, compensate: "DELETE b/undo/{header:X-Key}" } }
-            """, [service.Address, backend.Address]);
+            """,
+            [service.Address, backend.Address]
+        );
         var answer = await gateway.GetAsync("/c", ("X-Key", "k1"));
         Assert.Equal(status, answer.Status);
         Assert.StartsWith("write;" + told, answer.Of("write"), StringComparison.Ordinal);
@@ -160,7 +175,11 @@ public sealed class UndoTests
         closed.Stop();
         await using var backend = await Backend.StartAsync();
         backend.On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync("/c", "calls: { write: { request: POST a/write, compensate: DELETE b/undo } }", [refusing, backend.Address]);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "/c",
+            "calls: { write: { request: POST a/write, compensate: DELETE b/undo } }",
+            [refusing, backend.Address]
+        );
         Assert.Equal(502, (await gateway.GetAsync("/c")).Status);
         Assert.Equal(0, backend.Count("undo"));
     }
@@ -170,16 +189,22 @@ public sealed class UndoTests
     {
         await using var backend = await Backend.StartAsync();
         var write = backend.Hold("write");
-        backend.On("undo", 204, "").On("slow", "1").On("bad", async context =>
-        {
-            await write.Arrived;
-            context.Response.StatusCode = 500;
-        });
-        await using var gateway = await StartAsync(backend, """
+        backend
+            .On("undo", 204, "")
+            .On("slow", "1")
+            .On("bad", async context =>
+            {
+                await write.Arrived;
+                context.Response.StatusCode = 500;
+            });
+        await using var gateway = await StartAsync(
+            backend,
+            """
             calls:
               write: { request: POST a/write, compensate: { request: DELETE a/undo, timeout: 200ms } }
               bad: a/bad
-            """);
+            """
+        );
         var answer = await gateway.GetAsync("/c");
         Assert.Equal(502, answer.Status);
         Assert.EndsWith(";uncertain;compensated", answer.Of("write"), StringComparison.Ordinal);
@@ -194,7 +219,10 @@ public sealed class UndoTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("write", $$"""{"id":3,"text":"{{new string('x', 600)}}"}""").On("undo", 204, "");
-        await using var gateway = await StartAsync(backend, "calls: { write: { request: POST a/write, compensate: \"DELETE a/undo/{write.id}\" } }\n" + respond);
+        await using var gateway = await StartAsync(
+            backend,
+            "calls: { write: { request: POST a/write, compensate: \"DELETE a/undo/{write.id}\" } }\n" + respond
+        );
         var answer = await gateway.GetAsync("/c");
         Assert.Equal(502, answer.Status);
         if (error is not null)
@@ -210,18 +238,24 @@ public sealed class UndoTests
     public async Task Items_ThatSucceededBeforeAnotherFailed_AreUndone_InReverseOrder(string compensate, params string[] expected)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("list", "[1,2,3,4]").On("undo", 204, "").On("write", async context =>
-        {
-            var id = context.Request.Path.Value!.Split('/')[^1];
-            context.Response.StatusCode = id == "3" ? 409 : 200;
-            context.Response.ContentType = "application/json";
-            await context.Response.Body.WriteAsync(System.Text.Encoding.ASCII.GetBytes($$"""{"id":{{id}}0}"""));
-        });
-        await using var gateway = await StartAsync(backend, $$"""
+        backend
+            .On("list", "[1,2,3,4]")
+            .On("undo", 204, "")
+            .On("write", async context =>
+            {
+                var id = context.Request.Path.Value!.Split('/')[^1];
+                context.Response.StatusCode = id == "3" ? 409 : 200;
+                context.Response.ContentType = "application/json";
+                await context.Response.Body.WriteAsync(System.Text.Encoding.ASCII.GetBytes($$"""{"id":{{id}}0}"""));
+            });
+        await using var gateway = await StartAsync(
+            backend,
+            $$"""
             calls:
               list: a/list
               each: { request: "POST a/write/{item}", forEach: list, concurrency: 1, {{compensate}} }
-            """);
+            """
+        );
         var answer = await gateway.GetAsync("/c");
         Assert.Equal(502, answer.Status);
         Assert.Matches("^each;n=4;failed=1;err=call-failed;d=[0-9]+;compensated$", answer.Of("each"));
@@ -235,12 +269,15 @@ public sealed class UndoTests
         var (one, two) = (backend.Hold("one", "1"), backend.Hold("two", "{}", 500));
         var slow = backend.Hold("slow");
         backend.On("undo", 204, "").On("list", """["one","two"]""");
-        await using var gateway = await StartAsync(backend, """
+        await using var gateway = await StartAsync(
+            backend,
+            """
             calls:
               list: a/list
               each: { request: "POST a/{item}", forEach: list, compensate: "DELETE a/undo/{item}" }
               slow: a/slow
-            """);
+            """
+        );
         var asked = gateway.GetAsync("/c");
         await Task.WhenAll(one.Arrived, two.Arrived, slow.Arrived);
         two.Release();
@@ -257,11 +294,14 @@ public sealed class UndoTests
         await using var backend = await Backend.StartAsync();
         backend.Hold("write");
         backend.On("undo", 204, "").On("other", "1");
-        await using var gateway = await StartAsync(backend, """
+        await using var gateway = await StartAsync(
+            backend,
+            """
             calls:
               other: { request: POST a/other, compensate: DELETE a/undo/other }
               write: { request: POST a/write, optional: true, timeout: 100ms, compensate: DELETE a/undo/write }
-            """);
+            """
+        );
         var answer = await gateway.GetAsync("/c");
         Assert.Equal((200, """{"other":1,"write":null}"""), (answer.Status, answer.Body));
         Assert.EndsWith(";uncertain;compensated", answer.Of("write"), StringComparison.Ordinal);
@@ -273,7 +313,10 @@ public sealed class UndoTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("write", "1").On("bad", 500, "").On("undo", 503, "");
-        await using var gateway = await StartAsync(backend, "calls: { write: { request: POST a/write, compensate: DELETE a/undo }, bad: { request: a/bad, after: write } }");
+        await using var gateway = await StartAsync(
+            backend,
+            "calls: { write: { request: POST a/write, compensate: DELETE a/undo }, bad: { request: a/bad, after: write } }"
+        );
         var answer = await gateway.GetAsync("/c");
         Assert.Equal("the call `bad` failed; could not be undone: `write`", (string?)answer.Json["detail"]);
         Assert.EndsWith(";compensated=?0", answer.Of("write"), StringComparison.Ordinal);
@@ -282,13 +325,16 @@ public sealed class UndoTests
         Assert.Equal(("a", backend.Address), (told.Service, told.Instance));
     }
 
-    private static Task<ComposedGateway> StartAsync(Backend backend, string compose, string protocol = "http1") => ComposedGateway.StartYamlAsync($$"""
-        listeners: { public: "http://127.0.0.1:0", two: { address: "http://127.0.0.1:0", protocols: [http2] } }
-        services: { a: { instances: ["{{backend.Address}}"], protocol: {{protocol}} } }
-        routes:
-          c:
-            match: /c
-            compose:
-        {{ComposedGateway.Indent(compose, 6)}}
-        """);
+    private static Task<ComposedGateway> StartAsync(Backend backend, string compose, string protocol = "http1") =>
+        ComposedGateway.StartYamlAsync(
+            $$"""
+            listeners: { public: "http://127.0.0.1:0", two: { address: "http://127.0.0.1:0", protocols: [http2] } }
+            services: { a: { instances: ["{{backend.Address}}"], protocol: {{protocol}} } }
+            routes:
+              c:
+                match: /c
+                compose:
+            {{ComposedGateway.Indent(compose, 6)}}
+            """
+        );
 }

@@ -16,18 +16,27 @@ public sealed class WriteTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("raw", EchoAsync).On("made", EchoAsync).On("plain", EchoAsync);
-        await using var gateway = await ComposedGateway.StartAsync("""
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               raw: { request: POST a/raw, body: request }
               made: { request: PUT a/made, body: { first: "request.items[0]", list: ["request.n", "'x'"], raw: raw.body } }
               plain: POST a/plain
-            """, backend);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new StringContent("{ \"n\": 1.50, \"items\": [ {\"k\":\"\\u0061\"} ] }", Encoding.UTF8, "application/json") };
+            """,
+            backend
+        );
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1")
+        {
+            Content = new StringContent("{ \"n\": 1.50, \"items\": [ {\"k\":\"\\u0061\"} ] }", Encoding.UTF8, "application/json"),
+        };
         var answer = await gateway.SendAsync(request);
         Assert.Equal(200, answer.Status);
         Assert.Equal("{ \"n\": 1.50, \"items\": [ {\"k\":\"\\u0061\"} ] }", (string?)answer.Json["raw"]!["body"]);
         Assert.Equal("application/json; charset=utf-8", (string?)answer.Json["raw"]!["type"]);
-        Assert.Equal("{\"first\":{\"k\":\"\\u0061\"},\"list\":[1.50,\"x\"],\"raw\":" + answer.Json["raw"]!["body"]!.ToJsonString() + "}", (string?)answer.Json["made"]!["body"]);
+        Assert.Equal(
+            "{\"first\":{\"k\":\"\\u0061\"},\"list\":[1.50,\"x\"],\"raw\":" + answer.Json["raw"]!["body"]!.ToJsonString() + "}",
+            (string?)answer.Json["made"]!["body"]
+        );
         Assert.Equal("", (string?)answer.Json["plain"]!["body"]);
         Assert.Equal("no-store", answer["Cache-Control"]);
     }
@@ -38,7 +47,10 @@ public sealed class WriteTests
         await using var backend = await Backend.StartAsync();
         backend.On("raw", EchoAsync);
         await using var gateway = await ComposedGateway.StartAsync("calls: { raw: { request: POST a/raw, body: request } }", backend);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new StringContent("a=b", Encoding.ASCII, "application/x-www-form-urlencoded") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1")
+        {
+            Content = new StringContent("a=b", Encoding.ASCII, "application/x-www-form-urlencoded"),
+        };
         Assert.Equal("a=b", (string?)(await gateway.SendAsync(request)).Json["raw"]!["body"]);
     }
 
@@ -49,8 +61,14 @@ public sealed class WriteTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("made", EchoAsync);
-        await using var gateway = await ComposedGateway.StartAsync("calls: { made: { request: POST a/made, body: { x: request } } }", backend);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new StringContent(status == 200 ? "\"" + text + "\"" : text) };
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { made: { request: POST a/made, body: { x: request } } }",
+            backend
+        );
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1")
+        {
+            Content = new StringContent(status == 200 ? "\"" + text + "\"" : text),
+        };
         Assert.Equal(status, (await gateway.SendAsync(request)).Status);
     }
 
@@ -59,7 +77,10 @@ public sealed class WriteTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("raw", EchoAsync);
-        await using var gateway = await ComposedGateway.StartAsync("limits: { call: 1KiB }\ncalls: { raw: { request: POST a/raw, body: request } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "limits: { call: 1KiB }\ncalls: { raw: { request: POST a/raw, body: request } }",
+            backend
+        );
         using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new ByteArrayContent(new byte[1025]) };
         Assert.Equal(413, (await gateway.SendAsync(request)).Status);
         Assert.Empty(backend.Seen);
@@ -78,14 +99,17 @@ public sealed class WriteTests
         backend.On("cancel", EchoAsync);
         if (failure == "status")
             backend.On("pay", 503, "{}");
-        await using var gateway = await ComposedGateway.StartAsync($$"""
+        await using var gateway = await ComposedGateway.StartAsync(
+            $$"""
             deadline: {{(failure == "deadline" ? "500ms" : "20s")}}
             calls:
               pay: { request: POST a/pay, after: [car], compensate: { request: "DELETE a/cancel/pay", timeout: 200ms } }
               car: { request: POST a/car, after: [flight], compensate: "DELETE a/cancel/{car.id}" }
               room: { request: POST a/room, compensate: { request: "POST a/cancel/{room.id}", body: { room: room.id, why: "'failed'" } } }
               flight: { request: POST a/flight, after: [room], compensate: "DELETE a/cancel/{flight.id}" }
-            """, backend);
+            """,
+            backend
+        );
         if (failure == "client leaves")
         {
             using var client = await gateway.Process.ConnectAsync();
@@ -110,17 +134,24 @@ public sealed class WriteTests
     public async Task Undoing_ThatFails_IsTold_AndTheOthersAreStillUndone()
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("one", "1").On("two", "2").On("bad", 500, "").On("undo", context =>
-        {
-            context.Response.StatusCode = context.Request.Path.Value!.EndsWith('2') ? 500 : 204;
-            return Task.CompletedTask;
-        });
-        await using var gateway = await ComposedGateway.StartAsync("""
+        backend
+            .On("one", "1")
+            .On("two", "2")
+            .On("bad", 500, "")
+            .On("undo", context =>
+            {
+                context.Response.StatusCode = context.Request.Path.Value!.EndsWith('2') ? 500 : 204;
+                return Task.CompletedTask;
+            });
+        await using var gateway = await ComposedGateway.StartAsync(
+            """
             calls:
               one: { request: POST a/one, compensate: "DELETE a/undo/1" }
               two: { request: POST a/two, after: [one], compensate: "DELETE a/undo/2" }
               bad: { request: POST a/bad, after: [two] }
-            """, backend);
+            """,
+            backend
+        );
         var answer = await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/c/1"));
         Assert.EndsWith(";compensated=?0", answer.Of("two"), StringComparison.Ordinal);
         Assert.EndsWith(";compensated", answer.Of("one"), StringComparison.Ordinal);
@@ -132,7 +163,10 @@ public sealed class WriteTests
     {
         await using var backend = await Backend.StartAsync();
         backend.On("one", "1").On("bad", 500, "").On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { one: { request: POST a/one, compensate: DELETE a/undo }, bad: { request: POST a/bad, optional: true } }", backend);
+        await using var gateway = await ComposedGateway.StartAsync(
+            "calls: { one: { request: POST a/one, compensate: DELETE a/undo }, bad: { request: POST a/bad, optional: true } }",
+            backend
+        );
         Assert.Equal("""{"one":1,"bad":null}""", (await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/c/1"))).Body);
         Assert.Equal(0, backend.Count("undo"));
     }

@@ -58,12 +58,14 @@ public sealed class ApplicationPathTests
     {
         await using var service = await TestService.StartAsync();
         await using var app = await InProcessGateway.StartInApplicationAsync(
-            $"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: {{ path: \"/echo/{{**rest}}\", allow: [emptySegments] }}, forward: s }} }}",
+            $"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: {{ path: \"/echo/{{**rest}}\", allow: "
+                + $"[emptySegments] }}, forward: s }} }}",
             a =>
             {
                 Guarded(a);
                 a.MapLintel();
-            });
+            }
+        );
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(200, (await client.GetAsync("/echo//admin")).Status);
         Assert.Equal("/echo//admin", Assert.Single(service.Seen).Target);
@@ -80,14 +82,44 @@ public sealed class ApplicationPathTests
         await using var service = await TestService.StartAsync();
         await using var app = await StartAsync(service, Guarded);
         using var client = await RawClient.ConnectAsync(app.Address);
-        string[] pieces = ["echo", "admin", "/", "/", "//", ".", "..", "%2e", "%2F", "%5c", "%61dmin", "%2561dmin", ";", "%25", "x", "%C3%A9"];
-        var targets = Gen.Int[0, pieces.Length - 1].Select(i => pieces[i]).Array[1, 9].Select(p => "/" + string.Concat(p)).Array[300].Single();
+        string[] pieces =
+        [
+            "echo",
+            "admin",
+            "/",
+            "/",
+            "//",
+            ".",
+            "..",
+            "%2e",
+            "%2F",
+            "%5c",
+            "%61dmin",
+            "%2561dmin",
+            ";",
+            "%25",
+            "x",
+            "%C3%A9",
+        ];
+        var targets = Gen.Int[0, pieces.Length - 1]
+            .Select(i => pieces[i])
+            .Array[1, 9]
+            .Select(p => "/" + string.Concat(p))
+            .Array[300]
+            .Single();
         foreach (var target in targets.Append("/echo/admin").Append("/echo/x"))
             await client.GetAsync(target);
         Assert.NotEmpty(service.Seen);
         foreach (var seen in service.Seen)
         {
-            var path = new PathString("/" + string.Join('/', Uri.UnescapeDataString(seen.Target.Replace("%2F", "%252F", StringComparison.Ordinal)).Split('/', StringSplitOptions.RemoveEmptyEntries)));
+            var path = new PathString(
+                "/"
+                    + string.Join(
+                        '/',
+                        Uri.UnescapeDataString(seen.Target.Replace("%2F", "%252F", StringComparison.Ordinal))
+                            .Split('/', StringSplitOptions.RemoveEmptyEntries)
+                    )
+            );
             Assert.False(path.StartsWithSegments("/echo/admin", StringComparison.Ordinal), seen.Target);
         }
     }
@@ -114,7 +146,9 @@ public sealed class ApplicationPathTests
     public async Task Rewriter_OfTheApplication_Counts(string target, string expected)
     {
         await using var service = await TestService.StartAsync();
-        await using var app = await StartAsync(service, a => a.UseRewriter(new RewriteOptions().AddRewrite("^old/(.*)$", "new/$1", true).AddRewrite("^q/(.*)$", "by-query?id=$1", true)));
+        await using var app = await StartAsync(service, a =>
+            a.UseRewriter(new RewriteOptions().AddRewrite("^old/(.*)$", "new/$1", true).AddRewrite("^q/(.*)$", "by-query?id=$1", true))
+        );
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(200, (await client.GetAsync(target)).Status);
         Assert.Equal(expected, Assert.Single(service.Seen).Target);
@@ -127,12 +161,17 @@ public sealed class ApplicationPathTests
     public async Task PathAndQuery_ChangedByTheApplication_AreSent(string path, string query, string expected)
     {
         await using var service = await TestService.StartAsync();
-        await using var app = await StartAsync(service, a => a.Use((context, next) =>
-        {
-            (context.Request.Path, context.Request.QueryString) = (new PathString(path), new QueryString(query));
-            return next(context);
-        }));
-        Assert.Equal(HttpStatusCode.OK, (await app.Client.GetAsync(new Uri("/echo/first?y=2", UriKind.Relative), CancellationToken.None)).StatusCode);
+        await using var app = await StartAsync(service, a => a.Use(
+                (context, next) =>
+                {
+                    (context.Request.Path, context.Request.QueryString) = (new PathString(path), new QueryString(query));
+                    return next(context);
+                }
+            ));
+        Assert.Equal(
+            HttpStatusCode.OK,
+            (await app.Client.GetAsync(new Uri("/echo/first?y=2", UriKind.Relative), CancellationToken.None)).StatusCode
+        );
         Assert.Equal(expected, Assert.Single(service.Seen).Target);
     }
 
@@ -143,12 +182,17 @@ public sealed class ApplicationPathTests
     public async Task Path_ChangedToAnAmbiguousOne_IsRefused(string path)
     {
         await using var service = await TestService.StartAsync();
-        await using var app = await StartAsync(service, a => a.Use((context, next) =>
-        {
-            context.Request.Path = new PathString(path);
-            return next(context);
-        }));
-        Assert.Equal(HttpStatusCode.BadRequest, (await app.Client.GetAsync(new Uri("/a", UriKind.Relative), CancellationToken.None)).StatusCode);
+        await using var app = await StartAsync(service, a => a.Use(
+                (context, next) =>
+                {
+                    context.Request.Path = new PathString(path);
+                    return next(context);
+                }
+            ));
+        Assert.Equal(
+            HttpStatusCode.BadRequest,
+            (await app.Client.GetAsync(new Uri("/a", UriKind.Relative), CancellationToken.None)).StatusCode
+        );
         Assert.Empty(service.Seen);
     }
 
@@ -159,11 +203,14 @@ public sealed class ApplicationPathTests
             a.MapLintel();
         });
 
-    private static void Guarded(WebApplication app) => app.Use((context, next) =>
-    {
-        if (!context.Request.Path.StartsWithSegments("/echo/admin", StringComparison.Ordinal))
-            return next(context);
-        context.Response.StatusCode = StatusCodes.Status403Forbidden;
-        return Task.CompletedTask;
-    });
+    private static void Guarded(WebApplication app) =>
+        app.Use(
+            (context, next) =>
+            {
+                if (!context.Request.Path.StartsWithSegments("/echo/admin", StringComparison.Ordinal))
+                    return next(context);
+                context.Response.StatusCode = StatusCodes.Status403Forbidden;
+                return Task.CompletedTask;
+            }
+        );
 }

@@ -16,25 +16,30 @@ public sealed class HostMiddlewareTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
-    public static TheoryData<string, Action<WebApplication>> Limits() => new()
-    {
-        { "RequestTimeouts", app => app.UseRequestTimeouts() },
-        { "its own token", app => app.Use(CancelAsync) },
-    };
+    public static TheoryData<string, Action<WebApplication>> Limits() =>
+        new() { { "RequestTimeouts", app => app.UseRequestTimeouts() }, { "its own token", app => app.Use(CancelAsync) } };
 
     [Theory]
     [MemberData(nameof(Limits))]
     public async Task Request_GivenUpByTheApplication_Is504(string limit, Action<WebApplication> configure)
     {
         await using var service = await TestService.StartAsync(context => Task.Delay(Timeout.Infinite, context.RequestAborted));
-        await using var http2 = await TestService.StartAsync(context => Task.Delay(Timeout.Infinite, context.RequestAborted), l => l.Protocols = HttpProtocols.Http2);
+        await using var http2 = await TestService.StartAsync(
+            context => Task.Delay(Timeout.Infinite, context.RequestAborted),
+            l => l.Protocols = HttpProtocols.Http2
+        );
         foreach (var route in new[] { "forward: s", "forward: h2", "compose: { calls: { a: { request: s/x } } }" })
         {
-            await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: \"{service.Address}\", h2: {{ instances: [\"{http2.Address}\"], protocol: http2 }} }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", {route} }} }}", a =>
-            {
-                configure(a);
-                a.MapLintel();
-            }, s => s.AddRequestTimeouts(o => o.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromMilliseconds(100) }));
+            await using var app = await InProcessGateway.StartInApplicationAsync(
+                $"services: {{ s: \"{service.Address}\", h2: {{ instances: [\"{http2.Address}\"], protocol: http2 }} }}\nroutes: {{ "
+                    + $"all: {{ match: \"/{{**rest}}\", {route} }} }}",
+                a =>
+                {
+                    configure(a);
+                    a.MapLintel();
+                },
+                s => s.AddRequestTimeouts(o => o.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromMilliseconds(100) })
+            );
             using var response = await app.Client.GetAsync(new Uri("/x", UriKind.Relative), None);
             Assert.Equal($"{limit} {route} 504", $"{limit} {route} {(int)response.StatusCode}");
             var problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(None))!;
@@ -53,11 +58,15 @@ public sealed class HostMiddlewareTests
             forwarded.TrySetResult();
             return Task.Delay(Timeout.Infinite, context.RequestAborted);
         });
-        await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", forward: s }} }}", a =>
-        {
-            a.UseRequestTimeouts();
-            a.MapLintel();
-        }, s => s.AddRequestTimeouts(o => o.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromSeconds(60) }));
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            $"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", forward: s }} }}",
+            a =>
+            {
+                a.UseRequestTimeouts();
+                a.MapLintel();
+            },
+            s => s.AddRequestTimeouts(o => o.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromSeconds(60) })
+        );
         using (var client = await RawClient.ConnectAsync(app.Address))
         {
             await client.SendAsync("GET /x HTTP/1.1\r\nHost: test\r\n\r\n");
@@ -70,16 +79,21 @@ public sealed class HostMiddlewareTests
     [Fact]
     public async Task Headers_OfTheApplication_StayOnErrors()
     {
-        await using var app = await InProcessGateway.StartInApplicationAsync("routes: { get: { match: GET /x, respond: { status: 200 } } }", a =>
-        {
-            a.Use((context, next) =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            "routes: { get: { match: GET /x, respond: { status: 200 } } }",
+            a =>
             {
-                context.Response.Headers.XFrameOptions = "DENY";
-                context.Response.Headers.CacheControl = "public";
-                return next(context);
-            });
-            a.MapLintel();
-        });
+                a.Use(
+                    (context, next) =>
+                    {
+                        context.Response.Headers.XFrameOptions = "DENY";
+                        context.Response.Headers.CacheControl = "public";
+                        return next(context);
+                    }
+                );
+                a.MapLintel();
+            }
+        );
         using var missing = await app.Client.GetAsync(new Uri("/y", UriKind.Relative), None);
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
         Assert.Equal("DENY", missing.Headers.GetValues("X-Frame-Options").Single());
@@ -89,7 +103,10 @@ public sealed class HostMiddlewareTests
         Assert.Equal(HttpStatusCode.MethodNotAllowed, refused.StatusCode);
         Assert.Equal("GET, HEAD", string.Join(", ", refused.Content.Headers.Allow));
         Assert.Equal("DENY", refused.Headers.GetValues("X-Frame-Options").Single());
-        using var grpc = new HttpRequestMessage(HttpMethod.Post, "/y") { Content = new ByteArrayContent([]) { Headers = { ContentType = new("application/grpc-web") } } };
+        using var grpc = new HttpRequestMessage(HttpMethod.Post, "/y")
+        {
+            Content = new ByteArrayContent([]) { Headers = { ContentType = new("application/grpc-web") } },
+        };
         using var told = await app.Client.SendAsync(grpc, None);
         Assert.Equal("12", told.Headers.GetValues("grpc-status").Single());
         Assert.Equal("DENY", told.Headers.GetValues("X-Frame-Options").Single());
@@ -107,16 +124,23 @@ public sealed class HostMiddlewareTests
                 context.Response.ContentType = "text/plain";
                 return context.Response.WriteAsync("ok");
             },
-            l => l.Protocols = protocol.Length > 0 ? HttpProtocols.Http2 : HttpProtocols.Http1);
-        await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: {{ instances: [\"{service.Address}\"]{protocol} }} }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", forward: s }} }}", a =>
-        {
-            a.Use((context, next) =>
+            l => l.Protocols = protocol.Length > 0 ? HttpProtocols.Http2 : HttpProtocols.Http1
+        );
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            $"services: {{ s: {{ instances: [\"{service.Address}\"]{protocol} }} }}\nroutes: {{ all: {{ match: \"/{{**rest}}\", "
+                + $"forward: s }} }}",
+            a =>
             {
-                context.Response.ContentType = "text/html";
-                return next(context);
-            });
-            a.MapLintel();
-        });
+                a.Use(
+                    (context, next) =>
+                    {
+                        context.Response.ContentType = "text/html";
+                        return next(context);
+                    }
+                );
+                a.MapLintel();
+            }
+        );
         using var response = await app.Client.GetAsync(new Uri("/x", UriKind.Relative), None);
         Assert.Equal("text/plain", Assert.Single(response.Content.Headers.GetValues("Content-Type")));
     }
@@ -127,20 +151,25 @@ public sealed class HostMiddlewareTests
         await using var service = await TestService.StartAsync();
         IGatewayFeature? after = null;
         (string?, string?) starting = default;
-        await using var app = await InProcessGateway.StartInApplicationAsync($"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/x/{{**rest}}\", forward: s }} }}", a =>
-        {
-            a.Use(async (context, next) =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            $"services: {{ s: \"{service.Address}\" }}\nroutes: {{ all: {{ match: \"/x/{{**rest}}\", forward: s }} }}",
+            a =>
             {
-                context.Response.OnStarting(() =>
-                {
-                    starting = (context.Features.Get<IGatewayFeature>()?.Route, context.Features.Get<IGatewayFeature>()?.Service);
-                    return Task.CompletedTask;
-                });
-                await next(context);
-                after = context.Features.Get<IGatewayFeature>();
-            });
-            a.MapLintel();
-        });
+                a.Use(
+                    async (context, next) =>
+                    {
+                        context.Response.OnStarting(() =>
+                        {
+                            starting = (context.Features.Get<IGatewayFeature>()?.Route, context.Features.Get<IGatewayFeature>()?.Service);
+                            return Task.CompletedTask;
+                        });
+                        await next(context);
+                        after = context.Features.Get<IGatewayFeature>();
+                    }
+                );
+                a.MapLintel();
+            }
+        );
         await app.Client.GetStringAsync(new Uri("/x/1", UriKind.Relative), None);
         await Until.SeenAsync(() => after);
         Assert.Equal(("all", "s"), starting);

@@ -41,15 +41,19 @@ public sealed class RouteEndpointTests
     [InlineData("/nothing", "", 404)]
     public async Task Authorization_OfARoute_IsAskedForItAlone(string target, string headers, int status)
     {
-        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
-        {
-            a.UseAuthentication();
-            a.UseAuthorization();
-            a.MapGet("/own", () => "own");
-            var lintel = a.MapLintel();
-            lintel.ForRoute("admin").RequireAuthorization();
-            lintel.ForRoute("beta").RequireAuthorization();
-        }, AddUsers);
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            Routes,
+            a =>
+            {
+                a.UseAuthentication();
+                a.UseAuthorization();
+                a.MapGet("/own", () => "own");
+                var lintel = a.MapLintel();
+                lintel.ForRoute("admin").RequireAuthorization();
+                lintel.ForRoute("beta").RequireAuthorization();
+            },
+            AddUsers
+        );
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(status, (await client.GetAsync(target, headers)).Status);
     }
@@ -60,13 +64,17 @@ public sealed class RouteEndpointTests
     [InlineData("/own", 200)]
     public async Task Authorization_OfAll_IsAskedForAll(string target, int status)
     {
-        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
-        {
-            a.UseAuthentication();
-            a.UseAuthorization();
-            a.MapGet("/own", () => "own");
-            a.MapLintel().RequireAuthorization();
-        }, AddUsers);
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            Routes,
+            a =>
+            {
+                a.UseAuthentication();
+                a.UseAuthorization();
+                a.MapGet("/own", () => "own");
+                a.MapLintel().RequireAuthorization();
+            },
+            AddUsers
+        );
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(status, (await client.GetAsync(target)).Status);
     }
@@ -74,14 +82,18 @@ public sealed class RouteEndpointTests
     [Fact]
     public async Task Authorization_OfAGroup_IsAskedForItsRoutes()
     {
-        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
-        {
-            a.UseAuthentication();
-            a.UseAuthorization();
-            var group = a.MapGroup("");
-            group.RequireAuthorization();
-            group.MapLintel();
-        }, AddUsers);
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            Routes,
+            a =>
+            {
+                a.UseAuthentication();
+                a.UseAuthorization();
+                var group = a.MapGroup("");
+                group.RequireAuthorization();
+                group.MapLintel();
+            },
+            AddUsers
+        );
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(401, (await client.GetAsync("/open/1")).Status);
         Assert.Equal(200, (await client.GetAsync("/open/1", "X-User: ada\r\n")).Status);
@@ -93,18 +105,24 @@ public sealed class RouteEndpointTests
     [InlineData("/open/2", 200)]
     public async Task Path_ChangedAfterRouting_NeverPassesAnothersDemands(string changed, int status)
     {
-        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
-        {
-            a.UseRouting();
-            a.UseAuthentication();
-            a.UseAuthorization();
-            a.Use((context, next) =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            Routes,
+            a =>
             {
-                context.Request.Path = changed;
-                return next(context);
-            });
-            a.MapLintel().ForRoute("admin").RequireAuthorization();
-        }, AddUsers);
+                a.UseRouting();
+                a.UseAuthentication();
+                a.UseAuthorization();
+                a.Use(
+                    (context, next) =>
+                    {
+                        context.Request.Path = changed;
+                        return next(context);
+                    }
+                );
+                a.MapLintel().ForRoute("admin").RequireAuthorization();
+            },
+            AddUsers
+        );
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(status, (await client.GetAsync("/open/1")).Status);
         if (status == 500)
@@ -118,12 +136,19 @@ public sealed class RouteEndpointTests
         await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
         {
             a.UseRouting();
-            a.Use((context, next) =>
-            {
-                var endpoint = context.GetEndpoint() as RouteEndpoint;
-                seen = (endpoint?.Metadata.GetMetadata<RouteStatus>()?.Name, endpoint?.RoutePattern.RawText, context.GetRouteValue("id"), endpoint?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route);
-                return next(context);
-            });
+            a.Use(
+                (context, next) =>
+                {
+                    var endpoint = context.GetEndpoint() as RouteEndpoint;
+                    seen = (
+                        endpoint?.Metadata.GetMetadata<RouteStatus>()?.Name,
+                        endpoint?.RoutePattern.RawText,
+                        context.GetRouteValue("id"),
+                        endpoint?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route
+                    );
+                    return next(context);
+                }
+            );
             a.MapLintel();
         });
         await app.Client.GetStringAsync(new Uri("/open/a%20b", UriKind.Relative), None);
@@ -134,17 +159,22 @@ public sealed class RouteEndpointTests
     public async Task Endpoints_AfterAReload_AreThoseOfTheNewConfiguration()
     {
         EndpointDataSource? all = null;
-        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
-        {
-            a.UseAuthentication();
-            a.UseAuthorization();
-            a.MapLintel().Add(b =>
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            Routes,
+            a =>
             {
-                if (b.Metadata.OfType<RouteStatus>().Any(r => r.Name.StartsWith("admin", StringComparison.Ordinal)))
-                    b.Metadata.Add(new Microsoft.AspNetCore.Authorization.AuthorizeAttribute());
-            });
-            all = a.Services.GetRequiredService<EndpointDataSource>();
-        }, AddUsers);
+                a.UseAuthentication();
+                a.UseAuthorization();
+                a.MapLintel()
+                    .Add(b =>
+                    {
+                        if (b.Metadata.OfType<RouteStatus>().Any(r => r.Name.StartsWith("admin", StringComparison.Ordinal)))
+                            b.Metadata.Add(new Microsoft.AspNetCore.Authorization.AuthorizeAttribute());
+                    });
+                all = a.Services.GetRequiredService<EndpointDataSource>();
+            },
+            AddUsers
+        );
         Assert.Equal(["admin", "beta", "open"], Names(all!));
         var changed = false;
         using var watch = all!.GetChangeToken().RegisterChangeCallback(_ => changed = true, null);
@@ -154,34 +184,45 @@ public sealed class RouteEndpointTests
         Assert.Equal(HttpStatusCode.Unauthorized, (await app.Client.GetAsync(new Uri("/admin/1", UriKind.Relative), None)).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri("/open/1", UriKind.Relative), None)).StatusCode);
 
-        static IEnumerable<string> Names(EndpointDataSource all) => all.Endpoints.Select(e => e.Metadata.GetMetadata<RouteStatus>()?.Name).OfType<string>().Order(StringComparer.Ordinal);
+        static IEnumerable<string> Names(EndpointDataSource all) =>
+            all.Endpoints.Select(e => e.Metadata.GetMetadata<RouteStatus>()?.Name).OfType<string>().Order(StringComparer.Ordinal);
     }
 
     /// <summary>A route that is renamed must not lose what is demanded of it.</summary>
     [Fact]
     public async Task Route_ThatTheApplicationNames_CannotVanish()
     {
-        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
-        {
-            a.UseAuthentication();
-            a.UseAuthorization();
-            a.MapLintel().ForRoute("admin").RequireAuthorization();
-        }, AddUsers);
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            Routes,
+            a =>
+            {
+                a.UseAuthentication();
+                a.UseAuthorization();
+                a.MapLintel().ForRoute("admin").RequireAuthorization();
+            },
+            AddUsers
+        );
         await app.ReloadAsync("routes: { renamed: { match: \"/admin/{**rest}\", respond: { body: admin } } }");
         Assert.Contains("`admin`", Assert.Single(app.Gateway.LastReport.Problems).Message, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.Unauthorized, (await app.Client.GetAsync(new Uri("/admin/1", UriKind.Relative), None)).StatusCode);
-        var refusal = await Assert.ThrowsAsync<ConfigException>(() => InProcessGateway.StartInApplicationAsync(Routes, a => a.MapLintel().ForRoute("nobody").WithMetadata("x")));
+        var refusal = await Assert.ThrowsAsync<ConfigException>(() =>
+            InProcessGateway.StartInApplicationAsync(Routes, a => a.MapLintel().ForRoute("nobody").WithMetadata("x"))
+        );
         Assert.Contains("`nobody`", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task RateLimit_OfARoute_CountsItAlone()
     {
-        await using var app = await InProcessGateway.StartInApplicationAsync(Routes, a =>
-        {
-            a.UseRateLimiter();
-            a.MapLintel().ForRoute("open").RequireRateLimiting("one");
-        }, s => s.AddRateLimiter(o => o.AddFixedWindowLimiter("one", w => (w.PermitLimit, w.Window) = (1, TimeSpan.FromHours(1)))));
+        await using var app = await InProcessGateway.StartInApplicationAsync(
+            Routes,
+            a =>
+            {
+                a.UseRateLimiter();
+                a.MapLintel().ForRoute("open").RequireRateLimiting("one");
+            },
+            s => s.AddRateLimiter(o => o.AddFixedWindowLimiter("one", w => (w.PermitLimit, w.Window) = (1, TimeSpan.FromHours(1))))
+        );
         using var client = await RawClient.ConnectAsync(app.Address);
         Assert.Equal(200, (await client.GetAsync("/open/1")).Status);
         Assert.Equal(503, (await client.GetAsync("/open/1")).Status);

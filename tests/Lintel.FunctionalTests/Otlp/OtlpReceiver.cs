@@ -37,22 +37,26 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     public static async Task<OtlpReceiver> StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(o =>
-        {
-            o.Listen(System.Net.IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2);
-            o.Listen(System.Net.IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http1);
-        });
+        builder
+            .WebHost.UseKestrelCore()
+            .ConfigureKestrel(o =>
+            {
+                o.Listen(System.Net.IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2);
+                o.Listen(System.Net.IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http1);
+            });
         builder.Services.AddRoutingCore().AddGrpc();
         builder.Services.AddSingleton<OtlpReceiver>(s => s.GetRequiredService<Holder>().Receiver!).AddSingleton<Holder>();
         var application = builder.Build();
         var receiver = new OtlpReceiver(application);
         application.Services.GetRequiredService<Holder>().Receiver = receiver;
-        application.Use((context, next) =>
-        {
-            receiver.ContentTypes.Enqueue(context.Request.ContentType ?? "");
-            receiver.Keys.Enqueue(context.Request.Headers["X-Key"].ToString());
-            return next(context);
-        });
+        application.Use(
+            (context, next) =>
+            {
+                receiver.ContentTypes.Enqueue(context.Request.ContentType ?? "");
+                receiver.Keys.Enqueue(context.Request.Headers["X-Key"].ToString());
+                return next(context);
+            }
+        );
         application.MapGrpcService<Traces>();
         application.MapGrpcService<Metrics>();
         application.MapPost("/v1/traces", context => ReadAsync(context, TracesRequest.Parser, receiver.Take));
@@ -127,14 +131,19 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 /// <summary>Reads what arrived.</summary>
 internal static class OtlpReading
 {
-    public static Dictionary<string, object?> ToMap(this IEnumerable<KeyValue> attributes) => attributes.ToDictionary(a => a.Key, a => a.Value.ValueCase switch
-    {
-        AnyValue.ValueOneofCase.StringValue => a.Value.StringValue,
-        AnyValue.ValueOneofCase.IntValue => a.Value.IntValue,
-        AnyValue.ValueOneofCase.DoubleValue => a.Value.DoubleValue,
-        AnyValue.ValueOneofCase.BoolValue => (object)a.Value.BoolValue,
-        _ => null,
-    });
+    public static Dictionary<string, object?> ToMap(this IEnumerable<KeyValue> attributes) =>
+        attributes.ToDictionary(
+            a => a.Key,
+            a =>
+                a.Value.ValueCase switch
+                {
+                    AnyValue.ValueOneofCase.StringValue => a.Value.StringValue,
+                    AnyValue.ValueOneofCase.IntValue => a.Value.IntValue,
+                    AnyValue.ValueOneofCase.DoubleValue => a.Value.DoubleValue,
+                    AnyValue.ValueOneofCase.BoolValue => (object)a.Value.BoolValue,
+                    _ => null,
+                }
+        );
 
     public static string Hex(this ByteString bytes) => Convert.ToHexStringLower(bytes.Span);
 }

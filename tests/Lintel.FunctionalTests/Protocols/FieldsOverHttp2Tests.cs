@@ -15,7 +15,10 @@ public sealed class FieldsOverHttp2Tests
         await using var service = await TestService.StartAsync(listen: static l => l.Protocols = HttpProtocols.Http2);
         await using var gateway = await StartAsync(service);
         var client = await gateway.ConnectAsync();
-        await client.SendAsync("GET /a HTTP/1.1\r\nHost: g\r\nContent-Type: a/b\r\nContent-Language: de\r\nContent-Encoding: x\r\nAllow: GET\r\nExpires: never\r\nLast-Modified: once\r\nX-Own: 1\r\n\r\n");
+        await client.SendAsync(
+            "GET /a HTTP/1.1\r\nHost: g\r\nContent-Type: a/b\r\nContent-Language: de\r\nContent-Encoding: x\r\nAllow: "
+                + "GET\r\nExpires: never\r\nLast-Modified: once\r\nX-Own: 1\r\n\r\n"
+        );
         var answer = await client.ReadResponseAsync();
         Assert.True(answer.Status == 200, answer.Body + string.Join('\n', gateway.Log));
         Assert.True(service.Seen.TryDequeue(out var seen));
@@ -33,7 +36,8 @@ public sealed class FieldsOverHttp2Tests
                 context.Response.Headers.ContentLanguage = "";
                 return Task.CompletedTask;
             },
-            static l => l.Protocols = HttpProtocols.Http2);
+            static l => l.Protocols = HttpProtocols.Http2
+        );
         await using var gateway = await StartAsync(service);
         var client = await gateway.ConnectAsync();
         await client.SendAsync("GET /a HTTP/1.1\r\nHost: g\r\n\r\n");
@@ -60,8 +64,10 @@ public sealed class FieldsOverHttp2Tests
     }
 
     private static Task<InProcessGateway> StartAsync(TestService service) =>
-        InProcessGateway.StartAsync($$"""
+        InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["{{service.Address}}"], protocol: http2 } }
             routes: { r: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
 }

@@ -18,7 +18,8 @@ public sealed class GrpcFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await GrpcServer.StartAsync();
-        Gateway = await GatewayProcess.StartAsync($$"""
+        Gateway = await GatewayProcess.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services:
               probe: { instances: ["{{_server.Address}}"], protocol: http2 }
@@ -28,7 +29,8 @@ public sealed class GrpcFixture : IAsyncLifetime
               probe: { match: "/lintel.probe.Probe/{method}", forward: probe }
               impatient: { match: { path: "/lintel.probe.Probe/{method}", headers: { x-to: impatient } }, forward: impatient }
               down: { match: { path: "/lintel.probe.Probe/{method}", headers: { x-to: down } }, forward: down }
-            """);
+            """
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -57,7 +59,13 @@ public sealed class GrpcFixture : IAsyncLifetime
 
     private Probe.ProbeClient Client(HttpMessageHandler handler, string listener, Version? version)
     {
-        var options = new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true, MaxReceiveMessageSize = null, MaxSendMessageSize = null };
+        var options = new GrpcChannelOptions
+        {
+            HttpHandler = handler,
+            DisposeHttpClient = true,
+            MaxReceiveMessageSize = null,
+            MaxSendMessageSize = null,
+        };
         if (version is not null)
         {
             options.HttpVersion = version;

@@ -49,10 +49,22 @@ internal sealed class GrpcServer : IAsyncDisposable
         public override async Task<Answer> Say(Ask request, ServerCallContext context)
         {
             var seen = context.RequestHeaders;
-            await context.WriteResponseHeadersAsync(new Metadata { { "seen-text", seen.GetValue("text") ?? "-" }, { "seen-timeout", context.GetHttpContext().Request.Headers["grpc-timeout"].ToString() }, { "seen-type", context.GetHttpContext().Request.ContentType ?? "-" } });
+            await context.WriteResponseHeadersAsync(
+                new Metadata
+                {
+                    { "seen-text", seen.GetValue("text") ?? "-" },
+                    { "seen-timeout", context.GetHttpContext().Request.Headers["grpc-timeout"].ToString() },
+                    { "seen-type", context.GetHttpContext().Request.ContentType ?? "-" },
+                }
+            );
             context.ResponseTrailers.Add("end", "here");
             context.ResponseTrailers.Add("echo-bin", seen.GetValueBytes("data-bin") ?? []);
-            return new Answer { Text = request.Text, Number = request.Data.Length, Data = ByteString.CopyFrom(new byte[request.Number]) };
+            return new Answer
+            {
+                Text = request.Text,
+                Number = request.Data.Length,
+                Data = ByteString.CopyFrom(new byte[request.Number]),
+            };
         }
 
         public override async Task<Answer> Collect(IAsyncStreamReader<Ask> requestStream, ServerCallContext context)
@@ -71,13 +83,18 @@ internal sealed class GrpcServer : IAsyncDisposable
         public override async Task Count(Ask request, IServerStreamWriter<Answer> responseStream, ServerCallContext context)
         {
             if (request.Text == "refuse") // before any message: Trailers-Only
-                throw new RpcException(new Status(StatusCode.FailedPrecondition, "not now: 100 % \u00fcber"), new Metadata { { "reason", "tired" } });
+                throw new RpcException(
+                    new Status(StatusCode.FailedPrecondition, "not now: 100 % \u00fcber"),
+                    new Metadata { { "reason", "tired" } }
+                );
             for (var i = 0; i < request.Number; i++)
                 await responseStream.WriteAsync(new Answer { Number = i });
             switch (request.Text)
             {
                 case "fail":
-                    throw new RpcException(new Status(StatusCode.DataLoss, "lost at " + request.Number.ToString(CultureInfo.InvariantCulture)));
+                    throw new RpcException(
+                        new Status(StatusCode.DataLoss, "lost at " + request.Number.ToString(CultureInfo.InvariantCulture))
+                    );
                 case "abort":
                     context.GetHttpContext().Abort();
                     break;
@@ -90,7 +107,11 @@ internal sealed class GrpcServer : IAsyncDisposable
             }
         }
 
-        public override async Task Chat(IAsyncStreamReader<Ask> requestStream, IServerStreamWriter<Answer> responseStream, ServerCallContext context)
+        public override async Task Chat(
+            IAsyncStreamReader<Ask> requestStream,
+            IServerStreamWriter<Answer> responseStream,
+            ServerCallContext context
+        )
         {
             try
             {

@@ -14,7 +14,9 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     public async Task Unary_PassesMessageMetadataAndTrailers()
     {
         byte[] bytes = [0, 1, 2, 253, 254, 255];
-        using var call = fixture.Plain().SayAsync(new Ask { Text = "hello" }, new Metadata { { "text", "words" }, { "data-bin", bytes } }, Soon);
+        using var call = fixture
+            .Plain()
+            .SayAsync(new Ask { Text = "hello" }, new Metadata { { "text", "words" }, { "data-bin", bytes } }, Soon);
         var head = await call.ResponseHeadersAsync;
         Assert.Equal("hello", (await call).Text);
         Assert.Equal("words", head.GetValue("seen-text"));
@@ -27,7 +29,9 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     [Fact]
     public async Task Unary_OfManyMebibytesBothWays_IsWhole()
     {
-        var answer = await fixture.Plain().SayAsync(new Ask { Data = ByteString.CopyFrom(new byte[20 << 20]), Number = 30 << 20 }, deadline: Soon);
+        var answer = await fixture
+            .Plain()
+            .SayAsync(new Ask { Data = ByteString.CopyFrom(new byte[20 << 20]), Number = 30 << 20 }, deadline: Soon);
         Assert.Equal(20 << 20, answer.Number);
         Assert.Equal(30 << 20, answer.Data.Length);
     }
@@ -160,7 +164,9 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     [Fact]
     public async Task Service_ThatIsDown_IsUnavailable()
     {
-        var failure = await Assert.ThrowsAsync<RpcException>(() => fixture.Plain().SayAsync(new Ask(), GrpcFixture.To("down"), Soon).ResponseAsync);
+        var failure = await Assert.ThrowsAsync<RpcException>(() =>
+            fixture.Plain().SayAsync(new Ask(), GrpcFixture.To("down"), Soon).ResponseAsync
+        );
         Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
         Assert.Equal("The service refused the connection", failure.Status.Detail);
         Assert.Equal("lintel; error=connection_refused", failure.Trailers.GetValue("proxy-status"));
@@ -169,7 +175,11 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     [Fact]
     public async Task Route_ThatIsNone_IsUnimplementedAndTrailersOnly()
     {
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { DefaultRequestVersion = new Version(2, 0), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        {
+            DefaultRequestVersion = new Version(2, 0),
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         using var content = new ByteArrayContent([0, 0, 0, 0, 0]);
         content.Headers.TryAddWithoutValidation("Content-Type", "application/grpc+proto");
         using var response = await client.PostAsync(new Uri(fixture.Gateway.AddressOf("h2"), "/no.such/Thing"), content);

@@ -11,13 +11,14 @@ namespace Lintel.FunctionalTests.Protocols;
 [EveryTransport]
 public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
 {
-    public static TheoryData<GrpcWebMode, bool> Ways => new()
-    {
-        { GrpcWebMode.GrpcWeb, false },
-        { GrpcWebMode.GrpcWeb, true },
-        { GrpcWebMode.GrpcWebText, false },
-        { GrpcWebMode.GrpcWebText, true },
-    };
+    public static TheoryData<GrpcWebMode, bool> Ways =>
+        new()
+        {
+            { GrpcWebMode.GrpcWeb, false },
+            { GrpcWebMode.GrpcWeb, true },
+            { GrpcWebMode.GrpcWebText, false },
+            { GrpcWebMode.GrpcWebText, true },
+        };
 
     private static DateTime Soon => TimeProvider.System.GetUtcNow().UtcDateTime.Add(GatewayProcess.Patience);
 
@@ -26,7 +27,18 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
     public async Task Unary_PassesMessageMetadataAndTrailers(GrpcWebMode mode, bool http2)
     {
         byte[] bytes = [0, 1, 255];
-        using var call = fixture.Web(mode, http2).SayAsync(new Ask { Text = "hello", Data = ByteString.CopyFrom(new byte[100_001]), Number = 3_000_001 }, new Metadata { { "text", "words" }, { "data-bin", bytes } }, Soon);
+        using var call = fixture
+            .Web(mode, http2)
+            .SayAsync(
+                new Ask
+                {
+                    Text = "hello",
+                    Data = ByteString.CopyFrom(new byte[100_001]),
+                    Number = 3_000_001,
+                },
+                new Metadata { { "text", "words" }, { "data-bin", bytes } },
+                Soon
+            );
         var head = await call.ResponseHeadersAsync;
         var answer = await call;
         Assert.Equal("hello", answer.Text);
@@ -103,9 +115,16 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
         var frame = new byte[5 + message.Length];
         BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(1), message.Length);
         message.CopyTo(frame, 5);
-        var text = Convert.ToBase64String(frame, 0, 1) + Convert.ToBase64String(frame, 1, 4) + Convert.ToBase64String(frame, 5, 2) + Convert.ToBase64String(frame, 7, frame.Length - 7);
+        var text =
+            Convert.ToBase64String(frame, 0, 1)
+            + Convert.ToBase64String(frame, 1, 4)
+            + Convert.ToBase64String(frame, 5, 2)
+            + Convert.ToBase64String(frame, 7, frame.Length - 7);
         using var client = await RawClient.ConnectAsync(fixture.Gateway.Address);
-        await client.SendAsync("POST /lintel.probe.Probe/Say HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc-web-text+proto\r\nTransfer-Encoding: chunked\r\n\r\n");
+        await client.SendAsync(
+            "POST /lintel.probe.Probe/Say HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc-web-text+proto\r\nTransfer-Encoding: "
+                + "chunked\r\n\r\n"
+        );
         foreach (var character in text)
             await client.SendAsync($"1\r\n{character}\r\n");
         await client.SendAsync("0\r\n\r\n");
@@ -129,7 +148,10 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
     public async Task Text_ThatIsNotBase64_IsRefused(string body)
     {
         using var client = await RawClient.ConnectAsync(fixture.Gateway.Address);
-        await client.SendAsync($"POST /lintel.probe.Probe/Say HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc-web-text\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+        await client.SendAsync(
+            $"POST /lintel.probe.Probe/Say HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc-web-text\r\nContent-Length: "
+                + $"{body.Length}\r\n\r\n{body}"
+        );
         var response = await client.ReadResponseAsync();
         Assert.Equal(200, response.Status);
         Assert.Equal("application/grpc-web-text", response["Content-Type"]);

@@ -13,20 +13,24 @@ public sealed class InterimResponseTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _server = new RawServer(async (socket, head) =>
-        {
-            async Task Send(string text) => await socket.SendAsync(Encoding.Latin1.GetBytes(text));
-            await Send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n");
-            if (head.StartsWith("GET /two", StringComparison.Ordinal))
-                await Send("HTTP/1.1 102 Processing\r\n\r\n");
-            if (!head.StartsWith("GET /now", StringComparison.Ordinal))
-                await _finish.Task;
-            await Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
-        });
-        _gateway = await InProcessGateway.StartAsync($$"""
+        _server = new RawServer(
+            async (socket, head) =>
+            {
+                async Task Send(string text) => await socket.SendAsync(Encoding.Latin1.GetBytes(text));
+                await Send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n");
+                if (head.StartsWith("GET /two", StringComparison.Ordinal))
+                    await Send("HTTP/1.1 102 Processing\r\n\r\n");
+                if (!head.StartsWith("GET /now", StringComparison.Ordinal))
+                    await _finish.Task;
+                await Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+            }
+        );
+        _gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{_server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
     }
 
     public async ValueTask DisposeAsync()

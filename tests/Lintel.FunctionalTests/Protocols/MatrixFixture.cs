@@ -27,7 +27,8 @@ public sealed class MatrixFixture : IAsyncLifetime
     {
         _http1 = await TestService.StartAsync(ServeAsync);
         _http2 = await TestService.StartAsync(ServeAsync, l => l.Protocols = HttpProtocols.Http2);
-        Gateway = await GatewayProcess.StartAsync($$"""
+        Gateway = await GatewayProcess.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services:
               h1: { instances: ["{{_http1.Address}}"] }
@@ -39,7 +40,8 @@ public sealed class MatrixFixture : IAsyncLifetime
               h2: { match: "/h2/{**rest}", forward: "h2/{rest}" }
               h1-idle: { match: "/h1-idle/{**rest}", forward: "h1-idle/{rest}" }
               h2-idle: { match: "/h2-idle/{**rest}", forward: "h2-idle/{rest}" }
-            """);
+            """
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -53,7 +55,15 @@ public sealed class MatrixFixture : IAsyncLifetime
     /// <summary>A client that speaks exactly one version, to the listener that takes it.</summary>
     internal HttpClient Client(string version)
     {
-        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false, Expect100ContinueTimeout = GatewayProcess.Patience })
+        var client = new HttpClient(
+            new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                UseProxy = false,
+                UseCookies = false,
+                Expect100ContinueTimeout = GatewayProcess.Patience,
+            }
+        )
         {
             BaseAddress = Address(version),
             Timeout = TimeSpan.FromMinutes(2),
@@ -126,7 +136,7 @@ public sealed class MatrixFixture : IAsyncLifetime
     {
         await context.Response.Body.FlushAsync();
         var buffer = new byte[64 * 1024];
-        for (int count; (count = await context.Request.Body.ReadAsync(buffer)) > 0;)
+        for (int count; (count = await context.Request.Body.ReadAsync(buffer)) > 0; )
         {
             await context.Response.Body.WriteAsync(buffer.AsMemory(0, count));
             await context.Response.Body.FlushAsync();
@@ -137,7 +147,7 @@ public sealed class MatrixFixture : IAsyncLifetime
     {
         var buffer = new byte[128 * 1024];
         var total = 0L;
-        for (int count; (count = await body.ReadAsync(buffer)) > 0;)
+        for (int count; (count = await body.ReadAsync(buffer)) > 0; )
             total += count;
         return total;
     }
@@ -161,7 +171,13 @@ public sealed class MatrixFixture : IAsyncLifetime
             return;
         }
 
-        using var socket = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { SubProtocol = context.WebSockets.WebSocketRequestedProtocols.FirstOrDefault(), DangerousEnableCompression = true });
+        using var socket = await context.WebSockets.AcceptWebSocketAsync(
+            new WebSocketAcceptContext
+            {
+                SubProtocol = context.WebSockets.WebSocketRequestedProtocols.FirstOrDefault(),
+                DangerousEnableCompression = true,
+            }
+        );
         var buffer = new byte[64 * 1024];
         while (true)
         {

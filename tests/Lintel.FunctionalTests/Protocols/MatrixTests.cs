@@ -11,13 +11,14 @@ public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFix
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
-    public static TheoryData<string, string> Ways => new()
-    {
-        { "h1", "h1" },
-        { "h1", "h2" },
-        { "h2", "h1" },
-        { "h2", "h2" },
-    };
+    public static TheoryData<string, string> Ways =>
+        new()
+        {
+            { "h1", "h1" },
+            { "h1", "h2" },
+            { "h2", "h1" },
+            { "h2", "h2" },
+        };
 
     /// <summary>The client must be one that reads while it writes, which .NET's is over HTTP/2 only.</summary>
     [Theory]
@@ -44,13 +45,28 @@ public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFix
     [Fact]
     public async Task Trailers_OfTheResponse_PassToHttp2()
     {
-        using var server = new RawServer((socket, _) => socket.SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 42\r\nConnection: close\r\n\r\n"u8.ToArray()));
-        await using var gateway = await GatewayProcess.StartAsync($$"""
+        using var server = new RawServer(
+            (socket, _) =>
+                socket.SendAsync(
+                    (
+                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: "u8
+                        + "42\r\nConnection: close\r\n\r\n"u8
+                    ).ToArray()
+                )
+        );
+        await using var gateway = await GatewayProcess.StartAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services: { s: "{{server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
-        using var client = new HttpClient { BaseAddress = gateway.Address, DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+            """
+        );
+        using var client = new HttpClient
+        {
+            BaseAddress = gateway.Address,
+            DefaultRequestVersion = HttpVersion.Version20,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         foreach (var (sender, path) in new[] { (client, "/"), (fixture.Client("h2"), "/h2/trailers") })
         {
             using var response = await sender.GetAsync(new Uri(path, UriKind.Relative), None);
@@ -127,26 +143,32 @@ public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFix
     public async Task EarlyRefusal_OfAServiceThatThenCloses_ReachesTheClient()
     {
         // A service that refuses a large upload and closes: the client gets its answer and no 502.
-        using var server = new RawServer(async (socket, _) =>
-        {
-            await socket.SendAsync("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"u8.ToArray());
-            socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
-            for (var left = 64; left > 0 && await socket.ReceiveAsync(new byte[64 * 1024]) > 0; left--)
+        using var server = new RawServer(
+            async (socket, _) =>
             {
-                // a little of the body, then the connection is closed
+                await socket.SendAsync("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"u8.ToArray());
+                socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+                for (var left = 64; left > 0 && await socket.ReceiveAsync(new byte[64 * 1024]) > 0; left--)
+                {
+                    // a little of the body, then the connection is closed
+                }
             }
-        });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
         var sending = client.SendAsync("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n" + new string('x', 1_000_000));
         var response = await client.ReadResponseAsync();
         await sending;
         Assert.Equal(413, response.Status);
         Assert.Equal("big", response.Body);
-        Assert.DoesNotContain(gateway.Log, l => l.StartsWith("Warning", StringComparison.Ordinal) || l.StartsWith("Error", StringComparison.Ordinal));
+        Assert.DoesNotContain(gateway.Log, l =>
+            l.StartsWith("Warning", StringComparison.Ordinal) || l.StartsWith("Error", StringComparison.Ordinal)
+        );
     }
 
     [Theory]
@@ -188,16 +210,29 @@ public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFix
     }
 
     [Theory]
-    [InlineData("206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=B\r\nContent-Length: 98", "--B\r\nContent-Range: bytes 0-0/9\r\n\r\na\r\n--B\r\nContent-Range: bytes 8-8/9\r\n\r\ni\r\n--B--\r\nan epilogue!..")]
+    [InlineData(
+        "206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=B\r\nContent-Length: 98",
+        "--B\r\nContent-Range: bytes 0-0/9\r\n\r\na\r\n--B\r\nContent-Range: bytes 8-8/9\r\n\r\ni\r\n--B--\r\nan epilogue!.."
+    )]
     [InlineData("206 Partial Content\r\nContent-Range: bytes 1-3/9\r\nContent-Length: 3", "bcd")]
     public async Task Ranges_PassAsTheyAre(string head, string body)
     {
-        using var server = new RawServer((socket, request) => socket.SendAsync(Encoding.ASCII.GetBytes(request.Contains("Range: bytes=0-0,8-8\r\n", StringComparison.Ordinal)
-            ? $"HTTP/1.1 {head.Replace("98", body.Length.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)}\r\n\r\n{body}" : "HTTP/1.1 400 Bad Request\r\n\r\n")));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        using var server = new RawServer(
+            (socket, request) =>
+                socket.SendAsync(
+                    Encoding.ASCII.GetBytes(
+                        request.Contains("Range: bytes=0-0,8-8\r\n", StringComparison.Ordinal)
+                            ? $"HTTP/1.1 {head.Replace("98", body.Length.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)}\r\n\r\n{body}"
+                            : "HTTP/1.1 400 Bad Request\r\n\r\n"
+                    )
+                )
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
         var response = await client.GetAsync("/", "Range: bytes=0-0,8-8\r\n");
         Assert.Equal(206, response.Status);
@@ -219,24 +254,28 @@ public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFix
         await using var body = await download.Content.ReadAsStreamAsync(None);
         var buffer = new byte[256 * 1024];
         var total = 0L;
-        for (int count; (count = await body.ReadAsync(buffer, None)) > 0;)
+        for (int count; (count = await body.ReadAsync(buffer, None)) > 0; )
             total += count;
         Assert.Equal(Bytes, total);
         Assert.InRange(fixture.Gateway.PeakMemoryKiB() - before, -8 * 1024, 96 * 1024);
     }
 
-    private static HttpRequestMessage Request(string version, HttpMethod method, string path, HttpContent? content) => new(method, path)
-    {
-        Version = version == "h2" ? HttpVersion.Version20 : HttpVersion.Version11,
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-        Content = content,
-    };
+    private static HttpRequestMessage Request(string version, HttpMethod method, string path, HttpContent? content) =>
+        new(method, path)
+        {
+            Version = version == "h2" ? HttpVersion.Version20 : HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = content,
+        };
 
     private async Task<HttpResponseMessage> SendAsync(string version, HttpMethod method, string path, HttpContent? content)
     {
         var request = Request(version, method, path, content); // not disposed: its body may go on after the head
         request.Headers.TE.Add(new("trailers"));
-        return await fixture.Client(version).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, None).WaitAsync(TimeSpan.FromSeconds(30), None);
+        return await fixture
+            .Client(version)
+            .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, None)
+            .WaitAsync(TimeSpan.FromSeconds(30), None);
     }
 
     /// <summary>A body that the test writes piece by piece.</summary>

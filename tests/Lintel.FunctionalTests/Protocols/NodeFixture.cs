@@ -14,11 +14,18 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Assert.True(Directory.Exists(Path.Combine(Command.NodeFolder, "node_modules/ws")), "run `npm ci` in tests/Lintel.FunctionalTests/node (test.sh does)");
+        Assert.True(
+            Directory.Exists(Path.Combine(Command.NodeFolder, "node_modules/ws")),
+            "run `npm ci` in tests/Lintel.FunctionalTests/node (test.sh does)"
+        );
         _node = Command.Start("node", Path.Combine(Command.NodeFolder, "server.mjs"));
-        var port = int.Parse((await _node.StandardOutput.ReadLineAsync().WaitAsync(GatewayProcess.Patience))!, CultureInfo.InvariantCulture);
+        var port = int.Parse(
+            (await _node.StandardOutput.ReadLineAsync().WaitAsync(GatewayProcess.Patience))!,
+            CultureInfo.InvariantCulture
+        );
         _grpc = await GrpcServer.StartAsync();
-        Gateway = await GatewayProcess.StartAsync($$"""
+        Gateway = await GatewayProcess.StartAsync(
+            $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services:
               node: "http://127.0.0.1:{{port}}"
@@ -27,7 +34,8 @@ public sealed class NodeFixture : IAsyncLifetime
               node: { match: "/app/{**rest}", forward: "node/{rest}", transform: { response: { setHeaders: { X-Gateway: lintel } } } }
               probe: { match: "/lintel.probe.Probe/{method}", forward: probe }
               ping: { match: /ping, respond: { body: pong } }
-            """);
+            """
+        );
     }
 
     public async ValueTask DisposeAsync()

@@ -24,19 +24,21 @@ public sealed class StreamTrailerTests
     public async Task Trailers_ThatAreMalformed_ResetTheStreamAtOnce(string name, string value, string? length)
     {
         var received = new ConcurrentQueue<string>();
-        using var server = new RawServer(async (socket, head) =>
-        {
-            var buffer = new byte[4096];
-            try
+        using var server = new RawServer(
+            async (socket, head) =>
             {
-                for (int count; (count = await socket.ReceiveAsync(buffer)) > 0;)
-                    head += System.Text.Encoding.Latin1.GetString(buffer, 0, count);
+                var buffer = new byte[4096];
+                try
+                {
+                    for (int count; (count = await socket.ReceiveAsync(buffer)) > 0; )
+                        head += System.Text.Encoding.Latin1.GetString(buffer, 0, count);
+                }
+                finally
+                {
+                    received.Enqueue(head);
+                }
             }
-            finally
-            {
-                received.Enqueue(head);
-            }
-        });
+        );
         await using var gateway = await LoggedGateway.StartAsync(Yaml(server.Address));
         using (var client = await ConnectAsync(gateway.Address))
         {
@@ -52,7 +54,12 @@ public sealed class StreamTrailerTests
         Assert.Contains("among the trailers", lines[0].GetProperty("detail").GetString(), StringComparison.Ordinal);
 
         // Neither the end of chunks nor all of the bytes that were promised.
-        Assert.All(received, r => Assert.False(r.Contains("\r\n0\r\n", StringComparison.Ordinal) || (r.EndsWith("hello", StringComparison.Ordinal) && length is not null), r));
+        Assert.All(received, r =>
+            Assert.False(
+                r.Contains("\r\n0\r\n", StringComparison.Ordinal) || (r.EndsWith("hello", StringComparison.Ordinal) && length is not null),
+                r
+            )
+        );
     }
 
     [Fact]
@@ -62,11 +69,29 @@ public sealed class StreamTrailerTests
         await using var service = await TestService.StartAsync(async c =>
         {
             await c.Request.Body.CopyToAsync(Stream.Null);
-            seen.Enqueue(string.Join(",", c.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpRequestTrailersFeature>()!.Trailers.Select(t => t.Key).Order(StringComparer.Ordinal)));
+            seen.Enqueue(
+                string.Join(
+                    ",",
+                    c.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpRequestTrailersFeature>()!
+                        .Trailers.Select(t => t.Key)
+                        .Order(StringComparer.Ordinal)
+                )
+            );
         });
         await using var gateway = await LoggedGateway.StartAsync(Yaml(service.Address));
         using var client = await ConnectAsync(gateway.Address);
-        await client.SendAsync(Request(null, ("x-sum", "1"), ("authorization", "Basic eDp5"), ("host", "u"), ("content_length", "7"), ("forwarded", "for=1.2.3.4"), ("cookie", "a=b"), ("content-type", "x")));
+        await client.SendAsync(
+            Request(
+                null,
+                ("x-sum", "1"),
+                ("authorization", "Basic eDp5"),
+                ("host", "u"),
+                ("content_length", "7"),
+                ("forwarded", "for=1.2.3.4"),
+                ("cookie", "a=b"),
+                ("content-type", "x")
+            )
+        );
         Assert.Equal("200", await client.OutcomeAsync(1));
         Assert.Equal("x-sum", Assert.Single(seen), ignoreCase: true);
     }
@@ -96,11 +121,20 @@ public sealed class StreamTrailerTests
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(o => o.Listen(System.Net.IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2));
-        builder.Services.AddLintel(new GatewayConfig
-        {
-            Services = new() { ["s"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri(service.Address) }] } },
-            Routes = new() { ["s"] = new RouteConfig { Match = new MatchConfig { Paths = ["/{**rest}"] }, Forward = new ForwardConfig { Service = "s" } } },
-        });
+        builder.Services.AddLintel(
+            new GatewayConfig
+            {
+                Services = new() { ["s"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri(service.Address) }] } },
+                Routes = new()
+                {
+                    ["s"] = new RouteConfig
+                    {
+                        Match = new MatchConfig { Paths = ["/{**rest}"] },
+                        Forward = new ForwardConfig { Service = "s" },
+                    },
+                },
+            }
+        );
         await using var application = builder.Build();
         application.MapLintel();
         await application.StartAsync(TestContext.Current.CancellationToken);
@@ -110,19 +144,30 @@ public sealed class StreamTrailerTests
         Assert.DoesNotContain(service.Seen, s => s.Body is not null);
     }
 
-    private static byte[] Post(string? length) => Block([
-        (":method", "POST"), (":scheme", "http"), (":path", "/s"), (":authority", "t"), .. length is null ? Array.Empty<(string, string)>() : [("content-length", length)]]);
+    private static byte[] Post(string? length) =>
+        Block([
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/s"),
+            (":authority", "t"),
+            .. length is null ? Array.Empty<(string, string)>() : [("content-length", length)],
+        ]);
 
     private static byte[] Request(string? length, params (string Name, string Value)[] trailers) =>
-        [.. Frame(Headers, EndHeaders, 1, Post(length)), .. Frame(Data, 0, 1, "hello"u8), .. Frame(Headers, EndHeaders | EndStream, 1, Block(trailers))];
+        [
+            .. Frame(Headers, EndHeaders, 1, Post(length)),
+            .. Frame(Data, 0, 1, "hello"u8),
+            .. Frame(Headers, EndHeaders | EndStream, 1, Block(trailers)),
+        ];
 
     private static string? Error(JsonElement line) => line.TryGetProperty("error", out var error) ? error.GetString() : null;
 
-    private static string Yaml(string service) => $$"""
-        listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
-        services: { s: "{{service}}" }
-        routes:
-          ok: { match: "/ok", respond: { body: fine } }
-          s: { match: "/{**rest}", forward: s }
-        """;
+    private static string Yaml(string service) =>
+        $$"""
+            listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
+            services: { s: "{{service}}" }
+            routes:
+              ok: { match: "/ok", respond: { body: fine } }
+              s: { match: "/{**rest}", forward: s }
+            """;
 }

@@ -12,10 +12,17 @@ public sealed class TrailerTests
     [InlineData("", false)]
     public async Task Trailers_OfAResponse_ReachAnHttp1ClientThatWantsThem(string te, bool wanted)
     {
-        using var server = new RawServer(async (socket, _) =>
-        {
-            await socket.SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, X-Other\r\nConnection: close\r\n\r\n5\r\nhello\r\n5\r\n0\r\n\r\n\r\n0\r\nX-Sum: 42\r\nX-Other: a\r\nConnection: x\r\n\r\n"u8.ToArray());
-        });
+        using var server = new RawServer(
+            async (socket, _) =>
+            {
+                await socket.SendAsync(
+                    (
+                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, X-Other\r\nConnection: "u8
+                        + "close\r\n\r\n5\r\nhello\r\n5\r\n0\r\n\r\n\r\n0\r\nX-Sum: 42\r\nX-Other: a\r\nConnection: x\r\n\r\n"u8
+                    ).ToArray()
+                );
+            }
+        );
         await using var gateway = await StartAsync(server.Address);
         using var client = await gateway.ConnectAsync();
         for (var i = 0; i < 3; i++)
@@ -34,22 +41,30 @@ public sealed class TrailerTests
         await using var service = await TestService.StartAsync(async c =>
         {
             using var reader = new StreamReader(c.Request.Body);
-            seen.Add($"{await reader.ReadToEndAsync(c.RequestAborted)} {c.Request.GetTrailer("X-Sum")} {c.Request.GetTrailer("X-Forwarded-For")}");
+            seen.Add(
+                $"{await reader.ReadToEndAsync(c.RequestAborted)} {c.Request.GetTrailer("X-Sum")} {c.Request.GetTrailer("X-Forwarded-For")}"
+            );
             await c.Response.WriteAsync("ok");
         });
         await using var gateway = await StartAsync(service.Address);
         using var client = await gateway.ConnectAsync();
         for (var i = 0; i < 2; i++)
         {
-            await client.SendAsync("POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 42\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n");
+            await client.SendAsync(
+                "POST /s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: "
+                    + "42\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"
+            );
             Assert.Equal("ok", (await client.ReadResponseAsync()).Body);
         }
 
         Assert.Equal(["hello 42 ", "hello 42 "], seen);
     }
 
-    private static Task<InProcessGateway> StartAsync(string service) => InProcessGateway.StartAsync($$"""
-        services: { s: "{{service}}" }
-        routes: { s: { match: "/{**rest}", forward: s } }
-        """);
+    private static Task<InProcessGateway> StartAsync(string service) =>
+        InProcessGateway.StartAsync(
+            $$"""
+            services: { s: "{{service}}" }
+            routes: { s: { match: "/{**rest}", forward: s } }
+            """
+        );
 }

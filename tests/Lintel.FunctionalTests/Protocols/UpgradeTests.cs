@@ -8,7 +8,8 @@ namespace Lintel.FunctionalTests.Protocols;
 [EveryTransport]
 public sealed class UpgradeTests
 {
-    private const string Switched = "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: ";
+    private const string Switched =
+        "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: ";
 
     [Theory]
     [InlineData("[tcp]", "tcp", "tcp", "tcp")]
@@ -17,12 +18,14 @@ public sealed class UpgradeTests
     [InlineData(null, "foo, WebSocket", "websocket", "WebSocket")]
     public async Task Protocol_ThatIsAllowed_BecomesATunnel(string? allowed, string asked, string sent, string answered)
     {
-        using var service = new RawServer(async (socket, head) =>
-        {
-            Assert.Contains($"Upgrade: {sent}\r\n", head, StringComparison.Ordinal);
-            await socket.SendAsync(Encoding.ASCII.GetBytes($"{Switched}{answered}\r\n\r\nfirst "));
-            await EchoAsync(socket);
-        });
+        using var service = new RawServer(
+            async (socket, head) =>
+            {
+                Assert.Contains($"Upgrade: {sent}\r\n", head, StringComparison.Ordinal);
+                await socket.SendAsync(Encoding.ASCII.GetBytes($"{Switched}{answered}\r\n\r\nfirst "));
+                await EchoAsync(socket);
+            }
+        );
         await using var gateway = await StartAsync(service, allowed);
         using var client = await gateway.ConnectAsync();
         await client.SendAsync($"POST /attach HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: {asked}\r\nContent-Length: 0\r\n\r\n");
@@ -50,12 +53,14 @@ public sealed class UpgradeTests
     public async Task Protocol_ThatIsNotAllowed_IsPassedOver(string? allowed, string asked, string kind)
     {
         var heads = new List<string>();
-        using var service = new RawServer(async (socket, head) =>
-        {
-            lock (heads)
-                heads.Add(head);
-            await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"u8.ToArray());
-        });
+        using var service = new RawServer(
+            async (socket, head) =>
+            {
+                lock (heads)
+                    heads.Add(head);
+                await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"u8.ToArray());
+            }
+        );
         await using var gateway = await StartAsync(service, allowed, kind);
         using var client = await gateway.ConnectAsync();
         await client.SendAsync($"GET /attach HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: {asked}\r\n\r\n");
@@ -64,7 +69,8 @@ public sealed class UpgradeTests
         if (kind.Length == 0)
             Assert.DoesNotContain("Upgrade", Assert.Single(heads), StringComparison.OrdinalIgnoreCase);
         else
-            Assert.Contains("Upgrade: tcp\r\n", Assert.Single(heads), StringComparison.Ordinal); // the service's answer; the mirror, which never switches, got nothing
+            // the service's answer; the mirror, which never switches, got nothing
+            Assert.Contains("Upgrade: tcp\r\n", Assert.Single(heads), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -90,12 +96,15 @@ public sealed class UpgradeTests
         await socket.SendAsync("bye"u8.ToArray());
     }
 
-    private static Task<InProcessGateway> StartAsync(RawServer service, string? upgrades, string kind = "") => InProcessGateway.StartAsync($$"""
-        services: { s: "{{service.Address}}" }
-        routes:
-          r:
-            match: "/{**rest}"
-            forward: { service: s{{(kind.Length == 0 ? "" : ", mirror: { service: s }")}} }
-            {{(upgrades is null ? "" : $"upgrades: {upgrades}")}}
-        """);
+    private static Task<InProcessGateway> StartAsync(RawServer service, string? upgrades, string kind = "") =>
+        InProcessGateway.StartAsync(
+            $$"""
+            services: { s: "{{service.Address}}" }
+            routes:
+              r:
+                match: "/{**rest}"
+                forward: { service: s{{(kind.Length == 0 ? "" : ", mirror: { service: s }")}} }
+                {{(upgrades is null ? "" : $"upgrades: {upgrades}")}}
+            """
+        );
 }

@@ -12,13 +12,14 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
-    public static TheoryData<string, string> Ways => new()
-    {
-        { "h1", "h1" },
-        { "h1", "h2" },
-        { "h2", "h1" },
-        { "h2", "h2" },
-    };
+    public static TheoryData<string, string> Ways =>
+        new()
+        {
+            { "h1", "h1" },
+            { "h1", "h2" },
+            { "h2", "h1" },
+            { "h2", "h2" },
+        };
 
     [Theory]
     [MemberData(nameof(Ways))]
@@ -108,21 +109,30 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         await socket.SendAsync("a"u8.ToArray(), WebSocketMessageType.Text, true, None);
         Assert.Equal("a", await ReceiveAsync(socket));
         await Assert.ThrowsAsync<WebSocketException>(() => ReceiveAsync(socket));
-        await Until.TrueAsync(() => fixture.Gateway.AccessLog.Any(l => l.Contains($"{service}-idle", StringComparison.Ordinal) && l.Contains("idle-timeout", StringComparison.Ordinal)));
+        await Until.TrueAsync(() =>
+            fixture.Gateway.AccessLog.Any(l =>
+                l.Contains($"{service}-idle", StringComparison.Ordinal) && l.Contains("idle-timeout", StringComparison.Ordinal)
+            )
+        );
     }
 
     [Theory]
     [InlineData("", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")] // nobody asked
-    [InlineData("Connection: upgrade\r\nUpgrade: websocket\r\n", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n")]
+    [InlineData(
+        "Connection: upgrade\r\nUpgrade: websocket\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n"
+    )]
     [InlineData("Connection: upgrade\r\nUpgrade: websocket\r\n", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")]
     [InlineData("Connection: upgrade\r\nUpgrade: websocket\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n")]
     public async Task Switch_ThatDoesNotFit_IsAnUpgradeFailure(string asked, string answer)
     {
         using var server = new RawServer((socket, _) => socket.SendAsync(Encoding.ASCII.GetBytes(answer)));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
         var response = await client.GetAsync("/", asked + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
         Assert.Equal(502, response.Status);
@@ -133,12 +143,17 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
     public async Task Service_ThatNeverAnswers_IsATimeout()
     {
         using var server = new RawServer(async (socket, _) => await socket.ReceiveAsync(new byte[1]));
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: { instances: ["{{server.Address}}"], timeouts: { request: 300ms } } }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
-        var response = await client.GetAsync("/", "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+        var response = await client.GetAsync(
+            "/",
+            "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        );
         Assert.Equal(504, response.Status);
     }
 
@@ -146,7 +161,10 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
     public async Task Key_ThatIsNone_IsABadUpgrade()
     {
         using var client = await RawClient.ConnectAsync(fixture.Gateway.Address);
-        var response = await client.GetAsync("/h2/ws", "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n");
+        var response = await client.GetAsync(
+            "/h2/ws",
+            "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n"
+        );
         Assert.Equal(400, response.Status);
         Assert.Contains("urn:problem-type:lintel:bad-upgrade", response.Body, StringComparison.Ordinal);
     }
@@ -159,18 +177,31 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
     {
         const string key = "dGhlIHNhbXBsZSBub25jZQ==";
         var heads = new TaskCompletionSource<string>();
-        using var server = new RawServer(async (socket, head) =>
-        {
-            heads.TrySetResult(head);
-            await socket.SendAsync("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
-        });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        using var server = new RawServer(
+            async (socket, head) =>
+            {
+                heads.TrySetResult(head);
+                await socket.SendAsync("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
+            }
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services: { s: "{{server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s }, none: { match: /none, forward: s, upgrades: [] } }
-            """);
+            """
+        );
         using var client = await FrameClient.ConnectAsync(gateway.Address);
-        byte[] Connect(string path) => FrameClient.Block((":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", path), (":authority", "t"), ("sec-websocket-version", "13"), ("sec-websocket-key", key));
+        byte[] Connect(string path) =>
+            FrameClient.Block(
+                (":method", "CONNECT"),
+                (":protocol", "websocket"),
+                (":scheme", "http"),
+                (":path", path),
+                (":authority", "t"),
+                ("sec-websocket-version", "13"),
+                ("sec-websocket-key", key)
+            );
         await client.SendAsync(FrameClient.Frame(FrameClient.Headers, FrameClient.EndHeaders, 1, Connect("/ws")));
         Assert.Equal("403", await client.OutcomeAsync(1));
         var head = await heads.Task.InTimeAsync();
@@ -185,7 +216,10 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
     public async Task OtherProtocols_AreAnsweredAsOrdinaryRequests()
     {
         using var client = await RawClient.ConnectAsync(fixture.Gateway.Address);
-        var response = await client.GetAsync("/h1/expects", "Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n");
+        var response = await client.GetAsync(
+            "/h1/expects",
+            "Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+        );
         Assert.Equal(200, response.Status);
     }
 
@@ -195,26 +229,39 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         // TCP's half-close is no part of WebSocket: Kestrel, like nginx, takes it for the end of both sides.
         var arrived = new TaskCompletionSource();
         var received = new TaskCompletionSource<int>();
-        using var server = new RawServer(async (socket, _) =>
-        {
-            await socket.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"u8.ToArray());
-            var buffer = new byte[16];
-            var total = 0;
-            for (int count; (count = await socket.ReceiveAsync(buffer)) > 0;)
+        using var server = new RawServer(
+            async (socket, _) =>
             {
-                total += count;
-                if (total == 5)
-                    arrived.SetResult();
-            }
+                await socket.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"u8.ToArray());
+                var buffer = new byte[16];
+                var total = 0;
+                for (int count; (count = await socket.ReceiveAsync(buffer)) > 0; )
+                {
+                    total += count;
+                    if (total == 5)
+                        arrived.SetResult();
+                }
 
-            received.SetResult(total);
-        });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+                received.SetResult(total);
+            }
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             services: { s: "{{server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = await gateway.ConnectAsync();
-        Assert.Equal(101, (await client.GetAsync("/", "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")).Status);
+        Assert.Equal(
+            101,
+            (
+                await client.GetAsync(
+                    "/",
+                    "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                        + "dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                )
+            ).Status
+        );
         await client.SendAsync("12345");
         await arrived.Task.WaitAsync(GatewayProcess.Patience); // what is still on its way when the connection ends may be lost
         client.Socket.Shutdown(SocketShutdown.Send);
@@ -227,23 +274,42 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
     public async Task End_OfTheClientsStream_ReachesTheService()
     {
         var received = new TaskCompletionSource<int>();
-        using var server = new RawServer(async (socket, head) =>
-        {
-            var key = head.Split("\r\n").Single(l => l.StartsWith("Sec-WebSocket-Key:", StringComparison.OrdinalIgnoreCase)).Split(':')[1].Trim();
-            await socket.SendAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {Accept(key)}\r\n\r\n"));
-            var buffer = new byte[16];
-            var total = 0;
-            for (int count; (count = await socket.ReceiveAsync(buffer)) > 0;)
-                total += count;
-            received.SetResult(total);
-        });
-        await using var gateway = await InProcessGateway.StartAsync($$"""
+        using var server = new RawServer(
+            async (socket, head) =>
+            {
+                var key = head.Split("\r\n")
+                    .Single(l => l.StartsWith("Sec-WebSocket-Key:", StringComparison.OrdinalIgnoreCase))
+                    .Split(':')[1]
+                    .Trim();
+                await socket.SendAsync(
+                    Encoding.ASCII.GetBytes(
+                        $"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "
+                            + $"{Accept(key)}\r\n\r\n"
+                    )
+                );
+                var buffer = new byte[16];
+                var total = 0;
+                for (int count; (count = await socket.ReceiveAsync(buffer)) > 0; )
+                    total += count;
+                received.SetResult(total);
+            }
+        );
+        await using var gateway = await InProcessGateway.StartAsync(
+            $$"""
             listeners: { public: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services: { s: "{{server.Address}}" }
             routes: { s: { match: "/{**rest}", forward: s } }
-            """);
+            """
+        );
         using var client = await FrameClient.ConnectAsync(gateway.Address);
-        var head = FrameClient.Block((":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/"), (":authority", "t"), ("sec-websocket-version", "13"));
+        var head = FrameClient.Block(
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "http"),
+            (":path", "/"),
+            (":authority", "t"),
+            ("sec-websocket-version", "13")
+        );
         await client.SendAsync(FrameClient.Frame(FrameClient.Headers, FrameClient.EndHeaders, 1, head));
         Assert.Equal("200", await client.OutcomeAsync(1));
         await client.SendAsync(FrameClient.Frame(FrameClient.Data, FrameClient.EndStream, 1, "12345"u8));
@@ -251,7 +317,10 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
     }
 
 #pragma warning disable CA5350 // RFC 6455 section 4.2.2 wants SHA-1
-    private static string Accept(string key) => Convert.ToBase64String(System.Security.Cryptography.SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+    private static string Accept(string key) =>
+        Convert.ToBase64String(
+            System.Security.Cryptography.SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+        );
 #pragma warning restore CA5350
 
     private static async Task<string?> ReceiveAsync(WebSocket socket)
@@ -275,6 +344,8 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         socket.Options.HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact;
         socket.Options.CollectHttpResponseDetails = true;
         using var invoker = new HttpClient(new SocketsHttpHandler { UseProxy = false }, disposeHandler: false);
-        await socket.ConnectAsync(new Uri($"ws://{fixture.Address(version).Authority}/{path}"), invoker, None).WaitAsync(GatewayProcess.Patience);
+        await socket
+            .ConnectAsync(new Uri($"ws://{fixture.Address(version).Authority}/{path}"), invoker, None)
+            .WaitAsync(GatewayProcess.Patience);
     }
 }

@@ -6,7 +6,9 @@ namespace Lintel.Tests.Answering;
 
 public sealed class LocationTests
 {
-    private static readonly Snapshot Snapshot = GatewayReader.Snapshot("routes: { r: { match: { path: '/{**rest}', allow: [emptySegments] }, respond: {} } }");
+    private static readonly Snapshot Snapshot = GatewayReader.Snapshot(
+        "routes: { r: { match: { path: '/{**rest}', allow: [emptySegments] }, respond: {} } }"
+    );
 
     private static readonly RouteParameters Parameters = new(["rest"], [true]);
 
@@ -54,5 +56,6 @@ public sealed class LocationTests
         Assert.Contains("host", problem, StringComparison.Ordinal);
     }
 
-    private static Exchange Exchange(string target) => TestRequest.Matched(Snapshot, TestRequest.Create("GET", target, "xn--bcher-kva.example:8080"));
+    private static Exchange Exchange(string target) =>
+        TestRequest.Matched(Snapshot, TestRequest.Create("GET", target, "xn--bcher-kva.example:8080"));
 }

@@ -34,7 +34,8 @@ public sealed class DeadKeyTests
     {
         ArgumentNullException.ThrowIfNull(record);
         Assert.SkipUnless(Paths().Count() == Assemblies.Length, "the program is not built");
-        var dead = record.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+        var dead = record
+            .GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
             .Where(p => p.Name != "EqualityContract" && !Read.Value.Contains($"{record.FullName}.get_{p.Name}"))
             .Select(p => $"{record.Name}.{p.Name}");
         Assert.Equal(Refused.Keys.Where(r => r.StartsWith(record.Name + ".", StringComparison.Ordinal)), dead);
@@ -47,11 +48,22 @@ public sealed class DeadKeyTests
     public void Getter_OfAProperty_IsFoundWhereItIsRead(string getter, bool isRead) => Assert.Equal(isRead, Read.Value.Contains(getter));
 
     private static IEnumerable<string> Paths() =>
-        Assemblies.Select(a => new[] { Path.Combine(AppContext.BaseDirectory, a + ".dll"), Path.Combine(Repository.Root, "artifacts", "bin", a, "release", a + ".dll") }.FirstOrDefault(File.Exists)).OfType<string>();
+        Assemblies
+            .Select(a =>
+                new[]
+                {
+                    Path.Combine(AppContext.BaseDirectory, a + ".dll"),
+                    Path.Combine(Repository.Root, "artifacts", "bin", a, "release", a + ".dll"),
+                }.FirstOrDefault(File.Exists)
+            )
+            .OfType<string>();
 
     private static HashSet<string> FindRead()
     {
-        var calls = Paths().SelectMany(IlCalls.Read).Where(c => Own.IsMatch(c.Called) && !OnlyTells(c.Caller)).ToLookup(c => IsOwn(c.Caller) ? c.Caller : "", c => c.Called);
+        var calls = Paths()
+            .SelectMany(IlCalls.Read)
+            .Where(c => Own.IsMatch(c.Called) && !OnlyTells(c.Caller))
+            .ToLookup(c => IsOwn(c.Caller) ? c.Caller : "", c => c.Called);
         var read = new HashSet<string>(calls[""], StringComparer.Ordinal);
         var waiting = new Queue<string>(read);
         while (waiting.TryDequeue(out var method))
@@ -70,10 +82,23 @@ public sealed class DeadKeyTests
 
     /// <summary>Code that looks at a configuration and changes nothing by it: the admin API's views, explanations, warnings.</summary>
     private static bool OnlyTells(string caller) =>
-        caller.StartsWith("Lintel.Hosting.Explaining.", StringComparison.Ordinal) || caller.Contains("Status.", StringComparison.Ordinal) || caller.Contains("Status+", StringComparison.Ordinal)
-        || caller.StartsWith("Lintel.Runtime.UnusedCheck", StringComparison.Ordinal) || caller.StartsWith("Lintel.Runtime.CodeCheck", StringComparison.Ordinal);
+        caller.StartsWith("Lintel.Hosting.Explaining.", StringComparison.Ordinal)
+        || caller.Contains("Status.", StringComparison.Ordinal)
+        || caller.Contains("Status+", StringComparison.Ordinal)
+        || caller.StartsWith("Lintel.Runtime.UnusedCheck", StringComparison.Ordinal)
+        || caller.StartsWith("Lintel.Runtime.CodeCheck", StringComparison.Ordinal);
 
     /// <summary>What the compiler makes for records.</summary>
     private static bool ActsOnNothing(string method) =>
-        method[(method.LastIndexOf('.') + 1)..] is "Equals" or "GetHashCode" or "ToString" or "PrintMembers" or "Deconstruct" or "op_Equality" or "op_Inequality" or "<Clone>$" or "cctor" or "ctor";
+        method[(method.LastIndexOf('.') + 1)..]
+            is "Equals"
+                or "GetHashCode"
+                or "ToString"
+                or "PrintMembers"
+                or "Deconstruct"
+                or "op_Equality"
+                or "op_Inequality"
+                or "<Clone>$"
+                or "cctor"
+                or "ctor";
 }

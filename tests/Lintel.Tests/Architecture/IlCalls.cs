@@ -8,8 +8,10 @@ namespace Lintel.Tests.Architecture;
 /// <summary>Which methods of an assembly call which, by full name (<c>Namespace.Type.Method</c>), from its instructions.</summary>
 internal static class IlCalls
 {
-    private static readonly Dictionary<int, OperandType> Operands = typeof(OpCodes).GetFields()
-        .Select(f => (OpCode)f.GetValue(null)!).ToDictionary(o => (int)(ushort)o.Value, o => o.OperandType);
+    private static readonly Dictionary<int, OperandType> Operands = typeof(OpCodes)
+        .GetFields()
+        .Select(f => (OpCode)f.GetValue(null)!)
+        .ToDictionary(o => (int)(ushort)o.Value, o => o.OperandType);
 
     public static List<(string Caller, string Called)> Read(string assembly)
     {
@@ -93,7 +95,9 @@ internal static class IlCalls
         {
             case HandleKind.TypeDefinition:
                 var type = metadata.GetTypeDefinition((TypeDefinitionHandle)handle);
-                return type.GetDeclaringType() is { IsNil: false } outer ? TypeName(metadata, outer) + "+" + metadata.GetString(type.Name) : metadata.GetString(type.Namespace) + "." + metadata.GetString(type.Name);
+                return type.GetDeclaringType() is { IsNil: false } outer
+                    ? TypeName(metadata, outer) + "+" + metadata.GetString(type.Name)
+                    : metadata.GetString(type.Namespace) + "." + metadata.GetString(type.Name);
             case HandleKind.TypeReference:
                 var reference = metadata.GetTypeReference((TypeReferenceHandle)handle);
                 return metadata.GetString(reference.Namespace) + "." + metadata.GetString(reference.Name);

@@ -8,12 +8,27 @@ public sealed partial class StaircaseTests
 {
     /// <summary>Lowest first: a folder imports only those before it.</summary>
     private static readonly string[] Staircase =
-        ["Errors", "Config", "Observability", "Routing", "Pipeline", "Services", "Forwarding", "Composition", "Answering", "Policies", "Runtime", "Listeners", "Hosting"];
+    [
+        "Errors",
+        "Config",
+        "Observability",
+        "Routing",
+        "Pipeline",
+        "Services",
+        "Forwarding",
+        "Composition",
+        "Answering",
+        "Policies",
+        "Runtime",
+        "Listeners",
+        "Hosting",
+    ];
 
-    /// <summary>Files that may be longer than 400 lines, each with its reason.</summary>
+    /// <summary>Files that may be longer than 450 lines, each with its reason.</summary>
     private static readonly Dictionary<string, string> LongFiles = new()
     {
-        ["Lintel.Transport/Http1/Http1Connection.cs"] = "a protocol's state machine: both directions share what they know of the connection",
+        ["Lintel.Transport/Http1/Http1Connection.cs"] =
+            "a protocol's state machine: both directions share what they know of the connection",
     };
 
     private static readonly string[] ForbiddenFolders = ["Common", "Utilities", "Helpers", "Abstractions", "Extensions"];
@@ -29,7 +44,14 @@ public sealed partial class StaircaseTests
 
     private static readonly string Source = Path.Combine(Repository.Root, "src");
 
-    public static TheoryData<string> Folders => [.. Directory.EnumerateDirectories(Path.Combine(Source, "Lintel")).Select(f => Path.GetFileName(f)!).Where(IsOurs).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Folders =>
+        [
+            .. Directory
+                .EnumerateDirectories(Path.Combine(Source, "Lintel"))
+                .Select(f => Path.GetFileName(f)!)
+                .Where(IsOurs)
+                .Order(StringComparer.Ordinal),
+        ];
 
     [Theory]
     [MemberData(nameof(Folders))]
@@ -48,7 +70,9 @@ public sealed partial class StaircaseTests
     [Fact]
     public void Imports_OfEveryKind_AreSeen()
     {
-        const string Code = "using Lintel.Routing;\nusing static Lintel.Pipeline.Template;\nusing R = Lintel.Runtime.Thing;\n/// <see cref=\"Hosting.Gateway\"/>\nvar a = Lintel.Services.X; var b = Config.Suggestion.For(1); // Forwarding.\n";
+        const string Code =
+            "using Lintel.Routing;\nusing static Lintel.Pipeline.Template;\nusing R = Lintel.Runtime.Thing;\n/// <see "
+            + "cref=\"Hosting.Gateway\"/>\nvar a = Lintel.Services.X; var b = Config.Suggestion.For(1); // Forwarding.\n";
         Assert.Equal(["Config", "Pipeline", "Routing", "Runtime", "Services"], Imports(Code).Distinct().Order(StringComparer.Ordinal));
     }
 
@@ -73,22 +97,38 @@ public sealed partial class StaircaseTests
 
     [Fact]
     public void Folders_WithNamesThatSayNothing_DoNotExist() =>
-        Assert.DoesNotContain(Directory.EnumerateDirectories(Source, "*", SearchOption.AllDirectories), d => ForbiddenFolders.Contains(Path.GetFileName(d)));
+        Assert.DoesNotContain(Directory.EnumerateDirectories(Source, "*", SearchOption.AllDirectories), d =>
+            ForbiddenFolders.Contains(Path.GetFileName(d))
+        );
 
     [Fact]
-    public void Files_WithoutAReason_HaveAtMost400Lines() =>
-        Assert.DoesNotContain(SourceFiles().Select(f => (File: Path.GetRelativePath(Source, f), Lines: File.ReadLines(f).Count())), f => f.Lines > 400 && !LongFiles.ContainsKey(f.File));
+    public void Files_WithoutAReason_HaveAtMost450Lines() =>
+        Assert.DoesNotContain(SourceFiles().Select(f => (File: Path.GetRelativePath(Source, f), Lines: File.ReadLines(f).Count())), f =>
+            f.Lines > 450 && !LongFiles.ContainsKey(f.File)
+        );
 
-    /// <summary>Code that is wider is being shortened; comments are not to grow again.</summary>
+    /// <summary>The formatter lays code out within this width, but breaks neither comments nor literals. Raw string literals hold other languages.</summary>
     [Fact]
-    public void Comments_OfSources_AreAtMost140CharactersWide()
+    public void Lines_OutsideOfRawStrings_AreAtMost140CharactersWide()
     {
         var wide =
             from file in SourceFiles()
-            from line in File.ReadLines(file).Select((text, i) => (Text: text, Number: i + 1))
-            where line.Text.Length > 140 && line.Text.TrimStart().StartsWith("//", StringComparison.Ordinal)
+            from line in CodeLines(file)
+            where line.Text.Length > 140
             select $"{Path.GetRelativePath(Source, file)}:{line.Number}";
         Assert.Empty(wide);
+    }
+
+    private static IEnumerable<(string Text, int Number)> CodeLines(string file)
+    {
+        var isRaw = false;
+        foreach (var (number, text) in File.ReadLines(file).Index())
+        {
+            var turns = text.Split("\"\"\"").Length % 2 == 0;
+            if (!isRaw && !turns)
+                yield return (text, number + 1);
+            isRaw ^= turns;
+        }
     }
 
     [Fact]
@@ -99,7 +139,10 @@ public sealed partial class StaircaseTests
         foreach (var project in projects)
         {
             var name = Path.GetFileNameWithoutExtension(project);
-            var references = XDocument.Load(project).Descendants("ProjectReference").Select(r => Path.GetFileNameWithoutExtension(((string)r.Attribute("Include")!).Replace('\\', '/')));
+            var references = XDocument
+                .Load(project)
+                .Descendants("ProjectReference")
+                .Select(r => Path.GetFileNameWithoutExtension(((string)r.Attribute("Include")!).Replace('\\', '/')));
             if (name != "Lintel.Cli")
                 Assert.Subset(AllowedReferences[name].ToHashSet(), references.ToHashSet());
         }
@@ -107,7 +150,8 @@ public sealed partial class StaircaseTests
 
     private static bool IsOurs(string folder) => folder is not ("bin" or "obj");
 
-    private static IEnumerable<string> SourceFiles() => Directory.EnumerateFiles(Source, "*.cs", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal));
+    private static IEnumerable<string> SourceFiles() =>
+        Directory.EnumerateFiles(Source, "*.cs", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal));
 
     /// <summary>The folders that code names, in imports or in full; comments may speak of anything.</summary>
     private static IEnumerable<string> Imports(string code)
@@ -121,7 +165,9 @@ public sealed partial class StaircaseTests
         }
     }
 
-    [GeneratedRegex(@"(?<![\w.])(?:Lintel\.)?(Errors|Config|Observability|Routing|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])")]
+    [GeneratedRegex(
+        @"(?<![\w.])(?:Lintel\.)?(Errors|Config|Observability|Routing|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])"
+    )]
     private static partial Regex FullName();
 
     [GeneratedRegex("\"(?:[^\"\\\\]|\\\\.)*\"")]

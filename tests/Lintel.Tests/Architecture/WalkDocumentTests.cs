@@ -9,7 +9,8 @@ public sealed partial class WalkDocumentTests
 
     private static readonly string[] Files =
     [
-        .. Directory.EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.cs", SearchOption.AllDirectories)
+        .. Directory
+            .EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.cs", SearchOption.AllDirectories)
             .Where(f => !f.Contains("/obj/", StringComparison.Ordinal)),
     ];
 
@@ -26,7 +27,12 @@ public sealed partial class WalkDocumentTests
     public void Members_ThatTheWalkNames_Exist()
     {
         var words = Files.SelectMany(f => Word().Matches(File.ReadAllText(f)).Select(m => m.Value)).ToHashSet(StringComparer.Ordinal);
-        var named = Member().Matches(Walk).Select(m => m.Groups[1].Value).Where(n => !n.EndsWith(".cs", StringComparison.Ordinal)).Distinct().ToList();
+        var named = Member()
+            .Matches(Walk)
+            .Select(m => m.Groups[1].Value)
+            .Where(n => !n.EndsWith(".cs", StringComparison.Ordinal))
+            .Distinct()
+            .ToList();
         Assert.True(named.Count > 50, $"only {named.Count} members");
         var missing = named.FindAll(n => n.Split('.').Any(part => !words.Contains(part)));
         Assert.Empty(missing);

@@ -22,7 +22,11 @@ public sealed partial class CompositionGuideTests
         foreach (var match in Row().Matches(Guide[Guide.IndexOf("## JMESPath", StringComparison.Ordinal)..]).Cast<Match>())
         {
             var cells = match.Value.Replace(@"\|", "\0", StringComparison.Ordinal).Split('|', StringSplitOptions.TrimEntries)[1..^1];
-            var columns = cells.Select(c => Code().Match(c)).Where(m => m.Success).Select(m => (m.Groups[1].Success ? m.Groups[1] : m.Groups[2]).Value.Trim().Replace('\0', '|')).ToList();
+            var columns = cells
+                .Select(c => Code().Match(c))
+                .Where(m => m.Success)
+                .Select(m => (m.Groups[1].Success ? m.Groups[1] : m.Groups[2]).Value.Trim().Replace('\0', '|'))
+                .ToList();
             if (cells.Length == 3 && columns.Count >= 2 && cells[0] is not "expression")
                 rows.Add(columns[^2], columns[^1]);
         }
@@ -53,10 +57,20 @@ public sealed partial class CompositionGuideTests
     public void Keys_AreAllInTheReference_AndHaveAnExample()
     {
         var reference = Read("configuration.md");
-        (string Prefix, Type Type)[] records = [("", typeof(ComposeConfig)), ("calls.*.", typeof(CallConfig)), ("respond.", typeof(ComposedAnswerConfig)), ("limits.", typeof(ComposeLimitsConfig))];
+        (string Prefix, Type Type)[] records =
+        [
+            ("", typeof(ComposeConfig)),
+            ("calls.*.", typeof(CallConfig)),
+            ("respond.", typeof(ComposedAnswerConfig)),
+            ("limits.", typeof(ComposeLimitsConfig)),
+        ];
         foreach (var (prefix, type) in records)
         {
-            foreach (var key in type.GetProperties().Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..]).Where(k => k is not ("calls" or "respond" or "limits")))
+            foreach (
+                var key in type.GetProperties()
+                    .Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..])
+                    .Where(k => k is not ("calls" or "respond" or "limits"))
+            )
             {
                 Assert.Contains($"\n| `{prefix}{key}`", reference, StringComparison.Ordinal);
                 Assert.Matches($@"(?m)(^ *|[{{,] ){key}:\s|(?m)`{key}: ", Guide);
@@ -75,12 +89,18 @@ public sealed partial class CompositionGuideTests
     [InlineData(GatewayErrorKind.MissingInput)]
     [InlineData(GatewayErrorKind.BadPlaceholder)]
     [InlineData(GatewayErrorKind.ExpressionFailed)]
-    public void Failures_HaveTheStatusOfTheTable(GatewayErrorKind kind) => Assert.Matches($@"\| `{ErrorTable.Get(kind).Slug}` \| {ErrorTable.Get(kind).Status} \|", Guide);
+    public void Failures_HaveTheStatusOfTheTable(GatewayErrorKind kind) =>
+        Assert.Matches($@"\| `{ErrorTable.Get(kind).Slug}` \| {ErrorTable.Get(kind).Status} \|", Guide);
 
     [Fact]
     public void Defaults_Told_AreThoseOfTheCode()
     {
-        var (limits, call, hedge, compose) = (new ComposeLimitsConfig(), new CallConfig { Request = null! }, new HedgeConfig(), new ComposeConfig { Calls = [] });
+        var (limits, call, hedge, compose) = (
+            new ComposeLimitsConfig(),
+            new CallConfig { Request = null! },
+            new HedgeConfig(),
+            new ComposeConfig { Calls = [] }
+        );
         Assert.Contains($"| `limits.call` | {limits.Call >> 20} MiB |", Guide, StringComparison.Ordinal);
         Assert.Contains($"| `limits.total` | {limits.Total >> 20} MiB |", Guide, StringComparison.Ordinal);
         Assert.Contains($"| `limits.requests` | {limits.Requests} |", Guide, StringComparison.Ordinal);
@@ -95,7 +115,9 @@ public sealed partial class CompositionGuideTests
     {
         // The example by which the grammar was agreed.
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder["gateway.yaml"], """
+        File.WriteAllText(
+            folder["gateway.yaml"],
+            """
             listeners: { public: "http://127.0.0.1:0" }
             services: { users: "http://127.0.0.1:5101", orders: "http://127.0.0.1:5201", marketing: "http://127.0.0.1:5401", catalog: "http://127.0.0.1:5301" }
             clients: { mobile: { when: { headers: { X-Client: { oneOf: [ios, android] } } } } }
@@ -128,7 +150,8 @@ public sealed partial class CompositionGuideTests
                     headers: { X-Segment: segment.name }
                   variants:                             # backends for frontends: the same data, shaped per client
                     mobile: { body: { name: user.name, orderCount: length(orders) } }
-            """);
+            """
+        );
         var reading = GatewayReader.Load(folder["gateway.yaml"]);
         Assert.Empty(reading.Report.Problems);
     }

@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
-using Lintel.Composition;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Merge;
+using Lintel.Composition.Plan;
 using Lintel.Config;
 using Lintel.JmesPath;
 
@@ -12,7 +14,21 @@ namespace Lintel.Tests.Composition;
 /// </summary>
 public sealed class LinearCostTests
 {
-    public static TheoryData<string> Works => ["json", "ndjson", "xml", "xml of one name", "xml of many names", "text", "join", "join of many", "join of lists of keys", "merge", "expression", "measure"];
+    public static TheoryData<string> Works =>
+        [
+            "json",
+            "ndjson",
+            "xml",
+            "xml of one name",
+            "xml of many names",
+            "text",
+            "join",
+            "join of many",
+            "join of lists of keys",
+            "merge",
+            "expression",
+            "measure",
+        ];
 
     [Theory]
     [MemberData(nameof(Works))]
@@ -32,16 +48,19 @@ public sealed class LinearCostTests
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
-    private static byte[] Input(string work, int count) => Encoding.UTF8.GetBytes(work switch
-    {
-        "xml" => "<r>" + string.Concat(Enumerable.Range(0, count).Select(i => $"<a x='{i}'><b>{i}</b>t<c/></a>")) + "</r>",
-        "xml of one name" => "<r>" + string.Concat(Enumerable.Repeat("<a/>", count)) + "</r>",
-        "xml of many names" => "<r>" + string.Concat(Enumerable.Range(0, count).Select(i => $"<a{i}/>")) + "</r>",
-        "text" => string.Concat(Enumerable.Repeat("a \"line\"\n", count)),
-        "ndjson" => string.Concat(Enumerable.Range(0, count).Select(i => $"{{\"id\":{i}}}\n")),
-        "merge" => "{" + string.Join(',', Enumerable.Range(0, count).Select(i => $"\"k{i}\":{{\"v\":{i}}}")) + "}",
-        _ => "[" + string.Join(',', Enumerable.Range(0, count).Select(i => $"{{\"id\":{i},\"keys\":[{i},1],\"n\":\"x\"}}")) + "]",
-    });
+    private static byte[] Input(string work, int count) =>
+        Encoding.UTF8.GetBytes(
+            work switch
+            {
+                "xml" => "<r>" + string.Concat(Enumerable.Range(0, count).Select(i => $"<a x='{i}'><b>{i}</b>t<c/></a>")) + "</r>",
+                "xml of one name" => "<r>" + string.Concat(Enumerable.Repeat("<a/>", count)) + "</r>",
+                "xml of many names" => "<r>" + string.Concat(Enumerable.Range(0, count).Select(i => $"<a{i}/>")) + "</r>",
+                "text" => string.Concat(Enumerable.Repeat("a \"line\"\n", count)),
+                "ndjson" => string.Concat(Enumerable.Range(0, count).Select(i => $"{{\"id\":{i}}}\n")),
+                "merge" => "{" + string.Join(',', Enumerable.Range(0, count).Select(i => $"\"k{i}\":{{\"v\":{i}}}")) + "}",
+                _ => "[" + string.Join(',', Enumerable.Range(0, count).Select(i => $"{{\"id\":{i},\"keys\":[{i},1],\"n\":\"x\"}}")) + "]",
+            }
+        );
 
     private static void Do(string work, byte[] input)
     {
@@ -64,7 +83,15 @@ public sealed class LinearCostTests
         switch (work)
         {
             case "join" or "join of many" or "join of lists of keys":
-                var join = new Join(0, [], "list", Of("id"), Of(work == "join of lists of keys" ? "keys" : "id"), Name.Of("as"), Many: work == "join of many");
+                var join = new Join(
+                    0,
+                    [],
+                    "list",
+                    Of("id"),
+                    Of(work == "join of lists of keys" ? "keys" : "id"),
+                    Name.Of("as"),
+                    Many: work == "join of many"
+                );
                 Assert.Null(JoinedList.TryJoin(value, value, join, out _));
                 return;
             case "merge":
@@ -74,7 +101,14 @@ public sealed class LinearCostTests
                 Assert.True(Of("[?id > `5`].{a: id, b: n} | [::2]").TryEvaluate(value, out _, out _));
                 return;
             case "measure":
-                Assert.Null(JoinedList.TryJoin(value, Value.Null, new Join(0, [], "list", Of("id"), Of("id"), Name.Of("as"), Many: false), out var joined));
+                Assert.Null(
+                    JoinedList.TryJoin(
+                        value,
+                        Value.Null,
+                        new Join(0, [], "list", Of("id"), Of("id"), Name.Of("as"), Many: false),
+                        out var joined
+                    )
+                );
                 Assert.True(joined.TryMeasure(long.MaxValue, out var length));
                 var text = new ValueText(joined);
                 while (!text.IsWhole)

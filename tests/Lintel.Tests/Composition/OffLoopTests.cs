@@ -19,17 +19,26 @@ public sealed class OffLoopTests
         var ran = new TaskCompletionSource<EventLoop?>(TaskCreationOptions.RunContinuationsAsynchronously);
         var isFree = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var goOn = new ManualResetEventSlim();
-        Assert.True(loops.Loops[0].Post(new Work(async () =>
-        {
-            await (merges ? OffLoop.ForMerge(bytes) : OffLoop.For(bytes));
-            if (!stays)
-                goOn.Wait(TimeSpan.FromSeconds(30)); // as long as it takes
-            ran.SetResult(EventLoop.Current);
-        })));
+        Assert.True(
+            loops
+                .Loops[0]
+                .Post(
+                    new Work(async () =>
+                    {
+                        await (merges ? OffLoop.ForMerge(bytes) : OffLoop.For(bytes));
+                        if (!stays)
+                            goOn.Wait(TimeSpan.FromSeconds(30)); // as long as it takes
+                        ran.SetResult(EventLoop.Current);
+                    })
+                )
+        );
         Assert.True(loops.Loops[0].Post(new Work(isFree.SetResult)));
         await isFree.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken); // while the work is still under way
         goOn.Set();
-        Assert.Equal(stays ? loops.Loops[0] : null, await ran.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            stays ? loops.Loops[0] : null,
+            await ran.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)
+        );
     }
 
     private sealed class Work(Action run) : ILoopWork

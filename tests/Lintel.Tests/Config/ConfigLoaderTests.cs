@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
-using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Policies;
 using Lintel.Tests.Observability;
 using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
@@ -21,7 +22,11 @@ public sealed class ConfigLoaderTests : IDisposable
         for (var level = 0; level < Levels; level++)
         {
             foreach (var side in (string[])["a", "b"])
-                Write($"{side}{level}.yaml", (level < Levels - 1 ? $"include: [a{level + 1}.yaml, b{level + 1}.yaml]\n" : "") + $"services: {{ {side}{level}: \"http://127.0.0.1:1\" }}");
+                Write(
+                    $"{side}{level}.yaml",
+                    (level < Levels - 1 ? $"include: [a{level + 1}.yaml, b{level + 1}.yaml]\n" : "")
+                        + $"services: {{ {side}{level}: \"http://127.0.0.1:1\" }}"
+                );
         }
 
         var files = new CountedFiles();
@@ -48,7 +53,10 @@ public sealed class ConfigLoaderTests : IDisposable
         var document = ConfigDocument.Load([Write("gateway.yaml", "include: [\"services/*.yaml\"]")], GatewayReader.Surroundings);
         Assert.Empty(document.Report.Problems);
         Assert.Equal(3, document.Sources.Files.Count); // both names are watched
-        Assert.Equal(ContentFingerprint.OfAll(document.Sources.Files, document.Sources.Folders), ContentFingerprint.OfAll(document.Sources.Files, document.Sources.Folders, document.Sources.Fingerprints));
+        Assert.Equal(
+            ContentFingerprint.OfAll(document.Sources.Files, document.Sources.Folders),
+            ContentFingerprint.OfAll(document.Sources.Files, document.Sources.Folders, document.Sources.Fingerprints)
+        );
     }
 
     [Fact]
@@ -56,7 +64,10 @@ public sealed class ConfigLoaderTests : IDisposable
     {
         var file = Write("gateway.yaml", "include: other.yaml");
         File.CreateSymbolicLink(_folder["other.yaml"], "gateway.yaml");
-        Assert.Equal("the file includes itself", Assert.Single(ConfigDocument.Load([file], GatewayReader.Surroundings).Report.Problems).Message);
+        Assert.Equal(
+            "the file includes itself",
+            Assert.Single(ConfigDocument.Load([file], GatewayReader.Surroundings).Report.Problems).Message
+        );
     }
 
     [Theory]
@@ -64,7 +75,13 @@ public sealed class ConfigLoaderTests : IDisposable
     [InlineData("*.part.yaml")]
     public void Include_InAConfigMapsVolume_TakesEveryFileOnce(string pattern)
     {
-        ConfigMap.Write(_folder.Path, 1, ("gateway.yaml", $"include: [\"{pattern}\"]"), ("a.part.yaml", "services: { a: \"http://127.0.0.1:1\" }"), ("b.part.yaml", "services: { b: \"http://127.0.0.1:1\" }"));
+        ConfigMap.Write(
+            _folder.Path,
+            1,
+            ("gateway.yaml", $"include: [\"{pattern}\"]"),
+            ("a.part.yaml", "services: { a: \"http://127.0.0.1:1\" }"),
+            ("b.part.yaml", "services: { b: \"http://127.0.0.1:1\" }")
+        );
         var document = ConfigDocument.Load([_folder["gateway.yaml"]], GatewayReader.Surroundings);
         Assert.Empty(document.Report.Problems);
         Assert.Equal(["a", "b"], ((MapNode)document.Root.Find("services")!.Value).Entries.Select(e => e.Key));
@@ -102,7 +119,11 @@ public sealed class ConfigLoaderTests : IDisposable
     public void Folder_WithoutConfiguration_IsToldWithItsPath()
     {
         Write("conf.d/notes.txt", "");
-        var problem = Assert.Single(ConfigDocument.Load([Path.GetRelativePath(Environment.CurrentDirectory, _folder["conf.d"])], GatewayReader.Surroundings).Report.Problems);
+        var problem = Assert.Single(
+            ConfigDocument
+                .Load([Path.GetRelativePath(Environment.CurrentDirectory, _folder["conf.d"])], GatewayReader.Surroundings)
+                .Report.Problems
+        );
         Assert.Equal("the folder holds no configuration", problem.Message);
         Assert.EndsWith(_folder["conf.d"], problem.Hint, StringComparison.Ordinal);
     }
@@ -119,11 +140,13 @@ public sealed class ConfigLoaderTests : IDisposable
     public void StandardInput_GivenAsAFile_IsReadOnceAndNotWatched()
     {
         var opened = 0;
-        var surroundings = GatewayReader.Surroundings.With(new DiskFiles(() =>
-        {
-            opened++;
-            return new MemoryStream(Encoding.UTF8.GetBytes("services: { s: \"http://127.0.0.1:1\" }\nroutes: []\n"));
-        }));
+        var surroundings = GatewayReader.Surroundings.With(
+            new DiskFiles(() =>
+            {
+                opened++;
+                return new MemoryStream(Encoding.UTF8.GetBytes("services: { s: \"http://127.0.0.1:1\" }\nroutes: []\n"));
+            })
+        );
         for (var i = 0; i < 2; i++)
         {
             var document = ConfigDocument.Load(["-"], surroundings);

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Lintel.Config;
+using Lintel.Config.Reading;
 
 namespace Lintel.Tests.Config;
 
@@ -16,7 +16,8 @@ internal static class ConfigMap
         foreach (var (name, text) in files)
             File.WriteAllText(Path.Combine(folder, hidden, name), text);
         File.CreateSymbolicLink(Path.Combine(folder, "..data_tmp"), hidden);
-        using (var move = Process.Start("mv", ["-T", Path.Combine(folder, "..data_tmp"), Path.Combine(folder, "..data")])) // .NET moves no links to folders
+        // .NET moves no links to folders
+        using (var move = Process.Start("mv", ["-T", Path.Combine(folder, "..data_tmp"), Path.Combine(folder, "..data")]))
             move.WaitForExit();
         foreach (var (name, _) in files)
         {

@@ -1,4 +1,6 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Tests.Config;
 

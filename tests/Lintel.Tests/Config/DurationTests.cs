@@ -1,4 +1,4 @@
-using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Tests.Config;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Lintel.Config;
+using Lintel.Config.Reading;
 
 namespace Lintel.Tests.Config;
 
@@ -47,7 +48,10 @@ public sealed class LargeConfigurationTests
             yaml.Append(CultureInfo.InvariantCulture, $"  service-{i}: http://127.0.0.1:{5000 + i}\n");
         yaml.Append("routes:\n");
         for (var i = 0; i < routes; i++)
-            yaml.Append(CultureInfo.InvariantCulture, $"  route-{i}:\n    match: GET /area{i % 100}/things{i}/{{id}}\n    forward: service-{i % 100}/things/{{id}}\n");
+            yaml.Append(
+                CultureInfo.InvariantCulture,
+                $"  route-{i}:\n    match: GET /area{i % 100}/things{i}/{{id}}\n    forward: service-{i % 100}/things/{{id}}\n"
+            );
         return yaml.ToString();
     }
 }

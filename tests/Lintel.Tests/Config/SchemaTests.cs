@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Lintel.Config;
+using Lintel.Config.Reading;
 using Lintel.Hosting;
 using Lintel.Tests.Golden;
 
@@ -21,15 +22,34 @@ public sealed class SchemaTests
     /// <summary>Records that users write as text (a request), or as any map, list or text (a shape).</summary>
     private static readonly HashSet<Type> NotWrittenAsMaps = [typeof(CallRequestConfig), typeof(ShapeConfig)];
 
-    private static readonly HashSet<string> Documented = [.. XDocument.Load(Path.Combine(AppContext.BaseDirectory, "Lintel.xml")).Descendants("member")
-        .Where(m => ((string?)m.Element("summary"))?.Trim().Length > 0).Select(m => (string)m.Attribute("name")!)];
+    private static readonly HashSet<string> Documented =
+    [
+        .. XDocument
+            .Load(Path.Combine(AppContext.BaseDirectory, "Lintel.xml"))
+            .Descendants("member")
+            .Where(m => ((string?)m.Element("summary"))?.Trim().Length > 0)
+            .Select(m => (string)m.Attribute("name")!),
+    ];
 
-    private static readonly JsonObject Schema =
-        (JsonObject)JsonNode.Parse(ConfigSchema.Create((type, property) => Documented.Contains($"P:{type.FullName}.{property}") ? "text" : null).ToJsonString())!;
+    private static readonly JsonObject Schema = (JsonObject)
+        JsonNode.Parse(
+            ConfigSchema.Create((type, property) => Documented.Contains($"P:{type.FullName}.{property}") ? "text" : null).ToJsonString()
+        )!;
 
     /// <summary>The records that users write as maps; an address is written as text.</summary>
     public static TheoryData<Type> Records =>
-        [.. typeof(GatewayConfig).Assembly.GetTypes().Where(t => t.IsPublic && !t.IsAbstract && (t.Namespace == "Lintel.Config" || t.Namespace!.StartsWith("Lintel.Policies.", StringComparison.Ordinal)) && t.Name.EndsWith("Config", StringComparison.Ordinal) && !NotWrittenAsMaps.Contains(t)).OrderBy(t => t.Name, StringComparer.Ordinal)];
+        [
+            .. typeof(GatewayConfig)
+                .Assembly.GetTypes()
+                .Where(t =>
+                    t.IsPublic
+                    && !t.IsAbstract
+                    && (t.Namespace == "Lintel.Config" || t.Namespace!.StartsWith("Lintel.Policies.", StringComparison.Ordinal))
+                    && t.Name.EndsWith("Config", StringComparison.Ordinal)
+                    && !NotWrittenAsMaps.Contains(t)
+                )
+                .OrderBy(t => t.Name, StringComparer.Ordinal),
+        ];
 
     [Fact]
     public void Records_AreFound() => Assert.True(Records.Count >= 20, $"only {Records.Count}");
@@ -40,8 +60,12 @@ public sealed class SchemaTests
     {
         ArgumentNullException.ThrowIfNull(record);
         var name = SchemaName(record);
-        var keys = ((JsonObject)Schema["$defs"]![name]!["properties"]!).Select(p => p.Key).Where(k => !KeysWithoutProperty.Contains(name + "." + k));
-        var properties = Properties(record).Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..]).Where(p => !PropertiesWithoutKey.Contains(name + "." + p));
+        var keys = ((JsonObject)Schema["$defs"]![name]!["properties"]!)
+            .Select(p => p.Key)
+            .Where(k => !KeysWithoutProperty.Contains(name + "." + k));
+        var properties = Properties(record)
+            .Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..])
+            .Where(p => !PropertiesWithoutKey.Contains(name + "." + p));
         Assert.Equal(properties.Order(StringComparer.Ordinal), keys.Order(StringComparer.Ordinal));
     }
 
@@ -53,12 +77,17 @@ public sealed class SchemaTests
         Assert.Contains($"T:{record.FullName}", Documented);
         Assert.All(Properties(record), p => Assert.Contains($"P:{record.FullName}.{p.Name}", Documented));
         var described = (JsonObject)Schema["$defs"]![SchemaName(record)]!["properties"]!;
-        Assert.All(described.Where(p => !KeysWithoutProperty.Contains(SchemaName(record) + "." + p.Key)), p => Assert.Equal("text", (string?)p.Value!["description"]));
+        Assert.All(described.Where(p => !KeysWithoutProperty.Contains(SchemaName(record) + "." + p.Key)), p =>
+            Assert.Equal("text", (string?)p.Value!["description"])
+        );
     }
 
     [Fact]
     public void Schema_HasNoDefinitionWithoutARecord() =>
-        Assert.Equal(Records.Select(r => SchemaName(r.Data)).Append("shape").Append("policy").Order(StringComparer.Ordinal), ((JsonObject)Schema["$defs"]!).Select(d => d.Key).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            Records.Select(r => SchemaName(r.Data)).Append("shape").Append("policy").Order(StringComparer.Ordinal),
+            ((JsonObject)Schema["$defs"]!).Select(d => d.Key).Order(StringComparer.Ordinal)
+        );
 
     [Theory]
     [MemberData(nameof(ValidConfigurationTests.Cases), MemberType = typeof(ValidConfigurationTests))]
@@ -77,22 +106,26 @@ public sealed class SchemaTests
         Assert.NotEmpty(Violations(Schema, Load(Path.Combine(Repository.Tests, "Golden", "broken", name)), ""));
 
     private static IEnumerable<PropertyInfo> Properties(Type record) =>
-        record.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Where(p => p.Name != "EqualityContract");
+        record
+            .GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+            .Where(p => p.Name != "EqualityContract");
 
     private static string SchemaName(Type record) => char.ToLowerInvariant(record.Name[0]) + record.Name[1..^"Config".Length];
 
     private static JsonNode? Load(string file) => ToJson(ConfigDocument.Load([file], GatewayReader.Surroundings).Root);
 
     /// <summary>YAML's core schema, after expansion: an unquoted number that came from a variable counts as the text it is.</summary>
-    private static JsonNode? ToJson(ConfigNode node) => node switch
-    {
-        MapNode map => new JsonObject(map.Entries.Select(e => KeyValuePair.Create(e.Key, ToJson(e.Value)))),
-        ListNode list => new JsonArray([.. list.Items.Select(ToJson)]),
-        ScalarNode { IsNull: true } => null,
-        ScalarNode { IsQuoted: false, Text: "true" or "false" } scalar => JsonValue.Create(scalar.Text == "true"),
-        ScalarNode { IsQuoted: false } scalar when long.TryParse(scalar.Text, CultureInfo.InvariantCulture, out var number) => JsonValue.Create(number),
-        _ => JsonValue.Create(((ScalarNode)node).Text),
-    };
+    private static JsonNode? ToJson(ConfigNode node) =>
+        node switch
+        {
+            MapNode map => new JsonObject(map.Entries.Select(e => KeyValuePair.Create(e.Key, ToJson(e.Value)))),
+            ListNode list => new JsonArray([.. list.Items.Select(ToJson)]),
+            ScalarNode { IsNull: true } => null,
+            ScalarNode { IsQuoted: false, Text: "true" or "false" } scalar => JsonValue.Create(scalar.Text == "true"),
+            ScalarNode { IsQuoted: false } scalar when long.TryParse(scalar.Text, CultureInfo.InvariantCulture, out var number) =>
+                JsonValue.Create(number),
+            _ => JsonValue.Create(((ScalarNode)node).Text),
+        };
 
     /// <summary>As much of JSON Schema as ours uses.</summary>
     private static List<string> Violations(JsonNode rule, JsonNode? value, string path)
@@ -104,7 +137,10 @@ public sealed class SchemaTests
             return choices.Select(c => Violations(c!, value, path)).MinBy(v => v.Count)!;
 
         var found = new List<string>();
-        if (schema["type"] is { } type && !(type is JsonArray several ? several.Select(t => (string)t!) : [(string)type!]).Any(t => IsOfType(value, t)))
+        if (
+            schema["type"] is { } type
+            && !(type is JsonArray several ? several.Select(t => (string)t!) : [(string)type!]).Any(t => IsOfType(value, t))
+        )
             return [$"{path}: is no {type.ToJsonString()}"];
         if (schema["enum"] is JsonArray words && !words.Any(w => JsonNode.DeepEquals(w, value) || w!.ToString() == value?.ToString()))
             found.Add($"{path}: is none of {words.ToJsonString()}");
@@ -144,11 +180,16 @@ public sealed class SchemaTests
         }
     }
 
-    private static bool IsOfType(JsonNode? value, string type) => (type, value?.GetValueKind()) switch
-    {
-        ("object", System.Text.Json.JsonValueKind.Object) or ("array", System.Text.Json.JsonValueKind.Array) or ("string", System.Text.Json.JsonValueKind.String) => true,
-        ("integer" or "number", System.Text.Json.JsonValueKind.Number) => true,
-        ("boolean", System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False) => true,
-        _ => false,
-    };
+    private static bool IsOfType(JsonNode? value, string type) =>
+        (type, value?.GetValueKind()) switch
+        {
+
+            ("object", System.Text.Json.JsonValueKind.Object)
+            or
+            ("array", System.Text.Json.JsonValueKind.Array)
+            or ("string", System.Text.Json.JsonValueKind.String) => true,
+            ("integer" or "number", System.Text.Json.JsonValueKind.Number) => true,
+            ("boolean", System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False) => true,
+            _ => false,
+        };
 }

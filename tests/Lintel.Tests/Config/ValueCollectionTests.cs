@@ -47,7 +47,12 @@ public sealed class ValueCollectionTests
     [Fact]
     public void Record_WithEqualCollections_IsEqualAndWithOthersIsNot()
     {
-        static MatchConfig Match(string header) => new() { Paths = ["/a"], Headers = new ValueMap<ConditionConfig> { ["X-A"] = new ConditionConfig { OneOf = [header] } } };
+        static MatchConfig Match(string header) =>
+            new()
+            {
+                Paths = ["/a"],
+                Headers = new ValueMap<ConditionConfig> { ["X-A"] = new ConditionConfig { OneOf = [header] } },
+            };
         Assert.Equal(Match("1"), Match("1"));
         Assert.NotEqual(Match("1"), Match("2"));
     }

@@ -51,10 +51,12 @@ public sealed class ErrorTableTests
         if (rule.ProxyStatus is "http_request_error")
             Assert.InRange(rule.Status, 400, 499); // section 2.3.18: "4xx as appropriate"
         else if (kind is GatewayErrorKind.Overloaded or GatewayErrorKind.OutOfSockets or GatewayErrorKind.Stopped)
-            Assert.Equal(("proxy_internal_error", 503), (rule.ProxyStatus, rule.Status)); // recommended is 500; it is not a defect, and passes
+            // recommended is 500; it is not a defect, and passes
+            Assert.Equal(("proxy_internal_error", 503), (rule.ProxyStatus, rule.Status));
         else if (rule.ProxyStatus is { } type)
             Assert.Equal(StatusOfProxyError[type], rule.Status);
-        else if (kind is not (GatewayErrorKind.CallFailed or GatewayErrorKind.CallUnavailable or GatewayErrorKind.CallTimeout)) // the composition's members say what failed
+        // the composition's members say what failed
+        else if (kind is not (GatewayErrorKind.CallFailed or GatewayErrorKind.CallUnavailable or GatewayErrorKind.CallTimeout))
             Assert.Equal(ErrorSource.Client, rule.Source);
     }
 
@@ -63,7 +65,8 @@ public sealed class ErrorTableTests
     public void Source_OfAnError_FitsItsStatusAndRetry(GatewayErrorKind kind)
     {
         var rule = ErrorTable.Get(kind);
-        if (kind is not (GatewayErrorKind.UnknownMethod or GatewayErrorKind.VersionNotSupported)) // RFC 9110 has a 5xx for what the client should not have sent
+        // RFC 9110 has a 5xx for what the client should not have sent
+        if (kind is not (GatewayErrorKind.UnknownMethod or GatewayErrorKind.VersionNotSupported))
             Assert.Equal(rule.Source == ErrorSource.Client, rule.Status is >= 400 and < 500);
         if (rule.Source != ErrorSource.Upstream)
             Assert.Equal(RetryScope.None, rule.Retry);
@@ -85,5 +88,6 @@ public sealed class ErrorTableTests
     [InlineData(GatewayErrorKind.ResponseTimeout, RetryScope.Idempotent)]
     [InlineData(GatewayErrorKind.ResponseIncomplete, RetryScope.None)]
     [InlineData(GatewayErrorKind.ProtocolError, RetryScope.None)]
-    public void Retry_OfAFailure_DependsOnWhatMayHaveBeenSent(GatewayErrorKind kind, RetryScope retry) => Assert.Equal(retry, ErrorTable.Get(kind).Retry);
+    public void Retry_OfAFailure_DependsOnWhatMayHaveBeenSent(GatewayErrorKind kind, RetryScope retry) =>
+        Assert.Equal(retry, ErrorTable.Get(kind).Retry);
 }

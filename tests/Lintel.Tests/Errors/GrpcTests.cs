@@ -9,7 +9,26 @@ public sealed class GrpcTests
     /// What gRPC clients make of HTTP statuses (gRPC's http-grpc-status-mapping.md), and of timeouts and sizes, which that table cannot
     /// know.
     /// </summary>
-    private static readonly Dictionary<int, int> StatusOfHttp = new() { [400] = 13, [401] = 16, [403] = 7, [404] = 12, [405] = 12, [408] = 4, [413] = 8, [414] = 13, [421] = 13, [431] = 13, [499] = 1, [500] = 13, [501] = 12, [502] = 14, [503] = 14, [504] = 4, [505] = 13 };
+    private static readonly Dictionary<int, int> StatusOfHttp = new()
+    {
+        [400] = 13,
+        [401] = 16,
+        [403] = 7,
+        [404] = 12,
+        [405] = 12,
+        [408] = 4,
+        [413] = 8,
+        [414] = 13,
+        [421] = 13,
+        [431] = 13,
+        [499] = 1,
+        [500] = 13,
+        [501] = 12,
+        [502] = 14,
+        [503] = 14,
+        [504] = 4,
+        [505] = 13,
+    };
 
     [Theory]
     [MemberData(nameof(ErrorTableTests.Kinds), MemberType = typeof(ErrorTableTests))]

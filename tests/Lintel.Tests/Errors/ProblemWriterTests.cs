@@ -10,7 +10,10 @@ public sealed class ProblemWriterTests
     {
         var context = new DefaultHttpContext();
         ProblemWriter.Fill(context.Response, new GatewayError(GatewayErrorKind.Overloaded), "lintel", "trace");
-        Assert.Equal((503, "1", "lintel; error=proxy_internal_error"), (context.Response.StatusCode, (string?)context.Response.Headers.RetryAfter, (string?)context.Response.Headers["Proxy-Status"]));
+        Assert.Equal(
+            (503, "1", "lintel; error=proxy_internal_error"),
+            (context.Response.StatusCode, (string?)context.Response.Headers.RetryAfter, (string?)context.Response.Headers["Proxy-Status"])
+        );
     }
 
     [Fact]

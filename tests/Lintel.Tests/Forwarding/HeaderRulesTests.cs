@@ -41,7 +41,8 @@ public sealed class HeaderRulesTests
     [InlineData("Proxy", "Drop")]
     [InlineData("proxy", "Drop")]
     [InlineData("X-Forwarder", "Keep")]
-    public void RequestHeader_OnItsWayToAService_HasItsFate(string name, string fate) => Assert.Equal(fate, HeaderRules.OfRequest(name, UnderscoreFields.Drop).ToString());
+    public void RequestHeader_OnItsWayToAService_HasItsFate(string name, string fate) =>
+        Assert.Equal(fate, HeaderRules.OfRequest(name, UnderscoreFields.Drop).ToString());
 
     [Theory]
     [InlineData("Connection", false)]
@@ -54,7 +55,8 @@ public sealed class HeaderRulesTests
     [InlineData("Trailer", true)]
     [InlineData("Server", true)]
     [InlineData("Via", true)]
-    public void ResponseHeader_OnItsWayToTheClient_PassesOrNot(string name, bool passes) => Assert.Equal(passes, HeaderRules.KeepsResponse(name));
+    public void ResponseHeader_OnItsWayToTheClient_PassesOrNot(string name, bool passes) =>
+        Assert.Equal(passes, HeaderRules.KeepsResponse(name));
 
     [Theory]
     [InlineData("X-Sum", true)]
@@ -99,7 +101,13 @@ public sealed class HeaderRulesTests
     [InlineData("close, X-A ,, x-b", "X-A,x-b")]
     [InlineData("X-A|X-B", "X-A,X-B")]
     public void Connection_WithNames_NominatesThem(string lines, string expected) =>
-        Assert.Equal(expected, string.Join(',', HeaderRules.Nominated(new StringValues(lines.Split('|')))?.Order(StringComparer.Ordinal) ?? Enumerable.Empty<string>()));
+        Assert.Equal(
+            expected,
+            string.Join(
+                ',',
+                HeaderRules.Nominated(new StringValues(lines.Split('|')))?.Order(StringComparer.Ordinal) ?? Enumerable.Empty<string>()
+            )
+        );
 
     [Fact]
     public void Connection_WithOnlyItsOwnOptions_NominatesNothing()

@@ -5,7 +5,9 @@ namespace Lintel.Tests.Forwarding;
 
 public sealed class QueryChangesTests
 {
-    private static readonly Snapshot Snapshot = GatewayReader.Snapshot("services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: '/x', forward: s } }\n");
+    private static readonly Snapshot Snapshot = GatewayReader.Snapshot(
+        "services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: '/x', forward: s } }\n"
+    );
 
     [Theory]
     [InlineData("", "", "?a=1&b=%20&&c", "?a=1&b=%20&&c")]
@@ -33,7 +35,10 @@ public sealed class QueryChangesTests
             values = [(set[..equals], Template.Parse(set[(equals + 1)..], new RouteParameters([], []), out _, out _)!)];
         }
 
-        var changes = new QueryChanges(remove.Split(',', StringSplitOptions.RemoveEmptyEntries).Concat(values.Select(v => v.Item1)), values);
+        var changes = new QueryChanges(
+            remove.Split(',', StringSplitOptions.RemoveEmptyEntries).Concat(values.Select(v => v.Item1)),
+            values
+        );
         Assert.Equal(expected, changes.Apply(TestRequest.Matched(Snapshot, TestRequest.Create("GET", "/x" + query))));
     }
 }

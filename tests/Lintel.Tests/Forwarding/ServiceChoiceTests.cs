@@ -8,7 +8,9 @@ namespace Lintel.Tests.Forwarding;
 
 public sealed class ServiceChoiceTests
 {
-    private static readonly Snapshot Snapshot = GatewayReader.Snapshot("services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: '/x', forward: s } }\n");
+    private static readonly Snapshot Snapshot = GatewayReader.Snapshot(
+        "services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: '/x', forward: s } }\n"
+    );
 
     [Theory]
     [InlineData(false)]
@@ -29,7 +31,10 @@ public sealed class ServiceChoiceTests
     {
         using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var services = Services(registry, 2);
-        var (one, other) = (new ServiceChoice([(services[0], 1), (services[1], 1)], true, new Random(1)), new ServiceChoice([(services[0], 1), (services[1], 1)], true, new Random(2)));
+        var (one, other) = (
+            new ServiceChoice([(services[0], 1), (services[1], 1)], true, new Random(1)),
+            new ServiceChoice([(services[0], 1), (services[1], 1)], true, new Random(2))
+        );
         for (var i = 0; i < 500; i++)
             Assert.Equal(one.Pick(From(i)).Name, other.Pick(From(i)).Name);
     }
@@ -70,5 +75,15 @@ public sealed class ServiceChoiceTests
     }
 
     private static Service[] Services(ServiceRegistry registry, int count) =>
-        [.. Enumerable.Range(0, count).Select(i => registry.Acquire("s" + i, new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://127.0.0.1:1") }] }, new TimeoutsConfig()))];
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(i =>
+                    registry.Acquire(
+                        "s" + i,
+                        new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://127.0.0.1:1") }] },
+                        new TimeoutsConfig()
+                    )
+                ),
+        ];
 }

@@ -10,7 +10,8 @@ public sealed class ExplanationTests
 {
     private static readonly string Folder = Path.Combine(Repository.Tests, "Golden", "explain");
 
-    public static TheoryData<string> Cases => [.. Directory.EnumerateFiles(Folder, "*.request").Select(f => Path.GetFileNameWithoutExtension(f)!).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Cases =>
+        [.. Directory.EnumerateFiles(Folder, "*.request").Select(f => Path.GetFileNameWithoutExtension(f)!).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Cases))]

@@ -1,5 +1,7 @@
 using System.Text;
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Policies;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -42,14 +44,25 @@ public sealed class ValidConfigurationTests
         Assert.False(config.Services["orders"].GrpcWeb);
         Assert.Equal(TimeSpan.FromSeconds(30), config.Services["orders"].Connections.KeepAlivePing);
         Assert.Equal([Leniency.BareLf, Leniency.EqualLengths], config.Services["secure"].Lenient);
-        Assert.Equal(new TimeoutsConfig { Connect = TimeSpan.FromSeconds(1), Request = TimeSpan.FromSeconds(10), Idle = TimeSpan.FromMinutes(2) }, config.Services["orders"].Timeouts);
+        Assert.Equal(
+            new TimeoutsConfig
+            {
+                Connect = TimeSpan.FromSeconds(1),
+                Request = TimeSpan.FromSeconds(10),
+                Idle = TimeSpan.FromMinutes(2),
+            },
+            config.Services["orders"].Timeouts
+        );
         Assert.Equal(TimeSpan.FromMilliseconds(500), config.Defaults.Timeouts.Connect);
         var match = config.Routes["orders"].Match;
         Assert.Equal(["/api/orders/{**rest}", "/v2/orders/{**rest}"], match.Paths);
         Assert.Equal("a", match.Headers["X-Old"].Not!.Prefix);
         Assert.False(match.Query["preview"].Present);
         Assert.Equal("b", match.Cookies["group"].Exact);
-        Assert.Equal([PathAllowance.EncodedSlashes, PathAllowance.Semicolons, PathAllowance.EmptySegments, PathAllowance.RawBytes], match.Allow);
+        Assert.Equal(
+            [PathAllowance.EncodedSlashes, PathAllowance.Semicolons, PathAllowance.EmptySegments, PathAllowance.RawBytes],
+            match.Allow
+        );
         Assert.Equal(["api.example.com", "*.example.net", "*.xn--bcher-kva.example"], match.Hosts);
         Assert.Equal(["public", "grpc"], match.Listeners);
         Assert.Equal("https", match.Scheme);
@@ -61,7 +74,14 @@ public sealed class ValidConfigurationTests
         Assert.Equal("""{"kind":"teapot","cups":2,"hot":true,"owner":null}""", config.Routes["teapot"].Respond!.Body);
         Assert.Equal(308, config.Routes["old-docs"].Redirect!.Status);
         CheckCompositions(config);
-        Assert.Equal((ErrorLogFormat.Json, LogLevel.Warning, 1.0), (config.Observability.ErrorLog!.Format, config.Observability.ErrorLog.Level, config.Observability.ErrorLog.Rotate!.Every!.Value.TotalDays));
+        Assert.Equal(
+            (ErrorLogFormat.Json, LogLevel.Warning, 1.0),
+            (
+                config.Observability.ErrorLog!.Format,
+                config.Observability.ErrorLog.Level,
+                config.Observability.ErrorLog.Rotate!.Every!.Value.TotalDays
+            )
+        );
         Assert.Equal(["websocket", "tcp", "SPDY/3.1"], config.Routes["attach"].Upgrades!);
         Assert.False(config.Observability.Metrics.Prometheus);
         Assert.Equal("edge", config.Admin.Token);
@@ -74,18 +94,48 @@ public sealed class ValidConfigurationTests
         var compose = config.Routes["dashboard"].Compose!;
         Assert.Equal(["user", "orders", "segment", "recommended", "products", "prices"], compose.Calls.Keys);
         Assert.Equal((TimeSpan.FromMilliseconds(800), ConflictRule.Last, false), (compose.Deadline, compose.Conflict, compose.Stream));
-        Assert.Equal(new ComposeLimitsConfig { Call = 1 << 20, Total = 8 << 20, Requests = 200 }, compose.Limits);
+        Assert.Equal(
+            new ComposeLimitsConfig
+            {
+                Call = 1 << 20,
+                Total = 8 << 20,
+                Requests = 200,
+            },
+            compose.Limits
+        );
         var orders = compose.Calls["orders"];
-        Assert.Equal(new CallRequestConfig { Method = "GET", Service = "orders", Target = "/orders?user={userId}&limit={query:limit}" }, orders.Request);
+        Assert.Equal(
+            new CallRequestConfig
+            {
+                Method = "GET",
+                Service = "orders",
+                Target = "/orders?user={userId}&limit={query:limit}",
+            },
+            orders.Request
+        );
         Assert.Equal([new FallbackConfig { Stale = true }, new FallbackConfig { Value = "[]" }], orders.Fallback);
         Assert.Equal(new HedgeConfig { After = TimeSpan.FromMilliseconds(50), Budget = 10 }, orders.Hedge);
         Assert.Equal(new HedgeConfig(), compose.Calls["user"].Hedge);
-        Assert.Equal(new JoinConfig { Into = "orders", On = "id = productId", As = "product" }, compose.Calls["products"].Join);
-        Assert.Equal((4, 50, (int?)50), (compose.Calls["products"].Concurrency, compose.Calls["products"].MaxItems, compose.Calls["prices"].Batch));
+        Assert.Equal(
+            new JoinConfig
+            {
+                Into = "orders",
+                On = "id = productId",
+                As = "product",
+            },
+            compose.Calls["products"].Join
+        );
+        Assert.Equal(
+            (4, 50, (int?)50),
+            (compose.Calls["products"].Concurrency, compose.Calls["products"].MaxItems, compose.Calls["prices"].Batch)
+        );
         Assert.Equal("length(orders)", compose.Respond.Body!.Members!["lists"].Items![1].Items![1].Expression);
         Assert.Equal((200, (bool?)false), (compose.Variants["mobile"].Status, compose.Variants["mobile"].Errors));
         var reserve = config.Routes["checkout"].Compose!.Calls["reserve"];
-        Assert.Equal(("POST", "DELETE", TimeSpan.FromSeconds(2)), (reserve.Request.Method, reserve.Compensate!.Request.Method, reserve.Compensate.Timeout));
+        Assert.Equal(
+            ("POST", "DELETE", TimeSpan.FromSeconds(2)),
+            (reserve.Request.Method, reserve.Compensate!.Request.Method, reserve.Compensate.Timeout)
+        );
         Assert.Equal("""{"a":1}""", config.Routes["feed"].Compose!.Calls["old"].Fallback.Single().Value);
     }
 
@@ -98,7 +148,10 @@ public sealed class ValidConfigurationTests
         Assert.Equal(["users", "catalog"], config.Services.Keys);
         Assert.Equal([new Uri("http://10.0.0.1")], config.Services["users"].Instances.Select(i => i.Address));
         Assert.Equal(BalancingKind.Random, config.Services["users"].Balancing);
-        Assert.Equal(new TimeoutsConfig { Connect = TimeSpan.FromSeconds(1), Request = TimeSpan.FromSeconds(2) }, config.Services["users"].Timeouts);
+        Assert.Equal(
+            new TimeoutsConfig { Connect = TimeSpan.FromSeconds(1), Request = TimeSpan.FromSeconds(2) },
+            config.Services["users"].Timeouts
+        );
         Assert.Equal(["users"], config.Routes.Keys);
     }
 
@@ -116,7 +169,10 @@ public sealed class ValidConfigurationTests
     {
         var document = ConfigDocument.Load([Path.Combine(Folder, "includes.yaml")], GatewayReader.Surroundings);
         string[] files = ["includes.yaml", "parts/services.yaml", "parts/routes/users.yaml", "parts/routes/orders.yaml"];
-        Assert.Equal(files.Select(f => Path.Combine(Folder, f)).Order(StringComparer.Ordinal), document.Sources.Files.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            files.Select(f => Path.Combine(Folder, f)).Order(StringComparer.Ordinal),
+            document.Sources.Files.Order(StringComparer.Ordinal)
+        );
         Assert.Equal([new WatchedFolder(Path.Combine(Folder, "parts/routes"), IsDeep: false)], document.Sources.Folders);
     }
 
@@ -161,10 +217,17 @@ public sealed class ValidConfigurationTests
     [Fact]
     public void Problem_InDotNetSettings_NamesItsKey()
     {
-        var section = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Lintel:services:users"] = "nowhere" }).Build().GetSection("Lintel");
+        var section = new ConfigurationBuilder()
+            .AddInMemoryCollection(new Dictionary<string, string?> { ["Lintel:services:users"] = "nowhere" })
+            .Build()
+            .GetSection("Lintel");
         var document = ConfigDocument.FromConfiguration(section, Folder);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out _);
-        Assert.StartsWith("Lintel:services:users: bad-value at services.users: `nowhere`", document.Report.Problems.Single().ToString(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "Lintel:services:users: bad-value at services.users: `nowhere`",
+            document.Report.Problems.Single().ToString(),
+            StringComparison.Ordinal
+        );
     }
 
     /// <summary>Whatever is typed while a file is being edited, reading it ends in a report and never in an exception.</summary>
@@ -173,7 +236,48 @@ public sealed class ValidConfigurationTests
     {
         var random = new Random(20261123);
         var texts = Directory.EnumerateFiles(Folder).Select(f => (Name: Path.GetFileName(f), Text: File.ReadAllText(f))).ToList();
-        string[] pieces = ["{", "}", "[", "]", ":", ": ", "- ", "\n", "\t", "\"", "'", "&a ", "*a", "!!str ", "|", ">", "?", "#", "%", "null", "${", "}", ",", "--- ", "\0", "é", "{**", "//", "-1", "0", "`", "[?", "|", "&", "..", "(", "item", "request", "@"];
+        string[] pieces =
+        [
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ": ",
+            "- ",
+            "\n",
+            "\t",
+            "\"",
+            "'",
+            "&a ",
+            "*a",
+            "!!str ",
+            "|",
+            ">",
+            "?",
+            "#",
+            "%",
+            "null",
+            "${",
+            "}",
+            ",",
+            "--- ",
+            "\0",
+            "é",
+            "{**",
+            "//",
+            "-1",
+            "0",
+            "`",
+            "[?",
+            "|",
+            "&",
+            "..",
+            "(",
+            "item",
+            "request",
+            "@",
+        ];
         var broken = 0;
         for (var i = 0; i < 4000; i++)
         {
@@ -201,17 +305,35 @@ public sealed class ValidConfigurationTests
         Assert.InRange(broken, 1000, 4000);
     }
 
-    private static GatewayConfig WithoutBodies(GatewayConfig config) => config with
-    {
-        Routes = new ValueMap<RouteConfig>(config.Routes.Select(r => KeyValuePair.Create(r.Key, r.Value with
+    private static GatewayConfig WithoutBodies(GatewayConfig config) =>
+        config with
         {
-            Respond = r.Value.Respond is { } respond ? respond with { Body = "" } : null,
-            Compose = r.Value.Compose is { } compose ? compose with { Calls = new ValueMap<CallConfig>(compose.Calls.Select(c => KeyValuePair.Create(c.Key, WithoutValues(c.Value)))) } : null,
-        }))),
-    };
+            Routes = new ValueMap<RouteConfig>(
+                config.Routes.Select(r =>
+                    KeyValuePair.Create(
+                        r.Key,
+                        r.Value with
+                        {
+                            Respond = r.Value.Respond is { } respond ? respond with { Body = "" } : null,
+                            Compose = r.Value.Compose is { } compose
+                                ? compose with
+                                {
+                                    Calls = new ValueMap<CallConfig>(
+                                        compose.Calls.Select(c => KeyValuePair.Create(c.Key, WithoutValues(c.Value)))
+                                    ),
+                                }
+                                : null,
+                        }
+                    )
+                )
+            ),
+        };
 
     private static CallConfig WithoutValues(CallConfig call) =>
-        call with { Fallback = [.. call.Fallback.Select(f => f with { Value = f.Value is null ? null : "" })] };
+        call with
+        {
+            Fallback = [.. call.Fallback.Select(f => f with { Value = f.Value is null ? null : "" })],
+        };
 
     private static void Flatten(ConfigNode node, string key, Dictionary<string, string?> settings)
     {

@@ -20,7 +20,10 @@ public sealed class ConditionWordsTests
     [InlineData("{ not: { present: false } }", "is present")]
     [InlineData("{ not: { not: on } }", "is \"on\"")]
     public void Words_OfEachCondition_SayWhenItHolds(string condition, string words) =>
-        Assert.Equal(["header X-B " + words, "query parameter q " + words, "cookie c " + words], Words($"{{ path: /a, headers: {{ X-B: {condition} }}, query: {{ q: {condition} }}, cookies: {{ c: {condition} }} }}"));
+        Assert.Equal(
+            ["header X-B " + words, "query parameter q " + words, "cookie c " + words],
+            Words($"{{ path: /a, headers: {{ X-B: {condition} }}, query: {{ q: {condition} }}, cookies: {{ c: {condition} }} }}")
+        );
 
     [Theory]
     [InlineData("secret1", "is a hidden value")]
@@ -34,7 +37,10 @@ public sealed class ConditionWordsTests
 
     [Fact]
     public void Words_OfAClient_StandAfterTheRoutesOwn() =>
-        Assert.Equal(["header X-A is \"1\"", "cookie app is \"2\" (client c)"], Words("{ path: /a, headers: { X-A: \"1\" }, client: c }", "clients: { c: { when: { cookies: { app: \"2\" } } } }"));
+        Assert.Equal(
+            ["header X-A is \"1\"", "cookie app is \"2\" (client c)"],
+            Words("{ path: /a, headers: { X-A: \"1\" }, client: c }", "clients: { c: { when: { cookies: { app: \"2\" } } } }")
+        );
 
     [Theory]
     [InlineData("Authorization")]

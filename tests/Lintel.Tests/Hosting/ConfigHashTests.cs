@@ -4,12 +4,20 @@ namespace Lintel.Tests.Hosting;
 
 public sealed class ConfigHashTests
 {
-    private const string Base = "services: { tokens: http://a, b: { instances: [http://b, http://c] } }\nadmin: { token: one }\nname: edge\n";
+    private const string Base =
+        "services: { tokens: http://a, b: { instances: [http://b, http://c] } }\nadmin: { token: one }\nname: edge\n";
 
     [Theory]
-    [InlineData("name: edge # a comment\nadmin:\n  token: one\nservices:\n  b:\n    instances:\n    - http://b\n    - http://c\n  tokens: http://a\n")] // order and style
-    [InlineData("services: { tokens: http://a, b: { instances: [http://b, http://c] } }\nadmin: { token: two }\nname: edge\n")] // a credential
-    [InlineData("{\"services\": {\"tokens\": \"http://a\", \"b\": {\"instances\": [\"http://b\", \"http://c\"]}}, \"admin\": {\"token\": \"one\"}, \"name\": \"${NAME}\"}")] // quotes, and what expands to the same
+    [InlineData(
+        "name: edge # a comment\nadmin:\n  token: one\nservices:\n  b:\n    instances:\n    - http://b\n    - http://c\n  tokens: "
+            + "http://a\n"
+    )] // order and style
+    // a credential
+    [InlineData("services: { tokens: http://a, b: { instances: [http://b, http://c] } }\nadmin: { token: two }\nname: edge\n")]
+    [InlineData(
+        "{\"services\": {\"tokens\": \"http://a\", \"b\": {\"instances\": [\"http://b\", \"http://c\"]}}, \"admin\": {\"token\": "
+            + "\"one\"}, \"name\": \"${NAME}\"}"
+    )] // quotes, and what expands to the same
     public void Hash_OfTheSameThing_IsTheSame(string yaml) => Assert.Equal(Of(Base), Of(yaml));
 
     [Theory]
@@ -20,7 +28,8 @@ public sealed class ConfigHashTests
     [InlineData("name: edge", "nam: eedge")]
     [InlineData("name: edge\n", "")]
     [InlineData("token: one", "enabled: true")]
-    public void Hash_OfAnotherThing_Differs(string from, string to) => Assert.NotEqual(Of(Base), Of(Base.Replace(from, to, StringComparison.Ordinal)));
+    public void Hash_OfAnotherThing_Differs(string from, string to) =>
+        Assert.NotEqual(Of(Base), Of(Base.Replace(from, to, StringComparison.Ordinal)));
 
     [Fact]
     public void Hash_OfAConfigurationInCode_IsNone() => Assert.Null(Of(""));

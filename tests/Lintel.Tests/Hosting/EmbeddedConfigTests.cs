@@ -21,7 +21,11 @@ public sealed class EmbeddedConfigTests
     public async Task Files_ByARelativePath_LieInTheContentRoot()
     {
         var root = Directory.CreateTempSubdirectory("lintel-test-").FullName;
-        await File.WriteAllTextAsync(Path.Combine(root, "gateway.yaml"), "observability: { accessLog: { to: none } }\nroutes: { x: { match: /x, respond: { body: from-file } } }", None);
+        await File.WriteAllTextAsync(
+            Path.Combine(root, "gateway.yaml"),
+            "observability: { accessLog: { to: none } }\nroutes: { x: { match: /x, respond: { body: from-file } } }",
+            None
+        );
         await using var app = await StartAsync(s => s.AddLintel("gateway.yaml"), root);
         Assert.Equal("from-file", await GetAsync(app, "/x"));
         var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel("missing.yaml"), root));
@@ -34,18 +38,32 @@ public sealed class EmbeddedConfigTests
     {
         var root = Directory.CreateTempSubdirectory("lintel-test-").FullName;
         await File.WriteAllTextAsync(Path.Combine(root, "ca.pem"), "", None);
-        var section = new ConfigurationBuilder().AddInMemoryCollection([
-            new("observability:accessLog:to", "logs/access.log"),
-            new("services:a:instances:0", "https://127.0.0.1:1"),
-            new("services:a:tls:authorities", "ca.pem"),
-            new("services:b:instances:0", "https://127.0.0.1:1"),
-            new("services:b:tls:authorities", "other.pem"),
-        ]).Build();
+        var section = new ConfigurationBuilder()
+            .AddInMemoryCollection([
+                new("observability:accessLog:to", "logs/access.log"),
+                new("services:a:instances:0", "https://127.0.0.1:1"),
+                new("services:a:tls:authorities", "ca.pem"),
+                new("services:b:instances:0", "https://127.0.0.1:1"),
+                new("services:b:tls:authorities", "other.pem"),
+            ])
+            .Build();
         var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel(section), root));
-        var messages = refusal.Report.Problems.Where(p => p.Message.Contains("does not exist", StringComparison.Ordinal)).Select(p => $"{p.Path}: {p.Message}; {p.Hint}").Order(StringComparer.Ordinal).ToList();
+        var messages = refusal
+            .Report.Problems.Where(p => p.Message.Contains("does not exist", StringComparison.Ordinal))
+            .Select(p => $"{p.Path}: {p.Message}; {p.Hint}")
+            .Order(StringComparer.Ordinal)
+            .ToList();
         Assert.Equal(2, messages.Count);
-        Assert.Contains($"observability.accessLog.to: the directory of `logs/access.log` ({Path.Combine(root, "logs/access.log")}) does not exist", messages[0], StringComparison.Ordinal);
-        Assert.Equal($"services.b.tls.authorities: the file `other.pem` ({Path.Combine(root, "other.pem")}) does not exist; paths are relative to the application's content root", messages[1]);
+        Assert.Contains(
+            $"observability.accessLog.to: the directory of `logs/access.log` ({Path.Combine(root, "logs/access.log")}) does not exist",
+            messages[0],
+            StringComparison.Ordinal
+        );
+        Assert.Equal(
+            $"services.b.tls.authorities: the file `other.pem` ({Path.Combine(root, "other.pem")}) does not exist; paths are "
+                + $"relative to the application's content root",
+            messages[1]
+        );
         Directory.Delete(root, recursive: true);
     }
 
@@ -62,7 +80,9 @@ public sealed class EmbeddedConfigTests
     {
         await using var service = await StartServiceAsync();
         await using var factory = new WebApplicationFactory<Program>();
-        await using var swapped = factory.WithWebHostBuilder(b => b.ConfigureTestServices(s => s.AddLintel(Forwarding(service, "leastRequests"))));
+        await using var swapped = factory.WithWebHostBuilder(b =>
+            b.ConfigureTestServices(s => s.AddLintel(Forwarding(service, "leastRequests")))
+        );
         using var client = swapped.CreateClient();
         Assert.Equal("/users/7?x=1", await client.GetStringAsync(new Uri("/users/7?x=1", UriKind.Relative), None));
     }
@@ -74,7 +94,10 @@ public sealed class EmbeddedConfigTests
     {
         await using var service = await StartServiceAsync();
         await using var app = await StartAsync(s => s.AddLintel(Forwarding(service, action)));
-        Assert.Equal("/users/7?x=1", action == "forward" ? await GetAsync(app, "/users/7?x=1") : (await GetAsync(app, "/composed")).Trim('"'));
+        Assert.Equal(
+            "/users/7?x=1",
+            action == "forward" ? await GetAsync(app, "/users/7?x=1") : (await GetAsync(app, "/composed")).Trim('"')
+        );
         using var client = app.GetTestClient();
         using var posted = await client.PostAsync(new Uri("/echo", UriKind.Relative), new StringContent(new string('x', 200_000)), None);
         Assert.Equal(200_000, (await posted.Content.ReadAsStringAsync(None)).Length);
@@ -91,7 +114,10 @@ public sealed class EmbeddedConfigTests
     [Fact]
     public async Task ErrorLog_InsideAnotherHost_IsRefused()
     {
-        var config = Responding("x") with { Observability = new ObservabilityConfig { ErrorLog = new ErrorLogConfig { Level = LogLevel.Debug } } };
+        var config = Responding("x") with
+        {
+            Observability = new ObservabilityConfig { ErrorLog = new ErrorLogConfig { Level = LogLevel.Debug } },
+        };
         var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel(config)));
         var problem = Assert.Single(refusal.Report.Problems);
         Assert.Equal("observability.errorLog", problem.Path);
@@ -110,7 +136,23 @@ public sealed class EmbeddedConfigTests
     [Fact]
     public async Task Mistake_AtTheStart_IsToldWithoutAStack()
     {
-        var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel(new GatewayConfig { Routes = new() { ["x"] = new RouteConfig { Match = new MatchConfig { Paths = ["x"] }, Respond = new RespondConfig() } } })));
+        var refusal = await Assert.ThrowsAsync<ConfigException>(() =>
+            StartAsync(s =>
+                s.AddLintel(
+                    new GatewayConfig
+                    {
+                        Routes = new()
+                        {
+                            ["x"] = new RouteConfig
+                            {
+                                Match = new MatchConfig { Paths = ["x"] },
+                                Respond = new RespondConfig(),
+                            },
+                        },
+                    }
+                )
+            )
+        );
         Assert.Equal(refusal.Message, refusal.ToString());
         Assert.DoesNotContain("   at ", refusal.ToString(), StringComparison.Ordinal);
     }
@@ -131,52 +173,88 @@ public sealed class EmbeddedConfigTests
         services.AddLogging().AddMetrics();
         var before = services.Select(s => s.ServiceType).ToHashSet();
         services.AddLintel(Responding("x"));
-        var added = services.Select(s => s.ServiceType).Where(t => !before.Contains(t)).Where(t => t.Namespace?.StartsWith("Lintel", StringComparison.Ordinal) != true).ToList();
+        var added = services
+            .Select(s => s.ServiceType)
+            .Where(t => !before.Contains(t))
+            .Where(t => t.Namespace?.StartsWith("Lintel", StringComparison.Ordinal) != true)
+            .ToList();
         Assert.Equal(["IHostedService", "IStartupFilter", "MatcherPolicy"], added.Select(t => t.Name).Order(StringComparer.Ordinal));
         using var provider = services.BuildServiceProvider();
         Assert.DoesNotContain(provider.GetRequiredService<IOptions<LoggerFilterOptions>>().Value.Rules, r => r.CategoryName is not null);
     }
 
-    private static GatewayConfig Responding(string body) => new()
-    {
-        Routes = new() { ["x"] = new RouteConfig { Match = new MatchConfig { Paths = ["/x"] }, Respond = new RespondConfig { Body = body } } },
-        Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
-    };
-
-    private static GatewayConfig Forwarding(WebApplication service, string action) => new()
-    {
-        Services = new() { ["s"] = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://users") }], Handler = () => service.GetTestServer().CreateHandler() } },
-        Routes = new()
+    private static GatewayConfig Responding(string body) =>
+        new()
         {
-            ["all"] = new RouteConfig { Match = new MatchConfig { Paths = ["/{**rest}"] }, Forward = new ForwardConfig { Service = "s" } },
-            ["composed"] = new RouteConfig
+            Routes = new()
             {
-                Match = new MatchConfig { Paths = ["/composed"] },
-                Compose = new ComposeConfig { Calls = new() { ["a"] = new() { Request = new() { Service = "s", Target = "/json/users/7?x=1" } } }, Respond = new() { Body = new ShapeConfig { Expression = "a" } } },
+                ["x"] = new RouteConfig
+                {
+                    Match = new MatchConfig { Paths = ["/x"] },
+                    Respond = new RespondConfig { Body = body },
+                },
             },
-        },
-        Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
-        Name = action == "forward" ? "a" : "b",
-    };
+            Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
+        };
+
+    private static GatewayConfig Forwarding(WebApplication service, string action) =>
+        new()
+        {
+            Services = new()
+            {
+                ["s"] = new ServiceConfig
+                {
+                    Instances = [new InstanceConfig { Address = new Uri("http://users") }],
+                    Handler = () => service.GetTestServer().CreateHandler(),
+                },
+            },
+            Routes = new()
+            {
+                ["all"] = new RouteConfig
+                {
+                    Match = new MatchConfig { Paths = ["/{**rest}"] },
+                    Forward = new ForwardConfig { Service = "s" },
+                },
+                ["composed"] = new RouteConfig
+                {
+                    Match = new MatchConfig { Paths = ["/composed"] },
+                    Compose = new ComposeConfig
+                    {
+                        Calls = new()
+                        {
+                            ["a"] = new()
+                            {
+                                Request = new() { Service = "s", Target = "/json/users/7?x=1" },
+                            },
+                        },
+                        Respond = new() { Body = new ShapeConfig { Expression = "a" } },
+                    },
+                },
+            },
+            Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
+            Name = action == "forward" ? "a" : "b",
+        };
 
     private static async Task<WebApplication> StartServiceAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseTestServer();
         var service = builder.Build();
-        service.Use(async (HttpContext context, RequestDelegate _) =>
-        {
-            if (context.Request.Path == "/echo")
+        service.Use(
+            async (HttpContext context, RequestDelegate _) =>
             {
-                using var body = new StreamReader(context.Request.Body);
-                await context.Response.WriteAsync(await body.ReadToEndAsync(None));
-                return;
-            }
+                if (context.Request.Path == "/echo")
+                {
+                    using var body = new StreamReader(context.Request.Body);
+                    await context.Response.WriteAsync(await body.ReadToEndAsync(None));
+                    return;
+                }
 
-            var target = context.Request.Path.Value + context.Request.QueryString;
-            context.Response.ContentType = target.StartsWith("/json", StringComparison.Ordinal) ? "application/json" : "text/plain";
-            await context.Response.WriteAsync(target.StartsWith("/json", StringComparison.Ordinal) ? $"\"{target[5..]}\"" : target);
-        });
+                var target = context.Request.Path.Value + context.Request.QueryString;
+                context.Response.ContentType = target.StartsWith("/json", StringComparison.Ordinal) ? "application/json" : "text/plain";
+                await context.Response.WriteAsync(target.StartsWith("/json", StringComparison.Ordinal) ? $"\"{target[5..]}\"" : target);
+            }
+        );
         await service.StartAsync(None);
         return service;
     }

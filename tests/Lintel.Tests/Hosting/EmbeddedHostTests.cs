@@ -46,7 +46,9 @@ public sealed class EmbeddedHostTests
         var app = Build();
         var running = app.RunAsync();
         var lifetime = app.Services.GetRequiredService<IHostApplicationLifetime>();
-        await Task.Delay(Timeout.Infinite, lifetime.ApplicationStarted).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Patience, None);
+        await Task.Delay(Timeout.Infinite, lifetime.ApplicationStarted)
+            .ContinueWith(_ => { }, TaskScheduler.Default)
+            .WaitAsync(Patience, None);
         await app.StopAsync(None).WaitAsync(Patience, None);
         await running.WaitAsync(Patience, None);
     }
@@ -93,11 +95,20 @@ public sealed class EmbeddedHostTests
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseTestServer();
         builder.Services.AddRoutingCore();
-        builder.Services.AddLintel(new GatewayConfig
-        {
-            Routes = new() { ["x"] = new RouteConfig { Match = new MatchConfig { Paths = ["/x"] }, Respond = new RespondConfig { Body = "hello" } } },
-            Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
-        });
+        builder.Services.AddLintel(
+            new GatewayConfig
+            {
+                Routes = new()
+                {
+                    ["x"] = new RouteConfig
+                    {
+                        Match = new MatchConfig { Paths = ["/x"] },
+                        Respond = new RespondConfig { Body = "hello" },
+                    },
+                },
+                Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
+            }
+        );
         var app = builder.Build();
         app.UseRouting();
         app.MapLintel();

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Lintel.Config;
-using Lintel.Observability;
+using Lintel.Observability.Traces;
 using Lintel.Tests.Pipeline;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.TestHost;
@@ -28,7 +28,9 @@ public sealed class EmbeddedSpanTests
         {
             ShouldListenTo = s => s.Name == GatewayTracing.SourceName,
             Sample = (ref ActivityCreationOptions<ActivityContext> o) =>
-                o.Parent.TraceId == default || o.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None,
+                o.Parent.TraceId == default || o.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded)
+                    ? ActivitySamplingResult.AllDataAndRecorded
+                    : ActivitySamplingResult.None,
             ActivityStopped = a =>
             {
                 lock (spans)
@@ -39,11 +41,20 @@ public sealed class EmbeddedSpanTests
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseTestServer();
         builder.Logging.ClearProviders();
-        builder.Services.AddLintel(new GatewayConfig
-        {
-            Routes = new() { [route] = new RouteConfig { Match = new MatchConfig { Paths = ["/x"] }, Respond = new RespondConfig { Body = "x" } } },
-            Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
-        });
+        builder.Services.AddLintel(
+            new GatewayConfig
+            {
+                Routes = new()
+                {
+                    [route] = new RouteConfig
+                    {
+                        Match = new MatchConfig { Paths = ["/x"] },
+                        Respond = new RespondConfig { Body = "x" },
+                    },
+                },
+                Observability = new ObservabilityConfig { AccessLog = new AccessLogConfig { To = "none" } },
+            }
+        );
         await using var app = builder.Build();
         app.MapLintel();
         await app.StartAsync(CancellationToken.None);

@@ -18,7 +18,9 @@ public sealed class LoopStallsTests
     {
         var line = new LastLine();
         var metrics = TestMetrics.Create(out _);
-        new LoopStalls(metrics, new FakeTimeProvider(), line).Tell(new LoopStall(0, TimeSpan.FromMilliseconds(milliseconds), null, isOver, cause));
+        new LoopStalls(metrics, new FakeTimeProvider(), line).Tell(
+            new LoopStall(0, TimeSpan.FromMilliseconds(milliseconds), null, isOver, cause)
+        );
         Assert.Equal(level, line.Level);
         Assert.Contains(text, line.Text, StringComparison.Ordinal);
     }
@@ -34,6 +36,12 @@ public sealed class LoopStallsTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => (Level, Text) = (logLevel, formatter(state, exception));
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => (Level, Text) = (logLevel, formatter(state, exception));
     }
 }

@@ -50,9 +50,18 @@ public sealed class ReloadTests : IDisposable
         Assert.Equal("two", gateway.Config!.Routes.Keys.Single());
         Assert.Equal(ReloadOutcome.Applied, gateway.LastReload!.Outcome);
         Assert.DoesNotContain(_log, l => l.Contains("refused", StringComparison.Ordinal));
-        Assert.Contains(_log, l => l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: no exporter", StringComparison.Ordinal));
-        Assert.Contains(_log, l => l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: given up", StringComparison.Ordinal));
-        Assert.Contains(_log, l => l.StartsWith("Error: ReloadTests failed when it was told of a reload; the reload is not affected: nobody to tell", StringComparison.Ordinal));
+        Assert.Contains(_log, l =>
+            l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: no exporter", StringComparison.Ordinal)
+        );
+        Assert.Contains(_log, l =>
+            l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: given up", StringComparison.Ordinal)
+        );
+        Assert.Contains(_log, l =>
+            l.StartsWith(
+                "Error: ReloadTests failed when it was told of a reload; the reload is not affected: nobody to tell",
+                StringComparison.Ordinal
+            )
+        );
     }
 
     [Fact]
@@ -70,7 +79,9 @@ public sealed class ReloadTests : IDisposable
             };
             Write("one");
             Assert.True((await gateway.ReloadAsync(None)).IsValid);
-            Assert.Contains(_log, l => l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: too late", StringComparison.Ordinal));
+            Assert.Contains(_log, l =>
+                l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: too late", StringComparison.Ordinal)
+            );
         }
 
         File.WriteAllText(_file, "routes: [");
@@ -81,7 +92,11 @@ public sealed class ReloadTests : IDisposable
         Assert.Equal("one", started.Config!.Routes.Keys.Single());
     }
 
-    private void Write(string route) => File.WriteAllText(_file, $"observability: {{ accessLog: {{ to: none }} }}\nroutes: {{ {route}: {{ match: /a, respond: {{ body: {route} }} }} }}");
+    private void Write(string route) =>
+        File.WriteAllText(
+            _file,
+            $"observability: {{ accessLog: {{ to: none }} }}\nroutes: {{ {route}: {{ match: /a, respond: {{ body: {route} }} }} }}"
+        );
 
     private ServiceProvider Services(string? kept = null)
     {
@@ -100,11 +115,14 @@ public sealed class ReloadTests : IDisposable
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            lines.Enqueue($"{logLevel}: {formatter(state, exception)}");
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => lines.Enqueue($"{logLevel}: {formatter(state, exception)}");
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

@@ -11,13 +11,17 @@ public sealed class ExpressionPropertyTests
 {
     [Fact]
     public void Parse_OfAnyText_TellsAProblemOrGivesAnExpression() =>
-        Gen.OneOf(Gen.String, RandomJmesPath.Any.Select(r => r.Words())).Sample(
-            text =>
-            {
-                var expression = Expression.Parse(text, out var problem);
-                return expression is null ? problem is { Message.Length: > 0 } && problem.Offset >= 0 && problem.Offset <= text.Length : problem is null;
-            },
-            iter: 50_000);
+        Gen.OneOf(Gen.String, RandomJmesPath.Any.Select(r => r.Words()))
+            .Sample(
+                text =>
+                {
+                    var expression = Expression.Parse(text, out var problem);
+                    return expression is null
+                        ? problem is { Message.Length: > 0 } && problem.Offset >= 0 && problem.Offset <= text.Length
+                        : problem is null;
+                },
+                iter: 50_000
+            );
 
     [Fact]
     public void Evaluation_OfAnyDocument_TellsAProblemOrGivesJson() =>
@@ -32,7 +36,8 @@ public sealed class ExpressionPropertyTests
                 using var written = JsonDocument.Parse(Written(result));
                 return true;
             },
-            iter: 50_000);
+            iter: 50_000
+        );
 
     [Fact]
     public void WrittenResult_ReadAgain_IsEqualToTheResult() =>
@@ -46,7 +51,8 @@ public sealed class ExpressionPropertyTests
                 using var written = JsonDocument.Parse(Written(result));
                 return AreEqual(result, new Value(written.RootElement)) && AreEqual(new Value(written.RootElement), result);
             },
-            iter: 20_000);
+            iter: 20_000
+        );
 
     [Fact]
     public void CurrentNode_OfAnyDocument_IsTheDocumentByteForByte() =>
@@ -54,7 +60,8 @@ public sealed class ExpressionPropertyTests
         {
             var text = random.Document(odd: true);
             using var document = JsonDocument.Parse(text);
-            return Expression.Parse("@", out _)!.TryEvaluate(new Value(document.RootElement), out var result, out _) && Encoding.UTF8.GetString(Written(result)) == text;
+            return Expression.Parse("@", out _)!.TryEvaluate(new Value(document.RootElement), out var result, out _)
+                && Encoding.UTF8.GetString(Written(result)) == text;
         });
 
     [Fact]
@@ -68,7 +75,9 @@ public sealed class ExpressionPropertyTests
 
                 // Whatever stands in the other fields, the result is the same.
                 var names = new Names("a", "b", "c", "d");
-                using var document = JsonDocument.Parse($"[{string.Join(",", Enumerable.Range(0, 8).Select(_ => random.Document(odd: true, depth: 2)))}]");
+                using var document = JsonDocument.Parse(
+                    $"[{string.Join(",", Enumerable.Range(0, 8).Select(_ => random.Document(odd: true, depth: 2)))}]"
+                );
                 Value[] first = [.. document.RootElement.EnumerateArray().Take(4).Select(e => new Value(e))];
                 Value[] second = [.. document.RootElement.EnumerateArray().Skip(4).Select(e => new Value(e))];
                 foreach (var root in roots)
@@ -77,7 +86,8 @@ public sealed class ExpressionPropertyTests
                 var other = expression.TryEvaluate(Value.Object(names, second), out var otherResult, out var otherTold);
                 return one == other && told == otherTold && Written(result).AsSpan().SequenceEqual(Written(otherResult));
             },
-            iter: 20_000);
+            iter: 20_000
+        );
 
     [Fact]
     public void Equality_OfAnyValues_IsReflexiveSymmetricAndBlindToTheOrderOfMembers() =>
@@ -87,7 +97,10 @@ public sealed class ExpressionPropertyTests
             using var other = JsonDocument.Parse(random.Document(odd: false));
             var (a, b) = (new Value(one.RootElement), new Value(other.RootElement));
             using var turned = JsonDocument.Parse(Turned(one.RootElement));
-            return AreEqual(a, a) && AreEqual(a, new Value(turned.RootElement)) && AreEqual(a, b) == AreEqual(b, a) && AreEqual(a, b) == JsonElement.DeepEquals(one.RootElement, other.RootElement);
+            return AreEqual(a, a)
+                && AreEqual(a, new Value(turned.RootElement))
+                && AreEqual(a, b) == AreEqual(b, a)
+                && AreEqual(a, b) == JsonElement.DeepEquals(one.RootElement, other.RootElement);
         });
 
     private static byte[] Written(in Value value)
@@ -104,10 +117,13 @@ public sealed class ExpressionPropertyTests
     }
 
     /// <summary>The same with all members from behind.</summary>
-    private static string Turned(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.Object => "{" + string.Join(",", element.EnumerateObject().Reverse().Select(p => $"{JsonSerializer.Serialize(p.Name)}:{Turned(p.Value)}")) + "}",
-        JsonValueKind.Array => "[" + string.Join(",", element.EnumerateArray().Select(Turned)) + "]",
-        _ => element.GetRawText(),
-    };
+    private static string Turned(JsonElement element) =>
+        element.ValueKind switch
+        {
+            JsonValueKind.Object => "{"
+                + string.Join(",", element.EnumerateObject().Reverse().Select(p => $"{JsonSerializer.Serialize(p.Name)}:{Turned(p.Value)}"))
+                + "}",
+            JsonValueKind.Array => "[" + string.Join(",", element.EnumerateArray().Select(Turned)) + "]",
+            _ => element.GetRawText(),
+        };
 }

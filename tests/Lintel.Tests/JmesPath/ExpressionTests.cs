@@ -13,7 +13,10 @@ public sealed class ExpressionTests
     [InlineData("user.name", "\"Ada\"")]
     [InlineData("orders[*].price", "[1.10,20e0]")]
     [InlineData("orders[?price > `5`].id", "[2]")]
-    [InlineData("{u: user.name, o: orders[*].{t: id, p: price}}", """{"u":"Ada","o":[{"t":1,"p":1.10},{"t":2,"p":20e0},{"t":3,"p":null}]}""")]
+    [InlineData(
+        "{u: user.name, o: orders[*].{t: id, p: price}}",
+        """{"u":"Ada","o":[{"t":1,"p":1.10},{"t":2,"p":20e0},{"t":3,"p":null}]}"""
+    )]
     [InlineData("orders[].tags[]", """["a","b","b"]""")]
     [InlineData("sort_by(orders[?price], &price)[-1].id", "2")]
     [InlineData("sum(orders[*].price)", "21.1")]
@@ -158,7 +161,8 @@ public sealed class ExpressionTests
                 using var document = JsonDocument.Parse("[[1]]");
                 succeeded = expression.TryEvaluate(new Value(document.RootElement), out var result, out _) && result.ToString().Length > 0;
             },
-            maxStackSize: 256 * 1024);
+            maxStackSize: 256 * 1024
+        );
         thread.Start();
         thread.Join();
         Assert.True(succeeded);
@@ -197,7 +201,16 @@ public sealed class ExpressionTests
     {
         using var document = JsonDocument.Parse(Shop);
         var input = Value.Object(new Names("shop"), [new Value(document.RootElement)]);
-        foreach (var text in new[] { "shop.user.name", "shop.orders[1].price", "shop.none || shop.user", "length(shop.orders) > `2` && shop.user.name == 'Ada'", "contains(shop.user.name, 'd')" })
+        foreach (
+            var text in new[]
+            {
+                "shop.user.name",
+                "shop.orders[1].price",
+                "shop.none || shop.user",
+                "length(shop.orders) > `2` && shop.user.name == 'Ada'",
+                "contains(shop.user.name, 'd')",
+            }
+        )
         {
             var expression = Parsed(text);
             expression.TryEvaluate(input, out _, out _);

@@ -10,9 +10,17 @@ namespace Lintel.Tests.JmesPath;
 public sealed class NumberTests
 {
     /// <summary>Numbers as JSON writes them, few and near to each other, so that equal ones come up in several forms.</summary>
-    private static readonly Gen<string> Numbers =
-        Gen.Select(Gen.Bool, OneOf("0", "1", "9", "10", "100", "123", "9007199254740993", "123456789012345678901234567890"), OneOf("", ".0", ".5", ".05", ".50", ".000000000000000000000000000000001"), Gen.Int[-40, 40], Gen.Int[0, 3])
-            .Select((negative, whole, fraction, exponent, form) => $"{(negative ? "-" : "")}{whole}{fraction}{(form == 0 ? "" : $"{(form == 1 ? "e" : "E")}{(form == 3 && exponent >= 0 ? "+" : "")}{exponent}")}");
+    private static readonly Gen<string> Numbers = Gen.Select(
+            Gen.Bool,
+            OneOf("0", "1", "9", "10", "100", "123", "9007199254740993", "123456789012345678901234567890"),
+            OneOf("", ".0", ".5", ".05", ".50", ".000000000000000000000000000000001"),
+            Gen.Int[-40, 40],
+            Gen.Int[0, 3]
+        )
+        .Select(
+            (negative, whole, fraction, exponent, form) =>
+                $"{(negative ? "-" : "")}{whole}{fraction}{(form == 0 ? "" : $"{(form == 1 ? "e" : "E")}{(form == 3 && exponent >= 0 ? "+" : "")}{exponent}")}"
+        );
 
     [Theory]
     [InlineData("1", "1.0", 0)]
@@ -33,23 +41,32 @@ public sealed class NumberTests
 
     [Fact]
     public void Compare_OfAnyNumbers_IsThatOfWholeNumbersOfUnlimitedLength() =>
-        Gen.Select(Numbers, Numbers).Sample((a, b) => Math.Sign(Digits.Compare(Encoding.UTF8.GetBytes(a), Encoding.UTF8.GetBytes(b))) == Whole(a).CompareTo(Whole(b)), iter: 20_000);
+        Gen.Select(Numbers, Numbers)
+            .Sample(
+                (a, b) => Math.Sign(Digits.Compare(Encoding.UTF8.GetBytes(a), Encoding.UTF8.GetBytes(b))) == Whole(a).CompareTo(Whole(b)),
+                iter: 20_000
+            );
 
     [Fact]
     public void Decimal_OfAnyNumberThatHasOne_IsThatNumber() =>
         Numbers.Sample(
-            text => !Number.TryGetDecimal(Encoding.UTF8.GetBytes(text), out var number) || Digits.Compare(Number.Of(number).Text, Encoding.UTF8.GetBytes(text)) == 0,
-            iter: 20_000);
+            text =>
+                !Number.TryGetDecimal(Encoding.UTF8.GetBytes(text), out var number)
+                || Digits.Compare(Number.Of(number).Text, Encoding.UTF8.GetBytes(text)) == 0,
+            iter: 20_000
+        );
 
     [Fact]
     public void Grammar_OfAnyText_IsThatOfJson() =>
-        Gen.OneOf(Numbers, Gen.String[Gen.Char["0123.-+eE "], 0, 8]).Sample(
-            text =>
-            {
-                var expected = text.Trim().Length == text.Length && IsJson(text);
-                return Number.IsNumber(Encoding.UTF8.GetBytes(text)) == expected;
-            },
-            iter: 5_000);
+        Gen.OneOf(Numbers, Gen.String[Gen.Char["0123.-+eE "], 0, 8])
+            .Sample(
+                text =>
+                {
+                    var expected = text.Trim().Length == text.Length && IsJson(text);
+                    return Number.IsNumber(Encoding.UTF8.GetBytes(text)) == expected;
+                },
+                iter: 5_000
+            );
 
     [Theory]
     [InlineData("sum(`[0.1, 0.2]`)", "0.3")]
@@ -112,6 +129,7 @@ public sealed class NumberTests
         var point = parts[0].IndexOf('.', StringComparison.Ordinal);
         if (point >= 0)
             exponent -= parts[0].Length - point - 1;
-        return BigInteger.Parse(parts[0].Replace(".", "", StringComparison.Ordinal), CultureInfo.InvariantCulture) * BigInteger.Pow(10, exponent);
+        return BigInteger.Parse(parts[0].Replace(".", "", StringComparison.Ordinal), CultureInfo.InvariantCulture)
+            * BigInteger.Pow(10, exponent);
     }
 }

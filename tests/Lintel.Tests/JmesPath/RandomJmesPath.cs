@@ -7,13 +7,55 @@ namespace Lintel.Tests.JmesPath;
 internal sealed class RandomJmesPath(int seed)
 {
     private static readonly string[] Names = ["a", "b", "c", "d"];
-    private static readonly string[] Strings = ["\"\"", "\"a\"", "\"b\"", "\"10\"", "\"\\u00e9x\"", "\"\\ud83d\\ude00\"", "\"é\"", "\"1e3\"", "\"q\\\"\\\\\\/\""];
+    private static readonly string[] Strings =
+    [
+        "\"\"",
+        "\"a\"",
+        "\"b\"",
+        "\"10\"",
+        "\"\\u00e9x\"",
+        "\"\\ud83d\\ude00\"",
+        "\"é\"",
+        "\"1e3\"",
+        "\"q\\\"\\\\\\/\"",
+    ];
     private static readonly string[] Numbers = ["0", "1", "-1", "2", "3", "10", "1.5", "-2.25", "0.1"];
 
     /// <summary>What only the hostile ones have.</summary>
     private static readonly string[] OddStrings = ["\"\\ud800\"", "\"\\udc00x\"", "\"\\ud800\\u0041\"", "\"\\u0000\"", "\"\u007f\u2028\""];
-    private static readonly string[] OddNumbers = ["-0", "1.0", "1E400", "-1e-400", "9007199254740993", "123456789012345678901234567890.5", "79228162514264337593543950335", "1e28", "1e999999999999999999999"];
-    private static readonly string[] Unary = ["abs", "avg", "ceil", "floor", "keys", "length", "max", "min", "not_null", "reverse", "sort", "sum", "to_array", "to_number", "to_string", "type", "values", "merge"];
+    private static readonly string[] OddNumbers =
+    [
+        "-0",
+        "1.0",
+        "1E400",
+        "-1e-400",
+        "9007199254740993",
+        "123456789012345678901234567890.5",
+        "79228162514264337593543950335",
+        "1e28",
+        "1e999999999999999999999",
+    ];
+    private static readonly string[] Unary =
+    [
+        "abs",
+        "avg",
+        "ceil",
+        "floor",
+        "keys",
+        "length",
+        "max",
+        "min",
+        "not_null",
+        "reverse",
+        "sort",
+        "sum",
+        "to_array",
+        "to_number",
+        "to_string",
+        "type",
+        "values",
+        "merge",
+    ];
     private static readonly string[] Comparisons = ["==", "!=", "<", "<=", ">", ">="];
 
     private readonly Random _random = new(seed);
@@ -21,14 +63,17 @@ internal sealed class RandomJmesPath(int seed)
     public static Gen<RandomJmesPath> Any { get; } = Gen.Int.Select(seed => new RandomJmesPath(seed));
 
     /// <summary>A document. An odd one holds what JSON allows and hardly anybody writes.</summary>
-    public string Document(bool odd, int depth = 4) => _random.Next(depth <= 0 ? 5 : 9) switch
-    {
-        0 => Pick("null", "true", "false"),
-        1 or 2 => odd && _random.Next(3) == 0 ? Pick(OddNumbers) : Pick(Numbers),
-        3 or 4 => odd && _random.Next(3) == 0 ? Pick(OddStrings) : Pick(Strings),
-        5 or 6 => "[" + string.Join(odd ? " ,\n" : ",", Enumerable.Range(0, _random.Next(5)).Select(_ => Document(odd, depth - 1))) + "]",
-        _ => "{" + string.Join(",", MemberNames(odd).Select(n => $"{n}:{(odd ? "\t" : "")}{Document(odd, depth - 1)}")) + "}",
-    };
+    public string Document(bool odd, int depth = 4) =>
+        _random.Next(depth <= 0 ? 5 : 9) switch
+        {
+            0 => Pick("null", "true", "false"),
+            1 or 2 => odd && _random.Next(3) == 0 ? Pick(OddNumbers) : Pick(Numbers),
+            3 or 4 => odd && _random.Next(3) == 0 ? Pick(OddStrings) : Pick(Strings),
+            5 or 6 => "["
+                + string.Join(odd ? " ,\n" : ",", Enumerable.Range(0, _random.Next(5)).Select(_ => Document(odd, depth - 1)))
+                + "]",
+            _ => "{" + string.Join(",", MemberNames(odd).Select(n => $"{n}:{(odd ? "\t" : "")}{Document(odd, depth - 1)}")) + "}",
+        };
 
     /// <summary>An expression that has the right form; its functions may be given what they do not take.</summary>
     public string Expression(int depth = 4)
@@ -52,7 +97,9 @@ internal sealed class RandomJmesPath(int seed)
             13 => $"{{a: {Expression(next)}, b: {Expression(next)}}}",
             14 => $"{Pick(Unary)}({Expression(next)})",
             15 => $"{Pick("contains", "starts_with", "ends_with", "join", "not_null", "merge")}({Expression(next)}, {Expression(next)})",
-            _ => _random.Next(2) == 0 ? $"map(&{Expression(next)}, {Expression(next)})" : $"{Pick("sort_by", "max_by", "min_by")}({Expression(next)}, &{Expression(next)})",
+            _ => _random.Next(2) == 0
+                ? $"map(&{Expression(next)}, {Expression(next)})"
+                : $"{Pick("sort_by", "max_by", "min_by")}({Expression(next)}, &{Expression(next)})",
         };
     }
 
@@ -61,19 +108,62 @@ internal sealed class RandomJmesPath(int seed)
     {
         var text = new StringBuilder();
         for (var count = _random.Next(12); count > 0; count--)
-            text.Append(Pick("a", "b ", "[", "]", "[]", "[?", "{", "}", "(", ")", ".", "*", "@", "&", "&&", "||", "|", "!", "==", "<", ":", ",", "1", "-1", "'x'", "`1`", "`{`", "\"a\"", "\"", "'", "`", "\\", "$", "é", "\ud800", "sort_by", "length", " "));
+            text.Append(
+                Pick(
+                    "a",
+                    "b ",
+                    "[",
+                    "]",
+                    "[]",
+                    "[?",
+                    "{",
+                    "}",
+                    "(",
+                    ")",
+                    ".",
+                    "*",
+                    "@",
+                    "&",
+                    "&&",
+                    "||",
+                    "|",
+                    "!",
+                    "==",
+                    "<",
+                    ":",
+                    ",",
+                    "1",
+                    "-1",
+                    "'x'",
+                    "`1`",
+                    "`{`",
+                    "\"a\"",
+                    "\"",
+                    "'",
+                    "`",
+                    "\\",
+                    "$",
+                    "é",
+                    "\ud800",
+                    "sort_by",
+                    "length",
+                    " "
+                )
+            );
         return text.ToString();
     }
 
-    private string Path(int depth) => _random.Next(3) == 0 ? $"({Expression(depth)})" : Pick(Pick(Names), $"{Pick(Names)}.{Pick(Names)}", $"{Pick(Names)}[*]", "@");
+    private string Path(int depth) =>
+        _random.Next(3) == 0 ? $"({Expression(depth)})" : Pick(Pick(Names), $"{Pick(Names)}.{Pick(Names)}", $"{Pick(Names)}[*]", "@");
 
-    private string Step(int depth) => _random.Next(4) switch
-    {
-        0 => $"[{Expression(depth)}]",
-        1 => $"{{a: {Expression(depth)}}}",
-        2 => $"{Pick("type", "to_string", "length")}(@)",
-        _ => Pick(Names),
-    };
+    private string Step(int depth) =>
+        _random.Next(4) switch
+        {
+            0 => $"[{Expression(depth)}]",
+            1 => $"{{a: {Expression(depth)}}}",
+            2 => $"{Pick("type", "to_string", "length")}(@)",
+            _ => Pick(Names),
+        };
 
     private IEnumerable<string> MemberNames(bool odd)
     {

@@ -8,14 +8,22 @@ namespace Lintel.Tests.JmesPath;
 /// <summary>A value's text written in pieces, and its length, against the text written at once.</summary>
 public sealed class ValueTextTests
 {
-    public static TheoryData<string> Values => ["null", "true", "1.50", "\"a\\u00e9\\n\"", "[]", "{}", "[1, [2,{\"a\":[ ]}],\"x\"]", "{\"a\" : {\"b\":[1,2, 3]}, \"c\":null}"];
+    public static TheoryData<string> Values =>
+        ["null", "true", "1.50", "\"a\\u00e9\\n\"", "[]", "{}", "[1, [2,{\"a\":[ ]}],\"x\"]", "{\"a\" : {\"b\":[1,2, 3]}, \"c\":null}"];
 
     [Theory]
     [MemberData(nameof(Values))]
     public void Text_InPiecesOfAnySize_IsTheTextAtOnce(string json)
     {
         using var document = JsonDocument.Parse(json);
-        foreach (var value in (Value[])[new(document.RootElement), Made(new Value(document.RootElement)), Value.Array(Made(new Value(document.RootElement)), Value.String("a\"\u0001b"), Value.Null)])
+        foreach (
+            var value in (Value[])
+                [
+                    new(document.RootElement),
+                    Made(new Value(document.RootElement)),
+                    Value.Array(Made(new Value(document.RootElement)), Value.String("a\"\u0001b"), Value.Null),
+                ]
+        )
         {
             var whole = new ArrayBufferWriter<byte>();
             Assert.True(value.WriteTo(whole, long.MaxValue));
@@ -47,7 +55,7 @@ public sealed class ValueTextTests
         if (value.Kind != JsonValueKind.Object)
             return value;
         var (names, values) = (new List<string>(), new List<Value>());
-        for (var property = new Properties(value); property.MoveNext();)
+        for (var property = new Properties(value); property.MoveNext(); )
         {
             names.Add(property.Name.ToString());
             values.Add(Made(property.Value));

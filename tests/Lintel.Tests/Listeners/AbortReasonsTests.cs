@@ -9,7 +9,10 @@ namespace Lintel.Tests.Listeners;
 
 public sealed class AbortReasonsTests
 {
-    private static readonly ResourceManager Words = new("Microsoft.AspNetCore.Server.Kestrel.Core.CoreStrings", typeof(KestrelServer).Assembly);
+    private static readonly ResourceManager Words = new(
+        "Microsoft.AspNetCore.Server.Kestrel.Core.CoreStrings",
+        typeof(KestrelServer).Assembly
+    );
 
     [Theory]
     [InlineData("ConnectionTimedBecauseResponseMininumDataRateNotSatisfied", GatewayErrorKind.SlowReader)]

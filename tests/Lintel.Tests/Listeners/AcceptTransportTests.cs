@@ -13,7 +13,8 @@ public sealed class AcceptTransportTests : IAsyncDisposable
     private readonly AcceptTransport _transport;
     private IConnectionListener? _listener;
 
-    public AcceptTransportTests() => _transport = new AcceptTransport(DescriptorReserve.None(), _time, NullLogger<AcceptTransport>.Instance, null);
+    public AcceptTransportTests() =>
+        _transport = new AcceptTransport(DescriptorReserve.None(), _time, NullLogger<AcceptTransport>.Instance, null);
 
     public ValueTask DisposeAsync() => _listener?.DisposeAsync() ?? default;
 

@@ -30,13 +30,16 @@ public sealed class ProxyProtocolTests
 
     [Fact]
     public void Bytes_OfAnyKind_AreTakenRefusedOrAwaited() =>
-        Gen.Select(Gen.Int[0, Headers.Length - 1], Gen.Byte.Array[0, 30], Gen.Int[0, 60]).Sample((header, noise, at) =>
-        {
-            var text = Headers[header];
-            at = Math.Min(at, text.Length);
-            if (Read(text[..at] + Encoding.Latin1.GetString(noise) + text[at..], out var consumed) is true)
-                Assert.InRange(consumed, 1, text.Length + noise.Length);
-        });
+        Gen.Select(Gen.Int[0, Headers.Length - 1], Gen.Byte.Array[0, 30], Gen.Int[0, 60])
+            .Sample(
+                (header, noise, at) =>
+                {
+                    var text = Headers[header];
+                    at = Math.Min(at, text.Length);
+                    if (Read(text[..at] + Encoding.Latin1.GetString(noise) + text[at..], out var consumed) is true)
+                        Assert.InRange(consumed, 1, text.Length + noise.Length);
+                }
+            );
 
     private static bool? Read(string text, out long consumed)
     {

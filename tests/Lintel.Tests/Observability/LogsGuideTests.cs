@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Lintel.Config;
 using Lintel.Observability;
+using Lintel.Observability.Logs;
 
 namespace Lintel.Tests.Observability;
 
@@ -17,7 +18,15 @@ public sealed class LogsGuideTests
     {
         // The template is the one that the guide shows.
         var template = Regex.Match(Guide, "`format: \\{ template: '(.+?)' \\}`").Groups[1].Value;
-        var config = new AccessLogConfig { Format = format switch { "json" => AccessLogFormat.Json, "text" => AccessLogFormat.Text, _ => AccessLogFormat.FromTemplate(template) } };
+        var config = new AccessLogConfig
+        {
+            Format = format switch
+            {
+                "json" => AccessLogFormat.Json,
+                "text" => AccessLogFormat.Text,
+                _ => AccessLogFormat.FromTemplate(template),
+            },
+        };
         var record = AccessLines.Record with { Headers = [Microsoft.Extensions.Primitives.StringValues.Empty] };
         Assert.Contains("```\n" + AccessLines.Line(config, record) + "```", Guide, StringComparison.Ordinal);
     }
@@ -36,8 +45,12 @@ public sealed class LogsGuideTests
     [Fact]
     public void Keys_OfTheAccessLog_AreAllInTheTable()
     {
-        var keys = typeof(AccessLogConfig).GetProperties().Where(p => p.Name is not ("Rotate" or "Redact")).Select(p => p.Name)
-            .Concat(typeof(RotateConfig).GetProperties().Select(p => "rotate." + p.Name)).Concat(typeof(RedactConfig).GetProperties().Select(p => "redact." + p.Name))
+        var keys = typeof(AccessLogConfig)
+            .GetProperties()
+            .Where(p => p.Name is not ("Rotate" or "Redact"))
+            .Select(p => p.Name)
+            .Concat(typeof(RotateConfig).GetProperties().Select(p => "rotate." + p.Name))
+            .Concat(typeof(RedactConfig).GetProperties().Select(p => "redact." + p.Name))
             .Select(n => n.Contains('.', StringComparison.Ordinal) ? n.ToLowerInvariant() : char.ToLowerInvariant(n[0]) + n[1..]);
         Assert.All(keys, key => Assert.Contains($"\n| `{key}` |", Guide, StringComparison.Ordinal));
     }
@@ -45,14 +58,26 @@ public sealed class LogsGuideTests
     [Fact]
     public void Secrets_Listed_AreThoseOfTheCode()
     {
-        Assert.Contains("these headers: " + string.Join(", ", Secrets.Headers.Select(n => $"`{n}`")) + "\n", Guide, StringComparison.Ordinal);
-        Assert.Contains("these query parameters: " + string.Join(", ", Secrets.Parameters.Select(n => $"`{n}`")) + "\n", Guide, StringComparison.Ordinal);
+        Assert.Contains(
+            "these headers: " + string.Join(", ", Secrets.Headers.Select(n => $"`{n}`")) + "\n",
+            Guide,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "these query parameters: " + string.Join(", ", Secrets.Parameters.Select(n => $"`{n}`")) + "\n",
+            Guide,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void Bounds_Told_AreThoseOfTheCode()
     {
-        Assert.Contains($"Up to {AccessLog.QueueLength} records wait, with up to {AccessLog.QueueWeight >> 20} Mi characters", Guide, StringComparison.Ordinal);
+        Assert.Contains(
+            $"Up to {AccessLog.QueueLength} records wait, with up to {AccessLog.QueueWeight >> 20} Mi characters",
+            Guide,
+            StringComparison.Ordinal
+        );
         Assert.Contains($"The last {ErrorLog.MaxGroups} kinds of failure", Guide, StringComparison.Ordinal);
         Assert.Contains($"have {ErrorLog.MaxLines} lines every {ErrorLog.Window.TotalSeconds} s", Guide, StringComparison.Ordinal);
     }

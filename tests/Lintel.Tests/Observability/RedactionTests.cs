@@ -22,7 +22,10 @@ public sealed class RedactionTests
     [InlineData("?at=12:30:45&u=https://a.example/b", "at=12:30:45&u=https://a.example/b")]
     [InlineData("?q=100%", "q=100%")]
     [InlineData("?TOKEN=x", "TOKEN=REDACTED")]
-    [InlineData("?access_token=x&Access-Token=y&accessToken=z&access.token=w", "access_token=REDACTED&Access-Token=REDACTED&accessToken=REDACTED&access.token=REDACTED")]
+    [InlineData(
+        "?access_token=x&Access-Token=y&accessToken=z&access.token=w",
+        "access_token=REDACTED&Access-Token=REDACTED&accessToken=REDACTED&access.token=REDACTED"
+    )]
     [InlineData("?t%6fken=x", "t%6fken=REDACTED")]
     [InlineData("?%74%6F%6B%65%6E=x", "%74%6F%6B%65%6E=REDACTED")]
     [InlineData("?t%256fken=x", "t%256fken=REDACTED")]
@@ -50,14 +53,19 @@ public sealed class RedactionTests
     public void Query_OfConfiguredNames_LosesThemToo()
     {
         var redaction = new Redaction(new RedactConfig { Query = ["Invite-Link", "geheimnis"] });
-        Assert.Equal("invite_link=REDACTED&GEHEIMNIS=REDACTED&token=REDACTED&a=1", redaction.Query("?invite_link=x&GEHEIMNIS=y&token=z&a=1"));
+        Assert.Equal(
+            "invite_link=REDACTED&GEHEIMNIS=REDACTED&token=REDACTED&a=1",
+            redaction.Query("?invite_link=x&GEHEIMNIS=y&token=z&a=1")
+        );
     }
 
     [Fact]
     public void Header_OfCredentials_IsSecretWhateverItsCase()
     {
         var redaction = new Redaction(new RedactConfig { Headers = ["X-Tenant"] });
-        Assert.All(["authorization", "AUTHORIZATION", "Cookie", "Set-Cookie", "Proxy-Authorization", "X-Api-Key", "x-tenant"], name => Assert.True(redaction.IsSecretHeader(name)));
+        Assert.All(["authorization", "AUTHORIZATION", "Cookie", "Set-Cookie", "Proxy-Authorization", "X-Api-Key", "x-tenant"], name =>
+            Assert.True(redaction.IsSecretHeader(name))
+        );
         Assert.False(redaction.IsSecretHeader("X-Request-Id"));
     }
 
@@ -71,7 +79,19 @@ public sealed class RedactionTests
     [Fact]
     public void Secret_HiddenInAnyWay_IsFound()
     {
-        var names = OneOf("token", "access_token", "api_key", "apikey", "key", "password", "secret", "code", "signature", "sig", "client_secret");
+        var names = OneOf(
+            "token",
+            "access_token",
+            "api_key",
+            "apikey",
+            "key",
+            "password",
+            "secret",
+            "code",
+            "signature",
+            "sig",
+            "client_secret"
+        );
         var places = OneOf<Func<string, string>>(
             p => p,
             p => "a=1&" + p,
@@ -80,24 +100,43 @@ public sealed class RedactionTests
             p => "a=" + Uri.EscapeDataString("/cb?x=1&" + p),
             p => "a=" + Uri.EscapeDataString("https://u.example/cb#" + p),
             p => "a=" + Uri.EscapeDataString(Uri.EscapeDataString("/cb?" + p)),
-            Uri.EscapeDataString);
-        Gen.Select(names, Gen.Int[0, 4].Array[1, 16], places).Sample((name, spellings, place) =>
-        {
-            var spelt = string.Concat(name.Select((c, i) => Spell(c, spellings[i % spellings.Length])));
-            var query = "?" + place(spelt + "=" + Secret);
-            Assert.DoesNotContain(Secret, Default.Query(query), StringComparison.Ordinal);
-        }, iter: 5000);
+            Uri.EscapeDataString
+        );
+        Gen.Select(names, Gen.Int[0, 4].Array[1, 16], places)
+            .Sample(
+                (name, spellings, place) =>
+                {
+                    var spelt = string.Concat(name.Select((c, i) => Spell(c, spellings[i % spellings.Length])));
+                    var query = "?" + place(spelt + "=" + Secret);
+                    Assert.DoesNotContain(Secret, Default.Query(query), StringComparison.Ordinal);
+                },
+                iter: 5000
+            );
     }
 
     [Fact]
     public void Query_OfAnyText_WithoutSecretsNamesStaysAsItIs() =>
-        Gen.Char["abcdf0123456789-_.~"].Array[0, 30].Select(c => "a=" + new string(c)).Array[1, 5].Select(p => string.Join('&', p)).Sample(query => Assert.Equal(query, Default.Query("?" + query)));
+        Gen.Char["abcdf0123456789-_.~"]
+            .Array[0, 30]
+            .Select(c => "a=" + new string(c))
+            .Array[1, 5]
+            .Select(p => string.Join('&', p))
+            .Sample(query => Assert.Equal(query, Default.Query("?" + query)));
 
     [Fact]
     public void Query_OfManyKilobytes_TakesTimeInProportion()
     {
         // Every character of these begins a name or an escape: a search that starts over would take minutes.
-        foreach (var query in new[] { new string('a', 60_000), string.Concat(Enumerable.Repeat("a.", 30_000)), string.Concat(Enumerable.Repeat("%25", 20_000)), new string('[', 60_000), new string('&', 60_000) })
+        foreach (
+            var query in new[]
+            {
+                new string('a', 60_000),
+                string.Concat(Enumerable.Repeat("a.", 30_000)),
+                string.Concat(Enumerable.Repeat("%25", 20_000)),
+                new string('[', 60_000),
+                new string('&', 60_000),
+            }
+        )
         {
             var started = System.Diagnostics.Stopwatch.GetTimestamp();
             Default.Query("?" + query + "=1");
@@ -105,14 +144,15 @@ public sealed class RedactionTests
         }
     }
 
-    private static string Spell(char c, int how) => how switch
-    {
-        0 => c.ToString(),
-        1 => char.ToUpperInvariant(c).ToString(),
-        2 => $"%{(int)c:X2}",
-        3 => $"%{(int)c:x2}",
-        _ => $"%25{(int)c:X2}",
-    };
+    private static string Spell(char c, int how) =>
+        how switch
+        {
+            0 => c.ToString(),
+            1 => char.ToUpperInvariant(c).ToString(),
+            2 => $"%{(int)c:X2}",
+            3 => $"%{(int)c:x2}",
+            _ => $"%25{(int)c:X2}",
+        };
 
     private static Gen<T> OneOf<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);
 }

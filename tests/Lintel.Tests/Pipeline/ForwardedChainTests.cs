@@ -14,7 +14,8 @@ public sealed class ForwardedChainTests
     [InlineData("host=\"x, for=evil\"", "host=\"x, for=evil\", for=me")]
     [InlineData("for=a|for=b", "for=a, for=b, for=me")]
     [InlineData("", "for=me")]
-    public void Field_ThatIsRight_IsWrittenAnew(string lines, string expected) => Assert.Equal(expected, ForwardedChain.Parse(new StringValues(lines.Split('|')))?.With("for=me"));
+    public void Field_ThatIsRight_IsWrittenAnew(string lines, string expected) =>
+        Assert.Equal(expected, ForwardedChain.Parse(new StringValues(lines.Split('|')))?.With("for=me"));
 
     [Theory]
     [InlineData("for=\"open")]

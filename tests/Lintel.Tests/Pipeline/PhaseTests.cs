@@ -14,7 +14,10 @@ public sealed class PhaseTests
     public async Task Phases_OfARequest_ComeInOrder()
     {
         var answer = await RunAsync(new Asked(_asked, "a"), new Asked(_asked, "b"));
-        Assert.Equal(["a admits", "b admits", "a answers", "b answers", "target", "a responds", "b responds", "a concludes ", "b concludes "], _asked);
+        Assert.Equal(
+            ["a admits", "b admits", "a answers", "b answers", "target", "a responds", "b responds", "a concludes ", "b concludes "],
+            _asked
+        );
         Assert.Equal("a,b", answer.Headers["X-Asked"].ToString());
     }
 
@@ -47,12 +50,15 @@ public sealed class PhaseTests
     [Fact]
     public async Task Problem_AfterAHeadThatWasNotSent_IsRespondedToAnew()
     {
-        var answer = await RunAsync([new Asked(_asked, "a")], new Acting(e =>
-        {
-            e.Response.Headers["X-Left"] = "over";
-            ResponsePhase.Enter(e);
-            return new GatewayError(GatewayErrorKind.ConnectionTerminated);
-        }));
+        var answer = await RunAsync(
+            [new Asked(_asked, "a")],
+            new Acting(e =>
+            {
+                e.Response.Headers["X-Left"] = "over";
+                ResponsePhase.Enter(e);
+                return new GatewayError(GatewayErrorKind.ConnectionTerminated);
+            })
+        );
         Assert.Equal((502, "a"), (answer.StatusCode, answer.Headers["X-Asked"].ToString()));
         Assert.False(answer.Headers.ContainsKey("X-Left"));
     }
@@ -64,14 +70,16 @@ public sealed class PhaseTests
     [InlineData("/empty", 204)]
     public async Task Transform_OfTheResponse_AppliesToEveryAnswerOfTheRoute(string path, int status)
     {
-        using var spine = new Spine("""
+        using var spine = new Spine(
+            """
             policies: { nobody: { access: { deny: "0.0.0.0/0" } } }
             routes:
               fixed: { match: /fixed, respond: { body: x, headers: { X-Gone: y, X-Set: old } }, transform: { response: { setHeaders: { X-Set: new }, removeHeaders: [X-Gone] } } }
               moved: { match: /moved, redirect: /fixed, transform: { response: { setHeaders: { X-Set: new } } } }
               denied: { match: /denied, respond: { body: x }, policies: [nobody], transform: { response: { setHeaders: { X-Set: new } } } }
               empty: { match: /empty, respond: { status: 204 }, transform: { response: { setHeaders: { X-Set: new } } } }
-            """);
+            """
+        );
         var answer = await spine.SendAsync("GET", path);
         Assert.Equal((status, "new"), (answer.StatusCode, answer.Headers["X-Set"].ToString()));
         Assert.False(answer.Headers.ContainsKey("X-Gone"));
@@ -87,16 +95,23 @@ public sealed class PhaseTests
         Assert.True(field.FieldType.IsValueType);
     }
 
-    private Task<Microsoft.AspNetCore.Http.HttpResponse> RunAsync(params Policy[] policies) => RunAsync(policies, new Acting(e =>
-    {
-        _asked.Add("target");
-        return null;
-    }));
+    private Task<Microsoft.AspNetCore.Http.HttpResponse> RunAsync(params Policy[] policies) =>
+        RunAsync(
+            policies,
+            new Acting(e =>
+            {
+                _asked.Add("target");
+                return null;
+            })
+        );
 
     private static async Task<Microsoft.AspNetCore.Http.HttpResponse> RunAsync(Policy[] policies, Target target)
     {
         var route = new Route("r", "/{**rest}", PathTraits.None, null, target) { Policies = PolicySet.Of(policies) };
-        var table = RouteTableBuilder.Build([new RouteEntry<Route>("r", route, [], [PathTemplate.Parse("/{**rest}", out _, out _)!], ["rest"], [], [])], []);
+        var table = RouteTableBuilder.Build(
+            [new RouteEntry<Route>("r", route, [], [PathTemplate.Parse("/{**rest}", out _, out _)!], ["rest"], [], [])],
+            []
+        );
         using var spine = new Spine(new Snapshot(table, new GatewayIdentity("lintel", "lintel"), new TrustedProxies([]), () => { }));
         return await spine.SendAsync("GET", "/x");
     }

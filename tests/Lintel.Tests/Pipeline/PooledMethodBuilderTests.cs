@@ -88,7 +88,8 @@ public sealed class PooledMethodBuilderTests
     private static readonly ReusableGate Gate = new();
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private static async ValueTask<string> AddAsync(Task<int> first, int second) => (await first.ConfigureAwait(false) + second).ToString(System.Globalization.CultureInfo.InvariantCulture);
+    private static async ValueTask<string> AddAsync(Task<int> first, int second) =>
+        (await first.ConfigureAwait(false) + second).ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private static async ValueTask<string> TwiceAsync(Task<int> gate, int number)
@@ -123,9 +124,7 @@ public sealed class PooledMethodBuilderTests
 
         public ReusableGate GetAwaiter() => this;
 
-        public void GetResult()
-        {
-        }
+        public void GetResult() { }
 
         public void OnCompleted(Action continuation) => _continuation = continuation;
 

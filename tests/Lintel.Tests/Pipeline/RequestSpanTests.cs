@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Traces;
 using Lintel.Pipeline;
 
 namespace Lintel.Tests.Pipeline;
@@ -118,8 +118,24 @@ public sealed class RequestSpanTests : IDisposable
         Assert.Equal("GET /a/{id}", exchange.Span!.DisplayName);
         Assert.Equal(expected, exchange.Span.Status);
         Assert.Equal(error, exchange.Span.GetTagItem("error.type"));
-        Assert.Equal((status, "/a/1", "http", "/a/{id}", "r"), ((int)exchange.Span.GetTagItem("http.response.status_code")!, exchange.Span.GetTagItem("url.path"), exchange.Span.GetTagItem("url.scheme"), exchange.Span.GetTagItem("http.route"), exchange.Span.GetTagItem("lintel.route")));
-        Assert.Equal(("gateway.test", 80, "192.0.2.1"), (exchange.Span.GetTagItem("server.address"), exchange.Span.GetTagItem("server.port"), exchange.Span.GetTagItem("client.address")));
+        Assert.Equal(
+            (status, "/a/1", "http", "/a/{id}", "r"),
+            (
+                (int)exchange.Span.GetTagItem("http.response.status_code")!,
+                exchange.Span.GetTagItem("url.path"),
+                exchange.Span.GetTagItem("url.scheme"),
+                exchange.Span.GetTagItem("http.route"),
+                exchange.Span.GetTagItem("lintel.route")
+            )
+        );
+        Assert.Equal(
+            ("gateway.test", 80, "192.0.2.1"),
+            (
+                exchange.Span.GetTagItem("server.address"),
+                exchange.Span.GetTagItem("server.port"),
+                exchange.Span.GetTagItem("client.address")
+            )
+        );
         Assert.Equal(kind is null ? 0 : 1, exchange.Span.Events.Count());
     }
 

@@ -44,11 +44,19 @@ public sealed class RouteMatchTests
     [InlineData("/admin/%C3%A9", "deny")]
     [InlineData("/caf%C3%A9/x", "cafe")]
     [InlineData("/CAF%C3%89/x", "cafe")]
-    public void Path_ThatServicesReadInTwoWays_PassesNoStricterRoute(string path, string expected) => Assert.Equal(expected, Find(Denied, path).Outcome);
+    public void Path_ThatServicesReadInTwoWays_PassesNoStricterRoute(string path, string expected) =>
+        Assert.Equal(expected, Find(Denied, path).Outcome);
 
     [Fact]
     public void Path_WhoseOtherReadingTakesNoSuchMethod_IsRefused() =>
-        Assert.Equal("400", Find("services: { s: http://127.0.0.1:1 }\nroutes: { a: { match: { path: '/x/{a}', allow: [encodedSlashes] }, forward: s }, b: { match: 'POST /x/{a}/{b}', forward: s } }", "/x/a%2Fb").Outcome);
+        Assert.Equal(
+            "400",
+            Find(
+                "services: { s: http://127.0.0.1:1 }\nroutes: { a: { match: { path: '/x/{a}', allow: [encodedSlashes] }, forward: s "
+                    + "}, b: { match: 'POST /x/{a}/{b}', forward: s } }",
+                "/x/a%2Fb"
+            ).Outcome
+        );
 
     [Theory]
     [InlineData("/a//b", "/a//b")]
@@ -56,14 +64,25 @@ public sealed class RouteMatchTests
     [InlineData("/a/", "/a/")]
     [InlineData("/x//../admin/y", "/admin/y")]
     public void EmptySegments_WhereTheRouteAllowsThem_AreKept(string path, string expected) =>
-        Assert.Equal(expected, Find("services: { s: http://127.0.0.1:1 }\nroutes: { rest: { match: { path: '/{**rest}', allow: [emptySegments] }, forward: s }, x: { match: '/x/{**r}', forward: s } }", path).Path);
+        Assert.Equal(
+            expected,
+            Find(
+                "services: { s: http://127.0.0.1:1 }\nroutes: { rest: { match: { path: '/{**rest}', allow: [emptySegments] }, "
+                    + "forward: s }, x: { match: '/x/{**r}', forward: s } }",
+                path
+            ).Path
+        );
 
     [Fact]
     public void EmptySegments_WhereTheRouteDoesNot_AreMerged() =>
-        Assert.Equal("/a/b", Find("services: { s: http://127.0.0.1:1 }\nroutes: { rest: { match: '/{**rest}', forward: s } }", "/a//b").Path);
+        Assert.Equal(
+            "/a/b",
+            Find("services: { s: http://127.0.0.1:1 }\nroutes: { rest: { match: '/{**rest}', forward: s } }", "/a//b").Path
+        );
 
     [Fact]
-    public void RawBytes_WithoutARoute_AreABadTarget() => Assert.Equal("400", Find("services: { s: http://127.0.0.1:1 }\nroutes: { a: { match: /a, forward: s } }", "/%FF").Outcome);
+    public void RawBytes_WithoutARoute_AreABadTarget() =>
+        Assert.Equal("400", Find("services: { s: http://127.0.0.1:1 }\nroutes: { a: { match: /a, forward: s } }", "/%FF").Outcome);
 
     /// <summary>Whatever a careless service makes of a path, it makes no path of it that a route without allowances guards.</summary>
     [Fact]
@@ -72,35 +91,66 @@ public sealed class RouteMatchTests
         string[] literals = ["admin", "a", "b", "{x}", "{**r}"];
         string[] pieces = ["admin", "a", "b", "/", "/", "%2F", "%2f", "%5C", ";", "%3B", ";x", "//", "%E4"];
         var (found, refused) = (0, 0);
-        var tables = Gen.Select(Gen.Int[0, 3].Array[1, 2], Gen.Bool, (segments, allows) => (Path: "/" + string.Join('/', segments.Select((s, i) => literals[s].Replace("{x}", "{x" + i + "}", StringComparison.Ordinal))) + "/{**r}", Allows: allows)).Array[1, 4];
+        var tables = Gen.Select(Gen.Int[0, 3].Array[1, 2], Gen.Bool, (segments, allows) =>
+            (
+                Path: "/"
+                    + string.Join('/', segments.Select((s, i) => literals[s].Replace("{x}", "{x" + i + "}", StringComparison.Ordinal)))
+                    + "/{**r}",
+                Allows: allows
+            )
+        ).Array[1, 4];
         var paths = Gen.Int[0, pieces.Length - 1].Select(i => pieces[i]).Array[1, 7].Select(p => "/" + string.Concat(p));
-        Gen.Select(tables, paths.Array[20]).Sample((routes, targets) =>
-        {
-            var written = string.Concat(routes.DistinctBy(r => r.Path.Replace("{x0}", "{x}", StringComparison.Ordinal).Replace("{x1}", "{x}", StringComparison.Ordinal), StringComparer.OrdinalIgnoreCase)
-                .Select((r, i) => $"  r{i}: {{ match: {{ path: '{r.Path}'{(r.Allows ? ", allow: [encodedSlashes, semicolons, rawBytes, emptySegments]" : "")} }}, respond: {{}} }}\n"));
-            var snapshot = GatewayReader.Snapshot("routes:\n" + written + "  all: { match: { path: '/{**all}', allow: [encodedSlashes, semicolons, rawBytes, emptySegments] }, respond: {} }\n");
-            foreach (var path in targets)
-            {
-                var exchange = Begin(snapshot, path);
-                if (exchange is null)
-                    continue;
-                var lookup = default(RouteLookup<Route>);
-                if (RouteMatch.Find(exchange, "GET", ref lookup) is not null)
+        Gen.Select(tables, paths.Array[20])
+            .Sample(
+                (routes, targets) =>
                 {
-                    Interlocked.Increment(ref refused);
-                    continue;
-                }
+                    var written = string.Concat(
+                        routes
+                            .DistinctBy(
+                                r =>
+                                    r.Path.Replace("{x0}", "{x}", StringComparison.Ordinal)
+                                        .Replace("{x1}", "{x}", StringComparison.Ordinal),
+                                StringComparer.OrdinalIgnoreCase
+                            )
+                            .Select(
+                                (r, i) =>
+                                    $"  r{i}: {{ match: {{ path: "
+                                    + $"'{r.Path}'{(r.Allows ? ", allow: [encodedSlashes, semicolons, rawBytes, emptySegments]" : "")} }}, respond: {{}} }}\n"
+                            )
+                    );
+                    var snapshot = GatewayReader.Snapshot(
+                        "routes:\n"
+                            + written
+                            + "  all: { match: { path: '/{**all}', allow: [encodedSlashes, semicolons, rawBytes, emptySegments] }, "
+                            + "respond: {} }\n"
+                    );
+                    foreach (var path in targets)
+                    {
+                        var exchange = Begin(snapshot, path);
+                        if (exchange is null)
+                            continue;
+                        var lookup = default(RouteLookup<Route>);
+                        if (RouteMatch.Find(exchange, "GET", ref lookup) is not null)
+                        {
+                            Interlocked.Increment(ref refused);
+                            continue;
+                        }
 
-                Interlocked.Increment(ref found);
-                foreach (var careless in Careless(exchange.RequestTarget.Path))
-                {
-                    Assert.True(RequestTarget.TryParse(careless, out var target, out var problem), problem);
-                    var other = default(RouteLookup<Route>);
-                    snapshot.Routes.Find(exchange.Request, target.Path, ref other);
-                    Assert.True(other.Candidate!.Route == exchange.Route || other.Candidate.Route.Allowed != PathTraits.None, $"{path} goes to {exchange.Route!.Name}, and is read as {careless}, which is {other.Candidate.Name}'s");
-                }
-            }
-        }, iter: 500);
+                        Interlocked.Increment(ref found);
+                        foreach (var careless in Careless(exchange.RequestTarget.Path))
+                        {
+                            Assert.True(RequestTarget.TryParse(careless, out var target, out var problem), problem);
+                            var other = default(RouteLookup<Route>);
+                            snapshot.Routes.Find(exchange.Request, target.Path, ref other);
+                            Assert.True(
+                                other.Candidate!.Route == exchange.Route || other.Candidate.Route.Allowed != PathTraits.None,
+                                $"{path} goes to {exchange.Route!.Name}, and is read as {careless}, which is {other.Candidate.Name}'s"
+                            );
+                        }
+                    }
+                },
+                iter: 500
+            );
         Assert.True(found > 1_000 && refused > 500, $"{found} found, {refused} refused");
     }
 
@@ -125,7 +175,14 @@ public sealed class RouteMatchTests
         Assert.Equal("a", Find(Yaml, "/a?a" + string.Concat(Enumerable.Repeat("&b", 999))).Outcome);
         Assert.Equal("400", Find(Yaml, "/a?a" + string.Concat(Enumerable.Repeat("&b", 1000))).Outcome);
         Assert.Equal("400", Find(Yaml, "/a?a" + string.Concat(Enumerable.Repeat("&", 1000))).Outcome);
-        Assert.Equal("400", Find(Yaml, "/a?a&b&c", new ListenerIdentity("l", ListenerConfig.Default with { Limits = new ListenerLimitsConfig { QueryParameters = 2 } })).Outcome);
+        Assert.Equal(
+            "400",
+            Find(
+                Yaml,
+                "/a?a&b&c",
+                new ListenerIdentity("l", ListenerConfig.Default with { Limits = new ListenerLimitsConfig { QueryParameters = 2 } })
+            ).Outcome
+        );
     }
 
     private const string ByListener = """
@@ -147,7 +204,10 @@ public sealed class RouteMatchTests
     [InlineData(null, "/c", "404")]
     [InlineData("public", "/e", "e")]
     public void Route_OfAListener_TakesItsRequestsOnly(string? listener, string path, string expected) =>
-        Assert.Equal(expected, Find(ByListener, path, listener is null ? null : new ListenerIdentity(listener, ListenerConfig.Default)).Outcome);
+        Assert.Equal(
+            expected,
+            Find(ByListener, path, listener is null ? null : new ListenerIdentity(listener, ListenerConfig.Default)).Outcome
+        );
 
     [Theory]
     [InlineData("trustedProxies: [192.0.2.0/24]", "https", "404")]
@@ -157,11 +217,16 @@ public sealed class RouteMatchTests
     [InlineData("", "https", "e")]
     public void Scheme_BehindAProxy_IsWhatATrustedOneSays(string trust, string said, string expected)
     {
-        var snapshot = GatewayReader.Snapshot(trust + "\nroutes: { e: { match: { path: /e, scheme: http }, redirect: { scheme: https } } }");
+        var snapshot = GatewayReader.Snapshot(
+            trust + "\nroutes: { e: { match: { path: /e, scheme: http }, redirect: { scheme: https } } }"
+        );
         var exchange = Begin(snapshot, "/e", ("X-Forwarded-Proto", said))!;
         var lookup = default(RouteLookup<Route>);
         var error = RouteMatch.Find(exchange, "GET", ref lookup);
-        Assert.Equal(expected, error is null ? exchange.Route!.Name : error.Rule.Status.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Assert.Equal(
+            expected,
+            error is null ? exchange.Route!.Name : error.Rule.Status.ToString(System.Globalization.CultureInfo.InvariantCulture)
+        );
     }
 
     [Theory]
@@ -186,10 +251,18 @@ public sealed class RouteMatchTests
         var lookup = default(RouteLookup<Route>);
         var error = RouteMatch.Find(exchange, "GET", ref lookup);
         Assert.True(error?.Kind is null or GatewayErrorKind.BadTarget or GatewayErrorKind.RouteNotFound, error?.Detail);
-        return (error is null ? exchange.Route!.Name : error.Rule.Status.ToString(System.Globalization.CultureInfo.InvariantCulture), exchange.RequestTarget.Path);
+        return (
+            error is null ? exchange.Route!.Name : error.Rule.Status.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            exchange.RequestTarget.Path
+        );
     }
 
-    private static Exchange? Begin(Snapshot snapshot, string target, (string Name, string Value)? header = null, ListenerIdentity? listener = null)
+    private static Exchange? Begin(
+        Snapshot snapshot,
+        string target,
+        (string Name, string Value)? header = null,
+        ListenerIdentity? listener = null
+    )
     {
         if (!RequestTarget.TryParse(target, out var parsed, out _))
             return null;

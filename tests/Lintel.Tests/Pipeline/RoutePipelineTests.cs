@@ -1,7 +1,8 @@
 using System.Diagnostics.Metrics;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
@@ -76,15 +77,33 @@ public sealed class RoutePipelineTests : IAsyncLifetime
     [InlineData("GET", 304)]
     public async Task Answer_WithoutContentByItsStatusOrMethod_IsNoError(string method, int status)
     {
-        var context = await RunAsync(TestRequest.Create(method, "/x"), new Acting(e => (e.Response.StatusCode, e.Response.ContentLength) = (status, 5)));
-        Assert.Equal(status switch { 204 => null, 205 => 0, _ => 5L }, context.Response.ContentLength);
+        var context = await RunAsync(
+            TestRequest.Create(method, "/x"),
+            new Acting(e => (e.Response.StatusCode, e.Response.ContentLength) = (status, 5))
+        );
+        Assert.Equal(
+            status switch
+            {
+                204 => null,
+                205 => 0,
+                _ => 5L,
+            },
+            context.Response.ContentLength
+        );
         await AssertAccountedAsync(status, null);
     }
 
     [Fact]
     public async Task Listener_OfMetricsThatThrows_CostsNoLine()
     {
-        using var listener = new MeterListener { InstrumentPublished = (i, l) => { if (i.Meter == _meter && i.Name == "http.server.request.duration") l.EnableMeasurementEvents(i); } };
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (i, l) =>
+            {
+                if (i.Meter == _meter && i.Name == "http.server.request.duration")
+                    l.EnableMeasurementEvents(i);
+            },
+        };
         listener.SetMeasurementEventCallback<double>((_, _, _, _) => throw new InvalidOperationException("a listener"));
         listener.Start();
         await RunAsync(TestRequest.Create("GET", "/x"), new Acting(_ => { }));
@@ -94,7 +113,11 @@ public sealed class RoutePipelineTests : IAsyncLifetime
     [Fact]
     public async Task Logger_ThatThrows_CostsNoLine()
     {
-        await RunAsync(TestRequest.Create("GET", "/x"), new Acting(_ => throw new InvalidOperationException("a defect")), new ThrowingLogger());
+        await RunAsync(
+            TestRequest.Create("GET", "/x"),
+            new Acting(_ => throw new InvalidOperationException("a defect")),
+            new ThrowingLogger()
+        );
         await AssertAccountedAsync(500, "internal");
     }
 
@@ -117,18 +140,29 @@ public sealed class RoutePipelineTests : IAsyncLifetime
     private async Task AssertAccountedAsync(int status, string? error, bool hasSnapshot = true)
     {
         await _log.CloseAsync();
-        var line = System.Text.Json.JsonDocument.Parse(Assert.Single(await File.ReadAllLinesAsync(_file, TestContext.Current.CancellationToken))).RootElement;
+        var line = System
+            .Text.Json.JsonDocument.Parse(Assert.Single(await File.ReadAllLinesAsync(_file, TestContext.Current.CancellationToken)))
+            .RootElement;
         Assert.Equal(status, line.GetProperty("status").GetInt32());
         Assert.Equal(error, line.TryGetProperty("error", out var slug) ? slug.GetString() : null);
         var active = new List<long>();
-        using var listener = new MeterListener { InstrumentPublished = (i, l) => { if (i.Meter == _meter && i.Name == "http.server.active_requests") l.EnableMeasurementEvents(i); } };
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (i, l) =>
+            {
+                if (i.Meter == _meter && i.Name == "http.server.active_requests")
+                    l.EnableMeasurementEvents(i);
+            },
+        };
         listener.SetMeasurementEventCallback<long>((_, value, _, _) => active.Add(value));
         listener.Start();
         listener.RecordObservableInstruments();
         Assert.Equal([0], active);
         if (!hasSnapshot)
             return;
-        _snapshots.Swap(new Snapshot(RouteTableBuilder.Build<Route>([], []), new GatewayIdentity("lintel", "lintel"), new TrustedProxies([]), () => { }));
+        _snapshots.Swap(
+            new Snapshot(RouteTableBuilder.Build<Route>([], []), new GatewayIdentity("lintel", "lintel"), new TrustedProxies([]), () => { })
+        );
         Assert.Equal(1, _retired); // nothing holds it any more
     }
 
@@ -158,11 +192,10 @@ public sealed class RoutePipelineTests : IAsyncLifetime
 
         public Task CompleteAsync() => Task.CompletedTask;
 
-        public void DisableBuffering()
-        {
-        }
+        public void DisableBuffering() { }
 
-        public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) => Task.CompletedTask;
+        public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) =>
+            Task.CompletedTask;
 
         public Task StartAsync(CancellationToken cancellationToken = default) => throw new InvalidOperationException("no start");
     }
@@ -174,6 +207,12 @@ public sealed class RoutePipelineTests : IAsyncLifetime
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => throw new InvalidOperationException("a full disk");
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => throw new InvalidOperationException("a full disk");
     }
 }

@@ -80,18 +80,26 @@ public sealed class SnapshotTests
         holder.Swap(Next(0));
         using var stop = new CancellationTokenSource();
         var requests = 0L;
-        var clients = Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
-        {
-            while (!stop.IsCancellationRequested)
-            {
-                var snapshot = holder.Enter()!;
-                index.TryGetValue(snapshot, out var i);
-                Interlocked.Increment(ref using_[(int)i!]);
-                Interlocked.Increment(ref requests);
-                Interlocked.Decrement(ref using_[(int)i]);
-                snapshot.Leave();
-            }
-        }, TestContext.Current.CancellationToken)).ToArray();
+        var clients = Enumerable
+            .Range(0, 4)
+            .Select(_ =>
+                Task.Run(
+                    () =>
+                    {
+                        while (!stop.IsCancellationRequested)
+                        {
+                            var snapshot = holder.Enter()!;
+                            index.TryGetValue(snapshot, out var i);
+                            Interlocked.Increment(ref using_[(int)i!]);
+                            Interlocked.Increment(ref requests);
+                            Interlocked.Decrement(ref using_[(int)i]);
+                            snapshot.Leave();
+                        }
+                    },
+                    TestContext.Current.CancellationToken
+                )
+            )
+            .ToArray();
         SpinWait.SpinUntil(() => Interlocked.Read(ref requests) > 1_000);
         for (var i = 1; i <= Swaps; i++)
             holder.Swap(Next(i));

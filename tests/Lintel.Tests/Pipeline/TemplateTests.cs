@@ -7,7 +7,10 @@ public sealed class TemplateTests
 {
     private static readonly RouteParameters Parameters = new(["id", "rest"], [false, true]);
 
-    private static readonly Snapshot Snapshot = GatewayReader.Snapshot("services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: { path: '/x/{id}/{**rest}', allow: [encodedSlashes, semicolons] }, forward: s } }\n");
+    private static readonly Snapshot Snapshot = GatewayReader.Snapshot(
+        "services: { s: http://127.0.0.1:1 }\nroutes: { r: { match: { path: '/x/{id}/{**rest}', allow: [encodedSlashes, semicolons] "
+            + "}, forward: s } }\n"
+    );
 
     [Theory]
     [InlineData("plain", "plain", "plain")]
@@ -27,7 +30,10 @@ public sealed class TemplateTests
     {
         var template = Template.Parse(text, Parameters, out var problem, out _);
         Assert.True(template is not null, problem);
-        var exchange = TestRequest.Matched(Snapshot, TestRequest.Create("GET", "/x/a%20b/c/d?q=1%262", "gateway.test:80", ("X-A", "h;1"), ("Cookie", "c=v")));
+        var exchange = TestRequest.Matched(
+            Snapshot,
+            TestRequest.Create("GET", "/x/a%20b/c/d?q=1%262", "gateway.test:80", ("X-A", "h;1"), ("Cookie", "c=v"))
+        );
         Assert.Equal(inHeader, template.RenderForHeader(exchange));
         Assert.Equal(inQuery, template.RenderForQuery(exchange, "x"));
     }
@@ -71,13 +77,17 @@ public sealed class TemplateTests
     }
 
     [Fact]
-    public void Query_FromAnyValue_IsOneParameterWithThatValue() => Gen.String.Sample(value =>
-    {
-        if (value.Any(char.IsSurrogate))
-            return;
-        var exchange = TestRequest.Matched(Snapshot, TestRequest.Create("GET", "/x/a/?q=" + Uri.EscapeDataString(value)));
-        var rendered = Template.Parse("{query:q}", Parameters, out _, out _)!.RenderForQuery(exchange, "x");
-        Assert.Equal(value, Uri.UnescapeDataString(rendered!));
-        Assert.DoesNotContain(rendered!, c => c is '&' or '=' or '#' or '+' or ' ' or '?');
-    }, iter: 3_000);
+    public void Query_FromAnyValue_IsOneParameterWithThatValue() =>
+        Gen.String.Sample(
+            value =>
+            {
+                if (value.Any(char.IsSurrogate))
+                    return;
+                var exchange = TestRequest.Matched(Snapshot, TestRequest.Create("GET", "/x/a/?q=" + Uri.EscapeDataString(value)));
+                var rendered = Template.Parse("{query:q}", Parameters, out _, out _)!.RenderForQuery(exchange, "x");
+                Assert.Equal(value, Uri.UnescapeDataString(rendered!));
+                Assert.DoesNotContain(rendered!, c => c is '&' or '=' or '#' or '+' or ' ' or '?');
+            },
+            iter: 3_000
+        );
 }

@@ -44,7 +44,9 @@ public sealed class ConditionTests
     public void Condition_OnValues_Holds(string test, string? values, bool expected)
     {
         var request = TestRequest.Create("GET", "/").Request;
-        var query = TestRequest.Create("GET", "/" + (values is null ? "" : "?" + string.Join('&', values.Split(',').Select(v => "x=" + v)))).Request;
+        var query = TestRequest
+            .Create("GET", "/" + (values is null ? "" : "?" + string.Join('&', values.Split(',').Select(v => "x=" + v))))
+            .Request;
         if (values is not null)
             request.Headers["X"] = values.Split(',');
         Assert.Equal(expected, new Condition(ConditionPlace.Header, "x", Tests[test]).Holds(request));
@@ -59,14 +61,22 @@ public sealed class ConditionTests
     [InlineData("?x", "x", false)]
     [InlineData("?xx=ab", "x", false)]
     public void Query_OfARequest_IsReadDecodedAndInItsCase(string query, string name, bool expected) =>
-        Assert.Equal(expected, new Condition(ConditionPlace.Query, name, Tests["/^a.$/"]).Holds(TestRequest.Create("GET", "/" + query).Request));
+        Assert.Equal(
+            expected,
+            new Condition(ConditionPlace.Query, name, Tests["/^a.$/"]).Holds(TestRequest.Create("GET", "/" + query).Request)
+        );
 
     [Theory]
     [InlineData("x=a; y=b", true)]
     [InlineData("y=a", false)]
     [InlineData("x=b", false)]
     public void Cookie_OfARequest_IsFoundByName(string cookies, bool expected) =>
-        Assert.Equal(expected, new Condition(ConditionPlace.Cookie, "x", Tests["=a"]).Holds(TestRequest.Create("GET", "/", headers: ("Cookie", cookies)).Request));
+        Assert.Equal(
+            expected,
+            new Condition(ConditionPlace.Cookie, "x", Tests["=a"]).Holds(
+                TestRequest.Create("GET", "/", headers: ("Cookie", cookies)).Request
+            )
+        );
 
     [Theory]
     [InlineData("=a", "=b", true)]
@@ -97,7 +107,18 @@ public sealed class ConditionTests
     [Fact]
     public void TwoConditions_ThatExcludeEachOther_NeverHoldTogether()
     {
-        string?[][] requests = [[], ["a"], ["b"], ["ab"], ["c"], ["a", "b"], ["b", "a"], ["a", "a"], [""]];
+        string?[][] requests =
+        [
+            [],
+            ["a"],
+            ["b"],
+            ["ab"],
+            ["c"],
+            ["a", "b"],
+            ["b", "a"],
+            ["a", "a"],
+            [""],
+        ];
         foreach (var (oneName, one) in Tests)
         {
             foreach (var (otherName, other) in Tests)
@@ -112,7 +133,10 @@ public sealed class ConditionTests
                         var request = TestRequest.Create("GET", "/?" + string.Join('&', values.Select(v => "x=" + v))).Request;
                         if (values.Length > 0)
                             request.Headers["x"] = values;
-                        Assert.False(a.Holds(request) && b.Holds(request), $"{place} {oneName} and {otherName} hold for [{string.Join(", ", values)}]");
+                        Assert.False(
+                            a.Holds(request) && b.Holds(request),
+                            $"{place} {oneName} and {otherName} hold for [{string.Join(", ", values)}]"
+                        );
                     }
                 }
             }

@@ -65,7 +65,10 @@ public sealed class HostedTargetTests
     {
         var request = new DefaultHttpContext().Request;
         request.Path = new PathString(path);
-        Assert.False(HostedTarget.TryRead(raw, request, isChanged: false, out var target, out var problem) && HostedTarget.IsKept(target, out problem));
+        Assert.False(
+            HostedTarget.TryRead(raw, request, isChanged: false, out var target, out var problem)
+                && HostedTarget.IsKept(target, out problem)
+        );
         Assert.NotNull(problem);
     }
 
@@ -75,26 +78,57 @@ public sealed class HostedTargetTests
     [Fact]
     public void Target_OverAnyReading_IsNeverBelowWhatAGuardRefuses()
     {
-        string[] pieces = ["x", "admin", "ADMIN", "/", "/", "//", ".", "..", "%2e", "%2F", "%2f", "%5c", "\\", "%61dmin", "%2561dmin", ";", "%", "é", "%C3%A9", "\ud83d\ude00"];
+        string[] pieces =
+        [
+            "x",
+            "admin",
+            "ADMIN",
+            "/",
+            "/",
+            "//",
+            ".",
+            "..",
+            "%2e",
+            "%2F",
+            "%2f",
+            "%5c",
+            "\\",
+            "%61dmin",
+            "%2561dmin",
+            ";",
+            "%",
+            "é",
+            "%C3%A9",
+            "\ud83d\ude00",
+        ];
         var text = Gen.Int[0, pieces.Length - 1].Select(i => pieces[i]).Array[0, 7].Select(p => "/" + string.Concat(p));
-        Gen.Select(text, text, Gen.Bool).Sample((raw, other, isChanged) =>
-        {
-            var path = new PathString(isChanged ? other : DecodeOnce(raw));
-            if (!Read(raw, "", path.Value!, "", out var target, out _))
-                return;
-            foreach (var guarded in new[] { "/admin", "/x/admin", "/x" })
-            {
-                if (new PathString(Uri.UnescapeDataString(target.Path.Replace("%2F", "%252F", StringComparison.Ordinal))).StartsWithSegments(guarded))
-                    Assert.True(path.StartsWithSegments(guarded), $"{raw} seen as {path.Value} became {target.Path}");
-            }
+        Gen.Select(text, text, Gen.Bool)
+            .Sample(
+                (raw, other, isChanged) =>
+                {
+                    var path = new PathString(isChanged ? other : DecodeOnce(raw));
+                    if (!Read(raw, "", path.Value!, "", out var target, out _))
+                        return;
+                    foreach (var guarded in new[] { "/admin", "/x/admin", "/x" })
+                    {
+                        if (
+                            new PathString(
+                                Uri.UnescapeDataString(target.Path.Replace("%2F", "%252F", StringComparison.Ordinal))
+                            ).StartsWithSegments(guarded)
+                        )
+                            Assert.True(path.StartsWithSegments(guarded), $"{raw} seen as {path.Value} became {target.Path}");
+                    }
 
-            Assert.DoesNotContain("//", target.Path, StringComparison.Ordinal);
-            Assert.DoesNotContain(target.Path.Split('/'), s => s is "." or "..");
-        }, iter: 20_000);
+                    Assert.DoesNotContain("//", target.Path, StringComparison.Ordinal);
+                    Assert.DoesNotContain(target.Path.Split('/'), s => s is "." or "..");
+                },
+                iter: 20_000
+            );
     }
 
     /// <summary>As Kestrel, but for dot segments.</summary>
-    private static string DecodeOnce(string raw) => Uri.UnescapeDataString(raw.Replace("%2F", "%252F", StringComparison.Ordinal).Replace("%2f", "%252f", StringComparison.Ordinal));
+    private static string DecodeOnce(string raw) =>
+        Uri.UnescapeDataString(raw.Replace("%2F", "%252F", StringComparison.Ordinal).Replace("%2f", "%252f", StringComparison.Ordinal));
 
     private static bool Read(string raw, string pathBase, string path, string query, out RequestTarget target, out string? problem)
     {

@@ -9,7 +9,19 @@ namespace Lintel.Tests.Routing;
 /// </summary>
 public sealed class LinearCostTests
 {
-    public static TheoryData<string> Kinds => ["query", "query of other names", "headers", "cookies", "forwarded", "forwarded for", "nominated", "pattern", "path", "placeholder"];
+    public static TheoryData<string> Kinds =>
+        [
+            "query",
+            "query of other names",
+            "headers",
+            "cookies",
+            "forwarded",
+            "forwarded for",
+            "nominated",
+            "pattern",
+            "path",
+            "placeholder",
+        ];
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -34,7 +46,9 @@ public sealed class LinearCostTests
         {
             case "query":
             case "query of other names":
-                var query = TestRequest.Create("GET", "/?" + string.Join('&', Enumerable.Repeat(kind == "query" ? "a" : "b=1", count))).Request;
+                var query = TestRequest
+                    .Create("GET", "/?" + string.Join('&', Enumerable.Repeat(kind == "query" ? "a" : "b=1", count)))
+                    .Request;
                 var parameter = new Condition(ConditionPlace.Query, "a", new OneOfTest(["beta"]));
                 return () => parameter.Holds(query);
             case "headers":
@@ -43,7 +57,9 @@ public sealed class LinearCostTests
                 var header = new Condition(ConditionPlace.Header, "X-A", new OneOfTest(["beta"]));
                 return () => header.Holds(request);
             case "cookies":
-                var cookies = TestRequest.Create("GET", "/", headers: ("Cookie", string.Join("; ", Enumerable.Repeat("b=1", count)))).Request;
+                var cookies = TestRequest
+                    .Create("GET", "/", headers: ("Cookie", string.Join("; ", Enumerable.Repeat("b=1", count))))
+                    .Request;
                 var cookie = new Condition(ConditionPlace.Cookie, "a", new PresentTest(true));
                 return () => cookie.Holds(cookies);
             case "forwarded":
@@ -51,7 +67,9 @@ public sealed class LinearCostTests
                 return () => ForwardedChain.Parse(forwarded)!.With("for=me");
             case "forwarded for":
                 var proxies = new TrustedProxies(["0.0.0.0/0"]);
-                var chain = TestRequest.Create("GET", "/", headers: ("X-Forwarded-For", string.Join(",", Enumerable.Repeat(" ", count)))).Request;
+                var chain = TestRequest
+                    .Create("GET", "/", headers: ("X-Forwarded-For", string.Join(",", Enumerable.Repeat(" ", count))))
+                    .Request;
                 return () => proxies.ClientAddress(chain, System.Net.IPAddress.Loopback);
             case "nominated":
                 var connection = string.Join(',', Enumerable.Range(0, count).Select(i => "x-" + i));

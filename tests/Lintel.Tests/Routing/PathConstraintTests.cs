@@ -29,7 +29,8 @@ public sealed class PathConstraintTests
     public void Constraint_OfEachKind_TakesWhatAspNetCoreTakes(string text, string typical, string taken, string refused)
     {
         if (text.Contains("{{", StringComparison.Ordinal))
-            text = text.Replace("{{", "{", StringComparison.Ordinal).Replace("}}", "}", StringComparison.Ordinal); // as the template's parser hands it over
+            // as the template's parser hands it over
+            text = text.Replace("{{", "{", StringComparison.Ordinal).Replace("}}", "}", StringComparison.Ordinal);
         var constraint = PathConstraint.Create(text, out var problem, out _);
         Assert.NotNull(constraint);
         Assert.Null(problem);

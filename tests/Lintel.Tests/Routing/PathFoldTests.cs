@@ -51,7 +51,20 @@ public sealed class PathFoldTests
     public void Routes_ThatDifferInCaseBeyondAscii_CannotBeToldApart()
     {
         var conflicts = new List<RouteConflict>();
-        RouteTableBuilder.Build([.. new[] { "/café", "/CAFÉ" }.Select(t => new RouteEntry<string>(t, t, [], [PathTemplate.Parse(t, out _, out _)!], [], [], []))], conflicts);
+        RouteTableBuilder.Build(
+            [
+                .. new[] { "/café", "/CAFÉ" }.Select(t => new RouteEntry<string>(
+                    t,
+                    t,
+                    [],
+                    [PathTemplate.Parse(t, out _, out _)!],
+                    [],
+                    [],
+                    []
+                )),
+            ],
+            conflicts
+        );
         Assert.Single(conflicts);
     }
 }

@@ -21,5 +21,6 @@ public sealed class RequestCookiesTests
     [InlineData(";; sid=1 ;", "1")]
     [InlineData("a=b|sid=1", "1")]
     [InlineData("", null)]
-    public void Cookie_OfARequest_IsTheFirstOfItsName(string lines, string? expected) => Assert.Equal(expected, RequestCookies.Find(new StringValues(lines.Split('|')), "sid"));
+    public void Cookie_OfARequest_IsTheFirstOfItsName(string lines, string? expected) =>
+        Assert.Equal(expected, RequestCookies.Find(new StringValues(lines.Split('|')), "sid"));
 }

@@ -164,53 +164,100 @@ public sealed class RequestTargetTests
     [InlineData("a b", "a%20b")]
     [InlineData("50%", "50%25")]
     [InlineData("a;b", "a;b")]
-    public void Literal_OfATemplate_ComparesWithNormalisedPaths(string literal, string expected) => Assert.Equal(expected, RequestTarget.NormalizeLiteral(literal));
+    public void Literal_OfATemplate_ComparesWithNormalisedPaths(string literal, string expected) =>
+        Assert.Equal(expected, RequestTarget.NormalizeLiteral(literal));
 
     [Fact]
-    public void Normalising_OfAnyTarget_IsIdempotent() => Paths.Sample(raw =>
-    {
-        if (!RequestTarget.TryParse(raw, out var once, out _))
-            return;
-        Assert.True(RequestTarget.TryParse(once.Path + once.Query, out var twice, out var problem), problem);
-        Assert.Equal((once.Path, once.Query), (twice.Path, twice.Query));
-        Assert.Equal(twice.Traits, twice.Traits & once.Traits);
-    }, iter: 20_000);
+    public void Normalising_OfAnyTarget_IsIdempotent() =>
+        Paths.Sample(
+            raw =>
+            {
+                if (!RequestTarget.TryParse(raw, out var once, out _))
+                    return;
+                Assert.True(RequestTarget.TryParse(once.Path + once.Query, out var twice, out var problem), problem);
+                Assert.Equal((once.Path, once.Query), (twice.Path, twice.Query));
+                Assert.Equal(twice.Traits, twice.Traits & once.Traits);
+            },
+            iter: 20_000
+        );
 
     [Fact]
-    public void Result_OfAnyTarget_IsCanonical() => Paths.Sample(raw =>
-    {
-        if (!RequestTarget.TryParse(raw, out var target, out _))
-            return;
-        Assert.Matches("^(/|(/([A-Za-z0-9._~!$&'()*+,=:@;-]|%[0-9A-F]{2})+)+/?)$", target.Path);
-        Assert.DoesNotMatch("%(2D|2E|5F|7E|3[0-9]|4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A]|[01].|7F)", target.Path);
-        Assert.DoesNotContain(target.Path.Split('/'), s => s is "." or "..");
-    }, iter: 20_000);
+    public void Result_OfAnyTarget_IsCanonical() =>
+        Paths.Sample(
+            raw =>
+            {
+                if (!RequestTarget.TryParse(raw, out var target, out _))
+                    return;
+                Assert.Matches("^(/|(/([A-Za-z0-9._~!$&'()*+,=:@;-]|%[0-9A-F]{2})+)+/?)$", target.Path);
+                Assert.DoesNotMatch("%(2D|2E|5F|7E|3[0-9]|4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A]|[01].|7F)", target.Path);
+                Assert.DoesNotContain(target.Path.Split('/'), s => s is "." or "..");
+            },
+            iter: 20_000
+        );
 
     /// <summary>Whatever a service decodes or cuts off, no path that is let through leads above where it stands.</summary>
     [Fact]
-    public void Result_ReadByACarelessService_LeadsNowhereElse() => Paths.Sample(raw =>
-    {
-        if (!RequestTarget.TryParse(raw, out var target, out _))
-            return;
-        var careless = Uri.UnescapeDataString(target.Path).Replace('\\', '/');
-        Assert.DoesNotContain(careless.Split('/'), s => s.Split(';')[0] is "." or "..");
-    }, iter: 20_000);
+    public void Result_ReadByACarelessService_LeadsNowhereElse() =>
+        Paths.Sample(
+            raw =>
+            {
+                if (!RequestTarget.TryParse(raw, out var target, out _))
+                    return;
+                var careless = Uri.UnescapeDataString(target.Path).Replace('\\', '/');
+                Assert.DoesNotContain(careless.Split('/'), s => s.Split(';')[0] is "." or "..");
+            },
+            iter: 20_000
+        );
 
     [Fact]
     public void RandomTargets_AreOftenEnoughAccepted()
     {
         var accepted = 0;
-        Paths.Sample(raw =>
-        {
-            if (RequestTarget.TryParse(raw, out _, out _))
-                Interlocked.Increment(ref accepted);
-        }, iter: 2_000);
+        Paths.Sample(
+            raw =>
+            {
+                if (RequestTarget.TryParse(raw, out _, out _))
+                    Interlocked.Increment(ref accepted);
+            },
+            iter: 2_000
+        );
         Assert.InRange(accepted, 300, 1_900);
     }
 
     private static readonly string[] Pieces =
-        ["a", "b", ".", "..", "/", "/", "/", "//", "%2e", "%2E", "%2f", "%5c", ";", "%3b", "%25", "%20", "~", "%7e", "{", "%41", "%e4%bd%a0", "%c3%A9", "é", "%00", "%", "+", "?", "x=1", "#"];
+    [
+        "a",
+        "b",
+        ".",
+        "..",
+        "/",
+        "/",
+        "/",
+        "//",
+        "%2e",
+        "%2E",
+        "%2f",
+        "%5c",
+        ";",
+        "%3b",
+        "%25",
+        "%20",
+        "~",
+        "%7e",
+        "{",
+        "%41",
+        "%e4%bd%a0",
+        "%c3%A9",
+        "é",
+        "%00",
+        "%",
+        "+",
+        "?",
+        "x=1",
+        "#",
+    ];
 
     /// <summary>Paths made of what attackers make them of.</summary>
-    private static Gen<string> Paths { get; } = Gen.Int[0, Pieces.Length - 1].Select(i => Pieces[i]).Array[0, 8].Select(pieces => "/" + string.Concat(pieces));
+    private static Gen<string> Paths { get; } =
+        Gen.Int[0, Pieces.Length - 1].Select(i => Pieces[i]).Array[0, 8].Select(pieces => "/" + string.Concat(pieces));
 }

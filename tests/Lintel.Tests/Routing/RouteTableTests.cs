@@ -83,7 +83,8 @@ public sealed class RouteTableTests
     [InlineData("GET /x h:A", "POST h /x", "404")]
     [InlineData("GET /x h:A", "POST h /x A=1", "405 GET,HEAD")]
     [InlineData("* /x h:A | POST /{a}", "GET h /x", "405 POST")]
-    public void Route_OfARequest_FollowsPrecedence(string routes, string request, string expected) => Assert.Equal(expected, Find(routes, request));
+    public void Route_OfARequest_FollowsPrecedence(string routes, string request, string expected) =>
+        Assert.Equal(expected, Find(routes, request));
 
     [Theory]
     [InlineData("/a/{x}/{y}", "/a/1/2", "x=1 y=2")]
@@ -124,7 +125,9 @@ public sealed class RouteTableTests
         for (var i = 0; i < names.Count; i++)
         {
             var slot = lookup.Candidate!.Slots[i];
-            values.Add($"{names[i]}={(slot < 0 ? lookup.Candidate.Defaults[i] : path.Substring(lookup.Captures[slot].Start, lookup.Captures[slot].Length))}");
+            values.Add(
+                $"{names[i]}={(slot < 0 ? lookup.Candidate.Defaults[i] : path.Substring(lookup.Captures[slot].Start, lookup.Captures[slot].Length))}"
+            );
         }
 
         Assert.Equal(expected, string.Join(' ', values));
@@ -133,26 +136,39 @@ public sealed class RouteTableTests
     /// <summary>Which route wins does not depend on where it stands in the files.</summary>
     [Fact]
     public void Routes_InAnyOrder_GiveTheSameOutcome() =>
-        Gen.Select(Tables, Requests, Gen.Int[0, 1000]).Sample((table, request, seed) =>
-        {
-            var shuffled = table.Select((route, i) => (Route: route, Name: (i + 1).ToString(System.Globalization.CultureInfo.InvariantCulture))).ToArray();
-            new Random(seed).Shuffle(shuffled);
-            Assert.Equal(Find(string.Join(" | ", table), request), Find(string.Join(" | ", shuffled.Select(s => s.Route)), request, [.. shuffled.Select(s => s.Name)]));
-        }, iter: 5_000);
+        Gen.Select(Tables, Requests, Gen.Int[0, 1000])
+            .Sample(
+                (table, request, seed) =>
+                {
+                    var shuffled = table
+                        .Select((route, i) => (Route: route, Name: (i + 1).ToString(System.Globalization.CultureInfo.InvariantCulture)))
+                        .ToArray();
+                    new Random(seed).Shuffle(shuffled);
+                    Assert.Equal(
+                        Find(string.Join(" | ", table), request),
+                        Find(string.Join(" | ", shuffled.Select(s => s.Route)), request, [.. shuffled.Select(s => s.Name)])
+                    );
+                },
+                iter: 5_000
+            );
 
     /// <summary>The tree against the plainest way to say the same: try all, keep the best.</summary>
     [Fact]
     public void Table_OfRandomRoutes_AgreesWithTheNaiveMatcher()
     {
         var outcomes = new System.Collections.Concurrent.ConcurrentDictionary<string, int>();
-        Gen.Select(Tables, Requests).Sample((table, request) =>
-        {
-            var expected = NaiveMatcher.Find(table, request);
-            if (expected is null)
-                return; // two routes of equal rank: refused when the configuration is read
-            Assert.Equal(expected, Find(string.Join(" | ", table), request));
-            outcomes.AddOrUpdate(expected.Length < 3 ? "found" : expected[..3], 1, (_, n) => n + 1);
-        }, iter: 20_000);
+        Gen.Select(Tables, Requests)
+            .Sample(
+                (table, request) =>
+                {
+                    var expected = NaiveMatcher.Find(table, request);
+                    if (expected is null)
+                        return; // two routes of equal rank: refused when the configuration is read
+                    Assert.Equal(expected, Find(string.Join(" | ", table), request));
+                    outcomes.AddOrUpdate(expected.Length < 3 ? "found" : expected[..3], 1, (_, n) => n + 1);
+                },
+                iter: 20_000
+            );
         Assert.True(outcomes["found"] > 1_000 && outcomes["404"] > 500 && outcomes["405"] > 500, string.Join(", ", outcomes));
     }
 
@@ -164,25 +180,32 @@ public sealed class RouteTableTests
     public void Explanation_OfRandomRoutes_AgreesWithTheTable()
     {
         var (fitting, others) = (0, 0);
-        Gen.Select(Tables, Requests).Sample((routes, request) =>
-        {
-            if (NaiveMatcher.Find(routes, request) is not { } expected)
-                return;
-            var table = Table(string.Join(" | ", routes));
-            var path = request.Split(' ')[2].Split('?')[0];
-            var lookup = default(RouteLookup<string>);
-            table.Find(Context(request), path, ref lookup);
-            var losses = RouteExplanation.Losses(table, Context(request), path, lookup.Candidate);
-            Assert.Equal(routes.Length - (lookup.Candidate is null ? 0 : 1), losses.Count);
-            foreach (var loss in losses)
-            {
-                var fits = loss.Reasons.Exists(r => r.StartsWith(RouteExplanation.Fitting, StringComparison.Ordinal));
-                Assert.Equal(Find(routes[int.Parse(loss.Name, System.Globalization.CultureInfo.InvariantCulture) - 1], request) == "1", fits);
-                Assert.True(loss.Reasons.Count + loss.FailedConditions.Count > 0, "a loss without a reason");
-                Assert.DoesNotContain(loss.Reasons, r => r.EndsWith("ranks equally", StringComparison.Ordinal));
-                Interlocked.Increment(ref fits ? ref fitting : ref others);
-            }
-        }, iter: 6_000);
+        Gen.Select(Tables, Requests)
+            .Sample(
+                (routes, request) =>
+                {
+                    if (NaiveMatcher.Find(routes, request) is not { } expected)
+                        return;
+                    var table = Table(string.Join(" | ", routes));
+                    var path = request.Split(' ')[2].Split('?')[0];
+                    var lookup = default(RouteLookup<string>);
+                    table.Find(Context(request), path, ref lookup);
+                    var losses = RouteExplanation.Losses(table, Context(request), path, lookup.Candidate);
+                    Assert.Equal(routes.Length - (lookup.Candidate is null ? 0 : 1), losses.Count);
+                    foreach (var loss in losses)
+                    {
+                        var fits = loss.Reasons.Exists(r => r.StartsWith(RouteExplanation.Fitting, StringComparison.Ordinal));
+                        Assert.Equal(
+                            Find(routes[int.Parse(loss.Name, System.Globalization.CultureInfo.InvariantCulture) - 1], request) == "1",
+                            fits
+                        );
+                        Assert.True(loss.Reasons.Count + loss.FailedConditions.Count > 0, "a loss without a reason");
+                        Assert.DoesNotContain(loss.Reasons, r => r.EndsWith("ranks equally", StringComparison.Ordinal));
+                        Interlocked.Increment(ref fits ? ref fitting : ref others);
+                    }
+                },
+                iter: 6_000
+            );
         Assert.True(fitting > 30 && others > 600, $"{fitting} fit, {others} do not");
     }
 
@@ -195,12 +218,27 @@ public sealed class RouteTableTests
     private static Gen<string> Choice(string[] choices) => Gen.Int[0, choices.Length - 1].Select(i => choices[i]);
 
     private static Gen<string[]> Tables { get; } =
-        Gen.Select(Choice(Hosts), Choice(Methods), Choice(Segments).Array[0, 3], Choice(Tails), Choice(Conditions), (host, methods, segments, tail, condition) =>
-            $"{host}{methods} {(segments.Length == 0 && tail.Length == 0 ? "/" : string.Concat(segments.Select((s, i) => "/" + s.Replace("{x", "{x" + i, StringComparison.Ordinal))) + tail)}{condition}").Array[1, 6];
+        Gen.Select(
+            Choice(Hosts),
+            Choice(Methods),
+            Choice(Segments).Array[0, 3],
+            Choice(Tails),
+            Choice(Conditions),
+            (host, methods, segments, tail, condition) =>
+                $"{host}{methods} {(segments.Length == 0 && tail.Length == 0 ? "/" : string.Concat(segments.Select((s, i) => "/" + s.Replace("{x", "{x" + i, StringComparison.Ordinal))) + tail)}{condition}"
+        ).Array[1, 6];
 
     private static Gen<string> Requests { get; } =
-        Gen.Select(Choice(["GET", "POST", "PUT", "HEAD"]), Choice(["a.test", "b.test", "test"]), Choice(["a", "b", "ab", "5", "A"]).Array[0, 4], Choice(["", "/"]), Choice(["", "?a=1"]), Choice(["", " A=1", " B=1", " A=1 B=1"]),
-            (method, host, segments, slash, query, headers) => $"{method} {host} {(segments.Length == 0 ? "/" : string.Concat(segments.Select(s => "/" + s)) + slash)}{query}{headers}");
+        Gen.Select(
+            Choice(["GET", "POST", "PUT", "HEAD"]),
+            Choice(["a.test", "b.test", "test"]),
+            Choice(["a", "b", "ab", "5", "A"]).Array[0, 4],
+            Choice(["", "/"]),
+            Choice(["", "?a=1"]),
+            Choice(["", " A=1", " B=1", " A=1 B=1"]),
+            (method, host, segments, slash, query, headers) =>
+                $"{method} {host} {(segments.Length == 0 ? "/" : string.Concat(segments.Select(s => "/" + s)) + slash)}{query}{headers}"
+        );
 
     private static PathTemplate Template(string text)
     {
@@ -225,22 +263,48 @@ public sealed class RouteTableTests
     private static Microsoft.AspNetCore.Http.HttpRequest Context(string request)
     {
         var parts = request.Split(' ');
-        return TestRequest.Create(parts[0], parts[2], parts[1], [.. parts.Skip(3).Select(h => (h[..h.IndexOf('=')], h[(h.IndexOf('=') + 1)..].Replace(";", "; ", StringComparison.Ordinal)))]).Request;
+        return TestRequest
+            .Create(
+                parts[0],
+                parts[2],
+                parts[1],
+                [
+                    .. parts
+                        .Skip(3)
+                        .Select(h => (h[..h.IndexOf('=')], h[(h.IndexOf('=') + 1)..].Replace(";", "; ", StringComparison.Ordinal))),
+                ]
+            )
+            .Request;
     }
 
     private static RouteTable<string> Table(string routes, string[]? names = null)
     {
-        var entries = routes.Split(" | ").Select((route, i) =>
-        {
-            var words = route.Split(' ').ToList();
-            var path = words.FindIndex(w => w.StartsWith('/'));
-            string[] hosts = path == 2 ? [words[0]] : [];
-            string[] methods = words[path - 1] == "*" ? [] : words[path - 1].Split(',');
-            var conditions = words.Skip(path + 1).Select(c => new Condition(c[0] switch { 'h' => ConditionPlace.Header, 'q' => ConditionPlace.Query, _ => ConditionPlace.Cookie }, c[2..], new PresentTest(true)));
-            var template = Template(words[path]);
-            var name = names?[i] ?? (i + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
-            return new RouteEntry<string>(name, name, hosts, [template], [.. template.Parameters.Keys], methods, [.. conditions]);
-        });
+        var entries = routes
+            .Split(" | ")
+            .Select(
+                (route, i) =>
+                {
+                    var words = route.Split(' ').ToList();
+                    var path = words.FindIndex(w => w.StartsWith('/'));
+                    string[] hosts = path == 2 ? [words[0]] : [];
+                    string[] methods = words[path - 1] == "*" ? [] : words[path - 1].Split(',');
+                    var conditions = words
+                        .Skip(path + 1)
+                        .Select(c => new Condition(
+                            c[0] switch
+                            {
+                                'h' => ConditionPlace.Header,
+                                'q' => ConditionPlace.Query,
+                                _ => ConditionPlace.Cookie,
+                            },
+                            c[2..],
+                            new PresentTest(true)
+                        ));
+                    var template = Template(words[path]);
+                    var name = names?[i] ?? (i + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
+                    return new RouteEntry<string>(name, name, hosts, [template], [.. template.Parameters.Keys], methods, [.. conditions]);
+                }
+            );
         return RouteTableBuilder.Build(entries, []);
     }
 }

@@ -1,4 +1,5 @@
 using Lintel.Composition;
+using Lintel.Composition.Plan;
 
 namespace Lintel.Tests.Runtime;
 
@@ -18,7 +19,8 @@ public sealed class CallCompilerTests
     [InlineData("b: { request: POST users/b, body: \"request.x\" }", "")]
     [InlineData("b: { request: \"users/b/{item.id}\", forEach: \"a.list\" }", "a")]
     [InlineData("b: { request: \"users/b/{item}/{c.id}\", forEach: \"a.list\" }", "a c")]
-    [InlineData("b: { request: \"users/b/{item}\", forEach: \"`[1]`\", join: { into: a, on: \"id = id\", as: b } }", "")] // a join is made when both are there
+    // a join is made when both are there
+    [InlineData("b: { request: \"users/b/{item}\", forEach: \"`[1]`\", join: { into: a, on: \"id = id\", as: b } }", "")]
     [InlineData("b: { request: POST users/b, compensate: \"DELETE users/b/{b.id}/{a.id}\" }", "")] // by then everything has ended
     [InlineData("b: { request: users/b, if: \"a.list[?id == `1`].name | [0]\" }", "a")] // what stands in brackets is the element's
     public void Needs_OfACall_AreWhatItsReferencesName(string call, string expected)
@@ -56,7 +58,8 @@ public sealed class CallCompilerTests
     [InlineData("b: { request: \"users/{item}\", forEach: \"`[1]`\", join: { into: a, on: \"id = id\", as: b } }", "a b")]
     [InlineData("b: { request: POST users/b, compensate: \"DELETE users/{b.id}\" }", "b")]
     [InlineData("b: { request: POST users/b, body: { id: a.id } }", "a")]
-    public void Documents_OfCallsThatOthersReferTo_AreParsed(string call, string expected) => Assert.Equal(expected, Parsed(Plan($"        a: users/a\n        {call}\n        c: users/c\n")));
+    public void Documents_OfCallsThatOthersReferTo_AreParsed(string call, string expected) =>
+        Assert.Equal(expected, Parsed(Plan($"        a: users/a\n        {call}\n        c: users/c\n")));
 
     [Theory]
     [InlineData("", "")] // the default answer shows them all
@@ -68,14 +71,18 @@ public sealed class CallCompilerTests
     [InlineData("respond: { body: \"`1`\" }", "")] // nobody ever looks at b and d: they are there for their own sake, and d needs c
     public void Calls_ThatAnAnswerDoesNotNeed_AreNotMadeForIt(string answer, string expected)
     {
-        var plan = Plan("        a: users/a\n        b: users/b\n        c: \"users/c/{a.id}\"\n        d: { request: users/d, if: c.on }\n", answer);
+        var plan = Plan(
+            "        a: users/a\n        b: users/b\n        c: \"users/c/{a.id}\"\n        d: { request: users/d, if: c.on }\n",
+            answer
+        );
         Assert.Equal(expected, string.Join(' ', plan.Calls.Where(c => plan.Answer.Unneeded?[c.Index] == true).Select(c => c.Name)));
     }
 
     [Theory]
     [InlineData("b: POST users/b", "")] // it has effects
     [InlineData("b: { request: users/b, passthrough: [401] }", "")] // it may be the answer
-    [InlineData("b: { request: \"users/{item}\", forEach: \"a.list\", join: { into: a, on: \"id = id\", as: b } }", "")] // it is shown with a
+    // it is shown with a
+    [InlineData("b: { request: \"users/{item}\", forEach: \"a.list\", join: { into: a, on: \"id = id\", as: b } }", "")]
     [InlineData("b: users/b", "b")]
     public void Calls_ThatMatterWhoeverLooks_AreMade(string call, string expected)
     {
@@ -101,19 +108,22 @@ public sealed class CallCompilerTests
     [Fact]
     public void Joins_IntoListsThatAreJoinedThemselves_AreMadeFirst()
     {
-        var plan = Plan("""
+        var plan = Plan(
+            """
                     orders: users/orders
                     products: { forEach: "orders[*].p", request: "users/products/{item}", join: { into: orders, on: "id = p", as: product } }
                     makers: { forEach: "products[*].m", request: "users/makers/{item}", join: { into: products, on: "id = m", as: maker } }
 
-            """);
+            """
+        );
         Assert.Equal(["makers", "products"], plan.Joins.Select(j => j.Call.Name));
     }
 
     [Fact]
     public void SameQuestion_CanOnlyBeAsked_WhereServiceMethodAndFixedSegmentsAreTheSame()
     {
-        var plan = Plan("""
+        var plan = Plan(
+            """
                     a: "users/x/{query:a}"
                     b: "users/x/{query:b}?q=1"
                     other: "users/y/{query:b}"
@@ -123,14 +133,19 @@ public sealed class CallCompilerTests
                     unsafe: "POST orders/e"
                     twice: "POST orders/e"
 
-            """);
+            """
+        );
         Assert.Equal(["a", "b"], plan.Calls.Where(c => c.MayRepeat).Select(c => c.Name));
     }
 
     [Fact]
     public void Vary_NamesHeadersThatRequestsAndVariantsLookAt()
     {
-        var plan = Plan("        a: { request: \"users/{header:X-Kind}\", headers: { X-Id: \"{cookie:id}\" } }\n        b: \"users/b?l={header:Accept-Language}\"\n", "variants: { mobile: { body: a } }");
+        var plan = Plan(
+            "        a: { request: \"users/{header:X-Kind}\", headers: { X-Id: \"{cookie:id}\" } }\n        b: "
+                + "\"users/b?l={header:Accept-Language}\"\n",
+            "variants: { mobile: { body: a } }"
+        );
         Assert.Equal(["Accept-Language", "Cookie", "X-Client", "X-Kind"], plan.VaryBy);
     }
 
@@ -140,7 +155,8 @@ public sealed class CallCompilerTests
 
     private static CallPlan Plan(string calls, string answer = "")
     {
-        var snapshot = GatewayReader.Snapshot($$"""
+        var snapshot = GatewayReader.Snapshot(
+            $$"""
             services: { users: http://127.0.0.1:1, orders: http://127.0.0.1:2 }
             clients: { mobile: { when: { headers: { X-Client: ios } } } }
             routes:
@@ -149,7 +165,8 @@ public sealed class CallCompilerTests
                 compose:
                   calls:
             {{calls}}      {{answer}}
-            """);
+            """
+        );
         var exchange = TestRequest.Matched(snapshot, TestRequest.Create("GET", "/r/1"));
         var plan = ((ComposeTarget)exchange.Route!.Target).Plan;
         snapshot.Retire();

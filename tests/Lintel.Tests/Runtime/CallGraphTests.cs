@@ -61,7 +61,8 @@ public sealed class CallGraphTests
     }
 
     [Fact]
-    public void Rings_ThroughACallThatIsMissing_AreNone() => Assert.Empty(CallGraph.Rings(new Dictionary<string, HashSet<string>> { ["a"] = ["b"] }));
+    public void Rings_ThroughACallThatIsMissing_AreNone() =>
+        Assert.Empty(CallGraph.Rings(new Dictionary<string, HashSet<string>> { ["a"] = ["b"] }));
 
     private static string Name(int index) => "c" + index;
 

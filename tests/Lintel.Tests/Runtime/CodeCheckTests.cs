@@ -1,25 +1,74 @@
 using Lintel.Config;
+using Lintel.Config.Reading;
 using Lintel.Policies.Access;
 
 namespace Lintel.Tests.Runtime;
 
 public sealed class CodeCheckTests
 {
-    private static readonly RouteConfig Good = new() { Match = new MatchConfig { Paths = ["/a"] }, Respond = new RespondConfig() };
-
-    public static TheoryData<string, GatewayConfig> Empty => new()
+    private static readonly RouteConfig Good = new()
     {
-        { "policies.auth", new GatewayConfig { Policies = new() { ["auth"] = new AccessConfig() }, Routes = new() { ["r"] = Good with { Policies = ["auth"] } } } },
-        { "clients.c.when", new GatewayConfig { Clients = new() { ["c"] = new ClientConfig { When = new ClientMatchConfig() } }, Routes = new() { ["r"] = Good with { Match = Good.Match with { Client = "c" } } } } },
-        { "clients.c.when.query.q", new GatewayConfig { Clients = new() { ["c"] = new ClientConfig { When = new ClientMatchConfig { Query = new() { ["q"] = new ConditionConfig { Prefix = "" } } } } } } },
-        { "services.s.instances", new GatewayConfig { Services = new() { ["s"] = new ServiceConfig { Instances = [] } } } },
-        { "routes.r", Of(new RouteConfig { Match = Good.Match }) },
-        { "routes.r", Of(Good with { Redirect = new RedirectConfig { To = "/b" } }) },
-        { "routes.r.match", Of(Good with { Match = new MatchConfig { Paths = [] } }) },
-        { "routes.r.forward", Of(new RouteConfig { Match = Good.Match, Forward = new ForwardConfig() }) },
-        { "routes.r.match.headers.X-A", Of(Good with { Match = Good.Match with { Headers = new() { ["X-A"] = new ConditionConfig() } } }) },
-        { "routes.r.match.headers.X-A.not", Of(Good with { Match = Good.Match with { Headers = new() { ["X-A"] = new ConditionConfig { Not = new ConditionConfig { Regex = "" } } } } }) },
+        Match = new MatchConfig { Paths = ["/a"] },
+        Respond = new RespondConfig(),
     };
+
+    public static TheoryData<string, GatewayConfig> Empty =>
+        new()
+        {
+            {
+                "policies.auth",
+                new GatewayConfig
+                {
+                    Policies = new() { ["auth"] = new AccessConfig() },
+                    Routes = new() { ["r"] = Good with { Policies = ["auth"] } },
+                }
+            },
+            {
+                "clients.c.when",
+                new GatewayConfig
+                {
+                    Clients = new() { ["c"] = new ClientConfig { When = new ClientMatchConfig() } },
+                    Routes = new() { ["r"] = Good with { Match = Good.Match with { Client = "c" } } },
+                }
+            },
+            {
+                "clients.c.when.query.q",
+                new GatewayConfig
+                {
+                    Clients = new()
+                    {
+                        ["c"] = new ClientConfig
+                        {
+                            When = new ClientMatchConfig { Query = new() { ["q"] = new ConditionConfig { Prefix = "" } } },
+                        },
+                    },
+                }
+            },
+            {
+                "services.s.instances",
+                new GatewayConfig { Services = new() { ["s"] = new ServiceConfig { Instances = [] } } }
+            },
+            { "routes.r", Of(new RouteConfig { Match = Good.Match }) },
+            { "routes.r", Of(Good with { Redirect = new RedirectConfig { To = "/b" } }) },
+            { "routes.r.match", Of(Good with { Match = new MatchConfig { Paths = [] } }) },
+            { "routes.r.forward", Of(new RouteConfig { Match = Good.Match, Forward = new ForwardConfig() }) },
+            {
+                "routes.r.match.headers.X-A",
+                Of(Good with { Match = Good.Match with { Headers = new() { ["X-A"] = new ConditionConfig() } } })
+            },
+            {
+                "routes.r.match.headers.X-A.not",
+                Of(
+                    Good with
+                    {
+                        Match = Good.Match with
+                        {
+                            Headers = new() { ["X-A"] = new ConditionConfig { Not = new ConditionConfig { Regex = "" } } },
+                        },
+                    }
+                )
+            },
+        };
 
     [Theory]
     [MemberData(nameof(Empty))]

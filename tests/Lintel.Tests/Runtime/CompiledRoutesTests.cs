@@ -1,6 +1,7 @@
-using Lintel.Config;
-using Lintel.Policies;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Pipeline;
+using Lintel.Policies;
 using Lintel.Runtime;
 
 namespace Lintel.Tests.Runtime;
@@ -28,7 +29,9 @@ public sealed class CompiledRoutesTests
     public void RouteThatChanged_IsMadeAnew_AndItsNeighboursAreKept()
     {
         var before = Compile(Before);
-        var after = Compile(Before.Replace("body: \"1\"", "body: \"2\"", StringComparison.Ordinal) + "\n  e: { match: \"/e\", forward: a }\n");
+        var after = Compile(
+            Before.Replace("body: \"1\"", "body: \"2\"", StringComparison.Ordinal) + "\n  e: { match: \"/e\", forward: a }\n"
+        );
         Assert.Equal(["c", "e"], Anew(before, after));
         Assert.Equal(["a", "b", "c", "d", "e"], after.Keys.Order(StringComparer.Ordinal));
     }
@@ -37,7 +40,9 @@ public sealed class CompiledRoutesTests
     public void RouteThatIsGone_IsGone()
     {
         Compile(Before);
-        var after = Compile(Before.Replace("  c: { match: \"/c\", respond: { body: \"1\" }, policies: [inside] }\n", "", StringComparison.Ordinal));
+        var after = Compile(
+            Before.Replace("  c: { match: \"/c\", respond: { body: \"1\" }, policies: [inside] }\n", "", StringComparison.Ordinal)
+        );
         Assert.Equal(["a", "b", "d"], after.Keys.Order(StringComparer.Ordinal));
     }
 
@@ -52,7 +57,10 @@ public sealed class CompiledRoutesTests
     [InlineData("frames: deny", "frames: allow", "d")]
     [InlineData("deny: 10.0.0.0/8", "deny: 10.0.0.0/9", "a")]
     public void RoutesThatReferToWhatChanged_AreMadeAnew_AndNoOthers(string written, string instead, string anew) =>
-        Assert.Equal(anew.Split(' ', StringSplitOptions.RemoveEmptyEntries), Anew(Compile(Before), Compile(Before.Replace(written, instead, StringComparison.Ordinal))));
+        Assert.Equal(
+            anew.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+            Anew(Compile(Before), Compile(Before.Replace(written, instead, StringComparison.Ordinal)))
+        );
 
     [Fact]
     public void RefusedConfiguration_ChangesNothing()
@@ -85,7 +93,10 @@ public sealed class CompiledRoutesTests
     }
 
     private static IEnumerable<string> Anew(Dictionary<string, Route> before, Dictionary<string, Route> after) =>
-        after.Where(r => !before.TryGetValue(r.Key, out var old) || !ReferenceEquals(old, r.Value)).Select(r => r.Key).Order(StringComparer.Ordinal);
+        after
+            .Where(r => !before.TryGetValue(r.Key, out var old) || !ReferenceEquals(old, r.Value))
+            .Select(r => r.Key)
+            .Order(StringComparer.Ordinal);
 
     /// <summary>As in a gateway, the snapshot stays while the next one is made.</summary>
     private Dictionary<string, Route> Compile(string yaml)

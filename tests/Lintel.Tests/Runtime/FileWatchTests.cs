@@ -1,4 +1,4 @@
-using Lintel.Config;
+using Lintel.Config.Reading;
 using Lintel.Runtime;
 using Lintel.Tests.Config;
 
@@ -29,7 +29,8 @@ public sealed class FileWatchTests : IDisposable
                 else if (read[^1] == "3")
                     last.TrySetResult();
             },
-            TimeProvider.System);
+            TimeProvider.System
+        );
         await File.WriteAllTextAsync(file, "2", TestContext.Current.CancellationToken);
         await last.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         Assert.Equal(["2", "3"], read);
@@ -44,13 +45,16 @@ public sealed class FileWatchTests : IDisposable
         var taken = Taken(file);
         using var watch = new FileWatch(() => taken, () => told.TrySetResult(), TimeProvider.System);
         using var storm = new CancellationTokenSource();
-        var writing = Task.Run(async () =>
-        {
-            while (!storm.IsCancellationRequested)
+        var writing = Task.Run(
+            async () =>
             {
-                await File.AppendAllTextAsync(Path.Combine(_folder, "access.log"), "line", CancellationToken.None);
-            }
-        }, CancellationToken.None);
+                while (!storm.IsCancellationRequested)
+                {
+                    await File.AppendAllTextAsync(Path.Combine(_folder, "access.log"), "line", CancellationToken.None);
+                }
+            },
+            CancellationToken.None
+        );
         await File.WriteAllTextAsync(file, "2", TestContext.Current.CancellationToken);
         await told.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         await storm.CancelAsync();
@@ -78,14 +82,18 @@ public sealed class FileWatchTests : IDisposable
         await File.WriteAllTextAsync(file, "2", TestContext.Current.CancellationToken);
         var told = new List<string>();
         var third = new TaskCompletionSource();
-        using var watch = new FileWatch(() => taken, () =>
-        {
-            told.Add(File.ReadAllText(file)); // what was taken stays as it was
-            if (told.Count == 1)
-                _ = File.WriteAllTextAsync(file, "3", CancellationToken.None);
-            else
-                third.TrySetResult();
-        }, TimeProvider.System);
+        using var watch = new FileWatch(
+            () => taken,
+            () =>
+            {
+                told.Add(File.ReadAllText(file)); // what was taken stays as it was
+                if (told.Count == 1)
+                    _ = File.WriteAllTextAsync(file, "3", CancellationToken.None);
+                else
+                    third.TrySetResult();
+            },
+            TimeProvider.System
+        );
         await third.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         Assert.Equal(["2", "3"], told);
     }
@@ -99,7 +107,11 @@ public sealed class FileWatchTests : IDisposable
     public async Task Change_BetweenReadingAndWatching_IsTold(string changed)
     {
         Directory.CreateDirectory(Path.Combine(_folder, "routes"));
-        await WriteAsync("a.yaml", "include: [routes/*.yaml]\nname: \"${file:secret}\"\nservices: { s: { instances: [\"https://127.0.0.1:1\"], tls: { authorities: ca.pem } } }");
+        await WriteAsync(
+            "a.yaml",
+            "include: [routes/*.yaml]\nname: \"${file:secret}\"\nservices: { s: { instances: [\"https://127.0.0.1:1\"], tls: { "
+                + "authorities: ca.pem } } }"
+        );
         await WriteAsync("routes/b.yaml", "routes: {}");
         await WriteAsync("secret", "edge");
         await WriteAsync("ca.pem", "");
@@ -117,14 +129,24 @@ public sealed class FileWatchTests : IDisposable
     [Fact]
     public async Task ConfigMap_ThatIsSwapped_IsToldAndReadWhole()
     {
-        ConfigMap.Write(_folder, 1, ("gateway.yaml", "include: [\"**/routes-*.yaml\"]"), ("routes-a.yaml", "routes: { a: { match: /a, respond: {} } }"));
+        ConfigMap.Write(
+            _folder,
+            1,
+            ("gateway.yaml", "include: [\"**/routes-*.yaml\"]"),
+            ("routes-a.yaml", "routes: { a: { match: /a, respond: {} } }")
+        );
         var source = new GatewaySource.Files([Path.Combine(_folder, "gateway.yaml")], GatewayReader.Surroundings, TimeProvider.System);
         var reading = source.Read();
         Assert.Empty(reading.Report.Problems);
         source.Take(reading);
         var told = new TaskCompletionSource<SourceReading>();
         using var watch = source.Watch(() => told.TrySetResult(source.Read()));
-        ConfigMap.Write(_folder, 2, ("gateway.yaml", "include: [\"**/routes-*.yaml\"]"), ("routes-b.yaml", "routes: { b: { match: /b, respond: {} } }"));
+        ConfigMap.Write(
+            _folder,
+            2,
+            ("gateway.yaml", "include: [\"**/routes-*.yaml\"]"),
+            ("routes-b.yaml", "routes: { b: { match: /b, respond: {} } }")
+        );
         var next = await told.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         Assert.Empty(next.Report.Problems);
         Assert.Equal(["b"], next.Config!.Routes.Keys);
@@ -138,14 +160,18 @@ public sealed class FileWatchTests : IDisposable
         File.WriteAllText(file, "\uFEFFinclude: [routes/*.yaml, missing.yaml, none/*.yaml]\nname: \"${file:secret}${file:none}\"");
         File.WriteAllBytes(Path.Combine(_folder, "routes", "b.yaml"), [0x61, 0xff]);
         File.WriteAllText(Path.Combine(_folder, "secret"), "edge\n");
-        var watched = new GatewaySource.Files([file, Path.Combine(_folder, "gone.yaml")], GatewayReader.Surroundings, TimeProvider.System).Read().Watched;
+        var watched = new GatewaySource.Files([file, Path.Combine(_folder, "gone.yaml")], GatewayReader.Surroundings, TimeProvider.System)
+            .Read()
+            .Watched;
         Assert.Equal(6, watched.Files.Count);
         Assert.Equal(2, watched.Folders.Count);
         Assert.NotNull(watched.Taken);
-        Assert.Equal(ContentFingerprint.OfAll(watched.Files, watched.Folders), watched.Taken); // else a reload would follow the other for ever
+        // else a reload would follow the other for ever
+        Assert.Equal(ContentFingerprint.OfAll(watched.Files, watched.Folders), watched.Taken);
     }
 
     private static WatchedFiles Taken(string file) => new([file], [], ContentFingerprint.OfAll([file], []));
 
-    private Task WriteAsync(string name, string text) => File.WriteAllTextAsync(Path.Combine(_folder, name), text, TestContext.Current.CancellationToken);
+    private Task WriteAsync(string name, string text) =>
+        File.WriteAllTextAsync(Path.Combine(_folder, name), text, TestContext.Current.CancellationToken);
 }

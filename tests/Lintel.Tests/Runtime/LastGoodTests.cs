@@ -64,9 +64,17 @@ public sealed class LastGoodTests : IDisposable
         var place = isFolder ? _folder : lastGood.FilePath;
         var mode = File.GetUnixFileMode(place);
         File.SetUnixFileMode(place, mode | more);
-        Assert.Contains("others may write it", Assert.Throws<InvalidDataException>(() => lastGood.Read()).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "others may write it",
+            Assert.Throws<InvalidDataException>(() => lastGood.Read()).Message,
+            StringComparison.Ordinal
+        );
         if (isFolder)
-            Assert.Contains("others may write it", Assert.Throws<IOException>(() => lastGood.Keep(Files(("/etc/a.yaml", "b")), Now)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "others may write it",
+                Assert.Throws<IOException>(() => lastGood.Keep(Files(("/etc/a.yaml", "b")), Now)).Message,
+                StringComparison.Ordinal
+            );
         else
             lastGood.Keep(Files(("/etc/a.yaml", "b")), Now); // puts a file of its own in the place
         File.SetUnixFileMode(_folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -175,7 +183,12 @@ public sealed class LastGoodTests : IDisposable
         File.WriteAllText(Path.Combine(_folder, "config", "one.yaml"), "services: { s: \"http://127.0.0.1:1\" }\n");
         File.WriteAllText(Path.Combine(_folder, "config", "routes", "a.yaml"), "routes: { a: { match: /a, respond: { body: a } } }\n");
         File.WriteAllText(Path.Combine(_folder, "config", "routes", "b.yaml"), "routes: { b: { match: /b, forward: s } }\n");
-        var source = new GatewaySource.Files([main, over], GatewayReader.Surroundings, TimeProvider.System, new LastGood(_folder, [main, over]));
+        var source = new GatewaySource.Files(
+            [main, over],
+            GatewayReader.Surroundings,
+            TimeProvider.System,
+            new LastGood(_folder, [main, over])
+        );
         var reading = source.Read();
         Assert.Empty(reading.Report.Problems);
         Assert.Equal(5, reading.Contents.Count);
@@ -209,5 +222,6 @@ public sealed class LastGoodTests : IDisposable
         Assert.Equal(isTaken ? [] : ["empty"], source.Read().Report.Problems.Select(p => p.Code));
     }
 
-    private static Dictionary<string, byte[]> Files(params (string Path, string Text)[] files) => files.ToDictionary(f => f.Path, f => Encoding.UTF8.GetBytes(f.Text));
+    private static Dictionary<string, byte[]> Files(params (string Path, string Text)[] files) =>
+        files.ToDictionary(f => f.Path, f => Encoding.UTF8.GetBytes(f.Text));
 }

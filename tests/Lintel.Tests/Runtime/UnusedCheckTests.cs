@@ -5,7 +5,10 @@ public sealed class UnusedCheckTests
 {
     [Theory]
     [InlineData("services: { s: \"http://127.0.0.1:1\" }", "routes: no-routes")]
-    [InlineData("services: { s: \"http://127.0.0.1:1\", t: \"http://127.0.0.1:1\" }\nroutes: { r: { match: /a, forward: s } }", "services.t: unused")]
+    [InlineData(
+        "services: { s: \"http://127.0.0.1:1\", t: \"http://127.0.0.1:1\" }\nroutes: { r: { match: /a, forward: s } }",
+        "services.t: unused"
+    )]
     [InlineData("clients: { c: { when: { headers: { A: b } } } }\nroutes: { r: { match: /a, respond: {} } }", "clients.c: unused")]
     [InlineData("admin: { token: abc }\nroutes: { r: { match: /a, respond: {} } }", "admin.token: weak")]
     [InlineData("admin: { token: 0123456789abcde }\nroutes: { r: { match: /a, respond: {} } }", "admin.token: weak")]
@@ -21,7 +24,10 @@ public sealed class UnusedCheckTests
 
     [Theory]
     [InlineData("admin: { token: 0123456789abcdef }\nroutes: { r: { match: /a, respond: {} } }")]
-    [InlineData("services: { s: \"http://127.0.0.1:1\", t: \"http://127.0.0.1:1\", m: \"http://127.0.0.1:1\" }\nroutes: { r: { match: /a, forward: { split: { s: 1, t: 0 }, mirror: m } } }")]
+    [InlineData(
+        "services: { s: \"http://127.0.0.1:1\", t: \"http://127.0.0.1:1\", m: \"http://127.0.0.1:1\" }\nroutes: { r: { match: /a, "
+            + "forward: { split: { s: 1, t: 0 }, mirror: m } } }"
+    )]
     public void Configuration_InWhichAllIsUsed_HasNone(string yaml) => Assert.Empty(GatewayReader.Parse(yaml).Report.Warnings);
 
     [Fact]

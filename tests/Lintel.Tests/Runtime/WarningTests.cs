@@ -13,7 +13,10 @@ public sealed class WarningTests
 
     [Theory]
     [InlineData("a: { match: /a, respond: {} }", "`a`")]
-    [InlineData("a: { match: /a, respond: {} }, b: { match: { path: /b, listeners: [secure] }, respond: {} }, c: { match: /c, respond: {} }", "`a`, `c`")]
+    [InlineData(
+        "a: { match: /a, respond: {} }, b: { match: { path: /b, listeners: [secure] }, respond: {} }, c: { match: /c, respond: {} }",
+        "`a`, `c`"
+    )]
     [InlineData("a: { match: { path: /a, listeners: [secure] }, respond: {} }", null)]
     [InlineData("a: { match: { path: /a, listeners: [secure, public] }, respond: {} }", null)]
     public void Route_WithAndWithoutClientCertificates_IsWarnedOf(string routes, string? named)
@@ -35,5 +38,8 @@ public sealed class WarningTests
     [InlineData("match: /a", true)]
     [InlineData("match: { path: /a, scheme: http }", false)]
     public void Redirect_ToItself_IsWarnedOf(string match, bool expected) =>
-        Assert.Equal(expected ? ["redirect-loop"] : [], GatewayReader.Parse($"routes: {{ a: {{ {match}, redirect: {{ scheme: https }} }} }}").Report.Warnings.Select(w => w.Code));
+        Assert.Equal(
+            expected ? ["redirect-loop"] : [],
+            GatewayReader.Parse($"routes: {{ a: {{ {match}, redirect: {{ scheme: https }} }} }}").Report.Warnings.Select(w => w.Code)
+        );
 }

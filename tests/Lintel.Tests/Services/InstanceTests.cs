@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Services;
+using Lintel.Services.Connections;
 
 namespace Lintel.Tests.Services;
 
@@ -13,7 +14,10 @@ public sealed class InstanceTests
     public void Address_OfAnInstance_IsTakenApart(string address, string host, int port, string authority, string prefix, string basePath)
     {
         var instance = new Instance(new InstanceConfig { Address = new Uri(address) });
-        Assert.Equal((host, port, authority, prefix, basePath), (instance.Host, instance.Port, instance.Authority, instance.Prefix, instance.BasePath));
+        Assert.Equal(
+            (host, port, authority, prefix, basePath),
+            (instance.Host, instance.Port, instance.Authority, instance.Prefix, instance.BasePath)
+        );
         Assert.Equal(host, instance.ConnectHost);
     }
 
@@ -24,7 +28,10 @@ public sealed class InstanceTests
     public void Address_OfAUnixSocket_StandsForItsPath(string path)
     {
         var instance = new Instance(new InstanceConfig { Address = new Uri("http://unix:" + path) });
-        Assert.Equal((path, 0, "localhost", "", "http://unix:" + path), (instance.Host, instance.Port, instance.Authority, instance.BasePath, instance.Name));
+        Assert.Equal(
+            (path, 0, "localhost", "", "http://unix:" + path),
+            (instance.Host, instance.Port, instance.Authority, instance.BasePath, instance.Name)
+        );
         Assert.Equal(path, UnixAddress.ToPath(instance.ConnectHost));
         Assert.Equal(instance.ConnectHost, new Uri(instance.Prefix).Host);
         Assert.All(instance.ConnectHost.Split('.'), label => Assert.InRange(label.Length, 1, 63));

@@ -5,6 +5,7 @@ using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Forwarding;
 using Lintel.Services;
+using Lintel.Services.Connections;
 using Lintel.Transport.Loop;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -37,7 +38,9 @@ public sealed class NameLookupTests : IDisposable
         using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
         using var client = Client(loops, Silent);
         var pool = client.Acquire(_instance)!;
-        var e = await Assert.ThrowsAsync<UpstreamConnectException>(async () => await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<UpstreamConnectException>(async () =>
+            await pool.RentAsync(pool.AnyLoop(), isFresh: false, CancellationToken.None)
+        );
         Assert.Equal(GatewayErrorKind.DnsError, e.Kind);
         Assert.Equal(0, pool.Open);
     }
@@ -92,7 +95,9 @@ public sealed class NameLookupTests : IDisposable
         using var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen();
-        var instance = new Instance(new InstanceConfig { Address = new Uri($"http://orders.internal:{((IPEndPoint)listener.LocalEndPoint!).Port}/") });
+        var instance = new Instance(
+            new InstanceConfig { Address = new Uri($"http://orders.internal:{((IPEndPoint)listener.LocalEndPoint!).Port}/") }
+        );
         if (!LoopGroup.IsSupported)
             return;
         using var loops = new LoopGroup(1, NullLogger<LoopGroup>.Instance);
@@ -110,9 +115,25 @@ public sealed class NameLookupTests : IDisposable
         return [IPAddress.Loopback];
     }
 
-    private static UpstreamClient Client(LoopGroup? loops, Func<string, IPAddress[]> lookup, TimeSpan? connect = null, bool usesTls = false) => new(
-        new UpstreamClientConfig(ServiceProtocol.Http1, new ServiceTlsConfig(), usesTls, connect ?? Connect, new ConnectionsConfig(), ""), ServiceCertificates.None, "orders",
-        new UpstreamSurroundings(loops, new NameResolver(lookup, TimeProvider.System), TestMetrics.Create()));
+    private static UpstreamClient Client(
+        LoopGroup? loops,
+        Func<string, IPAddress[]> lookup,
+        TimeSpan? connect = null,
+        bool usesTls = false
+    ) =>
+        new(
+            new UpstreamClientConfig(
+                ServiceProtocol.Http1,
+                new ServiceTlsConfig(),
+                usesTls,
+                connect ?? Connect,
+                new ConnectionsConfig(),
+                ""
+            ),
+            ServiceCertificates.None,
+            "orders",
+            new UpstreamSurroundings(loops, new NameResolver(lookup, TimeProvider.System), TestMetrics.Create())
+        );
 
     private async Task<GatewayErrorKind> KindAsync(UpstreamClient client)
     {

@@ -14,7 +14,10 @@ public sealed class ServiceRegistryTests
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         Assert.Same(first, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
         Assert.NotSame(first, registry.Acquire("orders", Config("http://10.0.0.1"), Defaults));
-        Assert.NotSame(first, registry.Acquire("users", Config("http://10.0.0.1"), new TimeoutsConfig { Request = TimeSpan.FromSeconds(1) }));
+        Assert.NotSame(
+            first,
+            registry.Acquire("users", Config("http://10.0.0.1"), new TimeoutsConfig { Request = TimeSpan.FromSeconds(1) })
+        );
     }
 
     [Fact]
@@ -124,7 +127,11 @@ public sealed class ServiceRegistryTests
     {
         using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
         var config = Config("http://10.0.0.1") with { Timeouts = new TimeoutsConfig { Request = TimeSpan.FromSeconds(1) } };
-        var service = registry.Acquire("users", config, new TimeoutsConfig { Request = TimeSpan.FromSeconds(2), Idle = TimeSpan.FromSeconds(3) });
+        var service = registry.Acquire(
+            "users",
+            config,
+            new TimeoutsConfig { Request = TimeSpan.FromSeconds(2), Idle = TimeSpan.FromSeconds(3) }
+        );
         Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)), (service.RequestTimeout, service.IdleTimeout));
         Assert.Equal(TimeoutsConfig.DefaultRequest, registry.Acquire("orders", Config("http://10.0.0.1"), Defaults).RequestTimeout);
     }
@@ -148,5 +155,6 @@ public sealed class ServiceRegistryTests
         }
     }
 
-    private static ServiceConfig Config(params string[] addresses) => new() { Instances = [.. addresses.Select(a => new InstanceConfig { Address = new Uri(a) })] };
+    private static ServiceConfig Config(params string[] addresses) =>
+        new() { Instances = [.. addresses.Select(a => new InstanceConfig { Address = new Uri(a) })] };
 }

@@ -45,7 +45,8 @@ public sealed class ChunkedDecoderTests
         Assert.EndsWith("|Malformed", Decode(Encoding.Latin1.GetBytes(text), [], 4096), StringComparison.Ordinal);
 
     [Fact]
-    public void Extension_WithoutEnd_IsRefused() => Assert.EndsWith("|Malformed", Decode(Encoding.Latin1.GetBytes("5;" + new string('a', 5000)), [], 4096), StringComparison.Ordinal);
+    public void Extension_WithoutEnd_IsRefused() =>
+        Assert.EndsWith("|Malformed", Decode(Encoding.Latin1.GetBytes("5;" + new string('a', 5000)), [], 4096), StringComparison.Ordinal);
 
     /// <summary>Each extension is short enough; a body of them is an attack (CVE-2023-39326).</summary>
     [Theory]
@@ -62,7 +63,12 @@ public sealed class ChunkedDecoderTests
     [Theory]
     [InlineData('0')]
     [InlineData(' ')]
-    public void Size_WithoutEnd_IsRefused(char filling) => Assert.EndsWith("|Malformed", Decode(Encoding.Latin1.GetBytes("0" + new string(filling, 5000)), [], 4096), StringComparison.Ordinal);
+    public void Size_WithoutEnd_IsRefused(char filling) =>
+        Assert.EndsWith(
+            "|Malformed",
+            Decode(Encoding.Latin1.GetBytes("0" + new string(filling, 5000)), [], 4096),
+            StringComparison.Ordinal
+        );
 
     /// <summary>Which of them may go on is for who passes them on.</summary>
     [Fact]
@@ -70,7 +76,12 @@ public sealed class ChunkedDecoderTests
         Assert.Equal("|X-Sum=1;Host=5;Y=2|whole", Decode(Encoding.Latin1.GetBytes("0\r\nX-Sum: 1\r\nHost : 5\r\nY: 2\r\n\r\n"), [], 4096));
 
     [Fact]
-    public void Trailers_WithoutEnd_AreRefused() => Assert.EndsWith("|HeadTooLarge", Decode(Encoding.Latin1.GetBytes("0\r\n" + string.Concat(Enumerable.Repeat("X: y\r\n", 500))), [], 4096), StringComparison.Ordinal);
+    public void Trailers_WithoutEnd_AreRefused() =>
+        Assert.EndsWith(
+            "|HeadTooLarge",
+            Decode(Encoding.Latin1.GetBytes("0\r\n" + string.Concat(Enumerable.Repeat("X: y\r\n", 500))), [], 4096),
+            StringComparison.Ordinal
+        );
 
     /// <summary>
     /// The result does not depend on how the bytes arrive, nor on the room there is for them; nothing but an Http1Exception is thrown.
@@ -80,16 +91,26 @@ public sealed class ChunkedDecoderTests
     public void AnyBytes_InAnyPieces_GiveTheSame()
     {
         var executions = long.TryParse(Environment.GetEnvironmentVariable("LINTEL_FUZZ_EXECUTIONS"), out var n) ? n : 100_000;
-        var mutation = Gen.Select(Gen.Int[0, 200], Gen.Frequency((3, Gen.OneOf(Gen.Const((byte)13), Gen.Const((byte)10), Gen.Byte[(byte)0x20, (byte)0x7e])), (1, Gen.Byte)));
-        Gen.Select(Gen.Int[0, Seeds.Length - 1], mutation.Array[0, 3], Gen.Int[1, 7].Array[0, 20], Gen.Int[1, 9]).Sample((seed, mutations, cuts, room) =>
-        {
-            var bytes = Encoding.Latin1.GetBytes(Seeds[seed]);
-            foreach (var (at, value) in mutations)
-                bytes[at % bytes.Length] = value;
-            Assert.Equal(Decode(bytes, [], 4096), Decode(bytes, cuts, room));
-        }, iter: executions);
+        var mutation = Gen.Select(
+            Gen.Int[0, 200],
+            Gen.Frequency((3, Gen.OneOf(Gen.Const((byte)13), Gen.Const((byte)10), Gen.Byte[(byte)0x20, (byte)0x7e])), (1, Gen.Byte))
+        );
+        Gen.Select(Gen.Int[0, Seeds.Length - 1], mutation.Array[0, 3], Gen.Int[1, 7].Array[0, 20], Gen.Int[1, 9])
+            .Sample(
+                (seed, mutations, cuts, room) =>
+                {
+                    var bytes = Encoding.Latin1.GetBytes(Seeds[seed]);
+                    foreach (var (at, value) in mutations)
+                        bytes[at % bytes.Length] = value;
+                    Assert.Equal(Decode(bytes, [], 4096), Decode(bytes, cuts, room));
+                },
+                iter: executions
+            );
         if (Environment.GetEnvironmentVariable("LINTEL_FUZZ_REPORT") is { } report)
-            File.AppendAllText(report, $"- {executions} bodies through the chunked decoder alone, each decoded twice: whole and in pieces.\n");
+            File.AppendAllText(
+                report,
+                $"- {executions} bodies through the chunked decoder alone, each decoded twice: whole and in pieces.\n"
+            );
     }
 
     [Theory]
@@ -99,8 +120,15 @@ public sealed class ChunkedDecoderTests
     [InlineData("5\r\nhello\r\n0\r\nA: b\r\n\r\n")]
     public void Lines_ThatEndWithALineFeed_AreTakenWhereTheyMayBe(string text)
     {
-        Assert.Equal(!text.Contains("5\r", StringComparison.Ordinal), Decode(Encoding.Latin1.GetBytes(text), [1, 1, 1], 9).Contains("Malformed", StringComparison.Ordinal));
-        Assert.StartsWith("hello", Decode(Encoding.Latin1.GetBytes(text), [1, 1, 1, 1, 1], 9, allowsBareLf: true), StringComparison.Ordinal);
+        Assert.Equal(
+            !text.Contains("5\r", StringComparison.Ordinal),
+            Decode(Encoding.Latin1.GetBytes(text), [1, 1, 1], 9).Contains("Malformed", StringComparison.Ordinal)
+        );
+        Assert.StartsWith(
+            "hello",
+            Decode(Encoding.Latin1.GetBytes(text), [1, 1, 1, 1, 1], 9, allowsBareLf: true),
+            StringComparison.Ordinal
+        );
         Assert.DoesNotContain("Malformed", Decode(Encoding.Latin1.GetBytes(text), [], 4096, allowsBareLf: true), StringComparison.Ordinal);
     }
 

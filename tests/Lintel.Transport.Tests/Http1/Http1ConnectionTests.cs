@@ -30,7 +30,11 @@ public sealed class Http1ConnectionTests : IDisposable
     [InlineData("HTTP/1.1 200 OK\r\n\r\nhello", "200 hello", false)]
     [InlineData("HTTP/1.1 204 No Content\r\n\r\n", "204 ", true)]
     [InlineData("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", "304 ", true)]
-    [InlineData("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "100 103 200 ok", true)]
+    [InlineData(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "100 103 200 ok",
+        true
+    )]
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", "200 ok", false)]
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "200 hello Incomplete", false)]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "200 hello Incomplete", false)]
@@ -90,7 +94,11 @@ public sealed class Http1ConnectionTests : IDisposable
     public async Task InterimAnswers_WithoutEnd_AreRefused(int count, int size, string failure)
     {
         var interim = $"HTTP/1.1 103 Early Hints\r\nX: {new string('x', size)}\r\n\r\n";
-        var serving = ServeAsync(string.Concat(Enumerable.Repeat(interim, count)) + "HTTP/1.1 204 No Content\r\n\r\n", 100_000, staysOpen: true);
+        var serving = ServeAsync(
+            string.Concat(Enumerable.Repeat(interim, count)) + "HTTP/1.1 204 No Content\r\n\r\n",
+            100_000,
+            staysOpen: true
+        );
         using var pool = Pool(new Http1Options());
         var connection = await pool.RentAsync(_loops.Loops[0], isFresh: false, CancellationToken.None);
         Assert.EndsWith(failure.Length > 0 ? failure : "204 ", await ExchangeAsync(connection), StringComparison.Ordinal);
@@ -111,7 +119,8 @@ public sealed class Http1ConnectionTests : IDisposable
         var late = TimeSpan.MaxValue;
         var reading = ReadAsync();
         Assert.Equal(Http1Failure.TimedOut, (await Assert.ThrowsAsync<Http1Exception>(() => reading.WaitAsync(Patience))).Failure);
-        Assert.InRange(late.TotalSeconds, 0.1, 10); // on a busy machine the loop's clock stands still for a while, and so does the loop: a timer that is never reached ends at 20 s
+        // on a busy machine the loop's clock stands still for a while, and so does the loop: a timer that is never reached ends at 20 s
+        Assert.InRange(late.TotalSeconds, 0.1, 10);
         connection.Release();
         await serving;
 
@@ -152,7 +161,9 @@ public sealed class Http1ConnectionTests : IDisposable
         connection.Begin("POST", "", "/");
         connection.EndHead(10_000_000);
         Assert.True(await connection.FlushAsync().AsTask().WaitAsync(Patience));
-        await server.SendAsync(Encoding.ASCII.GetBytes("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"));
+        await server.SendAsync(
+            Encoding.ASCII.GetBytes("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+        );
         server.Dispose(); // with the head unread: a reset
         var isTaken = true;
         for (var i = 0; i < 1000 && isTaken; i++)
@@ -282,8 +293,7 @@ public sealed class Http1ConnectionTests : IDisposable
     private static async Task WaitForAsync(Func<bool> condition)
     {
         using var patience = new CancellationTokenSource(Patience);
-        do
-            await Task.Delay(5, patience.Token);
+        do await Task.Delay(5, patience.Token);
         while (!condition());
     }
 
@@ -308,8 +318,7 @@ public sealed class Http1ConnectionTests : IDisposable
             {
                 await ReadHeadAsync(connection);
                 seen.Append(connection.Head.Status).Append(' ');
-            }
-            while (connection.Head.Status < 200);
+            } while (connection.Head.Status < 200);
             heads = seen.Length;
             var buffer = new byte[3];
             while (connection.TryReadBody(buffer) is not 0 and var count)

@@ -169,17 +169,19 @@ public sealed class Http1PoolTests : IDisposable
     private async Task<T> OnLoopAsync<T>(Func<T> action)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _wire.Loop.Post(new Work(() =>
-        {
-            try
+        _wire.Loop.Post(
+            new Work(() =>
             {
-                done.SetResult(action());
-            }
-            catch (Exception e)
-            {
-                done.SetException(e);
-            }
-        }));
+                try
+                {
+                    done.SetResult(action());
+                }
+                catch (Exception e)
+                {
+                    done.SetException(e);
+                }
+            })
+        );
         return await done.Task.WaitAsync(Wire.Patience);
     }
 
@@ -193,31 +195,37 @@ public sealed class Http1PoolTests : IDisposable
         const int Most = 3;
         using var pool = Pool(new Http1Options { MaxConnections = Most });
         var (used, mostUsed, served) = (0, 0, 0);
-        await Task.WhenAll(Enumerable.Range(0, 12).Select(n => Task.Run(async () =>
-        {
-            var random = new Random(n);
-            for (var i = 0; i < 400; i++)
-            {
-                using var over = new CancellationTokenSource();
-                var renting = RentAsync(pool, isFresh: random.Next(20) == 0, over.Token);
-                if (random.Next(3) == 0)
-                    await over.CancelAsync();
-                try
-                {
-                    var connection = await renting.WaitAsync(Wire.Patience, CancellationToken.None);
-                    var now = Interlocked.Increment(ref used);
-                    InterlockedMax(ref mostUsed, now);
-                    Interlocked.Increment(ref served);
-                    await Task.Yield();
-                    Interlocked.Decrement(ref used);
-                    connection.Shard.Return(connection, isClean: random.Next(20) != 0);
-                }
-                catch (Exception e) when (e is OperationCanceledException or IOException)
-                {
-                    // Canceled while it waited, or while it connected.
-                }
-            }
-        })));
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 12)
+                .Select(n =>
+                    Task.Run(async () =>
+                    {
+                        var random = new Random(n);
+                        for (var i = 0; i < 400; i++)
+                        {
+                            using var over = new CancellationTokenSource();
+                            var renting = RentAsync(pool, isFresh: random.Next(20) == 0, over.Token);
+                            if (random.Next(3) == 0)
+                                await over.CancelAsync();
+                            try
+                            {
+                                var connection = await renting.WaitAsync(Wire.Patience, CancellationToken.None);
+                                var now = Interlocked.Increment(ref used);
+                                InterlockedMax(ref mostUsed, now);
+                                Interlocked.Increment(ref served);
+                                await Task.Yield();
+                                Interlocked.Decrement(ref used);
+                                connection.Shard.Return(connection, isClean: random.Next(20) != 0);
+                            }
+                            catch (Exception e) when (e is OperationCanceledException or IOException)
+                            {
+                                // Canceled while it waited, or while it connected.
+                            }
+                        }
+                    })
+                )
+        );
         Assert.InRange(mostUsed, 1, Most);
         Assert.InRange(served, 12 * 400 / 2, 12 * 400);
 
@@ -347,13 +355,18 @@ public sealed class Http1PoolTests : IDisposable
 
     private static void InterlockedMax(ref int most, int value)
     {
-        for (var seen = Volatile.Read(ref most); value > seen && Interlocked.CompareExchange(ref most, value, seen) is var was && was != seen;)
+        for (
+            var seen = Volatile.Read(ref most);
+            value > seen && Interlocked.CompareExchange(ref most, value, seen) is var was && was != seen;
+
+        )
             seen = was;
     }
 
     private Http1Pool Pool(Http1Options options) => new(_wire.Loops, ConnectAsync, options);
 
-    private Task<Http1Connection> RentAsync(Http1Pool pool, bool isFresh = false, CancellationToken cancellation = default) => pool.RentAsync(_wire.Loop, isFresh, cancellation).AsTask();
+    private Task<Http1Connection> RentAsync(Http1Pool pool, bool isFresh = false, CancellationToken cancellation = default) =>
+        pool.RentAsync(_wire.Loop, isFresh, cancellation).AsTask();
 
     private async ValueTask<MadeConnection> ConnectAsync(EventLoop loop, CancellationToken cancellation)
     {

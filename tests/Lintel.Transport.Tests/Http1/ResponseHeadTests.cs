@@ -122,7 +122,8 @@ public sealed class ResponseHeadTests
         Assert.Same(names.Item1, head[0].Name);
         Assert.Same(names.Item2, head[1].Name);
         Assert.Equal(("2", 70L, "Content-length2"), (head[0].Value, head.ContentLength, head[2].Name));
-        Take(head, "HTTP/1.1 200 OK\r\nx-sent-at: 2\r\nX-Length: 8\r\ncontent-length: 9\r\n\r\n"); // another spelling is another name; another name in its place means nothing
+        // another spelling is another name; another name in its place means nothing
+        Take(head, "HTTP/1.1 200 OK\r\nx-sent-at: 2\r\nX-Length: 8\r\ncontent-length: 9\r\n\r\n");
         Assert.Equal(("x-sent-at", "X-Length", 9L), (head[0].Name, head[1].Name, head.ContentLength));
     }
 

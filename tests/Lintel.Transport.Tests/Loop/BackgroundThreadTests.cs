@@ -8,7 +8,9 @@ public sealed class BackgroundThreadTests
     [Fact]
     public async Task Work_RunsOnAThreadThatLeavesTheProcessorToOthers()
     {
-        var (nice, isPool) = await BackgroundThread.RunAsync("test", () => (NiceOfThisThread(), Thread.CurrentThread.IsThreadPoolThread)).WaitAsync(Wire.Patience);
+        var (nice, isPool) = await BackgroundThread
+            .RunAsync("test", () => (NiceOfThisThread(), Thread.CurrentThread.IsThreadPoolThread))
+            .WaitAsync(Wire.Patience);
         Assert.False(isPool);
         if (!OperatingSystem.IsLinux())
             return;
@@ -19,7 +21,9 @@ public sealed class BackgroundThreadTests
     [Fact]
     public async Task Failure_OfTheWork_IsTheTasks()
     {
-        var failure = await Assert.ThrowsAsync<InvalidDataException>(() => BackgroundThread.RunAsync<int>("test", () => throw new InvalidDataException("wrong")).WaitAsync(Wire.Patience));
+        var failure = await Assert.ThrowsAsync<InvalidDataException>(() =>
+            BackgroundThread.RunAsync<int>("test", () => throw new InvalidDataException("wrong")).WaitAsync(Wire.Patience)
+        );
         Assert.Equal("wrong", failure.Message);
     }
 

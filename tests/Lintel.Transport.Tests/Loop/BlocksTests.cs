@@ -53,18 +53,22 @@ public sealed class BlocksTests
     private static async Task OnLoopAsync(EventLoop loop, Action action)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Assert.True(loop.Post(new Work(() =>
-        {
-            try
-            {
-                action();
-                done.SetResult();
-            }
-            catch (Exception e)
-            {
-                done.SetException(e);
-            }
-        })));
+        Assert.True(
+            loop.Post(
+                new Work(() =>
+                {
+                    try
+                    {
+                        action();
+                        done.SetResult();
+                    }
+                    catch (Exception e)
+                    {
+                        done.SetException(e);
+                    }
+                })
+            )
+        );
         await done.Task.WaitAsync(Wire.Patience);
     }
 }

@@ -25,18 +25,26 @@ public sealed class EventLoopTests
         using var wire = new Wire();
         var last = new int[Threads];
         var wrong = 0;
-        var posting = Enumerable.Range(0, Threads).Select(t => Task.Run(() =>
-        {
-            for (var i = 1; i <= Each; i++)
-            {
-                var number = i;
-                Assert.True(wire.Loop.Post(new Work(() =>
+        var posting = Enumerable
+            .Range(0, Threads)
+            .Select(t =>
+                Task.Run(() =>
                 {
-                    if (EventLoop.Current != wire.Loop || last[t]++ != number - 1)
-                        wrong++;
-                })));
-            }
-        }));
+                    for (var i = 1; i <= Each; i++)
+                    {
+                        var number = i;
+                        Assert.True(
+                            wire.Loop.Post(
+                                new Work(() =>
+                                {
+                                    if (EventLoop.Current != wire.Loop || last[t]++ != number - 1)
+                                        wrong++;
+                                })
+                            )
+                        );
+                    }
+                })
+            );
         await Task.WhenAll(posting).WaitAsync(Wire.Patience);
         await TurnAsync(wire.Loop);
         Assert.Equal(0, wrong);
@@ -114,13 +122,15 @@ public sealed class EventLoopTests
         using var wire = new Wire();
         var stalls = new ConcurrentQueue<LoopStall>();
         wire.Loops.Stalled += stalls.Enqueue;
-        wire.Loop.Post(new Work(() =>
-        {
-            wire.Loop.Subject = "route r";
-            var clock = Stopwatch.StartNew();
-            while (clock.Elapsed < LoopGroup.StallThreshold)
-                Thread.SpinWait(100);
-        }));
+        wire.Loop.Post(
+            new Work(() =>
+            {
+                wire.Loop.Subject = "route r";
+                var clock = Stopwatch.StartNew();
+                while (clock.Elapsed < LoopGroup.StallThreshold)
+                    Thread.SpinWait(100);
+            })
+        );
         await TurnAsync(wire.Loop);
         Assert.Contains(stalls, s => s is { Loop: 0, Subject: "route r", IsOver: true } && s.Held >= LoopGroup.StallThreshold);
     }
@@ -137,13 +147,15 @@ public sealed class EventLoopTests
         wire.Loop.Post(new Work(isPosted.Wait)); // the loop begins when all are there
         for (var i = 0; i < Pieces; i++)
         {
-            wire.Loop.Post(new Work(() =>
-            {
-                var clock = Stopwatch.StartNew();
-                while (clock.ElapsedMilliseconds < 1)
-                    Thread.SpinWait(100);
-                done++;
-            }));
+            wire.Loop.Post(
+                new Work(() =>
+                {
+                    var clock = Stopwatch.StartNew();
+                    while (clock.ElapsedMilliseconds < 1)
+                        Thread.SpinWait(100);
+                    done++;
+                })
+            );
         }
 
         peer.Send([1]);

@@ -48,9 +48,7 @@ public sealed class GatheredOutputTests : IDisposable
     {
         _recorder.IsBroken = true;
         var output = new GatheredOutput(_loops.Loops[0], PipeWriter.Create(_recorder));
-        while (!(await output.Writer.WriteAsync(new byte[1000]).AsTask().WaitAsync(Patience)).IsCompleted)
-        {
-        }
+        while (!(await output.Writer.WriteAsync(new byte[1000]).AsTask().WaitAsync(Patience)).IsCompleted) { }
 
         await output.DisposeAsync().AsTask().WaitAsync(Patience);
         Assert.Empty(_recorder.Writes);

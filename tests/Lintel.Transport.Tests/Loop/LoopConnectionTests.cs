@@ -369,7 +369,11 @@ public sealed class LoopConnectionTests
         var input = ours.Transport.Input;
         await Wire.ReadManyAsync(peer, async () =>
         {
-            var read = await input.ReadAsync(over.Token).AsTask().WaitAsync(Wire.Patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            var read = await input
+                .ReadAsync(over.Token)
+                .AsTask()
+                .WaitAsync(Wire.Patience, CancellationToken.None)
+                .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             input.AdvanceTo(read.Buffer.End);
         });
         var later = ReadAsync(ours.Transport.Input, CancellationToken.None);
@@ -475,7 +479,11 @@ public sealed class LoopConnectionTests
     private static async Task<ReadResult> ReadAsync(PipeReader input, CancellationToken cancellation)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        return await input.ReadAsync(cancellation).AsTask().WaitAsync(Wire.Patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        return await input
+            .ReadAsync(cancellation)
+            .AsTask()
+            .WaitAsync(Wire.Patience, CancellationToken.None)
+            .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
     }
 
     private static void Write(PipeWriter output, ReadOnlySpan<byte> bytes)

@@ -24,9 +24,7 @@ public sealed class LoopStreamTests
             var buffer = new byte[70_000];
             while (await peer.ReceiveAsync(buffer) is not 0 and var count)
             {
-                for (var at = 0; at < count; at += await peer.SendAsync(buffer.AsMemory(at, count - at)))
-                {
-                }
+                for (var at = 0; at < count; at += await peer.SendAsync(buffer.AsMemory(at, count - at))) { }
             }
 
             peer.Shutdown(SocketShutdown.Send);
@@ -172,7 +170,9 @@ public sealed class LoopStreamTests
         var reading = ours.ReadAsync(new byte[1]).AsTask();
         wire.Loops.Dispose();
         await Assert.ThrowsAsync<IOException>(() => reading.WaitAsync(Wire.Patience));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => LoopStream.ConnectAsync(wire.Loop, wire.Address, CancellationToken.None).AsTask());
+        await Assert.ThrowsAsync<ObjectDisposedException>(() =>
+            LoopStream.ConnectAsync(wire.Loop, wire.Address, CancellationToken.None).AsTask()
+        );
     }
 
     [Fact]
@@ -184,7 +184,15 @@ public sealed class LoopStreamTests
         using var peer = await wire.AcceptAsync();
         await using var stream = ours;
         var buffer = new byte[1];
-        await Wire.ReadManyAsync(peer, async () => Assert.Equal(1, await ours.ReadAsync(buffer, over.Token).AsTask().WaitAsync(Wire.Patience, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.ForceYielding)));
+        await Wire.ReadManyAsync(peer, async () =>
+            Assert.Equal(
+                1,
+                await ours.ReadAsync(buffer, over.Token)
+                    .AsTask()
+                    .WaitAsync(Wire.Patience, CancellationToken.None)
+                    .ConfigureAwait(ConfigureAwaitOptions.ForceYielding)
+            )
+        );
         await over.CancelAsync();
         var waiting = ours.ReadAsync(buffer).AsTask();
         peer.Send([2]);
@@ -193,7 +201,9 @@ public sealed class LoopStreamTests
         using var soon = new CancellationTokenSource();
         var canceled = ours.ReadAsync(buffer, soon.Token).AsTask();
         await soon.CancelAsync();
-        Assert.IsType<OperationCanceledException>((await Assert.ThrowsAsync<IOException>(() => canceled.WaitAsync(Wire.Patience))).InnerException);
+        Assert.IsType<OperationCanceledException>(
+            (await Assert.ThrowsAsync<IOException>(() => canceled.WaitAsync(Wire.Patience))).InnerException
+        );
     }
 
     [Fact]
@@ -202,9 +212,13 @@ public sealed class LoopStreamTests
         using var wire = new Wire();
         using var silent = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         silent.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // a port that is taken, and not listened on
-        var refused = await Assert.ThrowsAsync<SocketException>(() => LoopStream.ConnectAsync(wire.Loop, silent.LocalEndPoint!, CancellationToken.None).AsTask());
+        var refused = await Assert.ThrowsAsync<SocketException>(() =>
+            LoopStream.ConnectAsync(wire.Loop, silent.LocalEndPoint!, CancellationToken.None).AsTask()
+        );
         Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
-        var missing = await Assert.ThrowsAsync<SocketException>(() => LoopStream.ConnectAsync(wire.Loop, new UnixDomainSocketEndPoint("/nowhere/s.sock"), CancellationToken.None).AsTask());
+        var missing = await Assert.ThrowsAsync<SocketException>(() =>
+            LoopStream.ConnectAsync(wire.Loop, new UnixDomainSocketEndPoint("/nowhere/s.sock"), CancellationToken.None).AsTask()
+        );
         Assert.Equal(SocketError.ConnectionRefused, missing.SocketErrorCode);
         Assert.Equal(0, wire.Loop.Connections);
     }
@@ -237,7 +251,9 @@ public sealed class LoopStreamTests
     {
         using var wire = new Wire(Family.Unix, backlog: 0);
         using var first = await LoopStream.ConnectAsync(wire.Loop, wire.Address, CancellationToken.None);
-        var full = await Assert.ThrowsAsync<SocketException>(() => LoopStream.ConnectAsync(wire.Loop, wire.Address, CancellationToken.None).AsTask());
+        var full = await Assert.ThrowsAsync<SocketException>(() =>
+            LoopStream.ConnectAsync(wire.Loop, wire.Address, CancellationToken.None).AsTask()
+        );
         Assert.Equal(SocketError.WouldBlock, full.SocketErrorCode);
     }
 

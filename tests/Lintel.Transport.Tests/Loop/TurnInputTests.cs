@@ -18,22 +18,28 @@ public sealed class TurnInputTests
         var input = new TurnInput(await FilledAsync(500), wire.Loop, isFramed);
         var (seen, isOthersDone) = (0, false);
         var read = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Assert.True(wire.Loop.Post(new Work(async () =>
-        {
-            wire.Loop.Post(new Work(() =>
-            {
-                isOthersDone = true;
-                read.TrySetResult(seen);
-            }));
-            while (!isOthersDone && await input.ReadAsync() is { Buffer.Length: > 0 } result)
-            {
-                seen++;
-                SpinFor(TimeSpan.FromMicroseconds(100)); // a request's work
-                input.AdvanceTo(result.Buffer.GetPosition(Frame.Length));
-            }
+        Assert.True(
+            wire.Loop.Post(
+                new Work(async () =>
+                {
+                    wire.Loop.Post(
+                        new Work(() =>
+                        {
+                            isOthersDone = true;
+                            read.TrySetResult(seen);
+                        })
+                    );
+                    while (!isOthersDone && await input.ReadAsync() is { Buffer.Length: > 0 } result)
+                    {
+                        seen++;
+                        SpinFor(TimeSpan.FromMicroseconds(100)); // a request's work
+                        input.AdvanceTo(result.Buffer.GetPosition(Frame.Length));
+                    }
 
-            read.TrySetResult(-1);
-        })));
+                    read.TrySetResult(-1);
+                })
+            )
+        );
         Assert.InRange(await read.Task.WaitAsync(Wire.Patience), 1, 100); // a millisecond and the free reads are 18 of them
     }
 

@@ -83,8 +83,7 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
     public static async Task UntilAsync(Func<bool> condition)
     {
         using var patience = new CancellationTokenSource(Patience);
-        do
-            await Task.Delay(2, patience.Token);
+        do await Task.Delay(2, patience.Token);
         while (!condition());
     }
 
@@ -166,7 +165,13 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
 
     bool ILogger.IsEnabled(LogLevel logLevel) => true;
 
-    void ILogger.Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Log.Enqueue($"{formatter(state, exception)} {exception}");
+    void ILogger.Log<TState>(
+        LogLevel logLevel,
+        EventId eventId,
+        TState state,
+        Exception? exception,
+        Func<TState, Exception?, string> formatter
+    ) => Log.Enqueue($"{formatter(state, exception)} {exception}");
 }
 
 /// <summary>What a test has a loop do.</summary>

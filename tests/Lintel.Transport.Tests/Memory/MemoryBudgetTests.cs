@@ -10,7 +10,10 @@ public sealed class MemoryBudgetTests
         var budget = new MemoryBudget(100);
         Assert.True(budget.TryTake(BufferUse.Answer, 100));
         Assert.False(budget.TryTake(BufferUse.Mirror, 1));
-        Assert.Equal((100, 100, 0, 1), (budget.Used, budget.UsedBy(BufferUse.Answer), budget.UsedBy(BufferUse.Mirror), budget.RefusedBy(BufferUse.Mirror)));
+        Assert.Equal(
+            (100, 100, 0, 1),
+            (budget.Used, budget.UsedBy(BufferUse.Answer), budget.UsedBy(BufferUse.Mirror), budget.RefusedBy(BufferUse.Mirror))
+        );
         budget.Give(BufferUse.Answer, 60);
         Assert.True(budget.TryTake(BufferUse.Mirror, 60));
     }

@@ -34,13 +34,9 @@ internal sealed class Base64RequestBody(HttpRequest request) : RequestBody(reque
         return taken;
     }
 
-    protected override void Passed(ReadOnlySpan<byte> bytes)
-    {
-    }
+    protected override void Passed(ReadOnlySpan<byte> bytes) { }
 
-    protected override void Ended()
-    {
-    }
+    protected override void Ended() { }
 
     private static BadHttpRequestException Bad() => new("the body is not base64");
 
@@ -54,7 +50,10 @@ internal sealed class Base64RequestBody(HttpRequest request) : RequestBody(reque
             // Padding ends a piece, and the next one begins behind it.
             var padding = text.IndexOf((byte)'=');
             var piece = padding < 0 ? text : text[..((padding / 4 * 4) + 4)];
-            if (Base64.DecodeFromUtf8(piece, _bytes.AsSpan(_end), out var read, out var written) != OperationStatus.Done || read != piece.Length)
+            if (
+                Base64.DecodeFromUtf8(piece, _bytes.AsSpan(_end), out var read, out var written) != OperationStatus.Done
+                || read != piece.Length
+            )
                 throw Bad();
             _end += written;
             text = text[piece.Length..];

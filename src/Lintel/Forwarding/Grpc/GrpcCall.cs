@@ -48,7 +48,9 @@ internal sealed class GrpcCall
         _response = _request with { Dialect = AcceptedDialect() };
         var isText = _request.Dialect == GrpcDialect.WebText;
         var headers = request.Headers;
-        headers.RemoveAll(h => Is(h, "Content-Type") || Is(h, Accept) || Is(h, "TE") || Is(h, "X-Grpc-Web") || (isText && Is(h, "Content-Length")));
+        headers.RemoveAll(h =>
+            Is(h, "Content-Type") || Is(h, Accept) || Is(h, "TE") || Is(h, "X-Grpc-Web") || (isText && Is(h, "Content-Length"))
+        );
         headers.Add(new("Content-Type", new GrpcMediaType(GrpcDialect.Plain, _request.Format).Text));
         headers.Add(new("TE", "trailers"));
         if (!isText)
@@ -56,7 +58,8 @@ internal sealed class GrpcCall
         _exchange.Request.ContentLength = null; // that of the base64 text
         return new Base64RequestBody(_exchange.Request);
 
-        static bool Is(KeyValuePair<string, StringValues> header, string name) => header.Key.Equals(name, StringComparison.OrdinalIgnoreCase);
+        static bool Is(KeyValuePair<string, StringValues> header, string name) =>
+            header.Key.Equals(name, StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>
@@ -104,7 +107,10 @@ internal sealed class GrpcCall
         var block = new StringBuilder();
         if (Error is { } error)
         {
-            block.Append(System.Globalization.CultureInfo.InvariantCulture, $"{GrpcAnswer.Status}: {error.Rule.GrpcStatus}\r\n{GrpcAnswer.Message}: {GrpcAnswer.MessageOf(error)}\r\n");
+            block.Append(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{GrpcAnswer.Status}: {error.Rule.GrpcStatus}\r\n{GrpcAnswer.Message}: {GrpcAnswer.MessageOf(error)}\r\n"
+            );
         }
         else
         {
@@ -129,7 +135,10 @@ internal sealed class GrpcCall
     {
         if (_exchange.Context.RequestAborted.IsCancellationRequested)
             return false;
-        var kind = cause is not OperationCanceledException ? GatewayErrorKind.ResponseIncomplete : deadline.IsOver ? deadline.Kind : GatewayErrorKind.IdleTimeout;
+        var kind =
+            cause is not OperationCanceledException ? GatewayErrorKind.ResponseIncomplete
+            : deadline.IsOver ? deadline.Kind
+            : GatewayErrorKind.IdleTimeout;
         Error ??= new GatewayError(kind, Cause: cause);
         _exchange.GrpcStatus = Error.Rule.GrpcStatus;
         _exchange.IsErrorTold = true;

@@ -13,7 +13,10 @@ internal static class GrpcTimeout
     /// <summary>At most eight digits and a unit. Anything else is <see langword="null"/>: the service says what it thinks of it.</summary>
     public static TimeSpan? Parse(string? text)
     {
-        if (text is not { Length: >= 2 and <= 9 } || !int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var value))
+        if (
+            text is not { Length: >= 2 and <= 9 }
+            || !int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var value)
+        )
             return null;
         var ticks = text[^1] switch
         {
@@ -25,6 +28,8 @@ internal static class GrpcTimeout
             'n' => value / TimeSpan.NanosecondsPerTick,
             _ => -1L,
         };
-        return ticks < 0 ? null : ticks > Longest.Ticks ? Longest : new TimeSpan(ticks);
+        return ticks < 0 ? null
+            : ticks > Longest.Ticks ? Longest
+            : new TimeSpan(ticks);
     }
 }

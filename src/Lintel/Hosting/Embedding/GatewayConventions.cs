@@ -38,10 +38,11 @@ internal sealed class GatewayConventions : IEndpointConventionBuilder
 
         public void Finally(Action<EndpointBuilder> finallyConvention) => all.Finally(Only(finallyConvention));
 
-        private Action<EndpointBuilder> Only(Action<EndpointBuilder> convention) => builder =>
-        {
-            if (builder.Metadata.OfType<RouteStatus>().Any(r => r.Name == name))
-                convention(builder);
-        };
+        private Action<EndpointBuilder> Only(Action<EndpointBuilder> convention) =>
+            builder =>
+            {
+                if (builder.Metadata.OfType<RouteStatus>().Any(r => r.Name == name))
+                    convention(builder);
+            };
     }
 }

@@ -128,14 +128,20 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     private static string? RouteOf(Endpoint endpoint) => endpoint.Metadata.GetMetadata<RouteStatus>()?.Name;
 
     /// <summary>Whether two endpoints of the gateway demand the same: they differ in nothing that conventions have added.</summary>
-    private static bool DemandTheSame(Endpoint one, Endpoint other) => one.Metadata.Where(IsAdded).SequenceEqual(other.Metadata.Where(IsAdded));
+    private static bool DemandTheSame(Endpoint one, Endpoint other) =>
+        one.Metadata.Where(IsAdded).SequenceEqual(other.Metadata.Where(IsAdded));
 
-    private static bool IsAdded(object item) => item is not (GatewayEndpoints or RouteStatus or Template or SuppressMatchingMetadata or SuppressLinkGenerationMetadata);
+    private static bool IsAdded(object item) =>
+        item is not (GatewayEndpoints or RouteStatus or Template or SuppressMatchingMetadata or SuppressLinkGenerationMetadata);
 
     private Endpoint Build(string? name, GatewayConfig? config)
     {
         var route = name is null ? null : RouteStatus.Of(name, config!.Routes[name], config);
-        var builder = new RouteEndpointBuilder(_handle, route is null ? RoutePatternFactory.Parse("/{**path}") : PatternOf(route.Paths[0]), int.MaxValue)
+        var builder = new RouteEndpointBuilder(
+            _handle,
+            route is null ? RoutePatternFactory.Parse("/{**path}") : PatternOf(route.Paths[0]),
+            int.MaxValue
+        )
         {
             DisplayName = name is null ? "Lintel" : "Lintel: " + name,
             ApplicationServices = _services,
@@ -170,7 +176,12 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     private Task CheckAsync(ConfigChange change, CancellationToken cancellation)
     {
         foreach (var name in _conventions.Routes.Where(r => !change.Config.Routes.ContainsKey(r)))
-            change.Refuse("unknown-route", ["routes"], $"the application demands something of a route `{name}` (`MapLintel().ForRoute`), and there is none of this name", "keep the name, or change the application with it");
+            change.Refuse(
+                "unknown-route",
+                ["routes"],
+                $"the application demands something of a route `{name}` (`MapLintel().ForRoute`), and there is none of this name",
+                "keep the name, or change the application with it"
+            );
         return Task.CompletedTask;
     }
 

@@ -14,7 +14,8 @@ internal sealed class GatewayMatcherPolicy(Gateway gateway) : MatcherPolicy, IEn
     /// <summary>After all others: what they rule out must not count.</summary>
     public override int Order => int.MaxValue;
 
-    public bool AppliesToEndpoints(IReadOnlyList<Endpoint> endpoints) => endpoints.Any(e => e.Metadata.GetMetadata<GatewayEndpoints>() is not null);
+    public bool AppliesToEndpoints(IReadOnlyList<Endpoint> endpoints) =>
+        endpoints.Any(e => e.Metadata.GetMetadata<GatewayEndpoints>() is not null);
 
     public Task ApplyAsync(HttpContext httpContext, CandidateSet candidates)
     {
@@ -24,7 +25,10 @@ internal sealed class GatewayMatcherPolicy(Gateway gateway) : MatcherPolicy, IEn
                 continue;
             if (candidates[i].Endpoint.Metadata.GetMetadata<GatewayEndpoints>() is not { } endpoints)
                 break; // an endpoint of the application takes it
-            if (HostedMatch.Find(gateway.Snapshots, httpContext, out var values) is { } name && endpoints.Find(httpContext, name) is { } found)
+            if (
+                HostedMatch.Find(gateway.Snapshots, httpContext, out var values) is { } name
+                && endpoints.Find(httpContext, name) is { } found
+            )
                 candidates.ReplaceEndpoint(i, found, values);
             break;
         }

@@ -26,7 +26,9 @@ internal static class HostedMatch
             if (!HostedTarget.TryRead(exchange.RawTarget, context.Request, isChanged, out var target, out _))
                 return null;
             exchange.RequestTarget = target;
-            var method = context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } ? HttpMethods.Get : context.Request.Method;
+            var method = context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true }
+                ? HttpMethods.Get
+                : context.Request.Method;
             var lookup = default(RouteLookup<Pipeline.Route>);
             if (RouteMatch.Find(exchange, method, ref lookup) is not null || !HostedTarget.IsKept(exchange.RequestTarget, out _))
                 return null;

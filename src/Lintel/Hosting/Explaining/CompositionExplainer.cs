@@ -1,5 +1,6 @@
-using Lintel.Composition;
+using Lintel.Composition.Plan;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.JmesPath;
 using Lintel.Pipeline;
 
@@ -16,22 +17,43 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         return new ExplainedComposition
         {
             Deadline = plan.Deadline,
-            Levels = [.. plan.Calls.GroupBy(c => levels[c.Index]).OrderBy(g => g.Key).Select(g => (IReadOnlyList<ExplainedCall>)[.. g.Select(Explain)])],
-            Headers = [.. CallFields.Of(exchange, plan.Forwarded).List.Where(h => h.Key != "traceparent").Select(h => ExplainedForward.Field(h.Key, h.Value.ToString()))],
+            Levels =
+            [
+                .. plan
+                    .Calls.GroupBy(c => levels[c.Index])
+                    .OrderBy(g => g.Key)
+                    .Select(g => (IReadOnlyList<ExplainedCall>)[.. g.Select(Explain)]),
+            ],
+            Headers =
+            [
+                .. CallFields
+                    .Of(exchange, plan.Forwarded)
+                    .List.Where(h => h.Key != "traceparent")
+                    .Select(h => ExplainedForward.Field(h.Key, h.Value.ToString())),
+            ],
             Answer = Answer(),
         };
 
         // The graph has no rings; its depth is at most the number of calls.
-        int Level(PlannedCall call) => levels[call.Index] > 0 || call.Needs.Length == 0 ? levels[call.Index] : levels[call.Index] = 1 + call.Needs.Max(n => Level(plan.Calls[n]));
+        int Level(PlannedCall call) =>
+            levels[call.Index] > 0 || call.Needs.Length == 0
+                ? levels[call.Index]
+                : levels[call.Index] = 1 + call.Needs.Max(n => Level(plan.Calls[n]));
     }
 
     private ExplainedCall Explain(PlannedCall call)
     {
-        var isRendered = call.Request.Target.TryRender(exchange, new WrittenReferences(call.Request.References), out var target, out var problem);
+        var isRendered = call.Request.Target.TryRender(
+            exchange,
+            new WrittenReferences(call.Request.References),
+            out var target,
+            out var problem
+        );
+        var written = isRendered ? WrittenReferences.Resolve(target, call.Request.References) : call.Request.Config.Target;
         return new ExplainedCall
         {
             Name = call.Name,
-            Request = $"{call.Request.Config.Method} {call.Request.Service.Name}{(isRendered ? WrittenReferences.Resolve(target, call.Request.References) : call.Request.Config.Target)}",
+            Request = $"{call.Request.Config.Method} {call.Request.Service.Name}{written}",
             Problem = problem,
             Service = call.Request.Service.Name,
             Needs = [.. call.Needs.Select(n => new ExplainedNeed(plan.Calls[n].Name, Because(call, plan.Calls[n])))],
@@ -68,7 +90,8 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
             yield return $"only if {condition}; otherwise skipped, and null";
         if (call.FanOut is { } fanOut)
         {
-            yield return $"for each different item of {fanOut.Items.Text}, at most {fanOut.MaxItems}: {(fanOut.Batch > 0 ? $"{fanOut.Batch} a request" : "a request each")}, {fanOut.Concurrency} at once";
+            yield return $"for each different item of {fanOut.Items.Text}, at most {fanOut.MaxItems}: "
+                + $"{(fanOut.Batch > 0 ? $"{fanOut.Batch} a request" : "a request each")}, {fanOut.Concurrency} at once";
             if (fanOut.Join is { } join)
                 yield return $"joined into {join.Place} as {join.As}{(join.Many ? ", a list," : ",")} where {own.Join!.On}";
         }
@@ -80,17 +103,22 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         foreach (var (name, template) in call.Request.Headers)
             yield return $"header {name}: {ExplainedForward.Field(name, template.RenderForHeader(exchange) ?? "").Value}";
         if (own.Optional)
-            yield return $"if it fails: {string.Join(", then ", own.Fallback.Select(f => f.Stale ? "the last good answer" : f.Value!).Append("null").Take(own.Fallback.Any(f => !f.Stale) ? own.Fallback.Count : own.Fallback.Count + 1))}";
+        {
+            var sources = own.Fallback.Select(f => f.Stale ? "the last good answer" : f.Value!);
+            yield return "if it fails: " + string.Join(", then ", own.Fallback.Any(f => !f.Stale) ? sources : sources.Append("null"));
+        }
         if (own.Passthrough.Count > 0)
             yield return $"the statuses {string.Join(", ", own.Passthrough)} become the answer's own";
         if (own.Redirects > 0)
             yield return $"follows {own.Redirects} redirect{(own.Redirects == 1 ? "" : "s")} to places of the same service";
         if (own.Hedge is { } hedge)
-            yield return $"hedged after {(hedge.After is { } after ? Scalars.Format(after) : "the time of 95 % of its answers")}, at most {hedge.Budget.ToString(System.Globalization.CultureInfo.InvariantCulture)} % of its requests";
+            yield return $"hedged after {(hedge.After is { } after ? Scalars.Format(after) : "the time of 95 % of its answers")}, at "
+                + $"most {hedge.Budget.ToString(System.Globalization.CultureInfo.InvariantCulture)} % of its requests";
         if (own.Collapse)
             yield return "shared by clients that ask for the same at the same time";
         if (call.Compensation is { } undo)
-            yield return $"undone, when the composition fails, by {undo.Config.Method} {undo.Service.Name}{undo.Config.Target} within {Scalars.Format(own.Compensate!.Timeout)}";
+            yield return $"undone, when the composition fails, by {undo.Config.Method} {undo.Service.Name}{undo.Config.Target} "
+                + $"within {Scalars.Format(own.Compensate!.Timeout)}";
         if (own.Format != AnswerFormat.Auto)
             yield return $"read as {own.Format.ToString().ToLowerInvariant()}, whatever its media type";
     }
@@ -105,32 +133,41 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         {
             Variant = shape.Client,
             Status = shape.Status,
-            MediaType = !plan.Streams ? "application/json" : wantsEvents ? "text/event-stream" : "application/x-ndjson",
+            MediaType =
+                !plan.Streams ? "application/json"
+                : wantsEvents ? "text/event-stream"
+                : "application/x-ndjson",
             Body = [.. body is null ? DefaultBody() : Lines(body, "")],
             Headers = [.. shape.Headers.Select(h => new ExplainedHeader(h.Name, h.Value.Text))],
             TellsErrors = shape.TellsErrors,
         };
     }
 
-    private IEnumerable<string> DefaultBody() => plan.Calls.Where(c => c.Property is not null).Select(c => c.IsSpread ? $"…: the properties of {c.Name}" : $"{c.Config.As ?? c.Name}: {c.Name}");
+    private IEnumerable<string> DefaultBody() =>
+        plan
+            .Calls.Where(c => c.Property is not null)
+            .Select(c => c.IsSpread ? $"…: the properties of {c.Name}" : $"{c.Config.As ?? c.Name}: {c.Name}");
 
     private static IEnumerable<string> Lines(ShapeConfig shape, string indent)
     {
         if (Leaf(shape) is { } text)
             return [indent + text];
         var parts = shape.Members?.Select(m => (Lead: m.Key + ": ", Shape: m.Value)) ?? shape.Items!.Select(i => (Lead: "- ", Shape: i));
-        return parts.SelectMany(p => Leaf(p.Shape) is { } leaf ? [indent + p.Lead + leaf] : Lines(p.Shape, indent + "  ").Prepend(indent + p.Lead.TrimEnd()));
+        return parts.SelectMany(p =>
+            Leaf(p.Shape) is { } leaf ? [indent + p.Lead + leaf] : Lines(p.Shape, indent + "  ").Prepend(indent + p.Lead.TrimEnd())
+        );
     }
 
     /// <summary>What gives one value; <see langword="null"/> for objects and lists.</summary>
     private static string? Leaf(ShapeConfig shape) => shape.Expression ?? (shape.Code is null ? null : "made by code");
 
-    private static string Compact(ShapeConfig shape) => shape switch
-    {
-        { Expression: { } text } => text,
-        { Members: { } members } => "{ " + string.Join(", ", members.Select(m => $"{m.Key}: {Compact(m.Value)}")) + " }",
-        _ => "[ " + string.Join(", ", shape.Items!.Select(Compact)) + " ]",
-    };
+    private static string Compact(ShapeConfig shape) =>
+        shape switch
+        {
+            { Expression: { } text } => text,
+            { Members: { } members } => "{ " + string.Join(", ", members.Select(m => $"{m.Key}: {Compact(m.Value)}")) + " }",
+            _ => "[ " + string.Join(", ", shape.Items!.Select(Compact)) + " ]",
+        };
 
     /// <summary>
     /// References that nobody has answered yet: each is a mark of unreserved characters, and is written out when the target is whole.

@@ -28,7 +28,11 @@ public sealed record ExplainRequest
         ArgumentNullException.ThrowIfNull(headers);
         problem = null;
         var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        if (words.Length is not (1 or 2) || (words.Length == 2 && !words[0].All(c => char.IsAsciiLetterUpper(c) || c == '-')) || !(words[^1].StartsWith('/') || words[^1].Contains("://", StringComparison.Ordinal)))
+        if (
+            words.Length is not (1 or 2)
+            || (words.Length == 2 && !words[0].All(c => char.IsAsciiLetterUpper(c) || c == '-'))
+            || !(words[^1].StartsWith('/') || words[^1].Contains("://", StringComparison.Ordinal))
+        )
         {
             problem = $"`{line}` is not a request: write `[METHOD] /path?query`, such as \"GET /api/users/42\"";
             return null;
@@ -47,6 +51,11 @@ public sealed record ExplainRequest
             fields.Add(new(header[..colon], header[(colon + 1)..].Trim()));
         }
 
-        return new ExplainRequest { Method = words.Length == 2 ? words[0] : "GET", Target = words[^1], Headers = fields };
+        return new ExplainRequest
+        {
+            Method = words.Length == 2 ? words[0] : "GET",
+            Target = words[^1],
+            Headers = fields,
+        };
     }
 }

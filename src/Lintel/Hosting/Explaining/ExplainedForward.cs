@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Forwarding;
 using Lintel.Observability;
 using Lintel.Pipeline;
@@ -35,7 +36,14 @@ public sealed record ExplainedForward
     /// <summary>Changes of the answer's fields, in words.</summary>
     public required IReadOnlyList<string> Response { get; init; }
 
-    internal static ExplainedForward? Of(RouteConfig route, RouteStatus status, ForwardPlan plan, Exchange exchange, GatewayConfig config, out string? problem)
+    internal static ExplainedForward? Of(
+        RouteConfig route,
+        RouteStatus status,
+        ForwardPlan plan,
+        Exchange exchange,
+        GatewayConfig config,
+        out string? problem
+    )
     {
         problem = null;
         if (UpstreamRequest.Create(exchange, plan.Path, plan.Query, plan.RequestHeaders, out var error) is not { } request)
@@ -44,12 +52,38 @@ public sealed record ExplainedForward
             return null;
         }
 
-        var client = exchange.Request.Headers.Where(h => h.Key != "Host").ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
-        var sent = request.Headers.GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase).Select(g => (Name: g.Key, Value: string.Join(", ", g.Select(h => h.Value.ToString())))).ToList();
+        var client = exchange
+            .Request.Headers.Where(h => h.Key != "Host")
+            .ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
+        var sent = request
+            .Headers.GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase)
+            .Select(g => (Name: g.Key, Value: string.Join(", ", g.Select(h => h.Value.ToString()))))
+            .ToList();
         if (request.TellsTrace)
             sent.Add(("traceparent", "(each attempt's own)"));
-        var services = status.Services.Where(s => s.Percent > 0).Select(s => ServiceStatus.Of(s.Name, config.Services[s.Name], config.Defaults.Timeouts, running: null)).ToList();
-        sent.Insert(0, ("Host", string.Join(" or ", services.Select(s => s.Host switch { "request" => request.Host, "instance" => "(the instance's address)", var name => name }).Distinct())));
+        var services = status
+            .Services.Where(s => s.Percent > 0)
+            .Select(s => ServiceStatus.Of(s.Name, config.Services[s.Name], config.Defaults.Timeouts, running: null))
+            .ToList();
+        sent.Insert(
+            0,
+            (
+                "Host",
+                string.Join(
+                    " or ",
+                    services
+                        .Select(s =>
+                            s.Host switch
+                            {
+                                "request" => request.Host,
+                                "instance" => "(the instance's address)",
+                                var name => name,
+                            }
+                        )
+                        .Distinct()
+                )
+            )
+        );
         client.Add("Host", request.Host);
         var response = route.Transform.Response;
         return new ExplainedForward
@@ -71,5 +105,6 @@ public sealed record ExplainedForward
         };
     }
 
-    internal static ExplainedHeader Field(string name, string value) => new(name, Secrets.IsSecret(name) ? "(hidden)" : FieldText.ToText(value));
+    internal static ExplainedHeader Field(string name, string value) =>
+        new(name, Secrets.IsSecret(name) ? "(hidden)" : FieldText.ToText(value));
 }

@@ -1,5 +1,5 @@
 using System.Text;
-using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Hosting.Explaining;
 
@@ -12,7 +12,12 @@ internal sealed class ExplanationText
 
     public ExplanationText(Explanation explanation)
     {
-        Line("request", $"{explanation.Method} {explanation.Target}{(explanation.Host.Length > 0 ? $"  host {explanation.Host}" : "")}{(explanation.Listener is not ("" or "default") ? $"  listener {explanation.Listener}" : "")}");
+        Line(
+            "request",
+            $"{explanation.Method} {explanation.Target}"
+                + (explanation.Host.Length > 0 ? $"  host {explanation.Host}" : "")
+                + (explanation.Listener is not ("" or "default") ? $"  listener {explanation.Listener}" : "")
+        );
         if (explanation.Route is { } route)
             Line("route", $"{route}  {explanation.Path}");
         foreach (var (name, value) in explanation.Parameters)
@@ -56,7 +61,11 @@ internal sealed class ExplanationText
             {
                 foreach (var instance in known.Instances)
                     Line("", $"  {instance.Address}{(instance.Weight == 1 ? "" : $"  weight {instance.Weight}")}");
-                Line("", $"  {known.Protocol.ToString().ToLowerInvariant()}, timeouts: connect {Scalars.Format(known.Timeouts.Connect)}, request {Scalars.Format(known.Timeouts.Request)}, idle {Scalars.Format(known.Timeouts.Idle)}");
+                Line(
+                    "",
+                    $"  {known.Protocol.ToString().ToLowerInvariant()}, timeouts: connect {Scalars.Format(known.Timeouts.Connect)}, "
+                        + $"request {Scalars.Format(known.Timeouts.Request)}, idle {Scalars.Format(known.Timeouts.Idle)}"
+                );
             }
         }
 
@@ -100,12 +109,22 @@ internal sealed class ExplanationText
 
     private void Write(ExplainedCall call)
     {
-        _text.Append("  ").Append(call.Name.PadRight(Column - 2)).Append(call.Name.Length > Column - 3 ? " " : "").Append(call.Request).Append('\n');
+        _text
+            .Append("  ")
+            .Append(call.Name.PadRight(Column - 2))
+            .Append(call.Name.Length > Column - 3 ? " " : "")
+            .Append(call.Request)
+            .Append('\n');
         if (call.Problem is not null)
             Line("", $"  fails: {call.Problem}");
         foreach (var need in call.Needs)
             Line("", $"  waits for {need.Call}: {need.Because}");
-        Line("", $"  {(call.IsOptional ? "optional" : "required")}, {(call.Timeout is { } timeout ? $"within {Scalars.Format(timeout)}" : "within the deadline")}, its answer is {(call.IsParsed ? "parsed" : "passed byte for byte")}");
+        Line(
+            "",
+            $"  {(call.IsOptional ? "optional" : "required")}, "
+                + $"{(call.Timeout is { } timeout ? $"within {Scalars.Format(timeout)}" : "within the deadline")}, its answer is "
+                + $"{(call.IsParsed ? "parsed" : "passed byte for byte")}"
+        );
         foreach (var trait in call.Traits)
             Line("", "  " + trait);
     }
@@ -119,7 +138,15 @@ internal sealed class ExplanationText
         }
     }
 
-    private void Line(string label, string text) => _text.Append((label.PadRight(Column) + text).TrimEnd().Replace("\r", "\\r", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)).Append('\n');
+    private void Line(string label, string text) =>
+        _text
+            .Append(
+                (label.PadRight(Column) + text)
+                    .TrimEnd()
+                    .Replace("\r", "\\r", StringComparison.Ordinal)
+                    .Replace("\n", "\\n", StringComparison.Ordinal)
+            )
+            .Append('\n');
 
     private static string Percent(double value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture) + " %";
 }

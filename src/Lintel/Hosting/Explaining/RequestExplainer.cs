@@ -3,6 +3,7 @@ using System.Text;
 using Lintel.Answering;
 using Lintel.Composition;
 using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Errors;
 using Lintel.Forwarding;
 using Lintel.Pipeline;
@@ -41,7 +42,12 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
     /// </summary>
     public Explanation Explain(ExplainRequest request, ConfigReport report)
     {
-        var explanation = new Explanation { Report = report, Method = request.Method, Target = request.Target };
+        var explanation = new Explanation
+        {
+            Report = report,
+            Method = request.Method,
+            Target = request.Target,
+        };
         if (!RequestTarget.TryParse(request.Target, out var target, out var problem))
             return explanation with { RefusedWith = StatusCodes.Status400BadRequest, Refusal = problem };
 
@@ -67,7 +73,11 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             case RouteOutcome.NotFound:
                 return explanation with { RefusedWith = StatusCodes.Status404NotFound, Refusal = "no route matches" };
             case RouteOutcome.MethodNotAllowed:
-                return explanation with { RefusedWith = StatusCodes.Status405MethodNotAllowed, Refusal = $"no route takes {request.Method} here; Allow: {string.Join(", ", lookup.Allowed!)}" };
+                return explanation with
+                {
+                    RefusedWith = StatusCodes.Status405MethodNotAllowed,
+                    Refusal = $"no route takes {request.Method} here; Allow: {string.Join(", ", lookup.Allowed!)}",
+                };
         }
 
         return Winner(explanation, exchange, lookup.Candidate!, error);
@@ -83,7 +93,11 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
     private LosingRoute Words(RouteLoss loss)
     {
         var conditions = ConditionWords.Of(config.Routes[loss.Name].Match, config).ToList();
-        return new LosingRoute(loss.Name, loss.Path, [.. loss.Reasons, .. loss.FailedConditions.Select(i => $"does not hold: {conditions[i]}")]);
+        return new LosingRoute(
+            loss.Name,
+            loss.Path,
+            [.. loss.Reasons, .. loss.FailedConditions.Select(i => $"does not hold: {conditions[i]}")]
+        );
     }
 
     private Explanation Winner(Explanation explanation, Exchange exchange, Candidate<Route> candidate, GatewayError? error)
@@ -100,27 +114,45 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             Parameters = Parameters(exchange, candidate),
         };
         if (error is not null)
-            return explanation with { RefusedWith = error.Rule.Status, Refusal = Refusal(exchange.RequestTarget.Traits & PathTraits.Refused & ~route.Allowed, error) };
+            return explanation with
+            {
+                RefusedWith = error.Rule.Status,
+                Refusal = Refusal(exchange.RequestTarget.Traits & PathTraits.Refused & ~route.Allowed, error),
+            };
 
         string? problem = null;
         explanation = route.Target switch
         {
-            ForwardTarget forward => explanation with { Forward = ExplainedForward.Of(written, status, forward.Plan, exchange, config, out problem) },
-            ComposeTarget compose => explanation with { Compose = new CompositionExplainer(compose.Plan, written.Compose!, exchange).Explain() },
+            ForwardTarget forward => explanation with
+            {
+                Forward = ExplainedForward.Of(written, status, forward.Plan, exchange, config, out problem),
+            },
+            ComposeTarget compose => explanation with
+            {
+                Compose = new CompositionExplainer(compose.Plan, written.Compose!, exchange).Explain(),
+            },
             RedirectTarget or RespondTarget => explanation with { Answer = Answer(route.Target, exchange, out problem) },
             _ => explanation,
         };
-        return problem is null ? explanation : explanation with { RefusedWith = ErrorTable.Get(GatewayErrorKind.BadPlaceholder).Status, Refusal = problem };
+        return problem is null
+            ? explanation
+            : explanation with
+            {
+                RefusedWith = ErrorTable.Get(GatewayErrorKind.BadPlaceholder).Status,
+                Refusal = problem,
+            };
     }
 
     /// <summary>The client's words, and for who writes the configuration the key.</summary>
-    private static string Refusal(PathTraits refused, GatewayError error) => refused switch
-    {
-        PathTraits.None => $"{error.Detail}: each route that a reading of the path leads to needs the same `match.allow`",
-        _ when refused.HasFlag(PathTraits.RawBytes) => "the route does not allow escapes that are not UTF-8 (`match.allow: [rawBytes]`)",
-        _ when refused.HasFlag(PathTraits.EncodedSlash) => "the route does not allow encoded slashes (`match.allow: [encodedSlashes]`)",
-        _ => "the route does not allow semicolons (`match.allow: [semicolons]`)",
-    };
+    private static string Refusal(PathTraits refused, GatewayError error) =>
+        refused switch
+        {
+            PathTraits.None => $"{error.Detail}: each route that a reading of the path leads to needs the same `match.allow`",
+            _ when refused.HasFlag(PathTraits.RawBytes) =>
+                "the route does not allow escapes that are not UTF-8 (`match.allow: [rawBytes]`)",
+            _ when refused.HasFlag(PathTraits.EncodedSlash) => "the route does not allow encoded slashes (`match.allow: [encodedSlashes]`)",
+            _ => "the route does not allow semicolons (`match.allow: [semicolons]`)",
+        };
 
     private KeyValuePair<string, ListenerConfig>? Listener(ExplainRequest request)
     {

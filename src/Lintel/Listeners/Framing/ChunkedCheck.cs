@@ -72,12 +72,13 @@ internal sealed class ChunkedCheck(HeadCheck head)
     }
 
     /// <summary>Whether an unfinished line is too long already.</summary>
-    public bool Outgrows(long length) => _part switch
-    {
-        Part.Size => length > MaxSizeLine && !Refuse("a chunk's size and extensions are too long"),
-        Part.DataEnd => length > 1 && !Refuse("a chunk is not as long as it says"),
-        _ => head.Outgrows(length) && (Refusal = head.Refusal) is not null,
-    };
+    public bool Outgrows(long length) =>
+        _part switch
+        {
+            Part.Size => length > MaxSizeLine && !Refuse("a chunk's size and extensions are too long"),
+            Part.DataEnd => length > 1 && !Refuse("a chunk is not as long as it says"),
+            _ => head.Outgrows(length) && (Refusal = head.Refusal) is not null,
+        };
 
     private bool Refuse(string detail)
     {

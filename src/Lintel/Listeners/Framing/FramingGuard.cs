@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
-using System.Threading.Tasks.Sources;
 using System.Text;
+using System.Threading.Tasks.Sources;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Pipeline;
@@ -23,7 +23,9 @@ namespace Lintel.Listeners.Framing;
 /// comes from its heartbeat.
 /// </para>
 /// </remarks>
-internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits, TimeProvider time) : PipeReader, IValueTaskSource<ReadResult>
+internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits, TimeProvider time)
+    : PipeReader,
+        IValueTaskSource<ReadResult>
 {
     /// <summary>
     /// What Kestrel is given in place of a head that is refused. The method is no real one: nothing will take it for the client's.
@@ -147,8 +149,12 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
 
     ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _wait.GetStatus(token);
 
-    void IValueTaskSource<ReadResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _wait.OnCompleted(continuation, state, token, flags);
+    void IValueTaskSource<ReadResult>.OnCompleted(
+        Action<object?> continuation,
+        object? state,
+        short token,
+        ValueTaskSourceOnCompletedFlags flags
+    ) => _wait.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Reads until there is something to show.</summary>
     /// <returns>False when the connection has to be waited for; then <see cref="GoOn"/> comes.</returns>
@@ -280,7 +286,8 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         while (_headStarted == 0 && _checked == 0 && buffer.Length - _visible >= 2 && HeadBytes.StartsWithEmptyLine(buffer.Slice(_visible)))
             _visible += 2;
         if (_headStarted == 0)
-            _checked = Math.Max(_checked, _visible); // behind the empty lines; later, what is visible ahead of its line is the line's first byte
+            // behind the empty lines; later, what is visible ahead of its line is the line's first byte
+            _checked = Math.Max(_checked, _visible);
 
         while (NextLine(buffer, _checked, out var line) is > 0 and var length)
         {
@@ -312,7 +319,10 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         Framing.Connection = _head.Nominations;
         Framing.ClaimedScheme = _head.Scheme;
         _bodyLeft = Math.Max(0, _head.ContentLength);
-        _stage = _head.IsChunked ? Stage.Chunked : _bodyLeft > 0 ? Stage.Sized : Stage.Whole;
+        _stage =
+            _head.IsChunked ? Stage.Chunked
+            : _bodyLeft > 0 ? Stage.Sized
+            : Stage.Whole;
         if (_head.IsChunked)
             (_chunked ??= new ChunkedCheck(_head)).Reset();
         if (_head.Rewrite != HeadRewrite.None)

@@ -13,36 +13,37 @@ namespace Lintel.Listeners.Framing;
 internal static class GuardedConnection
 {
     /// <summary>The step of a connection after TLS and before HTTP.</summary>
-    public static ConnectionDelegate Use(ConnectionDelegate next, ListenerLimitsConfig limits, TimeProvider time) => async connection =>
-    {
-        if (connection.Features.Get<ITlsApplicationProtocolFeature>() is { } tls && tls.ApplicationProtocol.Span.SequenceEqual("h2"u8))
+    public static ConnectionDelegate Use(ConnectionDelegate next, ListenerLimitsConfig limits, TimeProvider time) =>
+        async connection =>
         {
-            await next(connection).ConfigureAwait(false);
-            return;
-        }
+            if (connection.Features.Get<ITlsApplicationProtocolFeature>() is { } tls && tls.ApplicationProtocol.Span.SequenceEqual("h2"u8))
+            {
+                await next(connection).ConfigureAwait(false);
+                return;
+            }
 
-        HalfClose.Watch(connection);
-        var transport = connection.Transport;
-        var input = connection.Features.Get<LoopConnection>() is { } client
-            ? new TurnInput(transport.Input, client.Loop, isFramed: false)
-            : transport.Input;
-        var guard = new FramingGuard(input, limits, time);
-        connection.Features.Set(guard.Framing);
-        connection.Features.Set(guard);
-        connection.Features.Set<IInformationalResponseFeature>(new InterimResponses(transport.Output));
-        var output = new TrailerOutput(transport.Output);
-        connection.Features.Set<ITrailerOutputFeature>(output);
-        connection.Features.Get<IConnectionHeartbeatFeature>()?.OnHeartbeat(static guard => ((FramingGuard)guard).Tick(), guard);
-        connection.Transport = new Pipes(guard, output);
-        try
-        {
-            await next(connection).ConfigureAwait(false);
-        }
-        finally
-        {
-            connection.Transport = transport;
-        }
-    };
+            HalfClose.Watch(connection);
+            var transport = connection.Transport;
+            var input = connection.Features.Get<LoopConnection>() is { } client
+                ? new TurnInput(transport.Input, client.Loop, isFramed: false)
+                : transport.Input;
+            var guard = new FramingGuard(input, limits, time);
+            connection.Features.Set(guard.Framing);
+            connection.Features.Set(guard);
+            connection.Features.Set<IInformationalResponseFeature>(new InterimResponses(transport.Output));
+            var output = new TrailerOutput(transport.Output);
+            connection.Features.Set<ITrailerOutputFeature>(output);
+            connection.Features.Get<IConnectionHeartbeatFeature>()?.OnHeartbeat(static guard => ((FramingGuard)guard).Tick(), guard);
+            connection.Transport = new Pipes(guard, output);
+            try
+            {
+                await next(connection).ConfigureAwait(false);
+            }
+            finally
+            {
+                connection.Transport = transport;
+            }
+        };
 
     private sealed class Pipes(PipeReader input, PipeWriter output) : IDuplexPipe
     {

@@ -59,7 +59,8 @@ internal static class HeadBytes
             lines[host] = lines[host].TrimEnd(' ', '\t').TrimEnd(':');
         return Encoding.Latin1.GetBytes(string.Join("\r\n", lines) + "\r\n\r\n");
 
-        static bool Is(string line, string name) => line.Length > name.Length && line[name.Length] == ':' && line.StartsWith(name, StringComparison.OrdinalIgnoreCase);
+        static bool Is(string line, string name) =>
+            line.Length > name.Length && line[name.Length] == ':' && line.StartsWith(name, StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>What can be read of a head that is refused: its bytes as they came, those that no request line has escaped.</summary>
@@ -75,7 +76,8 @@ internal static class HeadBytes
             Escape(first < 0 ? line : line[..first], 32),
             Escape(first < 0 ? "" : line[(first + 1)..(hasProtocol ? last : line.Length)], 1024),
             hasProtocol ? Escape(line[(last + 1)..], 16) : "-",
-            end < 0 ? "" : Escape(HostOf(text.AsSpan(end)).ToString(), 256));
+            end < 0 ? "" : Escape(HostOf(text.AsSpan(end)).ToString(), 256)
+        );
     }
 
     /// <summary>Whether a head whose request line is too long has nothing but letters where its method should end.</summary>

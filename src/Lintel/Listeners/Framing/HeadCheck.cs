@@ -17,16 +17,23 @@ namespace Lintel.Listeners.Framing;
 internal sealed class HeadCheck(ListenerLimitsConfig limits)
 {
     // RFC 9110 section 5.6.2
-    internal static readonly SearchValues<byte> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8);
+    internal static readonly SearchValues<byte> Token = SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"u8
+    );
 
     // Methods are case-sensitive, and all registered ones are capitals: `get` is a mistake or a probe (nginx refuses it too).
     private static readonly SearchValues<byte> Method = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_"u8);
 
     // Visible ASCII but for the fragment's sign, which no request carries (RFC 9112 section 3.2).
-    private static readonly SearchValues<byte> Target = SearchValues.Create([.. Enumerable.Range(0x21, 0x7f - 0x21).Where(b => b != '#').Select(b => (byte)b)]);
+    private static readonly SearchValues<byte> Target = SearchValues.Create([
+        .. Enumerable.Range(0x21, 0x7f - 0x21).Where(b => b != '#').Select(b => (byte)b),
+    ]);
 
     // RFC 9110 section 5.5: CR, LF and NUL must be refused or replaced; the other controls have no business here either.
-    private static readonly SearchValues<byte> Control = SearchValues.Create([.. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b), 0x7f]);
+    private static readonly SearchValues<byte> Control = SearchValues.Create([
+        .. Enumerable.Range(0, 0x20).Where(b => b != '\t').Select(b => (byte)b),
+        0x7f,
+    ]);
 
     // RFC 3986 section 3.2.2 allows more; no name in DNS has it, and some readers make a list of it.
     private int _lines;
@@ -154,7 +161,9 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             return Refuse("the request target holds a character that must be escaped");
         _isHttp10 = version.SequenceEqual("HTTP/1.0"u8);
         if (!_isHttp10 && !version.SequenceEqual("HTTP/1.1"u8))
-            return IsVersion(version) ? Refuse(GatewayErrorKind.VersionNotSupported, null) : Refuse("the version is not HTTP/1.1 or HTTP/1.0");
+            return IsVersion(version)
+                ? Refuse(GatewayErrorKind.VersionNotSupported, null)
+                : Refuse("the version is not HTTP/1.1 or HTTP/1.0");
         return CheckForm(method, target);
     }
 
@@ -167,7 +176,10 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             return !method.SequenceEqual("OPTIONS"u8) && Refuse("the target * belongs to OPTIONS");
         if (target[0] != '/')
         {
-            var scheme = target.StartsWith("http://"u8) ? 7 : target.StartsWith("https://"u8) ? 8 : 0;
+            var scheme =
+                target.StartsWith("http://"u8) ? 7
+                : target.StartsWith("https://"u8) ? 8
+                : 0;
             if (scheme == 0)
                 return Refuse("the request target is neither a path nor an http address");
             var rest = target[scheme..];
@@ -184,7 +196,8 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
 
         // Kestrel would refuse it without a word.
         var query = target.IndexOf((byte)'?');
-        return (query < 0 ? target : target[..query]).IndexOf("%00"u8) >= 0 && Refuse(GatewayErrorKind.BadTarget, "the path holds an escaped NUL");
+        return (query < 0 ? target : target[..query]).IndexOf("%00"u8) >= 0
+            && Refuse(GatewayErrorKind.BadTarget, "the path holds an escaped NUL");
     }
 
     private bool TakeHeader(ReadOnlySpan<byte> line)
@@ -265,7 +278,12 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     {
         if (ContentLength >= 0)
             return Refuse("Content-Length stands there twice");
-        if (value.IsEmpty || value.ContainsAnyExceptInRange((byte)'0', (byte)'9') || !Utf8Parser.TryParse(value, out long length, out var used) || used != value.Length)
+        if (
+            value.IsEmpty
+            || value.ContainsAnyExceptInRange((byte)'0', (byte)'9')
+            || !Utf8Parser.TryParse(value, out long length, out var used)
+            || used != value.Length
+        )
             return Refuse("Content-Length is not a number");
         ContentLength = length;
         return false;
@@ -301,14 +319,21 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     private static ReadOnlySpan<byte> WithoutPort(ReadOnlySpan<byte> host, Uri target)
     {
         var port = target.Scheme == Uri.UriSchemeHttps ? ":443"u8 : ":80"u8;
-        return host.EndsWith(port) ? host[..^port.Length] : host is [.., (byte)':'] ? host[..^1] : host;
+        return host.EndsWith(port) ? host[..^port.Length]
+            : host is [.., (byte)':'] ? host[..^1]
+            : host;
     }
 
     private static bool IsVersion(ReadOnlySpan<byte> version) =>
-        version.Length == 8 && version.StartsWith("HTTP/"u8) && char.IsAsciiDigit((char)version[5]) && version[6] == '.' && char.IsAsciiDigit((char)version[7]);
+        version.Length == 8
+        && version.StartsWith("HTTP/"u8)
+        && char.IsAsciiDigit((char)version[5])
+        && version[6] == '.'
+        && char.IsAsciiDigit((char)version[7]);
 
     /// <summary>What Kestrel compares Host with: lower case, no leading zeros; the default port may be there or not.</summary>
-    private static bool IsUsual(Uri target, string host) => host == target.Authority || (target.IsDefaultPort && host == $"{target.Authority}:{target.Port}");
+    private static bool IsUsual(Uri target, string host) =>
+        host == target.Authority || (target.IsDefaultPort && host == $"{target.Authority}:{target.Port}");
 
     private static bool IsHost(ReadOnlySpan<byte> value) => HostSyntax.IsHost(value);
 

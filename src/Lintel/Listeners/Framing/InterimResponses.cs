@@ -18,7 +18,10 @@ internal sealed class InterimResponses(PipeWriter output) : IInformationalRespon
 {
     public async ValueTask SendAsync(int status, IHeaderDictionary headers)
     {
-        var head = new StringBuilder(256).Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {(status == 103 ? "Early Hints" : ReasonPhrases.GetReasonPhrase(status))}\r\n");
+        var head = new StringBuilder(256).Append(
+            CultureInfo.InvariantCulture,
+            $"HTTP/1.1 {status} {(status == 103 ? "Early Hints" : ReasonPhrases.GetReasonPhrase(status))}\r\n"
+        );
         output.Write(Encoding.Latin1.GetBytes(head.AppendFields(headers).Append("\r\n").ToString()));
         await output.FlushAsync().ConfigureAwait(false);
     }

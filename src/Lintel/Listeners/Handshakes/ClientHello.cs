@@ -63,7 +63,8 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
     }
 
     /// <summary>Numbers that mean nothing (RFC 8701), and hybrids with ML-KEM, which older versions of OpenSSL do not know.</summary>
-    private static bool IsPassedOver(ushort group) => ((group & 0x0f0f) == 0x0a0a && group >> 8 == (group & 0xff)) || group is >= 0x11eb and <= 0x11ed or 0x6399 or 0x639a;
+    private static bool IsPassedOver(ushort group) =>
+        ((group & 0x0f0f) == 0x0a0a && group >> 8 == (group & 0xff)) || group is >= 0x11eb and <= 0x11ed or 0x6399 or 0x639a;
 
     /// <summary>The handshake message, put together from its records; <see langword="null"/> when it is not whole.</summary>
     private static byte[]? Message(ReadOnlySpan<byte> bytes)

@@ -63,8 +63,6 @@ internal sealed class HandshakeThreads : IDisposable
 
         public void UnsafeOnCompleted(Action continuation) => threads.Add(continuation);
 
-        public void GetResult()
-        {
-        }
+        public void GetResult() { }
     }
 }

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using Lintel.Config;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
@@ -22,11 +22,12 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
     private readonly Throttle _throttle = new(Silence, time);
 
     /// <summary>The step of a connection before TLS.</summary>
-    public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
-    {
-        if (await IsAllowedAsync(connection).ConfigureAwait(false))
-            await next(connection).ConfigureAwait(false);
-    };
+    public ConnectionDelegate Use(ConnectionDelegate next) =>
+        async connection =>
+        {
+            if (await IsAllowedAsync(connection).ConfigureAwait(false))
+                await next(connection).ConfigureAwait(false);
+        };
 
     private async ValueTask<bool> IsAllowedAsync(ConnectionContext connection)
     {
@@ -91,6 +92,10 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
 /// <summary>Log lines of handshakes: event ids 1180 to 1189.</summary>
 internal static partial class HandshakeLog
 {
-    [LoggerMessage(EventId = 1180, Level = LogLevel.Information, Message = "A TLS handshake at {Address} was refused: {Problem} ({Others} others since the last line)")]
+    [LoggerMessage(
+        EventId = 1180,
+        Level = LogLevel.Information,
+        Message = "A TLS handshake at {Address} was refused: {Problem} ({Others} others since the last line)"
+    )]
     public static partial void Refused(ILogger logger, string address, string problem, int others);
 }

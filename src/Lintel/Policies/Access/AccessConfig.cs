@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Policies.Access;
 
@@ -24,17 +25,18 @@ public sealed record AccessConfig : PolicyConfig
     /// <summary>Addresses and CIDR ranges that are refused with 403 (<c>access-denied</c>). Default: nobody.</summary>
     public ValueList<string> Deny { get; init; } = [];
 
-    internal static Grammar<AccessConfig> Grammar { get; } = new RecordGrammar<AccessConfig>(static f =>
-    {
-        var access = new AccessConfig
+    internal static Grammar<AccessConfig> Grammar { get; } =
+        new RecordGrammar<AccessConfig>(static f =>
         {
-            Allow = f.FilledList("allow", TrustedProxiesConfig.AddressRange, NothingHint, allowSingle: true),
-            Deny = f.FilledList("deny", TrustedProxiesConfig.AddressRange, NothingHint, allowSingle: true),
-        };
-        if (f.IsReading && f.IsEmpty)
-            f.Report("missing-key", null, NothingDone, NothingHint);
-        return access;
-    });
+            var access = new AccessConfig
+            {
+                Allow = f.FilledList("allow", TrustedProxiesConfig.AddressRange, NothingHint, allowSingle: true),
+                Deny = f.FilledList("deny", TrustedProxiesConfig.AddressRange, NothingHint, allowSingle: true),
+            };
+            if (f.IsReading && f.IsEmpty)
+                f.Report("missing-key", null, NothingDone, NothingHint);
+            return access;
+        });
 
     internal override string Kind => Key;
 

@@ -12,10 +12,15 @@ internal sealed class AccessPolicy(AccessConfig config) : Policy, IAdmitting
 
     private readonly AddressRanges _ranges = new(config.Allow.Where(IsRange), config.Deny.Where(IsRange));
     private readonly bool _admitsOthers = config.Allow.Count == 0;
-    private readonly bool _admitsUnix = config.Allow.Contains(TrustedProxiesConfig.Unix) && !config.Deny.Contains(TrustedProxiesConfig.Unix);
+    private readonly bool _admitsUnix =
+        config.Allow.Contains(TrustedProxiesConfig.Unix) && !config.Deny.Contains(TrustedProxiesConfig.Unix);
 
     public ValueTask<GatewayError?> AdmitAsync(Exchange exchange) =>
-        new(Admits(exchange.ClientAddress) ? null : new GatewayError(GatewayErrorKind.AccessDenied, exchange.ClientAddress is null ? NoAddress : null));
+        new(
+            Admits(exchange.ClientAddress)
+                ? null
+                : new GatewayError(GatewayErrorKind.AccessDenied, exchange.ClientAddress is null ? NoAddress : null)
+        );
 
     /// <summary>Whether a client is admitted. One without an address is admitted by name only: no range can speak for it.</summary>
     public bool Admits(IPAddress? address) => address is null ? _admitsUnix : _ranges.Find(address) ?? _admitsOthers;

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
 
 namespace Lintel.Policies.Cors;
 
@@ -49,33 +50,60 @@ public sealed record CorsConfig : PolicyConfig
     /// </summary>
     public TimeSpan? MaxAge { get; init; }
 
-    private static Grammar<string> OriginGrammar { get; } = new ScalarGrammar<string>("an origin", null, static (string text, out string value) =>
-    {
-        value = text.ToLowerInvariant();
-        return text == Any || OriginPattern.TryParse(text, out _);
-    }, "write `https://shop.example.com`, with a port where it is not the default one, `https://*.example.net`, or `*`; no path, and no slash at the end");
+    private static Grammar<string> OriginGrammar { get; } =
+        new ScalarGrammar<string>(
+            "an origin",
+            null,
+            static (string text, out string value) =>
+            {
+                value = text.ToLowerInvariant();
+                return text == Any || OriginPattern.TryParse(text, out _);
+            },
+            "write `https://shop.example.com`, with a port where it is not the default one, `https://*.example.net`, or `*`; no "
+                + "path, and no slash at the end"
+        );
 
-    private static Grammar<string> NameGrammar { get; } = new ScalarGrammar<string>("a header's name", null, static (string text, out string value) =>
-    {
-        value = text;
-        return HeaderGrammar.IsToken(text);
-    }, "write a header's name, or `*`");
+    private static Grammar<string> NameGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a header's name",
+            null,
+            static (string text, out string value) =>
+            {
+                value = text;
+                return HeaderGrammar.IsToken(text);
+            },
+            "write a header's name, or `*`"
+        );
 
-    internal static Grammar<CorsConfig> Grammar { get; } = new RecordGrammar<CorsConfig>(static f =>
-    {
-        var cors = new CorsConfig
+    internal static Grammar<CorsConfig> Grammar { get; } =
+        new RecordGrammar<CorsConfig>(static f =>
         {
-            Origins = f.Require("origins", new ListGrammar<string>(OriginGrammar, minimum: 1, allowSingle: true, "name the pages' origins: `[\"https://shop.example.com\"]`")) ?? [],
-            Methods = f.FilledList("methods", MatchConfig.MethodGrammar, "leave it out for whatever the route takes", allowSingle: true),
-            Headers = f.List("headers", NameGrammar, allowSingle: true),
-            Expose = f.List("expose", NameGrammar, allowSingle: true),
-            Credentials = f.Get("credentials", Scalars.Boolean, false),
-            MaxAge = f.FindValue("maxAge", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(24))),
-        };
-        if (cors.GivesCredentialsToAll)
-            f.Report("insecure", "credentials", WildcardProblem, WildcardHint);
-        return cors;
-    });
+            var cors = new CorsConfig
+            {
+                Origins = f.Require(
+                    "origins",
+                    new ListGrammar<string>(
+                        OriginGrammar,
+                        minimum: 1,
+                        allowSingle: true,
+                        "name the pages' origins: `[\"https://shop.example.com\"]`"
+                    )
+                ) ?? [],
+                Methods = f.FilledList(
+                    "methods",
+                    MatchConfig.MethodGrammar,
+                    "leave it out for whatever the route takes",
+                    allowSingle: true
+                ),
+                Headers = f.List("headers", NameGrammar, allowSingle: true),
+                Expose = f.List("expose", NameGrammar, allowSingle: true),
+                Credentials = f.Get("credentials", Scalars.Boolean, false),
+                MaxAge = f.FindValue("maxAge", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(24))),
+            };
+            if (cors.GivesCredentialsToAll)
+                f.Report("insecure", "credentials", WildcardProblem, WildcardHint);
+            return cors;
+        });
 
     internal override string Kind => Key;
 

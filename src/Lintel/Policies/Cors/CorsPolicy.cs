@@ -13,7 +13,12 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
     /// <summary>What the policy alone says: a service's own word is removed.</summary>
     private static readonly string[] Owned =
     [
-        AllowOrigin, "Access-Control-Allow-Credentials", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Expose-Headers", "Access-Control-Max-Age",
+        AllowOrigin,
+        "Access-Control-Allow-Credentials",
+        "Access-Control-Allow-Methods",
+        "Access-Control-Allow-Headers",
+        "Access-Control-Expose-Headers",
+        "Access-Control-Max-Age",
         "Access-Control-Allow-Private-Network",
     ];
 
@@ -72,7 +77,10 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
         foreach (var name in Owned)
             exchange.RemoveResponseField(name);
         if (exchange.IsPreflight)
-            exchange.AppendResponseField("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network");
+            exchange.AppendResponseField(
+                "Vary",
+                "Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network"
+            );
         else if (!_takesAny)
             exchange.AppendResponseField("Vary", "Origin"); // also where none was sent: a cache must not give that answer to a page
         if (exchange.Field("Origin") is not { Length: > 0 } origin || !Admits(origin))
@@ -89,12 +97,16 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
     /// <summary>What a page may send. The asked method has a route: that is what is answered where no methods are listed.</summary>
     private void Describe(Exchange exchange)
     {
-        exchange.SetResponseField("Access-Control-Allow-Methods", _listedMethods.Length > 0 ? _listedMethods : exchange.Field(Pipeline.Preflight.Method)!);
+        exchange.SetResponseField(
+            "Access-Control-Allow-Methods",
+            _listedMethods.Length > 0 ? _listedMethods : exchange.Field(Pipeline.Preflight.Method)!
+        );
         if (_headers.Length > 0)
             exchange.SetResponseField("Access-Control-Allow-Headers", _headers);
         if (_maxAge is not null)
             exchange.SetResponseField("Access-Control-Max-Age", _maxAge);
     }
 
-    private static OriginPattern Parse(string origin) => OriginPattern.TryParse(origin, out var pattern) ? pattern : throw new ArgumentException($"`{origin}` is not an origin");
+    private static OriginPattern Parse(string origin) =>
+        OriginPattern.TryParse(origin, out var pattern) ? pattern : throw new ArgumentException($"`{origin}` is not an origin");
 }

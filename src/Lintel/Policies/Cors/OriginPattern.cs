@@ -32,7 +32,13 @@ internal sealed class OriginPattern
         var (scheme, authority) = (lower[..(colon + 3)], lower[(colon + 3)..]);
         var isWild = authority.StartsWith("*.", StringComparison.Ordinal);
         var name = isWild ? authority[2..] : authority;
-        if (!Uri.TryCreate(scheme + name, UriKind.Absolute, out var uri) || uri.UserInfo.Length > 0 || uri.PathAndQuery.Length > 1 || uri.Host.Length == 0 || name.Contains('*'))
+        if (
+            !Uri.TryCreate(scheme + name, UriKind.Absolute, out var uri)
+            || uri.UserInfo.Length > 0
+            || uri.PathAndQuery.Length > 1
+            || uri.Host.Length == 0
+            || name.Contains('*')
+        )
             return false;
 
         // A browser leaves out the default port, and writes nothing behind the authority: another spelling would never match.

@@ -1,4 +1,6 @@
 using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 
 namespace Lintel.Policies.SecurityHeaders;
 
@@ -43,22 +45,29 @@ public sealed record SecurityHeadersConfig : PolicyConfig
     /// </summary>
     public HstsConfig? Hsts { get; init; }
 
-    private static Grammar<ReferrerPolicy> ReferrerGrammar { get; } = Scalars.Choice(
-    [
-        ("no-referrer", ReferrerPolicy.NoReferrer), ("same-origin", ReferrerPolicy.SameOrigin), ("strict-origin", ReferrerPolicy.StrictOrigin),
-        ("strict-origin-when-cross-origin", ReferrerPolicy.StrictOriginWhenCrossOrigin),
-    ]);
+    private static Grammar<ReferrerPolicy> ReferrerGrammar { get; } =
+        Scalars.Choice([
+            ("no-referrer", ReferrerPolicy.NoReferrer),
+            ("same-origin", ReferrerPolicy.SameOrigin),
+            ("strict-origin", ReferrerPolicy.StrictOrigin),
+            ("strict-origin-when-cross-origin", ReferrerPolicy.StrictOriginWhenCrossOrigin),
+        ]);
 
-    internal static Grammar<SecurityHeadersConfig> Grammar { get; } = new RecordGrammar<SecurityHeadersConfig>(static f => new SecurityHeadersConfig
-    {
-        Override = f.Get("override", Scalars.Boolean, false),
-        NoSniff = f.Get("noSniff", Scalars.Boolean, true),
-        Frames = f.Get("frames", Scalars.Choice([("deny", FrameOptions.Deny), ("sameOrigin", FrameOptions.SameOrigin), ("allow", FrameOptions.Allow)]), FrameOptions.Deny),
-        Referrer = f.Get("referrer", ReferrerGrammar, ReferrerPolicy.NoReferrer),
-        ContentSecurityPolicy = f.Find("contentSecurityPolicy", HeaderGrammar.Value),
-        PermissionsPolicy = f.Find("permissionsPolicy", HeaderGrammar.Value),
-        Hsts = f.Find("hsts", HstsConfig.Grammar),
-    });
+    internal static Grammar<SecurityHeadersConfig> Grammar { get; } =
+        new RecordGrammar<SecurityHeadersConfig>(static f => new SecurityHeadersConfig
+        {
+            Override = f.Get("override", Scalars.Boolean, false),
+            NoSniff = f.Get("noSniff", Scalars.Boolean, true),
+            Frames = f.Get(
+                "frames",
+                Scalars.Choice([("deny", FrameOptions.Deny), ("sameOrigin", FrameOptions.SameOrigin), ("allow", FrameOptions.Allow)]),
+                FrameOptions.Deny
+            ),
+            Referrer = f.Get("referrer", ReferrerGrammar, ReferrerPolicy.NoReferrer),
+            ContentSecurityPolicy = f.Find("contentSecurityPolicy", HeaderGrammar.Value),
+            PermissionsPolicy = f.Find("permissionsPolicy", HeaderGrammar.Value),
+            Hsts = f.Find("hsts", HstsConfig.Grammar),
+        });
 
     internal override string Kind => Key;
 }
@@ -109,24 +118,31 @@ public sealed record HstsConfig
 
     private static Grammar<TimeSpan> AgeGrammar { get; } = Scalars.Duration(TimeSpan.Zero, TimeSpan.FromDays(3650));
 
-    internal static Grammar<HstsConfig> Grammar { get; } = new ShortFormGrammar<HstsConfig>(
-        static (ScalarNode scalar, KeyPath path, ConfigReport report, out HstsConfig value) =>
-        {
-            var isRead = AgeGrammar.TryRead(scalar, path, report, out var age);
-            value = new HstsConfig { MaxAge = age };
-            return isRead;
-        },
-        "How long: 1y",
-        new RecordGrammar<HstsConfig>(static f =>
-        {
-            var hsts = new HstsConfig
+    internal static Grammar<HstsConfig> Grammar { get; } =
+        new ShortFormGrammar<HstsConfig>(
+            static (ScalarNode scalar, KeyPath path, ConfigReport report, out HstsConfig value) =>
             {
-                MaxAge = f.Require("maxAge", AgeGrammar),
-                IncludeSubDomains = f.Get("includeSubDomains", Scalars.Boolean, false),
-                Preload = f.Get("preload", Scalars.Boolean, false),
-            };
-            if (f.IsReading && hsts.Preload && !(hsts.IncludeSubDomains && hsts.MaxAge >= TimeSpan.FromDays(365)))
-                f.Report("conflict", "preload", "browsers' lists take no host without `includeSubDomains` and a `maxAge` of `1y`", "add both, or remove `preload`");
-            return hsts;
-        }));
+                var isRead = AgeGrammar.TryRead(scalar, path, report, out var age);
+                value = new HstsConfig { MaxAge = age };
+                return isRead;
+            },
+            "How long: 1y",
+            new RecordGrammar<HstsConfig>(static f =>
+            {
+                var hsts = new HstsConfig
+                {
+                    MaxAge = f.Require("maxAge", AgeGrammar),
+                    IncludeSubDomains = f.Get("includeSubDomains", Scalars.Boolean, false),
+                    Preload = f.Get("preload", Scalars.Boolean, false),
+                };
+                if (f.IsReading && hsts.Preload && !(hsts.IncludeSubDomains && hsts.MaxAge >= TimeSpan.FromDays(365)))
+                    f.Report(
+                        "conflict",
+                        "preload",
+                        "browsers' lists take no host without `includeSubDomains` and a `maxAge` of `1y`",
+                        "add both, or remove `preload`"
+                    );
+                return hsts;
+            })
+        );
 }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Lintel.Config;
+using Lintel.Config.Grammars;
 using Lintel.Pipeline;
 
 namespace Lintel.Policies.SecurityHeaders;
@@ -30,13 +30,16 @@ internal sealed class SecurityHeadersPolicy(SecurityHeadersConfig config) : Poli
             yield return ("X-Content-Type-Options", "nosniff");
         if (config.Frames is not FrameOptions.Allow)
             yield return ("X-Frame-Options", config.Frames is FrameOptions.Deny ? "DENY" : "SAMEORIGIN");
-        yield return ("Referrer-Policy", config.Referrer switch
-        {
-            ReferrerPolicy.NoReferrer => "no-referrer",
-            ReferrerPolicy.SameOrigin => "same-origin",
-            ReferrerPolicy.StrictOrigin => "strict-origin",
-            _ => "strict-origin-when-cross-origin",
-        });
+        yield return (
+            "Referrer-Policy",
+            config.Referrer switch
+            {
+                ReferrerPolicy.NoReferrer => "no-referrer",
+                ReferrerPolicy.SameOrigin => "same-origin",
+                ReferrerPolicy.StrictOrigin => "strict-origin",
+                _ => "strict-origin-when-cross-origin",
+            }
+        );
         if (config.ContentSecurityPolicy is { } policy)
             yield return ("Content-Security-Policy", FieldText.ToBytes(policy));
         if (config.PermissionsPolicy is { } permissions)
@@ -44,5 +47,7 @@ internal sealed class SecurityHeadersPolicy(SecurityHeadersConfig config) : Poli
     }
 
     private static string Render(HstsConfig hsts) =>
-        string.Create(CultureInfo.InvariantCulture, $"max-age={(long)hsts.MaxAge.TotalSeconds}{(hsts.IncludeSubDomains ? "; includeSubDomains" : "")}{(hsts.Preload ? "; preload" : "")}");
+        string.Create(CultureInfo.InvariantCulture, $"max-age={(long)hsts.MaxAge.TotalSeconds}")
+        + (hsts.IncludeSubDomains ? "; includeSubDomains" : "")
+        + (hsts.Preload ? "; preload" : "");
 }

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
+using Lintel.Observability.Traces;
 
 namespace Lintel.Services.Attempts;
 
@@ -99,7 +101,11 @@ internal struct AttemptSeries
     {
         Instance.Leave();
         var duration = _parts.Time.GetElapsedTime(_began);
-        _parts.Metrics.AttemptEnded(new AttemptOutcome(_method, _service.Name, Instance.Host, Instance.Port, status, error?.Rule.Slug), duration, Instance.Labels);
+        _parts.Metrics.AttemptEnded(
+            new AttemptOutcome(_method, _service.Name, Instance.Host, Instance.Port, status, error?.Rule.Slug),
+            duration,
+            Instance.Labels
+        );
         if (Span is { } span)
         {
             AttemptSpan.Describe(span, status, error);

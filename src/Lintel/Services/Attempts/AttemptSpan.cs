@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Metrics;
+using Lintel.Observability.Traces;
 
 namespace Lintel.Services.Attempts;
 
@@ -14,7 +15,14 @@ internal static class AttemptSpan
     /// <param name="service">To which service.</param>
     /// <param name="instance">To which of its instances.</param>
     /// <param name="resends">How many attempts went before.</param>
-    public static Activity? Start(string method, string pathAndQuery, in TraceContext parent, Service service, Instance instance, int resends)
+    public static Activity? Start(
+        string method,
+        string pathAndQuery,
+        in TraceContext parent,
+        Service service,
+        Instance instance,
+        int resends
+    )
     {
         if (!parent.IsSampled || parent.SpanId == default || !GatewayTracing.Source.HasListeners())
             return null;
@@ -43,7 +51,16 @@ internal static class AttemptSpan
         {
             span.SetTag("error.type", error.Rule.Slug);
             if (error.Cause?.GetBaseException() is { } cause)
-                span.AddEvent(new ActivityEvent("exception", tags: new ActivityTagsCollection { ["exception.type"] = cause.GetType().FullName, ["exception.message"] = cause.Message }));
+                span.AddEvent(
+                    new ActivityEvent(
+                        "exception",
+                        tags: new ActivityTagsCollection
+                        {
+                            ["exception.type"] = cause.GetType().FullName,
+                            ["exception.message"] = cause.Message,
+                        }
+                    )
+                );
         }
         else if (status >= 400)
         {
@@ -56,5 +73,6 @@ internal static class AttemptSpan
     }
 
     /// <summary>Queries carry secrets.</summary>
-    private static string PathOf(string pathAndQuery) => pathAndQuery.IndexOf('?', StringComparison.Ordinal) is var mark and >= 0 ? pathAndQuery[..mark] : pathAndQuery;
+    private static string PathOf(string pathAndQuery) =>
+        pathAndQuery.IndexOf('?', StringComparison.Ordinal) is var mark and >= 0 ? pathAndQuery[..mark] : pathAndQuery;
 }

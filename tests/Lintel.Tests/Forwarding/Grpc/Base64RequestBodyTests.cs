@@ -14,7 +14,7 @@ public sealed class Base64RequestBodyTests
             var bytes = new byte[random.Next(1, 40_000)];
             random.NextBytes(bytes);
             var text = new MemoryStream();
-            for (var at = 0; at < bytes.Length;)
+            for (var at = 0; at < bytes.Length; )
             {
                 var count = Math.Min(random.Next(1, round % 2 == 0 ? 20 : 9000), bytes.Length - at);
                 text.Write(System.Text.Encoding.ASCII.GetBytes(Convert.ToBase64String(bytes, at, count)));
@@ -27,7 +27,7 @@ public sealed class Base64RequestBodyTests
             var decoded = new MemoryStream();
             var buffer = new byte[random.Next(1, 5000)];
             Assert.Equal(0, await body.ReadAsync(Memory<byte>.Empty));
-            for (int count; (count = await body.ReadAsync(buffer)) > 0;)
+            for (int count; (count = await body.ReadAsync(buffer)) > 0; )
                 decoded.Write(buffer, 0, count);
             Assert.Equal(bytes, decoded.ToArray());
         }

@@ -13,7 +13,8 @@ public sealed class GrpcTimeoutTests
     [InlineData("99999999n", 99.9999)]
     [InlineData("0S", 0)]
     [InlineData("99999999H", 24 * 86_400_000.0)]
-    public void Timeout_OfEveryUnit_IsRead(string text, double milliseconds) => Assert.Equal(milliseconds, GrpcTimeout.Parse(text)!.Value.TotalMilliseconds, 4);
+    public void Timeout_OfEveryUnit_IsRead(string text, double milliseconds) =>
+        Assert.Equal(milliseconds, GrpcTimeout.Parse(text)!.Value.TotalMilliseconds, 4);
 
     [Theory]
     [InlineData(null)]

@@ -30,43 +30,56 @@ public sealed class FramingGuardTests
         "GET /a HTTP/1.1\r\nHost : t\r\n\r\n",
     ];
 
-    private static readonly Gen<string> Requests = Gen.Int[0, Good.Length - 1].Array[1, 6].Select(i => string.Concat(i.Select(n => Good[n])));
+    private static readonly Gen<string> Requests = Gen.Int[0, Good.Length - 1]
+        .Array[1, 6]
+        .Select(i => string.Concat(i.Select(n => Good[n])));
 
     [Fact]
     public void GoodRequests_InAnyPieces_PassByteForByte() =>
-        Gen.Select(Requests, Gen.Int[1, 40].Array[1, 20]).Sample((text, pieces) =>
-        {
-            var kestrel = new Reader(text, pieces);
-            Assert.Equal(text, kestrel.ReadAll());
-            Assert.Null(kestrel.Guard.Framing.Refusal);
-        }, iter: 3000);
+        Gen.Select(Requests, Gen.Int[1, 40].Array[1, 20])
+            .Sample(
+                (text, pieces) =>
+                {
+                    var kestrel = new Reader(text, pieces);
+                    Assert.Equal(text, kestrel.ReadAll());
+                    Assert.Null(kestrel.Guard.Framing.Refusal);
+                },
+                iter: 3000
+            );
 
     [Fact]
     public void BadRequest_AfterGoodOnesInAnyPieces_IsReplacedAndNothingComesAfterIt() =>
-        Gen.Select(Requests, Gen.Int[0, Bad.Length - 1], Gen.Int[1, 40].Array[1, 20]).Sample((text, bad, pieces) =>
-        {
-            var kestrel = new Reader(text + Bad[bad] + text, pieces);
-            var seen = kestrel.ReadAll();
-            Assert.StartsWith(text + "REFUSED / HTTP/1.1\r\n", seen, StringComparison.Ordinal);
-            Assert.EndsWith("\r\nConnection: close\r\n\r\n", seen, StringComparison.Ordinal);
-            Assert.Equal(GatewayErrorKind.BadFraming, kestrel.Guard.Framing.Refusal!.Kind);
-        });
+        Gen.Select(Requests, Gen.Int[0, Bad.Length - 1], Gen.Int[1, 40].Array[1, 20])
+            .Sample(
+                (text, bad, pieces) =>
+                {
+                    var kestrel = new Reader(text + Bad[bad] + text, pieces);
+                    var seen = kestrel.ReadAll();
+                    Assert.StartsWith(text + "REFUSED / HTTP/1.1\r\n", seen, StringComparison.Ordinal);
+                    Assert.EndsWith("\r\nConnection: close\r\n\r\n", seen, StringComparison.Ordinal);
+                    Assert.Equal(GatewayErrorKind.BadFraming, kestrel.Guard.Framing.Refusal!.Kind);
+                }
+            );
 
     [Fact]
     public void AnyBytes_InAnyPieces_NeverBreakTheGuard() =>
-        Gen.Select(Requests, Gen.Byte.Array[0, 40], Gen.Int[0, 200], Gen.Int[1, 40].Array[1, 20]).Sample((text, noise, at, pieces) =>
-        {
-            at = Math.Min(at, text.Length);
-            var input = text[..at] + Encoding.Latin1.GetString(noise) + text[at..];
-            try
-            {
-                new Reader(input, pieces).ReadAll();
-            }
-            catch (BadHttpRequestException)
-            {
-                // A body that went wrong underway ends like this.
-            }
-        }, iter: 3000);
+        Gen.Select(Requests, Gen.Byte.Array[0, 40], Gen.Int[0, 200], Gen.Int[1, 40].Array[1, 20])
+            .Sample(
+                (text, noise, at, pieces) =>
+                {
+                    at = Math.Min(at, text.Length);
+                    var input = text[..at] + Encoding.Latin1.GetString(noise) + text[at..];
+                    try
+                    {
+                        new Reader(input, pieces).ReadAll();
+                    }
+                    catch (BadHttpRequestException)
+                    {
+                        // A body that went wrong underway ends like this.
+                    }
+                },
+                iter: 3000
+            );
 
     [Theory]
     [InlineData(1, 40, 300, true)]
@@ -76,11 +89,24 @@ public sealed class FramingGuardTests
     public void Chunks_ThatAreMoreFramingThanData_AreRefused(int data, int extension, int count, bool isTaken)
     {
         var chunk = $"{data:x};{new string('e', extension)}\r\n{new string('d', data)}\r\n";
-        var kestrel = new Reader("POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + string.Concat(Enumerable.Repeat(chunk, count)) + "0\r\n\r\n", [40]);
+        var kestrel = new Reader(
+            "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + string.Concat(Enumerable.Repeat(chunk, count))
+                + "0\r\n\r\n",
+            [40]
+        );
         if (isTaken)
             kestrel.ReadAll();
         else
-            Assert.Equal(400, Assert.Throws<BadHttpRequestException>(() => { kestrel.ReadAll(); }).StatusCode);
+            Assert.Equal(
+                400,
+                Assert
+                    .Throws<BadHttpRequestException>(() =>
+                    {
+                        kestrel.ReadAll();
+                    })
+                    .StatusCode
+            );
         Assert.Equal(isTaken ? null : GatewayErrorKind.BadFraming, kestrel.Guard.Framing.Refusal?.Kind);
     }
 
@@ -164,7 +190,9 @@ public sealed class FramingGuardTests
     /// <summary>Reads as Kestrel does: whole heads, then bodies by their framing.</summary>
     private sealed class Reader
     {
-        private readonly Pipe _pipe = new(new PipeOptions(pauseWriterThreshold: 0, useSynchronizationContext: false, minimumSegmentSize: 16));
+        private readonly Pipe _pipe = new(
+            new PipeOptions(pauseWriterThreshold: 0, useSynchronizationContext: false, minimumSegmentSize: 16)
+        );
         private readonly string _text;
         private readonly int[] _pieces;
         private int _sent;
@@ -243,7 +271,9 @@ public sealed class FramingGuardTests
         /// <summary>
         /// The guard shows no more than one message, so that the body is whole when its last chunk and an empty line are there.
         /// </summary>
-        private static bool IsWhole(string body) => (body.StartsWith("0\r\n", StringComparison.Ordinal) || body.Contains("\r\n0\r\n", StringComparison.Ordinal)) && body.EndsWith("\r\n\r\n", StringComparison.Ordinal);
+        private static bool IsWhole(string body) =>
+            (body.StartsWith("0\r\n", StringComparison.Ordinal) || body.Contains("\r\n0\r\n", StringComparison.Ordinal))
+            && body.EndsWith("\r\n\r\n", StringComparison.Ordinal);
 
         private ReadResult? TryRead(bool isOver)
         {

@@ -23,7 +23,10 @@ public sealed class ClientHelloTests
     [InlineData(null, new[] { 0x104 }, false)]
     [InlineData(new[] { 0x7a7a }, new[] { 0x7a7a }, false)]
     public void Groups_ThatOpenSslWouldChooseFrom_AreAllowedOrNot(int[]? groups, int[] shares, bool isAllowed) =>
-        Assert.Equal(isAllowed, new ClientHello(groups?.Select(g => (ushort)g).ToArray(), [.. shares.Select(g => (ushort)g)], OffersTls13: true).Allows(Usual));
+        Assert.Equal(
+            isAllowed,
+            new ClientHello(groups?.Select(g => (ushort)g).ToArray(), [.. shares.Select(g => (ushort)g)], OffersTls13: true).Allows(Usual)
+        );
 
     /// <summary>What .NET's own client sends, whole, byte by byte, and cut into records of one byte.</summary>
     [Fact]

@@ -17,7 +17,10 @@ public sealed class AccessPolicyTests
     [InlineData("fd00:0:0:1::1", false)]
     [InlineData("fe80::1%3", false)]
     public void NarrowestRange_OfThoseThatHoldTheAddress_Decides(string address, bool admitted) =>
-        Assert.Equal(admitted, Policy(["10.0.0.0/8", "10.9.9.9", "fd00::/48"], ["10.9.0.0/16", "fd00:0:0:1::/64"]).Admits(IPAddress.Parse(address)));
+        Assert.Equal(
+            admitted,
+            Policy(["10.0.0.0/8", "10.9.9.9", "fd00::/48"], ["10.9.0.0/16", "fd00:0:0:1::/64"]).Admits(IPAddress.Parse(address))
+        );
 
     [Fact]
     public void Ranges_ThatAreEqual_Deny() => Assert.False(Policy(["10.0.0.0/8"], ["10.0.0.0/8"]).Admits(IPAddress.Parse("10.0.0.1")));
@@ -47,7 +50,11 @@ public sealed class AccessPolicyTests
     [InlineData("0.0.0.0/0 ::/0", "", false)]
     [InlineData("unix:", "unix:", false)]
     public void Client_WithoutAnAddress_IsAdmittedByNameAlone(string allow, string deny, bool admitted) =>
-        Assert.Equal(admitted, Policy(allow.Split(' ', StringSplitOptions.RemoveEmptyEntries), deny.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Admits(null));
+        Assert.Equal(
+            admitted,
+            Policy(allow.Split(' ', StringSplitOptions.RemoveEmptyEntries), deny.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Admits(null)
+        );
 
     /// <summary>
     /// Against a reader of the rule itself: all ranges that hold the address, the longest first, a denial before an admission.
@@ -55,14 +62,28 @@ public sealed class AccessPolicyTests
     [Fact]
     public void Outcome_OfRandomRanges_IsThatOfTheRule()
     {
-        var range = Gen.Select(Gen.UInt[0, 15], Gen.Int[28, 32], Gen.Bool, (low, length, admits) => (Text: $"{new IPAddress([10, 0, 0, (byte)(low & (0xFFu << (32 - length)))])}/{length}", admits));
-        Gen.Select(range.List[0, 8], Gen.Int[0, 15]).Sample((ranges, last) =>
-        {
-            var address = new IPAddress([10, 0, 0, (byte)last]);
-            var holding = ranges.Select(r => (Network: IPNetwork.Parse(r.Text), r.admits)).Where(r => r.Network.Contains(address)).ToList();
-            bool? expected = holding.Count == 0 ? null : holding.Where(h => h.Network.PrefixLength == holding.Max(o => o.Network.PrefixLength)).All(h => h.admits);
-            return new AddressRanges(ranges.Where(r => r.admits).Select(r => r.Text), ranges.Where(r => !r.admits).Select(r => r.Text)).Find(address) == expected;
-        });
+        var range = Gen.Select(Gen.UInt[0, 15], Gen.Int[28, 32], Gen.Bool, (low, length, admits) =>
+            (Text: $"{new IPAddress([10, 0, 0, (byte)(low & (0xFFu << (32 - length)))])}/{length}", admits)
+        );
+        Gen.Select(range.List[0, 8], Gen.Int[0, 15])
+            .Sample(
+                (ranges, last) =>
+                {
+                    var address = new IPAddress([10, 0, 0, (byte)last]);
+                    var holding = ranges
+                        .Select(r => (Network: IPNetwork.Parse(r.Text), r.admits))
+                        .Where(r => r.Network.Contains(address))
+                        .ToList();
+                    bool? expected =
+                        holding.Count == 0
+                            ? null
+                            : holding.Where(h => h.Network.PrefixLength == holding.Max(o => o.Network.PrefixLength)).All(h => h.admits);
+                    return new AddressRanges(
+                            ranges.Where(r => r.admits).Select(r => r.Text),
+                            ranges.Where(r => !r.admits).Select(r => r.Text)
+                        ).Find(address) == expected;
+                }
+            );
     }
 
     [Theory]
@@ -73,11 +94,13 @@ public sealed class AccessPolicyTests
     [InlineData("10.1.1.1", null, 200)]
     public async Task Client_BehindTrustedProxies_IsJudgedByItsOwnAddress(string peer, string? forwardedFor, int status)
     {
-        using var spine = new Spine("""
+        using var spine = new Spine(
+            """
             trustedProxies: ["172.16.0.0/12"]
             policies: { office: { access: { allow: 10.0.0.0/8 } } }
             routes: { r: { match: "/x", respond: { body: in }, policies: [office] } }
-            """);
+            """
+        );
         var context = TestRequest.Create("GET", "/x");
         context.Connection.RemoteIpAddress = IPAddress.Parse(peer);
         if (forwardedFor is not null)

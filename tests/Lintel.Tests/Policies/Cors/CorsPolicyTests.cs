@@ -5,7 +5,8 @@ namespace Lintel.Tests.Policies.Cors;
 
 public sealed class CorsPolicyTests : IDisposable
 {
-    private readonly Spine _spine = new("""
+    private readonly Spine _spine = new(
+        """
         policies:
           web: { cors: { origins: ["https://shop.example.com", "https://*.example.net"], methods: [GET, PUT], headers: [Content-Type], expose: [RateLimit], credentials: true, maxAge: 1h } }
           open: { cors: { origins: "*" } }
@@ -15,7 +16,8 @@ public sealed class CorsPolicyTests : IDisposable
           open: { match: "GET,DELETE /open", respond: { body: open }, policies: [open] }
           refused: { match: "GET /refused", respond: { body: never }, policies: [nobody, web] }
           own: { match: "/own", respond: { status: 204, headers: { X-Own: preflight } } }
-        """);
+        """
+    );
 
     public void Dispose() => _spine.Dispose();
 
@@ -35,13 +37,24 @@ public sealed class CorsPolicyTests : IDisposable
     [InlineData("null", false)]
     [InlineData("", false)]
     public void Origin_IsAdmitted_ByWhatIsListedAlone(string origin, bool admitted) =>
-        Assert.Equal(admitted, new CorsPolicy(new CorsConfig { Origins = ["https://shop.example.com", "https://*.example.net"] }).Admits(origin));
+        Assert.Equal(
+            admitted,
+            new CorsPolicy(new CorsConfig { Origins = ["https://shop.example.com", "https://*.example.net"] }).Admits(origin)
+        );
 
     [Fact]
     public async Task Answer_ToAPageThatIsAdmitted_SaysSo()
     {
         var answer = await _spine.SendAsync("GET", "/items/1", ("Origin", "https://shop.example.com"));
-        Assert.Equal((200, "https://shop.example.com", "true", "RateLimit"), (answer.StatusCode, Of(answer, "Access-Control-Allow-Origin"), Of(answer, "Access-Control-Allow-Credentials"), Of(answer, "Access-Control-Expose-Headers")));
+        Assert.Equal(
+            (200, "https://shop.example.com", "true", "RateLimit"),
+            (
+                answer.StatusCode,
+                Of(answer, "Access-Control-Allow-Origin"),
+                Of(answer, "Access-Control-Allow-Credentials"),
+                Of(answer, "Access-Control-Expose-Headers")
+            )
+        );
         Assert.Equal("Accept,Origin", Of(answer, "Vary"));
         Assert.Null(Of(answer, "Access-Control-Allow-Methods"));
     }
@@ -55,7 +68,8 @@ public sealed class CorsPolicyTests : IDisposable
     {
         var answer = await (origin is null ? _spine.SendAsync("GET", "/items/1") : _spine.SendAsync("GET", "/items/1", ("Origin", origin)));
         Assert.Equal(200, answer.StatusCode);
-        Assert.DoesNotContain(answer.Headers, h => h.Key.StartsWith("Access-Control-", StringComparison.Ordinal)); // the service's own word is removed
+        // the service's own word is removed
+        Assert.DoesNotContain(answer.Headers, h => h.Key.StartsWith("Access-Control-", StringComparison.Ordinal));
         Assert.Equal("Accept,Origin", Of(answer, "Vary"));
     }
 
@@ -63,8 +77,17 @@ public sealed class CorsPolicyTests : IDisposable
     public async Task Preflight_IsAnsweredByTheRouteOfTheMethodItAsksAbout()
     {
         var answer = await PreflightAsync("/items/1", "https://a.example.net", "PUT");
-        Assert.Equal((204, "https://a.example.net", "true", "GET, PUT", "Content-Type", "3600"),
-            (answer.StatusCode, Of(answer, "Access-Control-Allow-Origin"), Of(answer, "Access-Control-Allow-Credentials"), Of(answer, "Access-Control-Allow-Methods"), Of(answer, "Access-Control-Allow-Headers"), Of(answer, "Access-Control-Max-Age")));
+        Assert.Equal(
+            (204, "https://a.example.net", "true", "GET, PUT", "Content-Type", "3600"),
+            (
+                answer.StatusCode,
+                Of(answer, "Access-Control-Allow-Origin"),
+                Of(answer, "Access-Control-Allow-Credentials"),
+                Of(answer, "Access-Control-Allow-Methods"),
+                Of(answer, "Access-Control-Allow-Headers"),
+                Of(answer, "Access-Control-Max-Age")
+            )
+        );
         Assert.StartsWith("Origin, Access-Control-Request-Method", Of(answer, "Vary"), StringComparison.Ordinal);
     }
 
@@ -73,7 +96,8 @@ public sealed class CorsPolicyTests : IDisposable
     {
         Assert.Equal(204, (await PreflightAsync("/refused", "https://shop.example.com", "GET")).StatusCode);
         var refused = await _spine.SendAsync("GET", "/refused", ("Origin", "https://shop.example.com"));
-        Assert.Equal((403, "https://shop.example.com"), (refused.StatusCode, Of(refused, "Access-Control-Allow-Origin"))); // the page may read why
+        // the page may read why
+        Assert.Equal((403, "https://shop.example.com"), (refused.StatusCode, Of(refused, "Access-Control-Allow-Origin")));
     }
 
     [Theory]
@@ -97,7 +121,18 @@ public sealed class CorsPolicyTests : IDisposable
 
     [Fact]
     public async Task Preflight_ThatAsksForAPrivateNetwork_IsRefused() =>
-        Assert.Equal(403, (await _spine.SendAsync("OPTIONS", "/items/1", ("Origin", "https://shop.example.com"), ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Private-Network", "true"))).StatusCode);
+        Assert.Equal(
+            403,
+            (
+                await _spine.SendAsync(
+                    "OPTIONS",
+                    "/items/1",
+                    ("Origin", "https://shop.example.com"),
+                    ("Access-Control-Request-Method", "PUT"),
+                    ("Access-Control-Request-Private-Network", "true")
+                )
+            ).StatusCode
+        );
 
     /// <summary>What is answered with the method that was asked about is a method.</summary>
     [Theory]
@@ -115,7 +150,15 @@ public sealed class CorsPolicyTests : IDisposable
     public async Task Any_Origin_IsAnsweredWithAStar_AndTheMethodThatTheRouteTakes()
     {
         var preflight = await PreflightAsync("/open", "https://who.ever", "DELETE");
-        Assert.Equal((204, "*", "DELETE", null), (preflight.StatusCode, Of(preflight, "Access-Control-Allow-Origin"), Of(preflight, "Access-Control-Allow-Methods"), Of(preflight, "Access-Control-Allow-Credentials")));
+        Assert.Equal(
+            (204, "*", "DELETE", null),
+            (
+                preflight.StatusCode,
+                Of(preflight, "Access-Control-Allow-Origin"),
+                Of(preflight, "Access-Control-Allow-Methods"),
+                Of(preflight, "Access-Control-Allow-Credentials")
+            )
+        );
         var answer = await _spine.SendAsync("GET", "/open", ("Origin", "null"));
         Assert.Equal(("*", null), (Of(answer, "Access-Control-Allow-Origin"), Of(answer, "Vary")));
     }
@@ -132,7 +175,14 @@ public sealed class CorsPolicyTests : IDisposable
     public void Origin_InAnotherSpellingThanBrowsers_IsNoOrigin(string text) => Assert.False(OriginPattern.TryParse(text, out _), text);
 
     private Task<HttpResponse> PreflightAsync(string path, string origin, string method) =>
-        _spine.SendAsync("OPTIONS", path, ("Origin", origin), ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", "content-type"));
+        _spine.SendAsync(
+            "OPTIONS",
+            path,
+            ("Origin", origin),
+            ("Access-Control-Request-Method", method),
+            ("Access-Control-Request-Headers", "content-type")
+        );
 
-    private static string? Of(HttpResponse answer, string name) => answer.Headers.TryGetValue(name, out var values) ? values.ToString() : null;
+    private static string? Of(HttpResponse answer, string name) =>
+        answer.Headers.TryGetValue(name, out var values) ? values.ToString() : null;
 }

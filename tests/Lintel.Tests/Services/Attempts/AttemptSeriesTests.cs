@@ -1,7 +1,8 @@
 using System.Diagnostics.Metrics;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Observability;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
 using Lintel.Services;
 using Lintel.Services.Attempts;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -28,7 +29,9 @@ public sealed class AttemptSeriesTests : IDisposable
             if (i.Meter == meter && i.Name == "http.client.request.duration")
                 l.EnableMeasurementEvents(i);
         };
-        _listener.SetMeasurementEventCallback<double>((_, _, tags, _) => _counted.Add((string?)tags.ToArray().FirstOrDefault(t => t.Key == "error.type").Value));
+        _listener.SetMeasurementEventCallback<double>(
+            (_, _, tags, _) => _counted.Add((string?)tags.ToArray().FirstOrDefault(t => t.Key == "error.type").Value)
+        );
         _listener.Start();
     }
 
@@ -49,8 +52,7 @@ public sealed class AttemptSeriesTests : IDisposable
             Assert.True(tried.Add(series.Instance));
             Assert.False(series.NeedsFreshConnection);
             Attempt(ref series, Refused);
-        }
-        while (series.TryGoOn(Refused, "r", "trace"));
+        } while (series.TryGoOn(Refused, "r", "trace"));
         Assert.Equal((3, 3), (series.Count, tried.Count));
         Assert.Equal(["connection-refused", "connection-refused", "connection-refused"], _counted);
         Assert.All(tried, i => Assert.Equal(0, i.Active));
@@ -156,7 +158,17 @@ public sealed class AttemptSeriesTests : IDisposable
     }
 
     private Service Service(int instances) =>
-        _registry.Acquire("s", new ServiceConfig { Instances = [.. Enumerable.Range(1, instances).Select(i => new InstanceConfig { Address = new Uri($"http://192.0.2.{i}") })] }, new TimeoutsConfig());
+        _registry.Acquire(
+            "s",
+            new ServiceConfig
+            {
+                Instances =
+                [
+                    .. Enumerable.Range(1, instances).Select(i => new InstanceConfig { Address = new Uri($"http://192.0.2.{i}") }),
+                ],
+            },
+            new TimeoutsConfig()
+        );
 
     private static void Attempt(ref AttemptSeries series, GatewayError error)
     {

@@ -48,13 +48,15 @@ internal sealed record Answer(bool IsHead, byte[] Bytes, int[] Cuts)
             }
 
             var kind = text[++i];
-            bytes.Add(kind switch
-            {
-                'r' => (byte)'\r',
-                'n' => (byte)'\n',
-                'x' => byte.Parse(text.Slice(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
-                _ => (byte)kind,
-            });
+            bytes.Add(
+                kind switch
+                {
+                    'r' => (byte)'\r',
+                    'n' => (byte)'\n',
+                    'x' => byte.Parse(text.Slice(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
+                    _ => (byte)kind,
+                }
+            );
             if (kind == 'x')
                 i += 2;
         }

@@ -11,7 +11,15 @@ namespace Lintel.Transport.Tests.Http1.Fuzz;
 /// </remarks>
 public sealed class AnswerFuzzTests : IDisposable
 {
-    private static readonly int[][] Pieces = [[], [1], [2], [3, 1], [7], [64]];
+    private static readonly int[][] Pieces =
+    [
+        [],
+        [1],
+        [2],
+        [3, 1],
+        [7],
+        [64],
+    ];
 
     private readonly LintelReader.Listening _listening = new();
     private readonly Corpus _corpus = Corpus.Read();
@@ -54,21 +62,31 @@ public sealed class AnswerFuzzTests : IDisposable
     {
         var executions = Setting("LINTEL_FUZZ_EXECUTIONS", 30_000);
         var refused = 0L;
-        using var readers = new ThreadLocal<(LintelReader Usual, LintelReader Small)>(() => (new LintelReader(_listening), new LintelReader(_listening, maxHead: 48)));
-        Gen.Select(Any(), Gen.Int[1, 9]).Sample((answer, room) =>
-        {
-            var (usual, small) = readers.Value;
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            var whole = usual.Read(answer, [], 4096);
-            var memory = GC.GetAllocatedBytesForCurrentThread() - before;
-            if (memory > (1 << 20) + (100 * answer.Bytes.Length))
-                throw new InvalidOperationException($"{memory} bytes of memory for {answer.Bytes.Length}.");
-            AssertSame(answer, whole, usual.Read(answer, answer.Cuts, room));
-            AssertSame(answer, small.Read(answer, [], 4096), small.Read(answer, answer.Cuts, room));
-            if (whole.Refusal is not null)
-                Interlocked.Increment(ref refused);
-        }, iter: executions, print: a => a.Item1.ToString());
-        Report($"- {executions} answers, each read four times: whole and in pieces, with a usual limit of the head and a small one. {refused} of them were refused.");
+        using var readers = new ThreadLocal<(LintelReader Usual, LintelReader Small)>(() =>
+            (new LintelReader(_listening), new LintelReader(_listening, maxHead: 48))
+        );
+        Gen.Select(Any(), Gen.Int[1, 9])
+            .Sample(
+                (answer, room) =>
+                {
+                    var (usual, small) = readers.Value;
+                    var before = GC.GetAllocatedBytesForCurrentThread();
+                    var whole = usual.Read(answer, [], 4096);
+                    var memory = GC.GetAllocatedBytesForCurrentThread() - before;
+                    if (memory > (1 << 20) + (100 * answer.Bytes.Length))
+                        throw new InvalidOperationException($"{memory} bytes of memory for {answer.Bytes.Length}.");
+                    AssertSame(answer, whole, usual.Read(answer, answer.Cuts, room));
+                    AssertSame(answer, small.Read(answer, [], 4096), small.Read(answer, answer.Cuts, room));
+                    if (whole.Refusal is not null)
+                        Interlocked.Increment(ref refused);
+                },
+                iter: executions,
+                print: a => a.Item1.ToString()
+            );
+        Report(
+            $"- {executions} answers, each read four times: whole and in pieces, with a usual limit of the head and a small one. "
+                + $"{refused} of them were refused."
+        );
     }
 
     [Fact]
@@ -76,17 +94,30 @@ public sealed class AnswerFuzzTests : IDisposable
     {
         var comparisons = Setting("LINTEL_FUZZ_COMPARISONS", 5_000);
         var counts = new ConcurrentDictionary<string, long>(StringComparer.Ordinal);
-        using var readers = new ThreadLocal<(LintelReader Ours, SocketsReader Theirs)>(() => (new LintelReader(_listening), new SocketsReader()));
-        Any().Sample(answer =>
-        {
-            var (ours, theirs) = readers.Value;
-            var reading = ours.Read(answer, answer.Cuts, 4096);
-            var opinion = Opinions.Compare(answer, reading, theirs.ReadAsync(answer).GetAwaiter().GetResult());
-            counts.AddOrUpdate(opinion, 1, static (_, n) => n + 1);
-            _corpus.Offer(Corpus.KindOf(reading, opinion), answer);
-        }, iter: comparisons, print: a => a.ToString());
-        Report($"- {comparisons} answers compared with SocketsHttpHandler:\n\n| opinion | section | answers |\n| --- | --- | ---: |\n" +
-            string.Concat(counts.OrderByDescending(c => c.Value).Select(c => $"| {c.Key} | {RefusalRule.All.FirstOrDefault(r => r.Name == c.Key)?.Section} | {c.Value} |\n")));
+        using var readers = new ThreadLocal<(LintelReader Ours, SocketsReader Theirs)>(() =>
+            (new LintelReader(_listening), new SocketsReader())
+        );
+        Any()
+            .Sample(
+                answer =>
+                {
+                    var (ours, theirs) = readers.Value;
+                    var reading = ours.Read(answer, answer.Cuts, 4096);
+                    var opinion = Opinions.Compare(answer, reading, theirs.ReadAsync(answer).GetAwaiter().GetResult());
+                    counts.AddOrUpdate(opinion, 1, static (_, n) => n + 1);
+                    _corpus.Offer(Corpus.KindOf(reading, opinion), answer);
+                },
+                iter: comparisons,
+                print: a => a.ToString()
+            );
+        Report(
+            $"- {comparisons} answers compared with SocketsHttpHandler:\n\n| opinion | section | answers |\n| --- | --- | ---: |\n"
+                + string.Concat(
+                    counts
+                        .OrderByDescending(c => c.Value)
+                        .Select(c => $"| {c.Key} | {RefusalRule.All.FirstOrDefault(r => r.Name == c.Key)?.Section} | {c.Value} |\n")
+                )
+        );
         if (Environment.GetEnvironmentVariable("LINTEL_FUZZ_CORPUS") is { } path)
             _corpus.Save(path);
     }
@@ -99,7 +130,10 @@ public sealed class AnswerFuzzTests : IDisposable
             throw new DifferenceException(answer, one, other, "the pieces made a difference");
     }
 
-    private static long Setting(string name, long usual) => long.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : usual;
+    private static long Setting(string name, long usual) =>
+        long.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : usual;
 
     private static void Report(string text)
     {

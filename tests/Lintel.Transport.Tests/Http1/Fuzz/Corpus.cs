@@ -13,7 +13,8 @@ internal sealed class Corpus
 
     private readonly ConcurrentDictionary<string, Answer> _answers = new(StringComparer.Ordinal);
 
-    public IReadOnlyList<(string Kind, Answer Answer)> Entries => [.. _answers.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => (a.Key, a.Value))];
+    public IReadOnlyList<(string Kind, Answer Answer)> Entries =>
+        [.. _answers.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => (a.Key, a.Value))];
 
     /// <summary>
     /// Where the one in the repository is. Not by the caller's file: in a deterministic build (<c>CI=true</c>) that is below <c>/_/</c>.
@@ -48,7 +49,15 @@ internal sealed class Corpus
     public void Offer(string kind, Answer answer)
     {
         if (answer.Bytes.Length <= Longest)
-            _answers.AddOrUpdate(kind, static (_, a) => a, static (_, kept, a) => a.Bytes.Length < kept.Bytes.Length ? a : kept, answer with { Cuts = [] });
+            _answers.AddOrUpdate(
+                kind,
+                static (_, a) => a,
+                static (_, kept, a) => a.Bytes.Length < kept.Bytes.Length ? a : kept,
+                answer with
+                {
+                    Cuts = [],
+                }
+            );
     }
 
     public void Save(string path) => File.WriteAllLines(path, Entries.SelectMany(e => new[] { "# " + e.Kind, e.Answer.ToString() }));

@@ -55,7 +55,10 @@ internal sealed class LintelReader : IDisposable
             throw new InvalidOperationException("A connection that is not kept stays open.");
 
         // What comes after the answer is noticed by the pool, at once or as soon as it comes: Http1PoolTests.
-        return reading with { IsKept = _connection is not null && _stream.IsAtEnd };
+        return reading with
+        {
+            IsKept = _connection is not null && _stream.IsAtEnd,
+        };
     }
 
     /// <summary>A loop, and a socket that connects to it in silence.</summary>
@@ -75,7 +78,8 @@ internal sealed class LintelReader : IDisposable
 
         public EventLoop Loop => _loops.Loops[0];
 
-        public LoopStream Connect() => LoopStream.ConnectAsync(Loop, _listener.LocalEndPoint!, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        public LoopStream Connect() =>
+            LoopStream.ConnectAsync(Loop, _listener.LocalEndPoint!, CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
         public void Dispose()
         {

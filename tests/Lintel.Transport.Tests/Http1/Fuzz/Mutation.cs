@@ -13,14 +13,22 @@ internal readonly record struct Mutation(MutationKind Kind, int At, int Length, 
     private static readonly Gen<byte> Telling = Gen.Frequency(
         (4, Gen.OneOf("\r\n\t :;,0123456789abcdefxX+-\"".Select(c => (byte)c).ToArray())),
         (1, Gen.OneOf<byte>(0, 0x0b, 0x0c, 0x7f, 0x80, 0x85, 0xa0, 0xff)),
-        (1, Gen.Byte));
+        (1, Gen.Byte)
+    );
 
     private static readonly Gen<Mutation> Any = Gen.Select(
-        Gen.Frequency((4, MutationKind.Set), (3, MutationKind.Insert), (3, MutationKind.Remove), (1, MutationKind.Repeat), (1, MutationKind.Truncate)),
+        Gen.Frequency(
+            (4, MutationKind.Set),
+            (3, MutationKind.Insert),
+            (3, MutationKind.Remove),
+            (1, MutationKind.Repeat),
+            (1, MutationKind.Truncate)
+        ),
         Gen.Int[0, 5000],
         Gen.Frequency((4, Gen.Const(1)), (1, Gen.Int[1, 30])),
         Telling,
-        (kind, at, length, value) => new Mutation(kind, at, length, value));
+        (kind, at, length, value) => new Mutation(kind, at, length, value)
+    );
 
     public static readonly Gen<Mutation[]> Few = Gen.Frequency((3, Gen.Const<Mutation[]>([])), (1, Any.Array[1, 2]));
 

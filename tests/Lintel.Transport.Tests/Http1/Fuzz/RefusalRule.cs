@@ -19,18 +19,58 @@ internal sealed record RefusalRule(string Name, string Section, string Refusal, 
         new("line feed alone in trailers", "RFC 9112 2.2", "a trailer ends without a carriage return", LineFeedAlone),
         new("line feed alone after a chunk's size", "RFC 9112 7.1", "a chunk's size is not a hexadecimal number", LineFeedAlone),
         new("line feed alone after a chunk's size and blanks", "RFC 9112 7.1", "something follows a chunk's size", LineFeedAlone),
-        new("half a line end after a chunk's size or data", "RFC 9112 7.1", "a chunk does not end where its size says", @"\r(?!\n)|\n"), // the carriage return before it may be the last byte of the data
-        new("control character, or too much, in a chunk's extension", "RFC 9112 7.1.1", "a chunk's extension is malformed or too long", LineFeedAlone + "|" + Control + "|.{4096}"),
+        new(
+            "half a line end after a chunk's size or data",
+            "RFC 9112 7.1",
+            "a chunk does not end where " + "its size says",
+            @"\r(?!\n)|\n"
+        ), // the carriage return before it may be the last byte of the data
+        new(
+            "control character, or too much, in a chunk's extension",
+            "RFC 9112 7.1.1",
+            "a chunk's extension is malformed or too long",
+            LineFeedAlone + "|" + Control + "|.{4096}"
+        ),
         new("control character in the status line", "RFC 9112 4", "its first line is no status line of HTTP/1.1", Control),
         new("status below 100", "RFC 9110 15", "its status is not a number", @"HTTP/1\.[0-9] 0"),
-        new("name that is no token, or none", "RFC 9112 5.1", "a field's name is not a token", @"\n[^\r\n:]*[^\r\n:!#$%&'*+\-.^_`|~0-9A-Za-z][^\r\n:]*:|\n:|\n[^\r\n:]+\r"),
+        new(
+            "name that is no token, or none",
+            "RFC 9112 5.1",
+            "a field's name is not a token",
+            @"\n[^\r\n:]*[^\r\n:!#$%&'*+\-.^_`|~0-9A-Za-z][^\r\n:]*:|\n:|\n[^\r\n:]+\r"
+        ),
         new("control character in a value", "RFC 9110 5.5", "a field's value holds a control character", Control),
         new("folded line", "RFC 9112 5.2", "a field is folded over two lines", @"\n[ \t]"),
-        new("Content-Length that is no number", "RFC 9112 6.3, 5", "Content-Length is not a number", @"(?i:\ncontent-length[ \t]*:[ \t]*)([0-9]*[^0-9\r]|\r|[0-9]{19})"),
-        new("Content-Length twice", "RFC 9112 6.3, 5", "Content-Length stands there twice", @"(?is:\ncontent-length[ \t]*:.*\ncontent-length[ \t]*:)"),
-        new("Content-Length beside Transfer-Encoding", "RFC 9112 6.3, 3", "it has both Content-Length and Transfer-Encoding", @"(?is:\ncontent-length[ \t]*:.*\ntransfer-encoding[ \t]*:|\ntransfer-encoding[ \t]*:.*\ncontent-length[ \t]*:)"),
-        new("Transfer-Encoding that is not chunked", "RFC 9112 6.1, 6.3, 4", "its Transfer-Encoding is not `chunked`", @"(?is:\ntransfer-encoding[ \t]*:[ \t]*(?!chunked[ \t]*\r)|\ntransfer-encoding[ \t]*:.*\ntransfer-encoding[ \t]*:)"),
-        new("Transfer-Encoding in HTTP/1.0", "RFC 9112 6.1", "HTTP/1.0 has no Transfer-Encoding", @"HTTP/1\.0(?is:.*\ntransfer-encoding[ \t]*:)"),
+        new(
+            "Content-Length that is no number",
+            "RFC 9112 6.3, 5",
+            "Content-Length is not a number",
+            @"(?i:\ncontent-length[ \t]*:[ \t]*)([0-9]*[^0-9\r]|\r|[0-9]{19})"
+        ),
+        new(
+            "Content-Length twice",
+            "RFC 9112 6.3, 5",
+            "Content-Length stands there twice",
+            @"(?is:\ncontent-length[ \t]*:.*\ncontent-length[ \t]*:)"
+        ),
+        new(
+            "Content-Length beside Transfer-Encoding",
+            "RFC 9112 6.3, 3",
+            "it has both Content-Length and Transfer-Encoding",
+            @"(?is:\ncontent-length[ \t]*:.*\ntransfer-encoding[ \t]*:|\ntransfer-encoding[ \t]*:.*\ncontent-length[ \t]*:)"
+        ),
+        new(
+            "Transfer-Encoding that is not chunked",
+            "RFC 9112 6.1, 6.3, 4",
+            "its Transfer-Encoding is not `chunked`",
+            @"(?is:\ntransfer-encoding[ \t]*:[ \t]*(?!chunked[ \t]*\r)|\ntransfer-encoding[ \t]*:.*\ntransfer-encoding[ \t]*:)"
+        ),
+        new(
+            "Transfer-Encoding in HTTP/1.0",
+            "RFC 9112 6.1",
+            "HTTP/1.0 has no Transfer-Encoding",
+            @"HTTP/1\.0(?is:.*\ntransfer-encoding[ \t]*:)"
+        ),
     ];
 
     private readonly Regex _sign = new(Sign, RegexOptions.CultureInvariant);

@@ -9,19 +9,22 @@ internal sealed class SocketsReader : IDisposable
     private static readonly HttpRequestOptionsKey<SegmentedStream> Connection = new("connection");
     private static readonly Uri Address = new("http://t/");
 
-    private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler
-    {
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        PooledConnectionLifetime = TimeSpan.Zero,
-        MaxResponseHeadersLength = 64, // KiB, as ours
-        ActivityHeadersPropagator = null,
-        ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
-        ConnectCallback = static (context, _) => context.InitialRequestMessage.Options.TryGetValue(Connection, out var stream)
-            ? new ValueTask<Stream>(stream)
-            : throw new InvalidOperationException(),
-    });
+    private readonly HttpMessageInvoker _client = new(
+        new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            PooledConnectionLifetime = TimeSpan.Zero,
+            MaxResponseHeadersLength = 64, // KiB, as ours
+            ActivityHeadersPropagator = null,
+            ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
+            ConnectCallback = static (context, _) =>
+                context.InitialRequestMessage.Options.TryGetValue(Connection, out var stream)
+                    ? new ValueTask<Stream>(stream)
+                    : throw new InvalidOperationException(),
+        }
+    );
 
     public void Dispose() => _client.Dispose();
 
@@ -38,7 +41,13 @@ internal sealed class SocketsReader : IDisposable
             var fields = List(response.Headers.NonValidated).Concat(List(response.Content.Headers.NonValidated)).ToList();
             using var body = new MemoryStream();
             await response.Content.CopyToAsync(body, CancellationToken.None).ConfigureAwait(false);
-            return new Reading { Status = (int)response.StatusCode, Fields = fields, Body = body.ToArray(), Trailers = [.. List(response.TrailingHeaders.NonValidated)] };
+            return new Reading
+            {
+                Status = (int)response.StatusCode,
+                Fields = fields,
+                Body = body.ToArray(),
+                Trailers = [.. List(response.TrailingHeaders.NonValidated)],
+            };
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {

@@ -1,0 +1,76 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+using Lintel.Composition.Answers;
+using Lintel.Errors;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Composition.Calls;
+
+/// <summary>The client's body, for calls that name it.</summary>
+internal static class ClientBody
+{
+    /// <summary>Reads it whole.</summary>
+    /// <param name="exchange">The request.</param>
+    /// <param name="body">Where it goes.</param>
+    /// <param name="limit">How long it may be.</param>
+    /// <param name="left">How long it may take: the answer's time runs already.</param>
+    /// <param name="time">The clock.</param>
+    public static async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, long limit, TimeSpan left, TimeProvider time)
+    {
+        // Not by a token: Kestrel takes a read that a token ends for one that goes on, and tells of it as an error when the request is
+        // over.
+        var reader = exchange.Request.BodyReader;
+        using var ends = new CancellationTokenSource(left, time);
+        await using var cancel = ends.Token.UnsafeRegister(static r => ((PipeReader)r!).CancelPendingRead(), reader).ConfigureAwait(false);
+        try
+        {
+            while (true)
+            {
+                var read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false); // that the client leaves ends it too
+                try
+                {
+                    if (read.IsCanceled)
+                        return new GatewayError(GatewayErrorKind.RequestTimeout, "the body was not there within the time for the answer");
+                    exchange.RequestBytes += read.Buffer.Length;
+                    if (body.Length + read.Buffer.Length > limit)
+                        return new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit} bytes are taken here");
+                    foreach (var piece in read.Buffer)
+                        body.Write(piece.Span);
+                }
+                finally
+                {
+                    reader.AdvanceTo(read.Buffer.End);
+                }
+
+                if (read.IsCompleted)
+                    return null;
+            }
+        }
+        catch (BadHttpRequestException e)
+        {
+            return GatewayError.OfRequestBody(e);
+        }
+        catch (IOException e)
+        {
+            return new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e);
+        }
+    }
+
+    /// <summary>Gives it to expressions, as <c>request</c>.</summary>
+    public static GatewayError? Parse(CallRunner runner, AnswerBody body)
+    {
+        if (body.Length == 0)
+            return null;
+        try
+        {
+            runner.Set(runner.Plan.RequestSlot, AnswerReader.Parse(body, runner.Documents, isJudged: true));
+            return null;
+        }
+        catch (JsonException e)
+        {
+            return new GatewayError(GatewayErrorKind.BadRequestBody, "the body is not JSON: " + e.Message, e);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Merge;
+using Lintel.Composition.Plan;
+using Lintel.Errors;
+using Lintel.JmesPath;
+
+namespace Lintel.Composition.Calls;
+
+/// <summary>A call for each item of a list: equal items are asked for once, and no more than so many requests run at once.</summary>
+internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult result, FanOut fanOut)
+{
+    private readonly PlannedCall _planned = result.Call;
+    private List<(Value Item, Value Items)> _asks = [];
+    private JsonPart[] _parts = [];
+    private CallAnswer?[] _answers = [];
+    private GatewayError? _error;
+    private int _next = -1;
+    private int _failed;
+    private int _failedItems;
+
+    /// <summary>Whether the answers are parsed: to be joined, put together from batches, or looked into.</summary>
+    private bool IsDocument => _planned.NeedsDocument || fanOut.Join is not null || fanOut.Batch > 0;
+
+    /// <summary>Runs all requests.</summary>
+    /// <returns>Why there is no list; of an optional call only if none of its requests succeeded.</returns>
+    public async ValueTask<GatewayError?> RunAsync()
+    {
+        if (Plan() is { } refusal)
+            return refusal;
+        _parts = new JsonPart[_asks.Count];
+        _answers = new CallAnswer?[_asks.Count];
+        var workers = Math.Min(fanOut.Concurrency, _asks.Count);
+        var running = new Task[workers];
+        for (var i = 0; i < workers; i++)
+            running[i] = WorkAsync();
+        await Task.WhenAll(running).ConfigureAwait(false);
+
+        // In the items' order, whichever came first: the composed answer's tag is made of theirs.
+        result.Answers.AddRange(_answers.OfType<CallAnswer>());
+        result.FailedItems = _failedItems;
+        if (_error is not null && (!_planned.Config.Optional || _failed == _asks.Count))
+            return _error;
+        result.Error = _error;
+        result.Part = IsDocument ? JsonPart.Of(Collect()) : JsonPart.OfText(Write());
+        return null;
+    }
+
+    private GatewayError? Plan()
+    {
+        if (!fanOut.Items.TryEvaluate(runner.Scope(), out var list, out var problem))
+            return _planned.Misfit(fanOut.Items, "forEach", problem);
+        if (list.Kind is not (JsonValueKind.Array or JsonValueKind.Null))
+            return _planned.Misfit(fanOut.Items, "forEach", "it gives no list");
+
+        var items = Distinct(list);
+        result.Items = items.Count;
+        if (items.Count > fanOut.MaxItems)
+            return new GatewayError(
+                _planned.IsOfClient(fanOut.Items.Roots?.Select(r => r.Name))
+                    ? GatewayErrorKind.BadPlaceholder
+                    : GatewayErrorKind.TooManyItems,
+                $"`calls.{_planned.Name}.forEach` gives {items.Count} different items, and at most {fanOut.MaxItems} are taken"
+            );
+        _asks =
+            fanOut.Batch == 0
+                ? items.ConvertAll(i => (i, Value.Null))
+                : [.. items.Chunk(fanOut.Batch).Select(chunk => (Value.Null, Value.Array(chunk)))];
+
+        // What another call of the answer has asked already is not asked again: only where nothing can be, is it known how many requests
+        // there will be.
+        if (!_planned.MayRepeat && !runner.TryPromise(_asks.Count))
+            return new GatewayError(
+                GatewayErrorKind.TooManyItems,
+                $"`forEach` takes {_asks.Count} requests, and at most {runner.Plan.Limits.Requests} are sent for one answer"
+            );
+        return null;
+    }
+
+    private static List<Value> Distinct(in Value list)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var items = new List<Value>();
+        if (list.Kind == JsonValueKind.Null)
+            return items;
+        foreach (var item in new Elements(list))
+        {
+            if (item.Kind != JsonValueKind.Null && seen.Add(TextOf(item)))
+                items.Add(item);
+        }
+
+        return items;
+    }
+
+    private static string TextOf(in Value item)
+    {
+        var text = new ArrayBufferWriter<byte>(64);
+        item.WriteTo(text, long.MaxValue);
+        return Encoding.UTF8.GetString(text.WrittenSpan);
+    }
+
+    private async Task WorkAsync()
+    {
+        while (Interlocked.Increment(ref _next) is var index && index < _asks.Count && !IsHopeless)
+        {
+            _parts[index] = JsonPart.Null;
+            var error = await AskAsync(index).ConfigureAwait(false);
+            if (error is null)
+                continue;
+            Interlocked.Increment(ref _failed);
+            if (error.Kind != GatewayErrorKind.ClientAborted) // those that were given up say nothing of the service
+                Interlocked.Add(ref _failedItems, fanOut.Batch > 0 ? _asks[index].Items.Count : 1);
+            Interlocked.CompareExchange(ref _error, error, null);
+            if (IsHopeless)
+                runner.Ongoing.CutOffAll();
+        }
+    }
+
+    /// <summary>The first failure of a required call is its end, and with it the whole answer's.</summary>
+    private bool IsHopeless => Volatile.Read(ref _error) is not null && !_planned.Config.Optional;
+
+    private async ValueTask<GatewayError?> AskAsync(int index)
+    {
+        var (item, items) = _asks[index];
+        if (!_planned.MayRepeat)
+            runner.Redeem();
+        if (call.Render(_planned.Request, runner.Scope(item, items), out var request) is { } refusal)
+            return refusal;
+        var outcome = await call.AskAsync(request).ConfigureAwait(false);
+        _answers[index] = outcome.Answer;
+        var error = call.Read(outcome, IsDocument, out var part);
+        error = call.NoteWrite(outcome, part.Value, item, items, error);
+        if (error is not null && !call.TryStale(request, outcome, error, IsDocument, out part))
+            return error;
+        if (part.IsNull && fanOut.Join is not null && _planned.Select is { } select && outcome.Answer is { Body.Length: > 0 })
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, $"an answer has nothing at `{select.Text}` that could be joined");
+        _parts[index] = part;
+        return null;
+    }
+
+    private Value Collect()
+    {
+        if (fanOut.Batch == 0)
+            return Value.Array(Array.ConvertAll(_parts, p => p.Value));
+        var all = new List<Value>();
+        foreach (var part in _parts)
+        {
+            if (part.Value.Kind == JsonValueKind.Array)
+            {
+                foreach (var item in new Elements(part.Value))
+                    all.Add(item);
+            }
+            else if (part.Value.Kind != JsonValueKind.Null)
+                all.Add(part.Value);
+        }
+
+        return Value.Array([.. all]);
+    }
+
+    private ReadOnlyMemory<byte> Write()
+    {
+        var body = new AnswerBody();
+        runner.Own(body);
+        body.GetMemory(2 + _parts.Sum(p => p.Text.Length + 1)); // at once: growing would leave as much again in the pool
+        body.Write("["u8);
+        for (var i = 0; i < _parts.Length; i++)
+        {
+            if (i > 0)
+                body.Write(","u8);
+            _parts[i].WriteTo(body);
+        }
+
+        body.Write("]"u8);
+        return body.Memory;
+    }
+}

@@ -1,0 +1,135 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Lintel.Composition.Answers;
+using Lintel.Errors;
+using Lintel.Forwarding;
+using Lintel.Services.Connections;
+
+namespace Lintel.Composition.Calls;
+
+/// <summary>One attempt of a call by .NET's HTTP handler: HTTP/2, and HTTP/1.1 where there are no event loops.</summary>
+internal static class HandlerCall
+{
+    private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
+    public static async ValueTask<CallOutcome> SendAsync(CallAttempts attempts)
+    {
+        var timer = attempts.Timer(attempts.LeftForAnswer);
+        CallAnswer? answer = null;
+        try
+        {
+            using var message = Write(attempts);
+            if (!attempts.TrySend())
+                return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
+            if (attempts.Request.Service.Config.Protocol == Config.ServiceProtocol.Http1)
+                Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
+            using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
+            answer = ReadHead(response);
+            answer.Body.TakeFrom(attempts.Runner.Parts.Memory);
+            if (answer.Status == 101)
+                return attempts.Explain(new GatewayError(GatewayErrorKind.ProtocolError)); // what would follow is another protocol's
+            if (response.Content.Headers.ContentLength > attempts.Runner.Plan.Limits.Call)
+                return TooLarge(answer, attempts.Runner.Plan.Limits.Call);
+            using var stream = await response.Content.ReadAsStreamAsync(timer.Token).ConfigureAwait(false);
+            return await ReadBodyAsync(attempts.Runner, stream, answer, timer.Token).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            answer?.Body.Release();
+            if (e is OperationCanceledException && timer.IsCancellationRequested && HandlerErrors.Find<UpstreamConnectException>(e) is null)
+                return attempts.Explain(new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: e));
+            var kind = HandlerErrors.KindOf(e);
+            return attempts.Explain(
+                new GatewayError(
+                    answer is not null && kind is GatewayErrorKind.ConnectionTerminated or GatewayErrorKind.ProtocolError
+                        ? GatewayErrorKind.ResponseIncomplete
+                        : kind,
+                    Cause: e
+                )
+            );
+        }
+        finally
+        {
+            attempts.EndTimer(timer);
+        }
+    }
+
+    private static HttpRequestMessage Write(CallAttempts attempts)
+    {
+        var instance = attempts.Instance;
+        var request = attempts.Request;
+        var runner = attempts.Runner;
+        var isHttp2 = request.Service.Config.Protocol == Config.ServiceProtocol.Http2;
+        var message = new HttpRequestMessage(
+            new HttpMethod(request.Method),
+            new Uri(instance.Prefix + instance.BasePath + request.Target, AsItIs)
+        )
+        {
+            Version = isHttp2 ? HttpVersion.Version20 : HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        HostField.Set(message, request.Service.HostFor(instance, runner.Exchange.Host));
+        foreach (var (name, values) in runner.Fields.ListFor(request))
+            message.Headers.TryAddWithoutValidation(name, values.ToArray());
+        foreach (var (name, value) in request.Headers ?? [])
+            message.Headers.TryAddWithoutValidation(name, value);
+        if (request.IfNoneMatch is { } tag)
+            message.Headers.TryAddWithoutValidation("If-None-Match", tag);
+        message.Headers.TryAddWithoutValidation("traceparent", runner.Exchange.Trace.ToTraceParent(attempts.Span));
+        if (request.Body is { } body)
+        {
+            message.Content = new ReadOnlyMemoryContent(body);
+            message.Content.Headers.TryAddWithoutValidation("Content-Type", request.ContentType);
+        }
+        else if (!attempts.IsRepeatable)
+        {
+            // what has a body, if an empty one, the handler does not send twice where a kept connection ends under it
+            message.Content = new ReadOnlyMemoryContent(ReadOnlyMemory<byte>.Empty);
+        }
+
+        return message;
+    }
+
+    private static CallAnswer ReadHead(HttpResponseMessage response)
+    {
+        var answer = new CallAnswer { Status = (int)response.StatusCode };
+        Take(response.Headers.NonValidated, answer);
+        Take(response.Content.Headers.NonValidated, answer);
+        return answer;
+    }
+
+    private static void Take(HttpHeadersNonValidated headers, CallAnswer answer)
+    {
+        foreach (var (name, values) in headers)
+        {
+            foreach (var value in values)
+                answer.Take(name, value);
+        }
+    }
+
+    private static async ValueTask<CallOutcome> ReadBodyAsync(
+        CallRunner runner,
+        Stream stream,
+        CallAnswer answer,
+        CancellationToken cancellation
+    )
+    {
+        while (true)
+        {
+            var count = await stream.ReadAsync(answer.Body.Room(), cancellation).ConfigureAwait(false);
+            if (count == 0)
+                return answer;
+            answer.Body.Advance(count);
+            if (answer.Body.Length > runner.Plan.Limits.Call)
+                return TooLarge(answer, runner.Plan.Limits.Call);
+            if (!runner.TryCountBytes(count))
+                return TooLarge(answer, runner.Plan.Limits.Total);
+        }
+    }
+
+    private static CallOutcome TooLarge(CallAnswer answer, long limit)
+    {
+        answer.Body.Release();
+        return new GatewayError(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
+    }
+}

@@ -1,0 +1,198 @@
+using System.Runtime.CompilerServices;
+using Lintel.Composition.Answers;
+using Lintel.Errors;
+using Lintel.Observability.Traces;
+using Lintel.Pipeline;
+using Lintel.Services.Connections;
+using Lintel.Transport.Http1;
+using Lintel.Transport.Loop;
+
+namespace Lintel.Composition.Calls;
+
+/// <summary>
+/// One attempt of a call over HTTP/1.1 on the event loops: the connection lives on the loop of the client's, and so does everything that
+/// follows the answer.
+/// </summary>
+internal static class Http1Call
+{
+    /// <summary>
+    /// Sends the request and reads the answer, over a connection that is kept, at once; only who finds none has to wait for one.
+    /// </summary>
+    public static ValueTask<CallOutcome> SendAsync(CallAttempts attempts)
+    {
+        var pool = attempts.Instance.Connections!;
+        var loop = attempts.Runner.Exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
+        var kept = attempts.NeedsFreshConnection ? null : pool.TryRent(loop, isChecked: !attempts.IsRepeatable);
+        return kept is not null
+            ? ExchangeAsync(attempts, kept, attempts.LeftAtBegin)
+            : ConnectAndSendAsync(attempts, loop, attempts.NeedsFreshConnection);
+    }
+
+    private static async ValueTask<CallOutcome> ConnectAndSendAsync(CallAttempts attempts, EventLoop loop, bool isFresh)
+    {
+        Http1Connection connection;
+        var timer = attempts.Timer(attempts.Left);
+        try
+        {
+            connection = await attempts.Instance.Connections!.RentAsync(loop, isFresh, timer.Token).ConfigureAwait(false);
+        }
+        catch (UpstreamConnectException e)
+        {
+            return attempts.Explain(new GatewayError(e.Kind, Cause: e));
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            return attempts.Explain(
+                new GatewayError(
+                    attempts.Left <= TimeSpan.Zero ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.ConnectionTerminated,
+                    Cause: e
+                )
+            );
+        }
+        finally
+        {
+            attempts.EndTimer(timer);
+        }
+
+        if (!connection.IsReused || attempts.IsRepeatable || !connection.HasStirred)
+            return await ExchangeAsync(attempts, connection, attempts.LeftForAnswer).ConfigureAwait(false);
+        connection.Release(); // the server has ended it, and this request could not be sent a second time: nothing was sent
+        return await ConnectAndSendAsync(attempts, loop, isFresh: true).ConfigureAwait(false);
+    }
+
+    /// <summary>The exchange on one connection, which is given back at its end.</summary>
+    /// <remarks>
+    /// One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several
+    /// of them under way, and each frame below would cost every call an object and a resumption.
+    /// </remarks>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
+    private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, TimeSpan left)
+    {
+        if (!attempts.Hold(connection))
+        {
+            connection.Release();
+            return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
+        }
+
+        var isReused = connection.IsReused;
+        CallAnswer? answer = null;
+        GatewayError? error;
+        try
+        {
+            Write(attempts, connection);
+            connection.Limit(left);
+            // what the server does not take is no failure yet: its answer may be there
+            _ = await connection.FlushAsync().ConfigureAwait(false);
+            while (!connection.HasFinalHead)
+            {
+                while (!connection.TryReadHead())
+                    await connection.WaitAsync().ConfigureAwait(false);
+            }
+
+            if (connection.Head.Status == 101)
+                return new GatewayError(GatewayErrorKind.ProtocolError);
+            answer = ReadHead(connection.Head);
+            answer.Body.TakeFrom(attempts.Runner.Parts.Memory);
+            while (!TryReadBody(attempts.Runner, connection, answer, out error))
+                await connection.WaitAsync().ConfigureAwait(false);
+            if (error is null)
+                return answer;
+        }
+        catch (OutOfMemoryException e)
+        {
+            error = GatewayError.OfDefect(e);
+        }
+        catch (Http1Exception e)
+        {
+            var kind = Translate(e.Failure, hasHead: answer is not null);
+            error = attempts.Explain(
+                new GatewayError(kind, Cause: e)
+                {
+                    EndedKeptConnection = kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer,
+                }
+            );
+        }
+        finally
+        {
+            attempts.LetGo();
+            connection.Release();
+        }
+
+        answer?.Body.Release();
+        return error;
+    }
+
+    private static void Write(CallAttempts attempts, Http1Connection connection)
+    {
+        var instance = attempts.Instance;
+        var request = attempts.Request;
+        var runner = attempts.Runner;
+        connection.Begin(request.Method, instance.BasePath, request.Target);
+        connection.AddField("Host", request.Service.HostFor(instance, runner.Exchange.Host));
+        runner.Fields.AddTo(connection, request);
+        foreach (var (name, value) in request.Headers ?? [])
+            connection.AddField(name, value);
+        if (request.IfNoneMatch is { } tag)
+            connection.AddField("If-None-Match", tag);
+        Span<byte> trace = stackalloc byte[TraceContext.TextLength];
+        runner.Exchange.Trace.Write(trace, attempts.Span);
+        connection.AddField("traceparent"u8, trace);
+        if (request.Body is { } body)
+        {
+            connection.AddField("Content-Type", request.ContentType);
+            connection.EndHead(body.Length);
+            connection.AddBody(body.Span);
+            connection.EndBody(null);
+        }
+        else
+        {
+            connection.EndHead();
+        }
+    }
+
+    private static CallAnswer ReadHead(ResponseHead head)
+    {
+        var answer = new CallAnswer { Status = head.Status };
+        for (var i = 0; i < head.Count; i++)
+            answer.Take(head[i].Name, head[i].Value);
+        return answer;
+    }
+
+    /// <summary>Reads of the body what is there.</summary>
+    /// <returns>Whether that was the end of it, the good one or the bad one; otherwise more has to be waited for.</returns>
+    private static bool TryReadBody(CallRunner runner, Http1Connection connection, CallAnswer answer, out GatewayError? error)
+    {
+        error = null;
+        var body = answer.Body;
+        var limits = runner.Plan.Limits;
+        if (connection.BodyLeft is var promised && promised != long.MaxValue && body.Length + promised > limits.Call)
+            error = TooLarge(limits.Call);
+        while (error is null && !connection.IsBodyWhole)
+        {
+            var count = connection.TryReadBody(body.Room(connection.BodyLeft == long.MaxValue ? 4096 : connection.BodyLeft).Span);
+            if (count < 0)
+                return false;
+            body.Advance(count);
+            if (body.Length > limits.Call)
+                error = TooLarge(limits.Call);
+            else if (!runner.TryCountBytes(count))
+                error = TooLarge(limits.Total);
+        }
+
+        return true;
+    }
+
+    private static GatewayError TooLarge(long limit) => new(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
+
+    private static GatewayErrorKind Translate(Http1Failure failure, bool hasHead) =>
+        failure switch
+        {
+            Http1Failure.TimedOut => GatewayErrorKind.ResponseTimeout,
+            Http1Failure.Malformed or Http1Failure.Incomplete or Http1Failure.Terminated when hasHead =>
+                GatewayErrorKind.ResponseIncomplete,
+            Http1Failure.Malformed => GatewayErrorKind.ProtocolError,
+            Http1Failure.HeadTooLarge => GatewayErrorKind.ResponseHeadTooLarge,
+            Http1Failure.Terminated or Http1Failure.Incomplete or Http1Failure.Aborted => GatewayErrorKind.ConnectionTerminated,
+            _ => GatewayErrorKind.Internal,
+        };
+}

@@ -1,0 +1,141 @@
+using Lintel.Composition.Calls;
+using Lintel.Composition.Plan;
+using Lintel.Errors;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Composition.Merge;
+
+/// <summary>Writes the answer of a composition whose calls have ended.</summary>
+internal static class ComposedAnswer
+{
+    /// <summary>Up to here an answer goes out with its head in one piece, when the request ends.</summary>
+    private const int SmallBody = 64 * 1024;
+
+    /// <summary>
+    /// Whether a field says of the answer what the gateway alone knows, so that no expression may say it. (Those that frame messages no
+    /// configuration may set.)
+    /// </summary>
+    public static bool Owns(string name) =>
+        name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase)
+        || name.Equals(CompositionField.Name, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether a failed call's own answer is the composition's.</summary>
+    public static bool PassesThrough(CallResult result) =>
+        result is { State: CallState.Failed, Status: { } status, Answers.Count: > 0 } && result.Call.Passthrough.Contains(status);
+
+    public static async ValueTask<GatewayError?> SendAsync(CallRunner runner)
+    {
+        var exchange = runner.Exchange;
+        var response = exchange.Response;
+        if (runner.Decisive is { } own)
+            return await PassAsync(runner, own).ConfigureAwait(false);
+
+        var shape = runner.Shape;
+        if (Head(runner, shape) is { } unfit)
+            return unfit;
+        if (CompositeCaching.IsKnown(exchange.Request, response.Headers.ETag))
+        {
+            response.StatusCode = StatusCodes.Status304NotModified;
+            return null;
+        }
+
+        response.StatusCode = shape.Status;
+        response.ContentType ??= "application/json";
+        var body = new JsonPieces();
+        var error = JsonMerge.Compose(runner, body) ?? await MeasureAsync(runner, body).ConfigureAwait(false);
+        if (error is null)
+            return await WriteAsync(runner, body).ConfigureAwait(false);
+        return error;
+    }
+
+    /// <summary>Measures what is to be written: what is made of answers may be far longer than they are.</summary>
+    public static async ValueTask<GatewayError?> MeasureAsync(CallRunner runner, JsonPieces text)
+    {
+        if (!text.TryMeasure(Math.Min(OffLoop.Threshold, runner.BytesLeftToSend)))
+        {
+            await OffLoop.For(OffLoop.Threshold);
+            if (!text.TryMeasure(runner.BytesLeftToSend))
+                return runner.TooLong();
+        }
+
+        return runner.TryCountSent(text.Counted) ? null : runner.TooLong();
+    }
+
+    /// <summary>Says what became of the calls.</summary>
+    public static void Tell(CallRunner runner, IHeaderDictionary headers)
+    {
+        headers[CompositionField.Name] = CompositionField.Render(runner.Results);
+        if (CompositionField.RenderProxyStatus(runner.Results, runner.Exchange.Snapshot.Identity.Name) is { } status)
+            headers["Proxy-Status"] = status;
+    }
+
+    private static GatewayError? Head(CallRunner runner, AnswerShape shape)
+    {
+        var headers = runner.Exchange.Response.Headers;
+        Tell(runner, headers);
+        CompositeCaching.Describe(runner, shape, headers);
+        foreach (var (name, expression) in shape.Headers)
+        {
+            if (!expression.TryEvaluate(runner.Scope(), out var value, out var problem))
+                return new GatewayError(
+                    expression.Roots is [{ Name: "request" }] ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.ExpressionFailed,
+                    $"`{(shape.Client is { } client ? "variants." + client : "respond")}.headers.{name}`: {problem}"
+                );
+            if (CallInputs.Scalar(value) is { Length: > 0 } text && Template.ForHeader(text) is { } line)
+                headers[name] = line;
+        }
+
+        return null;
+    }
+
+    private static async ValueTask<GatewayError?> PassAsync(CallRunner runner, CallResult own)
+    {
+        var response = runner.Exchange.Response;
+        var answer = own.Answers[^1];
+        Tell(runner, response.Headers);
+        response.StatusCode = answer.Status;
+        CompositeCaching.DescribePassed(runner, own, answer, response.Headers);
+        if (answer.ContentType is { } type)
+            response.ContentType = type;
+        if (answer.Location is { } location)
+            response.Headers.Location = location;
+        if (answer.RetryAfter is { } later)
+            response.Headers.RetryAfter = later;
+        if (answer.Challenge is { } challenge)
+            response.Headers.WWWAuthenticate = challenge;
+        if (answer.ContentEncoding is { } encoding)
+            response.Headers.ContentEncoding = encoding;
+        var body = new JsonPieces();
+        body.Add(answer.Body.Memory);
+        body.TryMeasure(long.MaxValue);
+        return await WriteAsync(runner, body).ConfigureAwait(false);
+    }
+
+    private static async ValueTask<GatewayError?> WriteAsync(CallRunner runner, JsonPieces body)
+    {
+        var exchange = runner.Exchange;
+        var response = exchange.Response;
+        response.ContentLength = body.Length;
+        if (!ResponsePhase.Enter(exchange) || body.Length == 0)
+            return null;
+        // sends nothing yet; the writer has no room before
+        await response.StartAsync(exchange.Context.RequestAborted).ConfigureAwait(false);
+        var writer = response.BodyWriter;
+        if (body.Length <= SmallBody)
+        {
+            body.WriteTo(writer); // the server sends it with the head when the handler ends
+            exchange.ResponseBytes += body.Length;
+            return null;
+        }
+
+        await OffLoop.For(body.Length);
+        using var limit = runner.LimitSending();
+        var isTaken =
+            await body.WriteAsync(writer, writer, exchange.Context.RequestAborted).ConfigureAwait(false)
+            // the end of it too, while the answer's time is counted
+            && !(await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted;
+        exchange.ResponseBytes += body.Written;
+        return isTaken ? null : new GatewayError(GatewayErrorKind.ClientAborted);
+    }
+}

@@ -1,0 +1,192 @@
+using System.Globalization;
+using System.IO.Hashing;
+using System.Net.Http.Headers;
+using System.Text;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Calls;
+using Lintel.Composition.Plan;
+using Microsoft.AspNetCore.Http;
+
+namespace Lintel.Composition.Merge;
+
+/// <summary>What a composed answer may say of caching: never more than all of its parts say.</summary>
+internal static class CompositeCaching
+{
+    /// <summary>Sets <c>Cache-Control</c>, <c>Vary</c> and <c>ETag</c>.</summary>
+    public static void Describe(CallRunner runner, AnswerShape shape, IHeaderDictionary headers)
+    {
+        if (DescribeParts(runner, headers, Array.TrueForAll(runner.Results, r => r.IsWhole)) && Tag(runner, shape) is { } tag)
+            headers.ETag = tag;
+    }
+
+    /// <summary>The same for a service's own answer that passes through: that it is this one depends on the parts before it.</summary>
+    public static void DescribePassed(CallRunner runner, CallResult passed, CallAnswer answer, IHeaderDictionary headers) =>
+        DescribeParts(
+            runner,
+            headers,
+            answer.CacheControl is not null && Array.TrueForAll(runner.Results, r => r == passed || r.Error is null)
+        );
+
+    /// <returns>False where nobody may keep the answer.</returns>
+    private static bool DescribeParts(CallRunner runner, IHeaderDictionary headers, bool isWhole)
+    {
+        var plan = runner.Plan;
+        if (!isWhole || Array.Exists(plan.Calls, c => !c.Request.Config.IsSafe))
+        {
+            headers.CacheControl = "no-store";
+            return false;
+        }
+
+        var names = new List<string>(plan.VaryBy);
+        var isForOne = AddVary(runner, names) || plan.DependsOnAddress || names.Contains("Cookie", StringComparer.OrdinalIgnoreCase);
+        if (isForOne || Parts(runner).Any(a => a.CacheControl is not null || a.Expires is not null))
+            headers.CacheControl = Combine(runner, isForOne, runner.Parts.Time.GetUtcNow());
+        if (names.Count > 0)
+            headers.Vary = names.Contains("*") ? "*" : string.Join(", ", names);
+        return true;
+    }
+
+    /// <summary>Whether the client has this very answer (RFC 9110 section 13.1.2: compared weakly).</summary>
+    public static bool IsKnown(HttpRequest request, string? tag)
+    {
+        if (tag is null || !(HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
+            return false; // for other methods the field is a condition, and 304 no answer (RFC 9110 section 13.1.2)
+        foreach (var line in request.Headers.IfNoneMatch)
+        {
+            foreach (var item in (line ?? "").Split(','))
+            {
+                var known = item.Trim();
+                if (known == "*" || (known.StartsWith("W/", StringComparison.Ordinal) ? known : "W/" + known) == tag)
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>All answers, and the redirects that led to them.</summary>
+    private static IEnumerable<CallAnswer> Parts(CallRunner runner)
+    {
+        foreach (var result in runner.Results)
+        {
+            foreach (var answer in result.Answers)
+            {
+                for (var part = answer; part is not null; part = part.RedirectedBy)
+                    yield return part;
+            }
+        }
+    }
+
+    private static string Combine(CallRunner runner, bool isForOne, DateTimeOffset now)
+    {
+        var (isPublic, isPrivate, asks, insists) = (!isForOne, isForOne, false, false);
+        var (fresh, shared) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
+        var hasShared = false;
+        foreach (var answer in Parts(runner))
+        {
+            if (!CacheControlHeaderValue.TryParse(answer.CacheControl ?? "", out var control))
+                return "no-store"; // what cannot be read may have said so
+            control ??= new CacheControlHeaderValue();
+            if (control.NoStore)
+                return "no-store";
+            asks |= control.NoCache;
+            insists |= control.MustRevalidate || control.ProxyRevalidate;
+            isPublic &= control.Public;
+            isPrivate |= control.Private;
+            var left = Freshness(answer, control, now);
+            fresh = left < fresh ? left : fresh;
+            hasShared |= control.SharedMaxAge is not null;
+            var sharedLeft = control.SharedMaxAge is { } s && !control.NoCache ? Less(s, AgeOf(answer)) : left;
+            shared = sharedLeft < shared ? sharedLeft : shared;
+        }
+
+        if (fresh == TimeSpan.MaxValue)
+            fresh = TimeSpan.Zero; // no part at all
+        var text = new StringBuilder(
+            isPrivate ? "private, "
+            : isPublic ? "public, "
+            : ""
+        );
+        text.Append("max-age=").Append(((long)fresh.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        if (asks)
+            text.Append(", no-cache");
+        if (insists)
+            text.Append(", must-revalidate");
+        if (hasShared && !isPrivate)
+            text.Append(", s-maxage=").Append(((long)shared.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        return text.ToString();
+    }
+
+    /// <summary>
+    /// RFC 9111 section 4.2; an answer that says nothing has no freshness: what it is worth to its service is not the gateway's to guess.
+    /// </summary>
+    public static TimeSpan Freshness(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
+    {
+        if (control.NoCache)
+            return TimeSpan.Zero;
+        if (control.MaxAge is { } age)
+            return Less(age, AgeOf(answer));
+        if (answer.Expires is { } text && TryParseDate(text, out var expires))
+            return Less(expires - (answer.Date is { } date && TryParseDate(date, out var sent) ? sent : now), AgeOf(answer));
+        return TimeSpan.Zero;
+    }
+
+    private static TimeSpan AgeOf(CallAnswer answer) =>
+        long.TryParse(answer.Age, NumberStyles.None, CultureInfo.InvariantCulture, out var age) && age < int.MaxValue
+            ? TimeSpan.FromSeconds(age)
+            : TimeSpan.Zero;
+
+    private static TimeSpan Less(TimeSpan time, TimeSpan spent) => time > spent ? time - spent : TimeSpan.Zero;
+
+    private static bool TryParseDate(string text, out DateTimeOffset date) =>
+        DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out date);
+
+    /// <summary>
+    /// Of what the parts vary by, what calls get of the client's: that, and what the plan itself looks at, is what can differ between
+    /// clients.
+    /// </summary>
+    /// <returns>Whether a part varies by what the gateway says of the client: no field of the client's says that.</returns>
+    private static bool AddVary(CallRunner runner, List<string> names)
+    {
+        var isForOne = false;
+        foreach (var part in Parts(runner))
+        {
+            foreach (var item in (part.Vary ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+            {
+                isForOne |= CallFields.IsGatewaysWord(item);
+                if (
+                    (item == "*" || runner.Plan.ForwardHeaders.Contains(item, StringComparer.OrdinalIgnoreCase))
+                    && !names.Contains(item, StringComparer.OrdinalIgnoreCase)
+                )
+                    names.Add(item);
+            }
+        }
+
+        return isForOne;
+    }
+
+    /// <summary>A weak tag of the parts' validators; none where a part has none.</summary>
+    private static string? Tag(CallRunner runner, AnswerShape shape)
+    {
+        StringBuilder? all = null;
+        foreach (var result in runner.Results)
+        {
+            foreach (var answer in result.Answers)
+            {
+                if ((answer.ETag ?? answer.LastModified) is not { } validator)
+                    return null;
+                (all ??= new StringBuilder())
+                    .Append(result.Call.Index)
+                    .Append('=')
+                    .Append(validator)
+                    .Append(answer.RedirectedBy?.Location)
+                    .Append('\n');
+            }
+        }
+
+        if (all is null)
+            return null;
+        all.Append(shape.Client).Append('\n').Append(runner.Plan.Fingerprint);
+        return "W/\"" + Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(all.ToString()))) + "\"";
+    }
+}

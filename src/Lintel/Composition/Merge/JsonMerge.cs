@@ -1,0 +1,179 @@
+using System.Buffers;
+using System.Text.Json;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Calls;
+using Lintel.Composition.Plan;
+using Lintel.Errors;
+using Lintel.JmesPath;
+
+namespace Lintel.Composition.Merge;
+
+/// <summary>
+/// Makes one document of the calls' parts: in declared order, whatever came first; and what services wrote goes through byte for byte.
+/// </summary>
+internal static class JsonMerge
+{
+    private static readonly byte[] ClosingBrace = "}"u8.ToArray();
+    private static readonly byte[] EmptyObject = "{}"u8.ToArray();
+    private static readonly Name ErrorsName = Name.Of("_errors");
+
+    private static readonly JsonWriterOptions Readable = new()
+    {
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>
+    /// Puts answers into the lists that they belong to, and sees to it that what shares a place goes together. A call whose value does not
+    /// fit fails.
+    /// </summary>
+    /// <param name="runner">Whose calls have ended.</param>
+    /// <param name="which">Only those joins; all without it. Other calls may still run then, and their expressions see the lists as they
+    /// came.</param>
+    public static void Settle(CallRunner runner, Func<PlannedCall, bool>? which = null)
+    {
+        foreach (var (call, join) in runner.Plan.Joins)
+        {
+            if (which is null || which(call))
+                Join(runner, runner.Results[call.Index], join, isLast: which is null);
+        }
+
+        if (runner.Plan.SharesRoot && runner.Shape.Body is null)
+            CheckRoot(runner);
+    }
+
+    /// <summary>Puts the answer's body together, and what it tells of parts that failed.</summary>
+    /// <returns>Why there is none.</returns>
+    public static GatewayError? Compose(CallRunner runner, JsonPieces body)
+    {
+        var shape = runner.Shape;
+        var tellsErrors = shape.TellsErrors && Array.Exists(runner.Results, r => r.Error is not null);
+        if (shape.Body is { } written)
+        {
+            if (written.AddTo(body, new ShapeInput(runner.Scope(), new PartTexts(runner))) is { } error)
+                return error;
+        }
+        else if (runner.Plan.Conflict is { } rule)
+            body.Add(MergedObject.Of(runner, rule));
+        else
+            AddProperties(runner, body, tellsErrors);
+
+        if (tellsErrors)
+        {
+            var errors = new ArrayBufferWriter<byte>();
+            WriteErrors(runner, errors);
+            body.AddProperty(ErrorsName, AnswerReader.Parse(errors.WrittenMemory, runner.Documents));
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// What the client may know of parts that failed, as RFC 9457 objects, each with a JSON Pointer (RFC 6901) to its place in the default
+    /// answer.
+    /// </summary>
+    public static void WriteErrors(CallRunner runner, IBufferWriter<byte> output)
+    {
+        using var json = new Utf8JsonWriter(output, Readable);
+        json.WriteStartArray();
+        foreach (var result in runner.Results)
+        {
+            if (result.Error is not { } error)
+                continue;
+            json.WriteStartObject();
+            json.WriteString("type"u8, error.Rule.Type);
+            json.WriteString("title"u8, error.Rule.Title);
+            json.WriteNumber("status"u8, error.Rule.Status);
+            if (error.Detail is { } detail)
+                json.WriteString("detail"u8, detail);
+            json.WriteString("call"u8, result.Call.Name);
+            json.WriteString("pointer"u8, Pointer(runner.Plan, result.Call));
+            if (result.Source is { } source)
+                json.WriteString("source"u8, source);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void Join(CallRunner runner, CallResult child, Join join, bool isLast)
+    {
+        var parent = runner.Results[join.Into];
+        if (parent is { State: not CallState.Succeeded, Source: null } || runner.Shape.Unneeded?[child.Call.Index] == true)
+            return; // there is no list, and that is told already; or nobody looks at it
+        if (JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out var joined) is { } problem)
+        {
+            runner.FailLate(child, new GatewayError(GatewayErrorKind.ExpressionFailed, problem));
+            if (
+                JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out joined) is not null
+                && JoinedList.TryJoin(parent.Part.Value, Value.Null, join, out joined) is not null
+            )
+                return;
+        }
+
+        parent.Part = JsonPart.Of(joined);
+        if (isLast)
+            runner.Set(join.Into, joined);
+    }
+
+    /// <summary>Beside other properties only an object's can stand; without them lists go with lists too.</summary>
+    private static void CheckRoot(CallRunner runner)
+    {
+        var kind = Array.Exists(runner.Plan.Calls, c => c is { Property: not null, IsSpread: false })
+            ? JsonValueKind.Object
+            : JsonValueKind.Undefined;
+        foreach (var result in runner.Results)
+        {
+            if (!result.Call.IsSpread || result.Part.IsNull)
+                continue;
+            var own = result.Part.Value.Kind;
+            if (own is not (JsonValueKind.Object or JsonValueKind.Array) || (kind != JsonValueKind.Undefined && own != kind))
+                runner.FailLate(
+                    result,
+                    new GatewayError(
+                        GatewayErrorKind.ExpressionFailed,
+                        $"a value of type {Evaluation.WordFor(own)} cannot stand at `.` with what others write there"
+                    )
+                );
+            else
+                kind = own;
+        }
+    }
+
+    private static void AddProperties(CallRunner runner, JsonPieces body, bool tellsErrors)
+    {
+        var isFirst = true;
+        foreach (var result in runner.Results)
+        {
+            if (result.Call.Property is not { } lead)
+                continue;
+            if (result.Call.IsSpread)
+            {
+                // The only call that writes: its object is the answer. Where it has none, there is still a place for what went wrong.
+                if (tellsErrors && result.Part.IsNull)
+                    body.Add(EmptyObject);
+                else
+                    body.Add(result.Part);
+                return;
+            }
+
+            body.Add(isFirst ? runner.Plan.Opening : lead);
+            body.Add(result.Part);
+            isFirst = false;
+        }
+
+        body.Add(isFirst ? EmptyObject : ClosingBrace);
+    }
+
+    /// <summary>
+    /// The place of a call's value, by RFC 6901. What is joined into a list stands in each of its elements: the pointer is the list's.
+    /// </summary>
+    private static string Pointer(CallPlan plan, PlannedCall call)
+    {
+        if (call.FanOut?.Join is { } join)
+            return Pointer(plan, plan.Calls[join.Into]) + string.Concat(join.Path.Select(n => "/" + Escape(n.ToString())));
+        return call.IsSpread ? "" : "/" + Escape(call.Config.As ?? call.Name);
+    }
+
+    private static string Escape(string name) =>
+        name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+}

@@ -1,0 +1,42 @@
+using Lintel.Composition.Answers;
+using Lintel.Composition.Calls;
+using Lintel.Errors;
+
+namespace Lintel.Composition.Merge;
+
+/// <summary>The calls' answers as JSON text, for code that makes an answer of them.</summary>
+internal sealed class PartTexts(CallRunner runner)
+{
+    /// <summary>Why a text could not be given.</summary>
+    public GatewayError? Problem { get; private set; }
+
+    /// <summary>A call's text: as the service wrote it, or, where lists were joined or batches put together, written once more.</summary>
+    /// <returns><see langword="null"/> where there is no such call.</returns>
+    public ReadOnlyMemory<byte>? Text(string call)
+    {
+        var result = Array.Find(runner.Results, r => r.Call.Name == call);
+        if (result is null)
+            return null;
+        if (result.Part.IsText)
+            return result.Part.Text;
+        if (!result.Part.TryMeasure(Math.Min(runner.Plan.Limits.Total, Array.MaxLength), out var length))
+        {
+            Problem = runner.TooLong();
+            throw new InvalidOperationException($"the value of the call `{call}` is longer than the composition may be");
+        }
+
+        var text = NewText();
+        text.GetMemory((int)Math.Max(1, length));
+        result.Part.WriteTo(text);
+        result.Part = JsonPart.OfDocument(text.Memory, result.Part.Value);
+        return text.Memory;
+    }
+
+    /// <summary>Room for a text that lives as long as the answer.</summary>
+    public AnswerBody NewText()
+    {
+        var text = new AnswerBody();
+        runner.Own(text);
+        return text;
+    }
+}

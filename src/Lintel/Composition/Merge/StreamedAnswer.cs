@@ -1,0 +1,197 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text;
+using System.Threading.Channels;
+using Lintel.Composition.Calls;
+using Lintel.Composition.Plan;
+using Lintel.Errors;
+using Lintel.Pipeline;
+
+namespace Lintel.Composition.Merge;
+
+/// <summary>
+/// An answer that is sent piece by piece, each call's part as soon as it is there: NDJSON, or server-sent events where the client asks for
+/// them.
+/// </summary>
+/// <remarks>
+/// A line is an object of one property: the call's name and its value. The last one is <c>_composition</c>, with what the header of that
+/// name says; before it comes <c>_errors</c> where something failed that the client should know of. What is joined into another call's list
+/// is sent with that list.
+/// The first line waits for the calls that have <c>passthrough</c>: until they have ended, a service's own answer may be the composition's.
+/// </remarks>
+internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
+{
+    private readonly Channel<CallResult> _ended = Channel.CreateUnbounded<CallResult>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly bool _isEvents = exchange
+        .Request.Headers.Accept.ToString()
+        .Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);
+    private readonly HashSet<int> _known = [];
+    private readonly List<PlannedCall> _ready = [];
+    private bool _hasBegun;
+
+    /// <summary>A call has ended.</summary>
+    public void Take(CallResult result) => _ended.Writer.TryWrite(result);
+
+    /// <summary>Runs the calls and sends their parts.</summary>
+    /// <param name="runner">Runs them.</param>
+    /// <param name="finish">What to do when they have ended, whatever happened here.</param>
+    /// <param name="send">Sends an answer that is not a stream: a service's own.</param>
+    public async ValueTask<GatewayError?> RunAsync(
+        CallRunner runner,
+        Func<ValueTask<GatewayError?>> finish,
+        Func<ValueTask<GatewayError?>> send
+    )
+    {
+        var running = runner.RunAsync();
+        try
+        {
+            for (var left = plan.Calls.Length; left > 0; left--)
+            {
+                var result = await _ended.Reader.ReadAsync().ConfigureAwait(false);
+                _known.Add(result.Call.Index);
+                if (result.State is not CallState.Canceled)
+                    _ready.Add(Root(result.Call));
+                if (!AwaitsPassthrough && runner.Decisive is null && !runner.HasClientLeft)
+                    await SendReadyAsync(runner).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            runner.Abandon(); // what was sent has no end: nobody can use it
+            await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
+            var failure = await finish().ConfigureAwait(false);
+            if (failure is not null && e is OperationCanceledException or IOException)
+                return failure;
+            throw;
+        }
+
+        await running.ConfigureAwait(false);
+        var error = await finish().ConfigureAwait(false);
+        if (error is null && runner.Decisive is { } passing)
+        {
+            if (!_hasBegun)
+                return await send().ConfigureAwait(false);
+            error = ComposeTarget.Describe(runner, passing, passing.Error!);
+        }
+
+        if (error is not null && (!_hasBegun || runner.HasClientLeft))
+            return error;
+        if (!runner.HasClientLeft)
+            await EndAsync(runner).ConfigureAwait(false);
+        if (runner.HasClientLeft)
+            return new GatewayError(GatewayErrorKind.ClientAborted);
+        exchange.IsErrorTold = error is not null;
+        return error;
+    }
+
+    /// <summary>
+    /// Whether a service's own answer may still become the composition's: its status is not known before, and a stream that has begun has
+    /// one already.
+    /// </summary>
+    private bool AwaitsPassthrough => Array.Exists(plan.Calls, c => c.Passthrough.Count > 0 && !_known.Contains(c.Index));
+
+    private async ValueTask SendReadyAsync(CallRunner runner)
+    {
+        foreach (var call in _ready.Distinct())
+            await SendAsync(runner, call).ConfigureAwait(false);
+        _ready.Clear();
+    }
+
+    /// <summary>The call whose value a call's answers end up in.</summary>
+    private PlannedCall Root(PlannedCall call)
+    {
+        while (call.FanOut?.Join is { } join)
+            call = plan.Calls[join.Into];
+        return call;
+    }
+
+    private async ValueTask SendAsync(CallRunner runner, PlannedCall call)
+    {
+        if (!Array.TrueForAll(plan.Calls, c => Root(c) != call || _known.Contains(c.Index)))
+            return; // what is joined into it is still to come
+        await OffLoop.ForMerge(runner.BytesReceived);
+        JsonMerge.Settle(runner, j => Root(j) == call);
+        var result = runner.Results[call.Index];
+        var text = new JsonPieces();
+        text.Add(result.Part);
+        if (await ComposedAnswer.MeasureAsync(runner, text).ConfigureAwait(false) is { } tooLong)
+        {
+            runner.FailLate(result, tooLong);
+            text = new JsonPieces();
+            text.Add(result.Part);
+        }
+
+        if (runner.Decisive is null)
+            await SendAsync(runner, call.Name, text).ConfigureAwait(false);
+    }
+
+    private async ValueTask EndAsync(CallRunner runner)
+    {
+        if (Array.Exists(runner.Results, r => r.Error is not null) && (runner.Decisive is not null || plan.Answer.TellsErrors))
+        {
+            var errors = new ArrayBufferWriter<byte>();
+            JsonMerge.WriteErrors(runner, errors);
+            await SendAsync(runner, "_errors", PiecesOf(errors.WrittenMemory)).ConfigureAwait(false);
+        }
+
+        await SendAsync(runner, "_composition", PiecesOf(Encoding.ASCII.GetBytes("\"" + CompositionField.Render(runner.Results) + "\"")))
+            .ConfigureAwait(false);
+    }
+
+    private static JsonPieces PiecesOf(ReadOnlyMemory<byte> text)
+    {
+        var pieces = new JsonPieces();
+        pieces.Add(text);
+        return pieces;
+    }
+
+    private async ValueTask SendAsync(CallRunner runner, string name, JsonPieces value)
+    {
+        var response = exchange.Response;
+        if (!_hasBegun)
+        {
+            _hasBegun = true;
+            response.ContentType = _isEvents ? "text/event-stream" : "application/x-ndjson";
+            response.Headers.CacheControl = "no-store";
+            ResponsePhase.Enter(exchange);
+        }
+
+        using var limit = runner.LimitSending();
+        var writer = response.BodyWriter;
+        Write(writer, _isEvents ? "event: " : "{\"");
+        Write(writer, name);
+        Write(writer, _isEvents ? "\ndata: " : "\":");
+        var line = new OneLine(writer);
+        var isTaken = await value.WriteAsync(writer, line, exchange.Context.RequestAborted).ConfigureAwait(false);
+        exchange.ResponseBytes += value.Written;
+        if (isTaken)
+        {
+            Write(writer, _isEvents ? "\n\n" : "}\n");
+            isTaken = !(await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted;
+        }
+
+        if (!isTaken)
+            runner.ClientGone();
+    }
+
+    private void Write(PipeWriter writer, string text) => exchange.ResponseBytes += Encoding.ASCII.GetBytes(text, writer);
+
+    /// <summary>JSON's line breaks stand between tokens only: as spaces they mean the same, and the text stays on its line.</summary>
+    private sealed class OneLine(IBufferWriter<byte> output) : IBufferWriter<byte>
+    {
+        private Memory<byte> _room;
+
+        public void Advance(int count)
+        {
+            var written = _room.Span[..count];
+            written.Replace((byte)'\n', (byte)' ');
+            written.Replace((byte)'\r', (byte)' ');
+            output.Advance(count);
+            _room = default;
+        }
+
+        public Memory<byte> GetMemory(int sizeHint = 0) => _room = output.GetMemory(sizeHint);
+
+        public Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
+    }
+}

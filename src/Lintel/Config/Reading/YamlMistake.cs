@@ -1,0 +1,172 @@
+using YamlDotNet.Core;
+
+namespace Lintel.Config.Reading;
+
+/// <summary>
+/// What is wrong with text that is no YAML, in the words of somebody who looks at it: the scanner tells what it could not go on with, a
+/// line or two after the mistake.
+/// </summary>
+internal sealed class YamlMistake(string source, string text)
+{
+    private readonly string[] _lines = text.Split('\n');
+
+    public ConfigProblem Explain(YamlException failure)
+    {
+        var inner = failure.InnerException is YamlException deeper ? deeper : failure;
+        var (line, column) = ((int)inner.Start.Line, (int)inner.Start.Column);
+        var message = inner.Message;
+        if (message.Contains("tab", StringComparison.Ordinal) && FindTab(line) is { } tab)
+            return Problem(
+                tab.Line,
+                tab.Column,
+                "a tab is among the spaces that begin this line",
+                "indent with spaces: YAML does not allow tabs there"
+            );
+        if (message.Contains("cannot start any token", StringComparison.Ordinal))
+            return Problem(line, column, $"`{At(line, column)}` cannot begin a value", "put the value in quotes");
+        if (message.Contains("invalid mapping", StringComparison.Ordinal))
+            return SecondColon(line, column);
+        if (message.Contains("quoted scalar", StringComparison.Ordinal))
+            return Problem(
+                line,
+                column,
+                "the text in quotes that begins here does not end",
+                "close the quote; where the text goes on in the next line, indent that deeper"
+            );
+        if (
+            message.Contains("did not find expected key", StringComparison.Ordinal)
+            || message.Contains("expected <document end>", StringComparison.Ordinal)
+        )
+            return IsFirstOfLine(line, column)
+                ? WrongIndentation(line)
+                : Problem(
+                    line,
+                    column,
+                    $"`{At(line, column)}` stands behind a value that has ended",
+                    "put a value that has braces, brackets or quotes in it in quotes as a whole"
+                );
+        return Problem(
+            line,
+            column,
+            "this is not valid YAML: " + Clean(message),
+            IsOfTheLibrary(message)
+                ? "is the indentation of this line and the one before right? the keys of one map stand below each other"
+                : null
+        );
+    }
+
+    /// <summary>Other messages are the reader's own, and say all.</summary>
+    private static bool IsOfTheLibrary(string message) =>
+        Clean(message) is var words
+        && (words.StartsWith("While ", StringComparison.Ordinal) || words.StartsWith("Did not ", StringComparison.Ordinal));
+
+    private ConfigProblem Problem(int line, int column, string message, string? hint) =>
+        new("syntax", new SourcePosition(source, line, column), "", message, hint);
+
+    /// <summary>
+    /// The scanner took several lines, or what looks like a key in the middle of one, for one text, and then came a colon.
+    /// </summary>
+    private ConfigProblem SecondColon(int line, int column)
+    {
+        var key = Indentation(line) + 1;
+        var before = Enumerable.Range(1, Math.Max(0, line - 1)).LastOrDefault(l => !IsBlank(l));
+        if (Line(line)[..Math.Max(0, Math.Min(Line(line).Length, column - 1))].Contains(": ", StringComparison.Ordinal) || before == 0)
+            return Problem(line, column, "a second `:` stands in this line", "put a value that holds `: ` in quotes");
+        var above = Line(before).Trim();
+        if (!above.Contains(": ", StringComparison.Ordinal) && !above.EndsWith(':'))
+        {
+            return above.Contains(':')
+                ? Problem(
+                    before,
+                    Indentation(before) + 1,
+                    $"`{Short(above)}` is no key with a value: no space follows the `:`",
+                    "write `key: value`"
+                )
+                : Problem(
+                    before,
+                    Indentation(before) + 1,
+                    $"`{Short(above)}` is no key: no `:` follows it",
+                    "write `key: value`, or `key:` with lines below that are indented deeper"
+                );
+        }
+
+        return Problem(
+            line,
+            key,
+            $"this line is indented deeper than line {before}, which has a value already",
+            $"indent it like line {before}, or give that line no value"
+        );
+    }
+
+    private ConfigProblem WrongIndentation(int line)
+    {
+        var open = new Stack<int>();
+        for (var i = 1; i < line; i++)
+        {
+            if (IsBlank(i))
+                continue;
+            var indentation = Indentation(i);
+            while (open.TryPeek(out var last) && last >= indentation)
+                open.Pop();
+            open.Push(indentation);
+        }
+
+        if (open.Contains(Indentation(line)))
+            return Problem(
+                line,
+                Indentation(line) + 1,
+                $"`{At(line, Indentation(line) + 1)}` is neither a key with a value nor an item of a list",
+                "write `key: value`, or `- item`; is something above not closed?"
+            );
+        var levels = string.Join(", ", open.Reverse());
+        return Problem(
+            line,
+            Indentation(line) + 1,
+            $"this line begins after {Spaces(Indentation(line))}, and nothing above does",
+            $"the lines that it can belong to begin after {levels} {(levels == "1" ? "space" : "spaces")}: indent it like one of "
+                + $"them, and what belongs to a key deeper than the key"
+        );
+    }
+
+    private static string Spaces(int count) =>
+        count switch
+        {
+            0 => "no space",
+            1 => "1 space",
+            _ => $"{count} spaces",
+        };
+
+    private string Line(int number) => number >= 1 && number <= _lines.Length ? _lines[number - 1].TrimEnd('\r') : "";
+
+    private string At(int line, int column) =>
+        Line(line) is var whole && column >= 1 && column <= whole.Length ? Short(whole[(column - 1)..].Trim()) : "";
+
+    private static string Short(string text) => text.Length <= 40 ? text : text[..40] + "…";
+
+    private int Indentation(int line) => Line(line).Length - Line(line).TrimStart(' ').Length;
+
+    private bool IsBlank(int line) => Line(line).TrimStart() is "" or ['#', ..];
+
+    private bool IsFirstOfLine(int line, int column) => column == Indentation(line) + 1;
+
+    private static string Clean(string message)
+    {
+        // YamlDotNet puts its own position in front of the reason: "(Line: 1, Col: 2, Idx: 3) - (…): reason".
+        var colon = message.StartsWith('(') ? message.IndexOf("): ", StringComparison.Ordinal) : -1;
+        return (colon < 0 ? message : message[(colon + 3)..]).TrimEnd('.');
+    }
+
+    /// <summary>The first tab among the spaces that begin a line: the scanner tells where the map began that it is in.</summary>
+    private (int Line, int Column)? FindTab(int line)
+    {
+        for (var i = Math.Max(1, line); i <= _lines.Length; i++)
+        {
+            var whole = Line(i);
+            var indentation = whole.AsSpan(0, whole.Length - whole.AsSpan().TrimStart(" \t").Length);
+            if (indentation.Contains('\t'))
+                return (i, indentation.IndexOf('\t') + 1);
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,381 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Lintel.Errors;
+using Lintel.Transport.Memory;
+
+namespace Lintel.Observability.Metrics;
+
+/// <summary>The gateway's instruments, under OpenTelemetry's semantic names for HTTP where they have one.</summary>
+/// <remarks>
+/// Every label is a name from the configuration, a number of bounded range, or a word of a fixed list: nothing that a client can choose
+/// becomes a series.
+/// </remarks>
+public sealed class GatewayMetrics
+{
+    /// <summary>The label of methods that are nobody's (semantic conventions, HTTP, <c>http.request.method</c>).</summary>
+    internal const string OtherMethod = "_OTHER";
+
+    /// <summary>The meter's name, for exporters.</summary>
+    public const string MeterName = "Lintel";
+
+    // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ (advised boundaries, in seconds)
+    private static readonly InstrumentAdvice<double> Seconds = new()
+    {
+        HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+    };
+
+    // What the gateway adds is some 100 µs on a quiet machine (bench/results): fine steps there, coarse ones where something is wrong
+    // anyway.
+    private static readonly InstrumentAdvice<double> FineSeconds = new()
+    {
+        HistogramBucketBoundaries = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    };
+
+    // From a handshake inside one rack to timeouts.connect.
+    private static readonly InstrumentAdvice<double> ConnectSeconds = new()
+    {
+        HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    };
+
+    private readonly Meter _meter;
+    private readonly Histogram<double> _server;
+    private readonly Histogram<double> _gateway;
+    private readonly Histogram<double> _client;
+    private readonly Histogram<double> _connect;
+    private readonly ActiveRequests _active = new();
+    private readonly Counter<long> _errors;
+    private readonly ConcurrentDictionary<string, StrongBox<long>> _broken = new(StringComparer.Ordinal);
+    private readonly Counter<long> _reloads;
+    private readonly Counter<long> _mirrors;
+    private readonly Gauge<int> _fallback;
+    private long _stalls;
+    private double _appliedAt;
+    private int _lastReload = -1;
+
+    /// <summary>Creates the instruments.</summary>
+    /// <param name="factory">The host's meter factory.</param>
+    public GatewayMetrics(IMeterFactory factory)
+    {
+        _meter = factory.Create(MeterName);
+        _server = _meter.CreateHistogram(
+            "http.server.request.duration",
+            "s",
+            "Duration of requests that clients made to the gateway.",
+            null,
+            Seconds
+        );
+        _meter.CreateObservableUpDownCounter("http.server.active_requests", _active.Observe, "{request}", "Requests of clients in flight.");
+        _gateway = _meter.CreateHistogram(
+            "lintel.gateway.duration",
+            "s",
+            "What the gateway added: a request's duration less the time in attempts.",
+            null,
+            FineSeconds
+        );
+        _errors = _meter.CreateCounter<long>("lintel.errors", "{error}", "Requests that the gateway itself ended, by kind of error.");
+        _meter.CreateObservableCounter(
+            "lintel.listener.protocol_errors",
+            ObserveBroken,
+            "{error}",
+            "Connections and streams of HTTP/2 and HTTP/3 that ended because the client broke the protocol, before there was a request."
+        );
+        _client = _meter.CreateHistogram(
+            "http.client.request.duration",
+            "s",
+            "Duration of attempts that the gateway made to instances.",
+            null,
+            Seconds
+        );
+        _connect = _meter.CreateHistogram(
+            "lintel.service.connect.duration",
+            "s",
+            "Duration of attempts to connect to an instance, TLS included.",
+            null,
+            ConnectSeconds
+        );
+        _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Readings of the configuration, by result.");
+        _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
+        _meter.CreateObservableCounter(
+            "lintel.loop.stalls",
+            () => Interlocked.Read(ref _stalls),
+            "{stall}",
+            "Callbacks that held an event loop, and every connection on it, for 50 ms or more."
+        );
+        _meter.CreateObservableGauge(
+            "lintel.config.applied.time",
+            ObserveApplied,
+            "s",
+            "When the configuration that is served was applied, in Unix time."
+        );
+        _meter.CreateObservableGauge(
+            "lintel.config.last_reload.successful",
+            ObserveLastReload,
+            description: "1 if the last reading of the configuration was applied, 0 if it was refused."
+        );
+        _fallback = _meter.CreateGauge<int>(
+            "lintel.config.fallback",
+            description: "1 while the last good configuration is served because the given files are not right."
+        );
+    }
+
+    /// <summary>Watches the access log's lost lines.</summary>
+    internal void ObserveLostLines(Func<long> lost) =>
+        _meter.CreateObservableCounter(
+            "lintel.access_log.dropped",
+            lost,
+            "{line}",
+            "Lines of the access log that were dropped because too many waited or the sink failed."
+        );
+
+    /// <summary>Watches the memory that everything that buffers takes from.</summary>
+    internal void ObserveMemory(MemoryBudget memory)
+    {
+        _meter.CreateObservableUpDownCounter(
+            "lintel.memory.limit",
+            () => memory.Limit,
+            "By",
+            "Memory that everything that buffers may hold together."
+        );
+        _meter.CreateObservableUpDownCounter(
+            "lintel.memory.used",
+            () => ByUse(memory.UsedBy),
+            "By",
+            "Memory that is held by what buffers, by use."
+        );
+        _meter.CreateObservableCounter(
+            "lintel.memory.refused",
+            () => ByUse(memory.RefusedBy),
+            "{refusal}",
+            "How often memory was refused because the limit was reached, by use."
+        );
+    }
+
+    /// <summary>A callback has held an event loop for long.</summary>
+    internal void LoopStalled() => Interlocked.Increment(ref _stalls);
+
+    /// <summary>A client of a listener has broken HTTP/2 or HTTP/3.</summary>
+    internal void ProtocolBroken(string listener) => Interlocked.Increment(ref Broken(listener).Value);
+
+    /// <summary>A listener opens: its series begins at 0.</summary>
+    internal void ListenerOpened(string listener) => Broken(listener);
+
+    private StrongBox<long> Broken(string listener) => _broken.GetOrAdd(listener, static _ => new StrongBox<long>());
+
+    private IEnumerable<Measurement<long>> ObserveBroken() =>
+        _broken.Select(b => new Measurement<long>(
+            Interlocked.Read(ref b.Value.Value),
+            new KeyValuePair<string, object?>("lintel.listener", b.Key)
+        ));
+
+    /// <summary>A request begins.</summary>
+    /// <returns>What <see cref="RequestLeft"/> is told at its end.</returns>
+    internal int RequestStarted(string method, string scheme) => _active.Enter(method, scheme);
+
+    /// <summary>How many requests are in flight.</summary>
+    internal long RequestsInFlight => _active.Total();
+
+    /// <summary>A request is no longer in flight.</summary>
+    internal void RequestLeft(int place) => _active.Leave(place);
+
+    /// <summary>Called while the request's span is current, so that exemplars find it.</summary>
+    /// <param name="request">How it ended.</param>
+    /// <param name="total">How long it took.</param>
+    /// <param name="upstream">How long of that its attempts.</param>
+    /// <param name="memo">Its route's; <see langword="null"/> where it has none.</param>
+    internal void RequestEnded(in RequestOutcome request, TimeSpan total, TimeSpan upstream, LabelMemo<RequestOutcome>? memo = null)
+    {
+        if (_server.Enabled)
+            _server.Record(total.TotalSeconds, memo is null ? LabelsOf(request) : memo.Get(request, request.Status, LabelsOf));
+        if (_gateway.Enabled)
+        {
+            var added = Math.Max(0, (total - upstream).TotalSeconds);
+            if (request.Route is { } route)
+                _gateway.Record(
+                    added,
+                    new KeyValuePair<string, object?>("http.route", route),
+                    new KeyValuePair<string, object?>("lintel.route", request.RouteName)
+                );
+            else
+                _gateway.Record(added);
+        }
+
+        if (request.Error is { } error)
+            CountError(error, request);
+    }
+
+    /// <summary>An attempt ended.</summary>
+    /// <param name="attempt">How.</param>
+    /// <param name="duration">How long it took.</param>
+    /// <param name="memo">The instance's.</param>
+    internal void AttemptEnded(in AttemptOutcome attempt, TimeSpan duration, LabelMemo<AttemptOutcome>? memo = null)
+    {
+        if (_client.Enabled)
+            _client.Record(duration.TotalSeconds, memo is null ? LabelsOf(attempt) : memo.Get(attempt, attempt.Status ?? 0, LabelsOf));
+    }
+
+    internal void ConnectEnded(string service, string address, int port, string? error, TimeSpan duration)
+    {
+        var tags = new TagList
+        {
+            { "lintel.service", service },
+            { "server.address", address },
+            { "server.port", port },
+        };
+        if (error is not null)
+            tags.Add("error.type", error);
+        _connect.Record(duration.TotalSeconds, tags);
+    }
+
+    internal void Reloaded(bool succeeded, DateTimeOffset now)
+    {
+        if (succeeded)
+            Volatile.Write(ref _appliedAt, now.ToUnixTimeMilliseconds() / 1000.0);
+        Volatile.Write(ref _lastReload, succeeded ? 1 : 0);
+        _reloads.Add(1, new KeyValuePair<string, object?>("result", succeeded ? "applied" : "refused"));
+    }
+
+    internal void Fallback(bool isServed) => _fallback.Record(isServed ? 1 : 0);
+
+    internal void Mirrored(string service, string result) =>
+        _mirrors.Add(1, new KeyValuePair<string, object?>("lintel.service", service), new KeyValuePair<string, object?>("result", result));
+
+    /// <summary>
+    /// Gauges of the instances in use. They are asked for at each collection, so that what a reload removed is gone from the next one.
+    /// </summary>
+    internal void Observe(Func<IEnumerable<InstanceUse>> instances)
+    {
+        _meter.CreateObservableUpDownCounter(
+            "http.client.active_requests",
+            () => instances().Select(i => new Measurement<long>(i.Active, i.Tags)),
+            "{request}",
+            "Attempts in flight to an instance."
+        );
+        _meter.CreateObservableUpDownCounter(
+            "http.client.open_connections",
+            () => instances().Select(i => new Measurement<long>(i.Connections, i.Tags)),
+            "{connection}",
+            "Open connections to an instance, busy or idle."
+        );
+    }
+
+    /// <summary>Methods are the client's choice: unknown ones share a label, so that label sets stay bounded.</summary>
+    internal static string KnownMethod(string method) =>
+        method is "GET" or "HEAD" or "POST" or "PUT" or "PATCH" or "DELETE" or "OPTIONS" or "CONNECT" or "TRACE" or "QUERY"
+            ? method
+            : OtherMethod;
+
+    /// <summary>An <c>error.type</c> that is a status.</summary>
+    internal static string StatusText(int status) =>
+        status switch
+        {
+            404 => "404",
+            500 => "500",
+            502 => "502",
+            503 => "503",
+            504 => "504",
+            _ => status.ToString(CultureInfo.InvariantCulture),
+        };
+
+    internal static string SourceText(ErrorSource source) =>
+        source switch
+        {
+            ErrorSource.Client => "client",
+            ErrorSource.Gateway => "gateway",
+            _ => "upstream",
+        };
+
+    private static IEnumerable<Measurement<long>> ByUse(Func<BufferUse, long> read) =>
+        Enum.GetValues<BufferUse>().Select(use => new Measurement<long>(read(use), new KeyValuePair<string, object?>("use", UseText(use))));
+
+    private static string UseText(BufferUse use) =>
+        use switch
+        {
+            BufferUse.RequestBody => "request-body",
+            BufferUse.Answer => "answer",
+            BufferUse.Output => "output",
+            BufferUse.Mirror => "mirror",
+            _ => "store",
+        };
+
+    private static KeyValuePair<string, object?>[] LabelsOf(RequestOutcome request)
+    {
+        List<KeyValuePair<string, object?>> labels =
+        [
+            new("http.request.method", KnownMethod(request.Method)),
+            new("http.response.status_code", request.Status),
+            new("url.scheme", request.Scheme),
+            new("network.protocol.version", request.ProtocolVersion),
+        ];
+        if (request.Route is { } route)
+            labels.Add(new("http.route", route));
+        if (request.RouteName is { } name)
+            labels.Add(new("lintel.route", name));
+        if (request.Error is { } rule)
+            labels.Add(new("error.type", rule.Slug));
+        else if (request.Status >= 500)
+            labels.Add(new("error.type", StatusText(request.Status)));
+        return [.. labels];
+    }
+
+    private static KeyValuePair<string, object?>[] LabelsOf(AttemptOutcome attempt)
+    {
+        List<KeyValuePair<string, object?>> labels =
+        [
+            new("http.request.method", KnownMethod(attempt.Method)),
+            new("server.address", attempt.Address),
+            new("server.port", attempt.Port),
+            new("lintel.service", attempt.Service),
+        ];
+        if (attempt.Status is { } code)
+            labels.Add(new("http.response.status_code", code));
+        if (attempt.Error is { } error)
+            labels.Add(new("error.type", error));
+        else if (attempt.Status >= 400)
+            labels.Add(new("error.type", StatusText(attempt.Status.Value)));
+        return [.. labels];
+    }
+
+    private void CountError(ErrorRule error, in RequestOutcome request)
+    {
+        var tags = new TagList { { "error.type", error.Slug }, { "lintel.error.source", SourceText(error.Source) } };
+        if (request.RouteName is { } route)
+            tags.Add("lintel.route", route);
+        if (request.Service is { } service)
+            tags.Add("lintel.service", service);
+        _errors.Add(1, tags);
+    }
+
+    private IEnumerable<Measurement<double>> ObserveApplied() =>
+        Volatile.Read(ref _appliedAt) is > 0 and var at ? [new Measurement<double>(at)] : [];
+
+    private IEnumerable<Measurement<int>> ObserveLastReload() =>
+        Volatile.Read(ref _lastReload) is >= 0 and var last ? [new Measurement<int>(last)] : [];
+}
+
+/// <summary>How a request ended.</summary>
+internal readonly record struct RequestOutcome(
+    string Method,
+    string Scheme,
+    string ProtocolVersion,
+    int Status,
+    string? Route,
+    string? Service,
+    ErrorRule? Error
+)
+{
+    /// <summary>The name of the route in the configuration.</summary>
+    public string? RouteName { get; init; }
+}
+
+/// <summary>How an attempt ended. The status is the instance's; <see langword="null"/> where none came.</summary>
+internal readonly record struct AttemptOutcome(string Method, string Service, string Address, int Port, int? Status, string? Error);
+
+/// <summary>What an instance has to do at the moment.</summary>
+internal readonly record struct InstanceUse(string Service, string Address, int Port, long Active, long Connections)
+{
+    public KeyValuePair<string, object?>[] Tags =>
+        [new("lintel.service", Service), new("server.address", Address), new("server.port", Port)];
+}

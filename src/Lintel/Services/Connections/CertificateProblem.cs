@@ -1,0 +1,53 @@
+using System.Globalization;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Lintel.Services.Connections;
+
+/// <summary>Says what is wrong with a service's certificate, and with which: for the log.</summary>
+internal static class CertificateProblem
+{
+    /// <param name="certificate">What the service showed.</param>
+    /// <param name="chain">How it was checked.</param>
+    /// <param name="errors">What .NET found; something.</param>
+    /// <param name="name">Whom it should be for.</param>
+    public static string Describe(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, string name)
+    {
+        if (certificate is null)
+            return "the service shows no certificate";
+        var problems = new List<string>();
+        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
+            problems.Add($"is not for `{name}` but for {Names(certificate)}");
+        foreach (var status in chain?.ChainStatus ?? [])
+            problems.Add(Describe(status));
+        if (problems.Count == 0)
+            problems.Add("is not trusted");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"the certificate {certificate.Subject} (serial {certificate.SerialNumber}, issued by {certificate.Issuer}, valid from "
+                + $"{certificate.NotBefore.ToUniversalTime():u} to {certificate.NotAfter.ToUniversalTime():u}) "
+                + $"{string.Join(", and ", problems.Distinct())}"
+        );
+    }
+
+    private static string Describe(X509ChainStatus status) =>
+        status.Status switch
+        {
+            X509ChainStatusFlags.NotTimeValid => "has expired or is not valid yet, or one of its authorities",
+            X509ChainStatusFlags.UntrustedRoot => "is signed by an authority that is not trusted here (`tls.authorities`)",
+            X509ChainStatusFlags.PartialChain =>
+                "is signed by an authority that is not known here (`tls.authorities`, or the service leaves out an intermediate "
+                    + "certificate)",
+            X509ChainStatusFlags.NotSignatureValid => "has a signature that is wrong",
+            _ => status.StatusInformation.Trim(),
+        };
+
+    private static string Names(X509Certificate2 certificate)
+    {
+        var names = certificate
+            .Extensions.OfType<X509SubjectAlternativeNameExtension>()
+            .SelectMany(e => e.EnumerateDnsNames().Concat(e.EnumerateIPAddresses().Select(a => a.ToString())))
+            .ToList();
+        return names.Count > 0 ? string.Join(", ", names.Select(n => $"`{n}`")) : "nobody: it has no alternative names";
+    }
+}

@@ -1,0 +1,300 @@
+using System.Runtime.CompilerServices;
+using Lintel.Transport.Http1;
+
+namespace Lintel.Services.Connections;
+
+/// <summary>
+/// A connection to an instance under SocketsHttpHandler's HTTP/1.1. It adds what that lacks: a response may begin while the request's body
+/// is still being sent, and interim responses (103) are told. It watches only requests that have an <see cref="Http1Exchange"/>; the bytes
+/// of all others just pass.
+/// </summary>
+/// <remarks>
+/// Thread rule: the handler reads or writes, and the body's writer watches and writes; a lock orders what they know. One read at a time
+/// reaches the socket.
+/// </remarks>
+internal sealed class Http1Stream(Stream inner) : SequentialStream
+{
+    private static readonly byte[] CloseField = "Connection: close\r\n"u8.ToArray();
+
+    private readonly Lock _lock = new();
+    private Http1Exchange? _exchange;
+    private TaskCompletionSource? _changed;
+    private List<(int Status, List<KeyValuePair<string, string>> Fields)>? _interim;
+    private Exception? _failure;
+    private bool _isReading;
+    private bool _isFinal;
+    private bool _isEnded;
+    private bool _hasBodyUnderWay;
+    private long _unsent;
+    private int _interimHeads;
+
+    // What was read of a watched response: delivered up to _start, may be delivered up to _safe.
+    private byte[] _ahead = [];
+    private int _start;
+    private int _safe;
+    private int _end;
+
+    public override bool CanRead => true;
+
+    public override bool CanWrite => true;
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            Task? other = null;
+            lock (_lock)
+            {
+                if (_safe > _start)
+                    return buffer.IsEmpty ? 0 : Deliver_NeedsLock(buffer.Span);
+                if (_failure is not null)
+                    throw new IOException(_failure.Message, _failure);
+                if (_isEnded)
+                    return 0;
+                if (_isReading)
+                    other = Changed_NeedsLock();
+                _isReading = true;
+            }
+
+            if (other is not null)
+            {
+                await other.ConfigureAwait(false);
+                continue;
+            }
+
+            var count = 0;
+            var isWatched = false;
+            try
+            {
+                count = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                lock (_lock)
+                {
+                    _isReading = false;
+                    isWatched = _exchange is not null && !_isFinal && !buffer.IsEmpty && !IsFinal_NeedsLock(buffer.Span[..count]);
+                    if (isWatched)
+                        Ingest_NeedsLock(buffer.Span[..count]);
+                    TellChanged_NeedsLock();
+                }
+            }
+
+            if (!isWatched)
+                return count;
+            await TellInterimAsync().ConfigureAwait(false);
+        }
+    }
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_unsent > 0)
+        {
+            var taken = (int)Math.Min(_unsent, buffer.Length);
+            _unsent -= taken;
+            buffer = buffer[taken..];
+            if (buffer.IsEmpty)
+                return default;
+        }
+
+        if (Http1Exchange.Current.Value is { } exchange && exchange.Stream != this)
+            Begin(exchange);
+        return inner.WriteAsync(buffer, cancellationToken);
+    }
+
+    public ValueTask WriteBodyAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
+        inner.WriteAsync(bytes, cancellationToken);
+
+    /// <summary>The body is sent whole: the connection may carry further requests.</summary>
+    public void EndBody()
+    {
+        lock (_lock)
+            _hasBodyUnderWay = false;
+    }
+
+    /// <summary>The handler will write this much of what it takes for the body. It was sent already, or goes its own way.</summary>
+    public void LeaveUnsent(long bytes) => _unsent = bytes;
+
+    /// <summary>Waits until the final response begins, or the connection ends.</summary>
+    public async Task WatchAsync()
+    {
+        while (true)
+        {
+            Task? other = null;
+            lock (_lock)
+            {
+                if (_isFinal || _isEnded || _failure is not null)
+                    return;
+                if (_isReading)
+                    other = Changed_NeedsLock();
+                _isReading = true;
+            }
+
+            await (other ?? ReadAheadAsync()).ConfigureAwait(false);
+        }
+    }
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
+
+    public override void Flush() => inner.Flush();
+
+    public override async ValueTask DisposeAsync()
+    {
+        await inner.DisposeAsync().ConfigureAwait(false);
+        await base.DisposeAsync().ConfigureAwait(false);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            inner.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private void Begin(Http1Exchange exchange)
+    {
+        lock (_lock)
+        {
+            exchange.Stream = this;
+            _exchange = exchange;
+            _isFinal = false;
+            _hasBodyUnderWay = exchange.StreamsBody; // before the head goes: the response may come before the next line runs
+            _start = _safe = _end = _interimHeads = 0;
+        }
+    }
+
+    /// <summary>A read that only the watch wants. What it brings waits for the handler; a failure too.</summary>
+    private async Task ReadAheadAsync()
+    {
+        var buffer = new byte[4096];
+        var count = 0;
+        Exception? failure = null;
+        try
+        {
+            count = await inner.ReadAsync(buffer).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            failure = e;
+        }
+
+        lock (_lock)
+        {
+            _isReading = false;
+            _failure = failure;
+            if (failure is null)
+                Ingest_NeedsLock(buffer.AsSpan(0, count));
+            TellChanged_NeedsLock();
+        }
+
+        await TellInterimAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Nearly every response is final from its first byte on: it passes without being copied.</summary>
+    private bool IsFinal_NeedsLock(ReadOnlySpan<byte> bytes)
+    {
+        if (_end > 0 || _hasBodyUnderWay || Http1Head.Status(bytes, out _) is 0 or (>= 100 and < 200))
+            return false;
+        _isFinal = true;
+        _exchange = null;
+        return true;
+    }
+
+    private Task Changed_NeedsLock() => (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+    private void TellChanged_NeedsLock()
+    {
+        _changed?.SetResult();
+        _changed = null;
+    }
+
+    private int Deliver_NeedsLock(Span<byte> buffer)
+    {
+        var count = Math.Min(buffer.Length, _safe - _start);
+        _ahead.AsSpan(_start, count).CopyTo(buffer);
+        _start += count;
+        if (_start == _end && _isFinal)
+        {
+            _exchange = null;
+            _ahead = [];
+            _start = _safe = _end = 0;
+        }
+
+        return count;
+    }
+
+    private void Ingest_NeedsLock(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+        {
+            _isEnded = true;
+            _safe = _end;
+            return;
+        }
+
+        Append_NeedsLock(_end, bytes);
+        while (!_isFinal)
+        {
+            var head = _ahead.AsSpan(_safe, _end - _safe);
+            var status = Http1Head.Status(head, out var line);
+            if (status == 0)
+                return;
+            if (status is >= 100 and < 200 and not 101)
+            {
+                var length = Http1Head.Length(head);
+                if (length == 0 && head.Length < Http1Head.MaxLength)
+                    return;
+                if (length > 0)
+                {
+                    if (++_interimHeads > Http1Options.DefaultMaxInterimHeads)
+                    {
+                        _failure = new Http1Exception(
+                            Http1Failure.Malformed,
+                            $"more than {Http1Options.DefaultMaxInterimHeads} interim answers came before the final one"
+                        );
+                        _safe = _start;
+                        return;
+                    }
+
+                    if (status != 100 && _exchange!.Interim is not null)
+                        (_interim ??= []).Add((status, Http1Head.Fields(head[..length])));
+                    _safe += length;
+                    continue;
+                }
+            }
+
+            _isFinal = true;
+            if (_hasBodyUnderWay && status > 0)
+                Append_NeedsLock(_safe + line, CloseField);
+            _safe = _end;
+        }
+    }
+
+    /// <summary>Puts bytes at a place, before what lies there.</summary>
+    private void Append_NeedsLock(int at, ReadOnlySpan<byte> bytes)
+    {
+        if (_ahead.Length - _end < bytes.Length)
+            Array.Resize(ref _ahead, Math.Max(_ahead.Length * 2, _end + bytes.Length + CloseField.Length));
+        _ahead.AsSpan(at, _end - at).CopyTo(_ahead.AsSpan(at + bytes.Length));
+        bytes.CopyTo(_ahead.AsSpan(at));
+        _end += bytes.Length;
+    }
+
+    private async ValueTask TellInterimAsync()
+    {
+        List<(int Status, List<KeyValuePair<string, string>> Fields)>? told;
+        Func<int, List<KeyValuePair<string, string>>, ValueTask>? interim;
+        lock (_lock)
+        {
+            told = _interim;
+            interim = _exchange?.Interim;
+            _interim = null;
+        }
+
+        if (told is null || interim is null)
+            return;
+        foreach (var (status, fields) in told)
+            await interim(status, fields).ConfigureAwait(false);
+    }
+}

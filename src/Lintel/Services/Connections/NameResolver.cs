@@ -1,0 +1,247 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Lintel.Services.Connections;
+
+/// <summary>
+/// The addresses of services' names. The system's lookup blocks for as long as its resolver is silent: it runs on threads of its own, never
+/// on those that serve requests.
+/// </summary>
+/// <remarks>
+/// A name is looked up once for all who wait; who waits leaves when its own time is over. What was found is used for <see cref="Fresh"/>
+/// without asking again. After that the name is asked for anew, and while the resolver is silent or fails, the last good addresses go on
+/// being used for <see cref="Lasting"/> (RFC 8767); a resolver that says that there is no such name is believed at once. Thread rule:
+/// everything from any thread.
+/// </remarks>
+/// <param name="lookup">Finds a name's addresses, and may block.</param>
+/// <param name="time">The clock.</param>
+internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvider time)
+{
+    /// <summary>Lookups at once; more wait for their turn. They exist only while there is something to look up.</summary>
+    public const int MaxThreads = 16;
+
+    /// <summary>
+    /// How long addresses are used without asking again. The system's own lookup does not say how long they hold; Envoy asks every 5 s too.
+    /// </summary>
+    public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a failure is told to everybody without asking again.</summary>
+    public static readonly TimeSpan Failed = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long somebody waits for newer addresses where there are old ones.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How long addresses are used whose name cannot be looked up any more.</summary>
+    public static readonly TimeSpan Lasting = TimeSpan.FromHours(1);
+
+    /// <summary>
+    /// A lookup that has been silent for so long has a second one beside it: the question may have been lost, and the system asks again
+    /// after 5 s only.
+    /// </summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Name> _names = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Queue<Name> _waiting = [];
+    private int _threads;
+
+    /// <summary>The system's resolver.</summary>
+    /// <param name="time">The clock.</param>
+    public static NameResolver OfSystem(TimeProvider time) => new(Dns.GetHostAddresses, time);
+
+    /// <summary>Finds the addresses of a name; an IP address is its own.</summary>
+    /// <param name="host">The name.</param>
+    /// <param name="cancellation">Ends the wait, not the lookup.</param>
+    /// <exception cref="SocketException">There are none to be had.</exception>
+    public ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellation)
+    {
+        if (IPAddress.TryParse(host, out var address))
+            return new([address]);
+        lock (_lock)
+        {
+            var name = Find_NeedsLock(host);
+            var known = name.Known(time);
+            if (known is not null && name.Age(time) < Fresh)
+                return new(known);
+            if (name.Pending is null && name.Failure is { } failure && time.GetElapsedTime(name.FailedAt) < Failed)
+                return known is not null ? new(known) : ValueTask.FromException<IPAddress[]>(failure);
+            Ask_NeedsLock(name);
+            var pending = name.Pending!.Task;
+            if (known is null)
+                return new(pending.WaitAsync(cancellation));
+            return time.GetElapsedTime(name.AskedAt) < Patience ? WaitAsync(pending, known, cancellation) : new(known);
+        }
+    }
+
+    private async ValueTask<IPAddress[]> WaitAsync(Task<IPAddress[]> pending, IPAddress[] known, CancellationToken cancellation)
+    {
+        try
+        {
+            return await pending.WaitAsync(Patience, time, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is TimeoutException || (e is SocketException failure && !IsFinal(failure)))
+        {
+            return known;
+        }
+    }
+
+    /// <summary>Whether the resolver has answered, and the answer is that there is no such name.</summary>
+    private static bool IsFinal(SocketException failure) => failure.SocketErrorCode == SocketError.HostNotFound;
+
+    private Name Find_NeedsLock(string host)
+    {
+        if (_names.TryGetValue(host, out var name))
+            return name;
+
+        // Names are the configuration's: those of configurations long gone leave as others come.
+        foreach (
+            var (old, unused) in _names
+                .Where(n => n.Value.Pending is null && n.Value.Known(time) is null && time.GetElapsedTime(n.Value.FailedAt) > Lasting)
+                .ToList()
+        )
+            _names.Remove(old);
+        return _names[host] = new Name(host);
+    }
+
+    private void Ask_NeedsLock(Name name)
+    {
+        if (name.Pending is null)
+        {
+            name.Pending = new TaskCompletionSource<IPAddress[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+            name.AskedAt = name.LookedUpAt = time.GetTimestamp();
+        }
+        else if (_threads == MaxThreads || time.GetElapsedTime(name.LookedUpAt) < Silence)
+        {
+            return;
+        }
+
+        if (name.Lookups == 2)
+            return;
+        name.Lookups++;
+        name.LookedUpAt = time.GetTimestamp();
+        _waiting.Enqueue(name);
+        if (_threads < MaxThreads)
+            StartThread_NeedsLock();
+    }
+
+    private void StartThread_NeedsLock()
+    {
+        try
+        {
+            _threads++;
+            new Thread(Run) { IsBackground = true, Name = "lintel names" }.UnsafeStart();
+        }
+        catch (OutOfMemoryException)
+        {
+            // The system gives no more threads. Another one takes the turn, or nobody does.
+            if (--_threads > 0)
+                return;
+            while (_waiting.TryDequeue(out var name))
+                End_NeedsLock(name, null, new SocketException((int)SocketError.TryAgain));
+        }
+    }
+
+    private void Run()
+    {
+        while (true)
+        {
+            Name? name;
+            lock (_lock)
+            {
+                if (!_waiting.TryDequeue(out name))
+                {
+                    _threads--;
+                    return;
+                }
+            }
+
+            var (addresses, failure) = LookUp(name.Host);
+            lock (_lock)
+                End_NeedsLock(name, addresses, failure);
+        }
+    }
+
+    private (IPAddress[]? Addresses, SocketException? Failure) LookUp(string host)
+    {
+        try
+        {
+            var addresses = lookup(host);
+            return addresses.Length > 0 ? (addresses, null) : (null, new SocketException((int)SocketError.HostNotFound));
+        }
+        catch (SocketException e)
+        {
+            return (null, WithoutSocket() ?? e);
+        }
+        catch (Exception)
+        {
+            return (null, new SocketException((int)SocketError.NoRecovery)); // a name that is none
+        }
+    }
+
+    /// <summary>A lookup that gets no socket says that the resolver does not answer.</summary>
+    private static SocketException? WithoutSocket()
+    {
+        try
+        {
+            using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+            return null;
+        }
+        catch (SocketException e)
+        {
+            return e;
+        }
+    }
+
+    private void End_NeedsLock(Name name, IPAddress[]? addresses, SocketException? failure)
+    {
+        name.Lookups--;
+        if (addresses is not null)
+        {
+            name.Addresses = addresses;
+            name.FoundAt = time.GetTimestamp();
+            name.Failure = null;
+            name.Pending?.TrySetResult(addresses);
+            name.Pending = null;
+        }
+        else if (name.Pending is not null && name.Lookups == 0)
+        {
+            name.Failure = failure;
+            name.FailedAt = time.GetTimestamp();
+            if (IsFinal(failure!))
+                name.Addresses = null;
+            name.Pending.TrySetException(failure!);
+            _ = name.Pending.Task.Exception; // whoever waited may have left
+            name.Pending = null;
+        }
+    }
+
+    /// <summary>What is known of a name.</summary>
+    private sealed class Name(string host)
+    {
+        public string Host => host;
+
+        public IPAddress[]? Addresses { get; set; }
+
+        public long FoundAt { get; set; }
+
+        public SocketException? Failure { get; set; }
+
+        public long FailedAt { get; set; }
+
+        /// <summary>What all who ask wait for; <see langword="null"/> while nobody asks.</summary>
+        public TaskCompletionSource<IPAddress[]>? Pending { get; set; }
+
+        /// <summary>When the first of them asked.</summary>
+        public long AskedAt { get; set; }
+
+        /// <summary>When the last lookup was begun.</summary>
+        public long LookedUpAt { get; set; }
+
+        /// <summary>Lookups that wait for a thread or run: two at most.</summary>
+        public int Lookups { get; set; }
+
+        public IPAddress[]? Known(TimeProvider time) => Age(time) < Lasting ? Addresses : null;
+
+        public TimeSpan Age(TimeProvider time) => time.GetElapsedTime(FoundAt);
+    }
+}

@@ -1,0 +1,153 @@
+using System.Net;
+
+namespace Lintel.Services.Connections;
+
+/// <summary>
+/// Sends request bodies better than SocketsHttpHandler does by itself: each piece of a streamed body at once, and over HTTP/1.1 without
+/// waiting for its end before the response is looked at.
+/// </summary>
+internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandler(inner)
+{
+    /// <summary>A body up to this length is sent in a moment and needs no care.</summary>
+    public const int SmallBody = 64 * 1024;
+
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        UpgradeAsSent.Restore(request);
+        ContentFields.Restore(request);
+        if (request.Content is not { } content || content.Headers.ContentLength <= SmallBody)
+            return base.SendAsync(request, cancellationToken);
+        if (request.Version.Major == 1)
+            return SendHttp1Async(request, content, cancellationToken);
+        if (content.Headers.ContentLength is null)
+            request.Content = new PromptContent(content);
+        return base.SendAsync(request, cancellationToken);
+    }
+
+    private async Task<HttpResponseMessage> SendHttp1Async(
+        HttpRequestMessage request,
+        HttpContent content,
+        CancellationToken cancellationToken
+    )
+    {
+        var exchange = Http1Exchange.Current.Value ?? new Http1Exchange(null);
+        Http1Exchange.Current.Value = exchange;
+        exchange.StreamsBody = true;
+        request.Content = new DuplexContent(content, exchange);
+        return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A content in place of another one.</summary>
+    private abstract class Replacement : HttpContent
+    {
+        protected Replacement(HttpContent original)
+        {
+            Original = original;
+            foreach (var (name, values) in original.Headers.NonValidated)
+                Headers.TryAddWithoutValidation(name, values);
+        }
+
+        protected HttpContent Original { get; }
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        protected abstract override Task SerializeToStreamAsync(
+            Stream stream,
+            TransportContext? context,
+            CancellationToken cancellationToken
+        );
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                Original.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+
+    /// <summary>Over HTTP/2: the handler would keep a piece in its buffer until more comes.</summary>
+    private sealed class PromptContent(HttpContent original) : Replacement(original)
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            // The head goes first: a client may wait for the response's before it sends the body.
+            await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await Original
+                .CopyToAsync(new PieceStream((piece, cancellation) => WriteAsync(stream, piece, cancellation)), context, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        private static async ValueTask WriteAsync(Stream stream, ReadOnlyMemory<byte> piece, CancellationToken cancellation)
+        {
+            await stream.WriteAsync(piece, cancellation).ConfigureAwait(false);
+            await stream.FlushAsync(cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Over HTTP/1.1: the handler reads nothing before the body was sent. So the body goes past it, straight to the connection, and it is
+    /// told that the body is sent when the response comes.
+    /// </summary>
+    private sealed class DuplexContent(HttpContent original, Http1Exchange exchange) : Replacement(original)
+    {
+        // Written to a stream that throws it away.
+        private static readonly byte[] Nothing = new byte[64 * 1024];
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            await stream.FlushAsync(cancellationToken).ConfigureAwait(false); // the head, by which the connection becomes known
+            var connection = exchange.Stream ?? throw new InvalidOperationException("the request's head was not written");
+            var body = new Http1Body(connection, Headers.ContentLength, exchange.Trailers);
+            var sending = SendAsync(body, connection, context, cancellationToken);
+            var answered = connection.WatchAsync();
+            if (await Task.WhenAny(sending, answered).ConfigureAwait(false) == sending)
+                await sending.ConfigureAwait(false);
+            else
+                ObserveLater(sending);
+
+            // What the handler wants to see written, byte for byte.
+            connection.LeaveUnsent(Headers.ContentLength ?? Http1Body.LastChunk.Length);
+            for (var left = Headers.ContentLength ?? 0; left > 0; left -= Math.Min(left, Nothing.Length))
+                await stream.WriteAsync(Nothing.AsMemory(0, (int)Math.Min(left, Nothing.Length)), cancellationToken).ConfigureAwait(false);
+        }
+
+        private async Task SendAsync(Http1Body body, Http1Stream connection, TransportContext? context, CancellationToken cancellationToken)
+        {
+            await Original.CopyToAsync(new PieceStream(body.WriteAsync), context, cancellationToken).ConfigureAwait(false);
+            await body.EndAsync(cancellationToken).ConfigureAwait(false);
+            connection.EndBody();
+        }
+
+        /// <summary>The forwarder knows how its own copying ended.</summary>
+        private static void ObserveLater(Task sending) =>
+            sending.ContinueWith(
+                static t => t.Exception,
+                CancellationToken.None,
+                TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default
+            );
+    }
+
+    /// <summary>Hands on each piece that is written.</summary>
+    private sealed class PieceStream(Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write) : SequentialStream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanWrite => true;
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            write(buffer, cancellationToken);
+
+        /// <summary>Every write has done it.</summary>
+        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public override void Flush() => throw new NotSupportedException("bodies are written asynchronously");
+    }
+}

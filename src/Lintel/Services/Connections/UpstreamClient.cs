@@ -1,0 +1,447 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Lintel.Config;
+using Lintel.Errors;
+using Lintel.Observability.Metrics;
+using Lintel.Transport.Http1;
+using Lintel.Transport.Loop;
+
+namespace Lintel.Services.Connections;
+
+/// <summary>What a service's connections depend on. A reload that leaves it alone keeps the connections.</summary>
+/// <param name="Protocol">The HTTP version.</param>
+/// <param name="Tls">How TLS is made.</param>
+/// <param name="UsesTls">Whether there is TLS at all.</param>
+/// <param name="Connect">How long a connection may take.</param>
+/// <param name="Connections">How connections are kept.</param>
+/// <param name="Certificates">Fingerprint of the certificate files' content: a renewed certificate is another configuration.</param>
+/// <param name="Handler">Carries the requests in the place of connections; <see langword="null"/> but in tests.</param>
+internal sealed record UpstreamClientConfig(
+    ServiceProtocol Protocol,
+    ServiceTlsConfig Tls,
+    bool UsesTls,
+    TimeSpan Connect,
+    ConnectionsConfig Connections,
+    string Certificates,
+    Func<HttpMessageHandler>? Handler = null
+)
+{
+    /// <summary>Whether lines of answers may end with a line feed alone.</summary>
+    public bool AllowsBareLf { get; init; }
+
+    /// <summary>Whether an answer's length may stand there several times.</summary>
+    public bool AllowsEqualLengths { get; init; }
+}
+
+/// <summary>The connections to a service's instances: a pool for each.</summary>
+internal sealed class UpstreamClient : IDisposable
+{
+    /// <summary>How long the answer to a ping may take: gRPC's own default (grpc/doc/keepalive.md).</summary>
+    private static readonly TimeSpan PingTimeout = TimeSpan.FromSeconds(20);
+
+    private readonly UpstreamClientConfig _config;
+    private readonly SslClientAuthenticationOptions? _tls;
+    private readonly IDisposable[] _certificates = [];
+    private readonly string _service;
+    private readonly UpstreamSurroundings _around;
+    private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
+
+    // its own lock; instances of one address share their connections across changes of their weight
+    private readonly Dictionary<(string Host, int Port), (Http1Pool Pool, int Uses)> _pools = [];
+    private readonly LoopGroup? _loops; // of this client: none where the protocol does not use them
+    private int _users = 1;
+
+    /// <exception cref="CryptographicException">A file is no certificate, or key and certificate do not belong together.</exception>
+    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, UpstreamSurroundings around)
+    {
+        _config = config;
+        _service = service;
+        _around = around;
+        _loops = config is { Protocol: ServiceProtocol.Http1, Handler: null } ? around.Loops : null;
+        if (config.UsesTls)
+            (_tls, _certificates) = CreateTls(config, certificates);
+        Invoker = new HttpMessageInvoker(
+            config.Handler is { } make ? new PlainAddresses(make()) : new RequestBodies(CreateConnections()),
+            disposeHandler: true
+        );
+    }
+
+    public HttpMessageInvoker Invoker { get; }
+
+    public bool Fits(UpstreamClientConfig config) => _config == config;
+
+    /// <summary>Connections to an instance, busy and idle.</summary>
+    public int OpenConnections(Instance instance)
+    {
+        var key = (instance.ConnectHost, instance.Port);
+        return (_open.TryGetValue(key, out var count) ? count.Value : 0) + (instance.Connections?.Open ?? 0);
+    }
+
+    /// <summary>
+    /// The connections of the event loops for an instance, which has one <see cref="Release"/> for it; <see langword="null"/> where there
+    /// are no loops, or the service speaks something else than HTTP/1.1.
+    /// </summary>
+    public Http1Pool? Acquire(Instance instance)
+    {
+        if (_loops is null)
+            return null;
+        var key = (instance.ConnectHost, instance.Port);
+        lock (_pools)
+        {
+            var (pool, uses) = _pools.GetValueOrDefault(key);
+            pool ??= CreatePool(new DnsEndPoint(key.ConnectHost, key.Port));
+            _pools[key] = (pool, uses + 1);
+            return pool;
+        }
+    }
+
+    /// <summary>
+    /// An instance needs its connections no more. The last one of an address closes them, those under way when they are given back.
+    /// </summary>
+    public void Release(Instance instance)
+    {
+        if (instance.Connections is null)
+            return;
+        var key = (instance.ConnectHost, instance.Port);
+        lock (_pools)
+        {
+            var (pool, uses) = _pools[key];
+            if (uses > 1)
+            {
+                _pools[key] = (pool, uses - 1);
+                return;
+            }
+
+            _pools.Remove(key);
+            pool.Dispose();
+        }
+    }
+
+    /// <summary>One more service generation uses these connections.</summary>
+    public UpstreamClient Share()
+    {
+        Interlocked.Increment(ref _users);
+        return this;
+    }
+
+    /// <summary>One generation fewer. The last one closes the connections.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref _users) > 0)
+            return;
+        Invoker.Dispose();
+        foreach (var certificate in _certificates)
+            certificate.Dispose();
+    }
+
+    private HttpMessageHandler CreateConnections() =>
+        _config.Protocol == ServiceProtocol.Http2 ? new Http2Connections(CreateHandler, TimeProvider.System) : CreateHandler();
+
+    private SocketsHttpHandler CreateHandler()
+    {
+        var ping = _config.Connections.KeepAlivePing ?? ConnectionsConfig.DefaultKeepAlivePing;
+        return new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            UseCookies = false,
+            UseProxy = false,
+            ActivityHeadersPropagator = null, // traceparent is the pipeline's
+            ConnectTimeout = _config.Connect,
+            ConnectCallback = (context, cancellation) => MeasureAsync(context.DnsEndPoint, ConnectAsync, cancellation),
+            PooledConnectionIdleTimeout = _config.Connections.Idle,
+            MaxConnectionsPerServer = _config.Connections.Max ?? int.MaxValue,
+            PooledConnectionLifetime = _config.Connections.Lifetime,
+            EnableMultipleHttp2Connections = true,
+            KeepAlivePingDelay = ping == TimeSpan.Zero ? Timeout.InfiniteTimeSpan : ping,
+            KeepAlivePingTimeout = PingTimeout,
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests, // gRPC's servers take pings without calls for an attack
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1, // bytes pass through as they came
+            ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
+        };
+    }
+
+    private static (SslClientAuthenticationOptions Options, IDisposable[] Owned) CreateTls(
+        UpstreamClientConfig config,
+        ServiceCertificates certificates
+    )
+    {
+        var owned = new List<IDisposable>();
+        var options = new SslClientAuthenticationOptions
+        {
+            ApplicationProtocols =
+            [
+                config.Protocol == ServiceProtocol.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11,
+            ],
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        };
+        if (certificates.Authorities is { } authorities)
+        {
+            var policy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
+            };
+            policy.CustomTrustStore.ImportFromPem(authorities);
+            if (policy.CustomTrustStore.Count == 0)
+                throw new CryptographicException($"`{Path.GetFileName(config.Tls.Authorities)}` holds no certificate");
+            owned.AddRange(policy.CustomTrustStore);
+            options.CertificateChainPolicy = policy;
+        }
+
+        if (certificates is { Certificate: { } certificate, Key: { } key })
+        {
+            var client = Load(certificate, key);
+            owned.Add(client);
+            options.ClientCertificateContext = SslStreamCertificateContext.Create(client, null, offline: true);
+        }
+
+        return (options, [.. owned]);
+    }
+
+    private Http1Pool CreatePool(DnsEndPoint address) =>
+        new(
+            _loops!,
+            (loop, cancellation) => MeasureAsync(address, (to, c) => ConnectAsync(loop, to, c), cancellation),
+            Options(_config, _loops!.Loops.Count)
+        );
+
+    private static Http1Options Options(UpstreamClientConfig config, int loops)
+    {
+        var connections = config.Connections;
+        var options = new Http1Options
+        {
+            IdleLifetime = connections.Idle,
+            Lifetime = connections.Lifetime,
+            AllowsBareLf = config.AllowsBareLf,
+            AllowsEqualLengths = config.AllowsEqualLengths,
+        };
+        return connections.Max is { } max ? options with { MaxConnections = Math.Max(1, max / loops) } : options;
+    }
+
+    private async ValueTask<T> MeasureAsync<T>(
+        DnsEndPoint address,
+        Func<DnsEndPoint, CancellationToken, ValueTask<T>> connect,
+        CancellationToken cancellation
+    )
+    {
+        var started = Stopwatch.GetTimestamp();
+        var kind = GatewayErrorKind.ConnectionTimeout; // what is left when the wait is given up
+        var connected = false;
+        try
+        {
+            var made = await connect(address, cancellation).ConfigureAwait(false);
+            connected = true;
+            return made;
+        }
+        catch (UpstreamConnectException e)
+        {
+            kind = e.Kind;
+            throw;
+        }
+        finally
+        {
+            var path = UnixAddress.ToPath(address.Host);
+            _around.Metrics.ConnectEnded(
+                _service,
+                path ?? address.Host,
+                path is null ? address.Port : 0,
+                connected ? null : ErrorTable.Get(kind).Slug,
+                Stopwatch.GetElapsedTime(started)
+            );
+        }
+    }
+
+    private static X509Certificate2 Load(string certificate, string key)
+    {
+        try
+        {
+            return X509Certificate2.CreateFromPem(certificate, key);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CryptographicException(e.Message, e); // .NET 10, for some kinds of keys that do not belong to the certificate
+        }
+    }
+
+    private async ValueTask<Stream> ConnectAsync(DnsEndPoint address, CancellationToken cancellation)
+    {
+        var path = UnixAddress.ToPath(address.Host);
+        var addresses = path is null ? await ResolveAsync(address.Host, cancellation).ConfigureAwait(false) : [];
+        Socket? socket = null;
+        Stream stream;
+        try
+        {
+            socket = path is null
+                ? new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
+                : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            if (path is null)
+                await socket.ConnectAsync(addresses, address.Port, cancellation).ConfigureAwait(false);
+            else
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation).ConfigureAwait(false);
+            stream = new UpstreamConnection(
+                socket,
+                _open.GetOrAdd((address.Host, path is null ? address.Port : 0), static _ => new ConnectionCount())
+            );
+        }
+        catch (SocketException e)
+        {
+            socket?.Dispose();
+            throw new UpstreamConnectException(ConnectErrors.KindOf(e.SocketErrorCode, addresses is [.., { } last] ? last : null), e);
+        }
+        catch
+        {
+            socket?.Dispose();
+            throw;
+        }
+
+        if (_tls is not null)
+            stream = await SecureAsync(stream, address.Host, cancellation).ConfigureAwait(false);
+        return _config.Protocol == ServiceProtocol.Http1 ? new Http1Stream(stream) : stream;
+    }
+
+    /// <summary>Makes a connection that lives on a loop, TLS included, within the time for connecting.</summary>
+    private async ValueTask<MadeConnection> ConnectAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(_config.Connect);
+        try
+        {
+            EndPoint[] targets = UnixAddress.ToPath(address.Host) is { } path
+                ? [new UnixDomainSocketEndPoint(path)]
+                : Array.ConvertAll(await ResolveAsync(address.Host, limit.Token).ConfigureAwait(false), a => new IPEndPoint(
+                    a,
+                    address.Port
+                ));
+            var socket = await ConnectSocketAsync(loop, targets, limit.Token).ConfigureAwait(false);
+            return new MadeConnection(
+                socket,
+                _tls is null ? socket : await SecureAsync(socket, address.Host, limit.Token).ConfigureAwait(false)
+            );
+        }
+        catch (UpstreamConnectException)
+        {
+            throw;
+        }
+        catch (Exception e) when (limit.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            throw new UpstreamConnectException(GatewayErrorKind.ConnectionTimeout, e);
+        }
+        catch (IOException e) when (cancellation.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(e.Message, e, cancellation); // cut off while it waited: whoever canceled knows why
+        }
+        catch (IOException e)
+        {
+            // the loop cannot watch it: out of memory, or of fs.epoll.max_user_watches
+            throw new UpstreamConnectException(GatewayErrorKind.OutOfSockets, e);
+        }
+    }
+
+    /// <summary>
+    /// A service whose name has no address within the time for connecting has none: that the resolver is silent says nothing of the
+    /// service.
+    /// </summary>
+    private async ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellation)
+    {
+        try
+        {
+            return await _around.Names.ResolveAsync(host, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            throw new UpstreamConnectException(
+                e is SocketException { SocketErrorCode: var code } && ConnectErrors.IsExhaustion(code)
+                    ? GatewayErrorKind.OutOfSockets
+                    : GatewayErrorKind.DnsError,
+                e
+            );
+        }
+    }
+
+    /// <summary>Tries a name's addresses one after the other.</summary>
+    private static async ValueTask<LoopStream> ConnectSocketAsync(EventLoop loop, EndPoint[] targets, CancellationToken cancellation)
+    {
+        for (var i = 0; ; i++)
+        {
+            try
+            {
+                return await LoopStream.ConnectAsync(loop, targets[i], cancellation).ConfigureAwait(false);
+            }
+            catch (SocketException e)
+            {
+                if (i == targets.Length - 1)
+                    throw new UpstreamConnectException(ConnectErrors.KindOf(e.SocketErrorCode, (targets[i] as IPEndPoint)?.Address), e);
+            }
+        }
+    }
+
+    private async Task<SslStream> SecureAsync(Stream stream, string host, CancellationToken cancellation)
+    {
+        string? problem = null;
+        var secure = new SslStream(stream, leaveInnerStreamOpen: false, (_, certificate, chain, errors) =>
+        {
+            if (errors != SslPolicyErrors.None)
+                problem = CertificateProblem.Describe(certificate as X509Certificate2, chain, errors, _config.Tls.ServerName ?? host);
+            return problem is null;
+        });
+        try
+        {
+            await secure
+                .AuthenticateAsClientAsync(
+                    new SslClientAuthenticationOptions
+                    {
+                        TargetHost = _config.Tls.ServerName ?? host,
+                        ApplicationProtocols = _tls!.ApplicationProtocols,
+                        EnabledSslProtocols = _tls.EnabledSslProtocols,
+                        CertificateChainPolicy = _tls.CertificateChainPolicy,
+                        ClientCertificateContext = _tls.ClientCertificateContext,
+                    },
+                    cancellation
+                )
+                .ConfigureAwait(false);
+            return secure;
+        }
+        catch (Exception e) when (e is AuthenticationException or IOException)
+        {
+            await secure.DisposeAsync().ConfigureAwait(false);
+            throw problem is null
+                ? new UpstreamConnectException(GatewayErrorKind.TlsError, e)
+                : new UpstreamConnectException(GatewayErrorKind.TlsCertificate, new AuthenticationException(problem, e));
+        }
+        catch
+        {
+            await secure.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+}
+
+/// <summary>What the connections of all services share.</summary>
+/// <param name="Loops">The process's event loops; <see langword="null"/> where there are none.</param>
+/// <param name="Names">Finds the addresses of names.</param>
+/// <param name="Metrics">Is told of every connection.</param>
+internal sealed record UpstreamSurroundings(LoopGroup? Loops, NameResolver Names, GatewayMetrics Metrics);
+
+/// <summary>In front of a handler that is not the gateway's: the address is one that every handler can take apart.</summary>
+internal sealed class PlainAddresses(HttpMessageHandler inner) : DelegatingHandler(inner)
+{
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        request.RequestUri = new Uri(request.RequestUri!.OriginalString);
+        return base.SendAsync(request, cancellationToken);
+    }
+}
+
+/// <summary>A connection to an instance could not be made: nothing of the request was sent.</summary>
+internal sealed class UpstreamConnectException(GatewayErrorKind kind, Exception inner) : IOException(inner.Message, inner)
+{
+    public GatewayErrorKind Kind { get; } = kind;
+}
