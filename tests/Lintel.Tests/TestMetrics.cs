@@ -18,6 +18,8 @@ internal static class TestMetrics
         return metrics;
     }
 
+    public static CompositionMetrics CreateCompositions() => new(new Meters());
+
     /// <summary>What services need around them, without loops.</summary>
     public static UpstreamSurroundings Surroundings(GatewayMetrics? metrics = null) =>
         new(null, NameResolver.OfSystem(TimeProvider.System), metrics ?? Create());

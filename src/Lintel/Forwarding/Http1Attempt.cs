@@ -85,7 +85,7 @@ internal sealed class Http1Attempt : IClientWatch
         {
             return _exchange.Context.RequestAborted.IsCancellationRequested
                 ? new GatewayError(GatewayErrorKind.ClientAborted)
-                : OfConnecting(e);
+                : Http1Failures.Of(e, AttemptPhase.Connecting, Expired);
         }
 
         if (!connection.IsReused || _isRepeatable || !connection.HasStirred)
@@ -98,7 +98,6 @@ internal sealed class Http1Attempt : IClientWatch
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<GatewayError?> RunAsync(Http1Connection connection)
     {
-        var isReused = connection.IsReused;
         _connection = connection;
         _pump = _exchange.HasBody ? new BodyPump(_exchange, _service, connection, _deadline, _time) : null;
         GatewayError? error;
@@ -133,9 +132,7 @@ internal sealed class Http1Attempt : IClientWatch
         }
         catch (Http1Exception e)
         {
-            error = Translate(e);
-            if (error.Kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer)
-                error = error with { EndedKeptConnection = true };
+            error = Explain(e);
         }
         finally
         {
@@ -318,8 +315,7 @@ internal sealed class Http1Attempt : IClientWatch
             return null;
         if (!end.AtServer)
             return new GatewayError(GatewayErrorKind.ClientAborted, Cause: end.Error);
-        var timedOut = (end.Error as Http1Exception ?? end.Error.InnerException as Http1Exception)?.Failure == Http1Failure.TimedOut;
-        return new GatewayError(timedOut ? GatewayErrorKind.IdleTimeout : GatewayErrorKind.ResponseIncomplete, Cause: end.Error);
+        return Http1Failures.Of(end.Error, AttemptPhase.Body, expired: null);
     }
 
     /// <summary>Both directions call it, each for its own count.</summary>
@@ -332,7 +328,7 @@ internal sealed class Http1Attempt : IClientWatch
         _connection.Limit(_service.IdleTimeout);
     }
 
-    private GatewayError Translate(Http1Exception e)
+    private GatewayError Explain(Http1Exception e)
     {
         if (_pump?.Error is { } error)
             return error;
@@ -340,27 +336,8 @@ internal sealed class Http1Attempt : IClientWatch
             return new GatewayError(GatewayErrorKind.ClientAborted);
         if (e.Failure == Http1Failure.TimedOut && !_connection.HasFinalHead && _deadline.IsBodySent)
             _deadline.Expire();
-        return new GatewayError(
-            e.Failure switch
-            {
-                Http1Failure.TimedOut when _deadline.IsOver => _deadline.Kind,
-                Http1Failure.TimedOut => GatewayErrorKind.IdleTimeout,
-                Http1Failure.Malformed or Http1Failure.Incomplete or Http1Failure.Terminated when _connection.HasFinalHead =>
-                    GatewayErrorKind.ResponseIncomplete,
-                Http1Failure.Malformed => GatewayErrorKind.ProtocolError,
-                Http1Failure.HeadTooLarge => GatewayErrorKind.ResponseHeadTooLarge,
-                Http1Failure.Terminated or Http1Failure.Incomplete => GatewayErrorKind.ConnectionTerminated,
-                _ => GatewayErrorKind.Internal,
-            },
-            Cause: e
-        );
+        return Http1Failures.Of(e, _connection, Expired);
     }
 
-    private GatewayError OfConnecting(Exception e) =>
-        e switch
-        {
-            UpstreamConnectException connect => new GatewayError(connect.Kind, Cause: connect),
-            _ when _deadline.IsOver => new GatewayError(_deadline.Kind, Cause: e),
-            _ => new GatewayError(GatewayErrorKind.ConnectionTerminated, Cause: e),
-        };
+    private GatewayErrorKind? Expired => _deadline.IsOver ? _deadline.Kind : null;
 }

@@ -99,6 +99,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
         attempts.Begin(request.Trace, parts.Time.GetTimestamp());
         int? status = null;
         GatewayError? error = null;
+        using var deadline = new CancellationTokenSource(service.RequestTimeout, parts.Time);
         try
         {
             using var message = new HttpRequestMessage(new HttpMethod(request.Method), (Uri?)null)
@@ -110,7 +111,6 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             UpstreamMessage.Fill(message, service, attempts.Instance, request, attempts.Span);
             if (message.Content is not null)
                 message.Content.Headers.ContentLength = body!.Value.Length;
-            using var deadline = new CancellationTokenSource(service.RequestTimeout, parts.Time);
             if (service.Config.Protocol == ServiceProtocol.Http1)
                 Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
             using var response = await service.Invoker.SendAsync(message, deadline.Token).ConfigureAwait(false);
@@ -118,7 +118,11 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
         }
         catch (Exception e)
         {
-            error = new GatewayError(HandlerErrors.KindOf(e), Cause: e);
+            error = HandlerFailures.Of(
+                e,
+                AttemptPhase.AwaitingHead,
+                deadline.IsCancellationRequested ? GatewayErrorKind.ResponseTimeout : null
+            );
         }
         finally
         {

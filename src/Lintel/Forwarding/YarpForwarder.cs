@@ -75,52 +75,57 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         return attempt.IsWhole ? null : Translate(result, context.Features.Get<IForwarderErrorFeature>()?.Exception, deadline, body);
     }
 
+    /// <summary>What YARP's error says of the client, and how far the attempt was; the rest is the handler's.</summary>
     private static GatewayError Translate(ForwarderError error, Exception? cause, Deadline deadline, DeadlineBody? body)
     {
-        if (deadline.IsOver)
-            return new GatewayError(HandlerErrors.Find<UpstreamConnectException>(cause)?.Kind ?? deadline.Kind, Cause: cause);
         if (
             error is ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled
-            && HandlerErrors.Find<BadHttpRequestException>(cause) is { } refused
+            && HandlerFailures.Find<BadHttpRequestException>(cause) is { } refused
         )
             return GatewayError.OfRequestBody(refused);
-        var kind = error switch
+        GatewayErrorKind? expired =
+            deadline.IsOver ? deadline.Kind
+            : HasStoodStill(error, cause) ? GatewayErrorKind.IdleTimeout
+            : null;
+        return error switch
         {
-            ForwarderError.RequestBodyClient when body is { HasFailed: true } => GatewayErrorKind.BadRequestBody,
-            ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled or ForwarderError.RequestBodyDestination =>
-                OfBrokenUpload(cause),
-            ForwarderError.Request when body is not null && HandlerErrors.Find<InvalidOperationException>(cause) is not null =>
-                GatewayErrorKind.ConnectionTerminated, // refused, and the body is gone
-            ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout => GatewayErrorKind.IdleTimeout,
-            ForwarderError.ResponseBodyDestination => HandlerErrors.Find<OperationCanceledException>(cause) is null
-                ? GatewayErrorKind.ResponseIncomplete
-                : GatewayErrorKind.IdleTimeout,
+            ForwarderError.RequestBodyClient when body is { HasFailed: true } => Told(GatewayErrorKind.BadRequestBody),
             ForwarderError.ResponseBodyClient
             or ForwarderError.UpgradeRequestClient
             or ForwarderError.UpgradeResponseClient
             or ForwarderError.UpgradeRequestCanceled
-            or ForwarderError.UpgradeResponseCanceled => GatewayErrorKind.ClientAborted,
-            ForwarderError.UpgradeRequestDestination or ForwarderError.UpgradeResponseDestination => GatewayErrorKind.ResponseIncomplete,
-            ForwarderError.RequestTimedOut => HandlerErrors.IsConnectTimeout(cause)
-                ? GatewayErrorKind.ConnectionTimeout
-                : GatewayErrorKind.IdleTimeout,
+            or ForwarderError.UpgradeResponseCanceled => Told(expired ?? GatewayErrorKind.ClientAborted),
+            ForwarderError.Request when body is not null && HandlerFailures.Find<InvalidOperationException>(cause) is not null => Told(
+                expired ?? GatewayErrorKind.ConnectionTerminated
+            ), // refused, and the body is gone
             ForwarderError.ResponseHeaders
-                when HandlerErrors.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException =>
-                GatewayErrorKind.UpgradeFailed,
-            ForwarderError.RequestCreation when HandlerErrors.Find<UnsendableHostException>(cause) is null => GatewayErrorKind.Internal,
-            _ => HandlerErrors.KindOf(cause),
+                when HandlerFailures.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => Told(
+                expired ?? GatewayErrorKind.UpgradeFailed
+            ),
+            _ => HandlerFailures.Of(cause, PhaseOf(error), expired),
         };
-        return new GatewayError(kind, Cause: cause);
+
+        GatewayError Told(GatewayErrorKind kind) => new(kind, Cause: cause);
     }
 
-    /// <summary>
-    /// The service broke off while the client was sending, which cancels the reading of its body: never the client's fault, and no defect
-    /// of ours.
-    /// </summary>
-    private static GatewayErrorKind OfBrokenUpload(Exception? cause) =>
-        HandlerErrors.KindOf(cause) is var kind and not (GatewayErrorKind.Internal or GatewayErrorKind.ResponseTimeout)
-            ? kind
-            : GatewayErrorKind.ConnectionTerminated;
+    /// <summary>YARP's own limit, which ends the exchange in several ways.</summary>
+    private static bool HasStoodStill(ForwarderError error, Exception? cause) =>
+        error is ForwarderError.RequestTimedOut or ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout
+        || (error == ForwarderError.ResponseBodyDestination && HandlerFailures.Find<OperationCanceledException>(cause) is not null);
+
+    private static AttemptPhase PhaseOf(ForwarderError error) =>
+        error switch
+        {
+            ForwarderError.RequestCreation => AttemptPhase.Connecting,
+            ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled or ForwarderError.RequestBodyDestination =>
+                AttemptPhase.Sending,
+            ForwarderError.ResponseBodyCanceled
+            or ForwarderError.ResponseBodyDestination
+            or ForwarderError.UpgradeRequestDestination
+            or ForwarderError.UpgradeResponseDestination
+            or ForwarderError.UpgradeActivityTimeout => AttemptPhase.Body,
+            _ => AttemptPhase.AwaitingHead,
+        };
 
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
     private sealed class Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)

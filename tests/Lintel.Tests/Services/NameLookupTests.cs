@@ -139,6 +139,6 @@ public sealed class NameLookupTests : IDisposable
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, _instance.Prefix + "/");
         var e = await Assert.ThrowsAnyAsync<Exception>(() => client.Invoker.SendAsync(request, CancellationToken.None));
-        return HandlerErrors.KindOf(e);
+        return HandlerFailures.KindOf(e, AttemptPhase.Connecting, expired: null);
     }
 }

@@ -17,7 +17,8 @@ namespace Lintel.Composition.Calls;
 /// </remarks>
 internal sealed class CallAttempts(CallRunner runner, CallRequest request) : OngoingRequest
 {
-    private static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
+    /// <summary>The request was cut off: nobody waits for its answer.</summary>
+    public static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
 
     private readonly Lock _lock = new();
     private AttemptSeries _attempts = new(request.Service, request.Method, request.Target, isWhole: true, runner.Parts.Attempts);
@@ -193,18 +194,11 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
         source.Dispose();
     }
 
-    /// <summary>What a failure means where the request was cut off here, or ran out of time.</summary>
+    /// <summary>What a failure means where the request may have been cut off here.</summary>
     public GatewayError Explain(GatewayError error)
     {
         lock (_lock)
-        {
-            if (_isCutOff && !IsAwaited_NeedsLock)
-                return Canceled;
-        }
-
-        return LeftForAnswer <= TimeSpan.Zero && error.Kind is not (GatewayErrorKind.ConnectionTimeout or GatewayErrorKind.DnsError)
-            ? new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: error.Cause)
-            : error;
+            return _isCutOff && !IsAwaited_NeedsLock ? Canceled : error;
     }
 
     private bool IsAwaited_NeedsLock => request.AwaitedUntil is not null && _wasSent;

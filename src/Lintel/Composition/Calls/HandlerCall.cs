@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using Lintel.Composition.Answers;
 using Lintel.Errors;
-using Lintel.Forwarding;
 using Lintel.Services.Connections;
 
 namespace Lintel.Composition.Calls;
@@ -20,7 +19,7 @@ internal static class HandlerCall
         {
             using var message = Write(attempts);
             if (!attempts.TrySend())
-                return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
+                return CallAttempts.Canceled;
             if (attempts.Request.Service.Config.Protocol == Config.ServiceProtocol.Http1)
                 Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
             using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
@@ -36,15 +35,11 @@ internal static class HandlerCall
         catch (Exception e)
         {
             answer?.Body.Release();
-            if (e is OperationCanceledException && timer.IsCancellationRequested && HandlerErrors.Find<UpstreamConnectException>(e) is null)
-                return attempts.Explain(new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: e));
-            var kind = HandlerErrors.KindOf(e);
             return attempts.Explain(
-                new GatewayError(
-                    answer is not null && kind is GatewayErrorKind.ConnectionTerminated or GatewayErrorKind.ProtocolError
-                        ? GatewayErrorKind.ResponseIncomplete
-                        : kind,
-                    Cause: e
+                HandlerFailures.Of(
+                    e,
+                    answer is null ? AttemptPhase.AwaitingHead : AttemptPhase.Body,
+                    timer.IsCancellationRequested || attempts.LeftForAnswer <= TimeSpan.Zero ? GatewayErrorKind.ResponseTimeout : null
                 )
             );
         }

@@ -36,17 +36,10 @@ internal static class Http1Call
         {
             connection = await attempts.Instance.Connections!.RentAsync(loop, isFresh, timer.Token).ConfigureAwait(false);
         }
-        catch (UpstreamConnectException e)
-        {
-            return attempts.Explain(new GatewayError(e.Kind, Cause: e));
-        }
-        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is UpstreamConnectException or OperationCanceledException or ObjectDisposedException)
         {
             return attempts.Explain(
-                new GatewayError(
-                    attempts.Left <= TimeSpan.Zero ? GatewayErrorKind.ConnectionTimeout : GatewayErrorKind.ConnectionTerminated,
-                    Cause: e
-                )
+                Http1Failures.Of(e, AttemptPhase.Connecting, attempts.Left <= TimeSpan.Zero ? GatewayErrorKind.ResponseTimeout : null)
             );
         }
         finally
@@ -71,10 +64,9 @@ internal static class Http1Call
         if (!attempts.Hold(connection))
         {
             connection.Release();
-            return attempts.Explain(new GatewayError(GatewayErrorKind.ConnectionTerminated));
+            return CallAttempts.Canceled;
         }
 
-        var isReused = connection.IsReused;
         CallAnswer? answer = null;
         GatewayError? error;
         try
@@ -104,13 +96,7 @@ internal static class Http1Call
         }
         catch (Http1Exception e)
         {
-            var kind = Translate(e.Failure, hasHead: answer is not null);
-            error = attempts.Explain(
-                new GatewayError(kind, Cause: e)
-                {
-                    EndedKeptConnection = kind == GatewayErrorKind.ConnectionTerminated && isReused && !connection.HasAnswer,
-                }
-            );
+            error = attempts.Explain(Http1Failures.Of(e, connection, GatewayErrorKind.ResponseTimeout));
         }
         finally
         {
@@ -183,16 +169,4 @@ internal static class Http1Call
     }
 
     private static GatewayError TooLarge(long limit) => new(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
-
-    private static GatewayErrorKind Translate(Http1Failure failure, bool hasHead) =>
-        failure switch
-        {
-            Http1Failure.TimedOut => GatewayErrorKind.ResponseTimeout,
-            Http1Failure.Malformed or Http1Failure.Incomplete or Http1Failure.Terminated when hasHead =>
-                GatewayErrorKind.ResponseIncomplete,
-            Http1Failure.Malformed => GatewayErrorKind.ProtocolError,
-            Http1Failure.HeadTooLarge => GatewayErrorKind.ResponseHeadTooLarge,
-            Http1Failure.Terminated or Http1Failure.Incomplete or Http1Failure.Aborted => GatewayErrorKind.ConnectionTerminated,
-            _ => GatewayErrorKind.Internal,
-        };
 }

@@ -251,7 +251,11 @@ public sealed class Http1StreamTests : IDisposable
         else
             Assert.Equal(
                 GatewayErrorKind.ProtocolError,
-                HandlerErrors.KindOf(await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer))
+                HandlerFailures.KindOf(
+                    await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer),
+                    AttemptPhase.AwaitingHead,
+                    expired: null
+                )
             );
         await serving;
     }

@@ -1,0 +1,131 @@
+using Lintel.Composition.Answers;
+using Lintel.Composition.Calls;
+using Lintel.Config;
+using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
+using Lintel.Forwarding;
+using Lintel.Observability.Logs;
+using Lintel.Observability.Metrics;
+using Lintel.Pipeline;
+using Lintel.Policies;
+using Lintel.Runtime;
+using Lintel.Services;
+using Lintel.Services.Attempts;
+using Lintel.Services.Connections;
+using Lintel.Transport.Loop;
+using Lintel.Transport.Memory;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Lintel.Tests;
+
+/// <summary>
+/// A gateway without a server: requests go through the whole pipeline, to services in memory, or over connections of its own where loops
+/// or no service are given.
+/// </summary>
+internal sealed class MemoryGateway : IDisposable
+{
+    private static readonly IHttpForwarder Yarp = new ServiceCollection()
+        .AddLogging()
+        .AddHttpForwarder()
+        .BuildServiceProvider()
+        .GetRequiredService<IHttpForwarder>();
+
+    private readonly GatewayMetrics _metrics = TestMetrics.Create();
+    private readonly ServiceRegistry _registry;
+    private readonly RoutePipeline _pipeline;
+    private readonly Snapshot _snapshot;
+    private readonly GatewayConfig _config;
+
+    /// <param name="yaml">The configuration.</param>
+    /// <param name="service">Stands for every service; <see langword="null"/> for real connections.</param>
+    /// <param name="time">The clock of everything.</param>
+    /// <param name="loops">Carry HTTP/1.1 where there is no service in memory.</param>
+    public MemoryGateway(string yaml, MemoryService? service = null, TimeProvider? time = null, LoopGroup? loops = null)
+    {
+        time ??= TimeProvider.System;
+        Errors = new ErrorLog(time, NullLogger.Instance);
+        Memory = new MemoryBudget(1 << 30);
+        Store = new AnswerStore(Memory);
+        var random = new Random(1);
+        _registry = new ServiceRegistry(random, new UpstreamSurroundings(loops, NameResolver.OfSystem(time), _metrics));
+        var attempts = new AttemptParts(_metrics, Errors, time);
+        var compositions = new CompositionParts(attempts, TestMetrics.CreateCompositions(), Store, new SharedRequests(), Memory);
+        var forwarders = new Forwarders(new Http1Forwarder(time), new YarpForwarder(Yarp));
+        var compiler = new SnapshotCompiler(_registry, new RouteParts(forwarders, compositions, attempts, Memory, random));
+        (_snapshot, _config) = Compile(compiler, yaml, service);
+        var snapshots = new SnapshotHolder();
+        snapshots.Swap(_snapshot);
+        var account = new RequestAccount(new AccessLogSlot(time, NullLogger.Instance), Errors, _metrics, time);
+        _pipeline = new RoutePipeline(snapshots, account, time);
+    }
+
+    public ErrorLog Errors { get; }
+
+    public MemoryBudget Memory { get; }
+
+    public AnswerStore Store { get; }
+
+    /// <summary>Requests to services that are under way.</summary>
+    public int Busy => Services.Sum(s => s.Instances.All.Sum(i => i.Active));
+
+    /// <summary>The slugs of the failures in the error log.</summary>
+    public IEnumerable<string> Failures => Errors.Recent.Select(e => e.Error);
+
+    private IEnumerable<Service> Services => _config.Services.Select(s => _registry.Find(s.Key, s.Value, _config.Defaults.Timeouts)!);
+
+    public Task<MemoryAnswer> GetAsync(string target = "/", params (string Name, string Value)[] headers) =>
+        SendAsync(TestRequest.Create("GET", target, headers: headers));
+
+    /// <summary>Sends a request that ends like a client's: after a minute at the latest.</summary>
+    public async Task<MemoryAnswer> SendAsync(HttpContext context)
+    {
+        var body = new MemoryStream();
+        context.Response.Body = body;
+        context.Features.Set<IHttpRequestBodyDetectionFeature>(new BodyDetection(context.Request.Body != Stream.Null));
+        await _pipeline.RunAsync(context, default).WaitAsync(TimeSpan.FromMinutes(1));
+        return new MemoryAnswer(context.Response, System.Text.Encoding.UTF8.GetString(body.ToArray()));
+    }
+
+    public void Dispose()
+    {
+        _snapshot.Retire();
+        _registry.Dispose();
+        Store.Dispose();
+        Errors.Dispose();
+    }
+
+    private sealed class BodyDetection(bool canHaveBody) : IHttpRequestBodyDetectionFeature
+    {
+        public bool CanHaveBody => canHaveBody;
+    }
+
+    private static (Snapshot, GatewayConfig) Compile(SnapshotCompiler compiler, string yaml, MemoryService? service)
+    {
+        var document = ConfigDocument.Parse("test.yaml", yaml, GatewayReader.Surroundings);
+        PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        if (service is not null)
+            config = config with
+            {
+                Services = new(config.Services.Select(s => KeyValuePair.Create(s.Key, s.Value with { Handler = () => service }))),
+            };
+        var snapshot = compiler.Compile(config, document.Root, document.Report);
+        Assert.Empty(document.Report.Problems);
+        return (snapshot!, config);
+    }
+}
+
+/// <summary>What a client of the gateway in memory gets.</summary>
+internal sealed record MemoryAnswer(HttpResponse Response, string Body)
+{
+    public int Status => Response.StatusCode;
+
+    public string? this[string name] => Response.Headers.TryGetValue(name, out var value) ? value.ToString() : null;
+
+    /// <summary>What the <c>Composition</c> field says of a call.</summary>
+    public string Of(string call) =>
+        Assert.Single((this["Composition"] ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));
+}
