@@ -22,19 +22,19 @@ internal sealed class ProcessMetrics : IDisposable
             "process.uptime",
             () => Stopwatch.GetElapsedTime(_started).TotalSeconds,
             "s",
-            "How long the process has been running."
+            "Uptime of the process."
         );
         _meter.CreateObservableUpDownCounter(
             "lintel.process.memory.limit",
             static () => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             "By",
-            "Memory that the process may use: the machine's, or its container's."
+            "Memory limit of the process: that of its container, or the memory of the machine."
         );
         _meter.CreateObservableCounter(
             "lintel.error_log.dropped",
             () => errors.Dropped,
             "{line}",
-            "Lines of the error log that were dropped: nobody read them, or its file did not take them."
+            "Error log lines that were dropped because the output was not read or the file could not be written."
         );
         if (!OperatingSystem.IsLinux())
             return;

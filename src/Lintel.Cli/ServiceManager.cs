@@ -76,7 +76,7 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
     private static long Monotonic(TimeProvider time) => (long)(time.GetTimestamp() * (1_000_000.0 / time.TimestampFrequency));
 
     private static string Refused(ConfigReport report) =>
-        $"Reload refused, the configuration before goes on; {report.Count} {(report.Count == 1 ? "problem" : "problems")}, the "
+        $"Reload refused, still serving the previous configuration; {report.Count} {(report.Count == 1 ? "problem" : "problems")}, the "
         + $"first: {(report.Problems.Count > 0 ? report.Problems[0] : "")}";
 
     private string Status()

@@ -46,7 +46,7 @@ internal sealed partial class TelemetryFailures(TimeProvider time, ILogger logge
     [LoggerMessage(
         EventId = 3000,
         Level = LogLevel.Warning,
-        Message = "Telemetry did not reach its receiver: {Reason} ({More} more since the last such line)"
+        Message = "Telemetry export failed: {Reason} ({More} more since the last such line)"
     )]
     private static partial void NotSent(ILogger logger, string reason, int more);
 }

@@ -19,7 +19,7 @@ internal sealed class AdminConnections
         async connection =>
         {
             var entry = new Entry(this, connection);
-            Begin(entry)?.Connection.Abort(new ConnectionAbortedException("It was idle, and others need its place."));
+            Begin(entry)?.Connection.Abort(new ConnectionAbortedException("The connection was idle and was closed in favor of a new one."));
             connection.Features.Set(entry);
             try
             {

@@ -69,7 +69,7 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
             change.Refuse(
                 "insecure",
                 ["admin", "address"],
-                $"the admin address {admin.Address} can be reached from outside and has no token",
+                $"the admin address {admin.Address} is reachable from other machines and has no token",
                 "set `admin.token`, or listen on 127.0.0.1"
             );
             return;
@@ -109,7 +109,7 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
                 "listen",
                 ["admin", "address"],
                 $"cannot listen on {admin.Address}: {e.Message}",
-                "is another process, or another Lintel, using this port?"
+                "check whether another process, or another instance of Lintel, uses this port"
             );
         }
     }

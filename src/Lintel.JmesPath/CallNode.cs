@@ -26,7 +26,7 @@ internal sealed class CallNode(int offset, Function function, Node[] arguments) 
 
     /// <summary>Sets the problem of an argument that the function cannot take.</summary>
     public bool Refuse(ref Evaluation evaluation, string takes, string got) =>
-        evaluation.Fail($"`{function.Name}` at {Offset} takes {takes}, and got {got}");
+        evaluation.Fail($"`{function.Name}` at {Offset} takes {takes}, got {got}");
 
     private bool TryCall(in Value current, scoped Span<Value> values, ref Evaluation evaluation, out Value result)
     {
@@ -84,7 +84,7 @@ internal sealed class ExpressionNode(int offset, Node body) : Node(offset, Above
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)
     {
         result = default;
-        return evaluation.Fail("an expression is no value");
+        return evaluation.Fail("an expression reference is not a value");
     }
 
     public override void CollectRoots(RootCollector roots, bool isInput) => body.CollectRoots(roots, isInput: false);

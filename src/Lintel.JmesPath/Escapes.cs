@@ -5,7 +5,7 @@ namespace Lintel.JmesPath;
 
 /// <summary>
 /// Strings as they stand in a JSON text, with escapes, against strings as they are meant. System.Text.Json does this too, but throws where
-/// an escape names half of a surrogate pair; a service's answer may hold that (RFC 8259 section 8.2), and here it means U+FFFD.
+/// an escape names an unpaired surrogate; a service's answer may hold that (RFC 8259 section 8.2), and here it means U+FFFD.
 /// </summary>
 internal static class Escapes
 {

@@ -31,7 +31,7 @@ internal struct Evaluation(long maxWork)
         }
 
         _remaining = 0;
-        return Fail("the expression does more than it may on this input");
+        return Fail("the expression exceeds the evaluation limit on this input");
     }
 
     public bool TrySpendBytes(long bytes) => TrySpend(1 + (bytes / BytesPerUnit));

@@ -47,7 +47,7 @@ internal static class FunctionTable
         var best = Names
             .Select(n => (Name: n, Distance: n.StartsWith(lower, StringComparison.Ordinal) ? 0 : Distance(lower, n)))
             .MinBy(c => c.Distance);
-        return best.Distance <= best.Name.Length / 3 ? $"did you mean `{best.Name}`?" : $"there are {string.Join(", ", Names)}";
+        return best.Distance <= best.Name.Length / 3 ? $"did you mean `{best.Name}`?" : $"known functions: {string.Join(", ", Names)}";
     }
 
     /// <summary>How many letters must be put in, taken out or changed.</summary>

@@ -60,16 +60,16 @@ internal sealed class Lexer(string text)
             ('<', _) => Take(TokenKind.Less, 1),
             ('>', '=') => Take(TokenKind.GreaterOrEqual, 2),
             ('>', _) => Take(TokenKind.Greater, 1),
-            ('=', _) => Fail("`=` is no operator", _at, "equality is written `==`"),
+            ('=', _) => Fail("`=` is not an operator", _at, "write equality as `==`"),
             ('$', _) => Fail(
-                "`$` has no meaning in JMESPath",
+                "`$` is not part of JMESPath",
                 _at,
-                "the input is the current node `@`; its fields are named directly: `user.name`"
+                "the input is the current node `@`; refer to its fields directly: `user.name`"
             ),
             _ => Fail(
-                $"{Shown(_at)} has no meaning here",
+                $"{Shown(_at)} is unexpected here",
                 _at,
-                "names with other characters than letters, digits and `_` are put in double quotes"
+                "put names with characters other than letters, digits and `_` in double quotes"
             ),
         };
 
@@ -96,13 +96,13 @@ internal sealed class Lexer(string text)
         var digits = text.AsSpan(start, _at - start);
         if (digits is "-")
             return Fail(
-                "`-` is followed by no digit",
+                "`-` is not followed by a digit",
                 start,
-                "a name with `-` stands in double quotes: `\"first-name\"`; a number to compare with is a literal: `` `-1.5` ``"
+                "put a name with `-` in double quotes: `\"first-name\"`; write a number to compare with as a literal: `` `-1.5` ``"
             );
         return int.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
             ? new Token(TokenKind.Number, start, _at, number)
-            : Fail("the index is beyond 32 bits", start);
+            : Fail("the index does not fit in 32 bits", start);
     }
 
     private Token QuotedIdentifier()
@@ -112,7 +112,7 @@ internal sealed class Lexer(string text)
             return Fail("the closing `\"` is missing", start);
         return ReadJson(text[start.._at]) is { } name
             ? new Token(TokenKind.QuotedIdentifier, start, _at, Encoding.UTF8.GetString(Value.TextOf(name)))
-            : Fail("the name in double quotes is no JSON string", start, "`\\` and `\"` in it are written `\\\\` and `\\\"`");
+            : Fail("the name in double quotes is not a valid JSON string", start, "escape `\\` and `\"` as `\\\\` and `\\\"`");
     }
 
     private Token RawString()
@@ -132,7 +132,7 @@ internal sealed class Lexer(string text)
         var content = text[(start + 1)..(_at - 1)].Replace("\\`", "`", StringComparison.Ordinal);
         return ReadJson(content) is { } json
             ? new Token(TokenKind.Literal, start, _at, new Value(json))
-            : Fail("what stands between the backticks is no JSON", start, "a string is written `'text'` or `` `\"text\"` ``");
+            : Fail("the text between the backticks is not valid JSON", start, "write a string as `'text'` or `` `\"text\"` ``");
     }
 
     /// <summary>Behind the closing quote; one behind a backslash does not close.</summary>
@@ -166,7 +166,7 @@ internal sealed class Lexer(string text)
         }
     }
 
-    private string Shown(int at) => Rune.TryGetRuneAt(text, at, out var rune) ? $"`{rune}`" : "half of a surrogate pair";
+    private string Shown(int at) => Rune.TryGetRuneAt(text, at, out var rune) ? $"`{rune}`" : "an unpaired surrogate";
 
     private Token Fail(string message, int offset, string? hint = null)
     {

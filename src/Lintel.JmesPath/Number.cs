@@ -79,6 +79,6 @@ internal sealed class Number
         Span<byte> buffer = stackalloc byte[64];
         return number.TryFormat(buffer, out var length, default, CultureInfo.InvariantCulture)
             ? buffer[..length].ToArray()
-            : throw new InvalidOperationException("No number is that long.");
+            : throw new InvalidOperationException("The number does not fit into the buffer.");
     }
 }

@@ -65,7 +65,7 @@ internal static class NumberFunctions
         foreach (var item in new Elements(arguments[0]))
         {
             if (item.Kind != JsonValueKind.Number)
-                return arguments.Refuse("numbers", $"{Evaluation.WordFor(item.Kind)} among them");
+                return arguments.Refuse("numbers", $"{Evaluation.WordFor(item.Kind)} among the elements");
             if (!arguments.Evaluation.TrySpend(1))
                 return false;
             if (isExact && Math.Abs(exact) < SafeSum && Number.TryGetDecimal(item.NumberText, out var addend))
@@ -90,7 +90,7 @@ internal static class NumberFunctions
 
         var number = isExact ? Number.Of(exact) : Number.Of(near);
         if (number is null)
-            return arguments.Evaluation.Fail($"the sum at {arguments.Call.Offset} is beyond the range of a number");
+            return arguments.Evaluation.Fail($"the sum at {arguments.Call.Offset} is out of the range of numbers");
         result = Value.Number(number);
         return true;
     }

@@ -25,7 +25,7 @@ internal sealed partial class Parser
             : Unexpected(
                 "an index, a slice or `*`",
                 _token.Kind is TokenKind.Identifier or TokenKind.QuotedIdentifier
-                    ? "a field is `.name`, a choice of them `.[a, b]`, a condition `[?…]`"
+                    ? "write a field as `.name`, several fields as `.[a, b]`, a filter as `[?…]`"
                     : null
             );
     }
@@ -47,12 +47,12 @@ internal sealed partial class Parser
                 bounds[part] = (int)Take().Payload!;
             }
             else
-                return Unexpected("`]`, or a slice's `start:stop:step`,");
+                return Unexpected("`]` or a slice `start:stop:step`");
         }
 
         Take();
         if (bounds[2] == 0)
-            return Fail("a slice's step is not 0", offset, "1 is every element, -1 every one from behind");
+            return Fail("the step of a slice must not be 0", offset, "1 takes every element, -1 takes every element in reverse order");
         var slice = new Slice(bounds[0], bounds[1], bounds[2] ?? 1);
         return Project(ProjectionRight(StarStrength), r => new SliceNode(left, slice, r));
     }
@@ -88,14 +88,14 @@ internal sealed partial class Parser
         {
             if (_token.Kind is not (TokenKind.Identifier or TokenKind.QuotedIdentifier))
             {
-                Unexpected("a member's name", _token.Kind == TokenKind.Literal ? "names that need quotes stand in double ones" : null);
+                Unexpected("a member name", _token.Kind == TokenKind.Literal ? "use double quotes for names that need quotes" : null);
                 return null;
             }
 
             var name = Take();
             if (names.Contains((string)name.Payload!))
             {
-                Fail($"the member `{name.Payload}` is given twice", name.Offset);
+                Fail($"duplicate member `{name.Payload}`", name.Offset);
                 return null;
             }
 
@@ -112,7 +112,7 @@ internal sealed partial class Parser
     {
         Take();
         if (FunctionTable.Find((string)name.Payload!) is not { } function)
-            return Fail($"there is no function `{name.Payload}`", name.Offset, FunctionTable.Suggest((string)name.Payload!));
+            return Fail($"unknown function `{name.Payload}`", name.Offset, FunctionTable.Suggest((string)name.Payload!));
         var arguments = new List<Node>();
         if (_token.Kind != TokenKind.RightParenthesis)
         {
@@ -128,7 +128,7 @@ internal sealed partial class Parser
             return null;
         return function.Takes(arguments.Count)
             ? new CallNode(name.Offset, function, [.. arguments])
-            : Fail($"`{function.Name}` takes {function.Arity}, and got {arguments.Count}", name.Offset);
+            : Fail($"`{function.Name}` takes {function.Arity}, got {arguments.Count}", name.Offset);
     }
 
     private Node? Argument(Function function, int index)
@@ -139,15 +139,19 @@ internal sealed partial class Parser
         {
             return takesExpression
                 ? Fail(
-                    $"`{function.Name}` takes an expression here",
+                    $"`{function.Name}` takes an expression reference here",
                     offset,
-                    "an expression is written with `&`, as in `sort_by(items, &price)`"
+                    "write an expression reference with `&`, as in `sort_by(items, &price)`"
                 )
                 : Expression(0);
         }
 
         if (!takesExpression)
-            return Fail($"`{function.Name}` takes no expression here", offset, "without `&` it is evaluated first");
+            return Fail(
+                $"`{function.Name}` does not take an expression reference here",
+                offset,
+                "remove the `&`: the argument is then evaluated first"
+            );
         Take();
         return Project(Expression(0), e => new ExpressionNode(offset, e));
     }

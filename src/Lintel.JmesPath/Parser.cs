@@ -36,7 +36,10 @@ internal sealed partial class Parser
         else
             node = Expression(0);
         if (node is not null && _token.Kind != TokenKind.End)
-            node = Unexpected("an operator or the end", _token.Payload is "and" or "or" ? "«and» is written `&&`, and «or» `||`" : null);
+            node = Unexpected(
+                "an operator or the end of the expression",
+                _token.Payload is "and" or "or" ? "write `&&` for and, `||` for or" : null
+            );
 
         // A lexer's mistake looks like an end to the parser: where there is one, it is the cause.
         problem = _lexer.Problem is { } cause && (_problem is null || _problem.Offset >= cause.Offset) ? cause : _problem;
@@ -93,7 +96,7 @@ internal sealed partial class Parser
             case TokenKind.Identifier when _token.Kind == TokenKind.LeftParenthesis:
                 return Call(token);
             case TokenKind.QuotedIdentifier when _token.Kind == TokenKind.LeftParenthesis:
-                return Fail("a function's name stands without quotes", token.Offset);
+                return Fail("function names are written without quotes", token.Offset);
             case TokenKind.Identifier or TokenKind.QuotedIdentifier:
                 return new FieldNode(token.Offset, (string)token.Payload!);
             case TokenKind.Current:
@@ -118,12 +121,16 @@ internal sealed partial class Parser
                 return List(token.Offset);
             case TokenKind.Expression:
                 return Fail(
-                    "`&` stands only before an argument of a function that takes an expression",
+                    "`&` is allowed only before an argument of a function that takes an expression reference",
                     token.Offset,
-                    "as in `sort_by(items, &price)`; «and» is written `&&`"
+                    "as in `sort_by(items, &price)`; write `&&` for and"
                 );
             case TokenKind.Number:
-                return Fail("a number stands only in brackets", token.Offset, $"as a value it is a literal: `` `{token.Payload}` ``");
+                return Fail(
+                    "a bare number is allowed only in brackets",
+                    token.Offset,
+                    $"write a value as a literal: `` `{token.Payload}` ``"
+                );
             default:
                 return Unexpected(token, "a field, a literal or a function");
         }
@@ -160,7 +167,7 @@ internal sealed partial class Parser
             case TokenKind.LeftBracket:
                 return Bracket(left);
             case TokenKind.LeftParenthesis:
-                return Fail("only a function's name has arguments", token.Offset);
+                return Fail("only a function name can be followed by arguments", token.Offset);
             default:
                 return Unexpected(token, "an operator");
         }
@@ -192,7 +199,7 @@ internal sealed partial class Parser
             default:
                 return Unexpected(
                     "a field, `*`, `[…]` or `{…}` after the dot",
-                    _token.Kind == TokenKind.Literal ? "names that need quotes stand in double ones" : null
+                    _token.Kind == TokenKind.Literal ? "use double quotes for names that need quotes" : null
                 );
         }
     }
@@ -223,7 +230,7 @@ internal sealed partial class Parser
 
     private Node? Unexpected(Token token, string wanted, string? hint = null) =>
         Fail(
-            token.Kind == TokenKind.End ? $"the expression ends where {wanted} is expected" : $"{wanted} is expected here",
+            token.Kind == TokenKind.End ? $"unexpected end of the expression: {wanted} is expected" : $"{wanted} is expected here",
             token.Offset,
             hint
         );

@@ -67,7 +67,7 @@ internal static class StringFunctions
         foreach (var item in new Elements(arguments[1]))
         {
             if (item.Kind != JsonValueKind.String)
-                return arguments.Refuse("strings", $"{Evaluation.WordFor(item.Kind)} among them");
+                return arguments.Refuse("strings", $"{Evaluation.WordFor(item.Kind)} among the elements");
             var text = Value.TextOf(item);
             if (!arguments.Evaluation.TrySpendBytes(glue.Length + text.Length))
                 return false;

@@ -131,7 +131,7 @@ internal readonly struct Value
         if (Made is not null || Raw.ValueKind != JsonValueKind.Object)
             return false;
 
-        // JsonElement.TryGetProperty throws where a name has half of a surrogate pair escaped in it, and is no quicker on objects of usual
+        // JsonElement.TryGetProperty throws where a name has an unpaired surrogate escaped in it, and is no quicker on objects of usual
         // size.
         var found = false;
         foreach (var property in Raw.EnumerateObject())

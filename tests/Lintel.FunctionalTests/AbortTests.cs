@@ -96,7 +96,7 @@ public sealed class AbortTests : IAsyncLifetime
             l.StartsWith("Information: Draining: 9 requests active, 8 connections; waiting up to 00:00:02", StringComparison.Ordinal)
         );
         Assert.Equal(
-            "Information: Stopped: 1 ended in time, 8 cut off",
+            "Information: Stopped: 1 requests completed, 8 aborted",
             Assert.Single(gateway.Running.Log, l => l.Contains("Stopped: ", StringComparison.Ordinal)).Trim()
         );
         Assert.All(lines.Where(l => l.Key != "/release"), path =>

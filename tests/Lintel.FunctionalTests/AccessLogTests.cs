@@ -365,7 +365,7 @@ public sealed class AccessLogTests
         for (var i = 0; i < 20; i++)
             await Get(gateway, "/pong");
         await WaitForDropped(gateway, 20);
-        Assert.Contains("The access log fails", gateway.Errors, StringComparison.Ordinal);
+        Assert.Contains("The access log cannot be written", gateway.Errors, StringComparison.Ordinal);
 
         // What was lost stays counted when another log takes over.
         await gateway.ReloadAsync(Config(service, "{ to: access.log }"));

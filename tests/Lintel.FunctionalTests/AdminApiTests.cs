@@ -104,7 +104,7 @@ public sealed class AdminApiTests
         Assert.Equal(("respond", null, 418), ((string?)routes[2]!["action"], (string?)routes[2]!["to"], (int?)routes[2]!["status"]));
         var (status, problem) = await admin.AskAsync("/api/v1/routes/cherry");
         Assert.Equal(HttpStatusCode.NotFound, status);
-        Assert.Equal("No route is named `cherry`.", (string?)problem["detail"]);
+        Assert.Equal("There is no route named `cherry`.", (string?)problem["detail"]);
     }
 
     [Fact]

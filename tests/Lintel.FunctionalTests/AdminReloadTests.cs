@@ -199,7 +199,7 @@ public sealed class AdminReloadTests
             return fails ? throw new InvalidOperationException("out of order") : Task.CompletedTask;
         };
         var problem = Assert.Single((await gateway.Gateway.ReloadAsync(None)).Problems);
-        Assert.Equal(("internal", "the change could not be followed: out of order"), (problem.Code, problem.Message));
+        Assert.Equal(("internal", "the change could not be applied: out of order"), (problem.Code, problem.Message));
         Assert.True(rolledBack);
         Assert.Contains(gateway.Log, l => l.Contains("cannot go back", StringComparison.Ordinal));
         fails = false;

@@ -130,7 +130,7 @@ public sealed partial class CompositionInCodeTests
         var gateway = app.Application.Services.GetRequiredService<Hosting.Gateway>();
         var answer = app.Client.GetAsync(new Uri("/shop/7", UriKind.Relative), None);
         await Until.SeenAsync(() => gateway.IsHung ? app : null);
-        await Until.SeenAsync(() => app.Log.Any(l => l.Contains("the process counts as hung", StringComparison.Ordinal)) ? app : null);
+        await Until.SeenAsync(() => app.Log.Any(l => l.Contains("the process is reported as hung", StringComparison.Ordinal)) ? app : null);
         Assert.False(answer.IsCompleted);
         release.Set();
         Assert.Equal(HttpStatusCode.OK, (await answer).StatusCode);
@@ -242,11 +242,11 @@ public sealed partial class CompositionInCodeTests
         new()
         {
             {
-                "the composition calls nothing",
+                "the composition has no calls",
                 new ComposeConfig { Calls = [] }
             },
             {
-                "`a-b` is no name of a call",
+                "`a-b` is not a valid call name",
                 new ComposeConfig { Calls = new() { ["a-b"] = new() { Request = Get("/") } } }
             },
             { "this one is 0 of them", With(new() { Request = Post("/"), Body = new ShapeConfig() }) },
@@ -265,7 +265,7 @@ public sealed partial class CompositionInCodeTests
                 With(new() { Request = Post("/"), Body = ShapeConfig.From(p => new Page("", 0, []), ShopTypes.Default.Page) })
             },
             {
-                "`Join` and `Batch` belong to `ForEach`",
+                "`Join` and `Batch` require `ForEach`",
                 With(
                     new()
                     {
@@ -280,7 +280,7 @@ public sealed partial class CompositionInCodeTests
                 )
             },
             {
-                "`Concurrency` is from 1 to 100",
+                "`Concurrency` must be from 1 to 100",
                 With(
                     new()
                     {
@@ -301,10 +301,10 @@ public sealed partial class CompositionInCodeTests
                     }
                 )
             },
-            { "a required call has no fallback", With(new() { Request = Get("/"), Fallback = [new() { Stale = true }] }) },
-            { "a request with effects", With(new() { Request = Post("/"), Hedge = new() }) },
+            { "a required call cannot have a fallback", With(new() { Request = Get("/"), Fallback = [new() { Stale = true }] }) },
+            { "a request with side effects", With(new() { Request = Post("/"), Hedge = new() }) },
             {
-                "a safe request leaves nothing to undo",
+                "a request with a safe method needs no compensation",
                 With(
                     new()
                     {
@@ -313,11 +313,11 @@ public sealed partial class CompositionInCodeTests
                     }
                 )
             },
-            { "`get` is no method of a call", With(new() { Request = Get("/") with { Method = "get" } }) },
+            { "`get` is not a method that a call can use", With(new() { Request = Get("/") with { Method = "get" } }) },
             { "from 200 to 299", With(new() { Request = Get("/") }) with { Respond = new() { Status = 404 } } },
             { "1 ms to 1 h", With(new() { Request = Get("/"), Timeout = TimeSpan.Zero }) },
             {
-                "`Stream` sends each call's part",
+                "`Stream` sends the part of each call",
                 With(new() { Request = Get("/") }) with
                 {
                     Stream = true,

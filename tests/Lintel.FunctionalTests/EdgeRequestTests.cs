@@ -124,7 +124,7 @@ public sealed class EdgeRequestTests
         "shop.test",
         "HTTP/1.1",
         "bad-framing",
-        "the method is not made of capitals"
+        "the method does not consist of upper-case letters"
     )]
     [InlineData(
         "GET /gr\u00c3\u00b6\u00c3\u009fe HTTP/1.1\r\nHost: shop.test\r\n\r\n",
@@ -133,7 +133,7 @@ public sealed class EdgeRequestTests
         "shop.test",
         "HTTP/1.1",
         "bad-framing",
-        "the request target holds a character that must be escaped"
+        "the request target contains a character that must be percent-encoded"
     )]
     [InlineData("GET /s HTTP/2.0\r\nHost: a b\r\n\r\n", "GET", "/s", "a%20b", "HTTP/2.0", "version-not-supported", null)]
     [InlineData("\u0016\u0003\u0001\r\n\r\n", "%16%03%01", "", "", "-", "bad-framing", "the request line is not METHOD TARGET VERSION")]

@@ -288,8 +288,8 @@ public sealed class ListenerTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("connections: 2", "the listener has as many as it may")]
-    [InlineData("connectionsPerClient: 2", "its client has as many as one may")]
+    [InlineData("connections: 2", "the listener has reached its connection limit")]
+    [InlineData("connectionsPerClient: 2", "the client has reached its connection limit")]
     public async Task Connections_BeyondTheLimit_WithoutAnIdleOne_AreClosed_AndToldInOneLine(string limit, string reason)
     {
         await StartAsync($"listeners: {{ public: {{ address: \"http://127.0.0.1:0\", limits: {{ {limit} }} }} }}");

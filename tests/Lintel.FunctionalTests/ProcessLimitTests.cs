@@ -34,7 +34,7 @@ public sealed class ProcessLimitTests
             Assert.Equal(200, (await first.GetAsync("/x")).Status);
             for (var n = 0; n < 400; n++)
                 clients.Add(await RawClient.ConnectAsync(gateway.Address));
-            await Until.TrueAsync(() => gateway.Errors.Contains("File descriptors run out (the limit is 512)", StringComparison.Ordinal));
+            await Until.TrueAsync(() => gateway.Errors.Contains("Out of file descriptors (the limit is 512)", StringComparison.Ordinal));
 
             // What is connected is served, connections to services and a reload have descriptors left, operators see it.
             Assert.Equal("one", (await first.GetAsync("/x")).Body);
@@ -57,7 +57,7 @@ public sealed class ProcessLimitTests
             foreach (var client in clients.Take(380))
                 client.Dispose();
             Assert.Equal("two", (await answer).Body);
-            Assert.Equal(1, gateway.Errors.Split("File descriptors run out").Length - 1);
+            Assert.Equal(1, gateway.Errors.Split("Out of file descriptors").Length - 1);
         }
         finally
         {

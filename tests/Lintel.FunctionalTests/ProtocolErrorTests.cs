@@ -49,8 +49,8 @@ public sealed class ProtocolErrorTests
         }
 
         await Until.SeenAsync(() => Counted(gateway) == 3 ? fault : null);
-        var line = Assert.Single(gateway.Log, l => l.Contains("broke the protocol", StringComparison.Ordinal));
-        Assert.StartsWith("Information: A client of http://127.0.0.1:0 broke the protocol", line, StringComparison.Ordinal);
+        var line = Assert.Single(gateway.Log, l => l.Contains("Protocol error", StringComparison.Ordinal));
+        Assert.StartsWith("Information: Protocol error of a client of http://127.0.0.1:0", line, StringComparison.Ordinal);
         Assert.DoesNotContain(gateway.Log, l =>
             !l.StartsWith("Debug", StringComparison.Ordinal) && l.Contains("   at ", StringComparison.Ordinal)
         ); // Kestrel's own say more at that level

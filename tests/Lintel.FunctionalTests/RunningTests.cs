@@ -344,7 +344,7 @@ public sealed class RunningTests
         Assert.Equal(0, code);
         Assert.Contains("route       user  /users/{id}", output, StringComparison.Ordinal);
         Assert.Contains("sends       GET /u/7", output, StringComparison.Ordinal);
-        Assert.Contains("beta  /users/{id}: does not hold: header X-Beta is present", output, StringComparison.Ordinal);
+        Assert.Contains("beta  /users/{id}: condition not met: header X-Beta is present", output, StringComparison.Ordinal);
         Assert.Contains(
             "route       beta",
             (await GatewayProcess.RunAsync("explain", file, "/users/7", "-H", "X-Beta: 1", "-H", "Accept: */*")).Output,

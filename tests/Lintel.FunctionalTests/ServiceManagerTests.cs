@@ -38,7 +38,7 @@ public sealed class ServiceManagerTests
 
         await File.WriteAllTextAsync(gateway.ConfigFile, "routes: { r: { match: /x, respond: {}, respnd: {} } }", None);
         var refused = await manager.WaitForAsync(m =>
-            m.StartsWith("READY=1\nSTATUS=Reload refused, the configuration before goes on; ", StringComparison.Ordinal)
+            m.StartsWith("READY=1\nSTATUS=Reload refused, still serving the previous configuration; ", StringComparison.Ordinal)
         );
         Assert.Contains("unknown-key at routes.r.respnd", refused, StringComparison.Ordinal);
 

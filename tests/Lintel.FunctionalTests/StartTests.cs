@@ -76,7 +76,7 @@ public sealed class StartTests
         await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /a, respond: {} } }");
         var (code, output, _) = await GatewayProcess.RunAsync("status", gateway.Admin.ToString());
         Assert.True(code == 0, output);
-        Assert.Contains("serves what its files say", output, StringComparison.Ordinal);
+        Assert.Contains("the served configuration matches the files", output, StringComparison.Ordinal);
         await gateway.ReloadAsync("routes: { r: { match: /a, respnd: {} } }");
         (code, output, _) = await GatewayProcess.RunAsync("status", gateway.Admin.ToString());
         Assert.Equal(1, code);
@@ -84,7 +84,7 @@ public sealed class StartTests
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
         using var ready = JsonDocument.Parse(await admin.GetStringAsync(new Uri("/health/ready", UriKind.Relative), None));
         Assert.Equal("ready", ready.RootElement.GetProperty("status").GetString());
-        Assert.Contains("was refused, problems: ", ready.RootElement.GetProperty("notes")[0].GetString(), StringComparison.Ordinal);
+        Assert.Contains("was refused; problems: ", ready.RootElement.GetProperty("notes")[0].GetString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -96,14 +96,14 @@ public sealed class StartTests
         var (code, output, _) = await GatewayProcess.RunAsync("validate", file);
         Assert.Equal(0, code);
         Assert.Equal(
-            $"{file}:1:16: warning unused at services.s: no route uses the service `s`; name it in a route, or remove it\nvalid, "
+            $"{file}:1:16: warning unused at services.s: no route uses the service `s`; refer to it in a route, or remove it\nvalid, "
                 + $"1 warning\n",
             output
         );
         (code, output, _) = await GatewayProcess.RunAsync("validate", "--strict", "--format", "github", file);
         Assert.Equal(1, code);
         Assert.Equal(
-            $"::warning file={file},line=1,col=16,title=unused at services.s::no route uses the service `s`; name it in a route, or "
+            $"::warning file={file},line=1,col=16,title=unused at services.s::no route uses the service `s`; refer to it in a route, or "
                 + $"remove it\n",
             output
         );

@@ -69,30 +69,30 @@ internal static class DemoCommand
         Console.Error.WriteLine(
             $$"""
               services     {{string.Join(", ", Services.Select(s => $"{s.Name} :{s.Port}"))}}
-              config       {{file}} (yours to edit; delete it to have it written anew)
+              config       {{file}} (edit it as you like; delete it to restore the original)
 
             Try, in another terminal:
               curl -i http://127.0.0.1:8080/api/users/42                  # forwarded to the users service
-              curl -i 'http://127.0.0.1:8080/api/orders?user=42'          # two instances in turn: do it twice, and see X-Service change
+              curl -i 'http://127.0.0.1:8080/api/orders?user=42'          # two instances in turn: run it twice and compare X-Service
               curl -i http://127.0.0.1:8080/api/products/7                # an ETag to send back in If-None-Match
-              curl -N http://127.0.0.1:8080/api/orders/1/events           # server-sent events, each at once
-              curl -i -H 'X-Client: ios' http://127.0.0.1:8080/whoami     # a client recognised by a header
+              curl -N http://127.0.0.1:8080/api/orders/1/events           # server-sent events, each one as it occurs
+              curl -i -H 'X-Client: ios' http://127.0.0.1:8080/whoami     # a client recognized by a header
               curl -i http://127.0.0.1:8080/nothing/here                  # problem+json for an unknown route
               curl -i -X DELETE http://127.0.0.1:8080/api/products/7      # 405 with Allow
 
-            One call in, many calls out, one answer: open http://127.0.0.1:8080/ in a browser, or
+            One request in, several calls out, one response: open http://127.0.0.1:8080/ in a browser, or
               curl -i http://127.0.0.1:8080/api/dashboard/42                        # four calls to three services; see Composition
               curl -s -H 'X-Client: ios' http://127.0.0.1:8080/api/dashboard/42     # the same, shaped for phones
-              curl -sN 'http://127.0.0.1:8080/api/stream/42?slow=1s'                # each part as soon as it is there
+              curl -sN 'http://127.0.0.1:8080/api/stream/42?slow=1s'                # each part as soon as it arrives
               curl -s -X PUT http://127.0.0.1:8080/knobs/orders -d '{"failureRatio":1}' -H 'Content-Type: application/json'   # make orders fail
               curl -i http://127.0.0.1:8080/api/dashboard/42                        # the last good orders; _errors says why
-              curl -i http://127.0.0.1:8080/api/dashboard/7                         # nobody asked for these before: a partial answer
-              curl -s -X DELETE http://127.0.0.1:8080/knobs/orders                  # orders are well again
+              curl -i http://127.0.0.1:8080/api/dashboard/7                         # no earlier response to fall back to: a partial response
+              curl -s -X DELETE http://127.0.0.1:8080/knobs/orders                  # orders work again
 
-            And the gateway itself:
+            The gateway itself:
               curl -X PUT http://127.0.0.1:8080/knobs/users -d '{"failureRatio":0.5}' -H 'Content-Type: application/json'   # make users fail
               curl -s http://127.0.0.1:9901/metrics | grep request_duration_seconds_count
-            Every request is a line below. Edit the file above and save: it is live at once. Ctrl+C ends it.
+            Each request is logged below. Edit the file above and save it to reload the gateway. Press Ctrl+C to stop.
             """
         );
     }

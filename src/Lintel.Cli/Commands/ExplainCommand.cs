@@ -23,14 +23,14 @@ internal static class ExplainCommand
         };
         var listener = new Option<string>("--listener")
         {
-            Description = "The listener that the request comes by. Default: the first one of the target's scheme.",
+            Description = "The listener that receives the request. Default: the first one of the target's scheme.",
             HelpName = "NAME",
         };
-        var format = new Option<string>("--format") { Description = "How the explanation is told.", DefaultValueFactory = _ => "text" };
+        var format = new Option<string>("--format") { Description = "Output format.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json");
         var command = new Command(
             "explain",
-            "Says which route a request takes and why the others lose, and what would be sent; sends nothing. Exits with 1 where the "
+            "Shows which route a request matches, why the others lose, and what would be sent; sends nothing. Exits with 1 if the "
                 + "gateway would refuse the request."
         )
         {

@@ -14,7 +14,7 @@ internal static class HealthCommand
             Description = "The gateway's admin address.",
             DefaultValueFactory = _ => "http://127.0.0.1:9901",
         };
-        var command = new Command("health", "Asks a running gateway whether it is ready; exits with 1 if it is not.") { address };
+        var command = new Command("health", "Checks whether a running gateway is ready; exits with 1 if it is not.") { address };
         command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(address)!, cancellation));
         return command;
     }
@@ -23,7 +23,7 @@ internal static class HealthCommand
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
         {
-            await Console.Error.WriteLineAsync($"`{address}` is no address; write http://HOST:PORT").ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"`{address}` is not an address; write http://HOST:PORT").ConfigureAwait(false);
             return ExitCode.Invalid;
         }
 

@@ -17,13 +17,13 @@ internal static class RunCommand
         var lastGood = new Option<string>(LastGood)
         {
             Description =
-                "Keep the last configuration that went live, and start from it when the files are broken or missing. "
-                + "Where: --fallback-last-good=DIR, else $STATE_DIRECTORY, else lintel in $XDG_STATE_HOME or ~/.local/state.",
+                "Save the last configuration that went live, and start from it if the files are invalid or missing. "
+                + "Directory: --fallback-last-good=DIR, else $STATE_DIRECTORY, else lintel in $XDG_STATE_HOME or ~/.local/state.",
             HelpName = "DIR",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var level = Level();
-        var command = new Command("run", "Runs the gateway. Changes of the files and SIGHUP reload it; SIGTERM drains it.")
+        var command = new Command("run", "Runs the gateway. File changes and SIGHUP reload the configuration; SIGTERM drains and stops.")
         {
             files,
             lastGood,
@@ -51,7 +51,7 @@ internal static class RunCommand
         new("--log-level")
         {
             Description =
-                "The least level that the error log writes, before observability.errorLog.level: "
+                "Minimum level of the error log, overrides observability.errorLog.level: "
                 + string.Join(", ", ErrorLogConfig.Levels.Select(l => l.Word))
                 + ".",
             HelpName = "LEVEL",
@@ -73,7 +73,7 @@ internal static class RunCommand
     public static Argument<string[]> Files() =>
         new("FILE")
         {
-            Description = "YAML or JSON; each file overlays the ones before. A folder stands for all its files, - for standard input.",
+            Description = "YAML or JSON; each file overlays the ones before. A directory stands for all its files, - for standard input.",
             Arity = ArgumentArity.OneOrMore,
         };
 
@@ -89,7 +89,7 @@ internal static class RunCommand
         Console.Error.WriteLine($"  {"limits", -12} {ProcessLimits.Read()}");
         if (gateway.Fallback is { } fallback)
             Console.Error.WriteLine(
-                $"  {"LAST GOOD", -12} configuration of {fallback.SavedAt:u}: the given files are not right, see above"
+                $"  {"LAST GOOD", -12} configuration of {fallback.SavedAt:u}: the given files are not valid, see above"
             );
         Console.Error.WriteLine(
             $"  {"admin", -12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics /api/v1")}"
@@ -133,7 +133,7 @@ internal static class RunCommand
                 .RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder), level)
                 .ConfigureAwait(false);
         await Console
-            .Error.WriteLineAsync($"There is no folder to keep the last good configuration in: write {LastGood}=DIR")
+            .Error.WriteLineAsync($"There is no directory for the last good configuration: write {LastGood}=DIR")
             .ConfigureAwait(false);
         return ExitCode.Invalid;
     }

@@ -16,7 +16,7 @@ internal static class SchemaCommand
 
     public static Command Create()
     {
-        var command = new Command("schema", "Prints the configuration's JSON Schema, for completion in editors.");
+        var command = new Command("schema", "Prints the JSON Schema of the configuration, for completion in editors.");
         command.SetAction(_ =>
         {
             Console.WriteLine(ConfigSchema.Create(Documentation.Create()).ToJsonString(Indented));

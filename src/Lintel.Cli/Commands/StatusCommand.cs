@@ -19,7 +19,7 @@ internal static class StatusCommand
         var token = new Option<string>("--token") { Description = "The admin token. Default: $LINTEL_ADMIN_TOKEN." };
         var command = new Command(
             "status",
-            "Tells what a running gateway serves; exits with 1 if its files say something else, or the last reload was refused."
+            "Shows what a running gateway serves; exits with 1 if its files differ from it, or the last reload was refused."
         )
         {
             address,
@@ -40,7 +40,7 @@ internal static class StatusCommand
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
         {
-            await Console.Error.WriteLineAsync($"`{address}` is no address; write http://HOST:PORT").ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"`{address}` is not an address; write http://HOST:PORT").ConfigureAwait(false);
             return ExitCode.Invalid;
         }
 
@@ -53,7 +53,7 @@ internal static class StatusCommand
             var text = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
             {
-                await Console.Error.WriteLineAsync($"the gateway answers {(int)response.StatusCode}: {text}").ConfigureAwait(false);
+                await Console.Error.WriteLineAsync($"the gateway responded with {(int)response.StatusCode}: {text}").ConfigureAwait(false);
                 return ExitCode.Invalid;
             }
 
@@ -78,7 +78,7 @@ internal static class StatusCommand
         if (Find(snapshot, "fallback") is { } fallback)
         {
             agrees = false;
-            Console.WriteLine($"LAST GOOD    configuration of {fallback.GetProperty("savedAt")}: the given files are not right");
+            Console.WriteLine($"LAST GOOD    configuration of {fallback.GetProperty("savedAt")}: the given files are not valid");
         }
 
         if (Find(snapshot, "lastReload") is { } reload && reload.GetProperty("outcome").GetString() == "refused")
@@ -95,10 +95,10 @@ internal static class StatusCommand
         if (Find(snapshot, "filesDiffer") is { ValueKind: JsonValueKind.True })
         {
             agrees = false;
-            Console.WriteLine("files        differ from what was read last");
+            Console.WriteLine("files        have changed since they were last read");
         }
 
-        Console.WriteLine(agrees ? "serves what its files say" : "does not serve what its files say");
+        Console.WriteLine(agrees ? "the served configuration matches the files" : "the served configuration differs from the files");
         return agrees ? ExitCode.Ok : ExitCode.Invalid;
     }
 

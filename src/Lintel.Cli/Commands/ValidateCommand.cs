@@ -11,10 +11,10 @@ internal static class ValidateCommand
     public static Command Create()
     {
         var files = RunCommand.Files();
-        var format = new Option<string>("--format") { Description = "How problems are told.", DefaultValueFactory = _ => "text" };
+        var format = new Option<string>("--format") { Description = "Output format.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong(ReportFormat.Names);
-        var strict = new Option<bool>("--strict") { Description = "Warnings count as problems: exits with 1." };
-        var command = new Command("validate", "Tells everything that is wrong with a configuration; exits with 1 if anything is.")
+        var strict = new Option<bool>("--strict") { Description = "Treat warnings as problems: exit with 1." };
+        var command = new Command("validate", "Reports every problem of a configuration; exits with 1 if there is any.")
         {
             files,
             format,

@@ -144,7 +144,7 @@ internal sealed class ErrorOutput : TextWriter
             bool isLast;
             lock (_lock)
             {
-                var told = _untold > 0 ? Formed($"{_untold} lines were lost here: they could not be written\n") : "";
+                var told = _untold > 0 ? Formed($"{_untold} lines were lost here because they could not be written\n") : "";
                 _untold = 0;
                 text = told + string.Concat(_waiting);
                 _waiting.Clear();

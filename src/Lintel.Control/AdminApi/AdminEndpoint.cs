@@ -61,7 +61,7 @@ internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo
 }
 
 /// <summary>The metrics: another's middleware answers.</summary>
-internal sealed class MetricsEndpoint() : AdminEndpoint("/metrics", "The metrics, in Prometheus' text format.")
+internal sealed class MetricsEndpoint() : AdminEndpoint("/metrics", "The metrics in Prometheus text format.")
 {
     public override JsonTypeInfo? Answer => null;
 

@@ -17,18 +17,15 @@ internal sealed class AdminEndpoints
         var json = AdminJson.Default;
         _all =
         [
-            new AdminEndpoint<LiveStatus>(
-                "/health/live",
-                "Whether the process works; 503 where only a restart helps.",
-                json.LiveStatus,
-                _ => new LiveStatus(gateway.IsHung ? "hung" : "live")
-            )
+            new AdminEndpoint<LiveStatus>("/health/live", "Liveness: 503 if only a restart helps.", json.LiveStatus, _ => new LiveStatus(
+                gateway.IsHung ? "hung" : "live"
+            ))
             {
                 StatusOf = static s => s.Status == "live" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             },
             new AdminEndpoint<ReadyStatus>(
                 "/health/ready",
-                "Whether requests should be sent here; 503 says why not.",
+                "Readiness: 503 with the reasons if no requests should be sent here.",
                 json.ReadyStatus,
                 _ => ReadyStatus.Of(gateway.NotReadyReasons, gateway.Notes)
             )
@@ -36,12 +33,12 @@ internal sealed class AdminEndpoints
                 StatusOf = static s => s.Reasons.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
             },
             new MetricsEndpoint(),
-            new AdminEndpoint<IndexStatus>("/api/v1", "What there is.", json.IndexStatus, _ => new IndexStatus([
+            new AdminEndpoint<IndexStatus>("/api/v1", "The index of this API.", json.IndexStatus, _ => new IndexStatus([
                 .. _all!.Select(e => new IndexEntry(e.Path, e.Summary)),
             ])),
             new AdminEndpoint<SnapshotStatus>(
                 "/api/v1/snapshot",
-                "The gateway as a whole, and the configuration that it serves.",
+                "The gateway and the configuration that it serves.",
                 json.SnapshotStatus,
                 _ => gateway.Status
             ),
@@ -65,7 +62,7 @@ internal sealed class AdminEndpoints
                 json.ItemListListenerStatus,
                 _ => new(gateway.Listeners)
             ),
-            new AdminEndpoint<ItemList<ErrorStatus>>("/api/v1/errors", "Groups of equal failures.", json.ItemListErrorStatus, _ =>
+            new AdminEndpoint<ItemList<ErrorStatus>>("/api/v1/errors", "Failures, grouped by fingerprint.", json.ItemListErrorStatus, _ =>
                 new(gateway.Errors)
             ),
             new AdminEndpoint<JsonObject>("/api/v1/openapi.json", "This description.", json.JsonObject, _ => description.Value),

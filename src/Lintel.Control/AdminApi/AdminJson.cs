@@ -77,7 +77,7 @@ internal sealed class DurationConverter : JsonConverter<TimeSpan>
     public const string Pattern = "^[0-9]+(ms|s|m|h)$";
 
     public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        throw new NotSupportedException("answers are written only");
+        throw new NotSupportedException("responses are only written");
 
     public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options)
     {

@@ -24,7 +24,7 @@ internal sealed class OpenApi
             {
                 ["title"] = "Lintel admin API",
                 ["version"] = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
-                ["description"] = "What a gateway is and does, for reading. HEAD works wherever GET does. Fields may be added within v1.",
+                ["description"] = "Read-only view of a gateway. HEAD works wherever GET does. Fields may be added within v1.",
                 ["license"] = new JsonObject { ["name"] = "Apache License 2.0", ["identifier"] = "Apache-2.0" },
             },
             ["servers"] = new JsonArray(
@@ -41,7 +41,7 @@ internal sealed class OpenApi
                     {
                         ["type"] = "http",
                         ["scheme"] = "bearer",
-                        ["description"] = "`admin.token`, if the configuration has one.",
+                        ["description"] = "The value of `admin.token`, if it is configured.",
                     },
                 },
             },
@@ -54,8 +54,8 @@ internal sealed class OpenApi
         foreach (var status in endpoint.Statuses)
         {
             responses[$"{status}"] = endpoint.Answer is { } answer
-                ? Response(status == 200 ? "The answer." : "Not now.", "application/json", Schema(answer))
-                : Response("The answer.", "text/plain", new JsonObject { ["type"] = "string" });
+                ? Response(status == 200 ? "The response." : "Not ready.", "application/json", Schema(answer))
+                : Response("The response.", "text/plain", new JsonObject { ["type"] = "string" });
         }
 
         foreach (var problem in RefusalsOf(endpoint).Where(p => !responses.ContainsKey($"{p.Status}")))

@@ -25,7 +25,7 @@ internal static class Problems
         Of(
             StatusCodes.Status401Unauthorized,
             "unauthorized",
-            "A token is needed",
+            "A token is required",
             "Send `Authorization: Bearer TOKEN` with the value of `admin.token`."
         );
 
@@ -33,19 +33,19 @@ internal static class Problems
         Of(
             StatusCodes.Status403Forbidden,
             "cross-origin",
-            "Pages of other origins are not answered",
-            "Set `admin.token` to let other programs in."
+            "Cross-origin requests are not allowed",
+            "Set `admin.token` to allow access with a token."
         );
 
     public static Problem NotFound { get; } =
-        Of(StatusCodes.Status404NotFound, "not-found", "There is nothing here", "`/api/v1` lists what there is.");
+        Of(StatusCodes.Status404NotFound, "not-found", "Not found", "`/api/v1` lists the available resources.");
 
     public static Problem MethodNotAllowed { get; } =
         Of(
             StatusCodes.Status405MethodNotAllowed,
             "method-not-allowed",
-            "The method is not allowed here",
-            "The admin address is for reading: GET and HEAD."
+            "The method is not allowed",
+            "The admin API is read-only: use GET or HEAD."
         );
 
     public static Problem BodyTooLarge { get; } =
@@ -53,26 +53,26 @@ internal static class Problems
             StatusCodes.Status413PayloadTooLarge,
             "body-too-large",
             "The request body is too large",
-            $"At most {AdminLimits.BodyBytes / 1024} KiB are taken, and none is needed."
+            $"At most {AdminLimits.BodyBytes / 1024} KiB are accepted, and no request needs a body."
         );
 
     public static Problem MisdirectedHost { get; } =
         Of(
             StatusCodes.Status421MisdirectedRequest,
             "misdirected-host",
-            "The host name is not the admin address's",
-            "Without a token only `localhost`, loopback addresses and the configured address are answered. Set `admin.token` to use "
+            "The host name is not one of the admin address",
+            "Without a token only `localhost`, loopback addresses and the configured address are accepted. Set `admin.token` to use "
                 + "other names."
         );
 
     public static Problem Busy { get; } =
-        Of(StatusCodes.Status503ServiceUnavailable, "busy", "Too many requests at one time", "Try again later.");
+        Of(StatusCodes.Status503ServiceUnavailable, "busy", "Too many concurrent requests", "Try again later.");
 
     public static Problem NoSuch(string thing, string name) =>
         NotFound with
         {
-            Title = $"There is no such {thing}",
-            Detail = $"No {thing} is named `{name}`.",
+            Title = $"Unknown {thing}",
+            Detail = $"There is no {thing} named `{name}`.",
         };
 
     private static Problem Of(int status, string slug, string title, string detail) =>

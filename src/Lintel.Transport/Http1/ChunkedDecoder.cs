@@ -119,13 +119,13 @@ internal sealed class ChunkedDecoder
                 if (b is (byte)'\r' or (byte)';')
                     _stage = b == '\r' ? Stage.SizeEnd : Stage.Extension;
                 else if (b is not ((byte)' ' or (byte)'\t') || ++_taken > MaxExtension)
-                    throw ResponseHead.Malformed("something follows a chunk's size");
+                    throw ResponseHead.Malformed("unexpected characters follow the chunk size");
                 break;
             case Stage.Extension:
                 if (b == '\r')
                     _stage = Stage.SizeEnd;
                 else if ((b < 0x20 && b != '\t') || b == 0x7f || ++_taken > MaxExtension)
-                    throw ResponseHead.Malformed("a chunk's extension is malformed or too long");
+                    throw ResponseHead.Malformed("a chunk extension is malformed or too long");
                 break;
             case Stage.SizeEnd:
                 Expect(b, '\n');
@@ -152,7 +152,7 @@ internal sealed class ChunkedDecoder
     private void CountExcess()
     {
         if (!_excess.TryTake(_lineLength, _left))
-            throw ResponseHead.Malformed("its chunks are more framing than data");
+            throw ResponseHead.Malformed("its chunks carry more framing than data");
     }
 
     private void TakeSize(byte b)
@@ -161,14 +161,14 @@ internal sealed class ChunkedDecoder
         {
             // Sixty bits: no carry into the sign, and more than anybody will ever send.
             if (_left >> 56 != 0 || ++_taken > MaxExtension)
-                throw ResponseHead.Malformed("a chunk's size is too large");
+                throw ResponseHead.Malformed("the chunk size is too large");
             _left = (_left << 4) | (uint)HexValue(b);
             _hasDigits = true;
             return;
         }
 
         if (!_hasDigits || b is not ((byte)'\r' or (byte)';' or (byte)' ' or (byte)'\t'))
-            throw ResponseHead.Malformed("a chunk's size is not a hexadecimal number");
+            throw ResponseHead.Malformed("the chunk size is not a hexadecimal number");
         _taken = 0;
         _stage = b switch
         {
@@ -183,7 +183,7 @@ internal sealed class ChunkedDecoder
         if (b != '\n')
         {
             if (++_taken > _maxTrailers)
-                throw new Http1Exception(Http1Failure.HeadTooLarge, "The answer's trailers are too large.");
+                throw new Http1Exception(Http1Failure.HeadTooLarge, "The response trailers are too large.");
             _line.Add(b);
             return;
         }
@@ -192,7 +192,7 @@ internal sealed class ChunkedDecoder
         if (line is [.., (byte)'\r'])
             line = line[..^1];
         else if (!AllowsBareLf)
-            throw ResponseHead.Malformed("a trailer ends without a carriage return");
+            throw ResponseHead.Malformed("a trailer line ends with a bare LF");
         if (line.IsEmpty)
         {
             _stage = Stage.Ended;
@@ -209,6 +209,6 @@ internal sealed class ChunkedDecoder
     private static void Expect(byte b, char expected)
     {
         if (b != expected)
-            throw ResponseHead.Malformed("a chunk does not end where its size says");
+            throw ResponseHead.Malformed("the chunk data does not match the chunk size");
     }
 }

@@ -134,7 +134,7 @@ public sealed class Http1Connection
     public void AddField(string name, string value)
     {
         if (value.AsSpan().ContainsAny(Breaks) || name.Length == 0 || name.AsSpan().ContainsAnyExcept(Token))
-            throw new Http1Exception(Http1Failure.BadRequest, "A field's name is no token, or its value holds a line break.");
+            throw new Http1Exception(Http1Failure.BadRequest, "A field name is not a token, or a field value contains a line break.");
         _out.Append(name);
         _out.Append(": "u8);
         _out.Append(value);
@@ -254,7 +254,9 @@ public sealed class Http1Connection
                 throw Failed(
                     new Http1Exception(
                         _hasBytes ? Http1Failure.Incomplete : Http1Failure.Terminated,
-                        _hasBytes ? "The connection ended within the answer's head." : "The connection ended before the answer."
+                        _hasBytes
+                            ? "The connection closed before the response head was complete."
+                            : "The connection closed before a response was received."
                     )
                 );
         }
@@ -265,8 +267,8 @@ public sealed class Http1Connection
             if (++_interimHeads > _options.MaxInterimHeads || _interimBytes > _options.MaxHead)
                 throw Failed(
                     ResponseHead.Malformed(
-                        $"more than {_options.MaxInterimHeads} interim answers, or {_options.MaxHead} bytes of them, came before "
-                            + $"the final one"
+                        $"more than {_options.MaxInterimHeads} interim responses, or {_options.MaxHead} bytes of them, preceded "
+                            + $"the final response"
                     )
                 );
             return true;
@@ -365,7 +367,10 @@ public sealed class Http1Connection
     {
         Interlocked.CompareExchange(
             ref _failure,
-            new Http1Exception(failure, failure == Http1Failure.TimedOut ? "The time for it is over." : "The exchange was cut off here."),
+            new Http1Exception(
+                failure,
+                failure == Http1Failure.TimedOut ? "The exchange timed out." : "The exchange was aborted by the gateway."
+            ),
             null
         );
         _socket.Abort(_failure);
@@ -431,7 +436,7 @@ public sealed class Http1Connection
         return _in.Unread.Length <= _options.MaxHead ? false : throw Failed(TooLarge());
     }
 
-    private Http1Exception TooLarge() => new(Http1Failure.HeadTooLarge, $"The answer's head is larger than {_options.MaxHead} bytes.");
+    private Http1Exception TooLarge() => new(Http1Failure.HeadTooLarge, $"The response head is larger than {_options.MaxHead} bytes.");
 
     private int ReadPlain(Span<byte> buffer)
     {
@@ -491,7 +496,7 @@ public sealed class Http1Connection
     private void EndOfConnection()
     {
         if (_end != BodyEnd.Connection)
-            throw new Http1Exception(Http1Failure.Incomplete, "The connection ended within the answer's body.");
+            throw new Http1Exception(Http1Failure.Incomplete, "The connection closed before the response body was complete.");
         _isWhole = true;
     }
 

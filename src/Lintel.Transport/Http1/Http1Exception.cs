@@ -9,7 +9,7 @@ public enum Http1Failure
     /// <summary>The answer is no HTTP, or may be read in two ways.</summary>
     Malformed,
 
-    /// <summary>The answer's head is larger than <see cref="Http1Options.MaxHead"/>.</summary>
+    /// <summary>The response head is larger than <see cref="Http1Options.MaxHead"/>.</summary>
     HeadTooLarge,
 
     /// <summary>The connection ended within the answer.</summary>

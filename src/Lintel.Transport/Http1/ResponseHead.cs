@@ -119,7 +119,7 @@ public sealed class ResponseHead
         if (line is [.., (byte)'\r'])
             line = line[..^1];
         else if (!AllowsBareLf)
-            throw Malformed("a line of its head ends without a carriage return");
+            throw Malformed("a line of its head ends with a bare LF");
         if (!_hasStatus)
         {
             TakeStatusLine(line);
@@ -134,26 +134,26 @@ public sealed class ResponseHead
 
         // RFC 9112 section 6.3: either is a sign of smuggling.
         if (_hasTransferEncoding && (ContentLength >= 0 || IsHttp10))
-            throw Malformed(IsHttp10 ? "HTTP/1.0 has no Transfer-Encoding" : "it has both Content-Length and Transfer-Encoding");
+            throw Malformed(IsHttp10 ? "HTTP/1.0 does not allow Transfer-Encoding" : "it has both Content-Length and Transfer-Encoding");
         return true;
     }
 
-    internal static Http1Exception Malformed(string what) => new(Http1Failure.Malformed, "The answer is malformed: " + what + ".");
+    internal static Http1Exception Malformed(string what) => new(Http1Failure.Malformed, "The response is malformed: " + what + ".");
 
     /// <summary>Splits a field's line, of a head or of a trailer section.</summary>
     internal static void Split(ReadOnlySpan<byte> line, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
         if (line[0] is (byte)' ' or (byte)'\t')
-            throw Malformed("a field is folded over two lines");
+            throw Malformed("a field line is folded (obs-fold)");
         var colon = line.IndexOf((byte)':');
         if (colon <= 0)
-            throw Malformed("a field's name is not a token");
+            throw Malformed("a field name is not a token");
         name = line[..colon].TrimEnd(" \t"u8); // RFC 9112 section 5.1: a proxy removes blanks before the colon of a response's field
         if (name.IsEmpty || name.ContainsAnyExcept(Token))
-            throw Malformed("a field's name is not a token");
+            throw Malformed("a field name is not a token");
         value = line[(colon + 1)..].Trim(" \t"u8);
         if (value.ContainsAny(Control))
-            throw Malformed("a field's value holds a control character");
+            throw Malformed("a field value contains a control character");
     }
 
     private void TakeStatusLine(ReadOnlySpan<byte> line)
@@ -167,11 +167,11 @@ public sealed class ResponseHead
             || (line.Length > 12 && line[12] != ' ')
             || line[12..].ContainsAny(Control)
         )
-            throw Malformed("its first line is no status line of HTTP/1.1");
+            throw Malformed("its status line is not valid HTTP/1.1");
         IsHttp10 = line[7] == '0';
         var digits = line.Slice(9, 3);
         if (digits.ContainsAnyExceptInRange((byte)'0', (byte)'9') || digits[0] == '0')
-            throw Malformed("its status is not a number");
+            throw Malformed("its status code is not a number");
         Status = ((digits[0] - '0') * 100) + ((digits[1] - '0') * 10) + (digits[2] - '0');
         Reason = ReasonOf(line[12..].Trim(" \t"u8));
         _hasStatus = true;
@@ -197,7 +197,7 @@ public sealed class ResponseHead
             var known = line.Field.Name is { } before && Ascii.Equals(name, before) ? before : null;
             var meaning = known is null ? MeaningOf(name) : line.Meaning;
             if (meaning == Meaning.ContentLength && ContentLength >= 0 && !AllowsEqualLengths)
-                throw Malformed("Content-Length stands there twice"); // whatever the second one says
+                throw Malformed("duplicate Content-Length"); // whatever the second one says
             if (meaning == Meaning.ContentLength && AllowsEqualLengths)
                 value = OneOf(value);
             line = new Line(text, new ResponseField(known ?? NameOf(name), Encoding.Latin1.GetString(value)), meaning);
@@ -217,7 +217,7 @@ public sealed class ResponseHead
                 else if (AllowsEqualLengths && ContentLength == line.Length)
                     Count--; // one of them is passed on
                 else
-                    throw Malformed(AllowsEqualLengths ? "its Content-Lengths differ" : "Content-Length stands there twice");
+                    throw Malformed(AllowsEqualLengths ? "conflicting Content-Length values" : "duplicate Content-Length");
                 break;
             case Meaning.TransferEncoding:
                 if (_hasTransferEncoding)
@@ -239,7 +239,7 @@ public sealed class ResponseHead
         {
             var length = value[range].Trim(" \t"u8);
             if (!isFirst && !length.SequenceEqual(first))
-                throw Malformed("its Content-Lengths differ");
+                throw Malformed("conflicting Content-Length values");
             first = length;
             isFirst = false;
         }

@@ -60,7 +60,7 @@ public sealed unsafe class EventLoop
         _meter = new StallMeter(group.Watch);
         _thread = new Thread(Run) { IsBackground = true, Name = $"lintel-loop-{index}" };
         if (Libc.Control(_epoll, Libc.EpollAdd, _signal, Libc.EpollIn, ulong.MaxValue) is not 0 and var error)
-            throw new IOException($"The loop cannot be told of other threads' work: error {error}", error);
+            throw new IOException($"The wake-up descriptor of the event loop cannot be added to epoll: error {error}", error);
         _thread.UnsafeStart();
     }
 
@@ -144,7 +144,7 @@ public sealed unsafe class EventLoop
         if (error == 0)
             return;
         Forget(socket, descriptor);
-        throw new IOException($"A socket cannot be watched: error {error}", error); // ENOMEM, ENOSPC: /proc/sys/fs/epoll/max_user_watches
+        throw new IOException($"A socket cannot be added to epoll: error {error}", error); // ENOMEM; ENOSPC: fs.epoll.max_user_watches
     }
 
     /// <summary>Must come before the descriptor is closed; closing takes it out of epoll.</summary>
@@ -319,6 +319,6 @@ public sealed unsafe class EventLoop
 /// <summary>Log lines of loops: event ids 1170 to 1179.</summary>
 internal static partial class LoopLog
 {
-    [LoggerMessage(EventId = 1170, Level = LogLevel.Error, Message = "An exception escaped to an event loop; the connection is closed")]
+    [LoggerMessage(EventId = 1170, Level = LogLevel.Error, Message = "Unhandled exception on an event loop; the connection was closed")]
     public static partial void Escaped(ILogger logger, Exception exception);
 }

@@ -32,7 +32,7 @@ public sealed class LoopGroup : IDisposable
     public LoopGroup(int count, ILogger<LoopGroup> logger)
     {
         if (!IsSupported)
-            throw new PlatformNotSupportedException("Event loops need Linux's epoll.");
+            throw new PlatformNotSupportedException("Event loops require epoll (Linux).");
         Logger = logger;
         _watch = new LoopWatch(this, count);
         _loops = [.. Enumerable.Range(0, count).Select(i => new EventLoop(this, i))];

@@ -63,7 +63,7 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
         if (Interlocked.Exchange(ref _isFlushing, 1) == 1)
-            throw new InvalidOperationException("A flush is under way.");
+            throw new InvalidOperationException("A flush is already in progress.");
         _flush.Reset();
         var version = _flush.Version;
         return Send() ? new(Finish()) : new ValueTask<FlushResult>(this, version);

@@ -262,7 +262,7 @@ public sealed class LoopStream : Stream
         {
             if (_abort is not null)
                 return;
-            _abort = reason ?? new IOException("The connection was cut off here.");
+            _abort = reason ?? new IOException("The connection was aborted by the gateway.");
             ShutDown(SocketShutdown.Both);
         }
 

@@ -39,11 +39,11 @@ internal sealed class Location
     public static Location? Parse(string text, RouteParameters parameters, out string? problem, out string? hint)
     {
         hint = "write `https://host/path`, `https://{host}/path` or `/path`";
-        problem = $"`{text}` is not an address to redirect to";
+        problem = $"`{text}` is not a valid redirect location";
         if (text.Contains('#'))
         {
-            hint = "the client keeps its own";
-            problem = $"`{text}` holds a fragment";
+            hint = "remove it; the client keeps the fragment of its own URL";
+            problem = $"`{text}` contains a fragment";
             return null;
         }
 
@@ -80,8 +80,8 @@ internal sealed class Location
         rest = addsQuery ? rest[..^WholeQuery.Length] : rest;
         if (rest.Contains(WholeQuery, StringComparison.Ordinal))
         {
-            problem = $"`{{query}}` stands in the middle of `{text}`";
-            hint = "it stands for the whole query and belongs at the end";
+            problem = $"`{{query}}` is not at the end of `{text}`";
+            hint = "it expands to the whole query string; move it to the end";
             return null;
         }
 
@@ -107,14 +107,14 @@ internal sealed class Location
         if (_scheme.Length == 0 && address.StartsWith("//", StringComparison.Ordinal))
         {
             // a network-path reference (RFC 3986 section 4.2), where a route keeps empty segments
-            problem = "the path would be read as a host";
+            problem = "the path would be interpreted as a host";
             return false;
         }
 
         var authority = _authority ?? RequestHost.WithoutPort(exchange.Host).ToString();
         if (authority.AsSpan().ContainsAny(NotInHost))
         {
-            problem = "the host cannot be redirected to";
+            problem = "the host is not a valid redirect location";
             return false;
         }
 
@@ -163,7 +163,7 @@ internal sealed class Location
             var equals = pair.IndexOf('=');
             if (pair.AsSpan(0, equals < 0 ? pair.Length : equals).ContainsAny('{', '}'))
             {
-                problem = $"`{pair}` has a placeholder for a parameter's name";
+                problem = $"`{pair}` has a placeholder in the parameter name";
                 hint = "write `name={placeholder}`";
                 return null;
             }

@@ -38,7 +38,7 @@ public sealed record AccessLogConfig
     /// <summary>Any header may be logged, also those that the gateway governs.</summary>
     internal static Grammar<string> HeaderName { get; } =
         new ScalarGrammar<string>(
-            "a header's name",
+            "a header name",
             "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
             static (string text, out string value) =>
             {
@@ -101,12 +101,7 @@ public sealed record RotateConfig
                 Keep = f.Get("keep", Scalars.Integer(1, 1000), 10),
             };
             if (f.IsReading && !f.Has("size") && !f.Has("every"))
-                f.Report(
-                    "missing-key",
-                    null,
-                    "neither `size` nor `every` says when to rotate",
-                    "write one of them or both, such as `size: 100MiB`"
-                );
+                f.Report("missing-key", null, "both `size` and `every` are missing", "set at least one of them, such as `size: 100MiB`");
             return config;
         });
 }
@@ -125,14 +120,14 @@ public sealed record RedactConfig
 
     private static Grammar<string> QueryName { get; } =
         new ScalarGrammar<string>(
-            "a query parameter's name",
+            "a query parameter name",
             null,
             static (string text, out string value) =>
             {
                 value = text;
                 return text.Any(char.IsLetterOrDigit);
             },
-            "write the name as it is after decoding, with a letter or digit at least"
+            "write the decoded name, with at least one letter or digit"
         );
 
     internal static Grammar<RedactConfig> Grammar { get; } =

@@ -52,7 +52,7 @@ public sealed record AccessLogFormat
                         "bad-value",
                         node,
                         path,
-                        $"`{scalar.Written}` is no format",
+                        $"`{scalar.Written}` is not a log format",
                         Suggestion.Nearest(scalar.Text, ["json", "text"]) ?? Hint
                     );
                     return Fail(out value);

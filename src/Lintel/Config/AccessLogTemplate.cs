@@ -62,7 +62,7 @@ internal sealed class AccessLogTemplate
         problem =
             text.Length == 0 ? "the template is empty"
             : text.AsSpan().IndexOfAnyInRange('\0', '\x1f') >= 0 && text.Any(c => c < ' ' && c != '\t')
-                ? "the template holds a line break or control character: a request has one line"
+                ? "the template contains a line break or control character: a request is logged on one line"
             : null;
         if (problem is not null)
             return null;
@@ -83,8 +83,8 @@ internal sealed class AccessLogTemplate
             {
                 if (c == '}')
                 {
-                    problem = "a `}` has no `{`";
-                    hint = "write `}}` for the character itself";
+                    problem = "unmatched `}`";
+                    hint = "write `}}` for a literal brace";
                     return null;
                 }
 
@@ -96,8 +96,8 @@ internal sealed class AccessLogTemplate
             var end = text.IndexOf('}', i);
             if (end < 0)
             {
-                problem = "a `{` is not closed";
-                hint = "write `{{` for the character itself";
+                problem = "unclosed `{`";
+                hint = "write `{{` for a literal brace";
                 return null;
             }
 
@@ -126,15 +126,15 @@ internal sealed class AccessLogTemplate
         {
             if (HeaderGrammar.IsToken(name.AsSpan("header:".Length)))
                 return new AccessLogPiece(null, AccessLogField.Header, name["header:".Length..], isQuoted);
-            problem = $"`{{{name}}}` names no header";
+            problem = $"`{{{name}}}` does not name a header";
             hint = "write `{header:NAME}`";
             return null;
         }
 
         if (Names.TryGetValue(name, out var field))
             return new AccessLogPiece(null, field, null, isQuoted);
-        problem = $"`{{{name}}}` is not known here";
-        hint = Suggestion.Nearest(name, Names.Keys) ?? "known are " + KnownNames;
+        problem = $"unknown placeholder `{{{name}}}`";
+        hint = Suggestion.Nearest(name, Names.Keys) ?? "known placeholders: " + KnownNames;
         return null;
     }
 }

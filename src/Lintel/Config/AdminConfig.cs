@@ -36,15 +36,15 @@ public sealed record AdminConfig
                 f.Report(
                     "insecure",
                     "address",
-                    $"the admin address {admin.Address} can be reached from outside and has no token",
+                    $"the admin address {admin.Address} is reachable from other machines and has no token",
                     "set `admin.token`, or listen on 127.0.0.1"
                 );
             if (admin.Token.Length > 0 && !f.HasFailed("token") && System.Text.Encoding.UTF8.GetByteCount(admin.Token) < MinTokenBytes)
                 f.Warn(
                     "weak",
                     "token",
-                    $"the token is shorter than {MinTokenBytes} bytes: it can be guessed",
-                    "make one with `openssl rand -base64 32`"
+                    $"the token is shorter than {MinTokenBytes} bytes and can be guessed",
+                    "generate one with `openssl rand -base64 32`"
                 );
             return admin;
         });

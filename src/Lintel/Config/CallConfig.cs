@@ -30,7 +30,7 @@ public sealed record CallConfig
     public ValueList<int> Passthrough { get; init; } = [];
 
     /// <summary>
-    /// How many redirects of the service are followed, one after the other, 0 to 10; only to places of the same service. Default 0: a
+    /// How many redirects of the service are followed, one after the other, 0 to 10; only within the same service. Default 0: a
     /// redirect is a failure of the call.
     /// </summary>
     public int Redirects { get; init; }
@@ -152,49 +152,49 @@ public sealed record CallConfig
         foreach (var key in (string[])["batch", "join", "concurrency", "maxItems"])
         {
             if (f.Has(key) && !f.Has("forEach"))
-                f.Report("conflict", key, $"`{key}` belongs to `forEach`", "add `forEach`, or remove it");
+                f.Report("conflict", key, $"`{key}` requires `forEach`", "add `forEach`, or remove it");
         }
 
         if (f.Has("fallback") && !f.HasFailed("optional") && !call.Optional)
             f.Report(
                 "conflict",
                 "fallback",
-                "a required call has no fallback: its failure is the answer's failure",
+                "a required call cannot have a fallback: its failure fails the composition",
                 "add `optional: true`"
             );
         if (f.Has("passthrough") && f.Has("forEach"))
             f.Report(
                 "conflict",
                 "passthrough",
-                "a `forEach` has many answers, and none of them can be the composition's own",
+                "a `forEach` has several responses, and none of them can become the composed response",
                 "remove it; `optional: true` leaves out items that fail"
             );
         if (f.Has("join") && f.Has("as"))
             f.Report(
                 "conflict",
                 "as",
-                "a joined call's value stands in another call's list",
-                "remove `as`; the property there is `join.as`"
+                "the value of a joined call is placed into the list of another call",
+                "remove `as`; `join.as` names the property"
             );
         if (call.Request is { IsSafe: false })
         {
             foreach (var key in (string[])["hedge", "collapse"])
             {
                 if (f.Has(key))
-                    f.Report("conflict", key, $"`{key}` would repeat or share a request with effects", "use it with GET or HEAD only");
+                    f.Report("conflict", key, $"`{key}` would repeat or share a request with side effects", "use it with GET or HEAD only");
             }
 
             if (call.Fallback.Any(s => s.Stale))
                 f.Report(
                     "conflict",
                     "fallback",
-                    "an old answer of a request with effects says nothing",
+                    "a stale response to a request with side effects has no meaning",
                     "use `stale` with GET or HEAD only"
                 );
         }
         else if (call.Request is not null && f.Has("compensate"))
         {
-            f.Report("conflict", "compensate", "a safe request leaves nothing to undo", "remove it");
+            f.Report("conflict", "compensate", "a request with a safe method needs no compensation", "remove it");
         }
     }
 }
@@ -288,7 +288,7 @@ public sealed record FallbackConfig
                 value = new FallbackConfig { Stale = true };
                 if (scalar.Text == "stale")
                     return true;
-                report.Add("bad-value", scalar, path, $"`{scalar.Written}` is no fallback", "write `stale`, or `{ value: … }`");
+                report.Add("bad-value", scalar, path, $"`{scalar.Written}` is not a fallback", "write `stale`, or `{ value: … }`");
                 return false;
             },
             "stale",
@@ -326,14 +326,14 @@ public sealed record JoinConfig
     /// <summary>A call's name, and the properties that lead to the list in its value.</summary>
     private static Grammar<string> Place { get; } =
         new ScalarGrammar<string>(
-            "a call's name, and where the list stands in its value",
+            "a call name and the path of the list in its value",
             @"^[A-Za-z][A-Za-z0-9_]{0,63}(\.[^.\s\[\]{}()*?|&'""`@,:]+)*$",
             static (string text, out string value) =>
             {
                 value = text;
                 return IsPlace(text);
             },
-            "write `orders`, or `page.items` for the list in the property `items` of the call `page`'s value"
+            "write `orders`, or `page.items` for the list in the property `items` of the value of the call `page`"
         );
 
     /// <summary>What would make an expression of a place.</summary>

@@ -50,14 +50,14 @@ public sealed record ComposeConfig
     /// <summary>A call's name stands unquoted in expressions, and as a token in the <c>Composition</c> header.</summary>
     internal static Grammar<string> CallName { get; } =
         new ScalarGrammar<string>(
-            "a call's name",
+            "a call name",
             "^[A-Za-z][A-Za-z0-9_]{0,63}$",
             static (string text, out string value) =>
             {
                 value = text;
                 return IsCallName(text);
             },
-            "letters, digits and `_`, a letter first, at most 64; `item`, `items` and `request` mean something else in expressions"
+            "letters, digits and `_`, starting with a letter, at most 64; `item`, `items` and `request` are reserved in expressions"
         );
 
     internal static bool IsCallName(string text) =>
@@ -92,7 +92,7 @@ public sealed record ComposeConfig
                 Limits = f.Get("limits", ComposeLimitsConfig.Grammar, new()),
             };
             if (f.IsReading && f.Has("calls") && !f.HasFailed("calls") && compose.Calls.Count == 0)
-                f.Report("missing-key", "calls", "the composition calls nothing", "add a call: `user: users/users/{id}`");
+                f.Report("missing-key", "calls", "the composition has no calls", "add a call: `user: users/users/{id}`");
             if (
                 compose.Stream
                 && (compose.Respond.Body is not null || compose.Respond.Headers.Count > 0 || compose.Respond.Status is not null)
@@ -100,14 +100,14 @@ public sealed record ComposeConfig
                 f.Report(
                     "conflict",
                     "stream",
-                    "`stream` sends each call's part as it is, and `respond` shapes the answer as a whole",
-                    "keep one of them; of `respond` only `errors` goes with `stream`"
+                    "`stream` sends the part of each call unchanged, and `respond` shapes the response as a whole",
+                    "keep one of them; only `respond.errors` can be combined with `stream`"
                 );
             if (compose.Stream && compose.Variants.Count > 0)
                 f.Report(
                     "conflict",
                     "variants",
-                    "`stream` sends each call's part as it is, and `variants` shape the answer as a whole",
+                    "`stream` sends the part of each call unchanged, and `variants` shape the response as a whole",
                     "keep one of them"
                 );
             return compose;

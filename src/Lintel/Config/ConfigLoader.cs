@@ -46,14 +46,14 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
                     "file",
                     new SourcePosition(given, 0, 0),
                     "",
-                    "the folder holds no configuration",
-                    "its `*.yaml`, `*.yml` and `*.json` are read, those in folders of it are not; the folder is " + full
+                    "the directory contains no configuration files",
+                    "only the `*.yaml`, `*.yml` and `*.json` files directly in it are read; the full path is " + full
                 )
             );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Report.Add(new ConfigProblem("file", new SourcePosition(given, 0, 0), "", $"the folder cannot be read: {e.Message}"));
+            Report.Add(new ConfigProblem("file", new SourcePosition(given, 0, 0), "", $"the directory cannot be read: {e.Message}"));
         }
 
         return [];
@@ -113,7 +113,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
                 "include",
                 node,
                 path,
-                "the file includes itself" + (including[^1] == identity ? "" : $" by way of `{pattern}`"),
+                "the file includes itself" + (including[^1] == identity ? "" : $" through `{pattern}`"),
                 "remove it from `include`"
             );
             return false;
@@ -121,7 +121,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
 
         if (including.Length >= MaxDepth)
         {
-            Report.Add("include", node, path, $"files include each other more than {MaxDepth} deep", "list them in one file");
+            Report.Add("include", node, path, $"includes are nested more than {MaxDepth} levels deep", "include the files from one file");
             return false;
         }
 
@@ -160,7 +160,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
                 return [single];
             if (Disk.IsFolder(full))
             {
-                Report.Add("include", node, path, $"`{pattern}` is a folder", $"write `{pattern.TrimEnd('/')}/*.yaml`");
+                Report.Add("include", node, path, $"`{pattern}` is a directory", $"write `{pattern.TrimEnd('/')}/*.yaml`");
                 return [];
             }
 
@@ -180,7 +180,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
                 "include",
                 node,
                 path,
-                $"the folder of `{pattern}` does not exist",
+                $"the directory of `{pattern}` does not exist",
                 "paths are relative to the file that includes them"
             );
             return [];
@@ -200,7 +200,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Report.Add("include", node, path, $"the folder of `{pattern}` cannot be read: {e.Message}");
+            Report.Add("include", node, path, $"the directory of `{pattern}` cannot be read: {e.Message}");
             return [];
         }
     }
@@ -217,7 +217,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
                         "file",
                         new SourcePosition(file, 1, 1),
                         "",
-                        $"the file has {length / (1024 * 1024)} MiB; at most 64 are read",
+                        $"the file is {length / (1024 * 1024)} MiB large; the limit is 64 MiB",
                         "split it with `include`"
                     )
                 );
@@ -248,9 +248,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             document.Sources.AddFile(full, ContentFingerprint.Missing);
-            Report.Add(
-                new ConfigProblem("file", nowhere, "", "the file does not exist", full == file ? null : "it was looked for at " + full)
-            );
+            Report.Add(new ConfigProblem("file", nowhere, "", "the file does not exist", full == file ? null : "the full path is " + full));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -45,8 +45,8 @@ public sealed record ConnectionsConfig
                 f.Report(
                     "out-of-range",
                     "keepAlivePing",
-                    "a ping is sent after a second at the earliest",
-                    "write `1s` or more, or `0s` for no pings"
+                    "the minimum interval between pings is one second",
+                    "write `1s` or more, or `0s` to disable pings"
                 );
             return new ConnectionsConfig
             {

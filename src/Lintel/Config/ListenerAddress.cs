@@ -99,7 +99,7 @@ public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)
             value = new ListenerAddress(file, 0, isTls);
             if (System.Text.Encoding.UTF8.GetByteCount(file) <= 107) // sockaddr_un's 108 bytes with the final zero
                 return true;
-            report.Add("bad-value", node, path, "the socket's path is longer than 107 bytes", "Linux allows no longer ones");
+            report.Add("bad-value", node, path, "the socket's path is longer than 107 bytes", "Linux does not allow longer paths");
             return false;
         }
 

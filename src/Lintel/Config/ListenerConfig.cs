@@ -115,7 +115,7 @@ public sealed record ListenerConfig
                     "missing-key",
                     scalar,
                     path,
-                    "an https address needs certificates",
+                    "an https address requires certificates",
                     "write it in long form: `{ address: …, certificates: [{ path: …, keyPath: … }] }`"
                 );
                 return false;
@@ -149,50 +149,55 @@ public sealed record ListenerConfig
     {
         var isTls = listener.Address.IsTls;
         if (!isTls && listener.Protocols.Contains(ListenerProtocol.Http3))
-            f.Report("bad-value", "protocols", "HTTP/3 exists over TLS only", "listen on an `https` address");
+            f.Report("bad-value", "protocols", "HTTP/3 requires TLS", "listen on an `https` address");
         else if (!isTls && listener.Protocols.Count > 1)
             f.Report(
                 "bad-value",
                 "protocols",
                 "without TLS a listener cannot offer HTTP/1.1 and HTTP/2 on one port",
-                "name one of them, or open two listeners"
+                "choose one of them, or configure two listeners"
             );
         if (isTls && listener.Address.IsUnix && listener.Protocols.Contains(ListenerProtocol.Http3))
-            f.Report("bad-value", "protocols", "HTTP/3 needs a UDP port, and a Unix socket has none", "remove `http3`");
+            f.Report("bad-value", "protocols", "HTTP/3 requires a UDP port, which a Unix socket does not have", "remove `http3`");
         if (isTls && listener.Certificates.Count == 0 && !f.HasFailed("certificates"))
-            f.Report("missing-key", "certificates", "an https address needs certificates", "add `certificates: [{ path: …, keyPath: … }]`");
+            f.Report(
+                "missing-key",
+                "certificates",
+                "an https address requires certificates",
+                "add `certificates: [{ path: …, keyPath: … }]`"
+            );
         if (!isTls && f.Has("certificates"))
             f.Report(
                 "conflict",
                 "certificates",
-                "an http address has no certificates",
+                "an http address cannot have certificates",
                 "write the address with `https://`, or remove them"
             );
         if (!isTls && f.Has("clientCertificates"))
             f.Report(
                 "conflict",
                 "clientCertificates",
-                "an http address sees no client certificates",
+                "an http address cannot request client certificates",
                 "write the address with `https://`, or remove it"
             );
         if (!isTls && f.Has("tls"))
-            f.Report("conflict", "tls", "an http address speaks no TLS", "write the address with `https://`, or remove it");
+            f.Report("conflict", "tls", "an http address does not use TLS", "write the address with `https://`, or remove it");
         if (listener.Protocols.Contains(ListenerProtocol.Http2) && listener.Tls.CipherSuites.Any(TlsConfig.IsOld))
             f.Report(
                 "conflict",
                 "tls",
-                "HTTP/2 forbids cipher suites with CBC",
-                "write `protocols: [http1]`, or remove the suites whose names hold `CBC`"
+                "HTTP/2 forbids CBC cipher suites",
+                "write `protocols: [http1]`, or remove the suites whose names contain `CBC`"
             );
         if (listener.ProxyProtocol.Count > 0 && listener.Protocols.Contains(ListenerProtocol.Http3))
             f.Report(
                 "conflict",
                 "proxyProtocol",
-                "the PROXY protocol is for TCP: HTTP/3's packets come without it",
-                "remove `http3`, or open a listener of its own for it"
+                "the PROXY protocol requires TCP and cannot be used with HTTP/3",
+                "remove `http3`, or configure a separate listener for it"
             );
         if (listener.ProxyProtocol.Count > 0 && listener.Address.IsUnix)
-            f.Report("conflict", "proxyProtocol", "the peers of a Unix socket have no addresses to trust", "remove it");
+            f.Report("conflict", "proxyProtocol", "peers of a Unix socket have no IP address to trust", "remove it");
         if (
             listener
                 .Certificates.SelectMany(c => c.Hosts)
@@ -200,7 +205,7 @@ public sealed record ListenerConfig
                 .FirstOrDefault(g => g.Count() > 1) is
             { } twice
         )
-            f.Report("conflict", "certificates", $"two certificates are for `{twice.Key}`", "remove one of them");
+            f.Report("conflict", "certificates", $"duplicate certificate for the server name `{twice.Key}`", "remove one of them");
     }
 }
 
@@ -241,7 +246,7 @@ public sealed record CertificateConfig
             Hosts = f.FilledList(
                 "hosts",
                 HostGrammar,
-                "name a host, or remove the key: then it is shown for every name that no other certificate is for"
+                "list a host, or remove the key to use the certificate for every server name that has no certificate of its own"
             ),
             Path = f.Require("path", Scalars.FilePath),
             KeyPath = f.Find("keyPath", Scalars.FilePath),

@@ -73,7 +73,7 @@ public sealed record MatchConfig
                 value = text;
                 return IsMethod(text);
             },
-            "methods are written in capitals, such as `GET`"
+            "methods are written in upper case, such as `GET`"
         );
 
     private static Grammar<string> HostGrammar { get; } =
@@ -118,23 +118,23 @@ public sealed record MatchConfig
             new RecordGrammar<MatchConfig>(static f =>
             {
                 var single = f.Find("path", Scalars.Text);
-                var several = f.FilledList("paths", Scalars.Text, "name a path, or remove the key");
+                var several = f.FilledList("paths", Scalars.Text, "list a path, or remove the key");
                 if (f.IsReading && single is null && several.Count == 0 && !f.HasFailed("path") && !f.HasFailed("paths"))
-                    f.Report("missing-key", null, "no path is named", "add `path`; `/{**rest}` takes every path");
+                    f.Report("missing-key", null, "the path is missing", "add `path`; `/{**rest}` matches every path");
                 return new MatchConfig
                 {
-                    Hosts = f.FilledList("hosts", HostGrammar, "name a host, or remove the key: then any host is taken", allowSingle: true),
+                    Hosts = f.FilledList("hosts", HostGrammar, "list a host, or remove the key to match any host", allowSingle: true),
                     Paths = single is null ? several : [single, .. several],
                     Methods = f.FilledList(
                         "methods",
                         MethodGrammar,
-                        "name a method, or remove the key: then any method is taken",
+                        "list a method, or remove the key to match any method",
                         allowSingle: true
                     ),
                     Listeners = f.FilledList(
                         "listeners",
                         Scalars.Name,
-                        "name a listener, or remove the key: then any listener will do",
+                        "list a listener, or remove the key to match any listener",
                         allowSingle: true
                     ),
                     Scheme = f.Find("scheme", SchemeGrammar),
@@ -171,7 +171,7 @@ public sealed record MatchConfig
                 "bad-value",
                 scalar,
                 path,
-                $"`{scalar.Written}` holds no path",
+                $"`{scalar.Written}` contains no path",
                 "write `[METHODS] /path`, such as `GET /api/users/{id}`"
             );
             return false;
@@ -215,19 +215,19 @@ public sealed record ConditionConfig
     internal static Grammar<ConditionConfig> Grammar { get; } = new LateGrammar();
 
     /// <summary>What to do about conditions that are none.</summary>
-    internal const string NoneHint = "write a condition, such as `NAME: value`, or remove the key: nothing is asked for then";
+    internal const string NoneHint = "add a condition, such as `NAME: value`, or remove the key";
 
     /// <summary>Text that a value begins with, or is searched for: every value has an empty one.</summary>
     private static Grammar<string> PartGrammar { get; } =
         new ScalarGrammar<string>(
-            "text that some values have and others have not",
+            "text of at least one character",
             null,
             static (string text, out string value) =>
             {
                 value = text;
                 return text.Length > 0;
             },
-            "for any value at all write `present: true`"
+            "to match any value write `present: true`"
         );
 
     private static Grammar<ConditionConfig> Full { get; } =
@@ -254,7 +254,7 @@ public sealed record ConditionConfig
                     f.Report(
                         "conflict",
                         null,
-                        "a condition is exactly one of `exact`, `prefix`, `regex`, `oneOf`, `present`, `not`",
+                        "a condition has exactly one of `exact`, `prefix`, `regex`, `oneOf`, `present`, `not`",
                         "write the value itself to match it exactly"
                     );
                 return condition;
@@ -286,7 +286,7 @@ public sealed record ClientConfig
                 f.Report(
                     "missing-key",
                     null,
-                    "nothing tells this client from others",
+                    "nothing distinguishes this client from others",
                     "add `when` with conditions on headers, query or cookies"
                 );
             return new ClientConfig { When = f.Get("when", ClientMatchConfig.Grammar, new ClientMatchConfig()) };
@@ -315,7 +315,7 @@ public sealed record ClientMatchConfig
                 f.Report(
                     "missing-key",
                     null,
-                    "no condition tells this client from others",
+                    "no condition distinguishes this client from others",
                     "add conditions: `headers`, `query` or `cookies`"
                 );
             return new ClientMatchConfig

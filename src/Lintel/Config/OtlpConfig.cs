@@ -36,7 +36,7 @@ public sealed record OtlpConfig
 
     private static Grammar<Uri> EndpointGrammar { get; } =
         new ScalarGrammar<Uri>(
-            "an OTLP receiver's address",
+            "the address of an OTLP receiver",
             "^(https?|grpc)://",
             static (string text, out Uri value) =>
                 Uri.TryCreate(text, UriKind.Absolute, out value!)
@@ -45,11 +45,11 @@ public sealed record OtlpConfig
                 && value.Query.Length == 0
                 && value.Fragment.Length == 0
                 && value.UserInfo.Length == 0,
-            "write `http://HOST:4317` for gRPC, `http://HOST:4318` for HTTP; credentials go into `headers`"
+            "write `http://HOST:4317` for gRPC, `http://HOST:4318` for HTTP; put credentials into `headers`"
         );
 
     private static Grammar<string> HeaderName { get; } =
-        new ScalarGrammar<string>("a header's name", null, static (string text, out string value) =>
+        new ScalarGrammar<string>("a header name", null, static (string text, out string value) =>
         {
             value = text;
             return text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
@@ -57,14 +57,14 @@ public sealed record OtlpConfig
 
     private static Grammar<string> HeaderValue { get; } =
         new ScalarGrammar<string>(
-            "a header's value",
+            "a header value",
             null,
             static (string text, out string value) =>
             {
                 value = text;
                 return !text.Any(char.IsControl);
             },
-            "it is one line; a file's last line break can be left out"
+            "a header value is a single line; remove line breaks, including the one at the end of a file"
         );
 
     internal static Grammar<OtlpConfig> Grammar { get; } =
@@ -91,7 +91,7 @@ public sealed record OtlpConfig
                     f.Report(
                         "conflict",
                         "protocol",
-                        "the address says `grpc://`, and the protocol is `http`",
+                        "the address has the scheme `grpc`, but the protocol is `http`",
                         "write the address with `http://` or `https://`"
                     );
                 return otlp;

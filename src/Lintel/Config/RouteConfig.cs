@@ -63,8 +63,8 @@ public sealed record RouteConfig
                     && (slash < 0 || HeaderGrammar.IsToken(text.AsSpan(slash + 1)))
                     && name.ToUpperInvariant() is not ("H2C" or "H2" or "HTTP" or "TLS");
             },
-            "write a name such as `websocket`, `tcp` or `SPDY/3.1`; `h2c`, `HTTP` and `TLS` are not passed on, for what they carry "
-                + "would be hidden from the gateway"
+            "write a name such as `websocket`, `tcp` or `SPDY/3.1`; `h2c`, `HTTP` and `TLS` are not forwarded, because "
+                + "the gateway could not inspect their content"
         );
 
     internal static Grammar<RouteConfig> CreateGrammar(ListGrammar<PolicyUse> policies) =>
@@ -88,12 +88,12 @@ public sealed record RouteConfig
             string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
             var written = actions.Where(f.Has).ToList();
             if (f.IsReading && written.Count == 0)
-                f.Report("missing-key", null, "the route does nothing", "add `forward`, `compose`, `redirect` or `respond`");
+                f.Report("missing-key", null, "the route has no action", "add `forward`, `compose`, `redirect` or `respond`");
             if (written.Count > 1)
                 f.Report(
                     "conflict",
                     written[1],
-                    $"a route has one action, and this one has {string.Join(" and ", written.Select(a => $"`{a}`"))}",
+                    $"a route has exactly one action, and this one has {string.Join(" and ", written.Select(a => $"`{a}`"))}",
                     "keep one of them"
                 );
             return route;
@@ -145,7 +145,7 @@ public sealed record ForwardConfig
                     "bad-value",
                     scalar,
                     path,
-                    $"`{scalar.Written}` names no service",
+                    $"`{scalar.Written}` does not name a service",
                     "write `SERVICE` or `SERVICE/path`; addresses belong under `services`"
                 );
                 return false;
@@ -165,13 +165,13 @@ public sealed record ForwardConfig
                     f.Report(
                         "conflict",
                         f.Has("split") ? "split" : null,
-                        "a forward names either `service` or `split`",
-                        "name one of them"
+                        "`forward` requires exactly one of `service` and `split`",
+                        "set one of them"
                     );
                 if (f.Has("split") && !f.HasFailed("split") && forward.Split.Values.Sum(w => (long)w) == 0)
-                    f.Report("out-of-range", "split", "all shares are 0", "give at least one service a share");
+                    f.Report("out-of-range", "split", "all shares are 0", "set the share of at least one service");
                 if (f.Has("sticky") && !f.Has("split"))
-                    f.Report("conflict", "sticky", "`sticky` belongs to a `split`", "remove it");
+                    f.Report("conflict", "sticky", "`sticky` requires `split`", "remove it");
                 return forward;
             })
         );
@@ -249,8 +249,8 @@ public sealed record RedirectConfig
                     f.Report(
                         f.Has("to") ? "conflict" : "missing-key",
                         f.Has("to") ? "scheme" : null,
-                        "a redirect names either `to` or `scheme`",
-                        "name one of them: `scheme: https` keeps host, path and query"
+                        "`redirect` requires exactly one of `to` and `scheme`",
+                        "set one of them: `scheme: https` keeps host, path and query"
                     );
                 return new RedirectConfig
                 {
@@ -404,7 +404,7 @@ internal static class HeaderGrammar
                 value = text;
                 return IsToken(text) && !IsGoverned(text);
             },
-            "header names are letters, digits and `-`; message framing, connection, `Host`, `Via` and forwarding headers belong to "
+            "header names are letters, digits and `-`; message framing, connection, `Host`, `Via` and forwarding headers are set by "
                 + "the gateway"
         );
 
@@ -417,7 +417,7 @@ internal static class HeaderGrammar
                 value = text;
                 return !text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.Contains('\x7f');
             },
-            "control characters and line breaks cannot stand in a header"
+            "a header value cannot contain control characters or line breaks"
         );
 
     public static bool IsToken(ReadOnlySpan<char> text) => text.Length > 0 && !text.ContainsAnyExcept(Token);

@@ -94,7 +94,7 @@ public sealed record ServiceConfig
                     && char.IsAsciiLetterOrDigit(value[0])
                     && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':');
             },
-            "letters, digits, `.`, `-`, `_`, and a port after `:`"
+            "use letters, digits, `.`, `-`, `_`, and optionally `:` and a port"
         );
 
     internal static Grammar<ServiceConfig> Grammar { get; } =
@@ -143,20 +143,15 @@ public sealed record ServiceConfig
                     f.Report(
                         "bad-value",
                         "connections",
-                        "HTTP/2 makes connections as its streams need them, and knows no `max`",
+                        "HTTP/2 opens connections as streams require them and does not support `max`",
                         "remove `max`"
                     );
                 if (service is { Protocol: ServiceProtocol.Http1, Connections.KeepAlivePing: not null } && !f.HasFailed("protocol"))
-                    f.Report("bad-value", "connections", "`keepAlivePing` is a frame of HTTP/2", "remove it, or add `protocol: http2`");
+                    f.Report("bad-value", "connections", "`keepAlivePing` requires HTTP/2", "remove it, or add `protocol: http2`");
                 if (service is { Protocol: ServiceProtocol.Http2, Lenient.Count: > 0 } && !f.HasFailed("protocol"))
-                    f.Report("bad-value", "lenient", "HTTP/2 has neither line ends nor framing by `Content-Length`", "remove `lenient`");
+                    f.Report("bad-value", "lenient", "HTTP/2 has neither line endings nor framing by `Content-Length`", "remove `lenient`");
                 if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
-                    f.Report(
-                        "bad-value",
-                        "grpcWeb",
-                        "gRPC-Web can be translated only for a service that speaks HTTP/2",
-                        "add `protocol: http2`"
-                    );
+                    f.Report("bad-value", "grpcWeb", "gRPC-Web translation requires a service with HTTP/2", "add `protocol: http2`");
                 return service;
             })
         );
@@ -301,8 +296,8 @@ public sealed record ServiceTlsConfig
                 f.Report(
                     "missing-key",
                     f.Has("certificate") ? "certificate" : "keyPath",
-                    "`certificate` and `keyPath` belong together",
-                    "name both files"
+                    "`certificate` and `keyPath` must be set together",
+                    "set both"
                 );
 
             // Half a pair is reported already: it is not tried as well.

@@ -123,10 +123,10 @@ public sealed record TlsConfig
             f.Report(
                 "bad-value",
                 "cipherSuites",
-                "none of these suites is one of TLS 1.3, which is always offered",
+                "none of these is a TLS 1.3 suite, and TLS 1.3 is always offered",
                 "add `TLS_AES_128_GCM_SHA256`"
             );
         else if (tls.MinVersion == TlsVersion.Tls12 && tls.CipherSuites.All(IsOfTls13))
-            f.Report("bad-value", "cipherSuites", "none of these suites is one of TLS 1.2", "add one, or write `minVersion: 1.3`");
+            f.Report("bad-value", "cipherSuites", "none of these is a TLS 1.2 suite", "add one, or write `minVersion: 1.3`");
     }
 }

@@ -51,7 +51,7 @@ public sealed record TracingConfig
                     )
                     && value <= 100;
             },
-            "write it with its sign, from `0%` to `100%`"
+            "write a percentage with `%`, from `0%` to `100%`"
         );
 
     internal static Grammar<TracingConfig> Grammar { get; } =

@@ -75,31 +75,31 @@ public static class ErrorTable
             400,
             3,
             "bad-placeholder",
-            "A value of the request does not fit the place where it is needed",
+            "A value of the request is not valid where it is used",
             "http_request_error"
         );
         Client(GatewayErrorKind.BadRequestBody, 400, 13, "bad-request-body", "The request body could not be read", "http_request_error");
         Client(GatewayErrorKind.BadFraming, 400, 13, "bad-framing", "The request is malformed", "http_request_error");
         Client(GatewayErrorKind.TargetTooLong, 414, 13, "target-too-long", "The request target is too long", "http_request_error");
-        Client(GatewayErrorKind.UnknownMethod, 501, 12, "unknown-method", "The method is not known", null);
-        Client(GatewayErrorKind.VersionNotSupported, 505, 13, "version-not-supported", "The version of HTTP is not served", null);
-        Client(GatewayErrorKind.Misdirected, 421, 13, "misdirected", "The request does not belong to this connection", null);
-        Client(GatewayErrorKind.HeadTooLarge, 431, 13, "head-too-large", "The request's headers are too large", "http_request_error");
-        Client(GatewayErrorKind.BodyTooLarge, 413, 8, "body-too-large", "The request's body is too large", "http_request_error");
-        Client(GatewayErrorKind.RequestTimeout, 408, 4, "request-timeout", "The request came too slowly", "http_request_error");
-        Client(GatewayErrorKind.BadUpgrade, 400, 13, "bad-upgrade", "The request to switch protocols is malformed", "http_request_error");
+        Client(GatewayErrorKind.UnknownMethod, 501, 12, "unknown-method", "The method is not supported", null);
+        Client(GatewayErrorKind.VersionNotSupported, 505, 13, "version-not-supported", "The HTTP version is not supported", null);
+        Client(GatewayErrorKind.Misdirected, 421, 13, "misdirected", "The request was misdirected", null);
+        Client(GatewayErrorKind.HeadTooLarge, 431, 13, "head-too-large", "The request headers are too large", "http_request_error");
+        Client(GatewayErrorKind.BodyTooLarge, 413, 8, "body-too-large", "The request body is too large", "http_request_error");
+        Client(GatewayErrorKind.RequestTimeout, 408, 4, "request-timeout", "The request was not received in time", "http_request_error");
+        Client(GatewayErrorKind.BadUpgrade, 400, 13, "bad-upgrade", "The upgrade request is malformed", "http_request_error");
         Client(GatewayErrorKind.RouteNotFound, 404, 12, "route-not-found", "No route matches this request", null);
-        Client(GatewayErrorKind.MethodNotAllowed, 405, 12, "method-not-allowed", "The method is not allowed here", null);
-        Client(GatewayErrorKind.SlowReader, 408, 4, "slow-reader", "The client did not take the answer in time", null);
-        Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client went away", null);
+        Client(GatewayErrorKind.MethodNotAllowed, 405, 12, "method-not-allowed", "The method is not allowed", null);
+        Client(GatewayErrorKind.SlowReader, 408, 4, "slow-reader", "The client did not read the response in time", null);
+        Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client closed the connection", null);
 
-        Client(GatewayErrorKind.AccessDenied, 403, 7, "access-denied", "The client has no access from its address", "http_request_denied");
+        Client(GatewayErrorKind.AccessDenied, 403, 7, "access-denied", "Access from the client's address is denied", "http_request_denied");
         Client(
             GatewayErrorKind.CrossOriginDenied,
             403,
             7,
             "cross-origin-denied",
-            "Pages of this origin may not send this request",
+            "The origin is not allowed to send this request",
             "http_request_denied"
         );
 
@@ -108,7 +108,7 @@ public static class ErrorTable
             502,
             14,
             "loop-detected",
-            "The request has passed through this gateway before",
+            "The request has already passed through this gateway",
             "proxy_loop_detected",
             LogLevel.Error
         );
@@ -135,7 +135,7 @@ public static class ErrorTable
             503,
             14,
             "stopped",
-            "The gateway stopped before the request was over",
+            "The gateway stopped before the request was complete",
             "proxy_internal_error",
             LogLevel.Warning
         );
@@ -144,7 +144,7 @@ public static class ErrorTable
             503,
             14,
             "overloaded",
-            "The gateway has no memory left for this request",
+            "The gateway has insufficient memory for this request",
             "proxy_internal_error",
             LogLevel.Warning,
             retryAfter: 1
@@ -154,7 +154,7 @@ public static class ErrorTable
             504,
             4,
             "canceled-by-host",
-            "The request was given up before it was answered",
+            "The host application canceled the request before a response was sent",
             "http_response_timeout",
             LogLevel.Warning
         );
@@ -163,12 +163,12 @@ public static class ErrorTable
             503,
             14,
             "out-of-sockets",
-            "The gateway has no sockets left",
+            "The gateway is out of sockets",
             "proxy_internal_error",
             LogLevel.Error,
             retryAfter: 1
         );
-        Gateway(GatewayErrorKind.Internal, 500, 13, "internal", "The gateway failed", "proxy_internal_error", LogLevel.Error);
+        Gateway(GatewayErrorKind.Internal, 500, 13, "internal", "Internal error of the gateway", "proxy_internal_error", LogLevel.Error);
 
         Upstream(
             GatewayErrorKind.ConnectionRefused,
@@ -184,7 +184,7 @@ public static class ErrorTable
             504,
             4,
             "connection-timeout",
-            "The service could not be connected in time",
+            "The connection to the service timed out",
             "connection_timeout",
             RetryScope.NothingSent
         );
@@ -211,7 +211,7 @@ public static class ErrorTable
             502,
             14,
             "tls-error",
-            "No secure connection to the service could be made",
+            "The TLS connection to the service failed",
             "tls_protocol_error",
             RetryScope.NothingSent
         );
@@ -238,7 +238,7 @@ public static class ErrorTable
             502,
             14,
             "protocol-error",
-            "The service's answer is not valid HTTP",
+            "The service's response is not valid HTTP",
             "http_protocol_error",
             RetryScope.None
         );
@@ -256,7 +256,7 @@ public static class ErrorTable
             504,
             4,
             "response-timeout",
-            "The service did not answer in time",
+            "The service did not respond in time",
             "http_response_timeout",
             RetryScope.Idempotent
         );
@@ -265,7 +265,7 @@ public static class ErrorTable
             504,
             4,
             "deadline-exceeded",
-            "The call was not over within the time its client gives it",
+            "The call exceeded the deadline that the client set",
             "http_response_timeout",
             RetryScope.None
         );
@@ -274,7 +274,7 @@ public static class ErrorTable
             502,
             14,
             "response-incomplete",
-            "The service's answer was cut off",
+            "The service's response is incomplete",
             "http_response_incomplete",
             RetryScope.None
         );
@@ -283,7 +283,7 @@ public static class ErrorTable
             504,
             4,
             "idle-timeout",
-            "The exchange stood still for too long",
+            "The exchange was idle for too long",
             "connection_read_timeout",
             RetryScope.None
         );
@@ -304,7 +304,7 @@ public static class ErrorTable
             502,
             14,
             "call-failed",
-            "A service that the answer needs reported an error",
+            "A service required for the response reported an error",
             null,
             RetryScope.None
         );
@@ -313,7 +313,7 @@ public static class ErrorTable
             503,
             14,
             "call-unavailable",
-            "A service that the answer needs is not available",
+            "A service required for the response is not available",
             null,
             RetryScope.None
         );
@@ -322,7 +322,7 @@ public static class ErrorTable
             504,
             4,
             "call-timeout",
-            "A service that the answer needs waited too long",
+            "A service required for the response timed out",
             null,
             RetryScope.None
         );
@@ -331,7 +331,7 @@ public static class ErrorTable
             502,
             14,
             "malformed-answer",
-            "The service's answer cannot be read",
+            "The service's response cannot be parsed",
             "http_protocol_error",
             RetryScope.None
         );
@@ -340,7 +340,7 @@ public static class ErrorTable
             502,
             14,
             "answer-too-large",
-            "The service's answer is too large",
+            "The service's response is too large",
             "http_response_body_size",
             RetryScope.None
         );
@@ -349,7 +349,7 @@ public static class ErrorTable
             502,
             14,
             "too-many-items",
-            "The answer would take too many requests to services",
+            "The response would require too many requests to services",
             "http_response_body_size",
             RetryScope.None
         );
@@ -358,7 +358,7 @@ public static class ErrorTable
             502,
             14,
             "missing-input",
-            "A service's answer lacks what another call needs",
+            "A service's response lacks a value that another call needs",
             "http_protocol_error",
             RetryScope.None
         );
@@ -367,7 +367,7 @@ public static class ErrorTable
             502,
             14,
             "not-undone",
-            "What a call did could not be undone",
+            "A call could not be compensated",
             "http_protocol_error",
             RetryScope.None,
             LogLevel.Error
@@ -377,7 +377,7 @@ public static class ErrorTable
             502,
             14,
             "expression-failed",
-            "The services' answers do not fit the expression",
+            "The expression cannot be evaluated on the services' responses",
             "http_protocol_error",
             RetryScope.None
         );

@@ -80,7 +80,7 @@ public enum GatewayErrorKind
     /// <summary>The instance did not accept a protocol upgrade properly.</summary>
     UpgradeFailed,
 
-    /// <summary>The client went away before the answer was complete. Nobody sees the status; logs show 499 as nginx does.</summary>
+    /// <summary>The client closed the connection before the response was complete. Not sent; logs show 499, like nginx.</summary>
     ClientAborted,
 
     /// <summary>The gateway is not configured or is shutting down.</summary>

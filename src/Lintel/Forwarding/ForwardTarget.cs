@@ -49,7 +49,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         exchange.Upgrade = plan.Upgrades.Choose(exchange);
         var wantsUpgrade = exchange.WantsUpgrade;
         if (exchange.IsExtendedConnect && !wantsUpgrade)
-            return new GatewayError(GatewayErrorKind.BadUpgrade, "the route does not switch to `websocket`");
+            return new GatewayError(GatewayErrorKind.BadUpgrade, "the route does not allow an upgrade to `websocket`");
         if (request.Grpc is not null || wantsUpgrade)
             AllowSilence(exchange.Context);
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;

@@ -18,10 +18,10 @@ internal static class Upgrade
         if (response.StatusCode == HttpStatusCode.SwitchingProtocols)
         {
             if (exchange.Upgrade is not { } asked)
-                return "the service switched protocols without being asked";
+                return "the service switched protocols without a request for it";
             return Names(response, "Upgrade", asked) && Names(response, "Connection", "upgrade")
                 ? null
-                : "the service switched to something that was not asked for";
+                : "the service switched to a protocol that was not requested";
         }
 
         // To a client of RFC 8441 any 2xx means that the tunnel is open.
@@ -29,7 +29,7 @@ internal static class Upgrade
             return null;
         return response.Version.Major == 2 && response.StatusCode == HttpStatusCode.OK
             ? null
-            : $"the service answered {(int)response.StatusCode} and did not switch protocols";
+            : $"the service responded with {(int)response.StatusCode} and did not switch protocols";
     }
 
     /// <summary>The same, for an answer of HTTP/1.1 to a request that went over HTTP/1.1.</summary>
@@ -40,7 +40,7 @@ internal static class Upgrade
         if (head.Status != StatusCodes.Status101SwitchingProtocols)
             return null;
         if (asked is null)
-            return "the service switched protocols without being asked";
+            return "the service switched protocols without a request for it";
         var (upgrade, connection) = (false, false);
         for (var i = 0; i < head.Count; i++)
         {
@@ -48,7 +48,7 @@ internal static class Upgrade
             connection |= head[i].Name.Equals("Connection", StringComparison.OrdinalIgnoreCase) && Names(head[i].Value, "upgrade");
         }
 
-        return upgrade && connection ? null : "the service switched to something that was not asked for";
+        return upgrade && connection ? null : "the service switched to a protocol that was not requested";
     }
 
     private static bool Names(HttpResponseMessage response, string header, string name)

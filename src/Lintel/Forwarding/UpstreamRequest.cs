@@ -68,7 +68,7 @@ internal sealed class UpstreamRequest
         {
             if (template.RenderForHeader(exchange) is not { } value)
             {
-                error = new GatewayError(GatewayErrorKind.BadPlaceholder, $"a value cannot stand in the header {name}");
+                error = new GatewayError(GatewayErrorKind.BadPlaceholder, $"a value is not allowed in the header {name}");
                 return null;
             }
 

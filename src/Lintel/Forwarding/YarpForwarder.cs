@@ -65,7 +65,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             return told;
         if (result == ForwarderError.None)
             // YARP found out, on the way to HTTP/2
-            return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "the Sec-WebSocket-Key is none");
+            return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "Sec-WebSocket-Key is not valid");
         if (tunnel is { HasEnded: true })
             return null;
         if (attempt.ClientLeft ?? context.RequestAborted.IsCancellationRequested)
@@ -240,7 +240,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             {
                 var value = Values(values);
                 if (FieldSyntax.Problem(name, value) is { } problem)
-                    throw new HttpRequestException(HttpRequestError.InvalidResponse, "The answer is malformed: " + problem);
+                    throw new HttpRequestException(HttpRequestError.InvalidResponse, "The response is malformed: " + problem);
                 if (HeaderRules.KeepsResponse(name) && (nominated is null || !nominated.Contains(name)))
                     to[name] = value; // each name comes once; what the application had set gives way
                 else if (

@@ -55,7 +55,7 @@ public sealed class ConfigChange
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            Refuse("internal", [], $"the change could not be followed: {e.Message}");
+            Refuse("internal", [], $"the change could not be applied: {e.Message}");
         }
     }
 

@@ -14,7 +14,8 @@ public static class ConfigSchema
         var schema = new SchemaDefinitions(documentation).ToSchema(PolicyCatalog.Grammar);
         ((JsonObject)schema["$defs"]!["gateway"]!["properties"]!)["include"] = new JsonObject
         {
-            ["description"] = "Further files, by path or pattern, relative to this one. Its own keys win over theirs.",
+            ["description"] =
+                "Additional files, by path or glob pattern, relative to this file. Keys of this file take precedence over theirs.",
             ["type"] = "array",
             ["items"] = new JsonObject { ["type"] = "string" },
         };

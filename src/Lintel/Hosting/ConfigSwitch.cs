@@ -126,7 +126,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
         if (log != parts.AccessLog.Current)
             Follow("the access log", () => parts.AccessLog.Replace(log));
-        Follow("the release of the configuration before", () => parts.Snapshots.Swap(snapshot)); // its first step is the switch
+        Follow("the release of the previous configuration", () => parts.Snapshots.Swap(snapshot)); // its first step is the switch
     }
 
     private void Follow(string name, Action step)
@@ -158,7 +158,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
             new ProblemSink(reading.Root, reading.Report).Add(
                 "not-available",
                 KeyPath.Root["services"][name]["lenient"],
-                "the answers of this service are not read on the gateway's event loops, and .NET's client knows no `lenient`",
+                "the responses of this service are not read on the gateway's event loops, and .NET's client does not support `lenient`",
                 $"remove it, or run on Linux without {GatewayLoops.Variable}=sockets"
             );
         }

@@ -99,14 +99,14 @@ public sealed class Gateway : IDisposable
     public IReadOnlyList<string> Notes =>
         [
             .. Fallback is { } fallback
-                ? [$"the last good configuration of {fallback.SavedAt:u} is served: the given files are not right"]
+                ? [$"serving the last good configuration of {fallback.SavedAt:u}: the given files are not valid"]
                 : (string[])[],
             .. LastReload is { Outcome: ReloadOutcome.Refused } reload
-                ? [$"the reload of {reload.At:u} was refused, problems: {reload.ProblemCount}"]
+                ? [$"the reload at {reload.At:u} was refused; problems: {reload.ProblemCount}"]
                 : (string[])[],
         ];
 
-    /// <summary>The gateway as a whole, and the configuration that it serves.</summary>
+    /// <summary>The gateway and the configuration that it serves.</summary>
     public SnapshotStatus Status
     {
         get

@@ -20,7 +20,9 @@ public static class LintelEndpointExtensions
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         if (endpoints.ServiceProvider.GetService<Gateway>() is not { } gateway)
-            throw new InvalidOperationException("There is no gateway in this application: call `builder.Services.AddLintel(…)` first.");
+            throw new InvalidOperationException(
+                "No gateway is registered in this application: call `builder.Services.AddLintel(…)` first."
+            );
         var all = new GatewayEndpoints(gateway, endpoints.ServiceProvider);
         endpoints.DataSources.Add(all);
         return all.Conventions;
@@ -40,6 +42,6 @@ public static class LintelEndpointExtensions
         ArgumentException.ThrowIfNullOrEmpty(route);
         return gateway is GatewayConventions all
             ? all.ForRoute(route)
-            : throw new ArgumentException("These are no endpoints of `MapLintel`.", nameof(gateway));
+            : throw new ArgumentException("The endpoints were not created by `MapLintel`.", nameof(gateway));
     }
 }

@@ -43,7 +43,7 @@ public static class LintelServiceCollectionExtensions
     public static IServiceCollection AddLintel(this IServiceCollection services, params string[] files)
     {
         if (files is not { Length: > 0 })
-            throw new ArgumentException("name at least one configuration file", nameof(files));
+            throw new ArgumentException("at least one configuration file is required", nameof(files));
         return Add(services, s => ReadFiles(s, InContentRoot(s, files)), ownsListeners: false);
     }
 

@@ -41,14 +41,14 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
     [LoggerMessage(
         EventId = 1210,
         Level = LogLevel.Warning,
-        Message = "Event loop {Loop} was held for {Milliseconds:0} ms by one callback (route {Route}); its other connections waited"
+        Message = "Event loop {Loop} was blocked for {Milliseconds:0} ms by one callback (route {Route}); its other connections waited"
     )]
     private static partial void Held(ILogger logger, int loop, double milliseconds, string route);
 
     [LoggerMessage(
         EventId = 1211,
         Level = LogLevel.Error,
-        Message = "Event loop {Loop} has been held for {Milliseconds:0} ms by one callback (route {Route}) and its other connections "
+        Message = "Event loop {Loop} has been blocked for {Milliseconds:0} ms by one callback (route {Route}) and its other connections "
             + "wait: code that runs there must not block"
     )]
     private static partial void Holds(ILogger logger, int loop, double milliseconds, string route);
@@ -56,23 +56,24 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
     [LoggerMessage(
         EventId = 1212,
         Level = LogLevel.Critical,
-        Message = "Event loop {Loop} has been held for {Seconds:0} s by one callback (route {Route}): its connections are dead, and "
-            + "the process counts as hung until it returns; the watchdog, where there is one, restarts it"
+        Message = "Event loop {Loop} has been blocked for {Seconds:0} s by one callback (route {Route}): its connections are stalled, and "
+            + "the process is reported as hung until it returns; a configured watchdog restarts it"
     )]
     private static partial void Hangs(ILogger logger, int loop, double seconds, string route);
 
     [LoggerMessage(
         EventId = 1213,
         Level = LogLevel.Warning,
-        Message = "Event loop {Loop} did not run for {Milliseconds:0} ms: the process was stopped, or its CPU quota or other work on "
-            + "the machine left it no processor"
+        Message = "Event loop {Loop} did not run for {Milliseconds:0} ms: the process was stopped, or its CPU quota or other processes on "
+            + "the machine left it no CPU time"
     )]
     private static partial void NoProcessor(ILogger logger, int loop, double milliseconds);
 
     [LoggerMessage(
         EventId = 1214,
         Level = LogLevel.Information,
-        Message = "Event loop {Loop} was held for {Milliseconds:0} ms while code was compiled at its first use (route {Route}); this passes"
+        Message = "Event loop {Loop} was blocked for {Milliseconds:0} ms while code was JIT-compiled at its first use "
+            + "(route {Route}); this is temporary"
     )]
     private static partial void WarmedUp(ILogger logger, int loop, double milliseconds, string route);
 }

@@ -169,8 +169,8 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
                     "internal",
                     new SourcePosition("gateway", 0, 0),
                     "",
-                    $"the configuration could not be taken: {e.Message}",
-                    "this is a defect of Lintel: please report it with the log"
+                    $"the configuration could not be applied: {e.Message}",
+                    "this is a bug in Lintel: please report it with the log"
                 )
             );
             Note(report, applied: false, started);

@@ -15,7 +15,7 @@ public enum GatewayState
     Draining,
 }
 
-/// <summary>The gateway as a whole, and the configuration that it serves.</summary>
+/// <summary>The gateway and the configuration that it serves.</summary>
 public sealed record SnapshotStatus
 {
     /// <summary>Lintel's version.</summary>

@@ -71,7 +71,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
     public string? Problem()
     {
         lock (_lock)
-            return _open.Find(a => a.IsDead) is { } dead ? $"connections to {dead.EndPoint} are not accepted any more" : null;
+            return _open.Find(a => a.IsDead) is { } dead ? $"connections to {dead.EndPoint} are no longer accepted" : null;
     }
 
     private void Closed(Accepting accepting)
@@ -224,9 +224,9 @@ internal static partial class AcceptLog
     [LoggerMessage(
         EventId = 1150,
         Level = LogLevel.Error,
-        Message = "File descriptors run out (the limit is {Limit}): new connections to {EndPoint} wait until others end. Raise the "
+        Message = "Out of file descriptors (the limit is {Limit}): new connections to {EndPoint} wait until others close. Raise the "
             + "limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n): a client's connection and the one to its "
-            + "service take a descriptor each"
+            + "service use one descriptor each"
     )]
     public static partial void Exhausted(ILogger logger, long? limit, string endPoint);
 
@@ -237,6 +237,10 @@ internal static partial class AcceptLog
     )]
     public static partial void Unwatched(ILogger logger, string endPoint, string problem);
 
-    [LoggerMessage(EventId = 1152, Level = LogLevel.Error, Message = "A connection to {EndPoint} could not be accepted; others are")]
+    [LoggerMessage(
+        EventId = 1152,
+        Level = LogLevel.Error,
+        Message = "A connection to {EndPoint} could not be accepted; the listener continues to accept connections"
+    )]
     public static partial void Failed(ILogger logger, string endPoint, Exception cause);
 }

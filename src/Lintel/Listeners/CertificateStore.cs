@@ -78,6 +78,8 @@ internal sealed class CertificateStore
     {
         var authorities = new X509Certificate2Collection();
         authorities.ImportFromPemFile(file);
-        return authorities.Count > 0 ? authorities : throw new CryptographicException($"`{Path.GetFileName(file)}` holds no certificate");
+        return authorities.Count > 0
+            ? authorities
+            : throw new CryptographicException($"`{Path.GetFileName(file)}` contains no certificate");
     }
 }

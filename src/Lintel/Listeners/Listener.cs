@@ -29,7 +29,7 @@ internal sealed class Listener : IAsyncDisposable
 
     private static readonly GatewayError Distrusted = new(
         GatewayErrorKind.Stopped,
-        "an authority of client certificates is no longer trusted, and `drainTimeout` was over"
+        "a certificate authority for client certificates is no longer trusted, and `drainTimeout` elapsed"
     );
 
     /// <summary>Where the system does not tell its limit: systemd's default.</summary>
@@ -156,7 +156,7 @@ internal sealed class Listener : IAsyncDisposable
         if (!stopping.IsCompleted)
         {
             // Before Kestrel does, whose words tell nobody who has to know.
-            var reason = new GatewayError(GatewayErrorKind.Stopped, why + ", and `drainTimeout` was over");
+            var reason = new GatewayError(GatewayErrorKind.Stopped, why + ", and `drainTimeout` elapsed");
             _identity.Cut = reason;
             _connections.Cut(reason);
             await now.CancelAsync().ConfigureAwait(false);

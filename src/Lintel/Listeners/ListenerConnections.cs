@@ -26,7 +26,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
 
     private static readonly GatewayError MadeRoom = new(
         GatewayErrorKind.ClientAborted,
-        "the connection was idle and made room for another"
+        "the connection was idle and was closed in favor of a new one"
     );
 
     private readonly Lock _lock = new();
@@ -62,7 +62,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
             var entry = new ListenerConnection(this, connection, client, time);
             if (!TryAdd(entry, out var idle))
             {
-                connection.Abort(new ConnectionAbortedException("the listener has as many connections as it may"));
+                connection.Abort(new ConnectionAbortedException("the listener has reached its connection limit"));
                 return;
             }
 
@@ -141,7 +141,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
                 var count = _ofClient.GetValueOrDefault(client);
                 if (count >= config.Limits.ConnectionsPerClient)
                 {
-                    Tell("its client has as many as one may", config.Limits.ConnectionsPerClient.Value);
+                    Tell("the client has reached its connection limit", config.Limits.ConnectionsPerClient.Value);
                     return false;
                 }
 
@@ -151,7 +151,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
             if (_all.Count >= most && (idle = LongestIdle_NeedsLock()) is null)
             {
                 Forget_NeedsLock(connection.Client);
-                Tell("the listener has as many as it may, and none is idle", most);
+                Tell("the listener has reached its connection limit, and no connection is idle", most);
                 return false;
             }
 
@@ -222,7 +222,7 @@ internal static partial class ConnectionLog
     [LoggerMessage(
         EventId = 1160,
         Level = LogLevel.Warning,
-        Message = "A connection to {Address} was closed at once: {Why} ({Limit}; {Others} others since the last line)"
+        Message = "A connection to {Address} was rejected: {Why} ({Limit}; {Others} others since the last line)"
     )]
     public static partial void Refused(ILogger logger, string address, string why, long limit, int others);
 }

@@ -84,8 +84,8 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
                     path,
                     $"cannot listen on {listener.Address}: {e.Message}",
                     listener.Address.IsUnix
-                        ? "is another process listening there, and may this one write to the folder?"
-                        : "is another process, or another Lintel, using this port?"
+                        ? "check whether another process listens there, and whether this one may write to the directory"
+                        : "check whether another process, or another instance of Lintel, uses this port"
                 );
             }
             catch (CryptographicException e)
@@ -146,7 +146,7 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
             path.Locate(source),
             path,
             $"the certificates cannot be used: {e.Message}",
-            "they are PEM files, not encrypted; the key belongs to the certificate"
+            "they are PEM files, not encrypted; the key must belong to the certificate"
         );
     }
 
@@ -229,7 +229,7 @@ internal static partial class ListenerLog
     [LoggerMessage(
         EventId = 1100,
         Level = LogLevel.Critical,
-        Message = "The listener on {Address} could not be opened again after a refused reload: {Reason}"
+        Message = "The listener on {Address} could not be reopened after a refused reload: {Reason}"
     )]
     public static partial void ReopenFailed(ILogger logger, string address, string reason);
 

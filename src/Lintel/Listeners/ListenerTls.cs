@@ -52,7 +52,7 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
             EnabledSslProtocols = _versions,
             CipherSuitesPolicy = knows13 && _hasUsual13 ? null : _suites,
             ServerCertificateContext = certificates.Find(serverName)
-                ?? throw new AuthenticationException($"no certificate is for the server name `{serverName}`"),
+                ?? throw new AuthenticationException($"there is no certificate for the server name `{serverName}`"),
             ApplicationProtocols = _protocols,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             AllowRenegotiation = false,

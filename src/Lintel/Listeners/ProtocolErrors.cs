@@ -50,7 +50,7 @@ internal static partial class ProtocolLog
     [LoggerMessage(
         EventId = 1190,
         Level = LogLevel.Information,
-        Message = "A client of {Address} broke the protocol, and its connection or stream was ended: {Problem} ({Others} others "
+        Message = "Protocol error of a client of {Address}, its connection or stream was closed: {Problem} ({Others} others "
             + "since the last line)"
     )]
     public static partial void Broken(ILogger logger, string address, string problem, int others);

@@ -44,7 +44,7 @@ internal static class AnswerContent
             return null;
         return new GatewayError(
             GatewayErrorKind.Internal,
-            Cause: new InvalidOperationException($"an answer of {length} bytes has {exchange.ResponseBytes}")
+            Cause: new InvalidOperationException($"a response with a Content-Length of {length} bytes has {exchange.ResponseBytes}")
         );
     }
 

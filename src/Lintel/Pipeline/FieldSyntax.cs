@@ -32,11 +32,11 @@ internal static class FieldSyntax
     public static string? Problem(string name, in StringValues values)
     {
         if (!IsName(name))
-            return "a header's name is not a token";
+            return "a header name is not a token";
         foreach (var value in values)
         {
             if (!IsValue(value))
-                return "a header's value begins or ends with a blank, or holds a control character";
+                return "a header value begins or ends with whitespace, or contains a control character";
         }
 
         return null;

@@ -20,7 +20,7 @@ internal static class RequestChecks
         if (exchange.Framing?.ClaimedScheme is not { } claimed || claimed == request.Scheme)
             return null;
         if (claimed is not ("http" or "https"))
-            return new GatewayError(GatewayErrorKind.Misdirected, "only the schemes http and https are served");
+            return new GatewayError(GatewayErrorKind.Misdirected, "only the schemes http and https are supported");
         if (exchange.Believed is not { } proxies || Denies(proxies, request, claimed))
             return new GatewayError(
                 GatewayErrorKind.Misdirected,
@@ -93,7 +93,7 @@ internal static class RequestChecks
         if (exchange.Route!.BodyLimit is { } own && !limit.IsReadOnly)
             limit.MaxRequestBodySize = own;
         return exchange.Request.ContentLength > limit.MaxRequestBodySize
-            ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit.MaxRequestBodySize} bytes are taken here")
+            ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"the limit is {limit.MaxRequestBodySize} bytes")
             : null;
     }
 

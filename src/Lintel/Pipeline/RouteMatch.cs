@@ -63,7 +63,7 @@ internal static class RouteMatch
     public static GatewayError NotAllowed(PathTraits traits) =>
         new(
             GatewayErrorKind.BadTarget,
-            traits.HasFlag(PathTraits.RawBytes) ? "the path's escapes are not UTF-8"
+            traits.HasFlag(PathTraits.RawBytes) ? "the percent-encoding of the path is not valid UTF-8"
                 : traits.HasFlag(PathTraits.EncodedSlash) ? "encoded slashes are not allowed in this path"
                 : "semicolons are not allowed in this path"
         );
@@ -86,7 +86,7 @@ internal static class RouteMatch
             )
                 return new GatewayError(
                     GatewayErrorKind.BadTarget,
-                    "services may read this path as another one, whose route does not allow that"
+                    "services may interpret this path as another one, whose route does not allow that"
                 );
         }
 

@@ -22,7 +22,7 @@ namespace Lintel.Pipeline;
 internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount account, TimeProvider time)
 {
     private const string Unasked =
-        "the request was changed after the application's routing, so that what the application demands of this route was not asked: "
+        "the request was changed after the application's routing, so the application's requirements for this route were not checked: "
         + "call app.UseRouting() after the middleware that changes it";
 
     /// <summary>What requests before the first configuration live on: it knows no route, and no log or service.</summary>
@@ -155,7 +155,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         if (HttpMethods.IsConnect(method) && context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
         {
             if (!"websocket".Equals(connect.Protocol, StringComparison.OrdinalIgnoreCase))
-                return new GatewayError(GatewayErrorKind.BadUpgrade, "of extended CONNECT only the protocol `websocket` is served");
+                return new GatewayError(GatewayErrorKind.BadUpgrade, "extended CONNECT is supported only for the protocol `websocket`");
             exchange.IsExtendedConnect = true;
             method = HttpMethods.Get; // what the same handshake is in HTTP/1.1 (RFC 8441 section 5)
         }

@@ -113,7 +113,7 @@ internal sealed class StreamBody : PipeReader, IRequestBodyPipeFeature
             if (FieldSyntax.Problem(name, values) is not { } problem)
                 continue;
             _inner.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-            _framing.Refusal = new GatewayError(GatewayErrorKind.BadFraming, "among the trailers, " + problem);
+            _framing.Refusal = new GatewayError(GatewayErrorKind.BadFraming, "in the trailers, " + problem);
             throw new BadHttpRequestException(problem);
         }
     }

@@ -37,7 +37,7 @@ internal static class StreamCheck
     private static GatewayError? CheckHead(HttpRequest request)
     {
         if (request.Method.AsSpan().ContainsAnyExcept(Method))
-            return Refuse("the method is not made of capitals");
+            return Refuse("the method does not consist of upper-case letters");
         if (!request.Host.HasValue)
             return Refuse("the authority is missing");
         if (!HostSyntax.IsHost(RequestHost.Of(request)))
@@ -49,7 +49,7 @@ internal static class StreamCheck
             if (FieldSyntax.Problem(name, values) is { } problem)
                 return Refuse(problem);
             if (IsOfOneConnection(name))
-                return Refuse("a header belongs to connections of HTTP/1.1");
+                return Refuse("a connection-specific header of HTTP/1.1 is not allowed");
         }
 
         return null;

@@ -40,8 +40,8 @@ internal sealed class Template
 
             if (text[i] == '}')
             {
-                problem = $"`{text}` has a `}}` without a `{{`";
-                hint = "write `}}` for the character itself";
+                problem = $"unmatched `}}` in `{text}`";
+                hint = "write `}}` for a literal brace";
                 return null;
             }
 
@@ -54,8 +54,8 @@ internal sealed class Template
             var end = text.IndexOf('}', i);
             if (end < 0)
             {
-                problem = $"`{text}` has a `{{` that is not closed";
-                hint = "write `{{` for the character itself";
+                problem = $"unclosed `{{` in `{text}`";
+                hint = "write `{{` for a literal brace";
                 return null;
             }
 
@@ -172,7 +172,7 @@ internal sealed class Template
             var slot = parameters.IndexOf(expression);
             if (slot >= 0)
                 return new Placeholder(PlaceholderSource.Parameter, parameters.Names[slot], slot, parameters.IsCatchAll(slot));
-            problem = $"`{{{expression}}}` is no parameter of the route's path{(parameters.References is null ? "" : ", and no call")}";
+            problem = $"`{{{expression}}}` is not a parameter of the route's path{(parameters.References is null ? "" : " or a call")}";
             var end = parameters.References is null ? -1 : expression.AsSpan().IndexOfAny('.', '[');
             hint = Suggestion.For(
                 end < 0 ? expression : expression[..end],
@@ -194,7 +194,7 @@ internal sealed class Template
         if (expression[..colon] == "claim")
             problem = "`{claim:…}` is not available yet";
         else
-            problem = $"`{{{expression}}}` is no placeholder";
+            problem = $"unknown placeholder `{{{expression}}}`";
         hint =
             $"placeholders are `{{parameter}}`, {(parameters.References is null ? "" : "`{call.field}`, ")}`{{query:name}}`, "
             + $"`{{header:Name}}`, `{{cookie:name}}`, `{{clientIp}}` and `{{host}}`";
@@ -237,7 +237,7 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
             PlaceholderSource.Cookie => exchange.Cookie(Name),
             PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
             PlaceholderSource.Host => exchange.Host,
-            _ => throw new InvalidOperationException($"{{{Name}}} is no value of the request."),
+            _ => throw new InvalidOperationException($"{{{Name}}} is not a value of the request."),
         };
 }
 

@@ -36,8 +36,8 @@ internal sealed class UpstreamPath
             (problem, hint) =
                 !text.StartsWith('/') ? ($"`{text}` is not a path", "begin it with `/`")
                 : text.Contains('#')
-                    ? ($"`{text}` holds a fragment, which no service gets", "remove it; `%23` stands for the character itself")
-                : ($"`{text}` holds a backslash, which services read in different ways", "write `/`");
+                    ? ($"`{text}` contains a fragment, which is never sent to a service", "remove it; write `%23` for a literal `#`")
+                : ($"`{text}` contains a backslash, which services interpret differently", "write `/`");
             return null;
         }
 
@@ -184,7 +184,7 @@ internal sealed class UpstreamPath
             || text.Contains('\x7f');
         if (isUnsafe)
         {
-            problem = $"the value of {{{Describe(placeholder)}}} cannot stand in a path";
+            problem = $"the value of {{{Describe(placeholder)}}} is not allowed in a path";
             return false;
         }
 
@@ -200,11 +200,11 @@ internal sealed class UpstreamPath
         problem = hint = null;
         var literal = string.Concat(template.Pieces.Select(p => p.Literal));
         if (template.IsConstant && (literal.Length == 0 || IsDotSegment(RequestTarget.NormalizeLiteral(literal))))
-            problem = $"`{text}` holds an empty or dot segment";
+            problem = $"`{text}` contains an empty or dot segment";
         else if (literal.Contains('?'))
-            (problem, hint) = ($"`{text}` holds a query", "set query parameters with `transform.request.setQuery`");
+            (problem, hint) = ($"`{text}` contains a query", "set query parameters with `transform.request.setQuery`");
         else if (template.Pieces.Count > 1 && template.Pieces.Any(p => p.Literal is null && p.Placeholder.IsCatchAll))
-            (problem, hint) = ($"a catch-all shares a segment of `{text}` with other text", "give it a segment of its own: `/{rest}`");
+            (problem, hint) = ($"a catch-all shares a segment of `{text}` with other text", "put it in a separate segment: `/{rest}`");
         return problem is not null;
     }
 

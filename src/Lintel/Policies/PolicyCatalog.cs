@@ -37,7 +37,7 @@ internal static class PolicyCatalog
                 return (Kinds[i], i);
         }
 
-        throw new ArgumentException($"No kind of policy is named {config.Kind}.", nameof(config));
+        throw new ArgumentException($"There is no policy kind named {config.Kind}.", nameof(config));
     }
 
     /// <summary>Names of policies, or their kinds where they have none, in the order in which they are asked.</summary>
@@ -59,8 +59,8 @@ internal static class PolicyCatalog
                 f.Report(
                     "conflict",
                     kind.Name,
-                    $"a policy is of one kind, and this one is `{first.Name}` and `{kind.Name}`",
-                    "make two policies of it: a route may name both"
+                    $"a policy has exactly one kind, and this one has `{first.Name}` and `{kind.Name}`",
+                    "split it into two policies: a route can refer to both"
                 );
             policy = f.Find(kind.Name, new KindGrammar(kind)) ?? policy;
             first ??= isWritten ? kind : null;
@@ -70,8 +70,8 @@ internal static class PolicyCatalog
             f.Report(
                 "missing-key",
                 null,
-                "the policy does nothing, and routes that use it would go without",
-                "name its kind, or remove it from here and from the routes"
+                "the policy has no kind, and routes that use it would be unprotected",
+                "set its kind, or remove it here and from the routes"
             );
         f.IsUnusable |= policy is null;
         return policy!;

@@ -15,7 +15,7 @@ namespace Lintel.Routing;
 /// </remarks>
 internal static class HostedTarget
 {
-    private const string TwoReadings = "the path can be read in two ways";
+    private const string TwoReadings = "the path is ambiguous";
 
     /// <summary>Characters that stand for themselves; the rest is escaped.</summary>
     private static readonly SearchValues<char> Plain = SearchValues.Create(

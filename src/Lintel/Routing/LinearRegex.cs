@@ -22,7 +22,7 @@ internal static class LinearRegex
         }
         catch (NotSupportedException)
         {
-            problem = "lookarounds, backreferences and atomic groups cannot be run in linear time";
+            problem = "lookarounds, backreferences and atomic groups cannot be matched in linear time";
         }
 
         regex = null;

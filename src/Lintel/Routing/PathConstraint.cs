@@ -42,7 +42,7 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
         var argument = open < 0 || !text.EndsWith(')') ? null : text[(open + 1)..^1];
         if (name == "regex")
         {
-            problem = "the constraint `regex` lacks its pattern";
+            problem = "the constraint `regex` has no pattern";
             hint = "write `regex(^[a-z]+$)`";
             return string.IsNullOrEmpty(argument) ? null : CreateRegex(text, argument, out problem, out hint);
         }
@@ -55,7 +55,7 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
         }
 
         var check = argument is null ? Plain(name) : WithNumbers(name, argument);
-        problem = check is null ? $"the constraint `{text}` {(argument is null ? "lacks its number" : "has a wrong argument")}" : null;
+        problem = check is null ? $"the constraint `{text}` {(argument is null ? "has no number" : "has an invalid argument")}" : null;
         return check is null ? null : new PathConstraint(text, check);
     }
 

@@ -85,7 +85,7 @@ internal sealed class PathTemplate
 
         if (HoldsQuery(text))
         {
-            problem = $"the path `{text}` holds a query";
+            problem = $"the path `{text}` contains a query";
             hint = "match query parameters with `match.query`";
             return null;
         }
@@ -150,7 +150,7 @@ internal sealed class PathTemplate
 
             if (parts.Count == 1 && parts[0].Literal is "." or "..")
             {
-                problem = $"the path `{text}` holds a dot segment, which no request has";
+                problem = $"the path `{text}` contains a dot segment, which no request can have";
                 return null;
             }
 

@@ -77,7 +77,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         var query = mark < 0 ? "" : raw[mark..];
         if (query.AsSpan().ContainsAny(NotInQuery) || !Ascii.IsValid(query))
         {
-            problem = "the query holds a character that must be escaped";
+            problem = "the query contains a character that must be percent-encoded";
             return false;
         }
 
@@ -236,7 +236,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
             {
                 if (i + 2 >= path.Length || !TryHex(path[i + 1], path[i + 2], out value))
                 {
-                    problem = "a percent sign in the path is not followed by two hexadecimal digits";
+                    problem = "invalid percent-encoding: a percent sign in the path is not followed by two hexadecimal digits";
                     return false;
                 }
 
@@ -244,7 +244,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
             }
             else if (c is '\\' or > '\x7e' or <= ' ' or '#')
             {
-                problem = "the path holds a character that must be escaped";
+                problem = "the path contains a character that must be percent-encoded";
                 return false;
             }
             else
@@ -254,7 +254,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
 
             if (value is < 0x20 or 0x7f)
             {
-                problem = "the path holds an escaped control character";
+                problem = "the path contains a percent-encoded control character";
                 return false;
             }
 
@@ -302,7 +302,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
             for (var i = 0; i + 1 < bytes.Length; i++)
             {
                 if (bytes[i] is 0xC0 or 0xC1 || (bytes[i] == 0xE0 && bytes[i + 1] < 0xA0) || (bytes[i] == 0xF0 && bytes[i + 1] < 0x90))
-                    problem = "the path's escapes are not UTF-8: an overlong one hides a character";
+                    problem = "the percent-encoding of the path is not valid UTF-8: an overlong sequence hides a character";
             }
         }
 
@@ -330,7 +330,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
             {
                 if (kept.Count == 0)
                 {
-                    problem = "the path leads above its root";
+                    problem = "the path leads above the root";
                     return false;
                 }
 
@@ -340,7 +340,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
 
             if (HidesDots(segment))
             {
-                problem = "the path hides a dot segment";
+                problem = "the path contains a hidden dot segment";
                 return false;
             }
 

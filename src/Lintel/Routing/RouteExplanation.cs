@@ -19,7 +19,7 @@ internal sealed record RouteLoss(string Name, string Path, int Segments, bool Fi
 internal static class RouteExplanation
 {
     /// <summary>The reason of a route that would serve the request if the winner were not there.</summary>
-    public const string Fitting = "it fits too";
+    public const string Fitting = "it matches too";
 
     /// <summary>One loss for each route but the winner, the nearest first.</summary>
     /// <param name="table">All routes.</param>
@@ -107,18 +107,18 @@ internal static class RouteExplanation
             if (segment.IsCatchAll)
                 return SegmentMatcher.Accepts(segment.Parts[^1].Constraints, path.AsSpan(at))
                     ? null
-                    : $"other path: the rest `{path[at..]}` does not fit `{segment}`";
+                    : $"other path: the rest `{path[at..]}` does not match `{segment}`";
             if (at >= path.Length)
-                return $"other path: it goes on with `{string.Join('/', segments.Skip(fitting).Select(s => s.ToString()))}` where "
-                    + $"the request's ends";
+                return $"other path: it continues with `{string.Join('/', segments.Skip(fitting).Select(s => s.ToString()))}` where "
+                    + $"the request path ends";
             var slash = path.IndexOf('/', at);
             var text = path[at..(slash < 0 ? path.Length : slash)];
             if (!Fits(segment, text))
-                return $"other path: segment {fitting + 1}, `{text}`, {(segment.IsLiteral ? "is not" : "does not fit")} `{segment}`";
+                return $"other path: segment {fitting + 1}, `{text}`, {(segment.IsLiteral ? "is not" : "does not match")} `{segment}`";
             at = Math.Min(path.Length, at + text.Length + 1);
         }
 
-        return at >= path.Length ? null : $"other path: the request's goes on with `{path[at..]}`";
+        return at >= path.Length ? null : $"other path: the request path continues with `{path[at..]}`";
     }
 
     private static bool Fits(TemplateSegment segment, string text)
@@ -146,15 +146,15 @@ internal static class RouteExplanation
         {
             var (mine, theirs) = (own.Variant.Segments[i], better.Variant.Segments[i]);
             if (mine.Shape != theirs.Shape)
-                return $"its path is less specific: segment {i + 1} is `{mine}`, and the winner's is `{theirs}`";
+                return $"its path is less specific: segment {i + 1} is `{mine}`, the winner has `{theirs}`";
         }
 
         if (own.Variant.Segments.Length != better.Variant.Segments.Length)
-            return "its path is less specific: the winner's ends without a rest";
+            return "its path is less specific: the winner has no catch-all";
         if (HttpMethods.IsHead(method) && better.Lists(method) && !own.Lists(method))
-            return "the winner lists HEAD itself";
+            return "the winner lists HEAD explicitly";
         if (own.Methods.Length == 0 && better.Methods.Length > 0)
-            return "it takes any method where the winner names it";
+            return "it accepts any method, the winner lists this one";
         foreach (
             var place in (ConditionPlace[])
                 [ConditionPlace.Listener, ConditionPlace.Scheme, ConditionPlace.Header, ConditionPlace.Query, ConditionPlace.Cookie]

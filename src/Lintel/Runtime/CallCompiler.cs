@@ -100,15 +100,15 @@ internal sealed class CallCompiler(
                 "bad-expression",
                 path["request"],
                 isBatch
-                    ? "with `batch` a request is for several items, and `item` is none of them"
-                    : "`items` is the list of a batch, and this call has a request for each item",
+                    ? "with `batch` a request has several items, and `item` refers to a single one"
+                    : "`items` is the list of a batch, and this call sends one request per item",
                 isBatch ? "refer to `{items}`, or remove `batch`" : "refer to `{item}`, or set `batch`"
             );
         else if (!roots.Contains(wanted))
             problems.Add(
                 "bad-expression",
                 path["request"],
-                isBatch ? "every batch would ask for the same" : "every item would ask for the same",
+                isBatch ? "every batch would send the same request" : "every item would send the same request",
                 isBatch ? "refer to `{items}`" : "refer to `{item}`, or set `batch` and refer to `{items}`"
             );
     }
@@ -131,7 +131,7 @@ internal sealed class CallCompiler(
             return null;
         if (body is not null && config.IsSafe)
         {
-            problems.Add("conflict", path["body"], $"a {config.Method} request has no body", "use another method, or remove `body`");
+            problems.Add("conflict", path["body"], $"a {config.Method} request cannot have a body", "use another method, or remove `body`");
             return null;
         }
 
@@ -179,8 +179,8 @@ internal sealed class CallCompiler(
             problems.Add(
                 "bad-template",
                 path,
-                $"the query's `{pair}` holds a fragment, which no service gets",
-                "remove it; `%23` stands for the character itself"
+                $"the query parameter `{pair}` contains a fragment, which is never sent to a service",
+                "remove it; write `%23` for a literal `#`"
             );
             return false;
         }
@@ -190,8 +190,8 @@ internal sealed class CallCompiler(
             problems.Add(
                 "bad-template",
                 path,
-                $"the query's `{pair}` has a name that is not fixed",
-                "placeholders stand in values: `name={value}`"
+                $"the query parameter `{pair}` has a placeholder in its name",
+                "placeholders are allowed in values only: `name={value}`"
             );
             return false;
         }
@@ -227,9 +227,9 @@ internal sealed class CallCompiler(
         foreach (var other in config.After)
         {
             if (!names.Contains(other))
-                problems.Add("unknown-call", path, $"no call is named `{other}`", Suggestion.For(other, names));
+                problems.Add("unknown-call", path, $"there is no call named `{other}`", Suggestion.For(other, names));
             else if (other == name)
-                problems.Add("cycle", path, $"the call `{name}` would wait for itself", "refer to other calls");
+                problems.Add("cycle", path, $"the call `{name}` would depend on itself", "refer to other calls");
             else
                 needs.Add(other);
             all &= needs.Contains(other);
@@ -243,22 +243,17 @@ internal sealed class CallCompiler(
         var place = config.Into.Split('.');
         var into = names.IndexOf(place[0]);
         if (into < 0)
-            problems.Add("unknown-call", path["into"], $"no call is named `{place[0]}`", Suggestion.For(place[0], names));
+            problems.Add("unknown-call", path["into"], $"there is no call named `{place[0]}`", Suggestion.For(place[0], names));
         else if (place[0] == name)
-            problems.Add(
-                "cycle",
-                path["into"],
-                $"the call `{name}` cannot be joined into itself",
-                "name the call whose list the answers belong to"
-            );
+            problems.Add("cycle", path["into"], $"the call `{name}` cannot be joined into itself", "name the call that has the list");
         var (key, parentKey) = SplitKeys(config.On);
         if (string.IsNullOrEmpty(parentKey) || key.Length == 0)
         {
             problems.Add(
                 "bad-value",
                 path["on"],
-                $"`{config.On}` does not say which belong together",
-                "write `KEY = PARENTKEY`, such as `id = productId`: a property of the answer, and one of the element"
+                $"`{config.On}` is not a join condition",
+                "write `KEY = PARENTKEY`, such as `id = productId`: a property of the response and one of the element"
             );
             return null;
         }

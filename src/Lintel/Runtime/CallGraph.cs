@@ -19,8 +19,8 @@ internal static class CallGraph
             problems.Add(
                 "cycle",
                 path[ring[0]],
-                $"these calls wait for each other: {string.Join(" → ", ring.Append(ring[0]).Select(c => $"`{c}`"))}",
-                "let one of them do without the other's answer"
+                $"these calls depend on each other: {string.Join(" → ", ring.Append(ring[0]).Select(c => $"`{c}`"))}",
+                "remove one of the references"
             );
         return rings.Count == 0;
     }

@@ -21,7 +21,7 @@ internal sealed class CodeCheck(ProblemSink problems)
                 problems.Add(
                     "missing-key",
                     path,
-                    "no condition tells this client from others",
+                    "no condition distinguishes this client from others",
                     "add conditions: `Headers`, `Query` or `Cookies`"
                 );
             Check(client.When.Headers, path["headers"]);
@@ -46,17 +46,17 @@ internal sealed class CodeCheck(ProblemSink problems)
             problems.Add(
                 "conflict",
                 path,
-                $"a route has one action, and this one has {(actions.Any(a => a is not null) ? "several" : "none")}",
+                $"a route has exactly one action, and this one has {(actions.Any(a => a is not null) ? "several" : "none")}",
                 "set one of `Forward`, `Compose`, `Redirect` and `Respond`"
             );
         if (route.Match.Paths.Count == 0)
-            problems.Add("missing-key", path["match"], "no path is named", "add one to `Paths`; `/{**rest}` takes every path");
+            problems.Add("missing-key", path["match"], "the path is missing", "add one to `Paths`; `/{**rest}` matches every path");
         if (route.Forward is { } forward && forward.Service is null == (forward.Split.Count == 0))
-            problems.Add("conflict", path["forward"], "a forward names either `Service` or `Split`", "set one of them");
+            problems.Add("conflict", path["forward"], "`Forward` requires exactly one of `Service` and `Split`", "set one of them");
         if (route.Forward is { Split.Count: > 0 } split && split.Split.Values.Sum(s => (long)s) <= 0)
-            problems.Add("out-of-range", path["forward"]["split"], "all shares are 0", "give at least one service a share");
+            problems.Add("out-of-range", path["forward"]["split"], "all shares are 0", "set the share of at least one service");
         if (route.Redirect is { } redirect && redirect.To is null == redirect.Scheme is null)
-            problems.Add("conflict", path["redirect"], "a redirect names either `To` or `Scheme`", "set one of them");
+            problems.Add("conflict", path["redirect"], "`Redirect` requires exactly one of `To` and `Scheme`", "set one of them");
         if (route.Redirect?.Scheme is not (null or "http" or "https") || route.Match.Scheme is not (null or "http" or "https"))
             problems.Add("bad-value", path, "a scheme is neither `http` nor `https`");
         Check(route.Policies ?? [], path["policies"]);
@@ -93,11 +93,11 @@ internal sealed class CodeCheck(ProblemSink problems)
             problems.Add(
                 "conflict",
                 path,
-                "a condition is exactly one of `Exact`, `Prefix`, `Regex`, `OneOf`, `Present`, `Not`",
+                "a condition has exactly one of `Exact`, `Prefix`, `Regex`, `OneOf`, `Present`, `Not`",
                 "set `Exact` to match a value exactly"
             );
         else if (condition is { Prefix: "" } or { Regex: "" } or { OneOf.Count: 0 })
-            problems.Add("bad-value", path, "the condition holds for every value, or for none", "for any value at all set `Present`");
+            problems.Add("bad-value", path, "the condition matches every value, or none", "to match any value set `Present`");
         else if (condition.Not is { } inner)
             Check(inner, path["not"]);
     }

@@ -20,14 +20,14 @@ internal sealed class ComposeCheck(ProblemSink problems)
     {
         if (problems.IsWritten(path["calls"]))
             return true; // the grammar has read it
-        Expect(config.Calls.Count > 0, "missing-key", path["calls"], "the composition calls nothing", "add a call");
-        Expect(IsTime(config.Deadline), "out-of-range", path["deadline"], "the deadline is from 1 ms to 1 h", "choose another one");
+        Expect(config.Calls.Count > 0, "missing-key", path["calls"], "the composition has no calls", "add a call");
+        Expect(IsTime(config.Deadline), "out-of-range", path["deadline"], "the deadline must be from 1 ms to 1 h", "choose another value");
         Expect(
             config.Limits is { Call: >= 1 << 10 and <= 1 << 30, Total: >= 1 << 10 and <= 4L << 30, Requests: >= 1 and <= 10_000 },
             "out-of-range",
             path["limits"],
-            "`Call` is from 1 KiB to 1 GiB, `Total` to 4 GiB, and `Requests` from 1 to 10 000",
-            "choose others"
+            "`Call` must be from 1 KiB to 1 GiB, `Total` up to 4 GiB, and `Requests` from 1 to 10 000",
+            "choose other values"
         );
         foreach (var (name, call) in config.Calls)
             Check(name, call, path["calls"][name]);
@@ -39,8 +39,8 @@ internal sealed class ComposeCheck(ProblemSink problems)
                 config.Variants.Count == 0 && config.Respond is { Body: null, Headers.Count: 0, Status: null },
                 "conflict",
                 path["stream"],
-                "`Stream` sends each call's part as it is, and `Respond` and `Variants` shape the answer as a whole",
-                "keep one of them; of `Respond` only `Errors` goes with `Stream`"
+                "`Stream` sends the part of each call unchanged, and `Respond` and `Variants` shape the response as a whole",
+                "keep one of them; only `Respond.Errors` can be combined with `Stream`"
             );
         return _isRight;
     }
@@ -51,66 +51,72 @@ internal sealed class ComposeCheck(ProblemSink problems)
             ComposeConfig.IsCallName(name),
             "bad-value",
             path,
-            $"`{name}` is no name of a call",
-            "use letters, digits and `_`, a letter first, at most 64; `item`, `items` and `request` mean something else in expressions"
+            $"`{name}` is not a valid call name",
+            "use letters, digits and `_`, starting with a letter, at most 64; `item`, `items` and `request` are reserved in expressions"
         );
-        Expect(IsTime(call.Timeout), "out-of-range", path["timeout"], "the timeout is from 1 ms to 1 h", "choose another one");
+        Expect(IsTime(call.Timeout), "out-of-range", path["timeout"], "the timeout must be from 1 ms to 1 h", "choose another value");
         Expect(
             call is { Concurrency: >= 1 and <= 100, MaxItems: >= 1 and <= 10_000, Batch: null or (>= 1 and <= 1000) },
             "out-of-range",
             path["forEach"],
-            "`Concurrency` is from 1 to 100, `MaxItems` from 1 to 10 000, and `Batch` from 1 to 1 000",
-            "choose others"
+            "`Concurrency` must be from 1 to 100, `MaxItems` from 1 to 10 000, and `Batch` from 1 to 1 000",
+            "choose other values"
         );
-        Expect(call.Redirects is >= 0 and <= 10, "out-of-range", path["redirects"], "`Redirects` is from 0 to 10", "choose another one");
+        Expect(
+            call.Redirects is >= 0 and <= 10,
+            "out-of-range",
+            path["redirects"],
+            "`Redirects` must be from 0 to 10",
+            "choose another value"
+        );
         Expect(
             call.ForEach is not null || call is { Join: null, Batch: null },
             "conflict",
             path["forEach"],
-            "`Join` and `Batch` belong to `ForEach`",
-            "set `ForEach`, or leave them out"
+            "`Join` and `Batch` require `ForEach`",
+            "set `ForEach`, or remove them"
         );
         Expect(
             call.Join is null || JoinConfig.IsPlace(call.Join.Into),
             "bad-value",
             path["join"]["into"],
-            "`Into` is a call's name, and the properties that lead to the list in its value",
+            "`Into` must be a call name, followed by the path of the list in its value",
             "write `orders` or `page.items`"
         );
         Expect(
             call.ForEach is null || call.Passthrough.Count == 0,
             "conflict",
             path["passthrough"],
-            "a `ForEach` has many answers, and none of them can be the composition's own",
-            "leave `Passthrough` out"
+            "a `ForEach` has several responses, and none of them can become the composed response",
+            "remove `Passthrough`"
         );
         Expect(
             call.Optional || call.Fallback.Count == 0,
             "conflict",
             path["fallback"],
-            "a required call has no fallback: its failure is the answer's failure",
+            "a required call cannot have a fallback: its failure fails the composition",
             "set `Optional`"
         );
         Expect(
             call.Fallback.All(f => f.Stale != (f.Value is not null) && IsJson(f.Value)),
             "bad-value",
             path["fallback"],
-            "a fallback is `Stale`, or a `Value` that is JSON",
+            "a fallback is either `Stale` or a `Value` that is JSON",
             "write a value as JSON text, such as `[]`"
         );
         Expect(
             call.Request.IsSafe || (call is { Hedge: null, Collapse: false } && !call.Fallback.Any(f => f.Stale)),
             "conflict",
             path,
-            "`Hedge`, `Collapse` and `Stale` would repeat or share a request with effects",
+            "`Hedge`, `Collapse` and `Stale` would repeat or share a request with side effects",
             "use them with GET or HEAD only"
         );
         Expect(
             !call.Request.IsSafe || call.Compensate is null,
             "conflict",
             path["compensate"],
-            "a safe request leaves nothing to undo",
-            "leave it out"
+            "a request with a safe method needs no compensation",
+            "remove it"
         );
         Check(call.Request, path["request"]);
         Check(call.Body, path["body"]);
@@ -122,8 +128,8 @@ internal sealed class ComposeCheck(ProblemSink problems)
             IsTime(undo.Timeout),
             "out-of-range",
             path["compensate"]["timeout"],
-            "the timeout is from 1 ms to 1 h",
-            "choose another one"
+            "the timeout must be from 1 ms to 1 h",
+            "choose another value"
         );
     }
 
@@ -132,7 +138,7 @@ internal sealed class ComposeCheck(ProblemSink problems)
             CallRequestConfig.Methods.Contains(request.Method),
             "bad-value",
             path,
-            $"`{request.Method}` is no method of a call",
+            $"`{request.Method}` is not a method that a call can use",
             $"the methods are {string.Join(", ", CallRequestConfig.Methods)}"
         );
 
@@ -142,8 +148,8 @@ internal sealed class ComposeCheck(ProblemSink problems)
             answer.Status is null or (>= 200 and <= 299),
             "out-of-range",
             path["status"],
-            "the status of a composed answer is from 200 to 299",
-            "choose another one"
+            "the status of a composed response must be from 200 to 299",
+            "choose another value"
         );
         foreach (var name in answer.Headers.Keys)
             Expect(
@@ -151,7 +157,7 @@ internal sealed class ComposeCheck(ProblemSink problems)
                 "bad-value",
                 path["headers"][name],
                 $"`{name}` is not a header that a configuration may set",
-                "leave it out"
+                "remove it"
             );
         Check(answer.Body, path["body"]);
     }
@@ -169,7 +175,7 @@ internal sealed class ComposeCheck(ProblemSink problems)
             set == 1,
             "bad-value",
             path,
-            $"a shape is an expression, members, items or code, and this one is {set} of them",
+            $"a shape is exactly one of expression, members, items and code, and this one is {set} of them",
             "set exactly one"
         );
         foreach (var (name, member) in shape.Members ?? [])

@@ -36,14 +36,14 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             scope.Problems.Add(
                 "out-of-range",
                 path["calls"],
-                $"a composition has at most {MaxCalls} calls, and this one has {names.Count}",
-                "ask for several things with one call (`forEach` with `batch`), or make two routes of it"
+                $"the limit is {MaxCalls} calls per composition, and this one has {names.Count}",
+                "request several items with one call (`forEach` with `batch`), or split the route in two"
             );
         foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
             scope.Problems.Add(
                 "conflict",
                 path["calls"][name],
-                $"`{name}` is a parameter of the route's path too: `{{{name}}}` could mean either",
+                $"`{name}` is also a parameter of the route's path: `{{{name}}}` could mean either",
                 "give the call another name"
             );
 
@@ -54,7 +54,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
                     "bad-value",
                     path["forwardHeaders"][i],
                     refusal,
-                    "list the client's headers that services need, such as `[Authorization, X-Tenant]`; a call's own `headers` set others"
+                    "list the client's headers that services need, such as `[Authorization, X-Tenant]`; `headers` of a call sets others"
                 );
         }
 
@@ -151,7 +151,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         foreach (var (name, text) in written)
         {
             if (ComposedAnswer.Owns(name))
-                scope.Problems.Add("conflict", at[name], $"`{name}` is the gateway's own in a composed answer", "remove it");
+                scope.Problems.Add("conflict", at[name], $"`{name}` is set by the gateway in composed responses", "remove it");
             if (expressions.Compile(text, at[name], use) is { } expression)
                 headers.Add((name, expression));
         }
@@ -180,9 +180,9 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             scope.Problems.Add(
                 "conflict",
                 path[group.Last().Key]["join"]["as"],
-                $"the calls {string.Join(" and ", group.Select(c => $"`{c.Key}`"))} would write one place: `{group.Key.As}` in the "
+                $"the calls {string.Join(" and ", group.Select(c => $"`{c.Key}`"))} would write the same property: `{group.Key.As}` in the "
                     + $"elements of `{group.Key.Into}`",
-                "give one of them another `as`"
+                "set a different `as` for one of them"
             );
         }
 
@@ -216,8 +216,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             scope.Problems.Add(
                 "conflict",
                 path["calls"][hidden]["as"],
-                "`_errors` is where the answer tells of parts that failed (`errors: true`)",
-                "give the call another `as`"
+                "`_errors` is reserved for the parts that failed (`errors: true`)",
+                "set a different `as` for the call"
             );
             return false;
         }
@@ -238,8 +238,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             scope.Problems.Add(
                 "conflict",
                 path["calls"][at]["as"],
-                $"the calls {calls} can write one place of the answer{(spread is null ? $": `{group[0].Place}`" : "")}",
-                "set `conflict: first`, `last`, `deep` or `concat`, or give one of them another `as`"
+                $"the calls {calls} can write the same property of the response{(spread is null ? $": `{group[0].Place}`" : "")}",
+                "set `conflict: first`, `last`, `deep` or `concat`, or set a different `as` for one of them"
             );
         }
 

@@ -39,7 +39,7 @@ internal sealed class ConditionCompiler(CompileScope scope)
             if (all.ContainsKey(names[i]) || scope.Problems.IsWritten("listeners", names[i]))
                 continue;
             valid = false;
-            scope.Problems.Add("unknown-listener", path[i], $"no listener is named `{names[i]}`", Suggestion.For(names[i], all.Keys));
+            scope.Problems.Add("unknown-listener", path[i], $"there is no listener named `{names[i]}`", Suggestion.For(names[i], all.Keys));
         }
 
         if (names.Count > 0)
@@ -52,7 +52,12 @@ internal sealed class ConditionCompiler(CompileScope scope)
         if (!scope.Config.Clients.TryGetValue(name, out var client))
         {
             if (!scope.Problems.IsWritten("clients", name))
-                scope.Problems.Add("unknown-client", path, $"no client is named `{name}`", Suggestion.For(name, scope.Config.Clients.Keys));
+                scope.Problems.Add(
+                    "unknown-client",
+                    path,
+                    $"there is no client named `{name}`",
+                    Suggestion.For(name, scope.Config.Clients.Keys)
+                );
             return false;
         }
 

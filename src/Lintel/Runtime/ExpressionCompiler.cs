@@ -36,7 +36,7 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
             problems.Add(
                 "bad-expression",
                 path,
-                $"`{Shown(text)}` is no JMESPath expression: {problem.Message}, at character {problem.Offset + 1}",
+                $"`{Shown(text)}` is not a valid JMESPath expression: {problem.Message}, at character {problem.Offset + 1}",
                 problem.Hint
             );
         return expression;
@@ -57,8 +57,8 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
             problems.Add(
                 "conflict",
                 path,
-                "code sees all calls, and so a request whose body it makes would wait for itself",
-                "make the body of expressions; code is for answers"
+                "code sees all calls, so a request whose body it produces would depend on itself",
+                "build the body from expressions; code is for responses"
             );
             return null;
         }
@@ -113,8 +113,8 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
                 problems.Add(
                     "bad-expression",
                     path,
-                    "the expression looks at all calls at once, and so would wait for itself",
-                    "name the calls that it needs"
+                    "the expression refers to all calls at once, so it would depend on itself",
+                    "refer to the calls that it needs by name"
                 );
                 return false;
             }
@@ -142,8 +142,8 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
                 problems.Add(
                     "unknown-call",
                     path,
-                    $"`{root}` means something only in the request of a call with `forEach`",
-                    use.Owner is null ? "name a call" : "set `forEach` to the list that its items are of"
+                    $"`{root}` is defined only in the request of a call with `forEach`",
+                    use.Owner is null ? "refer to a call" : "set `forEach` to the list of its items"
                 );
                 return false;
         }
@@ -153,7 +153,7 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
             problems.Add(
                 "unknown-call",
                 path,
-                $"no call is named `{root}`",
+                $"there is no call named `{root}`",
                 Suggestion.For(root, [.. calls, "request", .. use.HasItems ? (string[])["item", "items"] : []])
             );
             return false;
@@ -161,7 +161,7 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
 
         if (root == use.Owner && !use.MaySeeItself)
         {
-            problems.Add("cycle", path, $"the call `{root}` would wait for itself", "refer to other calls");
+            problems.Add("cycle", path, $"the call `{root}` would depend on itself", "refer to other calls");
             return false;
         }
 
@@ -213,7 +213,7 @@ internal sealed class NoReferences(IReadOnlyList<string> calls) : ReferenceScope
 
     public override int Add(string expression, out string? problem, out string? hint)
     {
-        problem = $"`{{{expression}}}` refers to a call, and headers take values of the client's request only";
+        problem = $"`{{{expression}}}` refers to a call, and headers can refer only to values of the client's request";
         hint = "send it in the path, in the query or in `body`";
         return -1;
     }

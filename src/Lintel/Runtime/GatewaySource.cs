@@ -89,8 +89,8 @@ internal abstract class GatewaySource
                         "empty",
                         new SourcePosition(file, 1, 1),
                         "",
-                        "the file is empty, and what is served was not read from an empty one",
-                        "is it being written, or is the disk full? write `{}` if it is meant to hold nothing"
+                        "the file is empty, unlike the configuration that is served",
+                        "check whether it is being written or the disk is full; write `{}` for an intentionally empty configuration"
                     )
                 );
             var reading = Interpret(document) with { Contents = document.Sources.Contents };
@@ -169,8 +169,8 @@ internal abstract class GatewaySource
                         "missing-key",
                         document.Root.Position,
                         "",
-                        $"the application's configuration has no section `{named.Path}`, or an empty one",
-                        "add it to appsettings.json, or give `AddLintel` another one"
+                        $"the section `{named.Path}` of the application's configuration is missing or empty",
+                        "add it to appsettings.json, or pass another section to `AddLintel`"
                     )
                 );
             return Interpret(document);

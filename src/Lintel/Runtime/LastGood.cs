@@ -48,7 +48,7 @@ internal sealed class LastGood
         if (!Directory.Exists(_folder))
             CreateFolder();
         if (Ownership.Objection(RealPath.Of(_folder)) is { } objection)
-            throw new IOException($"the folder {_folder} is not to be trusted: {objection}; it must belong to this user, with mode 700");
+            throw new IOException($"the directory {_folder} is not trusted: {objection}; it must be owned by this user and have mode 700");
         foreach (var left in Directory.EnumerateFiles(_folder, Path.GetFileName(FilePath) + ".*"))
             File.Delete(left); // of a crash
         var beside = $"{FilePath}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
@@ -91,14 +91,14 @@ internal sealed class LastGood
         if (!File.Exists(FilePath))
             return null;
         if ((Ownership.Objection(RealPath.Of(_folder)) ?? Ownership.Objection(FilePath)) is { } objection)
-            throw new InvalidDataException($"{FilePath} is not to be trusted: {objection}");
+            throw new InvalidDataException($"{FilePath} is not trusted: {objection}");
         var bytes = File.ReadAllBytes(FilePath);
         var line = bytes.AsSpan().IndexOf((byte)'\n');
         if (line < 0 || !bytes.AsSpan().StartsWith(Encoding.ASCII.GetBytes(Magic)))
-            throw new InvalidDataException("it is no kept configuration");
+            throw new InvalidDataException("it is not a saved configuration");
         var body = bytes.AsMemory(line + 1);
         if (Encoding.ASCII.GetString(bytes, Magic.Length, line - Magic.Length) != Convert.ToHexStringLower(SHA256.HashData(body.Span)))
-            throw new InvalidDataException("its checksum does not agree with its content");
+            throw new InvalidDataException("its checksum does not match its content");
         using var json = JsonDocument.Parse(body);
         var contents = json
             .RootElement.GetProperty("files")

@@ -20,8 +20,8 @@ internal static class Ownership
             return "it is a symbolic link";
         var mode = File.GetUnixFileMode(path);
         if ((mode & WritableByOthers) != 0)
-            return $"others may write it (its mode is {Convert.ToString((int)mode, 8)})";
-        return OwnerOf(path) is { } owner && owner != 0 && owner != EffectiveUser() ? $"it belongs to another user ({owner})" : null;
+            return $"it is writable by others (its mode is {Convert.ToString((int)mode, 8)})";
+        return OwnerOf(path) is { } owner && owner != 0 && owner != EffectiveUser() ? $"it is owned by another user ({owner})" : null;
     }
 
     /// <summary>

@@ -47,7 +47,7 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
                 problems.Add(
                     "conflict",
                     path[i],
-                    $"`{met[kind]}` and `{uses[i].Label}` are both `{kind.Name}`, of which a route has one",
+                    $"`{met[kind]}` and `{uses[i].Label}` are both of the kind `{kind.Name}`, of which a route can have one",
                     "remove one of them"
                 );
             if (Acquire(place, written, path[i]) is { } policy)
@@ -64,7 +64,7 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
         if (config.Policies.TryGetValue(name, out var named))
             return ("policies." + name, named);
         if (!problems.IsWritten("policies", name))
-            problems.Add("unknown-policy", path, $"no policy is named `{name}`", Suggestion.For(name, config.Policies.Keys));
+            problems.Add("unknown-policy", path, $"there is no policy named `{name}`", Suggestion.For(name, config.Policies.Keys));
         return null;
     }
 
@@ -78,7 +78,7 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
         }
         catch (Exception e) when (e is FormatException or ArgumentException)
         {
-            problems.Add("bad-value", path, $"the policy cannot be made: {e.Message}"); // by code: a grammar has read what stands in a file
+            problems.Add("bad-value", path, $"the policy cannot be created: {e.Message}"); // from code: the grammar checks files
             return null;
         }
 

@@ -57,8 +57,8 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             scope.Problems.Add(
                 "conflict",
                 path["transform"]["request"],
-                "`transform.request` changes what is forwarded, and this route forwards nothing",
-                "remove it; `transform.response` changes every answer"
+                "`transform.request` changes forwarded requests, and this route does not forward",
+                "remove it; `transform.response` applies to every response"
             );
         var response = config.Transform.Response;
         var responseHeaders = CompileHeaders(
@@ -72,7 +72,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             scope.Problems.Add(
                 "conflict",
                 path["upgrades"],
-                "`upgrades` switches the connection to a service, and this route forwards nothing",
+                "`upgrades` applies to forwarded requests, and this route does not forward",
                 "remove it"
             );
         if (target is null || conditions is null)
@@ -121,7 +121,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             scope.Problems.Add(
                 "conflict",
                 route["transform"]["request"]["path"],
-                "the path is set by `forward` and by `transform` too",
+                "the path is set by both `forward` and `transform`",
                 "keep one of them"
             );
         var upstream = written is null
@@ -163,7 +163,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             scope.Problems.Add(
                 "conflict",
                 path,
-                $"`{other}` is a switch of HTTP/1.1, and the service `{service.Name}` is spoken to in HTTP/2",
+                $"`{other}` is an HTTP/1.1 upgrade, and the service `{service.Name}` uses HTTP/2",
                 "remove it, or remove the service's `protocol: http2`"
             );
         return upgrades;
@@ -187,7 +187,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
                 scope.Problems.Warn(
                     "redirect-loop",
                     path["scheme"],
-                    $"what comes by `{scheme}` already is redirected to itself",
+                    $"requests that already use `{scheme}` are redirected to themselves",
                     $"add `match.scheme: {(scheme == "https" ? "http" : "https")}`"
                 );
             return new RedirectTarget(Location.Of(scheme), config.Status);
@@ -211,7 +211,12 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         if (scope.Services.TryGetValue(name, out var service))
             return service;
         if (!scope.Problems.IsWritten("services", name))
-            scope.Problems.Add("unknown-service", path, $"no service is named `{name}`", Suggestion.For(name, scope.Config.Services.Keys));
+            scope.Problems.Add(
+                "unknown-service",
+                path,
+                $"there is no service named `{name}`",
+                Suggestion.For(name, scope.Config.Services.Keys)
+            );
         return null;
     }
 

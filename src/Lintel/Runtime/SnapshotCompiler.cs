@@ -93,7 +93,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                 "internal",
                 KeyPath.Root["routes"][name],
                 $"the route could not be compiled: {e.GetType().Name}: {e.Message}",
-                "this is a defect of Lintel: please report it together with the route's configuration"
+                "this is a bug in Lintel: please report it together with the route's configuration"
             );
             return null;
         }
@@ -105,15 +105,15 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             problems.Add(
                 "indistinguishable",
                 KeyPath.Root["routes"][first]["match"],
-                $"the route `{first}` has the same path twice",
+                $"the route `{first}` has a duplicate path",
                 "remove one of them"
             );
         else
             problems.Add(
                 "indistinguishable",
                 KeyPath.Root["routes"][second]["match"],
-                $"the routes `{first}` and `{second}` cannot be told apart: a request can match both equally well",
-                "give one of them another path, method, host or one condition more"
+                $"the routes `{first}` and `{second}` are ambiguous: a request can match both equally well",
+                "give one of them another path, method or host, or an additional condition"
             );
     }
 
@@ -131,7 +131,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                     "conflict",
                     path["instances"],
                     "the instances mix `http` and `https`",
-                    "give all of them the same scheme, or make two services"
+                    "use one scheme for all of them, or configure two services"
                 );
                 continue;
             }
@@ -141,7 +141,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                     "conflict",
                     path["instances"],
                     $"the instance `{twice.Key}` is listed twice",
-                    "use `weight` to give it a larger share"
+                    "use `weight` to increase its share"
                 );
             if (service.Instances.Any(i => i.Weight is < 1 or > 1000))
                 problems.Add("out-of-range", path["instances"], "a weight is not from 1 to 1000");
@@ -155,7 +155,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                     "file",
                     path["tls"],
                     $"the certificates cannot be used: {e.Message}",
-                    "they are PEM files; the key belongs to the certificate"
+                    "they are PEM files; the key must belong to the certificate"
                 );
             }
         }
@@ -209,9 +209,9 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             problems.Warn(
                 "unguarded",
                 KeyPath.Root["listeners"][guarded]["clientCertificates"],
-                $"what asks for a certificate at `{guarded}` is served without one by "
+                $"requests that require a client certificate at `{guarded}` are served without one by "
                     + $"{string.Join(", ", open.Select(o => $"`{o}`"))}: {some}",
-                $"add `match.listeners: [{guarded}]` to routes that need it, and name all listeners where that is meant"
+                $"add `match.listeners: [{guarded}]` to routes that need it, and list all listeners where that is intended"
             );
         }
     }

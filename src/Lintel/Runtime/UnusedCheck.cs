@@ -13,7 +13,7 @@ internal sealed class UnusedCheck(GatewayConfig config, ProblemSink problems)
             problems.Warn(
                 "no-routes",
                 KeyPath.Root["routes"],
-                "there is no route: every request is answered with 404",
+                "there are no routes: every request gets a 404",
                 "add one: `routes: { all: { match: \"/{**rest}\", forward: SERVICE } }`"
             );
             return;
@@ -24,21 +24,21 @@ internal sealed class UnusedCheck(GatewayConfig config, ProblemSink problems)
             config.Services.Keys,
             config.Routes.Values.SelectMany(RouteReferences.Services),
             "service",
-            "name it in a route, or remove it"
+            "refer to it in a route, or remove it"
         );
         Check(
             "policies",
             config.Policies.Keys,
             config.Routes.Values.SelectMany(r => RouteReferences.Policies(r, config)),
             "policy",
-            "name it in `policies` of a route, or remove it"
+            "refer to it in `policies` of a route, or remove it"
         );
         Check(
             "clients",
             config.Clients.Keys,
             config.Routes.Values.SelectMany(RouteReferences.Clients),
             "client",
-            "name it in `match.client` or `compose.variants`, or remove it"
+            "refer to it in `match.client` or `compose.variants`, or remove it"
         );
     }
 

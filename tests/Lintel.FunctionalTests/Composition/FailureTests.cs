@@ -58,9 +58,9 @@ public sealed class FailureTests
     }
 
     [Theory]
-    [InlineData("status", "the call `x` failed: The service answered with status 500.")]
+    [InlineData("status", "the call `x` failed: The service responded with status 500.")]
     [InlineData("json", "the call `x` failed: ")]
-    [InlineData("items", "the call `each` failed: The service answered with status 500.")]
+    [InlineData("items", "the call `each` failed: The service responded with status 500.")]
     public async Task ErrorLog_OfACallsFailure_HasItsCauseAndAddress(string route, string expected)
     {
         await using var backend = await Backend.StartAsync();
@@ -85,7 +85,7 @@ public sealed class FailureTests
 
         await gateway.GetAsync("/optional");
         Assert.Contains(gateway.Process.Gateway.Errors, e =>
-            e is { Route: "optional", LastDetail: "The service answered with status 500." } && e.Instance == backend.Address
+            e is { Route: "optional", LastDetail: "The service responded with status 500." } && e.Instance == backend.Address
         );
     }
 

@@ -228,10 +228,10 @@ public sealed class InputTests
     [InlineData("made: { request: POST a/made, body: { sum: { of: sum(request.lines) } } }", "`calls.made.body.sum.of`: ")]
     [InlineData("made: { request: POST a/made, if: \"sum(request.lines) > `1`\" }", "`calls.made.if`: ")]
     [InlineData("each: { request: \"a/made/{item}\", forEach: sort(request.lines) }", "`calls.each.forEach`: ")]
-    [InlineData("each: { request: \"a/made/{item}\", forEach: request.text }", "`calls.each.forEach`: it gives no list")]
+    [InlineData("each: { request: \"a/made/{item}\", forEach: request.text }", "`calls.each.forEach`: the result is not a list")]
     [InlineData("each: { request: \"a/made/{item.id}\", forEach: request.items }", "")]
     [InlineData("each: { request: \"POST a/made\", forEach: request.items, body: { n: sum(item.id) } }", "`calls.each.body.n`: ")]
-    [InlineData("each: { request: \"a/made/{item}\", forEach: request.many, maxItems: 2 }", "`calls.each.forEach` gives 3 different items")]
+    [InlineData("each: { request: \"a/made/{item}\", forEach: request.many, maxItems: 2 }", "`calls.each.forEach` has 3 distinct items")]
     public async Task ClientsBody_ThatDoesNotFitAnExpression_IsTheClientsMistake_AndThePlaceIsTold(string call, string place)
     {
         await using var backend = await Backend.StartAsync();

@@ -43,7 +43,7 @@ public sealed class UndoTests
         var answer = await asked;
         Assert.Equal(502, answer.Status);
         Assert.Matches("^write;s=200;d=[0-9]+;compensated$", answer.Of("write"));
-        Assert.Equal("the call `bad` failed; undone: `write`", (string?)answer.Json["detail"]);
+        Assert.Equal("the call `bad` failed; compensated: `write`", (string?)answer.Json["detail"]);
         Assert.Equal("/undo/3", backend.Single("undo").Target);
     }
 
@@ -228,7 +228,7 @@ public sealed class UndoTests
         if (error is not null)
             Assert.EndsWith(error, (string?)answer.Json["type"], StringComparison.Ordinal);
         Assert.EndsWith(";compensated", answer.Of("write"), StringComparison.Ordinal);
-        Assert.EndsWith("; undone: `write`", (string?)answer.Json["detail"], StringComparison.Ordinal);
+        Assert.EndsWith("; compensated: `write`", (string?)answer.Json["detail"], StringComparison.Ordinal);
         Assert.Equal("/undo/3", backend.Single("undo").Target);
     }
 
@@ -318,10 +318,10 @@ public sealed class UndoTests
             "calls: { write: { request: POST a/write, compensate: DELETE a/undo }, bad: { request: a/bad, after: write } }"
         );
         var answer = await gateway.GetAsync("/c");
-        Assert.Equal("the call `bad` failed; could not be undone: `write`", (string?)answer.Json["detail"]);
+        Assert.Equal("the call `bad` failed; not compensated: `write`", (string?)answer.Json["detail"]);
         Assert.EndsWith(";compensated=?0", answer.Of("write"), StringComparison.Ordinal);
         var told = Assert.Single(gateway.Process.Gateway.Errors, e => e.Error == "not-undone");
-        Assert.Contains("the call `write` is not undone: call-unavailable", told.LastDetail, StringComparison.Ordinal);
+        Assert.Contains("the call `write` was not compensated: call-unavailable", told.LastDetail, StringComparison.Ordinal);
         Assert.Equal(("a", backend.Address), (told.Service, told.Instance));
     }
 

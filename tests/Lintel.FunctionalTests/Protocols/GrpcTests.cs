@@ -140,7 +140,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
         Assert.True(await call.ResponseStream.MoveNext());
         var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext());
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
-        Assert.Equal("The exchange stood still for too long", failure.Status.Detail);
+        Assert.Equal("The exchange was idle for too long", failure.Status.Detail);
         await Until.TrueAsync(() => fixture.Gateway.Errors.Contains("idle-timeout", StringComparison.Ordinal));
     }
 
@@ -156,7 +156,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
             }
         });
         Assert.Equal(StatusCode.Unavailable, failure.StatusCode);
-        Assert.Equal("The service's answer was cut off", failure.Status.Detail);
+        Assert.Equal("The service's response is incomplete", failure.Status.Detail);
         await Until.TrueAsync(() => fixture.Gateway.Errors.Contains("response-incomplete", StringComparison.Ordinal));
         await Until.TrueAsync(() => fixture.Gateway.AccessLog.Any(l => l.Contains("response-incomplete", StringComparison.Ordinal)));
     }

@@ -104,7 +104,7 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
         Assert.True(await idle.ResponseStream.MoveNext());
         var still = await Assert.ThrowsAsync<RpcException>(() => idle.ResponseStream.MoveNext());
         Assert.Equal(StatusCode.DeadlineExceeded, still.StatusCode);
-        Assert.Equal("The exchange stood still for too long", still.Status.Detail);
+        Assert.Equal("The exchange was idle for too long", still.Status.Detail);
     }
 
     [Fact]

@@ -51,7 +51,7 @@ public sealed class StreamTrailerTests
         var lines = await gateway.StopAsync();
         Assert.Equal(["bad-framing", null], lines.Select(Error));
         Assert.Equal(400, lines[0].GetProperty("status").GetInt32());
-        Assert.Contains("among the trailers", lines[0].GetProperty("detail").GetString(), StringComparison.Ordinal);
+        Assert.Contains("in the trailers", lines[0].GetProperty("detail").GetString(), StringComparison.Ordinal);
 
         // Neither the end of chunks nor all of the bytes that were promised.
         Assert.All(received, r =>

@@ -42,7 +42,7 @@ public sealed class ConfigLoaderTests : IDisposable
         for (var i = 0; i < 200; i++)
             Write($"{i}.yaml", $"include: {i + 1}.yaml");
         var problem = Assert.Single(ConfigDocument.Load([_folder["0.yaml"]], GatewayReader.Surroundings).Report.Problems);
-        Assert.Equal(("include", "files include each other more than 32 deep"), (problem.Code, problem.Message));
+        Assert.Equal(("include", "includes are nested more than 32 levels deep"), (problem.Code, problem.Message));
     }
 
     [Fact]
@@ -124,7 +124,7 @@ public sealed class ConfigLoaderTests : IDisposable
                 .Load([Path.GetRelativePath(Environment.CurrentDirectory, _folder["conf.d"])], GatewayReader.Surroundings)
                 .Report.Problems
         );
-        Assert.Equal("the folder holds no configuration", problem.Message);
+        Assert.Equal("the directory contains no configuration files", problem.Message);
         Assert.EndsWith(_folder["conf.d"], problem.Hint, StringComparison.Ordinal);
     }
 
@@ -132,7 +132,7 @@ public sealed class ConfigLoaderTests : IDisposable
     public void File_ThatIsMissing_IsToldWithItsFullPath()
     {
         var problem = Assert.Single(ConfigDocument.Load(["missing.yaml"], GatewayReader.Surroundings).Report.Problems);
-        Assert.Equal("it was looked for at " + Path.GetFullPath("missing.yaml"), problem.Hint);
+        Assert.Equal("the full path is " + Path.GetFullPath("missing.yaml"), problem.Hint);
         Assert.Equal("missing.yaml: file: the file does not exist; " + problem.Hint, problem.ToString());
     }
 

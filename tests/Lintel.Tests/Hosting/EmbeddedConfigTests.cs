@@ -108,7 +108,11 @@ public sealed class EmbeddedConfigTests
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Other:a", "1")]).Build();
         var refusal = await Assert.ThrowsAsync<ConfigException>(() => StartAsync(s => s.AddLintel(configuration.GetSection("Lintel"))));
-        Assert.Contains("no section `Lintel`", Assert.Single(refusal.Report.Problems).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "the section `Lintel` of the application's configuration is missing",
+            Assert.Single(refusal.Report.Problems).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]

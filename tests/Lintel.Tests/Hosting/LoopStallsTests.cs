@@ -8,10 +8,10 @@ namespace Lintel.Tests.Hosting;
 public sealed class LoopStallsTests
 {
     [Theory]
-    [InlineData(60, true, StallCause.Callback, LogLevel.Warning, "held for 60 ms by one callback")]
-    [InlineData(2000, false, StallCause.Callback, LogLevel.Error, "has been held for 2000 ms")]
-    [InlineData(10_000, false, StallCause.Callback, LogLevel.Critical, "has been held for 10 s by one callback")]
-    [InlineData(90, true, StallCause.WarmUp, LogLevel.Information, "while code was compiled")]
+    [InlineData(60, true, StallCause.Callback, LogLevel.Warning, "blocked for 60 ms by one callback")]
+    [InlineData(2000, false, StallCause.Callback, LogLevel.Error, "has been blocked for 2000 ms")]
+    [InlineData(10_000, false, StallCause.Callback, LogLevel.Critical, "has been blocked for 10 s by one callback")]
+    [InlineData(90, true, StallCause.WarmUp, LogLevel.Information, "while code was JIT-compiled")]
     [InlineData(10_002, true, StallCause.NoProcessor, LogLevel.Warning, "the process was stopped")]
     [InlineData(12_000, false, StallCause.NoProcessor, LogLevel.Warning, "the process was stopped")]
     public void Stall_IsToldForWhatItIs(int milliseconds, bool isOver, StallCause cause, LogLevel level, string text)

@@ -51,14 +51,17 @@ public sealed class ReloadTests : IDisposable
         Assert.Equal(ReloadOutcome.Applied, gateway.LastReload!.Outcome);
         Assert.DoesNotContain(_log, l => l.Contains("refused", StringComparison.Ordinal));
         Assert.Contains(_log, l =>
-            l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: no exporter", StringComparison.Ordinal)
+            l.StartsWith(
+                "Critical: The new configuration is live, but ReloadTests failed to apply it: no exporter",
+                StringComparison.Ordinal
+            )
         );
         Assert.Contains(_log, l =>
-            l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: given up", StringComparison.Ordinal)
+            l.StartsWith("Critical: The new configuration is live, but ReloadTests failed to apply it: given up", StringComparison.Ordinal)
         );
         Assert.Contains(_log, l =>
             l.StartsWith(
-                "Error: ReloadTests failed when it was told of a reload; the reload is not affected: nobody to tell",
+                "Error: ReloadTests failed to handle the notification of a reload; the reload is not affected: nobody to tell",
                 StringComparison.Ordinal
             )
         );
@@ -80,7 +83,10 @@ public sealed class ReloadTests : IDisposable
             Write("one");
             Assert.True((await gateway.ReloadAsync(None)).IsValid);
             Assert.Contains(_log, l =>
-                l.StartsWith("Critical: The new configuration is live; ReloadTests failed to follow it: too late", StringComparison.Ordinal)
+                l.StartsWith(
+                    "Critical: The new configuration is live, but ReloadTests failed to apply it: too late",
+                    StringComparison.Ordinal
+                )
             );
         }
 

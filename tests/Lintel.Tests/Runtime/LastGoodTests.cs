@@ -65,13 +65,13 @@ public sealed class LastGoodTests : IDisposable
         var mode = File.GetUnixFileMode(place);
         File.SetUnixFileMode(place, mode | more);
         Assert.Contains(
-            "others may write it",
+            "it is writable by others",
             Assert.Throws<InvalidDataException>(() => lastGood.Read()).Message,
             StringComparison.Ordinal
         );
         if (isFolder)
             Assert.Contains(
-                "others may write it",
+                "it is writable by others",
                 Assert.Throws<IOException>(() => lastGood.Keep(Files(("/etc/a.yaml", "b")), Now)).Message,
                 StringComparison.Ordinal
             );
@@ -90,7 +90,7 @@ public sealed class LastGoodTests : IDisposable
         Assert.Null(Ownership.Objection(_folder));
         using (var chown = System.Diagnostics.Process.Start("chown", ["12345", _folder]))
             chown.WaitForExit();
-        Assert.Equal("it belongs to another user (12345)", Ownership.Objection(_folder));
+        Assert.Equal("it is owned by another user (12345)", Ownership.Objection(_folder));
     }
 
     [Fact]

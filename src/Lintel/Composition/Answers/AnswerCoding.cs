@@ -24,7 +24,7 @@ internal static class AnswerCoding
             return null;
         var codings = written.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         if (codings.Length > MaxCodings)
-            throw new NotSupportedException($"it is compressed {codings.Length} times");
+            throw new NotSupportedException($"it has {codings.Length} content codings");
         foreach (var coding in codings.Reverse())
         {
             if (!coding.Equals("identity", StringComparison.OrdinalIgnoreCase) && Decompress(answer.Body, coding, runner) is { } error)
@@ -66,7 +66,7 @@ internal static class AnswerCoding
         }
         catch (ArgumentException)
         {
-            throw new NotSupportedException($"the charset `{name}` is not known");
+            throw new NotSupportedException($"unknown charset `{name}`");
         }
     }
 
@@ -110,7 +110,7 @@ internal static class AnswerCoding
         }
         catch (InvalidOperationException e)
         {
-            throw new InvalidDataException($"it is not what `{coding}` makes", e);
+            throw new InvalidDataException($"it is not valid `{coding}` data", e);
         }
         finally
         {
@@ -131,9 +131,9 @@ internal static class AnswerCoding
             "deflate" when bytes.Span is [var first, var second, ..] && (first & 0xF) == 8 && ((first << 8) | second) % 31 == 0 =>
                 new ZLibStream(source, CompressionMode.Decompress),
             "deflate" => new DeflateStream(source, CompressionMode.Decompress),
-            _ => throw new NotSupportedException($"it is encoded with `{coding}`, which nobody asked for"),
+            _ => throw new NotSupportedException($"it uses the content coding `{coding}`, which was not requested"),
         };
     }
 
-    private static GatewayError TooLarge(long limit) => new(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
+    private static GatewayError TooLarge(long limit) => new(GatewayErrorKind.AnswerTooLarge, $"the limit is {limit} bytes");
 }

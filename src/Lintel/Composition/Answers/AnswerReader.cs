@@ -149,7 +149,7 @@ internal static class AnswerReader
             _ when media.EndsWith("+json", StringComparison.Ordinal) => AnswerFormat.Json,
             _ when media.EndsWith("+xml", StringComparison.Ordinal) => AnswerFormat.Xml,
             _ when media.StartsWith("text/", StringComparison.Ordinal) => AnswerFormat.Text,
-            _ => throw new NotSupportedException($"`{media}` is neither JSON, NDJSON, XML nor text"),
+            _ => throw new NotSupportedException($"unsupported media type `{media}`: it is not JSON, NDJSON, XML or text"),
         };
     }
 

@@ -91,7 +91,7 @@ internal sealed class CallAnswer
                 if (ContentType is not null) // a singleton field (RFC 9110 section 8.3): which of two is meant, readers decide differently
                     Problem = new GatewayError(
                         GatewayErrorKind.MalformedAnswer,
-                        Cause: new NotSupportedException("The answer has more than one Content-Type.")
+                        Cause: new NotSupportedException("The response has more than one Content-Type.")
                     );
                 ContentType = value;
                 break;

@@ -82,7 +82,7 @@ internal sealed class XmlAnswer
     {
         var index = _nodes.Count;
         if (index > MaxNodes)
-            throw new XmlException($"there are more than {MaxNodes} elements, attributes and texts");
+            throw new XmlException($"there are more than {MaxNodes} elements, attributes and text nodes");
         if (!_ids.TryGetValue(name, out var id))
         {
             _ids.Add(name, id = _names.Count);

@@ -111,7 +111,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
                 if (!runner.TryCountRequest())
                     return new GatewayError(
                         GatewayErrorKind.TooManyItems,
-                        $"one answer takes at most {runner.Plan.Limits.Requests} requests to services"
+                        $"a composed response may take at most {runner.Plan.Limits.Requests} requests to services"
                     );
                 _wasSent = false;
                 _attempts.Begin(callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), _began);

@@ -346,7 +346,7 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
         {
             // `after` means order: what was skipped has happened
             if (runner.Results[index].State is not (CallState.Succeeded or CallState.Skipped))
-                return new GatewayError(GatewayErrorKind.MissingInput, $"the call `{runner.Plan.Calls[index].Name}` has to succeed before");
+                return new GatewayError(GatewayErrorKind.MissingInput, $"the call `{runner.Plan.Calls[index].Name}` must succeed first");
         }
 
         return null;
@@ -416,6 +416,6 @@ internal sealed class CallRun(CallRunner runner, CallResult result)
                 504 or 408 => GatewayErrorKind.CallTimeout,
                 _ => GatewayErrorKind.CallFailed,
             },
-            Cause: new HttpRequestException($"The service answered with status {status}.")
+            Cause: new HttpRequestException($"The service responded with status {status}.")
         );
 }

@@ -172,7 +172,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
 
     /// <summary>What is made of the answers is longer than what may be written.</summary>
     public GatewayError TooLong() =>
-        new(GatewayErrorKind.AnswerTooLarge, $"what is made of the services' answers is longer than {Plan.Limits.Total} bytes");
+        new(GatewayErrorKind.AnswerTooLarge, $"the data composed from the services' responses exceeds {Plan.Limits.Total} bytes");
 
     /// <summary>Whether the client was cut off because it did not take its answer in time.</summary>
     public bool IsSendingOver { get; private set; }

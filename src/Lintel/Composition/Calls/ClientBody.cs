@@ -32,10 +32,13 @@ internal static class ClientBody
                 try
                 {
                     if (read.IsCanceled)
-                        return new GatewayError(GatewayErrorKind.RequestTimeout, "the body was not there within the time for the answer");
+                        return new GatewayError(
+                            GatewayErrorKind.RequestTimeout,
+                            "the request body was not received before the deadline of the composition"
+                        );
                     exchange.RequestBytes += read.Buffer.Length;
                     if (body.Length + read.Buffer.Length > limit)
-                        return new GatewayError(GatewayErrorKind.BodyTooLarge, $"at most {limit} bytes are taken here");
+                        return new GatewayError(GatewayErrorKind.BodyTooLarge, $"the limit is {limit} bytes");
                     foreach (var piece in read.Buffer)
                         body.Write(piece.Span);
                 }
@@ -70,7 +73,7 @@ internal static class ClientBody
         }
         catch (JsonException e)
         {
-            return new GatewayError(GatewayErrorKind.BadRequestBody, "the body is not JSON: " + e.Message, e);
+            return new GatewayError(GatewayErrorKind.BadRequestBody, "the request body is not valid JSON: " + e.Message, e);
         }
     }
 }

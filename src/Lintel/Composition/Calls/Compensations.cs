@@ -50,9 +50,9 @@ internal static class Compensations
         return (undone.Length, left.Length) switch
         {
             (0, 0) => null,
-            (_, 0) => "undone: " + undone,
-            (0, _) => "could not be undone: " + left,
-            _ => $"undone: {undone}; could not be undone: {left}",
+            (_, 0) => "compensated: " + undone,
+            (0, _) => "not compensated: " + left,
+            _ => $"compensated: {undone}; not compensated: {left}",
         };
     }
 
@@ -74,7 +74,7 @@ internal static class Compensations
     private static GatewayError NotUndone(PlannedCall call, GatewayError error) =>
         new(
             GatewayErrorKind.NotUndone,
-            $"the call `{call.Name}` is not undone: {error.Rule.Slug}{(error.Detail is null ? "" : ": " + error.Detail)}",
+            $"the call `{call.Name}` was not compensated: {error.Rule.Slug}{(error.Detail is null ? "" : ": " + error.Detail)}",
             error.Cause
         );
 

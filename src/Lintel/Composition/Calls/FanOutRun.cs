@@ -53,7 +53,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         if (!fanOut.Items.TryEvaluate(runner.Scope(), out var list, out var problem))
             return _planned.Misfit(fanOut.Items, "forEach", problem);
         if (list.Kind is not (JsonValueKind.Array or JsonValueKind.Null))
-            return _planned.Misfit(fanOut.Items, "forEach", "it gives no list");
+            return _planned.Misfit(fanOut.Items, "forEach", "the result is not a list");
 
         var items = Distinct(list);
         result.Items = items.Count;
@@ -62,7 +62,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
                 _planned.IsOfClient(fanOut.Items.Roots?.Select(r => r.Name))
                     ? GatewayErrorKind.BadPlaceholder
                     : GatewayErrorKind.TooManyItems,
-                $"`calls.{_planned.Name}.forEach` gives {items.Count} different items, and at most {fanOut.MaxItems} are taken"
+                $"`calls.{_planned.Name}.forEach` has {items.Count} distinct items, and the limit is {fanOut.MaxItems}"
             );
         _asks =
             fanOut.Batch == 0
@@ -74,7 +74,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         if (!_planned.MayRepeat && !runner.TryPromise(_asks.Count))
             return new GatewayError(
                 GatewayErrorKind.TooManyItems,
-                $"`forEach` takes {_asks.Count} requests, and at most {runner.Plan.Limits.Requests} are sent for one answer"
+                $"`forEach` needs {_asks.Count} requests, and the limit for a composed response is {runner.Plan.Limits.Requests}"
             );
         return null;
     }
@@ -135,7 +135,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
         if (error is not null && !call.TryStale(request, outcome, error, IsDocument, out part))
             return error;
         if (part.IsNull && fanOut.Join is not null && _planned.Select is { } select && outcome.Answer is { Body.Length: > 0 })
-            return new GatewayError(GatewayErrorKind.ExpressionFailed, $"an answer has nothing at `{select.Text}` that could be joined");
+            return new GatewayError(GatewayErrorKind.ExpressionFailed, $"a response has no value at `{select.Text}` to join");
         _parts[index] = part;
         return null;
     }

@@ -125,6 +125,6 @@ internal static class HandlerCall
     private static CallOutcome TooLarge(CallAnswer answer, long limit)
     {
         answer.Body.Release();
-        return new GatewayError(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
+        return new GatewayError(GatewayErrorKind.AnswerTooLarge, $"the limit is {limit} bytes");
     }
 }

@@ -168,5 +168,5 @@ internal static class Http1Call
         return true;
     }
 
-    private static GatewayError TooLarge(long limit) => new(GatewayErrorKind.AnswerTooLarge, $"at most {limit} bytes are taken");
+    private static GatewayError TooLarge(long limit) => new(GatewayErrorKind.AnswerTooLarge, $"the limit is {limit} bytes");
 }

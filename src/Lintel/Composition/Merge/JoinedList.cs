@@ -50,7 +50,7 @@ internal sealed class JoinedList
         if (children.Kind == JsonValueKind.Null)
             return true;
         if (children.Kind != JsonValueKind.Array)
-            return Fail("what is to be joined is no list");
+            return Fail("the value to join is not a list");
         foreach (var child in new Elements(children))
         {
             if (child.IsNull)
@@ -59,7 +59,7 @@ internal sealed class JoinedList
             if (!_join.Key.TryEvaluate(child, out var key, out var problem))
                 return Fail(problem);
             if (CallInputs.Scalar(key) is not { } text)
-                return Fail($"an answer has no key `{_join.Key.Text}`, by which it would be joined into `{_join.Place}`");
+                return Fail($"a response lacks the key `{_join.Key.Text}` that joins it into `{_join.Place}`");
             if (!_byKey.TryGetValue(text, out var matches))
                 _byKey.Add(text, new Matches(child));
             else if (_join.Many || !_join.IsOfItems || !IsSame(child, matches.Values[0]))
@@ -121,7 +121,7 @@ internal sealed class JoinedList
         }
 
         if (objects == 0 && count > 0 && _hasAnswers)
-            return Fail($"the list at `{_join.Place}` holds no objects to join into");
+            return Fail($"the list at `{_join.Place}` contains no objects to join into");
         filled = Value.Array(elements);
         return true;
     }
@@ -133,7 +133,7 @@ internal sealed class JoinedList
         if (!_join.ParentKey.TryEvaluate(element, out var key, out var problem))
             return Fail(problem);
         if (isAlone && _hasAnswers && key.Kind is JsonValueKind.Null or JsonValueKind.Object)
-            return Fail($"`{_join.Place}` is no list of objects, and as one object it has no key `{_join.ParentKey.Text}`");
+            return Fail($"`{_join.Place}` is neither a list of objects nor an object with the key `{_join.ParentKey.Text}`");
         if (!TryFind(key, out var found))
             return false;
         extended = With(element, found);
@@ -165,7 +165,7 @@ internal sealed class JoinedList
             if (!_join.Many && matches.Values.Count > 1)
                 return FailOfSeveral();
             if ((_placed += matches.Values.Count) > MaxPlaced)
-                return Fail($"more than {MaxPlaced} answers would be joined into `{_join.Place}`");
+                return Fail($"more than {MaxPlaced} responses would be joined into `{_join.Place}`");
             all.AddRange(matches.Values);
         }
 
@@ -174,7 +174,7 @@ internal sealed class JoinedList
     }
 
     private bool FailOfSeveral() =>
-        Fail($"several answers belong to one element of `{_join.Place}`, and it takes one: `many: true` would make a list of them");
+        Fail($"several responses match one element of `{_join.Place}`, which takes one: `many: true` collects them in a list");
 
     private bool Fail(string problem)
     {

@@ -131,7 +131,7 @@ internal static class JsonMerge
                     result,
                     new GatewayError(
                         GatewayErrorKind.ExpressionFailed,
-                        $"a value of type {Evaluation.WordFor(own)} cannot stand at `.` with what others write there"
+                        $"a value of type {Evaluation.WordFor(own)} cannot be merged at `.` with the values of other calls"
                     )
                 );
             else

@@ -22,7 +22,7 @@ internal sealed class PartTexts(CallRunner runner)
         if (!result.Part.TryMeasure(Math.Min(runner.Plan.Limits.Total, Array.MaxLength), out var length))
         {
             Problem = runner.TooLong();
-            throw new InvalidOperationException($"the value of the call `{call}` is longer than the composition may be");
+            throw new InvalidOperationException($"the value of the call `{call}` exceeds the size limit of the composition");
         }
 
         var text = NewText();

@@ -78,11 +78,11 @@ internal sealed class CallFields
     public static string? Refusal(string name)
     {
         if (name == "*")
-            return "`*` is no header: what calls get is listed name by name";
+            return "`*` is not allowed: list the headers that calls receive by name";
         if (Own.Contains(name))
-            return $"`{name}` is the gateway's own in a call";
+            return $"`{name}` is set by the gateway in calls";
         return HeaderRules.OfRequest(name, UnderscoreFields.Allow) == HeaderFate.Drop
-            ? $"`{name}` is not passed on to services, or is made anew for them"
+            ? $"`{name}` is not forwarded to services, or is generated for them"
             : null;
     }
 

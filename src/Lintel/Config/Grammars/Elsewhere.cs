@@ -48,8 +48,10 @@ internal static class Elsewhere
             Meant("drainTimeout", "shutdownTimeout", "gracePeriod", "terminationGracePeriod")
         ),
         [typeof(RouteConfig)] = Table(
-            Several(PolicyConfig.Kinds, k => $"`{k}` belongs in `policies.NAME`, and the route names that: `policies: [NAME]`"),
-            Several(OfServices.Except(["timeouts", "retry"]), k => $"`{k}` belongs in `services.NAME`, where the route's `forward` leads"),
+            Several(PolicyConfig.Kinds, k => $"`{k}` belongs in `policies.NAME`; the route refers to it with `policies: [NAME]`"),
+            Several(OfServices.Except(["timeouts", "retry"]), k =>
+                $"`{k}` belongs in `services.NAME`, the service that the route forwards to"
+            ),
             Several(OfMatch, k => $"`{k}` belongs in `match`"),
             Several(OfTransforms, k => $"`{k}` belongs in `transform.request` or `transform.response`"),
             Meant("match.hosts", "host", "domain", "domains"),
@@ -64,7 +66,7 @@ internal static class Elsewhere
             Several(["status", "body"], k => $"`{k}` belongs in `respond`")
         ),
         [typeof(ServiceConfig)] = Table(
-            Several(PolicyConfig.Kinds.Except(["identity"]), k => $"`{k}` belongs in `policies.NAME`, which routes name"),
+            Several(PolicyConfig.Kinds.Except(["identity"]), k => $"`{k}` belongs in `policies.NAME`, which routes refer to"),
             Meant("health", "healthCheck", "healthChecks", "healthcheck", "check", "probe"),
             Meant(
                 "instances",
@@ -104,7 +106,7 @@ internal static class Elsewhere
             Meant("clientCertificates", "mtls", "clientAuth", "clientCa"),
             Meant("protocols", "protocol", "http2", "http3", "alpn"),
             Several(["timeouts", "timeout", "connections", "body", "requestLine"], k =>
-                k.StartsWith("timeout", StringComparison.Ordinal) ? "times belong in `limits`" : $"`{k}` belongs in `limits`"
+                k.StartsWith("timeout", StringComparison.Ordinal) ? "timeouts belong in `limits`" : $"`{k}` belongs in `limits`"
             )
         ),
         [typeof(PolicyConfig)] = Table(
@@ -128,7 +130,7 @@ internal static class Elsewhere
         ),
         [typeof(DefaultsConfig)] = Table(
             Meant("timeouts", "timeout"),
-            Several(PolicyConfig.Kinds, k => $"`{k}` belongs in `policies.NAME`, and `defaults.policies` names that"),
+            Several(PolicyConfig.Kinds, k => $"`{k}` belongs in `policies.NAME`, which `defaults.policies` refers to"),
             Several(OfServices.Except(["timeouts"]), k => $"`{k}` belongs in `services.NAME`")
         ),
         [typeof(CallConfig)] = Table(

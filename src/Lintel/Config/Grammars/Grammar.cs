@@ -170,7 +170,7 @@ internal static class RecordGrammar
 {
     /// <summary>A key without any value has often lost it: its lines are there, and are not indented deeper.</summary>
     public static string? NothingHint(ConfigNode node) =>
-        node is ScalarNode { IsNull: true, Position.Line: > 0 } ? "are the lines that belong to it indented deeper?" : null;
+        node is ScalarNode { IsNull: true, Position.Line: > 0 } ? "check that the lines that belong to it are indented deeper" : null;
 }
 
 /// <summary>A map with known keys that becomes a record.</summary>

@@ -16,7 +16,12 @@ internal sealed class LogTargetGrammar(params string[] words) : Grammar<string>
     public static void CheckRotate(RecordFields fields, RotateConfig? rotate, bool mayRotate)
     {
         if (rotate is not null && !fields.HasFailed("to") && !mayRotate)
-            fields.Report("conflict", "rotate", "`rotate` belongs to a log that goes to a file", "name a file in `to`, or remove `rotate`");
+            fields.Report(
+                "conflict",
+                "rotate",
+                "`rotate` requires a log that is written to a file",
+                "set `to` to a file, or remove `rotate`"
+            );
     }
 
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out string value)
@@ -35,13 +40,13 @@ internal sealed class LogTargetGrammar(params string[] words) : Grammar<string>
         // A word of another log's: a file of that name is not what is meant.
         if (All.Contains(value))
         {
-            report.Add("bad-value", node, path, $"this log does not go to `{scalar.Written}`", $"write {choice} or a file's path");
+            report.Add("bad-value", node, path, $"this log cannot be written to `{scalar.Written}`", $"write {choice} or a file's path");
             return Fail(out value);
         }
 
         value = ConfigPaths.Resolve(scalar, report);
         if (Directory.Exists(value))
-            report.Add("file", node, path, $"{ConfigPaths.Show(scalar, value)} is a directory", "name a file in it");
+            report.Add("file", node, path, $"{ConfigPaths.Show(scalar, value)} is a directory", "write the path of a file in it");
         else if (!Directory.Exists(Path.GetDirectoryName(value)))
             report.Add(
                 "file",

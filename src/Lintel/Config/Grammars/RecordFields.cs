@@ -86,7 +86,7 @@ internal sealed class RecordFields
                     "not-available",
                     key,
                     $"`{entry.Key}` is not available yet",
-                    "remove it: this version of Lintel would not act on it"
+                    "remove it: this version of Lintel does not support it"
                 );
         }
     }
@@ -138,7 +138,7 @@ internal sealed class RecordFields
                     "unknown-key",
                     entry.KeyPosition,
                     _path[entry.Key].ToString(),
-                    $"`{entry.Key}` is not known here",
+                    $"unknown key `{entry.Key}`",
                     Hint(record, entry.Key)
                 )
             );

@@ -25,7 +25,7 @@ internal static class Scalars
                     && char.IsAsciiLetterOrDigit(text[0])
                     && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
             },
-            "names are letters, digits, `.`, `_` and `-`, begin with a letter or digit, and have at most 128 characters"
+            "names consist of letters, digits, `.`, `_` and `-`, start with a letter or digit, and have at most 128 characters"
         );
 
     public static Grammar<bool> Boolean { get; } = new BooleanGrammar();
@@ -177,7 +177,7 @@ internal sealed class BooleanGrammar : Grammar<bool>
                 node,
                 path,
                 $"{(isTyped ? "" : "the text ")}`{scalar.Written}` is neither `true` nor `false`",
-                isTyped ? "YAML 1.2 knows no other spelling" : "remove the quotes: they make it text"
+                isTyped ? "YAML 1.2 has no other spelling of booleans" : "remove the quotes: a quoted value is text"
             );
             return false;
         }

@@ -9,7 +9,7 @@ internal static class Suggestion
         var all = candidates.Order(StringComparer.Ordinal).ToList();
         if (Nearest(written, all) is { } nearest)
             return nearest;
-        return all.Count is 0 or > 12 ? null : "known are " + string.Join(", ", all.Select(c => $"`{c}`"));
+        return all.Count is 0 or > 12 ? null : "known names: " + string.Join(", ", all.Select(c => $"`{c}`"));
     }
 
     /// <summary>A hint that names the nearest candidate, if one is near.</summary>

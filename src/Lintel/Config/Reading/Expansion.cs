@@ -80,7 +80,7 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
             var end = text.IndexOf('}', start);
             if (end < 0)
             {
-                Refuse(scalar, path, "`${` is not closed", "write `${NAME}`, or `$${` for the characters themselves");
+                Refuse(scalar, path, "unclosed `${`", "write `${NAME}`, or `$${` for a literal `${`");
                 return text;
             }
 
@@ -104,7 +104,7 @@ internal sealed class Expansion(ConfigSurroundings surroundings, string director
             Refuse(
                 scalar,
                 path,
-                $"`${{{expression}}}` names no environment variable",
+                $"`${{{expression}}}` does not name an environment variable",
                 "write `${NAME}`, `${NAME:-default}` or `${file:/path}`"
             );
             return "";

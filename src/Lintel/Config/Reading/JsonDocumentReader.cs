@@ -28,21 +28,16 @@ internal static class JsonDocumentReader
                 return null;
             var root = ReadNode(ref reader, lines, report, KeyPath.Root);
             if (reader.Read())
-                report.Add(new ConfigProblem("syntax", lines.At(reader.TokenStartIndex), "", "there is more after the document's end"));
+                report.Add(
+                    new ConfigProblem("syntax", lines.At(reader.TokenStartIndex), "", "unexpected content after the end of the document")
+                );
             return root;
         }
         catch (JsonException e)
         {
             var position = new SourcePosition(source, (int)(e.LineNumber ?? 0) + 1, (int)(e.BytePositionInLine ?? 0) + 1);
             var cut = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-            report.Add(
-                new ConfigProblem(
-                    "syntax",
-                    position,
-                    "",
-                    "this is not valid JSON: " + (cut < 0 ? e.Message : e.Message[..cut]).TrimEnd('.')
-                )
-            );
+            report.Add(new ConfigProblem("syntax", position, "", "invalid JSON: " + (cut < 0 ? e.Message : e.Message[..cut]).TrimEnd('.')));
             return null;
         }
     }
@@ -66,8 +61,8 @@ internal static class JsonDocumentReader
                                 "duplicate-key",
                                 keyPosition,
                                 path[key].ToString(),
-                                $"`{key}` stands here a second time",
-                                $"the first is at {map.Find(key)!.KeyPosition}"
+                                $"duplicate key `{key}`",
+                                $"first defined at {map.Find(key)!.KeyPosition}"
                             )
                         );
                 }

@@ -49,8 +49,8 @@ internal static class MapMerge
                         "duplicate-key",
                         entry.KeyPosition,
                         at.ToString(),
-                        $"`{entry.Key}` stands in two included files",
-                        $"the first is at {existing.KeyPosition}"
+                        $"`{entry.Key}` is defined in two included files",
+                        $"first defined at {existing.KeyPosition}"
                     )
                 );
         }

@@ -36,8 +36,8 @@ internal static class YamlDocument
                     "syntax",
                     reader.LastPosition,
                     "",
-                    "this is not valid YAML: what follows cannot be read",
-                    "is a `{`, `[` or quote here or above not closed?"
+                    "invalid YAML: the text after this position cannot be parsed",
+                    "check for an unclosed `{`, `[` or quote here or above"
                 )
             );
             return null;
@@ -70,7 +70,7 @@ internal static class YamlDocument
                         Position(source, second.Start),
                         "",
                         "a second document starts here",
-                        "one file holds one document: remove `---`"
+                        "a file contains one document: remove `---`"
                     )
                 );
             return root;
@@ -128,7 +128,7 @@ internal static class YamlDocument
                             "syntax",
                             position,
                             path.ToString(),
-                            "merge keys (`<<`) are not YAML 1.2",
+                            "merge keys (`<<`) are not part of YAML 1.2",
                             "use a second file as an overlay, or repeat the keys"
                         )
                     );
@@ -138,8 +138,8 @@ internal static class YamlDocument
                             "duplicate-key",
                             position,
                             path[key.Value].ToString(),
-                            $"`{key.Value}` stands here a second time",
-                            $"the first is at {map.Find(key.Value)!.KeyPosition}"
+                            $"duplicate key `{key.Value}`",
+                            $"first defined at {map.Find(key.Value)!.KeyPosition}"
                         )
                     );
             }
@@ -150,10 +150,10 @@ internal static class YamlDocument
         private ConfigNode Repeat(AnchorAlias alias)
         {
             if (!_anchors.TryGetValue(alias.Value.Value, out var node))
-                throw new YamlException(alias.Start, alias.End, $"there is no anchor `&{alias.Value.Value}` above");
+                throw new YamlException(alias.Start, alias.End, $"undefined anchor `&{alias.Value.Value}`");
             _aliasedNodes += CountNodes(node, MaxAliasedNodes);
             if (_aliasedNodes > MaxAliasedNodes)
-                throw new YamlException(alias.Start, alias.End, $"aliases repeat more than {MaxAliasedNodes} values");
+                throw new YamlException(alias.Start, alias.End, $"aliases expand to more than {MaxAliasedNodes} values");
             return node;
         }
 
@@ -184,7 +184,7 @@ internal static class YamlDocument
                         "syntax",
                         Position(source, node.Start),
                         path.ToString(),
-                        $"tags (`{node.Tag.Value}`) are not used here",
+                        $"tags (`{node.Tag.Value}`) are not supported",
                         "remove the tag; quote a value to make it text"
                     )
                 );

@@ -19,19 +19,19 @@ internal sealed class YamlMistake(string source, string text)
             return Problem(
                 tab.Line,
                 tab.Column,
-                "a tab is among the spaces that begin this line",
-                "indent with spaces: YAML does not allow tabs there"
+                "the indentation of this line contains a tab",
+                "indent with spaces: YAML does not allow tabs in indentation"
             );
         if (message.Contains("cannot start any token", StringComparison.Ordinal))
-            return Problem(line, column, $"`{At(line, column)}` cannot begin a value", "put the value in quotes");
+            return Problem(line, column, $"`{At(line, column)}` cannot start a value", "put the value in quotes");
         if (message.Contains("invalid mapping", StringComparison.Ordinal))
             return SecondColon(line, column);
         if (message.Contains("quoted scalar", StringComparison.Ordinal))
             return Problem(
                 line,
                 column,
-                "the text in quotes that begins here does not end",
-                "close the quote; where the text goes on in the next line, indent that deeper"
+                "the quoted text that starts here is not closed",
+                "close the quote; indent continuation lines deeper"
             );
         if (
             message.Contains("did not find expected key", StringComparison.Ordinal)
@@ -42,16 +42,14 @@ internal sealed class YamlMistake(string source, string text)
                 : Problem(
                     line,
                     column,
-                    $"`{At(line, column)}` stands behind a value that has ended",
-                    "put a value that has braces, brackets or quotes in it in quotes as a whole"
+                    $"`{At(line, column)}` is unexpected after the end of a value",
+                    "quote the whole value if it contains braces, brackets or quotes"
                 );
         return Problem(
             line,
             column,
-            "this is not valid YAML: " + Clean(message),
-            IsOfTheLibrary(message)
-                ? "is the indentation of this line and the one before right? the keys of one map stand below each other"
-                : null
+            "invalid YAML: " + Clean(message),
+            IsOfTheLibrary(message) ? "check the indentation of this line and the previous one: the keys of one map are aligned" : null
         );
     }
 
@@ -71,7 +69,7 @@ internal sealed class YamlMistake(string source, string text)
         var key = Indentation(line) + 1;
         var before = Enumerable.Range(1, Math.Max(0, line - 1)).LastOrDefault(l => !IsBlank(l));
         if (Line(line)[..Math.Max(0, Math.Min(Line(line).Length, column - 1))].Contains(": ", StringComparison.Ordinal) || before == 0)
-            return Problem(line, column, "a second `:` stands in this line", "put a value that holds `: ` in quotes");
+            return Problem(line, column, "this line contains a second `:`", "quote a value that contains `: `");
         var above = Line(before).Trim();
         if (!above.Contains(": ", StringComparison.Ordinal) && !above.EndsWith(':'))
         {
@@ -79,22 +77,22 @@ internal sealed class YamlMistake(string source, string text)
                 ? Problem(
                     before,
                     Indentation(before) + 1,
-                    $"`{Short(above)}` is no key with a value: no space follows the `:`",
+                    $"`{Short(above)}` is not a key with a value: no space follows the `:`",
                     "write `key: value`"
                 )
                 : Problem(
                     before,
                     Indentation(before) + 1,
-                    $"`{Short(above)}` is no key: no `:` follows it",
-                    "write `key: value`, or `key:` with lines below that are indented deeper"
+                    $"`{Short(above)}` is not a key: no `:` follows it",
+                    "write `key: value`, or `key:` followed by lines that are indented deeper"
                 );
         }
 
         return Problem(
             line,
             key,
-            $"this line is indented deeper than line {before}, which has a value already",
-            $"indent it like line {before}, or give that line no value"
+            $"this line is indented deeper than line {before}, which already has a value",
+            $"indent it like line {before}, or remove the value of that line"
         );
     }
 
@@ -115,23 +113,23 @@ internal sealed class YamlMistake(string source, string text)
             return Problem(
                 line,
                 Indentation(line) + 1,
-                $"`{At(line, Indentation(line) + 1)}` is neither a key with a value nor an item of a list",
-                "write `key: value`, or `- item`; is something above not closed?"
+                $"`{At(line, Indentation(line) + 1)}` is neither a key with a value nor a list item",
+                "write `key: value`, or `- item`; check for an unclosed bracket or quote above"
             );
         var levels = string.Join(", ", open.Reverse());
         return Problem(
             line,
             Indentation(line) + 1,
-            $"this line begins after {Spaces(Indentation(line))}, and nothing above does",
-            $"the lines that it can belong to begin after {levels} {(levels == "1" ? "space" : "spaces")}: indent it like one of "
-                + $"them, and what belongs to a key deeper than the key"
+            $"this line is indented by {Spaces(Indentation(line))}, unlike any line above that it could belong to",
+            $"possible indentations are {levels} {(levels == "1" ? "space" : "spaces")}: align it with one of "
+                + $"them, and indent the content of a key deeper than the key"
         );
     }
 
     private static string Spaces(int count) =>
         count switch
         {
-            0 => "no space",
+            0 => "0 spaces",
             1 => "1 space",
             _ => $"{count} spaces",
         };

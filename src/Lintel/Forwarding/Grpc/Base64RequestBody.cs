@@ -38,7 +38,7 @@ internal sealed class Base64RequestBody(HttpRequest request) : RequestBody(reque
 
     protected override void Ended() { }
 
-    private static BadHttpRequestException Bad() => new("the body is not base64");
+    private static BadHttpRequestException Bad() => new("the request body is not valid base64");
 
     /// <summary>Decodes the whole groups of four; what is left over waits for the rest of its group.</summary>
     private void Decode()

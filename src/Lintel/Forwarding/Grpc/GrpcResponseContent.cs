@@ -45,7 +45,7 @@ internal sealed class GrpcResponseContent(GrpcCall call, HttpContent original, b
             _bytes ??= new byte[12 * 1024];
             var room = Math.Min(buffer.Length / 4 * 3, _bytes.Length);
             if (room == 0)
-                throw new ArgumentException("base64 needs room for four characters", nameof(buffer));
+                throw new ArgumentException("the buffer must hold at least four characters of base64", nameof(buffer));
             var count = await inner.ReadAsync(_bytes.AsMemory(0, room), cancellationToken).ConfigureAwait(false);
             Base64.EncodeToUtf8(_bytes.AsSpan(0, count), buffer.Span, out _, out var written);
             return written;

@@ -179,8 +179,8 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
             change.Refuse(
                 "unknown-route",
                 ["routes"],
-                $"the application demands something of a route `{name}` (`MapLintel().ForRoute`), and there is none of this name",
-                "keep the name, or change the application with it"
+                $"the application configures a route `{name}` (`MapLintel().ForRoute`), and there is no route with this name",
+                "keep the name, or change the application too"
             );
         return Task.CompletedTask;
     }

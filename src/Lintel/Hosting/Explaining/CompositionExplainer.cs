@@ -85,42 +85,42 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
     {
         var own = call.Config;
         if (plan.ShapeFor(exchange.Request).Unneeded?[call.Index] == true)
-            yield return "not made: this answer does not need it";
+            yield return "not sent: this response does not need it";
         if (own.If is { } condition)
-            yield return $"only if {condition}; otherwise skipped, and null";
+            yield return $"only if {condition}; otherwise skipped, with the value null";
         if (call.FanOut is { } fanOut)
         {
-            yield return $"for each different item of {fanOut.Items.Text}, at most {fanOut.MaxItems}: "
-                + $"{(fanOut.Batch > 0 ? $"{fanOut.Batch} a request" : "a request each")}, {fanOut.Concurrency} at once";
+            yield return $"for each distinct item of {fanOut.Items.Text}, at most {fanOut.MaxItems}: "
+                + $"{(fanOut.Batch > 0 ? $"{fanOut.Batch} items per request" : "one request each")}, {fanOut.Concurrency} at once";
             if (fanOut.Join is { } join)
                 yield return $"joined into {join.Place} as {join.As}{(join.Many ? ", a list," : ",")} where {own.Join!.On}";
         }
 
         if (own.Select is { } part)
-            yield return $"its value is {part} of the answer";
+            yield return $"its value is {part} of the response";
         if (own.Body is { } body)
-            yield return call.Request.PassesBody ? "body: the client's own, byte for byte" : $"body: {Compact(body)}";
+            yield return call.Request.PassesBody ? "body: the client's body, byte for byte" : $"body: {Compact(body)}";
         foreach (var (name, template) in call.Request.Headers)
             yield return $"header {name}: {ExplainedForward.Field(name, template.RenderForHeader(exchange) ?? "").Value}";
         if (own.Optional)
         {
-            var sources = own.Fallback.Select(f => f.Stale ? "the last good answer" : f.Value!);
+            var sources = own.Fallback.Select(f => f.Stale ? "the last good response" : f.Value!);
             yield return "if it fails: " + string.Join(", then ", own.Fallback.Any(f => !f.Stale) ? sources : sources.Append("null"));
         }
         if (own.Passthrough.Count > 0)
-            yield return $"the statuses {string.Join(", ", own.Passthrough)} become the answer's own";
+            yield return $"the statuses {string.Join(", ", own.Passthrough)} become the status of the response";
         if (own.Redirects > 0)
-            yield return $"follows {own.Redirects} redirect{(own.Redirects == 1 ? "" : "s")} to places of the same service";
+            yield return $"follows {own.Redirects} redirect{(own.Redirects == 1 ? "" : "s")} within the same service";
         if (own.Hedge is { } hedge)
-            yield return $"hedged after {(hedge.After is { } after ? Scalars.Format(after) : "the time of 95 % of its answers")}, at "
+            yield return $"hedged after {(hedge.After is { } after ? Scalars.Format(after) : "the p95 of its response times")}, at "
                 + $"most {hedge.Budget.ToString(System.Globalization.CultureInfo.InvariantCulture)} % of its requests";
         if (own.Collapse)
-            yield return "shared by clients that ask for the same at the same time";
+            yield return "shared by clients that send the same request at the same time";
         if (call.Compensation is { } undo)
-            yield return $"undone, when the composition fails, by {undo.Config.Method} {undo.Service.Name}{undo.Config.Target} "
+            yield return $"compensated, if the composition fails, by {undo.Config.Method} {undo.Service.Name}{undo.Config.Target} "
                 + $"within {Scalars.Format(own.Compensate!.Timeout)}";
         if (own.Format != AnswerFormat.Auto)
-            yield return $"read as {own.Format.ToString().ToLowerInvariant()}, whatever its media type";
+            yield return $"read as {own.Format.ToString().ToLowerInvariant()}, regardless of its media type";
     }
 
     private ExplainedShape Answer()
@@ -159,7 +159,7 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
     }
 
     /// <summary>What gives one value; <see langword="null"/> for objects and lists.</summary>
-    private static string? Leaf(ShapeConfig shape) => shape.Expression ?? (shape.Code is null ? null : "made by code");
+    private static string? Leaf(ShapeConfig shape) => shape.Expression ?? (shape.Code is null ? null : "produced by code");
 
     private static string Compact(ShapeConfig shape) =>
         shape switch

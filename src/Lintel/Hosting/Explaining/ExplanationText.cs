@@ -47,7 +47,7 @@ internal sealed class ExplanationText
         }
 
         if (further > 0)
-            Line(label, $"and {further} more with another path");
+            Line(label, $"and {further} more with other paths");
     }
 
     private void Write(ExplainedForward forward)
@@ -118,11 +118,11 @@ internal sealed class ExplanationText
         if (call.Problem is not null)
             Line("", $"  fails: {call.Problem}");
         foreach (var need in call.Needs)
-            Line("", $"  waits for {need.Call}: {need.Because}");
+            Line("", $"  depends on {need.Call}: {need.Because}");
         Line(
             "",
             $"  {(call.IsOptional ? "optional" : "required")}, "
-                + $"{(call.Timeout is { } timeout ? $"within {Scalars.Format(timeout)}" : "within the deadline")}, its answer is "
+                + $"{(call.Timeout is { } timeout ? $"within {Scalars.Format(timeout)}" : "within the deadline")}, its response is "
                 + $"{(call.IsParsed ? "parsed" : "passed byte for byte")}"
         );
         foreach (var trait in call.Traits)

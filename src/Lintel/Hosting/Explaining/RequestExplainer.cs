@@ -52,7 +52,11 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             return explanation with { RefusedWith = StatusCodes.Status400BadRequest, Refusal = problem };
 
         if (Listener(request) is not { } listener)
-            return explanation with { RefusedWith = StatusCodes.Status404NotFound, Refusal = $"no listener is named `{request.Listener}`" };
+            return explanation with
+            {
+                RefusedWith = StatusCodes.Status404NotFound,
+                Refusal = $"there is no listener named `{request.Listener}`",
+            };
         var context = Context(request, listener.Value.Address.IsTls);
         var exchange = new Exchange();
         exchange.Begin(context, snapshot, timestamp: 0, new RequestOrigin(null, new ListenerIdentity(listener.Key, listener.Value), null));
@@ -76,7 +80,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
                 return explanation with
                 {
                     RefusedWith = StatusCodes.Status405MethodNotAllowed,
-                    Refusal = $"no route takes {request.Method} here; Allow: {string.Join(", ", lookup.Allowed!)}",
+                    Refusal = $"no route accepts {request.Method} for this path; Allow: {string.Join(", ", lookup.Allowed!)}",
                 };
         }
 
@@ -96,7 +100,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
         return new LosingRoute(
             loss.Name,
             loss.Path,
-            [.. loss.Reasons, .. loss.FailedConditions.Select(i => $"does not hold: {conditions[i]}")]
+            [.. loss.Reasons, .. loss.FailedConditions.Select(i => $"condition not met: {conditions[i]}")]
         );
     }
 
@@ -147,7 +151,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
     private static string Refusal(PathTraits refused, GatewayError error) =>
         refused switch
         {
-            PathTraits.None => $"{error.Detail}: each route that a reading of the path leads to needs the same `match.allow`",
+            PathTraits.None => $"{error.Detail}: each route that an interpretation of the path leads to needs the same `match.allow`",
             _ when refused.HasFlag(PathTraits.RawBytes) =>
                 "the route does not allow escapes that are not UTF-8 (`match.allow: [rawBytes]`)",
             _ when refused.HasFlag(PathTraits.EncodedSlash) => "the route does not allow encoded slashes (`match.allow: [encodedSlashes]`)",

@@ -62,7 +62,7 @@ internal sealed class ChunkedCheck(HeadCheck head)
                 return TakeSize(line);
             case Part.DataEnd:
                 _part = Part.Size;
-                return line is [(byte)'\r'] || Refuse("a chunk is not as long as it says");
+                return line is [(byte)'\r'] || Refuse("the chunk data does not match the chunk size");
             default:
                 if (!head.TakeTrailer(line))
                     return true;
@@ -75,8 +75,8 @@ internal sealed class ChunkedCheck(HeadCheck head)
     public bool Outgrows(long length) =>
         _part switch
         {
-            Part.Size => length > MaxSizeLine && !Refuse("a chunk's size and extensions are too long"),
-            Part.DataEnd => length > 1 && !Refuse("a chunk is not as long as it says"),
+            Part.Size => length > MaxSizeLine && !Refuse("the chunk size and extensions are too long"),
+            Part.DataEnd => length > 1 && !Refuse("the chunk data does not match the chunk size"),
             _ => head.Outgrows(length) && (Refusal = head.Refusal) is not null,
         };
 
@@ -89,9 +89,9 @@ internal sealed class ChunkedCheck(HeadCheck head)
     private bool TakeSize(ReadOnlySpan<byte> line)
     {
         if (line.Length > MaxSizeLine)
-            return Refuse("a chunk's size and extensions are too long");
+            return Refuse("the chunk size and extensions are too long");
         if (line.IsEmpty || line[^1] != '\r')
-            return Refuse("a chunk's size ends without a carriage return");
+            return Refuse("a chunk size line ends with a bare LF");
         line = line[..^1];
         var digits = 0;
         long size = 0;
@@ -104,11 +104,11 @@ internal sealed class ChunkedCheck(HeadCheck head)
         }
 
         if (digits == 0)
-            return Refuse("a chunk's size is not a hexadecimal number");
+            return Refuse("the chunk size is not a hexadecimal number");
         if (!AreExtensions(line[digits..]))
-            return Refuse("a chunk's extensions are malformed");
+            return Refuse("the chunk extensions are malformed");
         if (!_excess.TryTake(line.Length, size))
-            return Refuse("the chunks are more framing than data");
+            return Refuse("the chunks carry more framing than data");
         _left = size;
         _part = size == 0 ? Part.Trailers : Part.Data;
         return true;

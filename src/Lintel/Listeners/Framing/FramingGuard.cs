@@ -300,11 +300,14 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         if (_head.Outgrows(buffer.Length - _checked))
             return Refuse(_head.Refusal!, buffer);
         if (_isOverdue)
-            return Refuse(new GatewayError(GatewayErrorKind.RequestTimeout, "the request's head did not come in time"), buffer);
+            return Refuse(new GatewayError(GatewayErrorKind.RequestTimeout, "the request head was not received in time"), buffer);
         if (buffer.Length == _visible || (_headStarted == 0 && HeadBytes.IsHalfEmptyLine(buffer.Slice(_visible))))
             return true;
         if (isCompleted)
-            return Refuse(new GatewayError(GatewayErrorKind.BadFraming, "the request ends within its head"), buffer);
+            return Refuse(
+                new GatewayError(GatewayErrorKind.BadFraming, "the connection closed before the request head was complete"),
+                buffer
+            );
 
         // One byte tells Kestrel that a request is under way, so that it no longer counts as an idle connection.
         if (_headStarted == 0)

@@ -89,7 +89,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     public bool Take(ReadOnlySpan<byte> line)
     {
         if (line.IsEmpty || line[^1] != '\r')
-            return Refuse("a line ends without a carriage return");
+            return Refuse("a header line ends with a bare LF");
         line = line[..^1];
         if (_lines == 0)
         {
@@ -108,7 +108,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     public bool TakeTrailer(ReadOnlySpan<byte> line)
     {
         if (line.IsEmpty || line[^1] != '\r')
-            return Refuse("a trailer ends without a carriage return");
+            return Refuse("a trailer line ends with a bare LF");
         line = line[..^1];
         _size += line.Length + 2;
         if (_size > limits.Headers)
@@ -120,7 +120,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
 
         // RFC 9110 section 6.5.1: what frames or routes a message cannot come after it.
         return Is(name, "content-length"u8) || Is(name, "transfer-encoding"u8) || Is(name, "host"u8) || Is(name, "connection"u8)
-            ? Refuse("a header that frames the message stands among the trailers")
+            ? Refuse("the trailers contain a header that frames the message")
             : Counted();
     }
 
@@ -156,9 +156,9 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         var target = line[(first + 1)..last];
         var version = line[(last + 1)..];
         if (method.ContainsAnyExcept(Method))
-            return Refuse("the method is not made of capitals");
+            return Refuse("the method does not consist of upper-case letters");
         if (target.IsEmpty || target.ContainsAnyExcept(Target))
-            return Refuse("the request target holds a character that must be escaped");
+            return Refuse("the request target contains a character that must be percent-encoded");
         _isHttp10 = version.SequenceEqual("HTTP/1.0"u8);
         if (!_isHttp10 && !version.SequenceEqual("HTTP/1.1"u8))
             return IsVersion(version)
@@ -171,9 +171,9 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     private bool CheckForm(ReadOnlySpan<byte> method, ReadOnlySpan<byte> target)
     {
         if (method.SequenceEqual("CONNECT"u8))
-            return Refuse("CONNECT is for forward proxies");
+            return Refuse("CONNECT is not supported: the gateway is not a forward proxy");
         if (target is [(byte)'*'])
-            return !method.SequenceEqual("OPTIONS"u8) && Refuse("the target * belongs to OPTIONS");
+            return !method.SequenceEqual("OPTIONS"u8) && Refuse("the target * is allowed for OPTIONS only");
         if (target[0] != '/')
         {
             var scheme =
@@ -186,18 +186,18 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
             var end = rest.IndexOfAny((byte)'/', (byte)'?');
             var authority = end < 0 ? rest : rest[..end];
             if (!IsHost(authority is [.., (byte)':'] ? authority[..^1] : authority))
-                return Refuse("the request target's host is malformed");
+                return Refuse("the host of the request target is malformed");
             _authority = authority.ToArray();
 
             // Kestrel takes what System.Uri takes, and refuses the rest without a word: `http://./`, for one.
             if (!Uri.TryCreate(Encoding.ASCII.GetString(target), UriKind.Absolute, out _absolute))
-                return Refuse("the request target's host is malformed");
+                return Refuse("the host of the request target is malformed");
         }
 
         // Kestrel would refuse it without a word.
         var query = target.IndexOf((byte)'?');
         return (query < 0 ? target : target[..query]).IndexOf("%00"u8) >= 0
-            && Refuse(GatewayErrorKind.BadTarget, "the path holds an escaped NUL");
+            && Refuse(GatewayErrorKind.BadTarget, "the path contains a percent-encoded NUL");
     }
 
     private bool TakeHeader(ReadOnlySpan<byte> line)
@@ -230,21 +230,21 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     {
         name = value = default;
         if (line[0] is (byte)' ' or (byte)'\t')
-            return Refuse("a header is folded over two lines");
+            return Refuse("a header line is folded (obs-fold)");
         var colon = line.IndexOf((byte)':');
         if (colon < 0)
             return Refuse("a header has no colon");
         name = line[..colon];
         value = line[(colon + 1)..].Trim(" \t"u8);
         if (name.IsEmpty || name.ContainsAnyExcept(Token))
-            return Refuse("a header's name is not a token");
-        return value.ContainsAny(Control) && Refuse("a header's value holds a control character");
+            return Refuse("a header name is not a token");
+        return value.ContainsAny(Control) && Refuse("a header value contains a control character");
     }
 
     private bool TakeHost(ReadOnlySpan<byte> value)
     {
         if (_host is not null)
-            return Refuse("Host stands there twice");
+            return Refuse("duplicate Host");
         _host = value.ToArray();
         if (IsHost(value))
             return false;
@@ -277,7 +277,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     private bool TakeContentLength(ReadOnlySpan<byte> value)
     {
         if (ContentLength >= 0)
-            return Refuse("Content-Length stands there twice");
+            return Refuse("duplicate Content-Length");
         if (
             value.IsEmpty
             || value.ContainsAnyExceptInRange((byte)'0', (byte)'9')
@@ -292,21 +292,23 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     private bool TakeTransferEncoding(ReadOnlySpan<byte> value)
     {
         if (_hasTransferEncoding)
-            return Refuse("Transfer-Encoding stands there twice");
+            return Refuse("duplicate Transfer-Encoding");
         _hasTransferEncoding = true;
-        return !Is(value, "chunked"u8) && Refuse("the only Transfer-Encoding taken is `chunked`");
+        return !Is(value, "chunked"u8) && Refuse("the only supported Transfer-Encoding is `chunked`");
     }
 
     private bool Finish()
     {
         if (_hasTransferEncoding && (ContentLength >= 0 || _isHttp10))
-            return Refuse(_isHttp10 ? "HTTP/1.0 has no Transfer-Encoding" : "the request has both Content-Length and Transfer-Encoding");
+            return Refuse(
+                _isHttp10 ? "HTTP/1.0 does not allow Transfer-Encoding" : "the request has both Content-Length and Transfer-Encoding"
+            );
         if (_host is null && !_isHttp10)
             return Refuse("Host is missing");
         if (_absolute is not null && _host is not null && !WithoutPort(_host, _absolute).SequenceEqual(WithoutPort(_authority, _absolute)))
-            return Refuse("Host is not the request target's host");
+            return Refuse("Host differs from the host of the request target");
         if (_absolute is not null && _host is not null && !IsUsual(_absolute, Encoding.ASCII.GetString(_host)))
-            return Refuse($"the request target's host is not spelled as usual, which is {_absolute.Authority}");
+            return Refuse($"the host of the request target is not in normal form, which is {_absolute.Authority}");
 
         // Java's HttpClient asks for h2c with its first request, whatever its body. Kestrel refuses the two together, where RFC 9110
         // section 7.8 allows to pass over the wish; in HTTP/1.0 it demands that.

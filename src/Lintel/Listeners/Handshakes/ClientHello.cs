@@ -40,7 +40,7 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
             return true;
         }
 
-        return buffer.Length < MaxLength ? false : throw new FormatException("the hello is too long");
+        return buffer.Length < MaxLength ? false : throw new FormatException("the ClientHello is too long");
     }
 
     /// <summary>
@@ -73,7 +73,7 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
         while (bytes.Length >= 5)
         {
             if (bytes[0] != Handshake)
-                throw new FormatException("a record that is no handshake stands within the hello");
+                throw new FormatException("the ClientHello contains a record that is not a handshake");
             var length = BinaryPrimitives.ReadUInt16BigEndian(bytes[3..]);
             if (length == 0)
                 throw new FormatException("a record is empty");
@@ -84,12 +84,12 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
                 continue;
             var written = message.WrittenSpan;
             if (written[0] != Hello)
-                throw new FormatException("the first message is no hello");
+                throw new FormatException("the first message is not a ClientHello");
             var whole = 4 + ((written[1] << 16) | BinaryPrimitives.ReadUInt16BigEndian(written[2..]));
             if (message.WrittenCount >= whole)
                 return written[4..whole].ToArray();
             if (whole > MaxLength)
-                throw new FormatException("the hello is too long");
+                throw new FormatException("the ClientHello is too long");
         }
 
         return null;
@@ -142,7 +142,7 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
     private static ReadOnlySpan<byte> Take(ref ReadOnlySpan<byte> rest, int count)
     {
         if (count > rest.Length)
-            throw new FormatException("the hello ends within a field");
+            throw new FormatException("the ClientHello ends within a field");
         var taken = rest[..count];
         rest = rest[count..];
         return taken;

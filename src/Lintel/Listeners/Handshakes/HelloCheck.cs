@@ -52,7 +52,7 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
                     return false;
             }
 
-            problem = "it offers no allowed group for the key exchange, or begins with another one";
+            problem = "it offers no allowed key exchange group, or prefers another one";
         }
         catch (FormatException e)
         {

@@ -213,6 +213,10 @@ internal sealed partial class LostLines(string log, ILogger logger, TimeProvider
         Failed(logger, log, reason, Count);
     }
 
-    [LoggerMessage(EventId = 1400, Level = LogLevel.Error, Message = "The {Log} fails: {Reason}; lines lost since the start: {Lost}")]
+    [LoggerMessage(
+        EventId = 1400,
+        Level = LogLevel.Error,
+        Message = "The {Log} cannot be written: {Reason}; lines lost since the start: {Lost}"
+    )]
     private static partial void Failed(ILogger logger, string log, string reason, long lost);
 }

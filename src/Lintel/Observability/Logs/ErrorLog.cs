@@ -211,7 +211,11 @@ internal sealed partial class ErrorLog : IDisposable
         Exception? cause
     );
 
-    [LoggerMessage(EventId = 1001, Level = LogLevel.Warning, Message = "{Count} more errors, of more kinds than are kept")]
+    [LoggerMessage(
+        EventId = 1001,
+        Level = LogLevel.Warning,
+        Message = "{Count} more errors, which do not fit into the groups that are kept"
+    )]
     private static partial void Forgotten(ILogger logger, long count);
 
     /// <summary>A line that is to be written, taken under the lock and written outside of it.</summary>

@@ -42,14 +42,14 @@ public sealed class CompositionMetrics
         _compositions = meter.CreateHistogram(
             "lintel.composition.duration",
             "s",
-            "Duration of composed answers, by result: complete, partial or failed.",
+            "Duration of composed responses, by result: complete, partial or failed.",
             null,
             Seconds
         );
         _calls = meter.CreateHistogram(
             "lintel.composition.call.duration",
             "s",
-            "Duration of the calls of composed answers, retries and fan-out included, by state.",
+            "Duration of calls, including retries and fan-out, by state.",
             null,
             Seconds
         );
@@ -57,24 +57,20 @@ public sealed class CompositionMetrics
             "lintel.composition.call.bytes",
             () => _bytes.Values.Select(b => b.Measure()),
             "By",
-            "Bytes of services' answers that went into composed answers."
+            "Bytes of service responses that were used in composed responses."
         );
         _fallbacks = meter.CreateCounter<long>(
             "lintel.composition.fallbacks",
             "{call}",
-            "Calls whose value is a fallback, by its source: stale, value or null."
+            "Calls that used a fallback value, by source: stale, value or null."
         );
-        _hedges = meter.CreateCounter<long>("lintel.composition.hedges", "{request}", "Second requests to slow services.");
+        _hedges = meter.CreateCounter<long>("lintel.composition.hedges", "{request}", "Hedged requests: second requests to slow services.");
         _deduplicated = meter.CreateCounter<long>(
             "lintel.composition.deduplicated",
             "{request}",
-            "Requests that were not sent because the same one was under way."
+            "Requests that were not sent because the same request was already in flight."
         );
-        _compensations = meter.CreateCounter<long>(
-            "lintel.composition.compensations",
-            "{request}",
-            "Requests that undid others, by result."
-        );
+        _compensations = meter.CreateCounter<long>("lintel.composition.compensations", "{request}", "Compensation requests, by result.");
     }
 
     internal void Ended(string route, string result, TimeSpan duration) =>

@@ -60,64 +60,56 @@ public sealed class GatewayMetrics
     public GatewayMetrics(IMeterFactory factory)
     {
         _meter = factory.Create(MeterName);
-        _server = _meter.CreateHistogram(
-            "http.server.request.duration",
-            "s",
-            "Duration of requests that clients made to the gateway.",
-            null,
-            Seconds
-        );
-        _meter.CreateObservableUpDownCounter("http.server.active_requests", _active.Observe, "{request}", "Requests of clients in flight.");
+        _server = _meter.CreateHistogram("http.server.request.duration", "s", "Duration of client requests.", null, Seconds);
+        _meter.CreateObservableUpDownCounter("http.server.active_requests", _active.Observe, "{request}", "Client requests in flight.");
         _gateway = _meter.CreateHistogram(
             "lintel.gateway.duration",
             "s",
-            "What the gateway added: a request's duration less the time in attempts.",
+            "Latency added by the gateway: the duration of a request without the time spent in attempts.",
             null,
             FineSeconds
         );
-        _errors = _meter.CreateCounter<long>("lintel.errors", "{error}", "Requests that the gateway itself ended, by kind of error.");
+        _errors = _meter.CreateCounter<long>(
+            "lintel.errors",
+            "{error}",
+            "Requests that ended with an error of the gateway, by kind of error."
+        );
         _meter.CreateObservableCounter(
             "lintel.listener.protocol_errors",
             ObserveBroken,
             "{error}",
-            "Connections and streams of HTTP/2 and HTTP/3 that ended because the client broke the protocol, before there was a request."
+            "Connections and streams of HTTP/2 and HTTP/3 that ended because of a protocol error of the client, before a request existed."
         );
-        _client = _meter.CreateHistogram(
-            "http.client.request.duration",
-            "s",
-            "Duration of attempts that the gateway made to instances.",
-            null,
-            Seconds
-        );
+        _client = _meter.CreateHistogram("http.client.request.duration", "s", "Duration of attempts to instances.", null, Seconds);
         _connect = _meter.CreateHistogram(
             "lintel.service.connect.duration",
             "s",
-            "Duration of attempts to connect to an instance, TLS included.",
+            "Duration of connection attempts to instances, including TLS.",
             null,
             ConnectSeconds
         );
-        _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Readings of the configuration, by result.");
+        _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Configuration loads, by result.");
         _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
         _meter.CreateObservableCounter(
             "lintel.loop.stalls",
             () => Interlocked.Read(ref _stalls),
             "{stall}",
-            "Callbacks that held an event loop, and every connection on it, for 50 ms or more."
+            "Callbacks that blocked an event loop, and every connection on it, for 50 ms or more."
         );
         _meter.CreateObservableGauge(
             "lintel.config.applied.time",
             ObserveApplied,
             "s",
-            "When the configuration that is served was applied, in Unix time."
+            "Time at which the served configuration was applied, in Unix time."
         );
         _meter.CreateObservableGauge(
             "lintel.config.last_reload.successful",
             ObserveLastReload,
-            description: "1 if the last reading of the configuration was applied, 0 if it was refused."
+            description: "1 if the last configuration load was applied, 0 if it was refused."
         );
         _fallback = _meter.CreateGauge<int>(
             "lintel.config.fallback",
-            description: "1 while the last good configuration is served because the given files are not right."
+            description: "1 while the last good configuration is served because the given files are not valid."
         );
     }
 
@@ -127,29 +119,19 @@ public sealed class GatewayMetrics
             "lintel.access_log.dropped",
             lost,
             "{line}",
-            "Lines of the access log that were dropped because too many waited or the sink failed."
+            "Access log lines that were dropped because the queue was full or the sink failed."
         );
 
     /// <summary>Watches the memory that everything that buffers takes from.</summary>
     internal void ObserveMemory(MemoryBudget memory)
     {
-        _meter.CreateObservableUpDownCounter(
-            "lintel.memory.limit",
-            () => memory.Limit,
-            "By",
-            "Memory that everything that buffers may hold together."
-        );
-        _meter.CreateObservableUpDownCounter(
-            "lintel.memory.used",
-            () => ByUse(memory.UsedBy),
-            "By",
-            "Memory that is held by what buffers, by use."
-        );
+        _meter.CreateObservableUpDownCounter("lintel.memory.limit", () => memory.Limit, "By", "Limit of the memory of all buffers.");
+        _meter.CreateObservableUpDownCounter("lintel.memory.used", () => ByUse(memory.UsedBy), "By", "Memory held by buffers, by use.");
         _meter.CreateObservableCounter(
             "lintel.memory.refused",
             () => ByUse(memory.RefusedBy),
             "{refusal}",
-            "How often memory was refused because the limit was reached, by use."
+            "Number of times that memory was refused because the limit was reached, by use."
         );
     }
 

@@ -14,7 +14,8 @@ public sealed record AccessConfig : PolicyConfig
 {
     internal const string Key = "access";
 
-    internal const string NothingHint = "add ranges: `allow: [10.0.0.0/8]` admits nobody else, `deny: [10.9.0.0/16]` refuses these";
+    internal const string NothingHint =
+        "add ranges: `allow: [10.0.0.0/8]` admits these addresses only, `deny: [10.9.0.0/16]` refuses these addresses";
 
     /// <summary>
     /// Addresses and CIDR ranges that are admitted; <c>unix:</c> for clients of a listener on a Unix socket, who have no address. Default:
@@ -42,5 +43,5 @@ public sealed record AccessConfig : PolicyConfig
 
     internal override (string Message, string Hint)? Problem => Allow.Count + Deny.Count == 0 ? (NothingDone, NothingHint) : null;
 
-    private const string NothingDone = "the policy names no address, and would admit everybody";
+    private const string NothingDone = "the policy has no address ranges and would admit every client";
 }

@@ -8,7 +8,7 @@ namespace Lintel.Policies.Access;
 /// <summary>Phase 2: refuses clients whose address is not admitted.</summary>
 internal sealed class AccessPolicy(AccessConfig config) : Policy, IAdmitting
 {
-    private const string NoAddress = "the client has no address";
+    private const string NoAddress = "the client has no IP address";
 
     private readonly AddressRanges _ranges = new(config.Allow.Where(IsRange), config.Deny.Where(IsRange));
     private readonly bool _admitsOthers = config.Allow.Count == 0;

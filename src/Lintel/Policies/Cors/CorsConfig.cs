@@ -17,9 +17,9 @@ public sealed record CorsConfig : PolicyConfig
 
     internal const string Any = "*";
 
-    private const string WildcardProblem = "a page of any origin could act with its users' credentials";
+    private const string WildcardProblem = "pages of any origin could send requests with the user's credentials";
 
-    private const string WildcardHint = "name origins, headers and methods one by one, or leave `credentials` out";
+    private const string WildcardHint = "list origins, headers and methods explicitly, or remove `credentials`";
 
     /// <summary>
     /// Origins whose pages may use the routes: <c>https://shop.example.com</c>, <c>https://*.example.net</c> for all names below it,
@@ -59,20 +59,20 @@ public sealed record CorsConfig : PolicyConfig
                 value = text.ToLowerInvariant();
                 return text == Any || OriginPattern.TryParse(text, out _);
             },
-            "write `https://shop.example.com`, with a port where it is not the default one, `https://*.example.net`, or `*`; no "
-                + "path, and no slash at the end"
+            "write `https://shop.example.com`, with a port if it is not the default, `https://*.example.net`, or `*`; no "
+                + "path, and no trailing slash"
         );
 
     private static Grammar<string> NameGrammar { get; } =
         new ScalarGrammar<string>(
-            "a header's name",
+            "a header name",
             null,
             static (string text, out string value) =>
             {
                 value = text;
                 return HeaderGrammar.IsToken(text);
             },
-            "write a header's name, or `*`"
+            "write a header name, or `*`"
         );
 
     internal static Grammar<CorsConfig> Grammar { get; } =
@@ -86,13 +86,13 @@ public sealed record CorsConfig : PolicyConfig
                         OriginGrammar,
                         minimum: 1,
                         allowSingle: true,
-                        "name the pages' origins: `[\"https://shop.example.com\"]`"
+                        "list the origins of the pages: `[\"https://shop.example.com\"]`"
                     )
                 ) ?? [],
                 Methods = f.FilledList(
                     "methods",
                     MatchConfig.MethodGrammar,
-                    "leave it out for whatever the route takes",
+                    "remove it to allow the methods of the route",
                     allowSingle: true
                 ),
                 Headers = f.List("headers", NameGrammar, allowSingle: true),
@@ -111,6 +111,6 @@ public sealed record CorsConfig : PolicyConfig
 
     internal override (string Message, string Hint)? Problem =>
         GivesCredentialsToAll ? (WildcardProblem, WildcardHint)
-        : Origins.Count == 0 ? ("no origin is named, and every page would be refused", "name the pages' origins")
+        : Origins.Count == 0 ? ("no origins are listed, and every page would be refused", "list the origins of the pages")
         : null;
 }

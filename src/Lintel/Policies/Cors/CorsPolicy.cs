@@ -61,13 +61,13 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
         var origin = exchange.Field("Origin")!;
         var method = exchange.Field(Pipeline.Preflight.Method)!;
         if (!Admits(origin))
-            return new GatewayError(GatewayErrorKind.CrossOriginDenied, "the origin is not admitted");
+            return new GatewayError(GatewayErrorKind.CrossOriginDenied, "the origin is not allowed");
         if (_methods.Count > 0 && !_methods.Contains(method) && method is not ("GET" or "HEAD" or "POST"))
-            return new GatewayError(GatewayErrorKind.CrossOriginDenied, "the method is not admitted for pages of other origins");
+            return new GatewayError(GatewayErrorKind.CrossOriginDenied, "the method is not allowed for cross-origin requests");
 
         // The page comes from a public network and the service's is private: nobody has said that this is meant.
         if (exchange.Field("Access-Control-Request-Private-Network") is not null)
-            return new GatewayError(GatewayErrorKind.CrossOriginDenied, "private network access is not admitted");
+            return new GatewayError(GatewayErrorKind.CrossOriginDenied, "private network access is not allowed");
         exchange.AnswerEmpty(204);
         return null;
     }

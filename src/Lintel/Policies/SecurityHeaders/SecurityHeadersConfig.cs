@@ -139,7 +139,7 @@ public sealed record HstsConfig
                     f.Report(
                         "conflict",
                         "preload",
-                        "browsers' lists take no host without `includeSubDomains` and a `maxAge` of `1y`",
+                        "browser preload lists require `includeSubDomains` and a `maxAge` of `1y`",
                         "add both, or remove `preload`"
                     );
                 return hsts;

@@ -14,7 +14,7 @@ internal static class CertificateProblem
     public static string Describe(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, string name)
     {
         if (certificate is null)
-            return "the service shows no certificate";
+            return "the service presents no certificate";
         var problems = new List<string>();
         if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
             problems.Add($"is not for `{name}` but for {Names(certificate)}");
@@ -34,11 +34,10 @@ internal static class CertificateProblem
         status.Status switch
         {
             X509ChainStatusFlags.NotTimeValid => "has expired or is not valid yet, or one of its authorities",
-            X509ChainStatusFlags.UntrustedRoot => "is signed by an authority that is not trusted here (`tls.authorities`)",
+            X509ChainStatusFlags.UntrustedRoot => "is signed by an authority that is not trusted (`tls.authorities`)",
             X509ChainStatusFlags.PartialChain =>
-                "is signed by an authority that is not known here (`tls.authorities`, or the service leaves out an intermediate "
-                    + "certificate)",
-            X509ChainStatusFlags.NotSignatureValid => "has a signature that is wrong",
+                "is signed by an unknown authority (`tls.authorities`, or the service omits an intermediate " + "certificate)",
+            X509ChainStatusFlags.NotSignatureValid => "has an invalid signature",
             _ => status.StatusInformation.Trim(),
         };
 
@@ -48,6 +47,6 @@ internal static class CertificateProblem
             .Extensions.OfType<X509SubjectAlternativeNameExtension>()
             .SelectMany(e => e.EnumerateDnsNames().Concat(e.EnumerateIPAddresses().Select(a => a.ToString())))
             .ToList();
-        return names.Count > 0 ? string.Join(", ", names.Select(n => $"`{n}`")) : "nobody: it has no alternative names";
+        return names.Count > 0 ? string.Join(", ", names.Select(n => $"`{n}`")) : "no name: it has no subject alternative names";
     }
 }

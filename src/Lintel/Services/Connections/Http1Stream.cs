@@ -251,7 +251,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
                     {
                         _failure = new Http1Exception(
                             Http1Failure.Malformed,
-                            $"more than {Http1Options.DefaultMaxInterimHeads} interim answers came before the final one"
+                            $"more than {Http1Options.DefaultMaxInterimHeads} interim responses preceded the final response"
                         );
                         _safe = _start;
                         return;

@@ -191,7 +191,7 @@ internal sealed class UpstreamClient : IDisposable
             };
             policy.CustomTrustStore.ImportFromPem(authorities);
             if (policy.CustomTrustStore.Count == 0)
-                throw new CryptographicException($"`{Path.GetFileName(config.Tls.Authorities)}` holds no certificate");
+                throw new CryptographicException($"`{Path.GetFileName(config.Tls.Authorities)}` contains no certificate");
             owned.AddRange(policy.CustomTrustStore);
             options.CertificateChainPolicy = policy;
         }

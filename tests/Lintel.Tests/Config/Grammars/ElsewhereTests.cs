@@ -15,11 +15,11 @@ public sealed partial class ElsewhereTests
     [Theory]
     [InlineData(
         "routes: { r: { match: /a, forward: s, cors: {} } }",
-        "`cors` belongs in `policies.NAME`, and the route names that: `policies: [NAME]`"
+        "`cors` belongs in `policies.NAME`; the route refers to it with `policies: [NAME]`"
     )]
     [InlineData(
         "routes: { r: { match: /a, forward: s, rateLimit: {} } }",
-        "`rateLimit` belongs in `policies.NAME`, and the route names that: `policies: [NAME]`"
+        "`rateLimit` belongs in `policies.NAME`; the route refers to it with `policies: [NAME]`"
     )]
     [InlineData("routes: { r: { match: /a, forward: s, timeout: 5s } }", "did you mean `services.NAME.timeouts`?")]
     [InlineData("routes: { r: { match: /a, forward: s, hosts: [a] } }", "`hosts` belongs in `match`")]

@@ -8,9 +8,9 @@ public sealed class SuggestionTests
     [InlineData("servcie", "did you mean `service`?")]
     [InlineData("SERVICE", "did you mean `service`?")]
     [InlineData("servic", "did you mean `service`?")]
-    [InlineData("q", "known are `path`, `s`, `service`")]
+    [InlineData("q", "known names: `path`, `s`, `service`")]
     [InlineData("S", "did you mean `s`?")]
-    [InlineData("unrelated", "known are `path`, `s`, `service`")]
+    [InlineData("unrelated", "known names: `path`, `s`, `service`")]
     public void Suggestion_ForAWord_NamesTheNearestOrAll(string written, string expected) =>
         Assert.Equal(expected, Suggestion.For(written, ["service", "path", "s"]));
 

@@ -136,7 +136,7 @@ public sealed class FramingGuardTests
             guard.AdvanceTo(read.Buffer.Start, read.Buffer.End);
         }
 
-        Assert.Equal("the method is not made of capitals", guard.Framing.Refusal?.Detail);
+        Assert.Equal("the method does not consist of upper-case letters", guard.Framing.Refusal?.Detail);
     }
 
     [Fact]

@@ -15,32 +15,32 @@ internal sealed record RefusalRule(string Name, string Section, string Refusal, 
 
     public static readonly IReadOnlyList<RefusalRule> All =
     [
-        new("line feed alone in the head", "RFC 9112 2.2", "a line of its head ends without a carriage return", LineFeedAlone),
-        new("line feed alone in trailers", "RFC 9112 2.2", "a trailer ends without a carriage return", LineFeedAlone),
-        new("line feed alone after a chunk's size", "RFC 9112 7.1", "a chunk's size is not a hexadecimal number", LineFeedAlone),
-        new("line feed alone after a chunk's size and blanks", "RFC 9112 7.1", "something follows a chunk's size", LineFeedAlone),
+        new("line feed alone in the head", "RFC 9112 2.2", "a line of its head ends with a bare LF", LineFeedAlone),
+        new("line feed alone in trailers", "RFC 9112 2.2", "a trailer line ends with a bare LF", LineFeedAlone),
+        new("line feed alone after a chunk's size", "RFC 9112 7.1", "the chunk size is not a hexadecimal number", LineFeedAlone),
         new(
-            "half a line end after a chunk's size or data",
+            "line feed alone after a chunk's size and blanks",
             "RFC 9112 7.1",
-            "a chunk does not end where " + "its size says",
-            @"\r(?!\n)|\n"
-        ), // the carriage return before it may be the last byte of the data
+            "unexpected characters follow the chunk size",
+            LineFeedAlone
+        ),
+        new("half a line end after a chunk's size or data", "RFC 9112 7.1", "the chunk data does not match the chunk size", @"\r(?!\n)|\n"), // the carriage return before it may be the last byte of the data
         new(
             "control character, or too much, in a chunk's extension",
             "RFC 9112 7.1.1",
-            "a chunk's extension is malformed or too long",
+            "a chunk extension is malformed or too long",
             LineFeedAlone + "|" + Control + "|.{4096}"
         ),
-        new("control character in the status line", "RFC 9112 4", "its first line is no status line of HTTP/1.1", Control),
-        new("status below 100", "RFC 9110 15", "its status is not a number", @"HTTP/1\.[0-9] 0"),
+        new("control character in the status line", "RFC 9112 4", "its status line is not valid HTTP/1.1", Control),
+        new("status below 100", "RFC 9110 15", "its status code is not a number", @"HTTP/1\.[0-9] 0"),
         new(
             "name that is no token, or none",
             "RFC 9112 5.1",
-            "a field's name is not a token",
+            "a field name is not a token",
             @"\n[^\r\n:]*[^\r\n:!#$%&'*+\-.^_`|~0-9A-Za-z][^\r\n:]*:|\n:|\n[^\r\n:]+\r"
         ),
-        new("control character in a value", "RFC 9110 5.5", "a field's value holds a control character", Control),
-        new("folded line", "RFC 9112 5.2", "a field is folded over two lines", @"\n[ \t]"),
+        new("control character in a value", "RFC 9110 5.5", "a field value contains a control character", Control),
+        new("folded line", "RFC 9112 5.2", "a field line is folded (obs-fold)", @"\n[ \t]"),
         new(
             "Content-Length that is no number",
             "RFC 9112 6.3, 5",
@@ -50,7 +50,7 @@ internal sealed record RefusalRule(string Name, string Section, string Refusal, 
         new(
             "Content-Length twice",
             "RFC 9112 6.3, 5",
-            "Content-Length stands there twice",
+            "duplicate Content-Length",
             @"(?is:\ncontent-length[ \t]*:.*\ncontent-length[ \t]*:)"
         ),
         new(
@@ -68,7 +68,7 @@ internal sealed record RefusalRule(string Name, string Section, string Refusal, 
         new(
             "Transfer-Encoding in HTTP/1.0",
             "RFC 9112 6.1",
-            "HTTP/1.0 has no Transfer-Encoding",
+            "HTTP/1.0 does not allow Transfer-Encoding",
             @"HTTP/1\.0(?is:.*\ntransfer-encoding[ \t]*:)"
         ),
     ];
