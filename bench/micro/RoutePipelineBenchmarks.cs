@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Lintel.Carriers;
 using Lintel.Observability.Logs;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
@@ -10,8 +11,8 @@ namespace Lintel.Benchmarks;
 /// <summary>The whole spine with a target that answers by itself: match, trace context, metrics, no socket.</summary>
 public class RoutePipelineBenchmarks
 {
-    private readonly DefaultHttpContext _plain = Requests.Plain("/users/42");
-    private readonly DefaultHttpContext _browser = Requests.Browser("/users/42");
+    private readonly ClientRequest _plain = new(Requests.Plain("/users/42"));
+    private readonly ClientRequest _browser = new(Requests.Browser("/users/42"));
     private readonly HttpResponseFeature _response = new();
     private RoutePipeline _pipeline = null!;
 
@@ -36,8 +37,8 @@ public class RoutePipelineBenchmarks
             ),
             TimeProvider.System
         );
-        foreach (var context in (DefaultHttpContext[])[_plain, _browser])
-            context.Features.Set<IHttpResponseFeature>(_response);
+        foreach (var request in (ClientRequest[])[_plain, _browser])
+            request.AsHttpContext().Features.Set<IHttpResponseFeature>(_response);
     }
 
     [Benchmark(Baseline = true)]
@@ -46,10 +47,10 @@ public class RoutePipelineBenchmarks
     [Benchmark]
     public Task BrowserRequest() => RunAsync(_browser);
 
-    private Task RunAsync(DefaultHttpContext context)
+    private Task RunAsync(ClientRequest request)
     {
         _response.StatusCode = StatusCodes.Status200OK;
-        var done = _pipeline.RunAsync(context, default);
+        var done = _pipeline.RunAsync(request, default);
         return done.IsCompletedSuccessfully && _response.StatusCode == StatusCodes.Status200OK
             ? done
             : throw new InvalidOperationException($"status {_response.StatusCode}");

@@ -1,13 +1,13 @@
 using BenchmarkDotNet.Attributes;
+using Lintel.Carriers;
 using Lintel.Routing;
-using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Benchmarks;
 
 /// <summary>A path is normalised and its route found among others of the same shape.</summary>
 public class RoutingBenchmarks
 {
-    private readonly HttpRequest _request = Requests.Plain("/").Request;
+    private readonly ClientRequest _request = new(Requests.Plain("/"));
     private RouteTable<string> _table = null!;
     private string _last = "";
 

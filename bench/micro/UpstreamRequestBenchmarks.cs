@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Lintel.Carriers;
 using Lintel.Forwarding;
 using Lintel.Pipeline;
 using Lintel.Routing;
@@ -42,13 +43,13 @@ public class UpstreamRequestBenchmarks
     private static Exchange Matched(Snapshot snapshot, HttpContext context)
     {
         var exchange = new Exchange();
-        exchange.Begin(context, snapshot, 0);
+        exchange.Begin(new ClientRequest(context), snapshot, 0);
         RequestSpan.Start(exchange);
         if (!RequestTarget.TryParse(context.Features.Get<IHttpRequestFeature>()!.RawTarget, out var target, out var problem))
             throw new InvalidOperationException(problem);
         exchange.RequestTarget = target;
         var lookup = default(RouteLookup<Route>);
-        snapshot.Routes.Find(context.Request, target.Path, ref lookup);
+        snapshot.Routes.Find(exchange.Routed, target.Path, ref lookup);
         exchange.Matched(ref lookup);
         return exchange;
     }

@@ -36,7 +36,7 @@ internal sealed class Spine : IDisposable
     public async Task<HttpResponse> SendAsync(HttpContext context)
     {
         context.Response.Body = new MemoryStream();
-        await _pipeline.RunAsync(context, default);
+        await _pipeline.RunAsync(context.AsClient(), default);
         return context.Response;
     }
 

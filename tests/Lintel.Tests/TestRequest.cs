@@ -1,4 +1,5 @@
 using System.Net;
+using Lintel.Carriers;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
@@ -31,18 +32,24 @@ internal static class TestRequest
         return context;
     }
 
+    /// <summary>The request as the gateway sees it.</summary>
+    public static ClientRequest AsClient(this HttpContext context) => new(context);
+
+    /// <summary>The request as the gateway sees it.</summary>
+    public static ClientRequest AsClient(this HttpRequest request) => new(request.HttpContext);
+
     /// <summary>The exchange of a request that must match a route of the snapshot.</summary>
     public static Exchange Matched(Snapshot snapshot, HttpContext context)
     {
         var exchange = new Exchange();
-        exchange.Begin(context, snapshot, 0);
+        exchange.Begin(context.AsClient(), snapshot, 0);
         Assert.True(
             RequestTarget.TryParse(context.Features.Get<IHttpRequestFeature>()!.RawTarget, out var target, out var problem),
             problem
         );
         exchange.RequestTarget = target;
         var lookup = default(RouteLookup<Route>);
-        snapshot.Routes.Find(context.Request, target.Path, ref lookup);
+        snapshot.Routes.Find(exchange.Routed, target.Path, ref lookup);
         Assert.Equal(RouteOutcome.Found, lookup.Outcome);
         exchange.Matched(ref lookup);
         return exchange;

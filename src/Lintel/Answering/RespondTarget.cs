@@ -41,7 +41,7 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
         for (var at = 0; at < _body.Length; at += Piece)
         {
             var piece = _body.AsMemory(at, Math.Min(Piece, _body.Length - at));
-            var taken = await response.BodyWriter.WriteAsync(piece, exchange.Context.RequestAborted).ConfigureAwait(false);
+            var taken = await response.BodyWriter.WriteAsync(piece, exchange.Aborted).ConfigureAwait(false);
             exchange.ResponseBytes += piece.Length;
             if (taken.IsCompleted)
                 return new GatewayError(GatewayErrorKind.ClientAborted); // it does not read any more

@@ -95,8 +95,7 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            var left =
-                exchange.Context.RequestAborted.IsCancellationRequested || e is ConnectionResetException or ConnectionAbortedException;
+            var left = exchange.IsAborted || e is ConnectionResetException or ConnectionAbortedException;
             Fail(new GatewayError(left ? GatewayErrorKind.ClientAborted : GatewayErrorKind.BadRequestBody, Cause: e));
         }
         catch (Exception e)
@@ -119,7 +118,7 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         if (result.IsCanceled)
             throw new OperationCanceledException();
         if (result.IsCompleted)
-            connection.EndBody(Trailers.OfRequest(exchange.Context));
+            connection.EndBody(Trailers.OfRequest(exchange.Request));
         return result.IsCompleted;
     }
 

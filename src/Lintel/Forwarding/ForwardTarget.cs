@@ -3,8 +3,6 @@ using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Pipeline;
 using Lintel.Services.Attempts;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace Lintel.Forwarding;
 
@@ -51,7 +49,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         if (exchange.IsExtendedConnect && !wantsUpgrade)
             return new GatewayError(GatewayErrorKind.BadUpgrade, "the route does not allow an upgrade to `websocket`");
         if (request.Grpc is not null || wantsUpgrade)
-            AllowSilence(exchange.Context);
+            exchange.Request.AllowPauses();
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
         var recorder = wantsUpgrade ? null : plan.Mirror?.Record(exchange);
         var now = parts.Time.GetTimestamp();
@@ -107,15 +105,6 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
             request.Release(); // a copy, and a call's answer, may be under way still
         decoded?.Stop();
         return error;
-    }
-
-    /// <summary>
-    /// A stream of messages may stand still for long: it has the idle timeout, and the listener's slowest rate is for uploads.
-    /// </summary>
-    private static void AllowSilence(HttpContext context)
-    {
-        if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
-            rate.MinDataRate = null;
     }
 
     /// <summary>What logs and spans are told of the attempt that begins.</summary>

@@ -1,4 +1,4 @@
-using Microsoft.AspNetCore.Http;
+using Lintel.Carriers;
 
 namespace Lintel.Forwarding;
 
@@ -7,11 +7,11 @@ namespace Lintel.Forwarding;
 /// before its first event.
 /// </summary>
 /// <remarks>A gRPC response does not want this: one without messages must be told in a single head.</remarks>
-internal sealed class HeadFirstContent(HttpContent original, HttpResponse response) : ReplacedContent(original)
+internal sealed class HeadFirstContent(HttpContent original, ClientResponse response) : ReplacedContent(original)
 {
     protected override Stream Replace(Stream body) => new Body(body, response);
 
-    private sealed class Body(Stream inner, HttpResponse response) : ForwardOnlyStream
+    private sealed class Body(Stream inner, ClientResponse response) : ForwardOnlyStream
     {
         private bool _hasBegun;
 

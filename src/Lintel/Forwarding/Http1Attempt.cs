@@ -7,7 +7,6 @@ using Lintel.Services.Connections;
 using Lintel.Transport.Http1;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
@@ -78,12 +77,12 @@ internal sealed class Http1Attempt : IClientWatch
         _hasWaited = true;
         try
         {
-            using var ends = CancellationTokenSource.CreateLinkedTokenSource(_deadline.Token, _exchange.Context.RequestAborted);
+            using var ends = CancellationTokenSource.CreateLinkedTokenSource(_deadline.Token, _exchange.Aborted);
             connection = await pool.RentAsync(loop, isFresh, ends.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is UpstreamConnectException or OperationCanceledException or ObjectDisposedException)
         {
-            return _exchange.Context.RequestAborted.IsCancellationRequested
+            return _exchange.IsAborted
                 ? new GatewayError(GatewayErrorKind.ClientAborted)
                 : Http1Failures.Of(e, AttemptPhase.Connecting, Expired);
         }
@@ -155,7 +154,7 @@ internal sealed class Http1Attempt : IClientWatch
         if (_exchange.ClientConnection is { } client)
             client.Watch(this);
         else
-            _leaving = _exchange.Context.RequestAborted.UnsafeRegister(Leave, this);
+            _leaving = _exchange.Aborted.UnsafeRegister(Leave, this);
     }
 
     private void UnwatchClient()
@@ -200,7 +199,7 @@ internal sealed class Http1Attempt : IClientWatch
     {
         if (_connection.Head.Status == StatusCodes.Status100Continue)
             _pump?.GoAhead();
-        else if (Interim.To(_exchange.Context) is { } client)
+        else if (Interim.To(_exchange.Request) is { } client)
             return Interim.TellAsync(
                 client,
                 _connection.Head.Status,
@@ -225,7 +224,7 @@ internal sealed class Http1Attempt : IClientWatch
         _connection.CheckAhead(); // what is malformed from its first chunk on has not begun for the client
 
         // Head and body in one go: of Kestrel's locks one instead of five. In HTTP/2 it would be a frame more, see below.
-        if (!HttpProtocol.IsHttp2(_exchange.Request.Protocol) && _connection.TakeWholeBody() is { IsEmpty: false } whole)
+        if (!_exchange.Request.IsHttp2 && _connection.TakeWholeBody() is { IsEmpty: false } whole)
         {
             _exchange.ResponseBytes += whole.Length;
             return PassedAsync(_exchange.Response.BodyWriter.WriteAsync(whole));
@@ -276,7 +275,7 @@ internal sealed class Http1Attempt : IClientWatch
         }
 
         // In HTTP/2 the last bytes and the stream's end are one frame, if the end is what sends them.
-        if (!HttpProtocol.IsHttp2(_exchange.Request.Protocol))
+        if (!_exchange.Request.IsHttp2)
             await PassedAsync(writer.FlushAsync()).ConfigureAwait(false);
     }
 
@@ -308,7 +307,7 @@ internal sealed class Http1Attempt : IClientWatch
 
     private async ValueTask<GatewayError?> TunnelAsync()
     {
-        var client = await _exchange.Context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync().ConfigureAwait(false);
+        var client = await _exchange.Response.UpgradeAsync().ConfigureAwait(false);
         UnwatchClient(); // from now on its leaving is the end of its stream
         var end = await Tunnel.RunAsync(client, _connection.OpenTunnel(), Moved).ConfigureAwait(false);
         if (end.Error is null)
@@ -332,7 +331,7 @@ internal sealed class Http1Attempt : IClientWatch
     {
         if (_pump?.Error is { } error)
             return error;
-        if (_clientLeft || _exchange.Context.RequestAborted.IsCancellationRequested)
+        if (_clientLeft || _exchange.IsAborted)
             return new GatewayError(GatewayErrorKind.ClientAborted);
         if (e.Failure == Http1Failure.TimedOut && !_connection.HasFinalHead && _deadline.IsBodySent)
             _deadline.Expire();

@@ -1,7 +1,6 @@
 using Lintel.Pipeline;
 using Lintel.Transport.Http1;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
@@ -57,10 +56,10 @@ internal static class Http1ResponseHead
             headers.Upgrade = exchange.Upgrade;
         }
 
-        if (!HttpProtocol.IsHttp11(exchange.Request.Protocol))
+        if (!exchange.Request.IsHttp11)
             return;
         if (head.Reason is { } reason)
-            exchange.Context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = reason;
+            exchange.Response.ReasonPhrase = reason;
         foreach (var (name, value) in Fields(head))
         {
             if (!HeaderRules.IsRequiredUpgrade(name, head.Status))

@@ -1,3 +1,4 @@
+using Lintel.Carriers;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 
@@ -12,11 +13,9 @@ internal static class Interim
     /// section 3; nginx advises the same condition). A client that waits for 100 (Continue) gets that one from Kestrel, and two cannot
     /// write at once.
     /// </remarks>
-    public static IInformationalResponseFeature? To(HttpContext context) =>
-        HttpProtocol.IsHttp11(context.Request.Protocol)
-        && context.Request.Headers["Sec-Fetch-Mode"] is ["navigate"]
-        && context.Request.Headers.Expect.Count == 0
-            ? context.Features.Get<IInformationalResponseFeature>()
+    public static IInformationalResponseFeature? To(ClientRequest request) =>
+        request.IsHttp11 && request.Headers["Sec-Fetch-Mode"] is ["navigate"] && request.Headers.Expect.Count == 0
+            ? request.Response.Interim
             : null;
 
     /// <summary>An interim response goes on to the client before the final one.</summary>

@@ -1,16 +1,16 @@
+using Lintel.Carriers;
 using Lintel.Transport.Memory;
-using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
 /// <summary>A request's body while a forwarder reads it: somebody looks at what passes.</summary>
 internal abstract class RequestBody : ForwardOnlyStream
 {
-    private readonly HttpRequest _request;
+    private readonly ClientRequest _request;
     private readonly Stream _inner;
 
     /// <summary>Puts itself in the body's place.</summary>
-    protected RequestBody(HttpRequest request)
+    protected RequestBody(ClientRequest request)
     {
         _request = request;
         _inner = request.Body;
@@ -38,7 +38,7 @@ internal abstract class RequestBody : ForwardOnlyStream
 }
 
 /// <summary>Tells the deadline when the request is sent whole.</summary>
-internal sealed class DeadlineBody(HttpRequest request, Deadline deadline) : RequestBody(request)
+internal sealed class DeadlineBody(ClientRequest request, Deadline deadline) : RequestBody(request)
 {
     private long _count;
 
@@ -83,7 +83,7 @@ internal sealed class BodyRecorder : RequestBody
     /// <param name="canHaveBody">Whether it has one.</param>
     /// <param name="limit">The longest copy.</param>
     /// <param name="memory">Where the copy's memory comes from.</param>
-    public BodyRecorder(HttpRequest request, bool canHaveBody, int limit, MemoryBudget memory)
+    public BodyRecorder(ClientRequest request, bool canHaveBody, int limit, MemoryBudget memory)
         : base(request)
     {
         _limit = limit;

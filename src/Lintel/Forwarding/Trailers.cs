@@ -1,6 +1,6 @@
+using Lintel.Carriers;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
@@ -8,31 +8,29 @@ namespace Lintel.Forwarding;
 internal static class Trailers
 {
     /// <summary>The request's, once its body was read to its end.</summary>
-    public static IEnumerable<KeyValuePair<string, string>> OfRequest(HttpContext context)
-    {
-        if (context.Features.Get<IHttpRequestTrailersFeature>() is not { Available: true } feature)
-            return [];
-        return from trailer in feature.Trailers
+    public static IEnumerable<KeyValuePair<string, string>> OfRequest(ClientRequest request) =>
+        request.Trailers is { } trailers
+            ? from trailer in trailers
             where HeaderRules.KeepsTrailer(trailer.Key)
             from value in trailer.Value.OfType<string>()
-            select KeyValuePair.Create(trailer.Key, value);
-    }
+            select KeyValuePair.Create(trailer.Key, value)
+            : [];
 
     /// <summary>Passes a response's on: over HTTP/2 and 3 always, to a client of HTTP/1.1 that wants them.</summary>
     public static void Send(Exchange exchange, IEnumerable<KeyValuePair<string, string>> fields)
     {
-        var context = exchange.Context;
+        var (request, response) = (exchange.Request, exchange.Response);
         var changes = exchange.Route!.ResponseHeaders;
-        if (context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { IsReadOnly: false } trailers)
+        if (response.Trailers is { } trailers)
         {
             Copy(fields, changes, trailers);
             return;
         }
 
         if (
-            !HeaderRules.TakesTrailers(context.Request.Headers.TE)
-            || context.Response.ContentLength is not null
-            || context.Features.Get<ITrailerOutputFeature>() is not { } output
+            !HeaderRules.TakesTrailers(request.Headers.TE)
+            || response.ContentLength is not null
+            || response.TrailerOutput is not { } output
         )
             return;
         var last = new HeaderDictionary();

@@ -1,5 +1,4 @@
 using Lintel.Pipeline;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
@@ -27,7 +26,7 @@ internal sealed class UpgradeSet(IEnumerable<string> protocols)
         if (exchange.IsExtendedConnect)
             return Allows(WebSocket) ? WebSocket : null;
         var asked = exchange.Request.Headers.Upgrade;
-        if (asked.Count == 0 || exchange.Context.Features.Get<IHttpUpgradeFeature>() is not { IsUpgradableRequest: true })
+        if (asked.Count == 0 || !exchange.Request.IsUpgradable)
             return null;
         foreach (var list in asked)
         {

@@ -1,3 +1,4 @@
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
@@ -156,8 +157,8 @@ internal sealed class UpstreamRequest
 
         var identity = exchange.Snapshot.Identity;
         var via =
-            HttpProtocol.IsHttp11(request.Protocol) ? identity.ViaHttp11
-            : HttpProtocol.IsHttp2(request.Protocol) ? identity.ViaHttp2
+            request.IsHttp11 ? identity.ViaHttp11
+            : request.IsHttp2 ? identity.ViaHttp2
             : ViaVersion(request.Protocol) + " " + identity.Via;
         headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
     }

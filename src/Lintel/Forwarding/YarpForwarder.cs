@@ -1,4 +1,5 @@
 using System.Net;
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Pipeline;
@@ -24,7 +25,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
     {
         var (exchange, _, _, _, deadline) = attempt.Parts;
         // What the loops' forwarder does itself is done here by standing in the way of what YARP reads and writes.
-        var context = exchange.Context;
+        var context = exchange.Request.AsHttpContext();
         var answer = ResponseBody.CountFor(context);
         var body = exchange.HasBody ? new DeadlineBody(exchange.Request, deadline) : null;
         using var tunnel = CountedTunnel.CountFor(context, deadline);
@@ -44,7 +45,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
     private async ValueTask<GatewayError?> ForwardAsync(Attempt attempt, DeadlineBody? body, CountedTunnel? tunnel)
     {
         var (exchange, service, instance, request, deadline) = attempt.Parts;
-        var context = exchange.Context;
+        var context = exchange.Request.AsHttpContext();
         context.Features.Set<IHttpResetFeature>(attempt);
         if (context.Request.Headers.Upgrade.Count > 0)
             context.Request.Headers.Upgrade = exchange.Upgrade is null or UpgradeSet.WebSocket
@@ -57,7 +58,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
         if (service.Config.Protocol == ServiceProtocol.Http1)
-            Http1Exchange.Current.Value = attempt.Watch(context);
+            Http1Exchange.Current.Value = attempt.Watch();
         var result = await forwarder
             .SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token)
             .ConfigureAwait(false);
@@ -146,7 +147,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         public bool? ClientLeft { get; private set; }
 
         /// <summary>Cutting off is the pipeline's: done here, it would look as if the client had left.</summary>
-        public void Reset(int errorCode) => ClientLeft = exchange.Context.RequestAborted.IsCancellationRequested;
+        public void Reset(int errorCode) => ClientLeft = exchange.IsAborted;
 
         public override ValueTask TransformRequestAsync(
             HttpContext httpContext,
@@ -189,7 +190,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             if (!mayHaveContent && proxyResponse.StatusCode == HttpStatusCode.ResetContent)
                 Discard(proxyResponse);
             else if (mayHaveContent && headers.ContentLength is null && !exchange.WantsUpgrade)
-                proxyResponse.Content = new HeadFirstContent(proxyResponse.Content, httpContext.Response);
+                proxyResponse.Content = new HeadFirstContent(proxyResponse.Content, exchange.Response);
             return new(true);
         }
 
@@ -220,17 +221,17 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         }
 
         /// <summary>What the connection to an HTTP/1.1 instance has to know of this request; <see langword="null"/> for nothing.</summary>
-        public Http1Exchange? Watch(HttpContext context)
+        public Http1Exchange? Watch()
         {
-            var client = Interim.To(context);
-            var mayHaveTrailers = exchange.HasBody && context.Request.ContentLength is null;
+            var client = Interim.To(exchange.Request);
+            var mayHaveTrailers = exchange.HasBody && exchange.Request.ContentLength is null;
             if (client is null && !mayHaveTrailers)
                 return null;
             return new Http1Exchange(
                 client is null ? null : (status, fields) => Interim.TellAsync(client, status, fields, exchange.Route!.ResponseHeaders)
             )
             {
-                Trailers = mayHaveTrailers ? () => Trailers.OfRequest(context) : null,
+                Trailers = mayHaveTrailers ? () => Trailers.OfRequest(exchange.Request) : null,
             };
         }
 
@@ -243,9 +244,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                     throw new HttpRequestException(HttpRequestError.InvalidResponse, "The response is malformed: " + problem);
                 if (HeaderRules.KeepsResponse(name) && (nominated is null || !nominated.Contains(name)))
                     to[name] = value; // each name comes once; what the application had set gives way
-                else if (
-                    HeaderRules.IsRequiredUpgrade(name, exchange.Response.StatusCode) && HttpProtocol.IsHttp11(exchange.Request.Protocol)
-                )
+                else if (HeaderRules.IsRequiredUpgrade(name, exchange.Response.StatusCode) && exchange.Request.IsHttp11)
                     (to.Connection, to.Upgrade) = ("Upgrade", value);
             }
         }

@@ -1,3 +1,4 @@
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Hosting.Explaining;
 using Lintel.Listeners;
@@ -177,22 +178,23 @@ public sealed class Gateway : IDisposable
     {
         var hosted = HostedRequest.Of(context, permits);
         context.Features.Set<IGatewayFeature>(new GatewayFeature(hosted));
-        return HandleAsync(context, new RequestOrigin(null, null, hosted));
+        var request = new ClientRequest(context);
+        request.Response.KeepHeaders();
+        return HandleAsync(request, new RequestOrigin(null, hosted));
     }
 
     /// <summary>The same, for requests of the gateway's own listeners.</summary>
-    private Task HandleAsync(HttpContext context, ClientConnection? client, ListenerIdentity listener) =>
-        HandleAsync(context, new RequestOrigin(client, listener, null));
+    private Task HandleAsync(ClientRequest request, ListenerIdentity listener) => HandleAsync(request, new RequestOrigin(listener, null));
 
-    private Task HandleAsync(HttpContext context, RequestOrigin origin)
+    private Task HandleAsync(ClientRequest request, RequestOrigin origin)
     {
         if (_drain.Status is not null)
         {
             _drain.Arrived();
-            Draining.AskToReconnect(context);
+            Draining.AskToReconnect(request.AsHttpContext());
         }
 
-        return _parts.Pipeline.RunAsync(context, origin);
+        return _parts.Pipeline.RunAsync(request, origin);
     }
 
     /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>

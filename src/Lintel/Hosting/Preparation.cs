@@ -1,6 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using Lintel.Carriers;
 using Lintel.Errors;
+using Lintel.Pipeline;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
 
@@ -23,7 +25,7 @@ internal static class Preparation
             {
                 var context = new DefaultHttpContext();
                 context.Request.ContentType = contentType;
-                ProblemWriter.Fill(context.Response, new GatewayError(rule.Kind, "detail"), "lintel", "");
+                ProblemWriter.Fill(new ClientRequest(context).Response, new GatewayError(rule.Kind, "detail"), "lintel", "");
             }
         }
     }

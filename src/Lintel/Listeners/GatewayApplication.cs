@@ -1,3 +1,4 @@
+using Lintel.Carriers;
 using Lintel.Listeners.Framing;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Connections.Features;
@@ -38,7 +39,7 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
             http.Features.Set<IHttpUpgradeFeature>(
                 new GuardedUpgrade(upgrade, http.Features.GetRequiredFeature<FramingGuard>(), client.Loop)
             );
-        return handle(http, client, listener);
+        return handle(context.Request, listener);
     }
 
     /// <summary>
@@ -80,4 +81,7 @@ internal sealed class KeptContext(IFeatureCollection features, IServiceScopeFact
     /// <summary>The connection, where it is one of HTTP/1.1: its framing is watched.</summary>
     public ClientConnection? Client { get; } =
         features.Get<RequestFraming>() is { } framing ? new ClientConnection(features, framing) : null;
+
+    /// <summary>The request at hand.</summary>
+    public ClientRequest Request => field ??= new ClientRequest(Http, Client);
 }

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using System.Net;
-using Lintel.Pipeline;
+using Lintel.Carriers;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;

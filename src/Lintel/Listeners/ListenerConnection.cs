@@ -1,6 +1,6 @@
 using System.Net;
+using Lintel.Carriers;
 using Lintel.Errors;
-using Lintel.Pipeline;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;

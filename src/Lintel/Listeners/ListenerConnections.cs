@@ -1,8 +1,8 @@
 using System.Net;
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Observability.Logs;
-using Lintel.Pipeline;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;

@@ -1,3 +1,4 @@
+using Lintel.Carriers;
 using Lintel.Errors;
 using Microsoft.AspNetCore.Http;
 
@@ -15,7 +16,7 @@ internal static class AnswerContent
 
     /// <summary>Makes the length of an answer whose head is about to leave fit its status.</summary>
     /// <returns>Whether content may follow.</returns>
-    public static bool Settle(HttpResponse response)
+    public static bool Settle(ClientResponse response)
     {
         switch (response.StatusCode)
         {
@@ -28,7 +29,7 @@ internal static class AnswerContent
             case StatusCodes.Status304NotModified:
                 return false; // a length would be that of the answer to an unconditional request
             default:
-                return !HttpMethods.IsHead(response.HttpContext.Request.Method);
+                return !HttpMethods.IsHead(response.Request.Method);
         }
     }
 
@@ -48,6 +49,6 @@ internal static class AnswerContent
         );
     }
 
-    private static bool MayHaveContent(HttpResponse response) =>
-        Allows(response.StatusCode) && !HttpMethods.IsHead(response.HttpContext.Request.Method);
+    private static bool MayHaveContent(ClientResponse response) =>
+        Allows(response.StatusCode) && !HttpMethods.IsHead(response.Request.Method);
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Errors;
@@ -7,7 +8,6 @@ using Lintel.Observability.Traces;
 using Lintel.Routing;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Pipeline;
@@ -18,23 +18,19 @@ internal sealed class Exchange
     /// <summary>Everything that belongs to the request at hand: <see cref="End"/> forgets all of it at once.</summary>
     private RequestState _state;
 
-    public HttpContext Context
-    {
-        get => _state.Context;
-        private set => _state.Context = value;
-    }
+    public ClientRequest Request => _state.Request;
 
-    public Snapshot Snapshot
-    {
-        get => _state.Snapshot;
-        private set => _state.Snapshot = value;
-    }
+    public ClientResponse Response => _state.Response;
 
-    public long StartTimestamp
-    {
-        get => _state.StartTimestamp;
-        private set => _state.StartTimestamp = value;
-    }
+    /// <summary>Canceled when the client leaves, or the host around the gateway gives the request up.</summary>
+    public CancellationToken Aborted => Request.Aborted;
+
+    /// <summary>Whether the client has left, or the host has given the request up.</summary>
+    public bool IsAborted => Request.Aborted.IsCancellationRequested;
+
+    public Snapshot Snapshot => _state.Snapshot;
+
+    public long StartTimestamp => _state.StartTimestamp;
 
     /// <summary>
     /// What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of
@@ -59,30 +55,21 @@ internal sealed class Exchange
     /// <summary>
     /// What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.
     /// </summary>
-    public HostedRequest? Hosted
-    {
-        get => _state.Hosted;
-        private set => _state.Hosted = value;
-    }
+    public HostedRequest? Hosted => _state.Hosted;
 
     /// <summary>
     /// Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.
     /// </summary>
-    public bool IsCanceledByHost =>
-        Hosted is { ClientAborted.IsCancellationRequested: false } && Context.RequestAborted.IsCancellationRequested;
+    public bool IsCanceledByHost => Hosted is { ClientAborted.IsCancellationRequested: false } && IsAborted;
 
     /// <summary>
     /// Why the gateway cut off the client's connection; <see langword="null"/> where the client has gone, or is there. Looked for when a
     /// request has ended badly.
     /// </summary>
-    public GatewayError? CutReason => Context.Features.Get<IConnectionEnd>()?.Reason ?? Listener?.Cut;
+    public GatewayError? CutReason => Request.CutReason ?? Listener?.Cut;
 
     /// <summary>The target as it was received; empty where a server does not tell.</summary>
-    public string RawTarget
-    {
-        get => _state.RawTarget ?? "";
-        private set => _state.RawTarget = value;
-    }
+    public string RawTarget => _state.RawTarget ?? "";
 
     public RequestTarget RequestTarget
     {
@@ -91,11 +78,7 @@ internal sealed class Exchange
     }
 
     /// <summary>Whom the connection comes from: the client, or a proxy before it.</summary>
-    public Peer Peer
-    {
-        get => _state.Peer;
-        private set => _state.Peer = value;
-    }
+    public Peer Peer => _state.Peer;
 
     public Route? Route => _state.Candidate?.Route;
 
@@ -158,28 +141,16 @@ internal sealed class Exchange
     }
 
     /// <summary>Whether the request has a body, be it an empty one in chunks.</summary>
-    public bool HasBody
-    {
-        get => _state.HasBody;
-        private set => _state.HasBody = value;
-    }
+    public bool HasBody => _state.HasBody;
 
     /// <summary>
     /// The client's connection, where it lives on a loop and carries nothing but this request; <see langword="null"/> for HTTP/2 and other
     /// servers' connections.
     /// </summary>
-    public LoopConnection? ClientConnection
-    {
-        get => _state.ClientConnection;
-        private set => _state.ClientConnection = value;
-    }
+    public LoopConnection? ClientConnection => _state.ClientConnection;
 
     /// <summary>The loop of the client's connection; <see langword="null"/> where it has none.</summary>
-    public EventLoop? Loop
-    {
-        get => _state.Loop;
-        private set => _state.Loop = value;
-    }
+    public EventLoop? Loop => _state.Loop;
 
     /// <summary>Whether the response's head has been through <see cref="ResponsePhase"/>.</summary>
     public bool IsHeadSettled
@@ -217,10 +188,6 @@ internal sealed class Exchange
     /// <summary>Whether the client waits for 100 (Continue) before it sends the body.</summary>
     public bool ExpectsContinue =>
         Request.Headers.Expect is [{ } expect, ..] && expect.Equals("100-continue", StringComparison.OrdinalIgnoreCase);
-
-    public HttpRequest Request => Context.Request;
-
-    public HttpResponse Response => Context.Response;
 
     /// <summary>The id by which logs, problems and services know the request: the client's own trace, or a new one.</summary>
     public string TraceId => Trace.TraceId.ToHexString();
@@ -273,7 +240,7 @@ internal sealed class Exchange
         {
             if (!_state.HasClientAddress)
             {
-                _state.ClientAddress = Believed is { } proxies ? proxies.ClientAddress(Context.Request, Peer.Address) : Peer.Address;
+                _state.ClientAddress = Believed is { } proxies ? proxies.ClientAddress(Request.Headers, Peer.Address) : Peer.Address;
                 _state.HasClientAddress = true;
             }
 
@@ -282,11 +249,7 @@ internal sealed class Exchange
     }
 
     /// <summary>The listener that took the request; <see langword="null"/> inside another host.</summary>
-    public ListenerIdentity? Listener
-    {
-        get => _state.Listener;
-        private set => _state.Listener = value;
-    }
+    public ListenerIdentity? Listener => _state.Listener;
 
     /// <summary>
     /// Those whose word is taken of who the client is, where the request came by one of them; else <see langword="null"/>.
@@ -307,7 +270,7 @@ internal sealed class Exchange
     }
 
     /// <summary>Host and port as the client sent them.</summary>
-    public string Host => RequestHost.Of(Request);
+    public string Host => Request.Host;
 
     /// <summary>The scheme that the client used: its connection's, or what a trusted proxy tells.</summary>
     public string Scheme => Believed is { } proxies ? proxies.Scheme(Request) : Request.Scheme;
@@ -354,31 +317,21 @@ internal sealed class Exchange
     /// <summary>A header's value as bytes: our own listeners read it so, other hosts' read UTF-8.</summary>
     public string Bytes(string value) => Listener is null ? FieldText.ToBytes(value) : value;
 
-    public void Begin(HttpContext context, Snapshot snapshot, long timestamp, RequestOrigin origin = default)
+    public void Begin(ClientRequest request, Snapshot snapshot, long timestamp, RequestOrigin origin = default)
     {
-        Context = context;
-        Listener = origin.Listener;
-        Hosted = origin.Hosted;
+        _state.Request = request;
+        _state.Response = request.Response;
+        _state.Listener = origin.Listener;
+        _state.Hosted = origin.Hosted;
         Hosted?.Begin(this);
-        Snapshot = snapshot;
-        StartTimestamp = timestamp;
-        if (origin.Client is { } client)
-        {
-            Framing = client.Framing;
-            HasBody = client.HasBody;
-            ClientConnection = client.Loop;
-            Loop = client.Loop?.Loop;
-            Peer = client.Peer;
-            RawTarget = client.RawTarget;
-            return;
-        }
-
-        var features = context.Features;
-        Framing = features.Get<RequestFraming>();
-        HasBody = features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
-        Loop = features.Get<LoopConnection>()?.Loop;
-        Peer = features.Get<Peer>() ?? new Peer(context.Connection.RemoteIpAddress);
-        RawTarget = features.Get<IHttpRequestFeature>()!.RawTarget;
+        _state.Snapshot = snapshot;
+        _state.StartTimestamp = timestamp;
+        Framing = request.Framing;
+        _state.HasBody = request.HasBody;
+        _state.ClientConnection = request.LoopConnection;
+        _state.Loop = request.Loop;
+        _state.Peer = request.Peer;
+        _state.RawTarget = request.RawTarget;
     }
 
     /// <summary>Tells the loop, where this runs on it, which route holds it: for the report of a callback that holds it too long.</summary>
@@ -418,7 +371,8 @@ internal sealed class Exchange
     {
         public bool IsHeadSettled;
         public bool IsPreflight;
-        public HttpContext Context;
+        public ClientRequest Request;
+        public ClientResponse Response;
         public Snapshot Snapshot;
         public long StartTimestamp;
         public RequestFraming? Framing;

@@ -1,5 +1,4 @@
 using Lintel.Errors;
-using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
@@ -19,10 +18,7 @@ internal static class HeadLimits
     public static GatewayError? Check(Exchange exchange)
     {
         var request = exchange.Request;
-        if (
-            exchange.Listener?.Limits is not { } limits
-            || !(HttpProtocol.IsHttp2(request.Protocol) || HttpProtocol.IsHttp3(request.Protocol))
-        )
+        if (exchange.Listener?.Limits is not { } limits || !request.IsStream)
             return null;
         if (request.Method.Length + exchange.RawTarget.Length + RestOfLine > limits.RequestLine)
             return new GatewayError(GatewayErrorKind.TargetTooLong);

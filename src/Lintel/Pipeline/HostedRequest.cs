@@ -1,4 +1,5 @@
-using Lintel.Errors;
+using Lintel.Carriers;
+using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
@@ -30,17 +31,27 @@ internal sealed class HostedRequest(HttpContext context, bool isFirst)
         if (hosted is null)
             context.Features.Set(hosted = new HostedRequest(context, isFirst: false));
         hosted.Permits = permits;
-        ApplicationHeaders.Note(context.Response);
         return hosted;
     }
 
-    /// <summary>Whether the application may have made another path of it; what only went over to the base is the same path.</summary>
-    public bool HasPathChanged(HttpRequest request)
+    /// <summary>Reads the target that the application's middleware has left of the request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="target">The normalised target.</param>
+    /// <param name="problem">Why it is refused, in words fit for the client.</param>
+    public bool TryReadTarget(ClientRequest request, out RequestTarget target, out string? problem)
+    {
+        var last = request.AsHttpContext().Request;
+        var seen = new HostedPath(last.PathBase.Value ?? "", last.Path.Value ?? "", last.QueryString.Value ?? "");
+        return HostedTarget.TryRead(request.RawTarget, seen, HasPathChanged(last), out target, out problem);
+    }
+
+    /// <summary>Whether the application may have made another path of it; moving a part of it to the base makes no other.</summary>
+    private bool HasPathChanged(HttpRequest last)
     {
         if (!isFirst)
             return true;
-        return !(request.Path.Equals(_path, StringComparison.Ordinal) && request.PathBase.Equals(_pathBase, StringComparison.Ordinal))
-            && request.PathBase.Value + request.Path.Value != _pathBase.Value + _path.Value;
+        return !(last.Path.Equals(_path, StringComparison.Ordinal) && last.PathBase.Equals(_pathBase, StringComparison.Ordinal))
+            && last.PathBase.Value + last.Path.Value != _pathBase.Value + _path.Value;
     }
 
     public void Begin(Exchange exchange) => _exchange = exchange;

@@ -1,3 +1,4 @@
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
 
@@ -25,8 +26,12 @@ internal sealed class ListenerIdentity(string name, ListenerConfig config)
     public TrustedProxies? TrustedProxies { get; } = config.TrustedProxies is { } own ? new TrustedProxies(own) : null;
 }
 
-/// <summary>What brought a request.</summary>
-/// <param name="Client">Its connection, where that is an HTTP/1.1 connection of our own listeners.</param>
+/// <summary>Serves a request.</summary>
+/// <param name="request">The request.</param>
+/// <param name="listener">The listener that took it.</param>
+internal delegate Task RequestHandler(ClientRequest request, ListenerIdentity listener);
+
+/// <summary>Where a request comes from.</summary>
 /// <param name="Listener">The listener that took it; <see langword="null"/> for another host's.</param>
 /// <param name="Hosted">What the middleware of another host may have changed; <see langword="null"/> for our own listeners.</param>
-internal readonly record struct RequestOrigin(ClientConnection? Client, ListenerIdentity? Listener, HostedRequest? Hosted);
+internal readonly record struct RequestOrigin(ListenerIdentity? Listener, HostedRequest? Hosted);

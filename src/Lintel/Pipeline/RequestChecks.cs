@@ -1,6 +1,6 @@
+using Lintel.Carriers;
 using Lintel.Errors;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Pipeline;
 
@@ -62,7 +62,7 @@ internal static class RequestChecks
     }
 
     /// <summary>How many more times an OPTIONS may be forwarded; <see langword="null"/> without a limit, and for other methods.</summary>
-    public static long? ForwardsLeft(HttpRequest request) =>
+    public static long? ForwardsLeft(ClientRequest request) =>
         HttpMethods.IsOptions(request.Method)
         && request.Headers["Max-Forwards"] is [{ } text]
         && long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var left)
@@ -88,12 +88,11 @@ internal static class RequestChecks
     /// <summary>A body that says how long it is need not be begun when that is too long.</summary>
     public static GatewayError? Body(Exchange exchange)
     {
-        if (!exchange.HasBody || exchange.Context.Features.Get<IHttpMaxRequestBodySizeFeature>() is not { } limit)
+        if (!exchange.HasBody)
             return null;
-        if (exchange.Route!.BodyLimit is { } own && !limit.IsReadOnly)
-            limit.MaxRequestBodySize = own;
-        return exchange.Request.ContentLength > limit.MaxRequestBodySize
-            ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"the limit is {limit.MaxRequestBodySize} bytes")
+        var limit = exchange.Request.LimitBody(exchange.Route!.BodyLimit);
+        return exchange.Request.ContentLength > limit
+            ? new GatewayError(GatewayErrorKind.BodyTooLarge, $"the limit is {limit} bytes")
             : null;
     }
 
@@ -114,7 +113,7 @@ internal static class RequestChecks
     }
 
     /// <summary>Whether the nearest proxy says another scheme than the target.</summary>
-    private static bool Denies(TrustedProxies proxies, HttpRequest request, string claimed)
+    private static bool Denies(TrustedProxies proxies, ClientRequest request, string claimed)
     {
         if (
             !(

@@ -61,7 +61,7 @@ internal static class RequestSpan
         }
 
         GatewayTracing.SetMethod(span, request.Method);
-        span.SetTag("url.path", exchange.RequestTarget.Path ?? request.Path.Value);
+        span.SetTag("url.path", exchange.RequestTarget.Path ?? request.DecodedPath);
         span.SetTag("url.scheme", request.Scheme);
         span.SetTag("http.response.status_code", status);
         span.SetTag("network.protocol.version", protocol);
@@ -78,7 +78,7 @@ internal static class RequestSpan
                         out var port
                     )
                         ? port
-                    : request.IsHttps ? 443
+                    : request.Scheme == "https" ? 443
                     : 80
             );
         }
@@ -143,7 +143,7 @@ internal static class RequestSpan
     private static bool IsForLogsAlone(Activity host, Exchange exchange) =>
         host.OperationName == "Microsoft.AspNetCore.Hosting.HttpRequestIn"
         && !host.Source.HasListeners()
-        && (exchange.Context.RequestServices?.GetService(typeof(DiagnosticListener)) as DiagnosticListener)?.IsEnabled() != true;
+        && (exchange.Request.Services?.GetService(typeof(DiagnosticListener)) as DiagnosticListener)?.IsEnabled() != true;
 
     /// <summary>Where the host's activity stands: below the client's span, or at the beginning of a trace.</summary>
     private static TraceContext Above(Activity host, Exchange exchange)

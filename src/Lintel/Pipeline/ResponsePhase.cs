@@ -1,4 +1,3 @@
-using Lintel.Errors;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
@@ -44,7 +43,7 @@ internal static class ResponsePhase
     /// </summary>
     public static void Restart(Exchange exchange)
     {
-        ApplicationHeaders.Restore(exchange.Response);
+        exchange.Response.Restart();
         exchange.IsHeadSettled = false;
     }
 }

@@ -1,8 +1,8 @@
+using Lintel.Carriers;
 using Lintel.Errors;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Pipeline;
 
@@ -39,9 +39,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     public long Stopped => Volatile.Read(ref _stopped);
 
     /// <summary>Serves one request. Never throws, and accounts for each.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="origin">What brought it.</param>
-    public async Task RunAsync(HttpContext context, RequestOrigin origin)
+    /// <param name="request">The request.</param>
+    /// <param name="origin">Where it comes from.</param>
+    public async Task RunAsync(ClientRequest request, RequestOrigin origin)
     {
         var started = time.GetTimestamp();
         var snapshot = snapshots.Enter();
@@ -54,7 +54,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         {
             try
             {
-                exchange.Begin(context, snapshot, started, origin);
+                exchange.Begin(request, snapshot, started, origin);
                 account.Begin(exchange);
                 RequestSpan.Start(exchange);
                 error = isReady ? Check(exchange) : new GatewayError(GatewayErrorKind.Unavailable); // 0 receive
@@ -113,9 +113,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             return refusal;
         return exception switch
         {
-            OperationCanceledException when exchange.Context.RequestAborted.IsCancellationRequested => new GatewayError(
-                GatewayErrorKind.ClientAborted
-            ),
+            OperationCanceledException when exchange.IsAborted => new GatewayError(GatewayErrorKind.ClientAborted),
             ConnectionAbortedException or ConnectionResetException => // before the token says so
             new GatewayError(GatewayErrorKind.ClientAborted, Cause: exception),
             BadHttpRequestException refused => GatewayError.OfRequestBody(refused),
@@ -141,20 +139,19 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     /// <summary>Normalises the target and finds the route.</summary>
     private static GatewayError? Match(Exchange exchange)
     {
-        var context = exchange.Context;
         string? problem;
         var isRead = exchange.Hosted is not { } hosted
             ? RequestTarget.TryParse(exchange.RawTarget, out var target, out problem)
-            : HostedTarget.TryRead(exchange.RawTarget, context.Request, hosted.HasPathChanged(context.Request), out target, out problem);
+            : hosted.TryReadTarget(exchange.Request, out target, out problem);
         if (!isRead)
             return new GatewayError(GatewayErrorKind.BadTarget, problem);
         exchange.RequestTarget = target;
 
         var lookup = default(RouteLookup<Route>);
-        var method = context.Request.Method;
-        if (HttpMethods.IsConnect(method) && context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
+        var method = exchange.Request.Method;
+        if (HttpMethods.IsConnect(method) && exchange.Request.ConnectProtocol is { } protocol)
         {
-            if (!"websocket".Equals(connect.Protocol, StringComparison.OrdinalIgnoreCase))
+            if (!"websocket".Equals(protocol, StringComparison.OrdinalIgnoreCase))
                 return new GatewayError(GatewayErrorKind.BadUpgrade, "extended CONNECT is supported only for the protocol `websocket`");
             exchange.IsExtendedConnect = true;
             method = HttpMethods.Get; // what the same handshake is in HTTP/1.1 (RFC 8441 section 5)
@@ -165,7 +162,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             return error;
         if (!HostedTarget.IsKept(exchange.RequestTarget, out problem))
             return new GatewayError(GatewayErrorKind.BadTarget, problem);
-        return application.Permits(context, route.Name)
+        return application.Permits(exchange.Request.AsHttpContext(), route.Name)
             ? error
             : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
     }
@@ -197,13 +194,12 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     {
         if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted)
             return;
-        var context = exchange.Context;
         try
         {
             if (exchange.Framing is { Refusal: not null, Reset: { } reset })
                 reset();
-            else if (context.Response.HasStarted)
-                context.Abort(); // the client must see that the answer is not whole: HTTP/1.1 loses its connection, HTTP/2 its stream
+            else if (exchange.Response.HasStarted)
+                exchange.Request.Abort(); // the client must see that the answer is not whole
             else
                 await WriteProblemAsync(exchange, error).ConfigureAwait(false);
         }
@@ -211,14 +207,14 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         {
             // The client has left, or the server takes no answer any more: what it has of one must not look whole.
             if (e is not (OperationCanceledException or IOException))
-                context.Abort();
+                exchange.Request.Abort();
         }
     }
 
     private static async ValueTask WriteProblemAsync(Exchange exchange, GatewayError error)
     {
         if (exchange.IsCanceledByHost)
-            exchange.Context.RequestAborted = exchange.Hosted!.ClientAborted; // the answer still goes out
+            exchange.Request.Aborted = exchange.Hosted!.ClientAborted; // the answer still goes out
         ResponsePhase.Restart(exchange);
         var content = ProblemWriter.Fill(
             exchange.Response,
@@ -231,7 +227,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             exchange.GrpcStatus = error.Rule.GrpcStatus;
         if (!ResponsePhase.Enter(exchange) || content.IsEmpty)
             return;
-        await exchange.Response.Body.WriteAsync(content, exchange.Context.RequestAborted).ConfigureAwait(false);
+        await exchange.Response.Body.WriteAsync(content, exchange.Aborted).ConfigureAwait(false);
         exchange.ResponseBytes += content.Length;
     }
 

@@ -1,8 +1,7 @@
 using System.Buffers;
 using System.Text;
+using Lintel.Carriers;
 using Lintel.Errors;
-using Lintel.Routing;
-using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
@@ -25,22 +24,22 @@ internal static class StreamCheck
     public static GatewayError? Check(Exchange exchange)
     {
         var request = exchange.Request;
-        if (!HttpProtocol.IsHttp2(request.Protocol) && !HttpProtocol.IsHttp3(request.Protocol))
+        if (!request.IsStream)
             return null;
         if (CheckHead(request) is { } refusal)
             return refusal;
         if (exchange.HasBody)
-            exchange.Framing = StreamBody.Guard(exchange.Context);
+            exchange.Framing = request.GuardBody();
         return null;
     }
 
-    private static GatewayError? CheckHead(HttpRequest request)
+    private static GatewayError? CheckHead(ClientRequest request)
     {
         if (request.Method.AsSpan().ContainsAnyExcept(Method))
             return Refuse("the method does not consist of upper-case letters");
-        if (!request.Host.HasValue)
+        if (request.Host.Length == 0)
             return Refuse("the authority is missing");
-        if (!HostSyntax.IsHost(RequestHost.Of(request)))
+        if (!HostSyntax.IsHost(request.Host))
             return Refuse("the authority is malformed");
         if (request.ContentLength == NoLength)
             return Refuse("Content-Length is not a number");

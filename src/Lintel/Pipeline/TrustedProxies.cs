@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Net;
+using Lintel.Carriers;
 using Lintel.Config;
 using Microsoft.AspNetCore.Http;
 
@@ -46,7 +47,7 @@ internal sealed class TrustedProxies
     }
 
     /// <summary>The nearest address that is no trusted proxy: read from the right, since every proxy appends what it saw.</summary>
-    public IPAddress? ClientAddress(HttpRequest request, IPAddress? peer)
+    public IPAddress? ClientAddress(IHeaderDictionary headers, IPAddress? peer)
     {
         if (peer is { IsIPv4MappedToIPv6: true })
             peer = peer.MapToIPv4();
@@ -54,8 +55,8 @@ internal sealed class TrustedProxies
             return peer;
         var address = peer;
         var hops =
-            BelievesFor ? Chain(request.Headers["X-Forwarded-For"].ToString())
-            : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("for")
+            BelievesFor ? Chain(headers["X-Forwarded-For"].ToString())
+            : BelievesForwarded ? ForwardedChain.Parse(headers["Forwarded"])?.Nearest("for")
             : null;
         foreach (var text in (hops ?? []).Take(MaxHops))
         {
@@ -70,7 +71,7 @@ internal sealed class TrustedProxies
     }
 
     /// <summary>The scheme that the client used, by the word of a peer that is trusted.</summary>
-    public string Scheme(HttpRequest request)
+    public string Scheme(ClientRequest request)
     {
         var said =
             BelievesProto ? request.Headers["X-Forwarded-Proto"].ToString()

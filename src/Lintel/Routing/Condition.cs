@@ -34,7 +34,7 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
                 ConditionPlace.Listener => new StringValues(routed.Listener),
                 ConditionPlace.Scheme => routed.Scheme,
                 ConditionPlace.Header => FieldValues(routed, request.Headers[Name]),
-                ConditionPlace.Query => QueryValues.Find(request.QueryString.Value, Name),
+                ConditionPlace.Query => QueryValues.Find(request.Query, Name),
                 _ => RequestCookies.Find(request.Headers.Cookie, Name) is { } cookie ? routed.FieldBytes(cookie) : default(StringValues),
             }
         );

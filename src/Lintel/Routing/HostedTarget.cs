@@ -1,15 +1,20 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Routing;
+
+/// <summary>Where another host's middleware says that a request goes.</summary>
+/// <param name="PathBase">What it has taken off the path; decoded.</param>
+/// <param name="Path">What it has left; decoded.</param>
+/// <param name="Query">The query with its question mark.</param>
+internal readonly record struct HostedPath(string PathBase, string Path, string Query);
 
 /// <summary>
 /// The target of a request that another host's middleware has seen: what that middleware saw, or made of it, is what is routed and sent.
 /// </summary>
 /// <remarks>
-/// Guards of an application look at <see cref="HttpRequest.Path"/>, which the server has decoded, and in which it leaves some spellings as
+/// Guards of an application look at <c>HttpRequest.Path</c>, which the server has decoded, and in which it leaves some spellings as
 /// they came (<c>//</c>). The normalised path is therefore either one that decodes to exactly that, or made of it. Anything else could pass
 /// a guard and become another path afterwards.
 /// </remarks>
@@ -22,20 +27,20 @@ internal static class HostedTarget
         "/-._~!$&'()*+,;=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     );
 
-    /// <summary>Reads path and query below the request's <see cref="HttpRequest.PathBase"/>.</summary>
+    /// <summary>Reads path and query below the request's base path.</summary>
     /// <param name="raw">The target as it was received; empty where the server does not tell.</param>
-    /// <param name="request">The request as the application's middleware left it.</param>
+    /// <param name="seen">What the application's middleware has seen last.</param>
     /// <param name="isChanged">Whether that middleware may have changed the path: an unchanged one that is not what was received has two
     /// readings.</param>
     /// <param name="target">The normalised target.</param>
     /// <param name="problem">Why it is refused, in words fit for the client.</param>
-    public static bool TryRead(string raw, HttpRequest request, bool isChanged, out RequestTarget target, out string? problem)
+    public static bool TryRead(string raw, in HostedPath seen, bool isChanged, out RequestTarget target, out string? problem)
     {
         target = default;
         problem = null;
         if (raw.Length > 0 && !RequestTarget.TryParse(raw, out target, out problem))
             return false;
-        var (pathBase, path, query) = (request.PathBase.Value ?? "", request.Path.Value ?? "", request.QueryString.Value ?? "");
+        var (pathBase, path, query) = seen;
         string? spelled;
         var received = target.Unmerged ?? target.Path;
         if (raw.Length > 0 && Spells(received, pathBase, path, out var start))

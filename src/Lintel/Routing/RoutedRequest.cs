@@ -1,5 +1,5 @@
+using Lintel.Carriers;
 using Lintel.Config.Grammars;
-using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Routing;
 
@@ -7,26 +7,20 @@ namespace Lintel.Routing;
 /// <param name="Request">Method, host, header fields, query and cookies.</param>
 /// <param name="Scheme"><c>http</c> or <c>https</c>: how the client came, by the connection or by the word of a trusted proxy.</param>
 /// <param name="Listener">The name of the listener that took it; <see langword="null"/> inside another host, which has its own.</param>
-internal readonly record struct RoutedRequest(HttpRequest Request, string Scheme, string? Listener)
+internal readonly record struct RoutedRequest(ClientRequest Request, string Scheme, string? Listener)
 {
     /// <summary>The authority as the client sent it.</summary>
-    public string Host => RequestHost.Of(Request);
+    public string Host => Request.Host;
 
-    public static implicit operator RoutedRequest(HttpRequest request) => new(request, request.Scheme, null);
+    public static implicit operator RoutedRequest(ClientRequest request) => new(request, request.Scheme, null);
 
     /// <summary>A header's value as bytes: our own listeners read it so, other servers read UTF-8.</summary>
     public string FieldBytes(string value) => Listener is null ? FieldText.ToBytes(value) : value;
 }
 
-/// <summary>
-/// The authority that a request names, to the letter. ASP.NET Core's <see cref="HostString"/> decodes A-labels (<c>xn--…</c>), so that it
-/// is fit for neither matching nor sending.
-/// </summary>
+/// <summary>The authority that a request names.</summary>
 internal static class RequestHost
 {
-    /// <summary>Host and port as the client sent them; empty where it sent none.</summary>
-    public static string Of(HttpRequest request) => request.Headers.Host.ToString();
-
     /// <summary>The host without its port.</summary>
     public static ReadOnlySpan<char> WithoutPort(ReadOnlySpan<char> host)
     {

@@ -11,6 +11,7 @@ public sealed partial class StaircaseTests
     [
         "Errors",
         "Config",
+        "Carriers",
         "Observability",
         "Routing",
         "Pipeline",
@@ -30,6 +31,18 @@ public sealed partial class StaircaseTests
         ["Lintel.Transport/Http1/Http1Connection.cs"] =
             "a protocol's state machine: both directions share what they know of the connection",
     };
+
+    /// <summary>Where ASP.NET Core's own types of a request may be named: its carrier, what Kestrel or a host calls, and what YARP is called with.</summary>
+    private static readonly string[] HttpContextUsers =
+    [
+        "Carriers/",
+        "Listeners/",
+        "Hosting/",
+        "Pipeline/HostedRequest.cs",
+        "Forwarding/CountedTunnel.cs",
+        "Forwarding/ResponseBody.cs",
+        "Forwarding/YarpForwarder.cs",
+    ];
 
     private static readonly string[] ForbiddenFolders = ["Common", "Utilities", "Helpers", "Abstractions", "Extensions"];
 
@@ -65,6 +78,19 @@ public sealed partial class StaircaseTests
             where above.Contains(import)
             select $"{Path.GetRelativePath(Source, file)} imports {import}";
         Assert.Empty(offences.Distinct());
+    }
+
+    /// <summary>Everything else sees requests through <c>ClientRequest</c> and <c>Exchange</c>, whatever carries them.</summary>
+    [Fact]
+    public void HttpContext_IsNamedByItsCarrierAlone()
+    {
+        var offences =
+            from file in Directory.EnumerateFiles(Path.Combine(Source, "Lintel"), "*.cs", SearchOption.AllDirectories)
+            let name = Path.GetRelativePath(Path.Combine(Source, "Lintel"), file).Replace('\\', '/')
+            where IsOurs(name.Split('/')[0]) && !HttpContextUsers.Any(u => name.StartsWith(u, StringComparison.Ordinal))
+            where File.ReadLines(file).Any(l => !l.TrimStart().StartsWith("//", StringComparison.Ordinal) && HttpContextName().IsMatch(l))
+            select name;
+        Assert.Empty(offences);
     }
 
     [Fact]
@@ -166,9 +192,12 @@ public sealed partial class StaircaseTests
     }
 
     [GeneratedRegex(
-        @"(?<![\w.])(?:Lintel\.)?(Errors|Config|Observability|Routing|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])"
+        @"(?<![\w.])(?:Lintel\.)?(Errors|Config|Carriers|Observability|Routing|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])"
     )]
     private static partial Regex FullName();
+
+    [GeneratedRegex(@"\bHttp(?:Context|Request|Response)\b")]
+    private static partial Regex HttpContextName();
 
     [GeneratedRegex("\"(?:[^\"\\\\]|\\\\.)*\"")]
     private static partial Regex StringLiteral();

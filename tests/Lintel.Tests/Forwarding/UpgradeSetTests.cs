@@ -30,7 +30,7 @@ public sealed class UpgradeSetTests
         context.Features.Set<IHttpUpgradeFeature>(new Upgradable());
         context.Request.Headers.Upgrade = asked.Split('|');
         var exchange = new Exchange();
-        exchange.Begin(context, null!, 0);
+        exchange.Begin(context.AsClient(), null!, 0);
         Assert.Equal(chosen, new UpgradeSet(allowed.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Choose(exchange));
     }
 

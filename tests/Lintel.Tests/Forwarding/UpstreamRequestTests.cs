@@ -164,7 +164,7 @@ public sealed class UpstreamRequestTests
     private static Exchange Begin(Snapshot snapshot, Microsoft.AspNetCore.Http.HttpContext context, ListenerIdentity? listener = null)
     {
         var exchange = new Exchange();
-        exchange.Begin(context, snapshot, 0, new RequestOrigin(null, listener, null));
+        exchange.Begin(context.AsClient(), snapshot, 0, new RequestOrigin(listener, null));
         Assert.True(RequestTarget.TryParse("/", out var target, out _));
         exchange.RequestTarget = target;
         var lookup = default(RouteLookup<Route>);

@@ -269,7 +269,7 @@ public sealed class RouteMatchTests
         DefaultHttpContext context = TestRequest.Create("GET", target, "gateway.test", header is { } field ? [field] : []);
         Assert.NotNull(context.Features.Get<IHttpRequestFeature>());
         var exchange = new Exchange();
-        exchange.Begin(context, snapshot, 0, new RequestOrigin(null, listener, null));
+        exchange.Begin(context.AsClient(), snapshot, 0, new RequestOrigin(listener, null));
         exchange.RequestTarget = parsed;
         return exchange;
     }

@@ -133,7 +133,7 @@ public sealed class RoutePipelineTests : IAsyncLifetime
 
         using var errors = new ErrorLog(TimeProvider.System, logger ?? NullLogger.Instance);
         var pipeline = new RoutePipeline(_snapshots, new RequestAccount(_log, errors, _metrics, TimeProvider.System), TimeProvider.System);
-        await pipeline.RunAsync(context, default);
+        await pipeline.RunAsync(context.AsClient(), default);
         return context;
     }
 

@@ -49,8 +49,8 @@ public sealed class ConditionTests
             .Request;
         if (values is not null)
             request.Headers["X"] = values.Split(',');
-        Assert.Equal(expected, new Condition(ConditionPlace.Header, "x", Tests[test]).Holds(request));
-        Assert.Equal(expected, new Condition(ConditionPlace.Query, "x", Tests[test]).Holds(query));
+        Assert.Equal(expected, new Condition(ConditionPlace.Header, "x", Tests[test]).Holds(request.AsClient()));
+        Assert.Equal(expected, new Condition(ConditionPlace.Query, "x", Tests[test]).Holds(query.AsClient()));
     }
 
     [Theory]
@@ -63,7 +63,7 @@ public sealed class ConditionTests
     public void Query_OfARequest_IsReadDecodedAndInItsCase(string query, string name, bool expected) =>
         Assert.Equal(
             expected,
-            new Condition(ConditionPlace.Query, name, Tests["/^a.$/"]).Holds(TestRequest.Create("GET", "/" + query).Request)
+            new Condition(ConditionPlace.Query, name, Tests["/^a.$/"]).Holds(TestRequest.Create("GET", "/" + query).Request.AsClient())
         );
 
     [Theory]
@@ -74,7 +74,7 @@ public sealed class ConditionTests
         Assert.Equal(
             expected,
             new Condition(ConditionPlace.Cookie, "x", Tests["=a"]).Holds(
-                TestRequest.Create("GET", "/", headers: ("Cookie", cookies)).Request
+                TestRequest.Create("GET", "/", headers: ("Cookie", cookies)).Request.AsClient()
             )
         );
 
@@ -134,7 +134,7 @@ public sealed class ConditionTests
                         if (values.Length > 0)
                             request.Headers["x"] = values;
                         Assert.False(
-                            a.Holds(request) && b.Holds(request),
+                            a.Holds(request.AsClient()) && b.Holds(request.AsClient()),
                             $"{place} {oneName} and {otherName} hold for [{string.Join(", ", values)}]"
                         );
                     }

@@ -63,10 +63,8 @@ public sealed class HostedTargetTests
     [InlineData("//a", "//a")]
     public void Target_UnchangedButReadOtherwiseByTheServer_IsRefused(string raw, string path)
     {
-        var request = new DefaultHttpContext().Request;
-        request.Path = new PathString(path);
         Assert.False(
-            HostedTarget.TryRead(raw, request, isChanged: false, out var target, out var problem)
+            HostedTarget.TryRead(raw, new HostedPath("", path, ""), isChanged: false, out var target, out var problem)
                 && HostedTarget.IsKept(target, out problem)
         );
         Assert.NotNull(problem);
@@ -132,8 +130,7 @@ public sealed class HostedTargetTests
 
     private static bool Read(string raw, string pathBase, string path, string query, out RequestTarget target, out string? problem)
     {
-        var request = new DefaultHttpContext().Request;
-        (request.PathBase, request.Path, request.QueryString) = (new PathString(pathBase), new PathString(path), new QueryString(query));
-        return HostedTarget.TryRead(raw, request, isChanged: true, out target, out problem) && HostedTarget.IsKept(target, out problem);
+        var seen = new HostedPath(pathBase, path, query);
+        return HostedTarget.TryRead(raw, seen, isChanged: true, out target, out problem) && HostedTarget.IsKept(target, out problem);
     }
 }

@@ -114,7 +114,7 @@ public sealed class RouteTableTests
         var names = parsed.Parameters.Keys.ToList();
         var table = RouteTableBuilder.Build([new RouteEntry<string>("r", "r", [], [parsed], names, [], [])], []);
         var lookup = default(RouteLookup<string>);
-        table.Find(TestRequest.Create("GET", path).Request, path, ref lookup);
+        table.Find(TestRequest.Create("GET", path).Request.AsClient(), path, ref lookup);
         if (lookup.Outcome != RouteOutcome.Found)
         {
             Assert.Equal("404", expected);
@@ -189,8 +189,8 @@ public sealed class RouteTableTests
                     var table = Table(string.Join(" | ", routes));
                     var path = request.Split(' ')[2].Split('?')[0];
                     var lookup = default(RouteLookup<string>);
-                    table.Find(Context(request), path, ref lookup);
-                    var losses = RouteExplanation.Losses(table, Context(request), path, lookup.Candidate);
+                    table.Find(Context(request).AsClient(), path, ref lookup);
+                    var losses = RouteExplanation.Losses(table, Context(request).AsClient(), path, lookup.Candidate);
                     Assert.Equal(routes.Length - (lookup.Candidate is null ? 0 : 1), losses.Count);
                     foreach (var loss in losses)
                     {
@@ -251,7 +251,7 @@ public sealed class RouteTableTests
     private static string Find(string routes, string request, string[]? names = null)
     {
         var lookup = default(RouteLookup<string>);
-        Table(routes, names).Find(Context(request), request.Split(' ')[2].Split('?')[0], ref lookup);
+        Table(routes, names).Find(Context(request).AsClient(), request.Split(' ')[2].Split('?')[0], ref lookup);
         return lookup.Outcome switch
         {
             RouteOutcome.Found => lookup.Candidate!.Name,

@@ -59,7 +59,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
         Exchange = exchange;
         Plan = plan;
         Parts = parts;
-        Shape = plan.ShapeFor(exchange.Request);
+        Shape = plan.ShapeFor(exchange.Routed);
         Started = parts.Time.GetTimestamp();
         Due = Started + (long)(deadline.TotalSeconds * parts.Time.TimestampFrequency);
         _fields = CallFields.Of(exchange, plan.Forwarded);
@@ -187,7 +187,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
     private void StopSending()
     {
         IsSendingOver = true;
-        Exchange.Context.Abort();
+        Exchange.Request.Abort();
     }
 
     /// <summary>Runs all calls. Ends when each has ended, been skipped or been given up.</summary>
@@ -360,7 +360,7 @@ internal sealed class CallRunner : IValueTaskSource, IClientWatch
         if (Exchange.ClientConnection is { } client)
             client.Watch(this);
         else
-            _leaving = Exchange.Context.RequestAborted.UnsafeRegister(Left, this);
+            _leaving = Exchange.Aborted.UnsafeRegister(Left, this);
     }
 
     private void UnwatchClient()

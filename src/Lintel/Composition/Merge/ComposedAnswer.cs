@@ -120,7 +120,7 @@ internal static class ComposedAnswer
         if (!ResponsePhase.Enter(exchange) || body.Length == 0)
             return null;
         // sends nothing yet; the writer has no room before
-        await response.StartAsync(exchange.Context.RequestAborted).ConfigureAwait(false);
+        await response.StartAsync(exchange.Aborted).ConfigureAwait(false);
         var writer = response.BodyWriter;
         if (body.Length <= SmallBody)
         {
@@ -132,9 +132,9 @@ internal static class ComposedAnswer
         await OffLoop.For(body.Length);
         using var limit = runner.LimitSending();
         var isTaken =
-            await body.WriteAsync(writer, writer, exchange.Context.RequestAborted).ConfigureAwait(false)
+            await body.WriteAsync(writer, writer, exchange.Aborted).ConfigureAwait(false)
             // the end of it too, while the answer's time is counted
-            && !(await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted;
+            && !(await writer.FlushAsync(exchange.Aborted).ConfigureAwait(false)).IsCompleted;
         exchange.ResponseBytes += body.Written;
         return isTaken ? null : new GatewayError(GatewayErrorKind.ClientAborted);
     }

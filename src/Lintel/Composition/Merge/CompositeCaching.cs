@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Hashing;
 using System.Net.Http.Headers;
 using System.Text;
+using Lintel.Carriers;
 using Lintel.Composition.Answers;
 using Lintel.Composition.Calls;
 using Lintel.Composition.Plan;
@@ -47,7 +48,7 @@ internal static class CompositeCaching
     }
 
     /// <summary>Whether the client has this very answer (RFC 9110 section 13.1.2: compared weakly).</summary>
-    public static bool IsKnown(HttpRequest request, string? tag)
+    public static bool IsKnown(ClientRequest request, string? tag)
     {
         if (tag is null || !(HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
             return false; // for other methods the field is a condition, and 304 no answer (RFC 9110 section 13.1.2)

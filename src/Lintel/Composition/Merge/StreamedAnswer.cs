@@ -162,12 +162,12 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         Write(writer, name);
         Write(writer, _isEvents ? "\ndata: " : "\":");
         var line = new OneLine(writer);
-        var isTaken = await value.WriteAsync(writer, line, exchange.Context.RequestAborted).ConfigureAwait(false);
+        var isTaken = await value.WriteAsync(writer, line, exchange.Aborted).ConfigureAwait(false);
         exchange.ResponseBytes += value.Written;
         if (isTaken)
         {
             Write(writer, _isEvents ? "\n\n" : "}\n");
-            isTaken = !(await writer.FlushAsync(exchange.Context.RequestAborted).ConfigureAwait(false)).IsCompleted;
+            isTaken = !(await writer.FlushAsync(exchange.Aborted).ConfigureAwait(false)).IsCompleted;
         }
 
         if (!isTaken)

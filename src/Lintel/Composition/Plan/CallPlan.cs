@@ -66,7 +66,7 @@ internal sealed class CallPlan
     public int ScopeSize => Calls.Length + 3;
 
     /// <summary>The shape for a client.</summary>
-    public AnswerShape ShapeFor(Microsoft.AspNetCore.Http.HttpRequest request)
+    public AnswerShape ShapeFor(RoutedRequest request)
     {
         foreach (var variant in Variants)
         {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using Lintel.Carriers;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding.Grpc;
@@ -7,7 +8,7 @@ namespace Lintel.Forwarding.Grpc;
 /// <summary>
 /// Decodes a body of <c>application/grpc-web-text</c> as it comes: pieces of base64, each of them padded or not, one after the other.
 /// </summary>
-internal sealed class Base64RequestBody(HttpRequest request) : RequestBody(request)
+internal sealed class Base64RequestBody(ClientRequest request) : RequestBody(request)
 {
     private readonly byte[] _text = new byte[8192];
     private readonly byte[] _bytes = new byte[8192 / 4 * 3];

@@ -3,7 +3,6 @@ using System.Text;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding.Grpc;
@@ -125,7 +124,7 @@ internal sealed class GrpcCall
 
         // A call that ended with its head («Trailers-Only») has its status there.
         if (block.Length > 0)
-            await _exchange.Response.Body.WriteAsync(Frame(block.ToString()), _exchange.Context.RequestAborted).ConfigureAwait(false);
+            await _exchange.Response.Body.WriteAsync(Frame(block.ToString()), _exchange.Aborted).ConfigureAwait(false);
         return true;
     }
 
@@ -133,7 +132,7 @@ internal sealed class GrpcCall
     /// <returns>Whether the client can be told; a client that left cannot.</returns>
     public bool TryFail(Exception cause, Deadline deadline)
     {
-        if (_exchange.Context.RequestAborted.IsCancellationRequested)
+        if (_exchange.IsAborted)
             return false;
         var kind =
             cause is not OperationCanceledException ? GatewayErrorKind.ResponseIncomplete
@@ -152,8 +151,7 @@ internal sealed class GrpcCall
     }
 
     /// <summary>HTTP/1.1 towards clients has none.</summary>
-    private IHeaderDictionary? Trailers() =>
-        _exchange.Context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { IsReadOnly: false } trailers ? trailers : null;
+    private IHeaderDictionary? Trailers() => _exchange.Response.Trailers;
 
     /// <summary>PROTOCOL-WEB.md: a client that accepts nothing of gRPC-Web by name gets what it sent.</summary>
     private GrpcDialect AcceptedDialect()

@@ -1,7 +1,7 @@
+using Lintel.Carriers;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 
 namespace Lintel.Hosting.Embedding;
@@ -21,14 +21,12 @@ internal static class HostedMatch
         var exchange = Spares<Exchange>.Take() ?? new Exchange();
         try
         {
-            exchange.Begin(context, snapshot, timestamp: 0);
-            var isChanged = context.Features.Get<HostedRequest>()?.HasPathChanged(context.Request) ?? true;
-            if (!HostedTarget.TryRead(exchange.RawTarget, context.Request, isChanged, out var target, out _))
+            exchange.Begin(new ClientRequest(context), snapshot, timestamp: 0);
+            var hosted = context.Features.Get<HostedRequest>() ?? new HostedRequest(context, isFirst: false);
+            if (!hosted.TryReadTarget(exchange.Request, out var target, out _))
                 return null;
             exchange.RequestTarget = target;
-            var method = context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true }
-                ? HttpMethods.Get
-                : context.Request.Method;
+            var method = exchange.Request.ConnectProtocol is null ? context.Request.Method : HttpMethods.Get;
             var lookup = default(RouteLookup<Pipeline.Route>);
             if (RouteMatch.Find(exchange, method, ref lookup) is not null || !HostedTarget.IsKept(exchange.RequestTarget, out _))
                 return null;

@@ -84,7 +84,7 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
     private IEnumerable<string> Traits(PlannedCall call)
     {
         var own = call.Config;
-        if (plan.ShapeFor(exchange.Request).Unneeded?[call.Index] == true)
+        if (plan.ShapeFor(exchange.Routed).Unneeded?[call.Index] == true)
             yield return "not sent: this response does not need it";
         if (own.If is { } condition)
             yield return $"only if {condition}; otherwise skipped, with the value null";
@@ -125,7 +125,7 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
 
     private ExplainedShape Answer()
     {
-        var shape = plan.ShapeFor(exchange.Request);
+        var shape = plan.ShapeFor(exchange.Routed);
         var variant = shape.Client is null ? null : config.Variants[shape.Client];
         var body = variant?.Body ?? config.Respond.Body;
         var wantsEvents = exchange.Request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);

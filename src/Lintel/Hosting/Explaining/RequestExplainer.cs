@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Lintel.Answering;
+using Lintel.Carriers;
 using Lintel.Composition;
 using Lintel.Config;
 using Lintel.Config.Grammars;
@@ -59,7 +60,12 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             };
         var context = Context(request, listener.Value.Address.IsTls);
         var exchange = new Exchange();
-        exchange.Begin(context, snapshot, timestamp: 0, new RequestOrigin(null, new ListenerIdentity(listener.Key, listener.Value), null));
+        exchange.Begin(
+            new ClientRequest(context),
+            snapshot,
+            timestamp: 0,
+            new RequestOrigin(new ListenerIdentity(listener.Key, listener.Value), null)
+        );
         exchange.RequestTarget = target;
         context.Request.QueryString = new QueryString(target.Query);
         var lookup = default(RouteLookup<Route>);

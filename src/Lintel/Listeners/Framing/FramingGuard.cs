@@ -3,9 +3,9 @@ using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Tasks.Sources;
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Listeners.Framing;

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
+using Lintel.Carriers;
 using Lintel.Config;
-using Lintel.Forwarding;
 using Lintel.Transport.Loop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Lintel.Pipeline;
+using Lintel.Carriers;
 
 namespace Lintel.Listeners.Framing;
 

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
-using Lintel.Forwarding;
+using Lintel.Carriers;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Listeners.Framing;

@@ -23,7 +23,7 @@ public sealed class Base64RequestBodyTests
 
             var request = new DefaultHttpContext().Request;
             request.Body = new Trickle(text.ToArray(), random);
-            var body = new Base64RequestBody(request);
+            var body = new Base64RequestBody(request.AsClient());
             var decoded = new MemoryStream();
             var buffer = new byte[random.Next(1, 5000)];
             Assert.Equal(0, await body.ReadAsync(Memory<byte>.Empty));
@@ -44,7 +44,7 @@ public sealed class Base64RequestBodyTests
     {
         var request = new DefaultHttpContext().Request;
         request.Body = new MemoryStream(System.Text.Encoding.Latin1.GetBytes(text));
-        var body = new Base64RequestBody(request);
+        var body = new Base64RequestBody(request.AsClient());
         await Assert.ThrowsAsync<BadHttpRequestException>(async () =>
         {
             while (await body.ReadAsync(new byte[100]) > 0)

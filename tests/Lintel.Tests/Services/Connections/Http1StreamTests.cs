@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Forwarding;

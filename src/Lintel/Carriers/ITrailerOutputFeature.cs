@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Forwarding;
+namespace Lintel.Carriers;
 
 /// <summary>
 /// Ends a chunked HTTP/1.1 response with trailers. Kestrel sends them over HTTP/2 only; a listener that can offers it with the request's

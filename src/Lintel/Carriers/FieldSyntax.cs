@@ -1,7 +1,7 @@
 using System.Buffers;
 using Microsoft.Extensions.Primitives;
 
-namespace Lintel.Pipeline;
+namespace Lintel.Carriers;
 
 /// <summary>
 /// The syntax of fields (RFC 9110 sections 5.1 and 5.5), the same for headers and trailers, requests and responses of HTTP/2 and later; the

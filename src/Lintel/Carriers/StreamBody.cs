@@ -4,7 +4,7 @@ using Lintel.Errors;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Lintel.Pipeline;
+namespace Lintel.Carriers;
 
 /// <summary>
 /// The body of an HTTP/2 or HTTP/3 request. It ends for its reader only when the trailers after it are found right: otherwise the request

@@ -1,6 +1,7 @@
+using Lintel.Carriers;
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Errors;
+namespace Lintel.Pipeline;
 
 /// <summary>How a request speaks gRPC.</summary>
 internal enum GrpcDialect
@@ -35,14 +36,12 @@ internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format
     /// How a request speaks gRPC: by POST, and plain gRPC over HTTP/2 or later. A media type alone, which any client may put on any
     /// request, makes no call of it.
     /// </summary>
-    public static GrpcMediaType Of(HttpRequest request)
+    public static GrpcMediaType Of(ClientRequest request)
     {
         if (!HttpMethods.IsPost(request.Method) || request.ContentType is not { } type)
             return default;
         var media = Of(type);
-        return media.Dialect == GrpcDialect.Plain && !HttpProtocol.IsHttp2(request.Protocol) && !HttpProtocol.IsHttp3(request.Protocol)
-            ? default
-            : media;
+        return media.Dialect == GrpcDialect.Plain && !request.IsStream ? default : media;
     }
 
     /// <summary>Reads a <c>Content-Type</c>; parameters do not matter.</summary>

@@ -1,15 +1,8 @@
 using System.Net;
 using Lintel.Transport.Loop;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Lintel.Pipeline;
-
-/// <summary>Serves a request.</summary>
-/// <param name="context">The request.</param>
-/// <param name="client">Its connection, where that is an HTTP/1.1 connection of our own listeners; else <see langword="null"/>.</param>
-/// <param name="listener">The listener that took it.</param>
-internal delegate Task RequestHandler(HttpContext context, ClientConnection? client, ListenerIdentity listener);
+namespace Lintel.Carriers;
 
 /// <summary>An HTTP/1.1 connection of our own listeners: what all of its requests have in common, asked for once.</summary>
 /// <remarks>

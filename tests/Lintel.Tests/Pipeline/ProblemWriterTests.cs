@@ -1,7 +1,8 @@
 using Lintel.Errors;
+using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Tests.Errors;
+namespace Lintel.Tests.Pipeline;
 
 public sealed class ProblemWriterTests
 {
@@ -9,7 +10,7 @@ public sealed class ProblemWriterTests
     public void Overloaded_AsAProblem_SaysWhenToComeAgain()
     {
         var context = new DefaultHttpContext();
-        ProblemWriter.Fill(context.Response, new GatewayError(GatewayErrorKind.Overloaded), "lintel", "trace");
+        ProblemWriter.Fill(context.AsClient().Response, new GatewayError(GatewayErrorKind.Overloaded), "lintel", "trace");
         Assert.Equal(
             (503, "1", "lintel; error=proxy_internal_error"),
             (context.Response.StatusCode, (string?)context.Response.Headers.RetryAfter, (string?)context.Response.Headers["Proxy-Status"])
@@ -20,7 +21,7 @@ public sealed class ProblemWriterTests
     public void Internal_AsAProblem_PromisesNothing()
     {
         var context = new DefaultHttpContext();
-        ProblemWriter.Fill(context.Response, new GatewayError(GatewayErrorKind.Internal), "lintel", "trace");
+        ProblemWriter.Fill(context.AsClient().Response, new GatewayError(GatewayErrorKind.Internal), "lintel", "trace");
         Assert.Equal(0, context.Response.Headers.RetryAfter.Count);
     }
 }

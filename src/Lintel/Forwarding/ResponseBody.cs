@@ -2,7 +2,7 @@ using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Lintel.Pipeline;
+namespace Lintel.Forwarding;
 
 /// <summary>Stands between the gateway and the client's connection and counts the response body's bytes, whoever writes them.</summary>
 /// <remarks>Made for each request and never used again: a write that comes late cannot count for another request.</remarks>

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Forwarding;
+namespace Lintel.Carriers;
 
 /// <summary>
 /// Sends interim responses to a client before the final one (RFC 9110 section 15.2). Kestrel has nothing of the kind; a listener that has

@@ -1,6 +1,6 @@
 using Lintel.Errors;
 
-namespace Lintel.Pipeline;
+namespace Lintel.Carriers;
 
 /// <summary>A feature of a client's connection: why it was cut off.</summary>
 internal interface IConnectionEnd

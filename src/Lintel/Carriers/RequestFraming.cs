@@ -1,6 +1,6 @@
 using Lintel.Errors;
 
-namespace Lintel.Pipeline;
+namespace Lintel.Carriers;
 
 /// <summary>
 /// What the check of a connection's bytes found out about the request at hand. One for each HTTP/1.1 connection of our own listeners, and

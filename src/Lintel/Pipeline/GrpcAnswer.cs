@@ -1,7 +1,9 @@
 using System.Text;
+using Lintel.Carriers;
+using Lintel.Errors;
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Errors;
+namespace Lintel.Pipeline;
 
 /// <summary>Tells gRPC clients of an error the gateway made. They look for <c>grpc-status</c>, not for HTTP's status or a body.</summary>
 internal static class GrpcAnswer
@@ -14,7 +16,7 @@ internal static class GrpcAnswer
     /// An answer without messages («Trailers-Only» of gRPC's PROTOCOL-HTTP2.md): the headers have the status. Clients of gRPC-Web take it
     /// too.
     /// </summary>
-    public static void Fill(HttpResponse response, GatewayError error, string proxyName, GrpcMediaType media)
+    public static void Fill(ClientResponse response, GatewayError error, string proxyName, GrpcMediaType media)
     {
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = media.Text;

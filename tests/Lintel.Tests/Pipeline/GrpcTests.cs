@@ -1,7 +1,9 @@
 using Lintel.Errors;
+using Lintel.Pipeline;
+using Lintel.Tests.Errors;
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.Tests.Errors;
+namespace Lintel.Tests.Pipeline;
 
 public sealed class GrpcTests
 {
@@ -69,7 +71,7 @@ public sealed class GrpcTests
         var context = new DefaultHttpContext();
         context.Request.Method = "POST";
         context.Request.ContentType = "application/grpc-web-text+proto";
-        ProblemWriter.Fill(context.Response, new GatewayError(GatewayErrorKind.BadPlaceholder, "not 100 %"), "lintel", "trace");
+        ProblemWriter.Fill(context.AsClient().Response, new GatewayError(GatewayErrorKind.BadPlaceholder, "not 100 %"), "lintel", "trace");
         Assert.Equal(200, context.Response.StatusCode);
         Assert.Equal("application/grpc-web-text+proto", context.Response.ContentType);
         Assert.Equal("3", context.Response.Headers["grpc-status"]);

@@ -2,9 +2,10 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http;
+using Lintel.Carriers;
+using Lintel.Errors;
 
-namespace Lintel.Errors;
+namespace Lintel.Pipeline;
 
 /// <summary>
 /// Writes every answer that tells of an error the gateway made: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC
@@ -19,7 +20,7 @@ internal static class ProblemWriter
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Whether a request's errors are told in the way of gRPC: with status 200, and the outcome in <c>grpc-status</c>.</summary>
-    public static bool IsGrpc(HttpRequest request) => GrpcMediaType.Of(request).Dialect != GrpcDialect.None;
+    public static bool IsGrpc(ClientRequest request) => GrpcMediaType.Of(request).Dialect != GrpcDialect.None;
 
     /// <summary>
     /// Makes a response the answer that tells of an error: status and headers, which the caller sends together with the content.
@@ -31,14 +32,14 @@ internal static class ProblemWriter
     /// <param name="closes">Whether the connection ends with this answer, because what follows on it cannot be told apart.</param>
     /// <returns>The content; empty for gRPC, whose headers tell everything.</returns>
     public static ReadOnlyMemory<byte> Fill(
-        HttpResponse response,
+        ClientResponse response,
         GatewayError error,
         string proxyName,
         string traceId,
         bool closes = false
     )
     {
-        if (GrpcMediaType.Of(response.HttpContext.Request) is { Dialect: not GrpcDialect.None } media)
+        if (GrpcMediaType.Of(response.Request) is { Dialect: not GrpcDialect.None } media)
         {
             GrpcAnswer.Fill(response, error, proxyName, media);
             return default;
