@@ -86,7 +86,7 @@ internal sealed class MemoryGateway : IDisposable
         var body = new MemoryStream();
         context.Response.Body = body;
         context.Features.Set<IHttpRequestBodyDetectionFeature>(new BodyDetection(context.Request.Body != Stream.Null));
-        await _pipeline.RunAsync(context, default).WaitAsync(TimeSpan.FromMinutes(1));
+        await _pipeline.RunAsync(context.AsClient(), default).WaitAsync(TimeSpan.FromMinutes(1));
         return new MemoryAnswer(context.Response, System.Text.Encoding.UTF8.GetString(body.ToArray()));
     }
 
