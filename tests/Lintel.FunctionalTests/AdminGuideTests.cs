@@ -7,9 +7,7 @@ namespace Lintel.FunctionalTests;
 [AnyTransport]
 public sealed partial class AdminGuideTests
 {
-    private static readonly string Guide = File.ReadAllText(
-        Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../docs/guides/admin.md")
-    );
+    private static readonly string Guide = File.ReadAllText(Path.Combine(GatewayProcess.Repository, "docs/guides/admin.md"));
 
     [Fact]
     public async Task Commands_OfTheGuide_DoWhatItSays()

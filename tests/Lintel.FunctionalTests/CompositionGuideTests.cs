@@ -13,9 +13,7 @@ namespace Lintel.FunctionalTests;
 [AnyTransport]
 public sealed partial class CompositionGuideTests : IAsyncLifetime
 {
-    private static readonly string Guide = File.ReadAllText(
-        Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../docs/guides/composition.md")
-    );
+    private static readonly string Guide = File.ReadAllText(Path.Combine(GatewayProcess.Repository, "docs/guides/composition.md"));
 
     private readonly List<WebApplication> _services = [];
     private readonly Dictionary<string, string> _addresses = [];

@@ -21,7 +21,7 @@ public sealed partial class ContainerTests
 
     private static readonly CancellationToken None = CancellationToken.None;
 
-    private static readonly string Root = FindRoot();
+    private static readonly string Root = GatewayProcess.Repository;
 
     private static readonly string Dockerfile = File.ReadAllText(Path.Combine(Root, "deploy/docker/Dockerfile"));
 
@@ -123,29 +123,23 @@ public sealed partial class ContainerTests
         Assert.Equal(0, await gateway.ExitCodeAsync());
     }
 
+    /// <summary>
+    /// In what the Dockerfile copies and nothing else of the repository, mounted where the repository is: so the outputs of the tests' own
+    /// build, which lie beside it, are taken for what they are, and only what they lack is compiled.
+    /// </summary>
     [Fact]
     public async Task Dockerfile_PublishCommand_YieldsAProgramThatRuns()
     {
         using var context = new ConfigFolder();
-        foreach (var (sources, _) in Copies())
-        {
-            foreach (var source in sources)
-                CopyInto(context.Path, source);
-        }
+        foreach (var source in Copies().SelectMany(c => c.Sources).Concat(Outputs()))
+            CopyInto(context.Path, source);
 
-        var published = context["app"];
         var command = Assert
             .Single(PublishLine().Matches(Dockerfile))
             .Groups[1]
-            .Value.Replace("-o /app", "-o " + published, StringComparison.Ordinal);
-        var start = new ProcessStartInfo("bash")
-        {
-            WorkingDirectory = context.Path,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.ArgumentList.Add("-c");
-        start.ArgumentList.Add(command);
+            .Value.Replace("-o /app", "-o " + Path.Combine(Root, "app"), StringComparison.Ordinal);
+        string[] line = ["--dev-bind", "/", "/", "--bind", context.Path, Root, "--chdir", Root, "bash", "-c", command];
+        var start = new ProcessStartInfo("bwrap", line) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         // Docker's word for it
         start.Environment["TARGETARCH"] = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "arm64" : "amd64";
@@ -161,7 +155,7 @@ public sealed partial class ContainerTests
         }
 
         var entry = Regex.Match(Dockerfile, "ENTRYPOINT \\[\"dotnet\", \"/app/(.*)\"\\]").Groups[1].Value;
-        var program = Path.Combine(published, entry);
+        var program = Path.Combine(context["app"], entry);
         using (var image = new PEReader(File.OpenRead(program)))
             Assert.True(image.PEHeaders.CorHeader!.ManagedNativeHeaderDirectory.Size > 0, "the program is not compiled beforehand");
         var (code, version, _) = await GatewayProcess.RunAsync(new ProcessSettings { Wrapper = Container, Program = program }, "--version");
@@ -228,16 +222,27 @@ public sealed partial class ContainerTests
         let words = match.Groups[1].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries)
         select (words[..^1], words[^1]);
 
+    /// <summary>What the build has made of the program and of the projects that it refers to.</summary>
+    private static IEnumerable<string> Outputs() =>
+        from folder in Directory.EnumerateDirectories(Path.Combine(Root, "artifacts/obj"))
+        let project = Path.GetFileName(folder)
+        where Directory.Exists(Path.Combine(Root, "src", project)) || project == "Shop"
+        from output in new[] { $"artifacts/obj/{project}", $"artifacts/bin/{project}" }
+        select output;
+
     private static void CopyInto(string target, string source)
     {
         var from = Path.Combine(Root, source);
         if (File.Exists(from))
         {
-            File.Copy(from, Path.Combine(target, source));
+            Copy(from);
             return;
         }
 
         foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+            Copy(file);
+
+        void Copy(string file)
         {
             var to = Path.Combine(target, Path.GetRelativePath(Root, file));
             Directory.CreateDirectory(Path.GetDirectoryName(to)!);
@@ -257,14 +262,6 @@ public sealed partial class ContainerTests
         {
             return true;
         }
-    }
-
-    private static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Lintel.slnx")))
-            folder = folder.Parent;
-        return folder.FullName;
     }
 
     [GeneratedRegex(@"^COPY (?!--)(.*)$", RegexOptions.Multiline)]

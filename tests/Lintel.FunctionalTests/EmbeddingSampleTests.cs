@@ -10,7 +10,7 @@ namespace Lintel.FunctionalTests;
 [AnyTransport]
 public sealed partial class EmbeddingSampleTests
 {
-    private static readonly string Root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../.."));
+    private static readonly string Root = GatewayProcess.Repository;
 
     [Theory]
     [InlineData("yaml")]

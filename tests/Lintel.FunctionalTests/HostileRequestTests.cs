@@ -7,31 +7,18 @@ namespace Lintel.FunctionalTests;
 
 /// <summary>Hostile HTTP/1.1 over raw sockets: every line of <see cref="HostileRequests"/>, and the document made from it.</summary>
 [EveryTransport]
-public sealed class HostileRequestTests : IAsyncLifetime
+public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.SharedGateway>
 {
-    private TestService _service = null!;
-    private InProcessGateway _gateway = null!;
+    private readonly TestService _service;
+    private readonly InProcessGateway _gateway;
+
+    public HostileRequestTests(SharedGateway shared)
+    {
+        (_service, _gateway) = (shared.Service, shared.Gateway);
+        _service.Reset();
+    }
 
     public static TheoryData<int> Indexes => [.. Enumerable.Range(0, HostileRequests.All.Count)];
-
-    public async ValueTask InitializeAsync()
-    {
-        _service = await TestService.StartAsync();
-        _gateway = await InProcessGateway.StartAsync(
-            $$"""
-            services: { s: "{{_service.Address}}" }
-            routes:
-              s: { match: "/s/{**rest}", forward: s, limits: { body: 1000B } }
-              smuggled: { match: "/smuggled", forward: s }
-            """
-        );
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _gateway.DisposeAsync();
-        await _service.DisposeAsync();
-    }
 
     [Theory]
     [MemberData(nameof(Indexes))]
@@ -179,7 +166,7 @@ public sealed class HostileRequestTests : IAsyncLifetime
     [Fact]
     public void Document_OfHostileRequests_IsMadeFromTheTable()
     {
-        var file = Path.Combine(Repository(), "docs", "hostile-requests.md");
+        var file = Path.Combine(GatewayProcess.Repository, "docs", "hostile-requests.md");
         var text = new StringBuilder(
             """
             # Hostile requests and their answers
@@ -205,14 +192,6 @@ public sealed class HostileRequestTests : IAsyncLifetime
         Assert.Equal(text.ToString(), File.ReadAllText(file));
     }
 
-    internal static string Repository()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Lintel.slnx")))
-            folder = folder.Parent;
-        return folder.FullName;
-    }
-
     private async Task AssertRefusedAsync(RawClient client, HostileRequest hostile)
     {
         var response = await client.ReadResponseAsync();
@@ -233,5 +212,32 @@ public sealed class HostileRequestTests : IAsyncLifetime
         Assert.DoesNotContain(_service.Seen, s => s.Target == "/smuggled");
         if (!hostile.IsInBody)
             Assert.DoesNotContain(_service.Seen, s => s.Target is not ("/s/good" or "/s/next"));
+    }
+
+    /// <summary>One for all: what is refused leaves nothing behind that another request could see.</summary>
+    public sealed class SharedGateway : IAsyncLifetime
+    {
+        internal TestService Service { get; private set; } = null!;
+
+        internal InProcessGateway Gateway { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync()
+        {
+            Service = await TestService.StartAsync();
+            Gateway = await InProcessGateway.StartAsync(
+                $$"""
+                services: { s: "{{Service.Address}}" }
+                routes:
+                  s: { match: "/s/{**rest}", forward: s, limits: { body: 1000B } }
+                  smuggled: { match: "/smuggled", forward: s }
+                """
+            );
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Gateway.DisposeAsync();
+            await Service.DisposeAsync();
+        }
     }
 }

@@ -61,7 +61,7 @@ public sealed class Http2AbuseTests : IAsyncLifetime
     [Fact]
     public async Task Document_OfHostileFrames_SaysWhatReallyHappens()
     {
-        var file = Path.Combine(HostileRequestTests.Repository(), "docs", "hostile-frames.md");
+        var file = Path.Combine(GatewayProcess.Repository, "docs", "hostile-frames.md");
         var text = new StringBuilder(
             """
             # Hostile HTTP/2 and its answers

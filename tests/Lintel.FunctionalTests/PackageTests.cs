@@ -9,7 +9,7 @@ namespace Lintel.FunctionalTests;
 [AnyTransport]
 public sealed class PackageTests : IDisposable
 {
-    private static readonly string Root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../.."));
+    private static readonly string Root = GatewayProcess.Repository;
 
     private readonly ConfigFolder _folder = new();
 
@@ -19,20 +19,7 @@ public sealed class PackageTests : IDisposable
     public async Task Packages_FromALocalFeed_RunTheEmbeddingSample()
     {
         var feed = Directory.CreateDirectory(_folder["feed"]).FullName;
-        foreach (var project in new[] { "Lintel.JmesPath", "Lintel.Transport", "Lintel", "Lintel.Control" })
-            await DotnetAsync(
-                Root,
-                "pack",
-                $"src/{project}",
-                "--no-build",
-                "-c",
-                GatewayProcess.Configuration,
-                "-o",
-                feed,
-                "-nologo",
-                "-v",
-                "quiet"
-            );
+        await PackAsync(feed);
         Assert.Equal(
             ["Lintel", "Lintel.Control", "Lintel.JmesPath", "Lintel.Transport"],
             Directory
@@ -72,6 +59,23 @@ public sealed class PackageTests : IDisposable
             program.Kill(entireProcessTree: true);
             await program.WaitForExitAsync(CancellationToken.None);
         }
+    }
+
+    /// <summary>As <c>dotnet pack --no-build</c> does, of all libraries in one process.</summary>
+    private async Task PackAsync(string feed)
+    {
+        string[] libraries = ["Lintel.JmesPath", "Lintel.Transport", "Lintel", "Lintel.Control"];
+        var projects = string.Join(';', libraries.Select(l => Path.Combine(Root, "src", l, l + ".csproj")));
+        var properties = $"Configuration={GatewayProcess.Configuration};NoBuild=true;_IsPacking=true;PackageOutputPath={feed}";
+        var all = _folder.Write(
+            "all.proj",
+            $"""
+            <Project>
+              <Target Name="Pack"><MSBuild Projects="{projects}" Targets="Pack" Properties="{properties}" /></Target>
+            </Project>
+            """
+        );
+        await DotnetAsync(Root, "msbuild", all, "-t:Pack", "-nologo", "-v:quiet");
     }
 
     /// <summary>What nuget.org shows of a package, and what debuggers need.</summary>

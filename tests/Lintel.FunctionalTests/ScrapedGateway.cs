@@ -27,7 +27,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
 
     internal GatewayProcess Gateway { get; private set; } = null!;
 
-    public static string Deploy { get; } = Path.Combine(Path.GetDirectoryName(GatewayProcess.Program)!, "../../../../deploy");
+    public static string Deploy { get; } = Path.Combine(GatewayProcess.Repository, "deploy");
 
     /// <summary>The gateway's own text, in the format that Prometheus had before OpenMetrics.</summary>
     public string Text { get; private set; } = "";

@@ -54,7 +54,7 @@ public sealed class TransportTests
     public void SecondRun_OfTheScript_LeavesOutWhatIsMarked() =>
         Assert.Contains(
             $"LINTEL_TRANSPORT=sockets run Lintel.FunctionalTests:sockets Lintel.FunctionalTests -trait- {Trait}=any\n",
-            File.ReadAllText(Path.Combine(HostileRequestTests.Repository(), "test.sh")),
+            File.ReadAllText(Path.Combine(GatewayProcess.Repository, "test.sh")),
             StringComparison.Ordinal
         );
 }

@@ -62,6 +62,13 @@ public sealed class TestService : IAsyncDisposable
         return service;
     }
 
+    /// <summary>As it was at the start: for a test that shares it with others.</summary>
+    public void Reset()
+    {
+        Handler = OkAsync;
+        Seen.Clear();
+    }
+
     public async ValueTask DisposeAsync()
     {
         using var now = new CancellationTokenSource(TimeSpan.Zero);

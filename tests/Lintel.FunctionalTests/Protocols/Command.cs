@@ -6,7 +6,7 @@ namespace Lintel.FunctionalTests.Protocols;
 internal static class Command
 {
     /// <summary>The folder of Node's programs in the source tree.</summary>
-    public static string NodeFolder { get; } = FindNodeFolder();
+    public static string NodeFolder { get; } = Path.Combine(GatewayProcess.Repository, "tests/Lintel.FunctionalTests/node");
 
     /// <summary>Runs a program to its end.</summary>
     public static async Task<(int Code, string Output, string Errors)> RunAsync(string program, params string[] arguments)
@@ -30,12 +30,4 @@ internal static class Command
 
     public static Process Start(string program, params string[] arguments) =>
         Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-
-    private static string FindNodeFolder()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Lintel.slnx")))
-            folder = folder.Parent;
-        return Path.Combine(folder.FullName, "tests/Lintel.FunctionalTests/node");
-    }
 }
