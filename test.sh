@@ -43,8 +43,9 @@ if ! cmp -s "$node/package-lock.json" "$node/node_modules/.installed"; then
 fi
 
 step "build, warnings as errors"
-# One compiler for all projects: half of the time.
-dotnet build Lintel.slnx -c Release -v quiet -p:UseSharedCompilation=true >"$log" 2>&1 || fail "the build"
+# One compiler for all projects: half of the time. One heap with much room for what is new: a tenth of the compiler's processor time.
+DOTNET_gcServer=0 DOTNET_GCgen0size=0x8000000 \
+  dotnet build Lintel.slnx -c Release -v quiet -p:UseSharedCompilation=true >"$log" 2>&1 || fail "the build"
 took
 
 step "the program, compiled beforehand as the image has it"
