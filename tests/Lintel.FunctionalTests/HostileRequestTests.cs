@@ -7,15 +7,15 @@ namespace Lintel.FunctionalTests;
 
 /// <summary>Hostile HTTP/1.1 over raw sockets: every line of <see cref="HostileRequests"/>, and the document made from it.</summary>
 [EveryTransport]
-public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.SharedGateway>
+public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.SharedGateways>
 {
-    private readonly TestService _service;
-    private readonly InProcessGateway _gateway;
+    private readonly SharedGateways _shared;
 
-    public HostileRequestTests(SharedGateway shared)
+    public HostileRequestTests(SharedGateways shared)
     {
-        (_service, _gateway) = (shared.Service, shared.Gateway);
-        _service.Reset();
+        _shared = shared;
+        _shared.Refusing.Service.Reset();
+        _shared.Passing.Service.Reset();
     }
 
     public static TheoryData<int> Indexes => [.. Enumerable.Range(0, HostileRequests.All.Count)];
@@ -25,7 +25,7 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
     public async Task HostileRequest_OnAnyPart_IsRefusedAndNotForwarded(int index)
     {
         var hostile = HostileRequests.All[index];
-        using var client = await _gateway.ConnectAsync();
+        using var client = await Served(hostile).Gateway.ConnectAsync();
         await client.SendAsync(hostile.Bytes);
         await AssertRefusedAsync(client, hostile);
     }
@@ -35,7 +35,7 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
     public async Task HostileRequest_ByteByByteAfterAGoodOne_IsRefusedAndTheGoodOneAnswered(int index)
     {
         var hostile = HostileRequests.All[index];
-        using var client = await _gateway.ConnectAsync();
+        using var client = await Served(hostile).Gateway.ConnectAsync();
         await client.SendAsync("GET /s/good HTTP/1.1\r\nHost: t\r\n\r\n" + hostile.Bytes[..Math.Min(1, hostile.Bytes.Length)]);
         try
         {
@@ -97,12 +97,12 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
         Assert.NotEmpty(what);
         foreach (var step in new[] { request.Length, 1 })
         {
-            using var client = await _gateway.ConnectAsync();
+            using var client = await _shared.Refusing.Gateway.ConnectAsync();
             for (var i = 0; i < request.Length; i += step)
                 await client.SendAsync(request[i..(i + step)]);
             var response = await client.ReadResponseAsync();
             Assert.Equal((200, "ok"), (response.Status, response.Body));
-            Assert.Equal(request.StartsWith("POST", StringComparison.Ordinal) ? "hello" : "", _service.Seen.Last().Body);
+            Assert.Equal(request.StartsWith("POST", StringComparison.Ordinal) ? "hello" : "", _shared.Refusing.Service.Seen.Last().Body);
             if (request.Contains("HTTP/1.0", StringComparison.Ordinal))
                 continue;
             Assert.Equal(200, (await client.GetAsync("/s/next")).Status); // nothing was taken too much or too little
@@ -141,7 +141,7 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
                 };
             }
 
-            using var client = await _gateway.ConnectAsync();
+            using var client = await _shared.Passing.Gateway.ConnectAsync();
 
             // Whatever the change left open is ended by a request that closes: no answer at all would be a hang.
             await client.SendAsync(
@@ -192,6 +192,8 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
         Assert.Equal(text.ToString(), File.ReadAllText(file));
     }
 
+    private ServedGateway Served(HostileRequest hostile) => hostile.IsInBody ? _shared.Passing : _shared.Refusing;
+
     private async Task AssertRefusedAsync(RawClient client, HostileRequest hostile)
     {
         var response = await client.ReadResponseAsync();
@@ -209,35 +211,37 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
             Assert.Equal(200, (await client.GetAsync("/s/next")).Status);
         }
 
-        Assert.DoesNotContain(_service.Seen, s => s.Target == "/smuggled");
+        var seen = Served(hostile).Service.Seen;
+        Assert.DoesNotContain(seen, s => s.Target == "/smuggled");
         if (!hostile.IsInBody)
-            Assert.DoesNotContain(_service.Seen, s => s.Target is not ("/s/good" or "/s/next"));
+            Assert.DoesNotContain(seen, s => s.Target is not ("/s/good" or "/s/next"));
     }
 
-    /// <summary>One for all: what is refused leaves nothing behind that another request could see.</summary>
-    public sealed class SharedGateway : IAsyncLifetime
+    /// <summary>For all tests: what is refused leaves nothing behind that another request could see.</summary>
+    public sealed class SharedGateways : IAsyncLifetime
     {
-        internal TestService Service { get; private set; } = null!;
+        /// <summary>Where nothing of what is refused may reach the service.</summary>
+        internal ServedGateway Refusing { get; private set; } = null!;
 
-        internal InProcessGateway Gateway { get; private set; } = null!;
+        /// <summary>Where the beginning of it may, at a moment when the next test has begun.</summary>
+        internal ServedGateway Passing { get; private set; } = null!;
 
-        public async ValueTask InitializeAsync()
-        {
-            Service = await TestService.StartAsync();
-            Gateway = await InProcessGateway.StartAsync(
-                $$"""
-                services: { s: "{{Service.Address}}" }
-                routes:
-                  s: { match: "/s/{**rest}", forward: s, limits: { body: 1000B } }
-                  smuggled: { match: "/smuggled", forward: s }
-                """
-            );
-        }
+        public async ValueTask InitializeAsync() => (Refusing, Passing) = (await StartAsync(), await StartAsync());
 
         public async ValueTask DisposeAsync()
         {
-            await Gateway.DisposeAsync();
-            await Service.DisposeAsync();
+            await Refusing.DisposeAsync();
+            await Passing.DisposeAsync();
         }
+
+        private static Task<ServedGateway> StartAsync() =>
+            ServedGateway.StartAsync(service =>
+                $$"""
+                    services: { s: "{{service}}" }
+                    routes:
+                      s: { match: "/s/{**rest}", forward: s, limits: { body: 1000B } }
+                      smuggled: { match: "/smuggled", forward: s }
+                    """
+            );
     }
 }

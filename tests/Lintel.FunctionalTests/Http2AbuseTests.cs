@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 using static Lintel.FunctionalTests.FrameClient;
@@ -7,15 +6,13 @@ using static Lintel.FunctionalTests.FrameClient;
 namespace Lintel.FunctionalTests;
 
 /// <summary>
-/// Hostile HTTP/2, frame by frame: what is malformed is refused, what floods is bounded, and others are served all the while.
+/// Hostile HTTP/2 that floods or stalls: it is bounded, and others are served all the while.
 /// </summary>
 [EveryTransport]
 public sealed class Http2AbuseTests : IAsyncLifetime
 {
     private TestService _service = null!;
     private InProcessGateway _gateway = null!;
-
-    public static TheoryData<int> Indexes => [.. Enumerable.Range(0, HostileFrames.All.Count)];
 
     public async ValueTask InitializeAsync()
     {
@@ -37,18 +34,6 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         await _service.DisposeAsync();
     }
 
-    [Theory]
-    [MemberData(nameof(Indexes))]
-    public async Task HostileFrame_OfAnyKind_IsRefusedAndNotForwarded(int index)
-    {
-        var hostile = HostileFrames.All[index];
-        var outcome = await SendAsync(hostile);
-        Assert.Matches("^(4[0-9][0-9]|reset .*|goaway .*|closed)$", outcome);
-        if (!hostile.IsInBody)
-            Assert.DoesNotContain(_service.Seen, s => s.Target != "/s/next");
-        await AssertServesOthersAsync();
-    }
-
     [Fact]
     public async Task Host_BesideAnAuthority_IsNotForwarded()
     {
@@ -56,39 +41,6 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         await client.SendAsync(Frame(Headers, EndHeaders | EndStream, 1, Get("/s", ("host", "u"))));
         Assert.Equal("200", await client.OutcomeAsync(1));
         Assert.Equal("t", Assert.Single(_service.Seen).Host);
-    }
-
-    [Fact]
-    public async Task Document_OfHostileFrames_SaysWhatReallyHappens()
-    {
-        var file = Path.Combine(GatewayProcess.Repository, "docs", "hostile-frames.md");
-        var text = new StringBuilder(
-            """
-            # Hostile HTTP/2 and its answers
-
-            Made from `tests/Lintel.FunctionalTests/HostileFrames.cs`, whose every line is sent to a gateway by a client that writes frames (`Http2AbuseTests`), and from
-            what came back: the stream or the connection ends with an error, or there is an answer of that status. Nothing of a refused head reaches a service.
-
-            | what is sent | answer |
-            | --- | --- |
-
-            """
-        );
-        foreach (var hostile in HostileFrames.All)
-        {
-            var outcome = InWords(await SendAsync(hostile));
-            if (hostile.IsRefusedByWhoIsFirst)
-            {
-                Assert.True(outcome is "400" or "the stream ends", outcome);
-                outcome = "400, or the stream ends";
-            }
-
-            text.Append($"| {hostile.What} | {outcome} |\n");
-        }
-
-        if (Environment.GetEnvironmentVariable("LINTEL_UPDATE_GOLDEN") == "1")
-            await File.WriteAllTextAsync(file, text.ToString(), TestContext.Current.CancellationToken);
-        Assert.Equal(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), text.ToString());
     }
 
     [Fact]
@@ -181,17 +133,6 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         Assert.Equal("200", await client.OutcomeAsync(1));
     }
 
-    /// <summary>
-    /// Which error it is, is Kestrel's to choose; whether the last frame is still seen before the connection ends, is chance.
-    /// </summary>
-    private static string InWords(string outcome) =>
-        outcome.Split(' ')[0] switch
-        {
-            "goaway" or "closed" => "the connection ends",
-            "reset" => "the stream ends",
-            var status => status,
-        };
-
     private static async Task<string> LastWordAsync(FrameClient client)
     {
         var last = "closed";
@@ -202,15 +143,6 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         }
 
         return last;
-    }
-
-    private async Task<string> SendAsync(HostileFrame hostile)
-    {
-        using var client = await ConnectAsync(_gateway.Address);
-        await client.SendAsync(hostile.Bytes);
-        // what is passed over leaves stream 1 silent
-        await client.TrySendAsync(Frame(Headers, EndHeaders | EndStream, 3, Get("/s/next")), TimeSpan.FromSeconds(5));
-        return await client.OutcomeAsync(1);
     }
 
     private async Task AssertServesOthersAsync()

@@ -20,13 +20,13 @@ public sealed class OtlpTests
     {
         await using var receiver = await OtlpReceiver.StartAsync();
         await using var service = await TestService.StartAsync();
-        var dead = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
+        using var dead = new ClosedPort();
         var to = protocol == "grpc" ? receiver.GrpcAddress.Replace("http:", "grpc:", StringComparison.Ordinal) : receiver.HttpAddress;
         await using var gateway = await GatewayProcess.StartAsync(
             $$"""
             name: edge-1
             services:
-              s: { instances: ["{{dead}}", "{{service.Address}}"], balancing: roundRobin }
+              s: { instances: ["{{dead.Address}}", "{{service.Address}}"], balancing: roundRobin }
             routes: { s: { match: "/a/{id}", forward: s } }
             observability:
               tracing: { otlp: { endpoint: "{{to}}", protocol: {{protocol}}, headers: { X-Key: "s=e, c+r%t" }, every: 1s }, sample: 100% }
@@ -72,7 +72,10 @@ public sealed class OtlpTests
         );
         var retry = Assert.Single(server.Events);
         Assert.Equal("lintel.retry", retry.Name);
-        Assert.Equal((dead, "connection-refused"), (retry.Attributes.ToMap()["lintel.instance"], retry.Attributes.ToMap()["error.type"]));
+        Assert.Equal(
+            (dead.Address, "connection-refused"),
+            (retry.Attributes.ToMap()["lintel.instance"], retry.Attributes.ToMap()["error.type"])
+        );
 
         var attempts = spans.Where(s => s.Kind == SpanKind.Client).ToList();
         Assert.All(attempts, s => Assert.Equal(server.SpanId, s.ParentSpanId));
@@ -104,9 +107,10 @@ public sealed class OtlpTests
             c.Response.StatusCode = 503;
             return Task.CompletedTask;
         });
+        using var dead = new ClosedPort();
         await using var gateway = await GatewayProcess.StartAsync(
             $$"""
-            services: { s: "{{service.Address}}", dead: "http://127.0.0.1:{{GatewayProcess.FreePort()}}" }
+            services: { s: "{{service.Address}}", dead: "{{dead.Address}}" }
             routes: { s: { match: /s, forward: s }, d: { match: /d, forward: dead } }
             observability: { tracing: { otlp: { endpoint: "{{receiver.GrpcAddress}}", every: 1s }, sample: 100% } }
             """
@@ -187,14 +191,14 @@ public sealed class OtlpTests
     public async Task Receiver_ThatIsGone_HurtsNobodyAndIsTold()
     {
         await using var service = await TestService.StartAsync();
-        var dead = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
+        using var dead = new ClosedPort();
         string Config(string to) =>
             $$"""
                 services: { s: "{{service.Address}}" }
                 routes: { s: { match: "/{**p}", forward: s } }
                 observability: { accessLog: { to: none }, tracing: { otlp: { endpoint: "{{to}}", every: 1s }, sample: 100% }, metrics: { otlp: { endpoint: "{{to}}", every: 1s } } }
                 """;
-        await using var gateway = await GatewayProcess.StartAsync(Config(dead));
+        await using var gateway = await GatewayProcess.StartAsync(Config(dead.Address));
         for (var i = 0; i < 3000; i++) // more than fit into the queue of spans
             (await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).Dispose();
         await Until.TrueAsync(() => gateway.Errors.Contains("Telemetry export failed", StringComparison.Ordinal));
@@ -208,7 +212,7 @@ public sealed class OtlpTests
         );
 
         // At the end the dead one holds the process up no longer than it may.
-        await gateway.ReloadAsync(Config(dead));
+        await gateway.ReloadAsync(Config(dead.Address));
         (await gateway.Client.GetAsync(new Uri("/last", UriKind.Relative))).Dispose();
         var started = Stopwatch.GetTimestamp();
         gateway.Signal(SigTerm);

@@ -5,50 +5,15 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 [AnyTransport]
-public sealed class RoutingTests : IAsyncLifetime
+public sealed class RoutingTests : IClassFixture<RoutingTests.SharedGateway>
 {
-    private TestService _service = null!;
-    private InProcessGateway _gateway = null!;
+    private readonly TestService _service;
+    private readonly InProcessGateway _gateway;
 
-    public async ValueTask InitializeAsync()
+    public RoutingTests(SharedGateway shared)
     {
-        _service = await TestService.StartAsync();
-        _gateway = await InProcessGateway.StartAsync(
-            $$"""
-            services: { s: "{{_service.Address}}" }
-            clients: { mobile: { when: { headers: { X-Client: { oneOf: [ios, android] } } } } }
-            routes:
-              any: { match: "/any/{**rest}", forward: s }
-              get: { match: "GET /only-get", respond: { body: got } }
-              post: { match: "POST /only-get", respond: { status: 201, body: posted } }
-              default: { match: "GET /who", respond: { body: default } }
-              host: { match: { hosts: api.example.com, path: /who }, respond: { body: host } }
-              wild: { match: { hosts: "*.example.com", path: /who }, respond: { body: wild } }
-              header: { match: { path: /who, methods: [GET], headers: { X-Build: { regex: "^2\\." } } }, respond: { body: header } }
-              query: { match: { path: /who, methods: [GET], query: { preview: { present: true } } }, respond: { body: query } }
-              cookie: { match: { path: /who, methods: [GET], cookies: { group: b } }, respond: { body: cookie } }
-              client: { match: { path: /who2, client: mobile }, respond: { body: mobile } }
-              noclient: { match: "/who2", respond: { body: nobody } }
-              notBeta: { match: { path: /not, headers: { X-Beta: { not: "true" } } }, respond: { body: stable } }
-              old: { match: "/old/{**p}", redirect: { to: "https://docs.example.com/{p}", status: 308 } }
-              json: { match: /json, respond: { status: 203, body: { a: [1, 2] }, headers: { X-A: b } } }
-              user: { match: "GET /api/users/{id:int}", forward: "s/users/{id}" }
-              name: { match: "GET /api/names/{name}", forward: "s/n/{name}" }
-              enc: { match: { path: "/enc/{x}", allow: [encodedSlashes, semicolons] }, forward: s }
-              changed:
-                match: "/changed/{id}"
-                forward: s/c
-                transform:
-                  request: { setHeaders: { X-Id: "{id}", X-Ip: "{clientIp}", X-Q: "{query:q}" }, addHeaders: { X-Add: two }, removeHeaders: [Cookie], setQuery: { src: gw, id: "{id}" }, removeQuery: [secret] }
-                  response: { setHeaders: { X-Served-By: lintel }, removeHeaders: [X-Secret] }
-            """
-        );
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _gateway.DisposeAsync();
-        await _service.DisposeAsync();
+        (_service, _gateway) = (shared.Served.Service, shared.Served.Gateway);
+        _service.Reset();
     }
 
     [Theory]
@@ -226,5 +191,45 @@ public sealed class RoutingTests : IAsyncLifetime
         Assert.Equal(400, response.Status);
         Assert.Equal("", await client.ReadToEndAsync());
         Assert.Empty(_service.Seen);
+    }
+
+    /// <summary>One for all: no test changes it.</summary>
+    public sealed class SharedGateway : IAsyncLifetime
+    {
+        internal ServedGateway Served { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync() =>
+            Served = await ServedGateway.StartAsync(service =>
+                $$"""
+                    services: { s: "{{service}}" }
+                    clients: { mobile: { when: { headers: { X-Client: { oneOf: [ios, android] } } } } }
+                    routes:
+                      any: { match: "/any/{**rest}", forward: s }
+                      get: { match: "GET /only-get", respond: { body: got } }
+                      post: { match: "POST /only-get", respond: { status: 201, body: posted } }
+                      default: { match: "GET /who", respond: { body: default } }
+                      host: { match: { hosts: api.example.com, path: /who }, respond: { body: host } }
+                      wild: { match: { hosts: "*.example.com", path: /who }, respond: { body: wild } }
+                      header: { match: { path: /who, methods: [GET], headers: { X-Build: { regex: "^2\\." } } }, respond: { body: header } }
+                      query: { match: { path: /who, methods: [GET], query: { preview: { present: true } } }, respond: { body: query } }
+                      cookie: { match: { path: /who, methods: [GET], cookies: { group: b } }, respond: { body: cookie } }
+                      client: { match: { path: /who2, client: mobile }, respond: { body: mobile } }
+                      noclient: { match: "/who2", respond: { body: nobody } }
+                      notBeta: { match: { path: /not, headers: { X-Beta: { not: "true" } } }, respond: { body: stable } }
+                      old: { match: "/old/{**p}", redirect: { to: "https://docs.example.com/{p}", status: 308 } }
+                      json: { match: /json, respond: { status: 203, body: { a: [1, 2] }, headers: { X-A: b } } }
+                      user: { match: "GET /api/users/{id:int}", forward: "s/users/{id}" }
+                      name: { match: "GET /api/names/{name}", forward: "s/n/{name}" }
+                      enc: { match: { path: "/enc/{x}", allow: [encodedSlashes, semicolons] }, forward: s }
+                      changed:
+                        match: "/changed/{id}"
+                        forward: s/c
+                        transform:
+                          request: { setHeaders: { X-Id: "{id}", X-Ip: "{clientIp}", X-Q: "{query:q}" }, addHeaders: { X-Add: two }, removeHeaders: [Cookie], setQuery: { src: gw, id: "{id}" }, removeQuery: [secret] }
+                          response: { setHeaders: { X-Served-By: lintel }, removeHeaders: [X-Secret] }
+                    """
+            );
+
+        public ValueTask DisposeAsync() => Served.DisposeAsync();
     }
 }

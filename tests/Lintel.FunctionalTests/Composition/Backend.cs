@@ -16,6 +16,9 @@ internal sealed class Backend : IAsyncDisposable
 
     public IReadOnlyCollection<SeenRequest> Seen => _service.Seen;
 
+    /// <summary>Nothing has been asked for yet: for a test that shares it with others.</summary>
+    public void Forget() => _service.Seen.Clear();
+
     public static async Task<Backend> StartAsync(Action<ListenOptions>? listen = null)
     {
         var backend = new Backend();

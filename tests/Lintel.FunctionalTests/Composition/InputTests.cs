@@ -6,7 +6,7 @@ namespace Lintel.FunctionalTests.Composition;
 /// What goes from the client, and from one service's answer, into requests: no value leaves its segment, its parameter or its line.
 /// </summary>
 [EveryTransport]
-public sealed class InputTests
+public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<InputTests.SharedGateway>
 {
     public static TheoryData<string> Values { get; } =
     [
@@ -70,8 +70,7 @@ public sealed class InputTests
     [MemberData(nameof(Values))]
     public async Task Value_OfAnotherAnswer_StaysInItsPlace(string value)
     {
-        await using var backend = await StartAsync(value);
-        await using var gateway = await ComposedGateway.StartAsync(Calls, backend);
+        var (backend, gateway) = shared.With(value);
         Assert.Equal(200, (await gateway.GetAsync()).Status);
         ExpectSegment(backend, "path", "/path/", value);
         ExpectSegment(backend, "mixed", "/mixed/x", value, "y");
@@ -83,8 +82,7 @@ public sealed class InputTests
     [MemberData(nameof(Values))]
     public async Task Value_OfTheClient_StaysInItsPlace(string value)
     {
-        await using var backend = await StartAsync("v");
-        await using var gateway = await ComposedGateway.StartAsync(Calls, backend);
+        var (backend, gateway) = shared.With("v");
         using var client = await gateway.Process.ConnectAsync();
         var isLine = !value.AsSpan().ContainsAny("\r\n\0") && value.All(c => c is >= ' ' and <= '~');
         var header = isLine ? $"X-V: {value}\r\n" : "";
@@ -122,7 +120,8 @@ public sealed class InputTests
     [InlineData("%E6%97%A5")]
     public async Task Value_OfTheRoutesParameter_StaysInItsPlace(string value)
     {
-        await using var backend = await StartAsync("v");
+        await using var backend = await StartAsync();
+        Tell(backend, "v");
         await using var gateway = await ComposedGateway.StartAsync("calls: { x: \"a/x/{id}/end?q={id}&after=2\" }", backend);
         using var client = await gateway.Process.ConnectAsync();
         var answer = await client.GetAsync("/c/" + value);
@@ -272,13 +271,15 @@ public sealed class InputTests
         Assert.Equal(200, (await gateway.GetAsync("/c/7?q=1")).Status);
     }
 
-    private static async Task<Backend> StartAsync(string value)
+    private static async Task<Backend> StartAsync()
     {
         var backend = await Backend.StartAsync();
         foreach (var segment in (string[])["path", "mixed", "query", "fromQuery", "fromHeader", "fromCookie", "x"])
             backend.On(segment, "1");
-        return backend.On("source", JsonSerializer.Serialize(new { v = value }));
+        return backend;
     }
+
+    private static void Tell(Backend backend, string value) => backend.On("source", JsonSerializer.Serialize(new { v = value }));
 
     /// <summary>Either the value stands in its one segment, or nothing was asked.</summary>
     private static void ExpectSegment(Backend backend, string name, string before, string value, string behind = "", string? query = "")
@@ -329,5 +330,32 @@ public sealed class InputTests
             }
         );
         Assert.Equal((status, status == 200 ? 1 : 0), (answer.Status, backend.Count("pay")));
+    }
+
+    /// <summary>One for all values: a request leaves nothing behind.</summary>
+    public sealed class SharedGateway : IAsyncLifetime
+    {
+        private Backend _backend = null!;
+        private ComposedGateway _gateway = null!;
+
+        public async ValueTask InitializeAsync()
+        {
+            _backend = await StartAsync();
+            _gateway = await ComposedGateway.StartAsync(Calls, _backend);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _gateway.DisposeAsync();
+            await _backend.DisposeAsync();
+        }
+
+        /// <summary>With a value that <c>source</c> answers, and nothing asked for yet.</summary>
+        internal (Backend Backend, ComposedGateway Gateway) With(string value)
+        {
+            Tell(_backend, value);
+            _backend.Forget();
+            return (_backend, _gateway);
+        }
     }
 }
