@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Forwarding;
 using Lintel.Services;
 using Lintel.Services.Connections;
 using Lintel.Transport.Loop;

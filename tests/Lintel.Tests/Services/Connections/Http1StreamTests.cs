@@ -4,7 +4,6 @@ using System.Text;
 using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Forwarding;
 using Lintel.Services.Connections;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
