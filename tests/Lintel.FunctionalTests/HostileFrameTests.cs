@@ -1,5 +1,4 @@
 using System.Text;
-using Lintel.TestKit;
 using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests;
