@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
 using Lintel.Forwarding;
@@ -18,18 +19,30 @@ namespace Lintel.Benchmarks;
 internal static class Compiled
 {
     /// <summary>A snapshot of a configuration that must be right.</summary>
-    public static Snapshot Snapshot(string yaml, GatewayMetrics metrics)
+    public static Snapshot Snapshot(string yaml, GatewayMetrics metrics) => Snapshot(Read(yaml), Compiler(metrics));
+
+    /// <summary>A snapshot of a configuration that must be right.</summary>
+    public static Snapshot Snapshot((ConfigDocument Document, GatewayConfig Config) read, SnapshotCompiler compiler) =>
+        compiler.Compile(read.Config, read.Document.Root, read.Document.Report)
+        ?? throw new InvalidOperationException(string.Join('\n', read.Document.Report.Problems));
+
+    /// <summary>A configuration as a file holds it.</summary>
+    public static (ConfigDocument Document, GatewayConfig Config) Read(string yaml)
     {
         var document = ConfigDocument.Parse("bench.yaml", yaml, ConfigSurroundings.OfProcess());
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
+        return (document, config);
+    }
+
+    /// <summary>A compiler with services of its own.</summary>
+    public static SnapshotCompiler Compiler(GatewayMetrics metrics)
+    {
         var random = new Random(1);
         var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!));
-        var compiler = new SnapshotCompiler(
+        return new SnapshotCompiler(
             new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)),
             new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random)
         );
-        return compiler.Compile(config, document.Root, document.Report)
-            ?? throw new InvalidOperationException(string.Join('\n', document.Report.Problems));
     }
 
     /// <summary>

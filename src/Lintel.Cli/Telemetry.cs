@@ -2,8 +2,7 @@ using System.Net.Sockets;
 using Lintel.Cli.Logging;
 using Lintel.Config;
 using Lintel.Hosting;
-using Lintel.Observability.Metrics;
-using Lintel.Observability.Traces;
+using Lintel.Observability;
 using Lintel.Services.Connections;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -149,13 +148,13 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     private MeterProviderBuilder Meters(GatewayConfig config) =>
         Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(Resource(config))
-            .AddMeter(GatewayMetrics.MeterName, ProcessMetrics.MeterName, KestrelMeter, "System.Runtime")
+            .AddMeter(GatewayTelemetry.MeterName, ProcessMetrics.MeterName, KestrelMeter, "System.Runtime")
             .SetExemplarFilter(ExemplarFilterType.TraceBased)
             .AddView(static instrument =>
                 instrument.Meter.Name switch
                 {
                     KestrelMeter => new MetricStreamConfiguration { TagKeys = KestrelLabels },
-                    GatewayMetrics.MeterName when instrument.Name is "http.server.request.duration" or "lintel.gateway.duration" =>
+                    GatewayTelemetry.MeterName when instrument.Name is "http.server.request.duration" or "lintel.gateway.duration" =>
                         new MetricStreamConfiguration { CardinalityLimit = SeriesPerRouteMetric },
                     _ => null,
                 }
@@ -179,7 +178,7 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     private TracerProvider BuildTraces(GatewayConfig config, OtlpConfig to) =>
         Sdk.CreateTracerProviderBuilder()
             .SetResourceBuilder(Resource(config))
-            .AddSource(GatewayTracing.SourceName)
+            .AddSource(GatewayTelemetry.ActivitySourceName)
             .SetSampler(new AlwaysOnSampler()) // the gateway has decided already: what is not recorded never becomes a span
             .AddOtlpExporter(exporter =>
             {

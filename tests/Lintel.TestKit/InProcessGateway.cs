@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Net;
 using Lintel.Hosting;
-using Lintel.Observability.Metrics;
+using Lintel.Observability;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -34,7 +34,7 @@ public sealed class InProcessGateway : IAsyncDisposable
     public Gateway Gateway { get; }
 
     /// <summary>The gateway's own instruments.</summary>
-    public Meter Meter => _host.Services.GetRequiredService<IMeterFactory>().Create(GatewayMetrics.MeterName);
+    public Meter Meter => _host.Services.GetRequiredService<IMeterFactory>().Create(GatewayTelemetry.MeterName);
 
     /// <summary>Lines of the error log, or of the application's.</summary>
     public ConcurrentQueue<string> Log { get; }

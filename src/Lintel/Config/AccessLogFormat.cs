@@ -22,10 +22,10 @@ public sealed record AccessLogFormat
     public static AccessLogFormat Text { get; } = new("text", null);
 
     /// <summary><c>json</c>, <c>text</c> or <c>template</c>.</summary>
-    public string Name { get; }
+    internal string Name { get; }
 
     /// <summary>The template; <see langword="null"/> for the other formats.</summary>
-    public string? Template { get; }
+    internal string? Template { get; }
 
     internal static Grammar<AccessLogFormat> Grammar { get; } = new FormatGrammar();
 

@@ -4,11 +4,19 @@ using Lintel.Config.Reading;
 namespace Lintel.Config;
 
 /// <summary>Where something stands in what the user wrote.</summary>
-/// <param name="Source">The file's path as it was given, or a name such as <c>IConfiguration</c>.</param>
-/// <param name="Line">From 1; 0 where the source has no lines.</param>
-/// <param name="Column">From 1; 0 where the source has no lines.</param>
-public readonly record struct SourcePosition(string Source, int Line, int Column)
+public readonly record struct SourcePosition
 {
+    internal SourcePosition(string source, int line, int column) => (Source, Line, Column) = (source, line, column);
+
+    /// <summary>The file's path as it was given, or a name such as <c>IConfiguration</c>.</summary>
+    public string Source { get; }
+
+    /// <summary>From 1; 0 where the source has no lines.</summary>
+    public int Line { get; }
+
+    /// <summary>From 1; 0 where the source has no lines.</summary>
+    public int Column { get; }
+
     /// <inheritdoc/>
     public override string ToString() => Line == 0 ? Source : $"{Source}:{Line}:{Column}";
 }
@@ -24,15 +32,34 @@ public enum ConfigSeverity
 }
 
 /// <summary>One thing that is wrong with a configuration.</summary>
-/// <param name="Code">A stable name of the kind of mistake, such as <c>unknown-key</c>.</param>
-/// <param name="Position">Where it stands.</param>
-/// <param name="Path">The key path, such as <c>routes.user.forward</c>; empty for the whole document.</param>
-/// <param name="Message">What is wrong.</param>
-/// <param name="Hint">What would be right; <see langword="null"/> where nothing can be said.</param>
-public sealed record ConfigProblem(string Code, SourcePosition Position, string Path, string Message, string? Hint = null)
+public sealed class ConfigProblem
 {
+    internal ConfigProblem(string code, SourcePosition position, string path, string message, string? hint = null)
+    {
+        Code = code;
+        Position = position;
+        Path = path;
+        Message = message;
+        Hint = hint;
+    }
+
+    /// <summary>A stable name of the kind of mistake, such as <c>unknown-key</c>.</summary>
+    public string Code { get; }
+
+    /// <summary>Where it stands.</summary>
+    public SourcePosition Position { get; }
+
+    /// <summary>The key path, such as <c>routes.user.forward</c>; empty for the whole document.</summary>
+    public string Path { get; }
+
+    /// <summary>What is wrong.</summary>
+    public string Message { get; }
+
+    /// <summary>What would be right; <see langword="null"/> where nothing can be said.</summary>
+    public string? Hint { get; }
+
     /// <summary>How bad it is. Default: an error.</summary>
-    public ConfigSeverity Severity { get; init; }
+    public ConfigSeverity Severity { get; internal init; }
 
     /// <summary>The problem in one line: <c>file:line:column: code at path: message; hint</c>. A warning says so before its code.</summary>
     public override string ToString() =>
@@ -46,25 +73,29 @@ public sealed record ConfigProblem(string Code, SourcePosition Position, string 
 public sealed class ConfigReport
 {
     /// <summary>No more than this many problems are kept: a wrong file of ten thousand routes would bury its reader.</summary>
-    public const int MaxProblems = 200;
+    internal const int MaxProblems = 200;
+
+    private readonly HashSet<(SourcePosition, string, string, string, string?, ConfigSeverity)> _seen = [];
 
     private readonly List<ConfigProblem> _problems = [];
 
     private readonly List<ConfigProblem> _warnings = [];
 
-    /// <summary>The errors, ordered by their place in the files.</summary>
+    internal ConfigReport() { }
+
+    /// <summary>The errors, ordered by their place in the files; at most 200.</summary>
     public IReadOnlyList<ConfigProblem> Problems => Ordered(_problems);
 
     /// <summary>
-    /// What is probably not meant as it is written, ordered by its place in the files; at most <see cref="MaxProblems"/>. It does not keep
-    /// the configuration from being used.
+    /// What is probably not meant as it is written, ordered by its place in the files; at most 200. It does not keep the configuration
+    /// from being used.
     /// </summary>
     public IReadOnlyList<ConfigProblem> Warnings => Ordered(_warnings);
 
     /// <summary>Whether the configuration can be used.</summary>
     public bool IsValid => Count == 0;
 
-    /// <summary>The number of errors found, those beyond <see cref="MaxProblems"/> included.</summary>
+    /// <summary>The number of errors found, those beyond the first 200 included.</summary>
     public int Count { get; private set; }
 
     /// <summary>Where relative paths begin that stand in no file: an application's content root. Empty for the working directory.</summary>
@@ -73,10 +104,9 @@ public sealed class ConfigReport
     internal void Add(ConfigProblem problem)
     {
         // A client's condition that two routes use is still one mistake.
-        var isWarning = problem.Severity == ConfigSeverity.Warning;
-        if ((isWarning ? _warnings : _problems).Contains(problem))
+        if (!_seen.Add((problem.Position, problem.Code, problem.Path, problem.Message, problem.Hint, problem.Severity)))
             return;
-        if (isWarning)
+        if (problem.Severity == ConfigSeverity.Warning)
         {
             if (_warnings.Count < MaxProblems)
                 _warnings.Add(problem);
@@ -103,11 +133,14 @@ public sealed class ConfigReport
 }
 
 /// <summary>Thrown where a configuration must be valid and is not: at the start of an embedding host.</summary>
-public sealed class ConfigException(ConfigReport report)
-    : Exception("The Lintel configuration is not valid:" + string.Concat(report.Problems.Select(p => Environment.NewLine + "  " + p)))
+public sealed class ConfigException : Exception
 {
+    internal ConfigException(ConfigReport report)
+        : base("The Lintel configuration is not valid:" + string.Concat(report.Problems.Select(p => Environment.NewLine + "  " + p))) =>
+        Report = report;
+
     /// <summary>What is wrong.</summary>
-    public ConfigReport Report { get; } = report;
+    public ConfigReport Report { get; }
 
     /// <summary>
     /// The mistakes, without the stack: they are not in the code that read them. A host that does not start shows this text as it is.

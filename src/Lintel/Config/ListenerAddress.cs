@@ -6,19 +6,33 @@ using Lintel.Config.Reading;
 namespace Lintel.Config;
 
 /// <summary>Where to listen.</summary>
-/// <param name="Host">An IP address without brackets, <c>localhost</c> (both loopback addresses), <c>*</c> (every address), or the path of
-/// a Unix socket.</param>
-/// <param name="Port">0 to 65535; 0 takes any free port, and is a Unix socket's.</param>
-/// <param name="IsTls">Whether clients connect with TLS.</param>
-public sealed record ListenerAddress(string Host, int Port, bool IsTls = false)
+public sealed record ListenerAddress
 {
     private const string UnixPrefix = "unix:";
 
+    /// <summary>An address to listen on.</summary>
+    /// <param name="host">An IP address without brackets, <c>localhost</c> (both loopback addresses), <c>*</c> (every address), or the
+    /// path of a Unix socket.</param>
+    /// <param name="port">0 to 65535; 0 takes any free port, and is a Unix socket's.</param>
+    /// <param name="isTls">Whether clients connect with TLS.</param>
+    public ListenerAddress(string host, int port, bool isTls = false) => (Host, Port, IsTls) = (host, port, isTls);
+
+    /// <summary>
+    /// An IP address without brackets, <c>localhost</c> (both loopback addresses), <c>*</c> (every address), or the path of a Unix socket.
+    /// </summary>
+    public string Host { get; }
+
+    /// <summary>0 to 65535; 0 takes any free port, and is a Unix socket's.</summary>
+    public int Port { get; }
+
+    /// <summary>Whether clients connect with TLS.</summary>
+    public bool IsTls { get; }
+
     /// <summary>Whether it is a Unix socket; <see cref="Host"/> is its path then.</summary>
-    public bool IsUnix => Host.StartsWith('/');
+    internal bool IsUnix => Host.StartsWith('/');
 
     /// <summary>Whether only this machine can reach it.</summary>
-    public bool IsLoopback => IsUnix || Host == "localhost" || (IPAddress.TryParse(Host, out var ip) && IPAddress.IsLoopback(ip));
+    internal bool IsLoopback => IsUnix || Host == "localhost" || (IPAddress.TryParse(Host, out var ip) && IPAddress.IsLoopback(ip));
 
     internal static Grammar<ListenerAddress> Grammar { get; } = new AddressGrammar(isListener: true);
 

@@ -39,7 +39,7 @@ public readonly record struct MemoryAmount
 
     /// <summary>The amount in bytes.</summary>
     /// <param name="whole">What the process may have.</param>
-    public long Of(long whole) => _bytes > 0 ? _bytes : (long)(whole * (_percent / 100));
+    internal long Of(long whole) => _bytes > 0 ? _bytes : (long)(whole * (_percent / 100));
 
     /// <inheritdoc/>
     public override string ToString() => _bytes > 0 ? SizeGrammar.Format(_bytes) : _percent.ToString(CultureInfo.InvariantCulture) + "%";

@@ -228,13 +228,13 @@ public sealed record InstanceConfig
 public sealed record TimeoutsConfig
 {
     /// <summary>Built-in value of <see cref="Connect"/>.</summary>
-    public static readonly TimeSpan DefaultConnect = TimeSpan.FromSeconds(2);
+    internal static readonly TimeSpan DefaultConnect = TimeSpan.FromSeconds(2);
 
     /// <summary>Built-in value of <see cref="Request"/>.</summary>
-    public static readonly TimeSpan DefaultRequest = TimeSpan.FromSeconds(30);
+    internal static readonly TimeSpan DefaultRequest = TimeSpan.FromSeconds(30);
 
     /// <summary>Built-in value of <see cref="Idle"/>.</summary>
-    public static readonly TimeSpan DefaultIdle = TimeSpan.FromSeconds(60);
+    internal static readonly TimeSpan DefaultIdle = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// For making a connection, TLS included. Default 2 s, 1 ms to 10 min. A failure of it is a 504 after every instance was tried once.

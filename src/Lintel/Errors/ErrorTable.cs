@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.Errors;
 
 /// <summary>When a failed attempt may be repeated on another instance.</summary>
-public enum RetryScope
+internal enum RetryScope
 {
     /// <summary>Never.</summary>
     None,
@@ -25,7 +25,7 @@ public enum RetryScope
 /// <param name="Source">Who is at fault.</param>
 /// <param name="Retry">Whether another attempt may follow.</param>
 /// <param name="Level">The level of its line in the error log.</param>
-public sealed record ErrorRule(
+internal sealed record ErrorRule(
     GatewayErrorKind Kind,
     int Status,
     string Slug,
@@ -54,7 +54,7 @@ public sealed record ErrorRule(
 /// these statuses (its http-grpc-status-mapping.md), but for what that table cannot say: a deadline that is over (4), a value that does not
 /// fit (3), a call that was given up (1).
 /// </remarks>
-public static class ErrorTable
+internal static class ErrorTable
 {
     private static readonly ErrorRule[] Rules = Build();
 

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Errors;
 
 /// <summary>Who is at fault.</summary>
-public enum ErrorSource
+internal enum ErrorSource
 {
     /// <summary>The client sent something wrong or left.</summary>
     Client,
@@ -22,7 +22,7 @@ public enum ErrorSource
 /// <see cref="ErrorTable"/>.</param>
 /// <param name="Detail">A sentence that is safe to show to the client; <see langword="null"/> for none.</param>
 /// <param name="Cause">The exception behind it, for the log alone.</param>
-public sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, Exception? Cause = null)
+internal sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, Exception? Cause = null)
 {
     /// <summary>Fields that the answer carries beside its own; one of a name that the answer has replaces it.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];

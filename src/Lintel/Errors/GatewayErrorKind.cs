@@ -1,7 +1,7 @@
 namespace Lintel.Errors;
 
 /// <summary>Every way in which the gateway itself ends a request. One row of <see cref="ErrorTable"/> belongs to each.</summary>
-public enum GatewayErrorKind
+internal enum GatewayErrorKind
 {
     /// <summary>The request target is malformed or ambiguous: a bad escape, a control character, a dot segment above the root.</summary>
     BadTarget,

@@ -5,7 +5,7 @@ using Lintel.Policies;
 namespace Lintel.Hosting;
 
 /// <summary>The configuration's JSON Schema, made from the grammar that reads it.</summary>
-public static class ConfigSchema
+internal static class ConfigSchema
 {
     /// <summary>The schema (draft 2020-12).</summary>
     /// <param name="documentation">The description of a record's property, or <see langword="null"/>.</param>

@@ -31,14 +31,25 @@ public sealed class Gateway : IDisposable
         _reloads = new Reloads(parts, listeners is null, _switch, _drain, _gate, logger);
     }
 
+    /// <summary>Whether requests may be sent here: there is a configuration, nothing is missing, and the gateway is not stopping.</summary>
+    public bool IsReady => NotReadyReasons.Count == 0;
+
     /// <summary>The configuration that is being served; <see langword="null"/> before the first one.</summary>
     public GatewayConfig? Config => _switch.Loaded?.Config;
 
-    /// <summary>What is wrong with the configuration that was read last.</summary>
+    /// <summary>
+    /// Which configuration is being served: SHA-256 over its keys and values, credentials left out, equal on nodes that have the same one.
+    /// <see langword="null"/> before the first one, and where it was made in code.
+    /// </summary>
+    public string? ConfigHash => _switch.Loaded?.Hash;
+
+    /// <summary>
+    /// What is wrong with the configuration that was read last. Where it is valid it went live; otherwise the one before is still served.
+    /// </summary>
     public ConfigReport LastReport => _reloads.LastReport;
 
     /// <summary>How the last attempt to take a configuration ended; <see langword="null"/> before the first one.</summary>
-    public ReloadStatus? LastReload => _reloads.LastReload;
+    internal ReloadStatus? LastReload => _reloads.LastReload;
 
     /// <summary>Called before a valid configuration goes live: each handler makes ready what it needs for it, or refuses it.</summary>
     public event Func<ConfigChange, CancellationToken, Task>? Applying
@@ -60,14 +71,14 @@ public sealed class Gateway : IDisposable
     /// <summary>
     /// Called before the configuration is read again. From the outside it can be told apart from a start by <see cref="Config"/>.
     /// </summary>
-    public event Action? Reloading
+    internal event Action? Reloading
     {
         add => _reloads.Reloading += value;
         remove => _reloads.Reloading -= value;
     }
 
     /// <summary>Called after each attempt to take a configuration, with its report: it went live or changed nothing.</summary>
-    public event Action<ConfigReport>? Reloaded
+    internal event Action<ConfigReport>? Reloaded
     {
         add => _reloads.Reloaded += value;
         remove => _reloads.Reloaded -= value;
@@ -77,16 +88,16 @@ public sealed class Gateway : IDisposable
     /// The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the
     /// files themselves are.
     /// </summary>
-    public FallbackStatus? Fallback => _reloads.Fallback;
+    internal FallbackStatus? Fallback => _reloads.Fallback;
 
     /// <summary>
     /// Whether an event loop has been held by one callback for 10 s, and still is: its connections are dead, and only a restart of the
     /// process helps. The log names the route.
     /// </summary>
-    public bool IsHung => _parts.Loops?.Hangs ?? false;
+    internal bool IsHung => _parts.Loops?.Hangs ?? false;
 
     /// <summary>The addresses that are listened on, by listener. Empty inside another host: it has listeners of its own.</summary>
-    public IReadOnlyList<(string Name, string Address)> Addresses => _listeners?.Addresses ?? [];
+    internal IReadOnlyList<(string Name, string Address)> Addresses => _listeners?.Addresses ?? [];
 
     /// <summary>Why no requests should be sent here; empty when the gateway is ready.</summary>
     public IReadOnlyList<string> NotReadyReasons =>
@@ -97,7 +108,7 @@ public sealed class Gateway : IDisposable
         );
 
     /// <summary>What an operator should look at though requests may be sent here, without details; empty when all is well.</summary>
-    public IReadOnlyList<string> Notes =>
+    internal IReadOnlyList<string> Notes =>
         [
             .. Fallback is { } fallback
                 ? [$"serving the last good configuration of {fallback.SavedAt:u}: the given files are not valid"]
@@ -108,7 +119,7 @@ public sealed class Gateway : IDisposable
         ];
 
     /// <summary>The gateway and the configuration that it serves.</summary>
-    public SnapshotStatus Status
+    internal SnapshotStatus Status
     {
         get
         {
@@ -138,13 +149,14 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>The routes of the configuration, in its order. Each is made when it is looked at: there may be very many.</summary>
-    public IEnumerable<RouteStatus> Routes => Config is { } config ? config.Routes.Select(r => RouteStatus.Of(r.Key, r.Value, config)) : [];
+    internal IEnumerable<RouteStatus> Routes =>
+        Config is { } config ? config.Routes.Select(r => RouteStatus.Of(r.Key, r.Value, config)) : [];
 
     /// <summary>The services of the configuration, in its order.</summary>
-    public IEnumerable<ServiceStatus> Services => Config is { } config ? config.Services.Select(s => Look(s.Key, s.Value, config)) : [];
+    internal IEnumerable<ServiceStatus> Services => Config is { } config ? config.Services.Select(s => Look(s.Key, s.Value, config)) : [];
 
     /// <summary>The listeners of the configuration, in its order. Empty inside another host: it has listeners of its own.</summary>
-    public IReadOnlyList<ListenerStatus> Listeners
+    internal IReadOnlyList<ListenerStatus> Listeners
     {
         get
         {
@@ -158,18 +170,15 @@ public sealed class Gateway : IDisposable
     /// <summary>What is being served.</summary>
     internal SnapshotHolder Snapshots => _parts.Snapshots;
 
-    /// <summary>Lines of the access log that were lost since the gateway's start.</summary>
-    public long DroppedAccessLogLines => _parts.AccessLog.Lost;
-
     /// <summary>
     /// The kinds of failure that came since the gateway's start, the last one first; at most 512, of which the one not seen for longest
     /// leaves.
     /// </summary>
-    public IReadOnlyList<ErrorStatus> Errors => _parts.Errors.Recent;
+    internal IReadOnlyList<ErrorStatus> Errors => _parts.Errors.Recent;
 
     /// <summary>Serves one request.</summary>
     /// <param name="context">A request from any server of ASP.NET Core.</param>
-    public Task HandleAsync(HttpContext context) => HandleAsync(context, static (_, _) => true);
+    internal Task HandleAsync(HttpContext context) => HandleAsync(context, static (_, _) => true);
 
     /// <summary>The same, behind an endpoint of the application.</summary>
     /// <param name="context">The request.</param>
@@ -199,12 +208,12 @@ public sealed class Gateway : IDisposable
 
     /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>
     /// <param name="name">The route's name.</param>
-    public RouteStatus? FindRoute(string name) =>
+    internal RouteStatus? FindRoute(string name) =>
         Config is { } config && config.Routes.TryGetValue(name, out var route) ? RouteStatus.Of(name, route, config) : null;
 
     /// <summary>A service of the configuration; <see langword="null"/> where none has this name.</summary>
     /// <param name="name">The service's name.</param>
-    public ServiceStatus? FindService(string name) =>
+    internal ServiceStatus? FindService(string name) =>
         Config is { } config && config.Services.TryGetValue(name, out var service) ? Look(name, service, config) : null;
 
     /// <summary>Adds something that the gateway's readiness depends on.</summary>
@@ -228,7 +237,7 @@ public sealed class Gateway : IDisposable
     /// Reads the configuration and says what would happen to a request, without using the configuration and without sending anything.
     /// </summary>
     /// <param name="request">The request.</param>
-    public Explanation Explain(ExplainRequest request) =>
+    internal Explanation Explain(ExplainRequest request) =>
         RequestExplainer.Explain(_reloads.Check(_parts.Source.Read()), _parts.Compiler, request);
 
     /// <summary>
@@ -236,7 +245,7 @@ public sealed class Gateway : IDisposable
     /// </summary>
     /// <param name="cancellation">Gives up before the change goes live.</param>
     /// <returns>What is wrong with it, if anything.</returns>
-    public Task<ConfigReport> ReloadAsync(CancellationToken cancellation) => _reloads.RunAsync(cancellation);
+    public Task<ConfigReport> ReloadAsync(CancellationToken cancellation = default) => _reloads.RunAsync(cancellation);
 
     /// <summary>Ends the gateway's own resources; the host calls it last.</summary>
     public void Dispose()

@@ -10,7 +10,7 @@ public static class LintelEndpointExtensions
 {
     /// <summary>Hands every request that none of the application's own endpoints takes to the gateway.</summary>
     /// <remarks>
-    /// Each route of the gateway is an endpoint, whose metadata have a <see cref="RouteStatus"/>. They are made anew with each
+    /// Each route of the gateway is an endpoint, whose metadata have a <see cref="IGatewayRouteMetadata"/>. They are made anew with each
     /// configuration, and conventions are applied to them again.
     /// </remarks>
     /// <param name="endpoints">The application.</param>

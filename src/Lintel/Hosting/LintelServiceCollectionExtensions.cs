@@ -81,7 +81,7 @@ public static class LintelServiceCollectionExtensions
     /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="folder">Where they are kept, one file for each set of configuration files.</param>
-    public static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) =>
+    internal static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) =>
         services.AddSingleton(new LastGoodFolder(folder));
 
     /// <summary>
@@ -91,7 +91,7 @@ public static class LintelServiceCollectionExtensions
     /// <param name="services">The host's services.</param>
     /// <param name="usesReserve">Whether the servers may use the descriptors that listeners leave to everything else; for operators'
     /// addresses.</param>
-    public static IServiceCollection AddLintelTransport(this IServiceCollection services, bool usesReserve)
+    internal static IServiceCollection AddLintelTransport(this IServiceCollection services, bool usesReserve)
     {
         services.TryAddSingleton(usesReserve ? DescriptorReserve.None() : DescriptorReserve.OfThisProcess());
         AddTransports(services);

@@ -3,7 +3,7 @@ using Lintel.Config;
 namespace Lintel.Hosting;
 
 /// <summary>A listener.</summary>
-public sealed record ListenerStatus
+internal sealed record ListenerStatus
 {
     /// <summary>The listener's name in the configuration; <c>default</c> where it names none.</summary>
     public required string Name { get; init; }

@@ -4,7 +4,7 @@ using Lintel.Policies;
 namespace Lintel.Hosting;
 
 /// <summary>What a route does.</summary>
-public enum RouteAction
+internal enum RouteAction
 {
     /// <summary>Sends the request to a service.</summary>
     Forward,
@@ -20,7 +20,7 @@ public enum RouteAction
 }
 
 /// <summary>A route that is being served.</summary>
-public sealed record RouteStatus
+internal sealed record RouteStatus
 {
     /// <summary>The route's name in the configuration.</summary>
     public required string Name { get; init; }
@@ -116,4 +116,4 @@ public sealed record RouteStatus
 /// <summary>A service of a route.</summary>
 /// <param name="Name">The service's name.</param>
 /// <param name="Percent">The share of the route's requests that it gets, from 0 to 100; of a composition 100 each.</param>
-public sealed record RouteServiceStatus(string Name, double Percent);
+internal sealed record RouteServiceStatus(string Name, double Percent);

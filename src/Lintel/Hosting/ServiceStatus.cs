@@ -4,7 +4,7 @@ using Lintel.Services;
 namespace Lintel.Hosting;
 
 /// <summary>A service that routes may forward to.</summary>
-public sealed record ServiceStatus
+internal sealed record ServiceStatus
 {
     /// <summary>The service's name in the configuration.</summary>
     public required string Name { get; init; }
@@ -53,14 +53,14 @@ public sealed record ServiceStatus
 /// <param name="Connect">For making a connection, TLS included.</param>
 /// <param name="Request">From the end of the request's body to the response's head, all attempts included.</param>
 /// <param name="Idle">How long neither side may move a byte.</param>
-public sealed record ServiceTimeouts(TimeSpan Connect, TimeSpan Request, TimeSpan Idle)
+internal sealed record ServiceTimeouts(TimeSpan Connect, TimeSpan Request, TimeSpan Idle)
 {
     internal static ServiceTimeouts Of((TimeSpan Connect, TimeSpan Request, TimeSpan Idle) inForce) =>
         new(inForce.Connect, inForce.Request, inForce.Idle);
 }
 
 /// <summary>One process of a service.</summary>
-public sealed record InstanceStatus
+internal sealed record InstanceStatus
 {
     /// <summary>Its address: scheme, host, port, and the path that goes before every request's own.</summary>
     public required string Address { get; init; }

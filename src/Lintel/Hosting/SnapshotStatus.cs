@@ -3,7 +3,7 @@ using Lintel.Config;
 namespace Lintel.Hosting;
 
 /// <summary>What a gateway is about.</summary>
-public enum GatewayState
+internal enum GatewayState
 {
     /// <summary>It has no configuration yet.</summary>
     Starting,
@@ -16,7 +16,7 @@ public enum GatewayState
 }
 
 /// <summary>The gateway and the configuration that it serves.</summary>
-public sealed record SnapshotStatus
+internal sealed record SnapshotStatus
 {
     /// <summary>Lintel's version.</summary>
     public required string Version { get; init; }
@@ -75,12 +75,12 @@ public sealed record SnapshotStatus
 /// <summary>The memory that everything that buffers takes from.</summary>
 /// <param name="LimitBytes">The most that may be held together.</param>
 /// <param name="UsedBytes">What is held now.</param>
-public sealed record MemoryStatus(long LimitBytes, long UsedBytes);
+internal sealed record MemoryStatus(long LimitBytes, long UsedBytes);
 
 /// <summary>The last good configuration, kept by <c>--fallback-last-good</c>.</summary>
 /// <param name="FilePath">Where it is kept.</param>
 /// <param name="SavedAt">When it went live for the first time.</param>
-public sealed record FallbackStatus(string FilePath, DateTimeOffset SavedAt);
+internal sealed record FallbackStatus(string FilePath, DateTimeOffset SavedAt);
 
 /// <summary>How many of each thing a configuration has.</summary>
 /// <param name="Listeners">Listeners, the default one included.</param>
@@ -89,7 +89,7 @@ public sealed record FallbackStatus(string FilePath, DateTimeOffset SavedAt);
 /// <param name="Routes">Routes.</param>
 /// <param name="Policies">Policies.</param>
 /// <param name="Clients">Clients.</param>
-public sealed record SnapshotCounts(int Listeners, int Services, int Instances, int Routes, int Policies, int Clients)
+internal sealed record SnapshotCounts(int Listeners, int Services, int Instances, int Routes, int Policies, int Clients)
 {
     internal static SnapshotCounts Of(GatewayConfig? config, int listeners) =>
         config is null
@@ -107,10 +107,10 @@ public sealed record SnapshotCounts(int Listeners, int Services, int Instances, 
 /// <summary>A drain: the gateway waits for requests in flight.</summary>
 /// <param name="Since">When it began.</param>
 /// <param name="Until">When requests that are still in flight are cut off.</param>
-public sealed record DrainStatus(DateTimeOffset Since, DateTimeOffset Until);
+internal sealed record DrainStatus(DateTimeOffset Since, DateTimeOffset Until);
 
 /// <summary>How an attempt to take a configuration ended.</summary>
-public enum ReloadOutcome
+internal enum ReloadOutcome
 {
     /// <summary>It is live.</summary>
     Applied,
@@ -120,7 +120,7 @@ public enum ReloadOutcome
 }
 
 /// <summary>An attempt to take a configuration.</summary>
-public sealed record ReloadStatus
+internal sealed record ReloadStatus
 {
     /// <summary>When it ended.</summary>
     public required DateTimeOffset At { get; init; }

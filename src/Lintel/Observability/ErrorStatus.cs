@@ -13,7 +13,7 @@ namespace Lintel.Observability;
 /// <param name="Count">How often it came since it came first.</param>
 /// <param name="LastTraceId">The trace id of the last request that failed so.</param>
 /// <param name="LastDetail">What is known of that failure, in a sentence.</param>
-public sealed record ErrorStatus(
+internal sealed record ErrorStatus(
     string Fingerprint,
     string Error,
     string? Route,

@@ -141,7 +141,7 @@ public sealed class RouteEndpointTests
                 {
                     var endpoint = context.GetEndpoint() as RouteEndpoint;
                     seen = (
-                        endpoint?.Metadata.GetMetadata<RouteStatus>()?.Name,
+                        endpoint?.Metadata.GetMetadata<IGatewayRouteMetadata>()?.Name,
                         endpoint?.RoutePattern.RawText,
                         context.GetRouteValue("id"),
                         endpoint?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route
@@ -168,7 +168,7 @@ public sealed class RouteEndpointTests
                 a.MapLintel()
                     .Add(b =>
                     {
-                        if (b.Metadata.OfType<RouteStatus>().Any(r => r.Name.StartsWith("admin", StringComparison.Ordinal)))
+                        if (b.Metadata.OfType<IGatewayRouteMetadata>().Any(r => r.Name.StartsWith("admin", StringComparison.Ordinal)))
                             b.Metadata.Add(new Microsoft.AspNetCore.Authorization.AuthorizeAttribute());
                     });
                 all = a.Services.GetRequiredService<EndpointDataSource>();
@@ -185,7 +185,7 @@ public sealed class RouteEndpointTests
         Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri("/open/1", UriKind.Relative), None)).StatusCode);
 
         static IEnumerable<string> Names(EndpointDataSource all) =>
-            all.Endpoints.Select(e => e.Metadata.GetMetadata<RouteStatus>()?.Name).OfType<string>().Order(StringComparer.Ordinal);
+            all.Endpoints.Select(e => e.Metadata.GetMetadata<IGatewayRouteMetadata>()?.Name).OfType<string>().Order(StringComparer.Ordinal);
     }
 
     /// <summary>A route that is renamed must not lose what is demanded of it.</summary>

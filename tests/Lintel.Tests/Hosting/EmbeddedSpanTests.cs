@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Lintel.Config;
-using Lintel.Observability.Traces;
+using Lintel.Observability;
 using Lintel.Tests.Pipeline;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.TestHost;
@@ -26,7 +26,7 @@ public sealed class EmbeddedSpanTests
         var spans = new List<Activity>();
         using var listener = new ActivityListener
         {
-            ShouldListenTo = s => s.Name == GatewayTracing.SourceName,
+            ShouldListenTo = s => s.Name == GatewayTelemetry.ActivitySourceName,
             Sample = (ref ActivityCreationOptions<ActivityContext> o) =>
                 o.Parent.TraceId == default || o.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded)
                     ? ActivitySamplingResult.AllDataAndRecorded

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Lintel.Errors;
-using Lintel.Observability.Traces;
+using Lintel.Observability;
 using Lintel.Pipeline;
 
 namespace Lintel.Tests.Pipeline;
@@ -21,7 +21,7 @@ public sealed class RequestSpanTests : IDisposable
     {
         _listener = new ActivityListener
         {
-            ShouldListenTo = s => s.Name == GatewayTracing.SourceName,
+            ShouldListenTo = s => s.Name == GatewayTelemetry.ActivitySourceName,
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => _result,
             ActivityStarted = _started.Add,
         };
@@ -107,14 +107,20 @@ public sealed class RequestSpanTests : IDisposable
     [InlineData(200, null, ActivityStatusCode.Unset, null)]
     [InlineData(404, null, ActivityStatusCode.Unset, null)]
     [InlineData(503, null, ActivityStatusCode.Error, "503")]
-    [InlineData(502, GatewayErrorKind.ConnectionRefused, ActivityStatusCode.Error, "connection-refused")]
-    [InlineData(404, GatewayErrorKind.RouteNotFound, ActivityStatusCode.Unset, "route-not-found")]
-    [InlineData(499, GatewayErrorKind.ClientAborted, ActivityStatusCode.Unset, "client-aborted")]
-    public void Span_OfARequest_SaysHowItEnded(int status, GatewayErrorKind? kind, ActivityStatusCode expected, string? error)
+    [InlineData(502, nameof(GatewayErrorKind.ConnectionRefused), ActivityStatusCode.Error, "connection-refused")]
+    [InlineData(404, nameof(GatewayErrorKind.RouteNotFound), ActivityStatusCode.Unset, "route-not-found")]
+    [InlineData(499, nameof(GatewayErrorKind.ClientAborted), ActivityStatusCode.Unset, "client-aborted")]
+    public void Span_OfARequest_SaysHowItEnded(int status, string? kind, ActivityStatusCode expected, string? error)
     {
         ActivitySource.AddActivityListener(_listener);
         var exchange = Start("", "01");
-        RequestSpan.Describe(exchange.Span!, exchange, status, "1.1", kind is { } k ? new GatewayError(k, "why") : null);
+        RequestSpan.Describe(
+            exchange.Span!,
+            exchange,
+            status,
+            "1.1",
+            kind is null ? null : new GatewayError(Enum.Parse<GatewayErrorKind>(kind), "why")
+        );
         Assert.Equal("GET /a/{id}", exchange.Span!.DisplayName);
         Assert.Equal(expected, exchange.Span.Status);
         Assert.Equal(error, exchange.Span.GetTagItem("error.type"));

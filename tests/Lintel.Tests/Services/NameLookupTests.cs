@@ -45,12 +45,12 @@ public sealed class NameLookupTests : IDisposable
     }
 
     [Theory]
-    [InlineData(SocketError.HostNotFound, GatewayErrorKind.DnsError)]
-    [InlineData(SocketError.TryAgain, GatewayErrorKind.DnsError)]
-    public async Task Request_ToANameThatIsNotFound_IsADnsError(SocketError error, GatewayErrorKind kind)
+    [InlineData(SocketError.HostNotFound, nameof(GatewayErrorKind.DnsError))]
+    [InlineData(SocketError.TryAgain, nameof(GatewayErrorKind.DnsError))]
+    public async Task Request_ToANameThatIsNotFound_IsADnsError(SocketError error, string kind)
     {
         using var client = Client(null, _ => throw new SocketException((int)error), TimeSpan.FromSeconds(30));
-        Assert.Equal(kind, await KindAsync(client));
+        Assert.Equal(kind, (await KindAsync(client)).ToString());
     }
 
     /// <summary>A client that leaves meanwhile says nothing of this machine's sockets, or of the service.</summary>

@@ -41,7 +41,7 @@ internal sealed class GatewayConventions : IEndpointConventionBuilder
         private Action<EndpointBuilder> Only(Action<EndpointBuilder> convention) =>
             builder =>
             {
-                if (builder.Metadata.OfType<RouteStatus>().Any(r => r.Name == name))
+                if (builder.Metadata.OfType<GatewayRouteMetadata>().Any(r => r.Name == name))
                     convention(builder);
             };
     }

@@ -125,21 +125,21 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     }
 
     /// <summary>The route whose conventions an endpoint carries; <see langword="null"/> for the one that takes every request.</summary>
-    private static string? RouteOf(Endpoint endpoint) => endpoint.Metadata.GetMetadata<RouteStatus>()?.Name;
+    private static string? RouteOf(Endpoint endpoint) => endpoint.Metadata.GetMetadata<GatewayRouteMetadata>()?.Name;
 
     /// <summary>Whether two endpoints of the gateway demand the same: they differ in nothing that conventions have added.</summary>
     private static bool DemandTheSame(Endpoint one, Endpoint other) =>
         one.Metadata.Where(IsAdded).SequenceEqual(other.Metadata.Where(IsAdded));
 
     private static bool IsAdded(object item) =>
-        item is not (GatewayEndpoints or RouteStatus or Template or SuppressMatchingMetadata or SuppressLinkGenerationMetadata);
+        item is not (GatewayEndpoints or GatewayRouteMetadata or Template or SuppressMatchingMetadata or SuppressLinkGenerationMetadata);
 
     private Endpoint Build(string? name, GatewayConfig? config)
     {
-        var route = name is null ? null : RouteStatus.Of(name, config!.Routes[name], config);
+        var route = name is null ? null : new GatewayRouteMetadata(name, config!.Routes[name]);
         var builder = new RouteEndpointBuilder(
             _handle,
-            route is null ? RoutePatternFactory.Parse("/{**path}") : PatternOf(route.Paths[0]),
+            route is null ? RoutePatternFactory.Parse("/{**path}") : PatternOf(route.Config.Match.Paths[0]),
             int.MaxValue
         )
         {
@@ -151,7 +151,7 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         if (route is not null)
         {
             builder.Metadata.Add(route);
-            builder.Metadata.Add(new Template(route.Paths[0]));
+            builder.Metadata.Add(new Template(route.Config.Match.Paths[0]));
             builder.Metadata.Add(new SuppressMatchingMetadata());
         }
 

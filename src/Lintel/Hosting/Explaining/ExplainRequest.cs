@@ -1,7 +1,7 @@
 namespace Lintel.Hosting.Explaining;
 
 /// <summary>A request to explain.</summary>
-public sealed record ExplainRequest
+internal sealed record ExplainRequest
 {
     /// <summary>The method, in capitals. Default GET.</summary>
     public string Method { get; init; } = "GET";

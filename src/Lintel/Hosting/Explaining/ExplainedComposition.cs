@@ -1,7 +1,7 @@
 namespace Lintel.Hosting.Explaining;
 
 /// <summary>What would be asked of whom, and what the answer would be made of.</summary>
-public sealed record ExplainedComposition
+internal sealed record ExplainedComposition
 {
     /// <summary>For the whole answer. A shorter one of the client holds instead.</summary>
     public required TimeSpan Deadline { get; init; }
@@ -20,7 +20,7 @@ public sealed record ExplainedComposition
 }
 
 /// <summary>A call of a composition.</summary>
-public sealed record ExplainedCall
+internal sealed record ExplainedCall
 {
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
@@ -55,10 +55,10 @@ public sealed record ExplainedCall
 /// <summary>Why a call waits for another.</summary>
 /// <param name="Call">The other call.</param>
 /// <param name="Because">Where it is referred to: <c>request {user.id}</c>, <c>forEach orders[*].id</c>.</param>
-public sealed record ExplainedNeed(string Call, string Because);
+internal sealed record ExplainedNeed(string Call, string Because);
 
 /// <summary>The shape of a composed answer.</summary>
-public sealed record ExplainedShape
+internal sealed record ExplainedShape
 {
     /// <summary>The client whose variant this is; <see langword="null"/> for everybody's.</summary>
     public string? Variant { get; init; }

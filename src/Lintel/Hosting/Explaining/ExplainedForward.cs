@@ -7,7 +7,7 @@ using Lintel.Pipeline;
 namespace Lintel.Hosting.Explaining;
 
 /// <summary>What a service would be sent.</summary>
-public sealed record ExplainedForward
+internal sealed record ExplainedForward
 {
     /// <summary>The services that the request can go to, with their share.</summary>
     public required IReadOnlyList<RouteServiceStatus> Services { get; init; }

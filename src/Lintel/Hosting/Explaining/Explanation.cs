@@ -4,7 +4,7 @@ using Lintel.Config;
 namespace Lintel.Hosting.Explaining;
 
 /// <summary>What would happen to a request. Nothing has been sent.</summary>
-public sealed record Explanation
+internal sealed record Explanation
 {
     /// <summary>What is wrong with the configuration; if anything is, nothing else is known.</summary>
     [JsonIgnore]
@@ -66,15 +66,15 @@ public sealed record Explanation
 /// <param name="Name">Its name.</param>
 /// <param name="Path">The path of it that comes nearest.</param>
 /// <param name="Reasons">Why not.</param>
-public sealed record LosingRoute(string Name, string Path, IReadOnlyList<string> Reasons);
+internal sealed record LosingRoute(string Name, string Path, IReadOnlyList<string> Reasons);
 
 /// <summary>A header field. The value of a credential is hidden.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Value">Its value.</param>
-public sealed record ExplainedHeader(string Name, string Value);
+internal sealed record ExplainedHeader(string Name, string Value);
 
 /// <summary>What the gateway answers by itself.</summary>
 /// <param name="Status">The status.</param>
 /// <param name="Headers">Its header fields.</param>
 /// <param name="Body">Its body as text.</param>
-public sealed record ExplainedAnswer(int Status, IReadOnlyList<ExplainedHeader> Headers, string Body);
+internal sealed record ExplainedAnswer(int Status, IReadOnlyList<ExplainedHeader> Headers, string Body);

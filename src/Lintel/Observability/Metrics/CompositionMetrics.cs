@@ -19,7 +19,7 @@ internal sealed class CallBytes(string route, string call)
 }
 
 /// <summary>The instruments of composed answers and their calls. Routes and calls are names of the configuration.</summary>
-public sealed class CompositionMetrics
+internal sealed class CompositionMetrics
 {
     private static readonly InstrumentAdvice<double> Seconds = new()
     {
@@ -38,7 +38,7 @@ public sealed class CompositionMetrics
     /// <param name="factory">The host's meter factory.</param>
     public CompositionMetrics(IMeterFactory factory)
     {
-        var meter = factory.Create(GatewayMetrics.MeterName);
+        var meter = factory.Create(GatewayTelemetry.MeterName);
         _compositions = meter.CreateHistogram(
             "lintel.composition.duration",
             "s",

@@ -13,13 +13,10 @@ namespace Lintel.Observability.Metrics;
 /// Every label is a name from the configuration, a number of bounded range, or a word of a fixed list: nothing that a client can choose
 /// becomes a series.
 /// </remarks>
-public sealed class GatewayMetrics
+internal sealed class GatewayMetrics
 {
     /// <summary>The label of methods that are nobody's (semantic conventions, HTTP, <c>http.request.method</c>).</summary>
     internal const string OtherMethod = "_OTHER";
-
-    /// <summary>The meter's name, for exporters.</summary>
-    public const string MeterName = "Lintel";
 
     // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ (advised boundaries, in seconds)
     private static readonly InstrumentAdvice<double> Seconds = new()
@@ -59,7 +56,7 @@ public sealed class GatewayMetrics
     /// <param name="factory">The host's meter factory.</param>
     public GatewayMetrics(IMeterFactory factory)
     {
-        _meter = factory.Create(MeterName);
+        _meter = factory.Create(GatewayTelemetry.MeterName);
         _server = _meter.CreateHistogram("http.server.request.duration", "s", "Duration of client requests.", null, Seconds);
         _meter.CreateObservableUpDownCounter("http.server.active_requests", _active.Observe, "{request}", "Client requests in flight.");
         _gateway = _meter.CreateHistogram(

@@ -4,12 +4,9 @@ using Lintel.Observability.Metrics;
 namespace Lintel.Observability.Traces;
 
 /// <summary>The gateway's spans: one for each request, one for each attempt.</summary>
-public static class GatewayTracing
+internal static class GatewayTracing
 {
-    /// <summary>The activity source's name, for exporters.</summary>
-    public const string SourceName = "Lintel";
-
-    internal static ActivitySource Source { get; } = new(SourceName);
+    internal static ActivitySource Source { get; } = new(GatewayTelemetry.ActivitySourceName);
 
     /// <summary>
     /// Whether a trace that begins here is recorded: by its random last 56 bits, so that every node that asks the same share answers the
