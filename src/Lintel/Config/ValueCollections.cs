@@ -95,10 +95,20 @@ public sealed class ValueMap<T> : IReadOnlyDictionary<string, T>, IEquatable<Val
     public bool TryGetValue(string key, [MaybeNullWhen(false)] out T value) => _entries.TryGetValue(key, out value);
 
     /// <inheritdoc/>
-    public bool Equals(ValueMap<T>? other) =>
-        other is not null
-        && Count == other.Count
-        && (Count == 0 || _entries.All(e => other.TryGetValue(e.Key, out var value) && EqualityComparer<T>.Default.Equals(e.Value, value)));
+    public bool Equals(ValueMap<T>? other)
+    {
+        if (other is null || Count != other.Count)
+            return false;
+        if (ReferenceEquals(_entries, other._entries))
+            return true;
+        foreach (var (key, value) in _entries)
+        {
+            if (!other.TryGetValue(key, out var its) || !EqualityComparer<T>.Default.Equals(value, its))
+                return false;
+        }
+
+        return true;
+    }
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as ValueMap<T>);

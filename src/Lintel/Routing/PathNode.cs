@@ -6,14 +6,13 @@ namespace Lintel.Routing;
 internal sealed class PathNode<TRoute>
     where TRoute : class
 {
-    private readonly Dictionary<string, PathNode<TRoute>> _literals = new(StringComparer.OrdinalIgnoreCase);
-    private readonly Dictionary<string, PathNode<TRoute>>.AlternateLookup<ReadOnlySpan<char>> _literalLookup;
-    private List<(TemplateSegment Segment, PathNode<TRoute> Node)> _mixed = [];
-    private List<(TemplateSegment Segment, PathNode<TRoute> Node)> _parameters = [];
-    private List<(TemplateSegment Segment, PathNode<TRoute> Node)> _catchAlls = [];
-    private List<Candidate<TRoute>> _candidates = [];
-
-    public PathNode() => _literalLookup = _literals.GetAlternateLookup<ReadOnlySpan<char>>();
+    // Most nodes of a large table have one kind of child, or none: what is empty is not there (a dictionary), or shared (arrays).
+    private Dictionary<string, PathNode<TRoute>>? _literals;
+    private Dictionary<string, PathNode<TRoute>>.AlternateLookup<ReadOnlySpan<char>> _literalLookup;
+    private (TemplateSegment Segment, PathNode<TRoute> Node)[] _mixed = [];
+    private (TemplateSegment Segment, PathNode<TRoute> Node)[] _parameters = [];
+    private (TemplateSegment Segment, PathNode<TRoute> Node)[] _catchAlls = [];
+    private Candidate<TRoute>[] _candidates = [];
 
     public IReadOnlyList<Candidate<TRoute>> Candidates => _candidates;
 
@@ -35,24 +34,26 @@ internal sealed class PathNode<TRoute>
         if (segment.IsLiteral)
         {
             var text = segment.Parts[0].Folded!;
+            if (_literals is null)
+            {
+                _literals = new(StringComparer.OrdinalIgnoreCase);
+                _literalLookup = _literals.GetAlternateLookup<ReadOnlySpan<char>>();
+            }
+
             if (!_literals.TryGetValue(text, out next))
                 _literals.Add(text, next = new PathNode<TRoute>());
         }
+        else if (segment.IsCatchAll)
+            next = FindOrAdd(ref _catchAlls, segment);
+        else if (segment.IsParameter)
+            next = FindOrAdd(ref _parameters, segment);
         else
-        {
-            var children =
-                segment.IsCatchAll ? _catchAlls
-                : segment.IsParameter ? _parameters
-                : _mixed;
-            next = FindChild(children, segment.Shape);
-            if (next is null)
-                children.Add((segment, next = new PathNode<TRoute>()));
-        }
+            next = FindOrAdd(ref _mixed, segment);
 
         return next.Grow(segments[1..]);
     }
 
-    public void Add(Candidate<TRoute> candidate) => _candidates.Add(candidate);
+    public void Add(Candidate<TRoute> candidate) => _candidates = [.. _candidates, candidate];
 
     /// <summary>
     /// Puts everything here into its order of precedence. Most places of a large table hold one thing of a kind at most: for them nothing
@@ -60,7 +61,7 @@ internal sealed class PathNode<TRoute>
     /// </summary>
     public void Sort()
     {
-        if (_mixed.Count > 1)
+        if (_mixed.Length > 1)
             _mixed =
             [
                 .. _mixed
@@ -70,7 +71,7 @@ internal sealed class PathNode<TRoute>
             ];
         _parameters = Ordered(_parameters);
         _catchAlls = Ordered(_catchAlls);
-        if (_candidates.Count > 1)
+        if (_candidates.Length > 1)
         {
             _candidates =
             [
@@ -85,10 +86,8 @@ internal sealed class PathNode<TRoute>
             ];
         }
 
-        static List<(TemplateSegment Segment, PathNode<TRoute> Node)> Ordered(
-            List<(TemplateSegment Segment, PathNode<TRoute> Node)> children
-        ) =>
-            children.Count < 2
+        static (TemplateSegment Segment, PathNode<TRoute> Node)[] Ordered((TemplateSegment Segment, PathNode<TRoute> Node)[] children) =>
+            children.Length < 2
                 ? children
                 : [.. children.OrderByDescending(c => c.Segment.IsConstrained).ThenBy(c => c.Segment.Shape, StringComparer.Ordinal)];
     }
@@ -96,23 +95,29 @@ internal sealed class PathNode<TRoute>
     public bool Find(in RoutedRequest request, string path, string method, ref RouteLookup<TRoute> lookup) =>
         Descend(request, path, 1, 0, method, ref lookup);
 
-    private static PathNode<TRoute>? FindChild(List<(TemplateSegment Segment, PathNode<TRoute> Node)> children, string shape)
+    private static PathNode<TRoute> FindOrAdd(ref (TemplateSegment Segment, PathNode<TRoute> Node)[] children, TemplateSegment segment)
     {
-        foreach (var (segment, node) in children)
+        foreach (var (other, node) in children)
         {
-            if (segment.Shape == shape)
+            if (other.Shape == segment.Shape)
                 return node;
         }
 
-        return null;
+        var added = new PathNode<TRoute>();
+        children = [.. children, (segment, added)];
+        return added;
     }
 
     private void Collect(List<PathNode<TRoute>> all)
     {
         all.Add(this);
-        foreach (var child in _literals.Values)
-            child.Collect(all);
-        foreach (var children in (ReadOnlySpan<List<(TemplateSegment Segment, PathNode<TRoute> Node)>>)[_mixed, _parameters, _catchAlls])
+        if (_literals is not null)
+        {
+            foreach (var child in _literals.Values)
+                child.Collect(all);
+        }
+
+        foreach (var children in (ReadOnlySpan<(TemplateSegment Segment, PathNode<TRoute> Node)[]>)[_mixed, _parameters, _catchAlls])
         {
             foreach (var (_, child) in children)
                 child.Collect(all);
@@ -132,7 +137,7 @@ internal sealed class PathNode<TRoute>
         var segment = path.AsSpan(at, end - at);
 
         if (
-            _literals.Count > 0
+            _literals is not null
             && _literalLookup.TryGetValue(PathFold.NeedsFolding(segment) ? PathFold.Fold(segment, null) : segment, out var literal)
             && literal.Descend(request, path, end + 1, captured, method, ref lookup)
         )

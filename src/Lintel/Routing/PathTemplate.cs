@@ -30,7 +30,7 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
         );
 
     /// <summary>What tells two segments apart: text and constraints, not the parameters' names.</summary>
-    public string Shape =>
+    public string Shape { get; } =
         (IsCatchAll ? "**" : "")
         + string.Concat(
             Parts.Select(p =>

@@ -17,7 +17,16 @@ internal sealed record RouteEntry<TRoute>(
     string[] Methods,
     Condition[] Conditions
 )
-    where TRoute : class;
+    where TRoute : class
+{
+    /// <summary>Its places in the table, one for each spelling of its paths: made once, and kept by reloads that keep the route.</summary>
+    public Candidate<TRoute>[] Candidates { get; } =
+    [
+        .. from template in Templates
+        from variant in template.Variants
+        select new Candidate<TRoute>(Route, Name, variant, Parameters, Methods, Conditions),
+    ];
+}
 
 /// <summary>Two routes of equal rank that one request can match.</summary>
 internal sealed record RouteConflict(string First, string Second);
@@ -35,9 +44,8 @@ internal static class RouteTableBuilder
             {
                 if (!hosts.TryGetValue(host, out var root))
                     hosts.Add(host, root = new PathNode<TRoute>());
-                foreach (var variant in entry.Templates.SelectMany(t => t.Variants))
-                    root.Grow(variant.Segments)
-                        .Add(new Candidate<TRoute>(entry.Route, entry.Name, variant, entry.Parameters, entry.Methods, entry.Conditions));
+                foreach (var candidate in entry.Candidates)
+                    root.Grow(candidate.Variant.Segments).Add(candidate);
             }
         }
 

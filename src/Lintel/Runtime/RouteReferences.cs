@@ -8,21 +8,33 @@ internal static class RouteReferences
     /// <summary>Services that requests go to, or copies of them.</summary>
     public static IEnumerable<string> Services(RouteConfig route)
     {
-        string?[] named =
-        [
-            route.Forward?.Service,
-            route.Forward?.Mirror?.Service,
-            .. route.Forward?.Split.Keys ?? [],
-            .. route.Compose?.Calls.Values.SelectMany(c => (string?[])[c.Request.Service, c.Compensate?.Request.Service]) ?? [],
-        ];
-        return named.OfType<string>();
+        if (route.Forward is { } forward)
+        {
+            if (forward.Service is { } single)
+                yield return single;
+            if (forward.Mirror is { } mirror)
+                yield return mirror.Service;
+            foreach (var (name, _) in forward.Split)
+                yield return name;
+        }
+
+        if (route.Compose is not { } compose)
+            yield break;
+        foreach (var (_, call) in compose.Calls)
+        {
+            yield return call.Request.Service;
+            if (call.Compensate is { } compensation)
+                yield return compensation.Request.Service;
+        }
     }
 
     /// <summary>Clients that a route is for, or has variants for.</summary>
     public static IEnumerable<string> Clients(RouteConfig route)
     {
-        string?[] named = [route.Match.Client, .. route.Compose?.Variants.Keys ?? []];
-        return named.OfType<string>();
+        if (route.Match.Client is { } client)
+            yield return client;
+        foreach (var name in route.Compose?.Variants.Keys ?? [])
+            yield return name;
     }
 
     /// <summary>Policies that a route names, or that the defaults name for it.</summary>
