@@ -8,28 +8,28 @@ namespace Lintel.Tests.Services.Connections;
 public sealed class Http1FailuresTests
 {
     /// <summary>The kind before the answer's head, and the one within its body.</summary>
-    public static TheoryData<Http1Failure, GatewayErrorKind, GatewayErrorKind> Table { get; } =
+    public static TheoryData<Http1Failure, string, string> Table { get; } =
         new()
         {
-            { Http1Failure.Terminated, GatewayErrorKind.ConnectionTerminated, GatewayErrorKind.ResponseIncomplete },
-            { Http1Failure.Incomplete, GatewayErrorKind.ConnectionTerminated, GatewayErrorKind.ResponseIncomplete },
-            { Http1Failure.Malformed, GatewayErrorKind.ProtocolError, GatewayErrorKind.ResponseIncomplete },
-            { Http1Failure.HeadTooLarge, GatewayErrorKind.ResponseHeadTooLarge, GatewayErrorKind.ResponseHeadTooLarge },
-            { Http1Failure.TimedOut, GatewayErrorKind.IdleTimeout, GatewayErrorKind.IdleTimeout },
-            { Http1Failure.Aborted, GatewayErrorKind.ClientAborted, GatewayErrorKind.ClientAborted },
-            { Http1Failure.BadRequest, GatewayErrorKind.Internal, GatewayErrorKind.Internal },
+            { Http1Failure.Terminated, nameof(GatewayErrorKind.ConnectionTerminated), nameof(GatewayErrorKind.ResponseIncomplete) },
+            { Http1Failure.Incomplete, nameof(GatewayErrorKind.ConnectionTerminated), nameof(GatewayErrorKind.ResponseIncomplete) },
+            { Http1Failure.Malformed, nameof(GatewayErrorKind.ProtocolError), nameof(GatewayErrorKind.ResponseIncomplete) },
+            { Http1Failure.HeadTooLarge, nameof(GatewayErrorKind.ResponseHeadTooLarge), nameof(GatewayErrorKind.ResponseHeadTooLarge) },
+            { Http1Failure.TimedOut, nameof(GatewayErrorKind.IdleTimeout), nameof(GatewayErrorKind.IdleTimeout) },
+            { Http1Failure.Aborted, nameof(GatewayErrorKind.ClientAborted), nameof(GatewayErrorKind.ClientAborted) },
+            { Http1Failure.BadRequest, nameof(GatewayErrorKind.Internal), nameof(GatewayErrorKind.Internal) },
         };
 
     [Theory]
     [MemberData(nameof(Table))]
-    public void Failure_InEachPhase_HasItsKind(Http1Failure failure, GatewayErrorKind before, GatewayErrorKind within)
+    public void Failure_InEachPhase_HasItsKind(Http1Failure failure, string before, string within)
     {
         foreach (var phase in Enum.GetValues<AttemptPhase>())
         {
             var kind = phase == AttemptPhase.Body ? within : before;
-            Assert.Equal(kind, Http1Failures.KindOf(failure, phase, expired: null));
+            Assert.Equal(kind, Http1Failures.KindOf(failure, phase, expired: null).ToString());
             var error = Http1Failures.Of(new IOException("below", new Http1Exception(failure, "x")), phase, expired: null);
-            Assert.Equal(kind, error.Kind); // TLS wraps what the socket says
+            Assert.Equal(kind, error.Kind.ToString()); // TLS wraps what the socket says
         }
     }
 
@@ -38,10 +38,11 @@ public sealed class Http1FailuresTests
 
     /// <summary>A timer that has fired means the limit that was set; no other failure is taken for it.</summary>
     [Theory]
-    [InlineData(GatewayErrorKind.ResponseTimeout)]
-    [InlineData(GatewayErrorKind.DeadlineExceeded)]
-    public void TimeLimit_ThatIsOver_IsWhatATimerMeans(GatewayErrorKind expired)
+    [InlineData(nameof(GatewayErrorKind.ResponseTimeout))]
+    [InlineData(nameof(GatewayErrorKind.DeadlineExceeded))]
+    public void TimeLimit_ThatIsOver_IsWhatATimerMeans(string limit)
     {
+        var expired = Enum.Parse<GatewayErrorKind>(limit);
         foreach (var phase in Enum.GetValues<AttemptPhase>())
         {
             Assert.Equal(expired, Http1Failures.KindOf(Http1Failure.TimedOut, phase, expired));
