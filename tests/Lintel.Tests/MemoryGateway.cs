@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using Lintel.Composition;
 using Lintel.Composition.Answers;
 using Lintel.Composition.Calls;
 using Lintel.Config;
@@ -41,10 +43,10 @@ internal sealed class MemoryGateway : IDisposable
     private readonly GatewayConfig _config;
 
     /// <param name="yaml">The configuration.</param>
-    /// <param name="service">Stands for every service; <see langword="null"/> for real connections.</param>
+    /// <param name="services">Carry the requests to services; <see langword="null"/> for real connections.</param>
     /// <param name="time">The clock of everything.</param>
-    /// <param name="loops">Carry HTTP/1.1 where there is no service in memory.</param>
-    public MemoryGateway(string yaml, MemoryService? service = null, TimeProvider? time = null, LoopGroup? loops = null)
+    /// <param name="loops">Carry HTTP/1.1 where there are real connections.</param>
+    public MemoryGateway(string yaml, HttpMessageHandler? services = null, TimeProvider? time = null, LoopGroup? loops = null)
     {
         time ??= TimeProvider.System;
         Errors = new ErrorLog(time, NullLogger.Instance);
@@ -56,7 +58,7 @@ internal sealed class MemoryGateway : IDisposable
         var compositions = new CompositionParts(attempts, TestMetrics.CreateCompositions(), Store, new SharedRequests(), Memory);
         var forwarders = new Forwarders(new Http1Forwarder(time), new YarpForwarder(Yarp));
         var compiler = new SnapshotCompiler(_registry, new RouteParts(forwarders, compositions, attempts, Memory, random));
-        (_snapshot, _config) = Compile(compiler, yaml, service);
+        (_snapshot, _config) = Compile(compiler, yaml, services);
         var snapshots = new SnapshotHolder();
         snapshots.Swap(_snapshot);
         var account = new RequestAccount(new AccessLogSlot(time, NullLogger.Instance), Errors, _metrics, time);
@@ -77,8 +79,41 @@ internal sealed class MemoryGateway : IDisposable
 
     private IEnumerable<Service> Services => _config.Services.Select(s => _registry.Find(s.Key, s.Value, _config.Defaults.Timeouts)!);
 
-    public Task<MemoryAnswer> GetAsync(string target = "/", params (string Name, string Value)[] headers) =>
-        SendAsync(TestRequest.Create("GET", target, headers: headers));
+    /// <summary>A gateway with one composing route for <c>/c/{id}</c>.</summary>
+    /// <param name="compose">What stands below <c>compose</c>.</param>
+    /// <param name="services">The services, by the names <c>a</c>, <c>b</c>, ….</param>
+    public static MemoryGateway Compose(string compose, params MemoryService[] services) =>
+        Compose(compose, new MemoryNet(services), TimeProvider.System, [.. services.Select(s => s.Address)]);
+
+    /// <summary>The same with a clock that the test sets.</summary>
+    public static MemoryGateway Compose(string compose, TimeProvider time, params MemoryService[] services) =>
+        Compose(compose, new MemoryNet(services), time, [.. services.Select(s => s.Address)]);
+
+    public static MemoryGateway Compose(string compose, HttpMessageHandler services, TimeProvider time, params string[] addresses)
+    {
+        var names = string.Join("\n", addresses.Select((a, i) => $"  {(char)('a' + i)}: \"{a}\""));
+        var indented = string.Join("\n", compose.Split('\n').Select(l => "      " + l.TrimEnd('\r')));
+        return new MemoryGateway($"services:\n{names}\nroutes:\n  c:\n    match: \"/c/{{id}}\"\n    compose:\n{indented}", services, time);
+    }
+
+    public Task<MemoryAnswer> GetAsync(string target = "/c/7", params (string Name, string Value)[] headers) =>
+        SendAsync("GET", target, null, headers);
+
+    public Task<MemoryAnswer> SendAsync(string method, string target, string? body, params (string Name, string Value)[] headers)
+    {
+        var context = TestRequest.Create(method, target, headers: headers);
+        if (body is not null)
+            context.Request.Body = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(body));
+        return SendAsync(context);
+    }
+
+    /// <summary>Sends a request whose client leaves when the token ends.</summary>
+    public Task<MemoryAnswer> GetAsync(string target, CancellationToken client)
+    {
+        var context = TestRequest.Create("GET", target);
+        context.RequestAborted = client;
+        return SendAsync(context);
+    }
 
     /// <summary>Sends a request that ends like a client's: after a minute at the latest.</summary>
     public async Task<MemoryAnswer> SendAsync(HttpContext context)
@@ -87,6 +122,7 @@ internal sealed class MemoryGateway : IDisposable
         context.Response.Body = body;
         context.Features.Set<IHttpRequestBodyDetectionFeature>(new BodyDetection(context.Request.Body != Stream.Null));
         await _pipeline.RunAsync(context.AsClient(), default).WaitAsync(TimeSpan.FromMinutes(1));
+        await context.Response.CompleteAsync(); // as a server does at the end
         return new MemoryAnswer(context.Response, System.Text.Encoding.UTF8.GetString(body.ToArray()));
     }
 
@@ -103,14 +139,14 @@ internal sealed class MemoryGateway : IDisposable
         public bool CanHaveBody => canHaveBody;
     }
 
-    private static (Snapshot, GatewayConfig) Compile(SnapshotCompiler compiler, string yaml, MemoryService? service)
+    private static (Snapshot, GatewayConfig) Compile(SnapshotCompiler compiler, string yaml, HttpMessageHandler? services)
     {
         var document = ConfigDocument.Parse("test.yaml", yaml, GatewayReader.Surroundings);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
-        if (service is not null)
+        if (services is not null)
             config = config with
             {
-                Services = new(config.Services.Select(s => KeyValuePair.Create(s.Key, s.Value with { Handler = () => service }))),
+                Services = new(config.Services.Select(s => KeyValuePair.Create(s.Key, s.Value with { Handler = () => services }))),
             };
         var snapshot = compiler.Compile(config, document.Root, document.Report);
         Assert.Empty(document.Report.Problems);
@@ -123,9 +159,13 @@ internal sealed record MemoryAnswer(HttpResponse Response, string Body)
 {
     public int Status => Response.StatusCode;
 
+    public string? Composition => this["Composition"];
+
+    public JsonNode Json => JsonNode.Parse(Body)!;
+
     public string? this[string name] => Response.Headers.TryGetValue(name, out var value) ? value.ToString() : null;
 
     /// <summary>What the <c>Composition</c> field says of a call.</summary>
     public string Of(string call) =>
-        Assert.Single((this["Composition"] ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));
+        Assert.Single((Composition ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));
 }

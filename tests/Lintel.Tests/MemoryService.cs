@@ -1,134 +1,85 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Text;
+using Lintel.TestKit;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Tests;
 
-/// <summary>A request that a service in memory has got.</summary>
-internal sealed record MemoryRequest(string Method, string Host, string Target, string? Body, HttpRequestMessage Message)
+/// <summary>A service of a composition, without sockets.</summary>
+internal sealed class MemoryService : ScriptedAnswers
 {
-    public string? this[string name] =>
-        Message.Headers.NonValidated.TryGetValues(name, out var values)
-        || (Message.Content?.Headers.NonValidated.TryGetValues(name, out values) ?? false)
-            ? values.ToString()
-            : null;
-}
+    private readonly ConcurrentQueue<SeenRequest> _seen = new();
 
-/// <summary>
-/// Services without sockets: what they answer is written by the first segment of the path. Stands behind the path that .NET's handler goes,
-/// with the calls' own code above it.
-/// </summary>
-internal sealed class MemoryService : HttpMessageHandler
-{
-    private readonly ConcurrentDictionary<string, Func<MemoryRequest, CancellationToken, Task<HttpResponseMessage>>> _answers = new(
-        StringComparer.Ordinal
-    );
-    private readonly List<MemoryRequest> _seen = [];
+    public string Host { get; } = $"s{Guid.NewGuid():N}.test";
 
-    /// <summary>The requests in the order in which they came.</summary>
-    public IReadOnlyList<MemoryRequest> Seen
+    public override string Address => "http://" + Host;
+
+    public override IReadOnlyCollection<SeenRequest> Seen => _seen;
+
+    /// <summary>Answers what a handler was told to send.</summary>
+    public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellation)
     {
-        get
-        {
-            lock (_seen)
-                return [.. _seen];
-        }
-    }
-
-    public IEnumerable<string> Targets => Seen.Select(r => r.Target);
-
-    public static HttpResponseMessage Json(string json, int status = 200, params (string Name, string Value)[] headers)
-    {
-        var response = new HttpResponseMessage((HttpStatusCode)status)
-        {
-            Content = new StringContent(json, Encoding.UTF8, "application/json"),
-        };
-        foreach (var (name, value) in headers)
-        {
-            if (!response.Headers.TryAddWithoutValidation(name, value))
-                response.Content.Headers.TryAddWithoutValidation(name, value);
-        }
-
-        return response;
-    }
-
-    public MemoryService On(string segment, string json, params (string Name, string Value)[] headers) => On(segment, 200, json, headers);
-
-    public MemoryService On(string segment, int status, string json = "null", params (string Name, string Value)[] headers) =>
-        On(segment, _ => Json(json, status, headers));
-
-    public MemoryService On(string segment, Func<MemoryRequest, HttpResponseMessage> answer) =>
-        On(segment, (request, _) => Task.FromResult(answer(request)));
-
-    public MemoryService On(string segment, Func<MemoryRequest, CancellationToken, Task<HttpResponseMessage>> answer)
-    {
-        _answers[segment] = answer;
-        return this;
-    }
-
-    /// <summary>Holds what is asked for below a segment until the test lets go.</summary>
-    public MemoryHold Hold(string segment, string json = "1")
-    {
-        var hold = new MemoryHold(json);
-        On(segment, (_, cancellation) => hold.AnswerAsync(cancellation));
-        return hold;
-    }
-
-    public int Count(string segment) => Targets.Count(t => Segment(t) == segment);
-
-    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
-    {
-        var seen = new MemoryRequest(
-            request.Method.Method,
-            request.RequestUri!.Host,
-            request.RequestUri.PathAndQuery,
-            request.Content is { } content ? await content.ReadAsStringAsync(cancellationToken) : null,
-            request
+        var context = await ReadAsync(request, cancellation);
+        using var body = new MemoryStream();
+        context.Response.Body = body;
+        _seen.Enqueue(
+            new SeenRequest(
+                request.Method.Method,
+                context.Features.Get<IHttpRequestFeature>()!.RawTarget,
+                context.Request.Host.Value ?? "",
+                context.Request.Headers.ToDictionary(
+                    h => h.Key,
+                    h => h.Value.Select(v => v ?? "").ToArray(),
+                    StringComparer.OrdinalIgnoreCase
+                ),
+                context.Request.Protocol
+            )
         );
-        lock (_seen)
-            _seen.Add(seen);
-        var response = _answers.TryGetValue(Segment(seen.Target), out var answer)
-            ? await answer(seen, cancellationToken)
-            : Json("null", 404);
-        response.RequestMessage = request;
+        await AnswerAsync(context);
+        await context.Response.CompleteAsync();
+        var response = new HttpResponseMessage((HttpStatusCode)context.Response.StatusCode)
+        {
+            Content = new ByteArrayContent(body.ToArray()),
+            RequestMessage = request,
+        };
+        foreach (var (name, values) in context.Response.Headers)
+        {
+            if (!response.Headers.TryAddWithoutValidation(name, values.ToArray()))
+                response.Content.Headers.TryAddWithoutValidation(name, values.ToArray());
+        }
+
         return response;
     }
 
-    private static string Segment(string target) => target[1..].Split('/', '?')[0];
+    private static async Task<DefaultHttpContext> ReadAsync(HttpRequestMessage request, CancellationToken cancellation)
+    {
+        var context = new DefaultHttpContext { RequestAborted = cancellation };
+        var uri = request.RequestUri!;
+        var text = uri.OriginalString;
+        context.Features.Get<IHttpRequestFeature>()!.RawTarget = text[
+            text.IndexOf('/', text.IndexOf("://", StringComparison.Ordinal) + 3)..
+        ];
+        context.Request.Method = request.Method.Method;
+        context.Request.Protocol = "HTTP/1.1";
+        context.Request.Path = PathString.FromUriComponent(uri);
+        context.Request.QueryString = new QueryString(uri.Query);
+        foreach (var (name, values) in request.Headers.NonValidated)
+            context.Request.Headers.Append(name, values.ToArray());
+        context.Request.Host = new HostString(request.Headers.Host ?? uri.Authority);
+        if (request.Content is not { } content)
+            return context;
+        foreach (var (name, values) in content.Headers.NonValidated)
+            context.Request.Headers.Append(name, values.ToArray());
+        context.Request.Body = new MemoryStream(await content.ReadAsByteArrayAsync(cancellation));
+        return context;
+    }
 }
 
-/// <summary>Answers that wait for the test.</summary>
-internal sealed class MemoryHold(string json)
+/// <summary>Services without sockets, by their hosts; a host that is none of theirs refuses.</summary>
+internal sealed class MemoryNet(params MemoryService[] services) : HttpMessageHandler
 {
-    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _count;
-
-    /// <summary>A request has come.</summary>
-    public Task Arrived => _arrived.Task.WaitAsync(TimeSpan.FromMinutes(1));
-
-    /// <summary>The gateway has given a request up.</summary>
-    public Task Aborted => _aborted.Task.WaitAsync(TimeSpan.FromMinutes(1));
-
-    public int Count => Volatile.Read(ref _count);
-
-    public void Release() => _released.TrySetResult();
-
-    public async Task<HttpResponseMessage> AnswerAsync(CancellationToken cancellation)
-    {
-        Interlocked.Increment(ref _count);
-        _arrived.TrySetResult();
-        try
-        {
-            await _released.Task.WaitAsync(cancellation);
-        }
-        catch (OperationCanceledException)
-        {
-            _aborted.TrySetResult();
-            throw;
-        }
-
-        return MemoryService.Json(json);
-    }
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        Array.Find(services, s => s.Host == request.RequestUri!.Host)?.SendAsync(request, cancellationToken)
+        ?? throw new HttpRequestException(HttpRequestError.ConnectionError, "nobody listens there");
 }

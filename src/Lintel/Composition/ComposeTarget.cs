@@ -31,54 +31,54 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         }
 
         var stream = plan.Streams ? new StreamedAnswer(exchange, plan) : null;
-        var runner = new CallRunner(exchange, plan, parts, deadline) { ClientBody = body, Ended = stream is null ? null : stream.Take };
+        var run = new CompositionRun(exchange, plan, parts, deadline) { ClientBody = body, Ended = stream is null ? null : stream.Take };
         GatewayError? error = null;
         try
         {
             if (body is not null && plan.ParsesBody)
             {
                 await OffLoop.For(body.Length);
-                if (ClientBody.Parse(runner, body) is { } malformed)
+                if (ClientBody.Parse(run, body) is { } malformed)
                     return error = malformed;
             }
 
             if (stream is null)
             {
-                await runner.RunAsync().ConfigureAwait(false);
-                await OffLoop.ForMerge(runner.BytesReceived);
-                if (runner.Decisive is null && !runner.HasClientLeft)
-                    JsonMerge.Settle(runner);
-                error = await FinishAsync(runner).ConfigureAwait(false) ?? await SendAsync(runner).ConfigureAwait(false);
+                await run.RunAsync().ConfigureAwait(false);
+                await OffLoop.ForMerge(run.Spent.BytesReceived);
+                if (run.Decisive is null && !run.HasClientLeft)
+                    JsonMerge.Settle(run);
+                error = await FinishAsync(run).ConfigureAwait(false) ?? await SendAsync(run).ConfigureAwait(false);
             }
             else
             {
-                error = await stream.RunAsync(runner, () => FinishAsync(runner), () => SendAsync(runner)).ConfigureAwait(false);
+                error = await stream.RunAsync(run, () => FinishAsync(run), () => SendAsync(run)).ConfigureAwait(false);
             }
 
-            if (error?.Kind == GatewayErrorKind.ClientAborted && runner.IsSendingOver)
+            if (error?.Kind == GatewayErrorKind.ClientAborted && run.Sending.IsOver)
                 error = new GatewayError(GatewayErrorKind.SlowReader);
             return error;
         }
-        catch (OperationCanceledException e) when (runner.IsSendingOver)
+        catch (OperationCanceledException e) when (run.Sending.IsOver)
         {
             return error = new GatewayError(GatewayErrorKind.SlowReader, Cause: e);
         }
         catch (Exception e) when (e is not (OperationCanceledException or IOException))
         {
-            await Compensations.RunAsync(runner, all: true).ConfigureAwait(false); // a defect leaves nothing done either
+            await Compensations.RunAsync(run, all: true).ConfigureAwait(false); // a defect leaves nothing done either
             throw;
         }
         finally
         {
-            var partial = Array.Exists(runner.Results, r => !r.IsWhole);
+            var partial = Array.Exists(run.Results, r => !r.IsWhole);
             parts.Compositions.Ended(
                 plan.Route,
                 error is not null ? "failed"
                     : partial ? "partial"
                     : "complete",
-                parts.Time.GetElapsedTime(runner.Started)
+                run.Time.Elapsed
             );
-            runner.Release();
+            run.Release();
         }
     }
 
@@ -113,35 +113,35 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
 
     /// <summary>After the last call: undoes what has to be undone, and tells the logs.</summary>
     /// <returns>Why there is no answer; <see langword="null"/> also where a service's own answer passes through.</returns>
-    private async ValueTask<GatewayError?> FinishAsync(CallRunner runner)
+    private async ValueTask<GatewayError?> FinishAsync(CompositionRun run)
     {
-        var exchange = runner.Exchange;
-        exchange.Upstream += parts.Time.GetElapsedTime(runner.Started);
-        exchange.Attempts = runner.Requests;
-        var failed = runner.Decisive;
-        await Compensations.RunAsync(runner, all: failed is not null || runner.HasClientLeft).ConfigureAwait(false);
-        foreach (var result in runner.Results)
+        var exchange = run.Exchange;
+        exchange.Upstream += run.Time.Elapsed;
+        exchange.Attempts = run.Spent.Requests;
+        var failed = run.Decisive;
+        await Compensations.RunAsync(run, all: failed is not null || run.HasClientLeft).ConfigureAwait(false);
+        foreach (var result in run.Results)
         {
             if (result.Error is { } left && result != failed)
                 parts.Errors.Record(left.WithCauseInLog(), plan.Route, result.Call.Request.Service.Name, result.Instance, exchange.TraceId);
         }
 
-        if (runner.HasClientLeft)
-            return new GatewayError(GatewayErrorKind.ClientAborted, Compensations.Describe(runner.Results));
+        if (run.HasClientLeft)
+            return new GatewayError(GatewayErrorKind.ClientAborted, Compensations.Describe(run.Results));
         if (failed is null || ComposedAnswer.PassesThrough(failed))
             return null;
         exchange.Service = failed.Call.Request.Service.Name;
         exchange.Instance = failed.Instance;
-        return Describe(runner, failed, failed.Error!);
+        return Describe(run, failed, failed.Error!);
     }
 
     /// <summary>Sends the answer. One that cannot be made, though its calls succeeded, leaves nothing done.</summary>
-    private static async ValueTask<GatewayError?> SendAsync(CallRunner runner)
+    private static async ValueTask<GatewayError?> SendAsync(CompositionRun run)
     {
         GatewayError? error;
         try
         {
-            error = await ComposedAnswer.SendAsync(runner).ConfigureAwait(false);
+            error = await ComposedAnswer.SendAsync(run).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not (OperationCanceledException or IOException))
         {
@@ -150,24 +150,24 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
 
         if (error is null)
             return null;
-        await Compensations.RunAsync(runner, all: true).ConfigureAwait(false);
-        return Describe(runner, null, error);
+        await Compensations.RunAsync(run, all: true).ConfigureAwait(false);
+        return Describe(run, null, error);
     }
 
     /// <summary>
     /// The failure of a required call is the answer's: the client learns which call it was, and what became of the others.
     /// </summary>
-    internal static GatewayError Describe(CallRunner runner, CallResult? failed, GatewayError error)
+    internal static GatewayError Describe(CompositionRun run, CallResult? failed, GatewayError error)
     {
-        var headers = new List<KeyValuePair<string, string>> { new(CompositionField.Name, CompositionField.Render(runner.Results)) };
-        if (CompositionField.RenderProxyStatus(runner.Results, runner.Exchange.Snapshot.Identity.Name) is { } status)
+        var headers = new List<KeyValuePair<string, string>> { new(CompositionField.Name, CompositionField.Render(run.Results)) };
+        if (CompositionField.RenderProxyStatus(run.Results, run.Exchange.Snapshot.Identity.Name) is { } status)
             headers.Add(new("Proxy-Status", status));
-        if (failed is not null && RetryAfter.Limit(failed.RetryAfter, runner.Parts.Time.GetUtcNow()) is { } later)
+        if (failed is not null && RetryAfter.Limit(failed.RetryAfter, run.Parts.Time.GetUtcNow()) is { } later)
             headers.Add(new("Retry-After", later));
         var detail = failed is null
             ? error.Detail
             : $"the call `{failed.Call.Name}` failed{(error.Detail is null ? "" : ": " + error.Detail)}";
-        if (Compensations.Describe(runner.Results) is { } undone)
+        if (Compensations.Describe(run.Results) is { } undone)
             detail = detail is null ? undone : detail + "; " + undone;
         return (error with { Detail = detail, Headers = headers }).WithCauseInLog();
     }

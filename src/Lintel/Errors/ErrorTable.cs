@@ -11,7 +11,10 @@ internal enum RetryScope
     /// <summary>Nothing of the request reached the instance, so that any method may be tried again.</summary>
     NothingSent,
 
-    /// <summary>The instance may have acted on the request: idempotent methods (RFC 9110 section 9.2.2) only.</summary>
+    /// <summary>
+    /// The instance may have acted on the request: idempotent methods (RFC 9110 section 9.2.2) only, and where a kept connection ended
+    /// under it.
+    /// </summary>
     Idempotent,
 }
 
@@ -258,7 +261,7 @@ internal static class ErrorTable
             "response-timeout",
             "The service did not respond in time",
             "http_response_timeout",
-            RetryScope.Idempotent
+            RetryScope.None
         );
         Upstream(
             GatewayErrorKind.DeadlineExceeded,

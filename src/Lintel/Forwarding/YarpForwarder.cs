@@ -73,60 +73,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             return new GatewayError(GatewayErrorKind.ClientAborted);
 
         // An answer that came whole before the request did is an answer: what became of the rest of the request is nobody's failure.
-        return attempt.IsWhole ? null : Translate(result, context.Features.Get<IForwarderErrorFeature>()?.Exception, deadline, body);
+        return attempt.IsWhole ? null : YarpFailures.Of(result, context.Features.Get<IForwarderErrorFeature>()?.Exception, deadline, body);
     }
-
-    /// <summary>What YARP's error says of the client, and how far the attempt was; the rest is the handler's.</summary>
-    private static GatewayError Translate(ForwarderError error, Exception? cause, Deadline deadline, DeadlineBody? body)
-    {
-        if (
-            error is ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled
-            && HandlerFailures.Find<BadHttpRequestException>(cause) is { } refused
-        )
-            return GatewayError.OfRequestBody(refused);
-        GatewayErrorKind? expired =
-            deadline.IsOver ? deadline.Kind
-            : HasStoodStill(error, cause) ? GatewayErrorKind.IdleTimeout
-            : null;
-        return error switch
-        {
-            ForwarderError.RequestBodyClient when body is { HasFailed: true } => Told(GatewayErrorKind.BadRequestBody),
-            ForwarderError.ResponseBodyClient
-            or ForwarderError.UpgradeRequestClient
-            or ForwarderError.UpgradeResponseClient
-            or ForwarderError.UpgradeRequestCanceled
-            or ForwarderError.UpgradeResponseCanceled => Told(expired ?? GatewayErrorKind.ClientAborted),
-            ForwarderError.Request when body is not null && HandlerFailures.Find<InvalidOperationException>(cause) is not null => Told(
-                expired ?? GatewayErrorKind.ConnectionTerminated
-            ), // refused, and the body is gone
-            ForwarderError.ResponseHeaders
-                when HandlerFailures.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => Told(
-                expired ?? GatewayErrorKind.UpgradeFailed
-            ),
-            _ => HandlerFailures.Of(cause, PhaseOf(error), expired),
-        };
-
-        GatewayError Told(GatewayErrorKind kind) => new(kind, Cause: cause);
-    }
-
-    /// <summary>YARP's own limit, which ends the exchange in several ways.</summary>
-    private static bool HasStoodStill(ForwarderError error, Exception? cause) =>
-        error is ForwarderError.RequestTimedOut or ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout
-        || (error == ForwarderError.ResponseBodyDestination && HandlerFailures.Find<OperationCanceledException>(cause) is not null);
-
-    private static AttemptPhase PhaseOf(ForwarderError error) =>
-        error switch
-        {
-            ForwarderError.RequestCreation => AttemptPhase.Connecting,
-            ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled or ForwarderError.RequestBodyDestination =>
-                AttemptPhase.Sending,
-            ForwarderError.ResponseBodyCanceled
-            or ForwarderError.ResponseBodyDestination
-            or ForwarderError.UpgradeRequestDestination
-            or ForwarderError.UpgradeResponseDestination
-            or ForwarderError.UpgradeActivityTimeout => AttemptPhase.Body,
-            _ => AttemptPhase.AwaitingHead,
-        };
 
     /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
     private sealed class Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)

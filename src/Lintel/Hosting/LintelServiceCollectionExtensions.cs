@@ -1,3 +1,4 @@
+using Lintel.Composition;
 using Lintel.Composition.Answers;
 using Lintel.Composition.Calls;
 using Lintel.Config;

@@ -1,6 +1,5 @@
 using Lintel.Answering;
 using Lintel.Composition;
-using Lintel.Composition.Calls;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Forwarding;

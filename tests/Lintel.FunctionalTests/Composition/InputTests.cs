@@ -74,7 +74,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
         Assert.Equal(200, (await gateway.GetAsync()).Status);
         ExpectSegment(backend, "path", "/path/", value);
         ExpectSegment(backend, "mixed", "/mixed/x", value, "y");
-        Assert.Equal("/query?before=1&v=" + Uri.EscapeDataString(value) + "&after=2", backend.Single("query").Target);
+        Assert.Equal("/query?before=1&v=" + Uri.EscapeDataString(value) + "&after=2", backend.SeenOnce("query").Target);
         ExpectOnlyKnown(backend);
     }
 
@@ -127,7 +127,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
         var answer = await client.GetAsync("/c/" + value);
         if (answer.Status == 200)
         {
-            var target = backend.Single("x").Target;
+            var target = backend.SeenOnce("x").Target;
             Assert.Equal(Uri.UnescapeDataString(value), Uri.UnescapeDataString(target.Split('/')[2]));
             Assert.EndsWith("/end?q=" + Uri.EscapeDataString(Uri.UnescapeDataString(value)) + "&after=2", target, StringComparison.Ordinal);
         }
@@ -155,7 +155,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
             backend
         );
         await gateway.GetAsync();
-        Assert.Equal(expected is null ? "/query?after=2" : $"/query?v={expected}&after=2", backend.Single("query").Target);
+        Assert.Equal(expected is null ? "/query?after=2" : $"/query?v={expected}&after=2", backend.SeenOnce("query").Target);
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
                 + "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
         );
         Assert.Equal(200, answer.Status);
-        var x = backend.Single("x");
+        var x = backend.SeenOnce("x");
         Assert.Equal(
             ("Bearer me", "t1|t2", "identity"),
             (x["Authorization"], x["X-Tenant"]?.Replace(", ", "|", StringComparison.Ordinal), x["Accept-Encoding"])
@@ -202,7 +202,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
         );
         Assert.DoesNotContain("6.6.6.6", x["X-Forwarded-For"], StringComparison.Ordinal);
         Assert.StartsWith("00-0af7651916cd43dd8448eb211c80319c-", x["traceparent"], StringComparison.Ordinal);
-        var y = backend.Single("y");
+        var y = backend.SeenOnce("y");
         Assert.Equal(("Bearer own", "7", null), (y["Authorization"], y["X-Id"], y["X-None"]));
     }
 
@@ -219,8 +219,8 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
             backend
         );
         await gateway.GetAsync("/c/7", clients is null ? [] : [("User-Agent", clients)]);
-        Assert.Matches(expected, backend.Single("x")["User-Agent"]);
-        Assert.Equal("own", backend.Single("y")["User-Agent"]);
+        Assert.Matches(expected, backend.SeenOnce("x")["User-Agent"]);
+        Assert.Equal("own", backend.SeenOnce("y")["User-Agent"]);
     }
 
     [Theory]

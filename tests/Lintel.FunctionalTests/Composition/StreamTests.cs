@@ -170,7 +170,7 @@ public sealed class StreamTests
 
         await held.Aborted;
         await Until.TrueAsync(() => backend.Count("undo") == 1);
-        Assert.Equal("/undo/5", backend.Single("undo").Target);
+        Assert.Equal("/undo/5", backend.SeenOnce("undo").Target);
         await Until.TrueAsync(() => gateway.Busy == 0);
     }
 

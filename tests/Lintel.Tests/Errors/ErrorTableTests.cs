@@ -89,7 +89,7 @@ public sealed class ErrorTableTests
     [InlineData(nameof(GatewayErrorKind.ConnectionRefused), nameof(RetryScope.NothingSent))]
     [InlineData(nameof(GatewayErrorKind.ConnectionTimeout), nameof(RetryScope.NothingSent))]
     [InlineData(nameof(GatewayErrorKind.ConnectionTerminated), nameof(RetryScope.Idempotent))]
-    [InlineData(nameof(GatewayErrorKind.ResponseTimeout), nameof(RetryScope.Idempotent))]
+    [InlineData(nameof(GatewayErrorKind.ResponseTimeout), nameof(RetryScope.None))]
     [InlineData(nameof(GatewayErrorKind.ResponseIncomplete), nameof(RetryScope.None))]
     [InlineData(nameof(GatewayErrorKind.ProtocolError), nameof(RetryScope.None))]
     public void Retry_OfAFailure_DependsOnWhatMayHaveBeenSent(string kind, string retry) =>

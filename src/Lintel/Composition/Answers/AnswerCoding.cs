@@ -18,7 +18,7 @@ internal static class AnswerCoding
     /// so.
     /// </summary>
     /// <returns>Why it is too large.</returns>
-    public static GatewayError? Decompress(CallAnswer answer, CallRunner runner)
+    public static GatewayError? Decompress(CallAnswer answer, CompositionRun run)
     {
         if (answer.ContentEncoding is not { } written)
             return null;
@@ -27,7 +27,7 @@ internal static class AnswerCoding
             throw new NotSupportedException($"it has {codings.Length} content codings");
         foreach (var coding in codings.Reverse())
         {
-            if (!coding.Equals("identity", StringComparison.OrdinalIgnoreCase) && Decompress(answer.Body, coding, runner) is { } error)
+            if (!coding.Equals("identity", StringComparison.OrdinalIgnoreCase) && Decompress(answer.Body, coding, run) is { } error)
                 return error;
         }
 
@@ -88,11 +88,11 @@ internal static class AnswerCoding
             ? type.CharSet?.Trim('"')
             : null;
 
-    private static GatewayError? Decompress(AnswerBody body, string coding, CallRunner runner)
+    private static GatewayError? Decompress(AnswerBody body, string coding, CompositionRun run)
     {
-        var limits = runner.Plan.Limits;
+        var limits = run.Plan.Limits;
         var decoded = new AnswerBody();
-        decoded.TakeFrom(runner.Parts.Memory);
+        decoded.TakeFrom(run.Parts.Memory);
         try
         {
             using var stream = Open(body.Memory, coding);
@@ -101,7 +101,7 @@ internal static class AnswerCoding
                 decoded.Advance(count);
                 if (decoded.Length > limits.Call)
                     return TooLarge(limits.Call);
-                if (!runner.TryCountBytes(count))
+                if (!run.Spent.TryCountBytes(count))
                     return TooLarge(limits.Total);
             }
 

@@ -21,13 +21,13 @@ internal static class AnswerReader
     private static readonly JsonDocumentOptions JudgedOptions = new() { MaxDepth = MaxDepth, AllowDuplicateProperties = false };
 
     /// <summary>Puts JSON text in the place of whatever the answer came as; what is wrong with it is kept for who reads it.</summary>
-    public static void Normalize(CallAnswer answer, AnswerFormat format, CallRunner runner)
+    public static void Normalize(CallAnswer answer, AnswerFormat format, CompositionRun run)
     {
         if (answer.IsNormalized || answer.Body.Length == 0)
             return;
         try
         {
-            if (AnswerCoding.Decompress(answer, runner) is { } tooLarge)
+            if (AnswerCoding.Decompress(answer, run) is { } tooLarge)
             {
                 answer.Problem = tooLarge;
                 return;

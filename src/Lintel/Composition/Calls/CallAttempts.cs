@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Lintel.Composition.Answers;
 using Lintel.Errors;
 using Lintel.Observability.Traces;
 using Lintel.Pipeline;
@@ -15,13 +14,13 @@ namespace Lintel.Composition.Calls;
 /// Thread rule: one flow; <see cref="CutOff"/> from anywhere, ordered by a lock against the moments in which a connection is taken and
 /// given back.
 /// </remarks>
-internal sealed class CallAttempts(CallRunner runner, CallRequest request) : OngoingRequest
+internal sealed class CallAttempts(CompositionRun run, CallRequest request) : OngoingRequest
 {
     /// <summary>The request was cut off: nobody waits for its answer.</summary>
     public static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
 
     private readonly Lock _lock = new();
-    private AttemptSeries _attempts = new(request.Service, request.Method, request.Target, isWhole: true, runner.Parts.Attempts);
+    private AttemptSeries _attempts = new(request.Service, request.Method, request.Target, isWhole: true, run.Parts.Attempts);
     private Http1Connection? _connection;
     private CancellationTokenSource? _source;
     private ITimer? _patience;
@@ -29,7 +28,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     private bool _wasSent;
     private bool _isCutOff;
 
-    public CallRunner Runner => runner;
+    public CompositionRun Run => run;
 
     public CallRequest Request => request;
 
@@ -59,13 +58,13 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     public List<Instance>? Avoided { get; init; }
 
     /// <summary>What is left of the request's time.</summary>
-    public TimeSpan Left => runner.Until(request.Due);
+    public TimeSpan Left => run.Time.Until(request.Due);
 
     /// <summary>How long its answer may take from now on.</summary>
-    public TimeSpan LeftForAnswer => runner.Until(request.AwaitedUntil ?? request.Due);
+    public TimeSpan LeftForAnswer => run.Time.Until(request.AwaitedUntil ?? request.Due);
 
     /// <summary>The same when the attempt began, a moment ago: saves a look at the clock where nothing was waited for.</summary>
-    public TimeSpan LeftAtBegin => runner.Until(request.AwaitedUntil ?? request.Due, _began);
+    public TimeSpan LeftAtBegin => run.Time.Until(request.AwaitedUntil ?? request.Due, _began);
 
     /// <remarks>
     /// What can be undone is awaited once it is sent, for as long as undoing it may take: a service that was told to do something does it
@@ -79,7 +78,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
                 return;
             _isCutOff = true;
             if (IsAwaited_NeedsLock)
-                _patience = runner.Parts.Time.CreateTimer(
+                _patience = run.Parts.Time.CreateTimer(
                     static attempts => ((CallAttempts)attempts!).EndPatience(),
                     this,
                     request.Call.Config.Compensate!.Timeout,
@@ -93,12 +92,12 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <summary>Sends the request, to another instance where one cannot be connected. Never throws.</summary>
     /// <param name="callSpan">The span that attempts are children of.</param>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    public async ValueTask<CallOutcome> RunAsync(Activity? callSpan)
+    public async ValueTask<FetchOutcome> RunAsync(Activity? callSpan)
     {
-        _began = runner.Parts.Time.GetTimestamp();
-        if (runner.Until(request.Due, _began) <= TimeSpan.Zero)
+        _began = run.Parts.Time.GetTimestamp();
+        if (run.Time.Until(request.Due, _began) <= TimeSpan.Zero)
             return new GatewayError(GatewayErrorKind.ResponseTimeout);
-        if (!runner.Ongoing.TryAdd(this))
+        if (!run.Ongoing.TryAdd(this))
             return Canceled;
         try
         {
@@ -108,15 +107,15 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
                 return new GatewayError(GatewayErrorKind.NoInstance);
             while (true)
             {
-                if (!runner.TryCountRequest())
+                if (!run.Spent.TryCountRequest())
                     return new GatewayError(
                         GatewayErrorKind.TooManyItems,
-                        $"a composed response may take at most {runner.Plan.Limits.Requests} requests to services"
+                        $"a composed response may take at most {run.Plan.Limits.Requests} requests to services"
                     );
                 _wasSent = false;
-                _attempts.Begin(callSpan is null ? runner.Exchange.Trace : TraceContext.Of(callSpan), _began);
+                _attempts.Begin(callSpan is null ? run.Exchange.Trace : TraceContext.Of(callSpan), _began);
                 var instance = _attempts.Instance;
-                CallOutcome outcome;
+                FetchOutcome outcome;
                 try
                 {
                     outcome = request.Service.HasLoops
@@ -131,12 +130,12 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
                 _attempts.End(outcome.Answer?.Status, outcome.Error);
                 if (outcome.Error is not { } error || IsCutOff() || Left <= TimeSpan.Zero || !TryGoOn(error))
                     return outcome with { Instance = instance, WasSent = _wasSent && outcome.Error?.Rule.Retry != RetryScope.NothingSent };
-                _began = runner.Parts.Time.GetTimestamp();
+                _began = run.Parts.Time.GetTimestamp();
             }
         }
         finally
         {
-            runner.Ongoing.Remove(this);
+            run.Ongoing.Remove(this);
             EndWaiting();
         }
     }
@@ -176,7 +175,7 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     /// <summary>A token that ends after a time, or when the request is cut off. Costs a timer: only for what has none of its own.</summary>
     public CancellationTokenSource Timer(TimeSpan left)
     {
-        var source = new CancellationTokenSource(left, runner.Parts.Time);
+        var source = new CancellationTokenSource(left, run.Parts.Time);
         lock (_lock)
         {
             _source = source;
@@ -239,6 +238,6 @@ internal sealed class CallAttempts(CallRunner runner, CallRequest request) : Ong
     private bool TryGoOn(GatewayError error)
     {
         lock (_lock)
-            return _attempts.TryGoOn(error, runner.Plan.Route, runner.Exchange.TraceId);
+            return _attempts.TryGoOn(error, run.Plan.Route, run.Exchange.TraceId);
     }
 }

@@ -39,7 +39,7 @@ internal static class CallKey
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The key of a request.</summary>
-    public static string Of(CallRunner runner, CallRequest request, AnswerFormat format)
+    public static string Of(CompositionRun run, CallRequest request, AnswerFormat format)
     {
         var text = new StringBuilder(512);
         text.Append(request.Service.Identity)
@@ -51,8 +51,8 @@ internal static class CallKey
             .Append(format)
             .Append('\n');
         if (request.Service.Config.Host == "request")
-            text.Append("Host:").Append(runner.Exchange.Host).Append('\n');
-        foreach (var (name, values) in runner.Fields.ListFor(request))
+            text.Append("Host:").Append(run.Exchange.Host).Append('\n');
+        foreach (var (name, values) in run.Fields.ListFor(request))
         {
             if (!Unkeyed.Contains(name))
                 text.Append(name).Append(':').Append(values.ToString()).Append('\n');

@@ -91,4 +91,8 @@ internal sealed class CallResult(PlannedCall call)
 
     /// <summary>Whether its value is all that it should be.</summary>
     public bool IsWhole => State is CallState.Succeeded or CallState.Skipped && FailedItems == 0 && Source is null;
+
+    /// <summary>Whether its failure is the answer's: that of a required call, or a status that passes through.</summary>
+    public bool IsDecisive =>
+        State == CallState.Failed && (!Call.Config.Optional || (Status is { } status && Call.Passthrough.Contains(status)));
 }

@@ -7,9 +7,9 @@ namespace Lintel.Composition.Calls;
 /// <summary>The span of one call of a composed answer; its attempts are children of it.</summary>
 internal static class CallSpan
 {
-    public static Activity? Start(CallRunner runner, PlannedCall call)
+    public static Activity? Start(CompositionRun run, PlannedCall call)
     {
-        var parent = runner.Exchange.Trace;
+        var parent = run.Exchange.Trace;
         if (!parent.IsSampled || parent.SpanId == default || !GatewayTracing.Source.HasListeners())
             return null;
         var span = GatewayTracing.Source.StartActivity("call " + call.Name, ActivityKind.Internal, parent.ToParent());

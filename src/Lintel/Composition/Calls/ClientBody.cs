@@ -62,13 +62,13 @@ internal static class ClientBody
     }
 
     /// <summary>Gives it to expressions, as <c>request</c>.</summary>
-    public static GatewayError? Parse(CallRunner runner, AnswerBody body)
+    public static GatewayError? Parse(CompositionRun run, AnswerBody body)
     {
         if (body.Length == 0)
             return null;
         try
         {
-            runner.Set(runner.Plan.RequestSlot, AnswerReader.Parse(body, runner.Documents, isJudged: true));
+            run.Scope.Set(run.Plan.RequestSlot, AnswerReader.Parse(body, run.Documents, isJudged: true));
             return null;
         }
         catch (JsonException e)

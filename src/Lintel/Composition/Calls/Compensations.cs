@@ -15,30 +15,30 @@ namespace Lintel.Composition.Calls;
 internal static class Compensations
 {
     /// <summary>Undoes what has not been undone before.</summary>
-    /// <param name="runner">Whose calls have ended.</param>
+    /// <param name="run">Whose calls have ended.</param>
     /// <param name="all">Whether the answer has failed; otherwise only what the client is told has failed is undone.</param>
-    public static async ValueTask RunAsync(CallRunner runner, bool all)
+    public static async ValueTask RunAsync(CompositionRun run, bool all)
     {
-        if (Pending(runner, all) is not { } writes)
+        if (Pending(run, all) is not { } writes)
             return;
-        runner.BeginUndoing();
+        run.BeginUndoing();
         foreach (var write in writes)
         {
-            var (error, instance) = await UndoAsync(runner, write).ConfigureAwait(false);
+            var (error, instance) = await UndoAsync(run, write).ConfigureAwait(false);
             var (result, call) = (write.Result, write.Result.Call);
             write.IsSettled = true;
             result.IsCompensated = result.IsCompensated is not false && error is null;
             result.IsUncertain |= write.IsUncertain;
-            runner.Parts.Compositions.Compensated(runner.Plan.Route, call.Name, error is null);
+            run.Parts.Compositions.Compensated(run.Plan.Route, call.Name, error is null);
 
             // What is left behind is a matter for people: it is in the error log whatever the answer says.
             if (error is not null)
-                runner.Parts.Errors.Record(
+                run.Parts.Errors.Record(
                     NotUndone(call, error).WithCauseInLog(),
-                    runner.Plan.Route,
+                    run.Plan.Route,
                     call.Compensation!.Service.Name,
                     instance,
-                    runner.Exchange.TraceId
+                    run.Exchange.TraceId
                 );
         }
     }
@@ -59,11 +59,11 @@ internal static class Compensations
     private static string Names(CallResult[] results, Func<CallResult, bool> which) =>
         string.Join(", ", results.Where(which).Select(r => "`" + r.Call.Name + "`"));
 
-    private static List<PerformedWrite>? Pending(CallRunner runner, bool all)
+    private static List<PerformedWrite>? Pending(CompositionRun run, bool all)
     {
-        if (!Array.Exists(runner.Results, r => r.Writes is not null))
+        if (!Array.Exists(run.Results, r => r.Writes is not null))
             return null;
-        var writes = runner
+        var writes = run
             .Results.SelectMany(r => r.Writes ?? [])
             .Where(w => !w.IsSettled && (all || w.IsLost))
             .OrderByDescending(w => w.Order)
@@ -78,13 +78,13 @@ internal static class Compensations
             error.Cause
         );
 
-    private static async ValueTask<(GatewayError? Error, string? Instance)> UndoAsync(CallRunner runner, PerformedWrite write)
+    private static async ValueTask<(GatewayError? Error, string? Instance)> UndoAsync(CompositionRun run, PerformedWrite write)
     {
         var call = write.Result.Call;
-        if (CallRequests.Render(runner, call, call.Compensation!, runner.Scope(write), out var request) is { } refusal)
+        if (RequestRenderer.Render(run, call, call.Compensation!, run.Scope.Of(write), out var request) is { } refusal)
             return (refusal, null);
-        request!.Due = runner.DueOfUndoing(call.Config.Compensate!.Timeout);
-        var outcome = await new CallAttempts(runner, request).RunAsync(callSpan: null).ConfigureAwait(false);
+        request!.Due = run.Time.DueOfUndoing(call.Config.Compensate!.Timeout);
+        var outcome = await new CallAttempts(run, request).RunAsync(callSpan: null).ConfigureAwait(false);
         if (outcome.Answer is not { } answer)
             return (outcome.Error, outcome.Instance?.Name);
         answer.Body.Release();

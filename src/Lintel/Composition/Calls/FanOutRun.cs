@@ -10,7 +10,7 @@ using Lintel.JmesPath;
 namespace Lintel.Composition.Calls;
 
 /// <summary>A call for each item of a list: equal items are asked for once, and no more than so many requests run at once.</summary>
-internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult result, FanOut fanOut)
+internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult result, FanOut fanOut)
 {
     private readonly PlannedCall _planned = result.Call;
     private List<(Value Item, Value Items)> _asks = [];
@@ -50,7 +50,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
 
     private GatewayError? Plan()
     {
-        if (!fanOut.Items.TryEvaluate(runner.Scope(), out var list, out var problem))
+        if (!fanOut.Items.TryEvaluate(run.Scope.Of(), out var list, out var problem))
             return _planned.Misfit(fanOut.Items, "forEach", problem);
         if (list.Kind is not (JsonValueKind.Array or JsonValueKind.Null))
             return _planned.Misfit(fanOut.Items, "forEach", "the result is not a list");
@@ -71,10 +71,10 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
 
         // What another call of the answer has asked already is not asked again: only where nothing can be, is it known how many requests
         // there will be.
-        if (!_planned.MayRepeat && !runner.TryPromise(_asks.Count))
+        if (!_planned.MayRepeat && !run.Spent.TryPromise(_asks.Count))
             return new GatewayError(
                 GatewayErrorKind.TooManyItems,
-                $"`forEach` needs {_asks.Count} requests, and the limit for a composed response is {runner.Plan.Limits.Requests}"
+                $"`forEach` needs {_asks.Count} requests, and the limit for a composed response is {run.Plan.Limits.Requests}"
             );
         return null;
     }
@@ -114,7 +114,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
                 Interlocked.Add(ref _failedItems, fanOut.Batch > 0 ? _asks[index].Items.Count : 1);
             Interlocked.CompareExchange(ref _error, error, null);
             if (IsHopeless)
-                runner.Ongoing.CutOffAll();
+                run.Ongoing.CutOffAll();
         }
     }
 
@@ -125,10 +125,10 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
     {
         var (item, items) = _asks[index];
         if (!_planned.MayRepeat)
-            runner.Redeem();
-        if (call.Render(_planned.Request, runner.Scope(item, items), out var request) is { } refusal)
+            run.Spent.Redeem();
+        if (call.Render(_planned.Request, run.Scope.Of(item, items), out var request) is { } refusal)
             return refusal;
-        var outcome = await call.AskAsync(request).ConfigureAwait(false);
+        var outcome = await call.FetchAsync(request).ConfigureAwait(false);
         _answers[index] = outcome.Answer;
         var error = call.Read(outcome, IsDocument, out var part);
         error = call.NoteWrite(outcome, part.Value, item, items, error);
@@ -162,7 +162,7 @@ internal sealed class FanOutRun(CallRunner runner, CallRun call, CallResult resu
     private ReadOnlyMemory<byte> Write()
     {
         var body = new AnswerBody();
-        runner.Own(body);
+        run.Own(body);
         body.GetMemory(2 + _parts.Sum(p => p.Text.Length + 1)); // at once: growing would leave as much again in the pool
         body.Write("["u8);
         for (var i = 0; i < _parts.Length; i++)

@@ -11,7 +11,7 @@ internal static class HandlerCall
 {
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
-    public static async ValueTask<CallOutcome> SendAsync(CallAttempts attempts)
+    public static async ValueTask<FetchOutcome> SendAsync(CallAttempts attempts)
     {
         var timer = attempts.Timer(attempts.LeftForAnswer);
         CallAnswer? answer = null;
@@ -24,13 +24,13 @@ internal static class HandlerCall
                 Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
             using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
             answer = ReadHead(response);
-            answer.Body.TakeFrom(attempts.Runner.Parts.Memory);
+            answer.Body.TakeFrom(attempts.Run.Parts.Memory);
             if (answer.Status == 101)
                 return attempts.Explain(new GatewayError(GatewayErrorKind.ProtocolError)); // what would follow is another protocol's
-            if (response.Content.Headers.ContentLength > attempts.Runner.Plan.Limits.Call)
-                return TooLarge(answer, attempts.Runner.Plan.Limits.Call);
+            if (response.Content.Headers.ContentLength > attempts.Run.Plan.Limits.Call)
+                return TooLarge(answer, attempts.Run.Plan.Limits.Call);
             using var stream = await response.Content.ReadAsStreamAsync(timer.Token).ConfigureAwait(false);
-            return await ReadBodyAsync(attempts.Runner, stream, answer, timer.Token).ConfigureAwait(false);
+            return await ReadBodyAsync(attempts.Run, stream, answer, timer.Token).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -53,7 +53,7 @@ internal static class HandlerCall
     {
         var instance = attempts.Instance;
         var request = attempts.Request;
-        var runner = attempts.Runner;
+        var run = attempts.Run;
         var isHttp2 = request.Service.Config.Protocol == Config.ServiceProtocol.Http2;
         var message = new HttpRequestMessage(
             new HttpMethod(request.Method),
@@ -63,14 +63,14 @@ internal static class HandlerCall
             Version = isHttp2 ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
-        HostField.Set(message, request.Service.HostFor(instance, runner.Exchange.Host));
-        foreach (var (name, values) in runner.Fields.ListFor(request))
+        HostField.Set(message, request.Service.HostFor(instance, run.Exchange.Host));
+        foreach (var (name, values) in run.Fields.ListFor(request))
             message.Headers.TryAddWithoutValidation(name, values.ToArray());
         foreach (var (name, value) in request.Headers ?? [])
             message.Headers.TryAddWithoutValidation(name, value);
         if (request.IfNoneMatch is { } tag)
             message.Headers.TryAddWithoutValidation("If-None-Match", tag);
-        message.Headers.TryAddWithoutValidation("traceparent", runner.Exchange.Trace.ToTraceParent(attempts.Span));
+        message.Headers.TryAddWithoutValidation("traceparent", run.Exchange.Trace.ToTraceParent(attempts.Span));
         if (request.Body is { } body)
         {
             message.Content = new ReadOnlyMemoryContent(body);
@@ -102,8 +102,8 @@ internal static class HandlerCall
         }
     }
 
-    private static async ValueTask<CallOutcome> ReadBodyAsync(
-        CallRunner runner,
+    private static async ValueTask<FetchOutcome> ReadBodyAsync(
+        CompositionRun run,
         Stream stream,
         CallAnswer answer,
         CancellationToken cancellation
@@ -115,14 +115,14 @@ internal static class HandlerCall
             if (count == 0)
                 return answer;
             answer.Body.Advance(count);
-            if (answer.Body.Length > runner.Plan.Limits.Call)
-                return TooLarge(answer, runner.Plan.Limits.Call);
-            if (!runner.TryCountBytes(count))
-                return TooLarge(answer, runner.Plan.Limits.Total);
+            if (answer.Body.Length > run.Plan.Limits.Call)
+                return TooLarge(answer, run.Plan.Limits.Call);
+            if (!run.Spent.TryCountBytes(count))
+                return TooLarge(answer, run.Plan.Limits.Total);
         }
     }
 
-    private static CallOutcome TooLarge(CallAnswer answer, long limit)
+    private static FetchOutcome TooLarge(CallAnswer answer, long limit)
     {
         answer.Body.Release();
         return new GatewayError(GatewayErrorKind.AnswerTooLarge, $"the limit is {limit} bytes");

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Lintel.Composition.Answers;
 
 namespace Lintel.Composition.Calls;
 
@@ -9,30 +8,30 @@ namespace Lintel.Composition.Calls;
 /// </summary>
 internal static class HedgedRequest
 {
-    public static async ValueTask<CallOutcome> SendAsync(
-        CallRunner runner,
+    public static async ValueTask<FetchOutcome> SendAsync(
+        CompositionRun run,
         CallRequest request,
         Hedging hedging,
         CallResult result,
         Activity? span
     )
     {
-        var time = runner.Parts.Time;
+        var time = run.Parts.Time;
         var started = time.GetTimestamp();
         hedging.Sent();
-        var first = new CallAttempts(runner, request);
+        var first = new CallAttempts(run, request);
         var firstEnd = first.RunAsync(span).AsTask();
         if (
             hedging.Delay is not { } delay
             || await EndsWithinAsync(firstEnd, delay, time).ConfigureAwait(false)
-            || runner.Ongoing.IsCutOff
+            || run.Ongoing.IsCutOff
             || !hedging.TrySpend()
         )
             return Answered(await firstEnd.ConfigureAwait(false));
 
         result.WasHedged = true;
-        runner.Parts.Compositions.Hedged(runner.Plan.Route, result.Call.Name);
-        var second = new CallAttempts(runner, request) { Avoided = first.Tried };
+        run.Parts.Compositions.Hedged(run.Plan.Route, result.Call.Name);
+        var second = new CallAttempts(run, request) { Avoided = first.Tried };
         var secondEnd = second.RunAsync(span).AsTask();
         var winner = await Task.WhenAny(firstEnd, secondEnd).ConfigureAwait(false);
         var (loser, loserEnd) = winner == firstEnd ? (second, secondEnd) : (first, firstEnd);
@@ -55,7 +54,7 @@ internal static class HedgedRequest
         Discard(outcome);
         return Answered(other);
 
-        CallOutcome Answered(CallOutcome outcome)
+        FetchOutcome Answered(FetchOutcome outcome)
         {
             if (outcome.Answer is not null)
                 hedging.Answered(time.GetElapsedTime(started));
@@ -63,7 +62,7 @@ internal static class HedgedRequest
         }
     }
 
-    private static void Discard(CallOutcome outcome) => outcome.Answer?.Body.Release();
+    private static void Discard(FetchOutcome outcome) => outcome.Answer?.Body.Release();
 
     private static async ValueTask<bool> EndsWithinAsync(Task task, TimeSpan delay, TimeProvider time)
     {

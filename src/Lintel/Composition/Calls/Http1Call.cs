@@ -18,17 +18,17 @@ internal static class Http1Call
     /// <summary>
     /// Sends the request and reads the answer, over a connection that is kept, at once; only who finds none has to wait for one.
     /// </summary>
-    public static ValueTask<CallOutcome> SendAsync(CallAttempts attempts)
+    public static ValueTask<FetchOutcome> SendAsync(CallAttempts attempts)
     {
         var pool = attempts.Instance.Connections!;
-        var loop = attempts.Runner.Exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
+        var loop = attempts.Run.Exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
         var kept = attempts.NeedsFreshConnection ? null : pool.TryRent(loop, isChecked: !attempts.IsRepeatable);
         return kept is not null
             ? ExchangeAsync(attempts, kept, attempts.LeftAtBegin)
             : ConnectAndSendAsync(attempts, loop, attempts.NeedsFreshConnection);
     }
 
-    private static async ValueTask<CallOutcome> ConnectAndSendAsync(CallAttempts attempts, EventLoop loop, bool isFresh)
+    private static async ValueTask<FetchOutcome> ConnectAndSendAsync(CallAttempts attempts, EventLoop loop, bool isFresh)
     {
         Http1Connection connection;
         var timer = attempts.Timer(attempts.Left);
@@ -59,7 +59,7 @@ internal static class Http1Call
     /// of them under way, and each frame below would cost every call an object and a resumption.
     /// </remarks>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private static async ValueTask<CallOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, TimeSpan left)
+    private static async ValueTask<FetchOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, TimeSpan left)
     {
         if (!attempts.Hold(connection))
         {
@@ -84,8 +84,8 @@ internal static class Http1Call
             if (connection.Head.Status == 101)
                 return new GatewayError(GatewayErrorKind.ProtocolError);
             answer = ReadHead(connection.Head);
-            answer.Body.TakeFrom(attempts.Runner.Parts.Memory);
-            while (!TryReadBody(attempts.Runner, connection, answer, out error))
+            answer.Body.TakeFrom(attempts.Run.Parts.Memory);
+            while (!TryReadBody(attempts.Run, connection, answer, out error))
                 await connection.WaitAsync().ConfigureAwait(false);
             if (error is null)
                 return answer;
@@ -112,16 +112,16 @@ internal static class Http1Call
     {
         var instance = attempts.Instance;
         var request = attempts.Request;
-        var runner = attempts.Runner;
+        var run = attempts.Run;
         connection.Begin(request.Method, instance.BasePath, request.Target);
-        connection.AddField("Host", request.Service.HostFor(instance, runner.Exchange.Host));
-        runner.Fields.AddTo(connection, request);
+        connection.AddField("Host", request.Service.HostFor(instance, run.Exchange.Host));
+        run.Fields.AddTo(connection, request);
         foreach (var (name, value) in request.Headers ?? [])
             connection.AddField(name, value);
         if (request.IfNoneMatch is { } tag)
             connection.AddField("If-None-Match", tag);
         Span<byte> trace = stackalloc byte[TraceContext.TextLength];
-        runner.Exchange.Trace.Write(trace, attempts.Span);
+        run.Exchange.Trace.Write(trace, attempts.Span);
         connection.AddField("traceparent"u8, trace);
         if (request.Body is { } body)
         {
@@ -146,11 +146,11 @@ internal static class Http1Call
 
     /// <summary>Reads of the body what is there.</summary>
     /// <returns>Whether that was the end of it, the good one or the bad one; otherwise more has to be waited for.</returns>
-    private static bool TryReadBody(CallRunner runner, Http1Connection connection, CallAnswer answer, out GatewayError? error)
+    private static bool TryReadBody(CompositionRun run, Http1Connection connection, CallAnswer answer, out GatewayError? error)
     {
         error = null;
         var body = answer.Body;
-        var limits = runner.Plan.Limits;
+        var limits = run.Plan.Limits;
         if (connection.BodyLeft is var promised && promised != long.MaxValue && body.Length + promised > limits.Call)
             error = TooLarge(limits.Call);
         while (error is null && !connection.IsBodyWhole)
@@ -161,7 +161,7 @@ internal static class Http1Call
             body.Advance(count);
             if (body.Length > limits.Call)
                 error = TooLarge(limits.Call);
-            else if (!runner.TryCountBytes(count))
+            else if (!run.Spent.TryCountBytes(count))
                 error = TooLarge(limits.Total);
         }
 

@@ -1,4 +1,3 @@
-using Lintel.Composition.Answers;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Microsoft.AspNetCore.Http;
@@ -16,7 +15,7 @@ internal static class Redirects
     /// <param name="request">What was asked.</param>
     /// <param name="outcome">What came of it.</param>
     /// <returns><see langword="null"/> where it is no redirect, or one that is not followed.</returns>
-    public static CallRequest? Next(Exchange exchange, CallRequest request, CallOutcome outcome)
+    public static CallRequest? Next(Exchange exchange, CallRequest request, FetchOutcome outcome)
     {
         if (
             outcome is not { Answer: { Location: { } location } answer, Instance: { } instance }

@@ -10,30 +10,30 @@ namespace Lintel.Composition.Calls;
 /// <remarks>Thread rule: any thread. Who leads may be cut off by its own client's leaving; then one of the others leads.</remarks>
 internal sealed class SharedRequests
 {
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<CallOutcome?>> _leaders = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<FetchOutcome?>> _leaders = new(StringComparer.Ordinal);
 
     /// <summary>Asks, or waits for who asks already.</summary>
-    /// <param name="runner">For whom; its end ends the wait.</param>
+    /// <param name="run">For whom; its end ends the wait.</param>
     /// <param name="request">Its time ends the wait too.</param>
     /// <param name="key">What is asked; the same key means the same answer.</param>
     /// <param name="send">Asks.</param>
     /// <returns>The answer, which is the caller's own, and whether it was another's first.</returns>
-    public async ValueTask<(CallOutcome Outcome, bool IsShared)> AskAsync(
-        CallRunner runner,
+    public async ValueTask<(FetchOutcome Outcome, bool IsShared)> AskAsync(
+        CompositionRun run,
         CallRequest request,
         string key,
-        Func<ValueTask<CallOutcome>> send
+        Func<ValueTask<FetchOutcome>> send
     )
     {
         while (true)
         {
             // the others' requests belong to other loops
-            var mine = new TaskCompletionSource<CallOutcome?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var mine = new TaskCompletionSource<FetchOutcome?>(TaskCreationOptions.RunContinuationsAsynchronously);
             var leader = _leaders.GetOrAdd(key, mine);
             if (leader == mine)
-                return (await LeadAsync(runner, request, key, mine, send).ConfigureAwait(false), false);
-            using var wait = new SharedWait(runner.Until(request.Due), runner.Parts.Time);
-            if (!runner.Ongoing.TryAdd(wait))
+                return (await LeadAsync(run, request, key, mine, send).ConfigureAwait(false), false);
+            using var wait = new SharedWait(run.Time.Until(request.Due), run.Parts.Time);
+            if (!run.Ongoing.TryAdd(wait))
                 return (new GatewayError(GatewayErrorKind.ClientAborted), false);
             try
             {
@@ -47,13 +47,13 @@ internal sealed class SharedRequests
             catch (OperationCanceledException e)
             {
                 return (
-                    new GatewayError(runner.Ongoing.IsCutOff ? GatewayErrorKind.ClientAborted : GatewayErrorKind.ResponseTimeout, Cause: e),
+                    new GatewayError(run.Ongoing.IsCutOff ? GatewayErrorKind.ClientAborted : GatewayErrorKind.ResponseTimeout, Cause: e),
                     false
                 );
             }
             finally
             {
-                runner.Ongoing.Remove(wait);
+                run.Ongoing.Remove(wait);
             }
         }
 
@@ -74,21 +74,21 @@ internal sealed class SharedRequests
                 or GatewayErrorKind.Overloaded
                 or GatewayErrorKind.Internal;
 
-    private async ValueTask<CallOutcome> LeadAsync(
-        CallRunner runner,
+    private async ValueTask<FetchOutcome> LeadAsync(
+        CompositionRun run,
         CallRequest request,
         string key,
-        TaskCompletionSource<CallOutcome?> mine,
-        Func<ValueTask<CallOutcome>> send
+        TaskCompletionSource<FetchOutcome?> mine,
+        Func<ValueTask<FetchOutcome>> send
     )
     {
-        CallOutcome? shared = new GatewayError(GatewayErrorKind.Internal);
+        FetchOutcome? shared = new GatewayError(GatewayErrorKind.Internal);
         try
         {
             var outcome = await send().ConfigureAwait(false);
             if (outcome.Answer is not { } answer)
                 shared = outcome;
-            else if (AnswerRules.Of(answer, request.Service, runner.Parts.Time.GetUtcNow()).MayBeKept)
+            else if (AnswerRules.Of(answer, request.Service, run.Parts.Time.GetUtcNow()).MayBeKept)
                 shared = outcome with { Answer = answer.Copy() }; // the leader's own goes back to the pool when its client has its answer
             else
                 shared = null;

@@ -24,15 +24,15 @@ internal static class ComposedAnswer
     public static bool PassesThrough(CallResult result) =>
         result is { State: CallState.Failed, Status: { } status, Answers.Count: > 0 } && result.Call.Passthrough.Contains(status);
 
-    public static async ValueTask<GatewayError?> SendAsync(CallRunner runner)
+    public static async ValueTask<GatewayError?> SendAsync(CompositionRun run)
     {
-        var exchange = runner.Exchange;
+        var exchange = run.Exchange;
         var response = exchange.Response;
-        if (runner.Decisive is { } own)
-            return await PassAsync(runner, own).ConfigureAwait(false);
+        if (run.Decisive is { } own)
+            return await PassAsync(run, own).ConfigureAwait(false);
 
-        var shape = runner.Shape;
-        if (Head(runner, shape) is { } unfit)
+        var shape = run.Shape;
+        if (Head(run, shape) is { } unfit)
             return unfit;
         if (CompositeCaching.IsKnown(exchange.Request, response.Headers.ETag))
         {
@@ -43,41 +43,41 @@ internal static class ComposedAnswer
         response.StatusCode = shape.Status;
         response.ContentType ??= "application/json";
         var body = new JsonPieces();
-        var error = JsonMerge.Compose(runner, body) ?? await MeasureAsync(runner, body).ConfigureAwait(false);
+        var error = JsonMerge.Compose(run, body) ?? await MeasureAsync(run, body).ConfigureAwait(false);
         if (error is null)
-            return await WriteAsync(runner, body).ConfigureAwait(false);
+            return await WriteAsync(run, body).ConfigureAwait(false);
         return error;
     }
 
     /// <summary>Measures what is to be written: what is made of answers may be far longer than they are.</summary>
-    public static async ValueTask<GatewayError?> MeasureAsync(CallRunner runner, JsonPieces text)
+    public static async ValueTask<GatewayError?> MeasureAsync(CompositionRun run, JsonPieces text)
     {
-        if (!text.TryMeasure(Math.Min(OffLoop.Threshold, runner.BytesLeftToSend)))
+        if (!text.TryMeasure(Math.Min(OffLoop.Threshold, run.Spent.BytesLeftToSend)))
         {
             await OffLoop.For(OffLoop.Threshold);
-            if (!text.TryMeasure(runner.BytesLeftToSend))
-                return runner.TooLong();
+            if (!text.TryMeasure(run.Spent.BytesLeftToSend))
+                return run.Spent.TooLong();
         }
 
-        return runner.TryCountSent(text.Counted) ? null : runner.TooLong();
+        return run.Spent.TryCountSent(text.Counted) ? null : run.Spent.TooLong();
     }
 
     /// <summary>Says what became of the calls.</summary>
-    public static void Tell(CallRunner runner, IHeaderDictionary headers)
+    public static void Tell(CompositionRun run, IHeaderDictionary headers)
     {
-        headers[CompositionField.Name] = CompositionField.Render(runner.Results);
-        if (CompositionField.RenderProxyStatus(runner.Results, runner.Exchange.Snapshot.Identity.Name) is { } status)
+        headers[CompositionField.Name] = CompositionField.Render(run.Results);
+        if (CompositionField.RenderProxyStatus(run.Results, run.Exchange.Snapshot.Identity.Name) is { } status)
             headers["Proxy-Status"] = status;
     }
 
-    private static GatewayError? Head(CallRunner runner, AnswerShape shape)
+    private static GatewayError? Head(CompositionRun run, AnswerShape shape)
     {
-        var headers = runner.Exchange.Response.Headers;
-        Tell(runner, headers);
-        CompositeCaching.Describe(runner, shape, headers);
+        var headers = run.Exchange.Response.Headers;
+        Tell(run, headers);
+        CompositeCaching.Describe(run, shape, headers);
         foreach (var (name, expression) in shape.Headers)
         {
-            if (!expression.TryEvaluate(runner.Scope(), out var value, out var problem))
+            if (!expression.TryEvaluate(run.Scope.Of(), out var value, out var problem))
                 return new GatewayError(
                     expression.Roots is [{ Name: "request" }] ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.ExpressionFailed,
                     $"`{(shape.Client is { } client ? "variants." + client : "respond")}.headers.{name}`: {problem}"
@@ -89,13 +89,13 @@ internal static class ComposedAnswer
         return null;
     }
 
-    private static async ValueTask<GatewayError?> PassAsync(CallRunner runner, CallResult own)
+    private static async ValueTask<GatewayError?> PassAsync(CompositionRun run, CallResult own)
     {
-        var response = runner.Exchange.Response;
+        var response = run.Exchange.Response;
         var answer = own.Answers[^1];
-        Tell(runner, response.Headers);
+        Tell(run, response.Headers);
         response.StatusCode = answer.Status;
-        CompositeCaching.DescribePassed(runner, own, answer, response.Headers);
+        CompositeCaching.DescribePassed(run, own, answer, response.Headers);
         if (answer.ContentType is { } type)
             response.ContentType = type;
         if (answer.Location is { } location)
@@ -109,12 +109,12 @@ internal static class ComposedAnswer
         var body = new JsonPieces();
         body.Add(answer.Body.Memory);
         body.TryMeasure(long.MaxValue);
-        return await WriteAsync(runner, body).ConfigureAwait(false);
+        return await WriteAsync(run, body).ConfigureAwait(false);
     }
 
-    private static async ValueTask<GatewayError?> WriteAsync(CallRunner runner, JsonPieces body)
+    private static async ValueTask<GatewayError?> WriteAsync(CompositionRun run, JsonPieces body)
     {
-        var exchange = runner.Exchange;
+        var exchange = run.Exchange;
         var response = exchange.Response;
         response.ContentLength = body.Length;
         if (!ResponsePhase.Enter(exchange) || body.Length == 0)
@@ -130,7 +130,7 @@ internal static class ComposedAnswer
         }
 
         await OffLoop.For(body.Length);
-        using var limit = runner.LimitSending();
+        using var limit = run.Sending.Begin();
         var isTaken =
             await body.WriteAsync(writer, writer, exchange.Aborted).ConfigureAwait(false)
             // the end of it too, while the answer's time is counted

@@ -14,24 +14,20 @@ namespace Lintel.Composition.Merge;
 internal static class CompositeCaching
 {
     /// <summary>Sets <c>Cache-Control</c>, <c>Vary</c> and <c>ETag</c>.</summary>
-    public static void Describe(CallRunner runner, AnswerShape shape, IHeaderDictionary headers)
+    public static void Describe(CompositionRun run, AnswerShape shape, IHeaderDictionary headers)
     {
-        if (DescribeParts(runner, headers, Array.TrueForAll(runner.Results, r => r.IsWhole)) && Tag(runner, shape) is { } tag)
+        if (DescribeParts(run, headers, Array.TrueForAll(run.Results, r => r.IsWhole)) && Tag(run, shape) is { } tag)
             headers.ETag = tag;
     }
 
     /// <summary>The same for a service's own answer that passes through: that it is this one depends on the parts before it.</summary>
-    public static void DescribePassed(CallRunner runner, CallResult passed, CallAnswer answer, IHeaderDictionary headers) =>
-        DescribeParts(
-            runner,
-            headers,
-            answer.CacheControl is not null && Array.TrueForAll(runner.Results, r => r == passed || r.Error is null)
-        );
+    public static void DescribePassed(CompositionRun run, CallResult passed, CallAnswer answer, IHeaderDictionary headers) =>
+        DescribeParts(run, headers, answer.CacheControl is not null && Array.TrueForAll(run.Results, r => r == passed || r.Error is null));
 
     /// <returns>False where nobody may keep the answer.</returns>
-    private static bool DescribeParts(CallRunner runner, IHeaderDictionary headers, bool isWhole)
+    private static bool DescribeParts(CompositionRun run, IHeaderDictionary headers, bool isWhole)
     {
-        var plan = runner.Plan;
+        var plan = run.Plan;
         if (!isWhole || Array.Exists(plan.Calls, c => !c.Request.Config.IsSafe))
         {
             headers.CacheControl = "no-store";
@@ -39,9 +35,9 @@ internal static class CompositeCaching
         }
 
         var names = new List<string>(plan.VaryBy);
-        var isForOne = AddVary(runner, names) || plan.DependsOnAddress || names.Contains("Cookie", StringComparer.OrdinalIgnoreCase);
-        if (isForOne || Parts(runner).Any(a => a.CacheControl is not null || a.Expires is not null))
-            headers.CacheControl = Combine(runner, isForOne, runner.Parts.Time.GetUtcNow());
+        var isForOne = AddVary(run, names) || plan.DependsOnAddress || names.Contains("Cookie", StringComparer.OrdinalIgnoreCase);
+        if (isForOne || Parts(run).Any(a => a.CacheControl is not null || a.Expires is not null))
+            headers.CacheControl = Combine(run, isForOne, run.Parts.Time.GetUtcNow());
         if (names.Count > 0)
             headers.Vary = names.Contains("*") ? "*" : string.Join(", ", names);
         return true;
@@ -66,9 +62,9 @@ internal static class CompositeCaching
     }
 
     /// <summary>All answers, and the redirects that led to them.</summary>
-    private static IEnumerable<CallAnswer> Parts(CallRunner runner)
+    private static IEnumerable<CallAnswer> Parts(CompositionRun run)
     {
-        foreach (var result in runner.Results)
+        foreach (var result in run.Results)
         {
             foreach (var answer in result.Answers)
             {
@@ -78,12 +74,12 @@ internal static class CompositeCaching
         }
     }
 
-    private static string Combine(CallRunner runner, bool isForOne, DateTimeOffset now)
+    private static string Combine(CompositionRun run, bool isForOne, DateTimeOffset now)
     {
         var (isPublic, isPrivate, asks, insists) = (!isForOne, isForOne, false, false);
         var (fresh, shared) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
         var hasShared = false;
-        foreach (var answer in Parts(runner))
+        foreach (var answer in Parts(run))
         {
             if (!CacheControlHeaderValue.TryParse(answer.CacheControl ?? "", out var control))
                 return "no-store"; // what cannot be read may have said so
@@ -147,16 +143,16 @@ internal static class CompositeCaching
     /// clients.
     /// </summary>
     /// <returns>Whether a part varies by what the gateway says of the client: no field of the client's says that.</returns>
-    private static bool AddVary(CallRunner runner, List<string> names)
+    private static bool AddVary(CompositionRun run, List<string> names)
     {
         var isForOne = false;
-        foreach (var part in Parts(runner))
+        foreach (var part in Parts(run))
         {
             foreach (var item in (part.Vary ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
             {
                 isForOne |= CallFields.IsGatewaysWord(item);
                 if (
-                    (item == "*" || runner.Plan.ForwardHeaders.Contains(item, StringComparer.OrdinalIgnoreCase))
+                    (item == "*" || run.Plan.ForwardHeaders.Contains(item, StringComparer.OrdinalIgnoreCase))
                     && !names.Contains(item, StringComparer.OrdinalIgnoreCase)
                 )
                     names.Add(item);
@@ -167,10 +163,10 @@ internal static class CompositeCaching
     }
 
     /// <summary>A weak tag of the parts' validators; none where a part has none.</summary>
-    private static string? Tag(CallRunner runner, AnswerShape shape)
+    private static string? Tag(CompositionRun run, AnswerShape shape)
     {
         StringBuilder? all = null;
-        foreach (var result in runner.Results)
+        foreach (var result in run.Results)
         {
             foreach (var answer in result.Answers)
             {
@@ -187,7 +183,7 @@ internal static class CompositeCaching
 
         if (all is null)
             return null;
-        all.Append(shape.Client).Append('\n').Append(runner.Plan.Fingerprint);
+        all.Append(shape.Client).Append('\n').Append(run.Plan.Fingerprint);
         return "W/\"" + Convert.ToHexStringLower(XxHash128.Hash(Encoding.UTF8.GetBytes(all.ToString()))) + "\"";
     }
 }

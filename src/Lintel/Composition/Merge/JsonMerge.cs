@@ -26,42 +26,42 @@ internal static class JsonMerge
     /// Puts answers into the lists that they belong to, and sees to it that what shares a place goes together. A call whose value does not
     /// fit fails.
     /// </summary>
-    /// <param name="runner">Whose calls have ended.</param>
+    /// <param name="run">Whose calls have ended.</param>
     /// <param name="which">Only those joins; all without it. Other calls may still run then, and their expressions see the lists as they
     /// came.</param>
-    public static void Settle(CallRunner runner, Func<PlannedCall, bool>? which = null)
+    public static void Settle(CompositionRun run, Func<PlannedCall, bool>? which = null)
     {
-        foreach (var (call, join) in runner.Plan.Joins)
+        foreach (var (call, join) in run.Plan.Joins)
         {
             if (which is null || which(call))
-                Join(runner, runner.Results[call.Index], join, isLast: which is null);
+                Join(run, run.Results[call.Index], join, isLast: which is null);
         }
 
-        if (runner.Plan.SharesRoot && runner.Shape.Body is null)
-            CheckRoot(runner);
+        if (run.Plan.SharesRoot && run.Shape.Body is null)
+            CheckRoot(run);
     }
 
     /// <summary>Puts the answer's body together, and what it tells of parts that failed.</summary>
     /// <returns>Why there is none.</returns>
-    public static GatewayError? Compose(CallRunner runner, JsonPieces body)
+    public static GatewayError? Compose(CompositionRun run, JsonPieces body)
     {
-        var shape = runner.Shape;
-        var tellsErrors = shape.TellsErrors && Array.Exists(runner.Results, r => r.Error is not null);
+        var shape = run.Shape;
+        var tellsErrors = shape.TellsErrors && Array.Exists(run.Results, r => r.Error is not null);
         if (shape.Body is { } written)
         {
-            if (written.AddTo(body, new ShapeInput(runner.Scope(), new PartTexts(runner))) is { } error)
+            if (written.AddTo(body, new ShapeInput(run.Scope.Of(), new PartTexts(run))) is { } error)
                 return error;
         }
-        else if (runner.Plan.Conflict is { } rule)
-            body.Add(MergedObject.Of(runner, rule));
+        else if (run.Plan.Conflict is { } rule)
+            body.Add(MergedObject.Of(run, rule));
         else
-            AddProperties(runner, body, tellsErrors);
+            AddProperties(run, body, tellsErrors);
 
         if (tellsErrors)
         {
             var errors = new ArrayBufferWriter<byte>();
-            WriteErrors(runner, errors);
-            body.AddProperty(ErrorsName, AnswerReader.Parse(errors.WrittenMemory, runner.Documents));
+            WriteErrors(run, errors);
+            body.AddProperty(ErrorsName, AnswerReader.Parse(errors.WrittenMemory, run.Documents));
         }
 
         return null;
@@ -71,11 +71,11 @@ internal static class JsonMerge
     /// What the client may know of parts that failed, as RFC 9457 objects, each with a JSON Pointer (RFC 6901) to its place in the default
     /// answer.
     /// </summary>
-    public static void WriteErrors(CallRunner runner, IBufferWriter<byte> output)
+    public static void WriteErrors(CompositionRun run, IBufferWriter<byte> output)
     {
         using var json = new Utf8JsonWriter(output, Readable);
         json.WriteStartArray();
-        foreach (var result in runner.Results)
+        foreach (var result in run.Results)
         {
             if (result.Error is not { } error)
                 continue;
@@ -86,7 +86,7 @@ internal static class JsonMerge
             if (error.Detail is { } detail)
                 json.WriteString("detail"u8, detail);
             json.WriteString("call"u8, result.Call.Name);
-            json.WriteString("pointer"u8, Pointer(runner.Plan, result.Call));
+            json.WriteString("pointer"u8, Pointer(run.Plan, result.Call));
             if (result.Source is { } source)
                 json.WriteString("source"u8, source);
             json.WriteEndObject();
@@ -95,14 +95,14 @@ internal static class JsonMerge
         json.WriteEndArray();
     }
 
-    private static void Join(CallRunner runner, CallResult child, Join join, bool isLast)
+    private static void Join(CompositionRun run, CallResult child, Join join, bool isLast)
     {
-        var parent = runner.Results[join.Into];
-        if (parent is { State: not CallState.Succeeded, Source: null } || runner.Shape.Unneeded?[child.Call.Index] == true)
+        var parent = run.Results[join.Into];
+        if (parent is { State: not CallState.Succeeded, Source: null } || run.Shape.Unneeded?[child.Call.Index] == true)
             return; // there is no list, and that is told already; or nobody looks at it
         if (JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out var joined) is { } problem)
         {
-            runner.FailLate(child, new GatewayError(GatewayErrorKind.ExpressionFailed, problem));
+            run.FailLate(child, new GatewayError(GatewayErrorKind.ExpressionFailed, problem));
             if (
                 JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out joined) is not null
                 && JoinedList.TryJoin(parent.Part.Value, Value.Null, join, out joined) is not null
@@ -112,22 +112,22 @@ internal static class JsonMerge
 
         parent.Part = JsonPart.Of(joined);
         if (isLast)
-            runner.Set(join.Into, joined);
+            run.Scope.Set(join.Into, joined);
     }
 
     /// <summary>Beside other properties only an object's can stand; without them lists go with lists too.</summary>
-    private static void CheckRoot(CallRunner runner)
+    private static void CheckRoot(CompositionRun run)
     {
-        var kind = Array.Exists(runner.Plan.Calls, c => c is { Property: not null, IsSpread: false })
+        var kind = Array.Exists(run.Plan.Calls, c => c is { Property: not null, IsSpread: false })
             ? JsonValueKind.Object
             : JsonValueKind.Undefined;
-        foreach (var result in runner.Results)
+        foreach (var result in run.Results)
         {
             if (!result.Call.IsSpread || result.Part.IsNull)
                 continue;
             var own = result.Part.Value.Kind;
             if (own is not (JsonValueKind.Object or JsonValueKind.Array) || (kind != JsonValueKind.Undefined && own != kind))
-                runner.FailLate(
+                run.FailLate(
                     result,
                     new GatewayError(
                         GatewayErrorKind.ExpressionFailed,
@@ -139,10 +139,10 @@ internal static class JsonMerge
         }
     }
 
-    private static void AddProperties(CallRunner runner, JsonPieces body, bool tellsErrors)
+    private static void AddProperties(CompositionRun run, JsonPieces body, bool tellsErrors)
     {
         var isFirst = true;
-        foreach (var result in runner.Results)
+        foreach (var result in run.Results)
         {
             if (result.Call.Property is not { } lead)
                 continue;
@@ -156,7 +156,7 @@ internal static class JsonMerge
                 return;
             }
 
-            body.Add(isFirst ? runner.Plan.Opening : lead);
+            body.Add(isFirst ? run.Plan.Opening : lead);
             body.Add(result.Part);
             isFirst = false;
         }

@@ -9,11 +9,11 @@ namespace Lintel.Composition.Merge;
 internal static class MergedObject
 {
     /// <summary>The default answer of calls that share places.</summary>
-    public static Value Of(CallRunner runner, ConflictRule rule)
+    public static Value Of(CompositionRun run, ConflictRule rule)
     {
         var merged = new Entries();
         Value? list = null; // where all that stands at `.` are lists
-        foreach (var result in runner.Results)
+        foreach (var result in run.Results)
         {
             if (result.Call.Property is null)
                 continue;

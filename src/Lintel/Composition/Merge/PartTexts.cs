@@ -5,7 +5,7 @@ using Lintel.Errors;
 namespace Lintel.Composition.Merge;
 
 /// <summary>The calls' answers as JSON text, for code that makes an answer of them.</summary>
-internal sealed class PartTexts(CallRunner runner)
+internal sealed class PartTexts(CompositionRun run)
 {
     /// <summary>Why a text could not be given.</summary>
     public GatewayError? Problem { get; private set; }
@@ -14,14 +14,14 @@ internal sealed class PartTexts(CallRunner runner)
     /// <returns><see langword="null"/> where there is no such call.</returns>
     public ReadOnlyMemory<byte>? Text(string call)
     {
-        var result = Array.Find(runner.Results, r => r.Call.Name == call);
+        var result = Array.Find(run.Results, r => r.Call.Name == call);
         if (result is null)
             return null;
         if (result.Part.IsText)
             return result.Part.Text;
-        if (!result.Part.TryMeasure(Math.Min(runner.Plan.Limits.Total, Array.MaxLength), out var length))
+        if (!result.Part.TryMeasure(Math.Min(run.Plan.Limits.Total, Array.MaxLength), out var length))
         {
-            Problem = runner.TooLong();
+            Problem = run.Spent.TooLong();
             throw new InvalidOperationException($"the value of the call `{call}` exceeds the size limit of the composition");
         }
 
@@ -36,7 +36,7 @@ internal sealed class PartTexts(CallRunner runner)
     public AnswerBody NewText()
     {
         var text = new AnswerBody();
-        runner.Own(text);
+        run.Own(text);
         return text;
     }
 }

@@ -33,16 +33,16 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     public void Take(CallResult result) => _ended.Writer.TryWrite(result);
 
     /// <summary>Runs the calls and sends their parts.</summary>
-    /// <param name="runner">Runs them.</param>
+    /// <param name="run">Runs them.</param>
     /// <param name="finish">What to do when they have ended, whatever happened here.</param>
     /// <param name="send">Sends an answer that is not a stream: a service's own.</param>
     public async ValueTask<GatewayError?> RunAsync(
-        CallRunner runner,
+        CompositionRun run,
         Func<ValueTask<GatewayError?>> finish,
         Func<ValueTask<GatewayError?>> send
     )
     {
-        var running = runner.RunAsync();
+        var running = run.RunAsync();
         try
         {
             for (var left = plan.Calls.Length; left > 0; left--)
@@ -51,13 +51,13 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
                 _known.Add(result.Call.Index);
                 if (result.State is not CallState.Canceled)
                     _ready.Add(Root(result.Call));
-                if (!AwaitsPassthrough && runner.Decisive is null && !runner.HasClientLeft)
-                    await SendReadyAsync(runner).ConfigureAwait(false);
+                if (!AwaitsPassthrough && run.Decisive is null && !run.HasClientLeft)
+                    await SendReadyAsync(run).ConfigureAwait(false);
             }
         }
         catch (Exception e)
         {
-            runner.Abandon(); // what was sent has no end: nobody can use it
+            run.ClientGone(); // what was sent has no end: nobody can use it
             await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
             var failure = await finish().ConfigureAwait(false);
             if (failure is not null && e is OperationCanceledException or IOException)
@@ -67,18 +67,18 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
 
         await running.ConfigureAwait(false);
         var error = await finish().ConfigureAwait(false);
-        if (error is null && runner.Decisive is { } passing)
+        if (error is null && run.Decisive is { } passing)
         {
             if (!_hasBegun)
                 return await send().ConfigureAwait(false);
-            error = ComposeTarget.Describe(runner, passing, passing.Error!);
+            error = ComposeTarget.Describe(run, passing, passing.Error!);
         }
 
-        if (error is not null && (!_hasBegun || runner.HasClientLeft))
+        if (error is not null && (!_hasBegun || run.HasClientLeft))
             return error;
-        if (!runner.HasClientLeft)
-            await EndAsync(runner).ConfigureAwait(false);
-        if (runner.HasClientLeft)
+        if (!run.HasClientLeft)
+            await EndAsync(run).ConfigureAwait(false);
+        if (run.HasClientLeft)
             return new GatewayError(GatewayErrorKind.ClientAborted);
         exchange.IsErrorTold = error is not null;
         return error;
@@ -90,10 +90,10 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     /// </summary>
     private bool AwaitsPassthrough => Array.Exists(plan.Calls, c => c.Passthrough.Count > 0 && !_known.Contains(c.Index));
 
-    private async ValueTask SendReadyAsync(CallRunner runner)
+    private async ValueTask SendReadyAsync(CompositionRun run)
     {
         foreach (var call in _ready.Distinct())
-            await SendAsync(runner, call).ConfigureAwait(false);
+            await SendAsync(run, call).ConfigureAwait(false);
         _ready.Clear();
     }
 
@@ -105,36 +105,36 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         return call;
     }
 
-    private async ValueTask SendAsync(CallRunner runner, PlannedCall call)
+    private async ValueTask SendAsync(CompositionRun run, PlannedCall call)
     {
         if (!Array.TrueForAll(plan.Calls, c => Root(c) != call || _known.Contains(c.Index)))
             return; // what is joined into it is still to come
-        await OffLoop.ForMerge(runner.BytesReceived);
-        JsonMerge.Settle(runner, j => Root(j) == call);
-        var result = runner.Results[call.Index];
+        await OffLoop.ForMerge(run.Spent.BytesReceived);
+        JsonMerge.Settle(run, j => Root(j) == call);
+        var result = run.Results[call.Index];
         var text = new JsonPieces();
         text.Add(result.Part);
-        if (await ComposedAnswer.MeasureAsync(runner, text).ConfigureAwait(false) is { } tooLong)
+        if (await ComposedAnswer.MeasureAsync(run, text).ConfigureAwait(false) is { } tooLong)
         {
-            runner.FailLate(result, tooLong);
+            run.FailLate(result, tooLong);
             text = new JsonPieces();
             text.Add(result.Part);
         }
 
-        if (runner.Decisive is null)
-            await SendAsync(runner, call.Name, text).ConfigureAwait(false);
+        if (run.Decisive is null)
+            await SendAsync(run, call.Name, text).ConfigureAwait(false);
     }
 
-    private async ValueTask EndAsync(CallRunner runner)
+    private async ValueTask EndAsync(CompositionRun run)
     {
-        if (Array.Exists(runner.Results, r => r.Error is not null) && (runner.Decisive is not null || plan.Answer.TellsErrors))
+        if (Array.Exists(run.Results, r => r.Error is not null) && (run.Decisive is not null || plan.Answer.TellsErrors))
         {
             var errors = new ArrayBufferWriter<byte>();
-            JsonMerge.WriteErrors(runner, errors);
-            await SendAsync(runner, "_errors", PiecesOf(errors.WrittenMemory)).ConfigureAwait(false);
+            JsonMerge.WriteErrors(run, errors);
+            await SendAsync(run, "_errors", PiecesOf(errors.WrittenMemory)).ConfigureAwait(false);
         }
 
-        await SendAsync(runner, "_composition", PiecesOf(Encoding.ASCII.GetBytes("\"" + CompositionField.Render(runner.Results) + "\"")))
+        await SendAsync(run, "_composition", PiecesOf(Encoding.ASCII.GetBytes("\"" + CompositionField.Render(run.Results) + "\"")))
             .ConfigureAwait(false);
     }
 
@@ -145,7 +145,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         return pieces;
     }
 
-    private async ValueTask SendAsync(CallRunner runner, string name, JsonPieces value)
+    private async ValueTask SendAsync(CompositionRun run, string name, JsonPieces value)
     {
         var response = exchange.Response;
         if (!_hasBegun)
@@ -156,7 +156,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             ResponsePhase.Enter(exchange);
         }
 
-        using var limit = runner.LimitSending();
+        using var limit = run.Sending.Begin();
         var writer = response.BodyWriter;
         Write(writer, _isEvents ? "event: " : "{\"");
         Write(writer, name);
@@ -171,7 +171,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         }
 
         if (!isTaken)
-            runner.ClientGone();
+            run.ClientGone();
     }
 
     private void Write(PipeWriter writer, string text) => exchange.ResponseBytes += Encoding.ASCII.GetBytes(text, writer);

@@ -88,7 +88,9 @@ internal struct AttemptSeries
     public void Begin(in TraceContext parent, long now)
     {
         _began = now;
-        Span = AttemptSpan.Start(_method, _target, parent, _service, Instance, Count);
+        Span = AttemptSpan.Start(_method, _target, parent, _service, Instance);
+        if (Count > 0)
+            Span?.SetTag("http.request.resend_count", Count);
         Count++;
         Instance.Enter();
     }

@@ -14,15 +14,7 @@ internal static class AttemptSpan
     /// <param name="parent">What it is a part of.</param>
     /// <param name="service">To which service.</param>
     /// <param name="instance">To which of its instances.</param>
-    /// <param name="resends">How many attempts went before.</param>
-    public static Activity? Start(
-        string method,
-        string pathAndQuery,
-        in TraceContext parent,
-        Service service,
-        Instance instance,
-        int resends
-    )
+    public static Activity? Start(string method, string pathAndQuery, in TraceContext parent, Service service, Instance instance)
     {
         if (!parent.IsSampled || parent.SpanId == default || !GatewayTracing.Source.HasListeners())
             return null;
@@ -35,8 +27,6 @@ internal static class AttemptSpan
         span.SetTag("url.full", instance.Name + PathOf(pathAndQuery));
         span.SetTag("lintel.service", service.Name);
         span.SetTag("lintel.instance", instance.Name);
-        if (resends > 0)
-            span.SetTag("http.request.resend_count", resends);
         return span;
     }
 

@@ -1,19 +1,18 @@
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>Answers that are put into the elements of another call's list.</summary>
-[AnyTransport]
 public sealed class JoinTests
 {
     [Fact]
     public async Task Join_PutsEachAnswerIntoItsElement_AndKeepsTheRestAsItWas()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("orders", """[ {"p": 1, "n": 1.50},{"p":"2"}, {"p":9},{"q":0}, 5 ]""")
             .On("products", """[{"id":"1","t":"\u0061"},{"id":2}]""");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             """
             calls:
               orders: a/orders
@@ -26,17 +25,17 @@ public sealed class JoinTests
             """{"orders":[{"p":1,"n":1.50,"product":{"id":"1","t":"\u0061"}},{"p":"2","product":{"id":2}},{"p":9,"product":null},{"q":0,"product":null},5]}""",
             answer.Body
         );
-        Assert.Equal("/products?ids=1,2,9", backend.Single("products").Target);
+        Assert.Equal("/products?ids=1,2,9", backend.SeenOnce("products").Target);
     }
 
     [Fact]
     public async Task Join_OfAListOfKeys_GivesAList_AndReplacesWhatHadTheName()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("orders", """[{"tags":[2,1,7],"named":"old"},{"tags":[]}]""")
             .On("tag", context => context.Response.WriteAsync($$"""{"id":{{context.Request.Path.Value![5..]}}}"""));
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             """
             calls:
               orders: a/orders
@@ -53,12 +52,12 @@ public sealed class JoinTests
     [Fact]
     public async Task NestedJoins_AreMadeFromTheInsideOut()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("orders", """[{"p":1},{"p":2}]""")
             .On("product", context => context.Response.WriteAsync($$"""{"id":{{context.Request.Path.Value![9..]}},"m":"acme"}"""))
             .On("maker", context => context.Response.WriteAsync("""{"name":"acme"}"""));
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             """
             calls:
               makers: { request: "a/maker/{item}", forEach: "products[*].m", join: { into: products, on: "name = m", as: maker } }
@@ -77,9 +76,9 @@ public sealed class JoinTests
     [Fact]
     public async Task Join_IntoAnObject_AndIntoWhatFailed()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("cart", """{"p":1}""").On("product", """{"id":1}""");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             """
             calls:
               cart: { request: a/cart, optional: true, fallback: { value: [{ "p": 5 }] } }
@@ -105,11 +104,11 @@ public sealed class JoinTests
     )]
     public async Task Join_OfMany_IntoAListInAnObject_OutOfAnEnvelope(string into, string page, string expected)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("page", """{"total":2,"items":[{"id":1},{"id":2}],"next":null}""")
             .On("reviews", """{"data":[{"product":1,"n":1},{"product":1,"n":2},{"product":7}]}""");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             $$"""
             calls:
               {{page}}
@@ -118,7 +117,7 @@ public sealed class JoinTests
             backend
         );
         Assert.Equal(expected, (await gateway.GetAsync()).Body);
-        Assert.Equal("/reviews?ids=1,2", backend.Single("reviews").Target);
+        Assert.Equal("/reviews?ids=1,2", backend.SeenOnce("reviews").Target);
     }
 
     [Theory]
@@ -134,7 +133,7 @@ public sealed class JoinTests
     [InlineData("""[{"id":1}]""", """[{"k":1}]""", "into: list", "length(id)")]
     public async Task Join_ThatWouldLoseSomething_IsTheCallsFailure(string list, string answers, string into, string parentKey)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", list).On("answers", answers);
         var calls =
             $"calls: {{ list: a/list, more: {{ request: \"a/answers?x={{items}}\", forEach: \"[`1`]\", batch: 9, OPTIONAL join: {{ {into}, on: \"k = {parentKey}\", as: more }} }} }}".Replace(
@@ -142,14 +141,14 @@ public sealed class JoinTests
                 "forEach: \"list && [`1`]\"",
                 StringComparison.Ordinal
             );
-        await using (var required = await ComposedGateway.StartAsync(calls.Replace("OPTIONAL", "", StringComparison.Ordinal), backend))
+        using (var required = MemoryGateway.Compose(calls.Replace("OPTIONAL", "", StringComparison.Ordinal), backend))
         {
             var refused = await required.GetAsync();
             Assert.Equal((502, "urn:problem-type:lintel:expression-failed"), (refused.Status, (string?)refused.Json["type"]));
             Assert.Contains(";err=expression-failed", refused.Of("more"), StringComparison.Ordinal);
         }
 
-        await using var optional = await ComposedGateway.StartAsync(
+        using var optional = MemoryGateway.Compose(
             calls.Replace("OPTIONAL", "optional: true,", StringComparison.Ordinal) + "\nrespond: { errors: true }",
             backend
         );
@@ -162,9 +161,9 @@ public sealed class JoinTests
     [Fact]
     public async Task Join_OfASelectionThatIsNotThere_IsTheCallsFailure()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", """[{"id":1}]""").On("answers", """{"dat":[{"k":1}]}""");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, more: { request: \"a/answers?x={items}\", forEach: \"list[*].id\", batch: 9, select: data, join: "
                 + "{ into: list, on: k = id, as: more } } }",
             backend
@@ -175,9 +174,9 @@ public sealed class JoinTests
     [Fact]
     public async Task Join_OfTheSameAnswerTwice_IsOne()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", """[{"k":1,"n":1},{"k":"1","n":2}]""").On("item", """{"id":1}""");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, more: { request: \"a/item/{item.k}\", forEach: list, join: { into: list, on: id = k, as: more } } }",
             backend
         );
@@ -187,9 +186,9 @@ public sealed class JoinTests
     [Fact]
     public async Task Join_OfNoItems_NeedsNoList()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", """{"total":0}""");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, more: { request: \"a/x/{item}\", forEach: \"list.items[*].id\", join: { into: list.items, on: k "
                 + "= id, as: more } } }",
             backend
@@ -200,9 +199,9 @@ public sealed class JoinTests
     [Fact]
     public async Task Join_ThatDoesNotFit_FallsBackToTheCallsValue_AndPointsAtTheList()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("page", """{"a/b":[{"id":1},{"id":2}]}""").On("answers", """[{"k":1},{"k":1}]""");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { page: a/page, more: { request: \"a/answers?x={items}\", forEach: \"page.\\\"a/b\\\"[*].id\", batch: 9, "
                 + "optional: true, fallback: { value: [{ \"k\": 2, \"old\": true }] }, join: { into: page.a/b, on: k = id, as: more "
                 + "} } }\nrespond: { errors: true }",
@@ -217,26 +216,26 @@ public sealed class JoinTests
     [Fact]
     public async Task Join_OfAWriteThatDoesNotFit_IsUndone()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", """[{"id":1}]""").On("made", """{"q":1}""").On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, made: { request: \"POST a/made/{item}\", forEach: \"list[*].id\", compensate: \"DELETE a/undo\", "
                 + "join: { into: list, on: k = id, as: made } } }",
             backend
         );
         Assert.Equal(502, (await gateway.GetAsync()).Status);
-        Assert.Equal("DELETE", backend.Single("undo").Method);
+        Assert.Equal("DELETE", backend.SeenOnce("undo").Method);
     }
 
     [Fact]
     public async Task Select_GivesThePartOfAnAnswerThatIsTheCallsValue()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("one", """{"data":{"n": 1.50 },"meta":0}""")
             .On("list", """{"ids":[1,2]}""")
             .On("item", context => context.Response.WriteAsync("{\"data\":{\"id\":" + context.Request.Path.Value![6..] + "}}"));
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { one: { request: a/one, select: data, optional: true, fallback: stale }, list: { request: a/list, select: ids "
                 + "}, each: { request: \"a/item/{item}\", forEach: list, select: data } }",
             backend

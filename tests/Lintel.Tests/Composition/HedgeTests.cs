@@ -1,20 +1,19 @@
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>A second request where the first is slow.</summary>
-[EveryTransport]
 public sealed class HedgeTests
 {
     [Fact]
     public async Task SlowInstance_IsOvertakenByAnother_AndCutOff()
     {
-        await using var slow = await Backend.StartAsync();
-        await using var quick = await Backend.StartAsync();
+        var slow = new MemoryService();
+        var quick = new MemoryService();
         var held = slow.Hold("x", "\"slow\"");
         quick.On("x", "\"quick\"");
-        await using var gateway = await StartAsync([slow, quick], "{ request: s/x, hedge: { after: 50ms, budget: 100% } }");
+        using var gateway = Start([slow, quick], "{ request: s/x, hedge: { after: 50ms, budget: 100% } }");
         var answer = await GetWhereFirstIsAsync(gateway, slow, quick);
         Assert.Equal("""{"x":"quick"}""", answer.Body);
         Assert.EndsWith(";hedged", answer.Of("x"), StringComparison.Ordinal);
@@ -25,8 +24,8 @@ public sealed class HedgeTests
     [Fact]
     public async Task FirstThatFailsAfterTheSecondWasSent_LeavesTheAnswerToTheSecond()
     {
-        await using var bad = await Backend.StartAsync();
-        await using var good = await Backend.StartAsync();
+        var bad = new MemoryService();
+        var good = new MemoryService();
         var second = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         bad.On("x", async context =>
@@ -42,20 +41,20 @@ public sealed class HedgeTests
             await first.Task;
             await context.Response.WriteAsync("\"good\"");
         });
-        await using var gateway = await StartAsync([bad, good], "{ request: s/x, hedge: { after: 50ms, budget: 100% } }");
+        using var gateway = Start([bad, good], "{ request: s/x, hedge: { after: 50ms, budget: 100% } }");
         Assert.Equal("""{"x":"good"}""", (await GetWhereFirstIsAsync(gateway, bad, good)).Body);
     }
 
     [Fact]
     public async Task Budget_BoundsTheSecondRequests()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", async context =>
         {
             await Task.Delay(40, context.RequestAborted); // slower than the delay: every request would be sent twice
             await context.Response.WriteAsync("1");
         });
-        await using var gateway = await StartAsync([backend], "{ request: s/x, hedge: { after: 5ms, budget: 10% } }");
+        using var gateway = Start([backend], "{ request: s/x, hedge: { after: 5ms, budget: 10% } }");
         var hedged = 0;
         for (var i = 0; i < 30; i++)
             hedged += (await gateway.GetAsync()).Of("x").EndsWith(";hedged", StringComparison.Ordinal) ? 1 : 0;
@@ -66,9 +65,9 @@ public sealed class HedgeTests
     [Fact]
     public async Task Delay_ByThe95thPercentile_IsLearnedFromAnswers()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", "1");
-        await using var gateway = await StartAsync([backend], "{ request: s/x, hedge: { after: p95, budget: 100% } }");
+        using var gateway = Start([backend], "{ request: s/x, hedge: { after: p95, budget: 100% } }");
 
         // Nothing is known yet: the slow one is waited for.
         var held = backend.Hold("x");
@@ -82,11 +81,11 @@ public sealed class HedgeTests
 
         // The usual time is known: the second request overtakes one that takes for ever.
         var first = 0;
-        held = new Held("\"slow\"", 200);
+        held = new HeldAnswer("\"slow\"", 200);
         backend.On("x", context =>
             Interlocked.Exchange(ref first, 0) == 1 ? held.AnswerAsync(context) : context.Response.WriteAsync("\"quick\"")
         );
-        Answer answer;
+        MemoryAnswer answer;
         do
         {
             Volatile.Write(ref first, 1); // a straggler, the second request of one of the forty, may take its place
@@ -100,29 +99,29 @@ public sealed class HedgeTests
     [Fact]
     public async Task Client_ThatLeaves_EndsBothRequests()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var held = backend.Hold("x");
-        await using var gateway = await StartAsync([backend], "{ request: s/x, hedge: { after: 20ms, budget: 100% } }");
-        using (var client = await gateway.Process.ConnectAsync())
-        {
-            await client.SendAsync("GET /c/1 HTTP/1.1\r\nHost: x\r\n\r\n");
-            await Until.TrueAsync(() => held.Count == 2);
-        }
-
+        using var gateway = Start([backend], "{ request: s/x, hedge: { after: 5ms, budget: 100% } }");
+        using var leaving = new CancellationTokenSource();
+        var asked = gateway.GetAsync("/c/1", leaving.Token);
+        await Until.TrueAsync(() => held.Count == 2);
+        await leaving.CancelAsync();
         await held.Aborted;
-        await Until.TrueAsync(() => gateway.Busy == 0);
+        await asked;
+        Assert.Equal(0, gateway.Busy);
     }
 
-    private static Task<ComposedGateway> StartAsync(Backend[] instances, string call) =>
-        ComposedGateway.StartYamlAsync(
+    private static MemoryGateway Start(MemoryService[] instances, string call) =>
+        new(
             $$"""
             services: { s: { instances: [{{string.Join(", ", instances.Select(i => $"\"{i.Address}\""))}}], balancing: roundRobin } }
             routes: { c: { match: "/c/{id}", compose: { calls: { x: {{call}} } } }, which: { match: /which, forward: s } }
-            """
+            """,
+            new MemoryNet(instances)
         );
 
     /// <summary>Instances take turns: where the next request goes is known from where the last one went.</summary>
-    private static async Task<Answer> GetWhereFirstIsAsync(ComposedGateway gateway, Backend wanted, Backend other)
+    private static async Task<MemoryAnswer> GetWhereFirstIsAsync(MemoryGateway gateway, MemoryService wanted, MemoryService other)
     {
         wanted.On("which", "\"wanted\"");
         other.On("which", "\"other\"");

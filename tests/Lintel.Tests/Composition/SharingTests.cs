@@ -1,10 +1,9 @@
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>The same question, asked once: within one answer, and across clients.</summary>
-[EveryTransport]
 public sealed class SharingTests
 {
     /// <summary>Calls start in their order: when the mark has come, the call before it waits for the leader.</summary>
@@ -13,9 +12,9 @@ public sealed class SharingTests
     [Fact]
     public async Task SameRequest_OfTwoCalls_IsSentOnce()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var held = backend.Hold("x", "{\"n\":1}");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { one: a/x, two: a/x, three: \"a/x?v={two.n}\" }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { one: a/x, two: a/x, three: \"a/x?v={two.n}\" }", backend);
         var asked = gateway.GetAsync();
         await held.Arrived;
         held.Release();
@@ -29,9 +28,9 @@ public sealed class SharingTests
     [Fact]
     public async Task SameRequest_WithEffects_IsSentTwice()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", "1");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { one: POST a/x, two: POST a/x }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { one: POST a/x, two: POST a/x }", backend);
         await gateway.GetAsync();
         Assert.Equal(2, backend.Seen.Count);
     }
@@ -39,9 +38,9 @@ public sealed class SharingTests
     [Fact]
     public async Task SharedRequest_EndsForEachCallByItsOwnTime()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var held = backend.Hold("x");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { patient: a/x, hasty: { request: a/x, timeout: 100ms, optional: true }, after: { request: a/y, if: \"hasty || "
                 + "`true`\" } }",
             backend
@@ -59,7 +58,7 @@ public sealed class SharingTests
     [Fact]
     public async Task SharedRequest_ThatTheFirstCallHadNoTimeFor_IsSentAgain()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var count = 0;
         backend.On("x", async context =>
         {
@@ -67,7 +66,7 @@ public sealed class SharingTests
                 await Task.Delay(Timeout.Infinite, context.RequestAborted);
             await context.Response.WriteAsync("1");
         });
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { hasty: { request: a/x, timeout: 100ms, optional: true }, patient: a/x }",
             backend
         );
@@ -77,9 +76,9 @@ public sealed class SharingTests
     [Fact]
     public async Task SharedFailure_IsEachCallsOwn()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", 500, "{}");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { one: { request: a/x, optional: true, fallback: { value: 1 } }, two: { request: a/x, optional: true } }",
             backend
         );
@@ -94,7 +93,7 @@ public sealed class SharingTests
     [InlineData("application/xml", "<a>1</a>", "{\"a\":\"1\"}")]
     public async Task Collapse_GivesOneAnswerToAllClients(string type, string text, string expected)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         backend.On("x", async context =>
         {
@@ -105,7 +104,7 @@ public sealed class SharingTests
             await context.Response.WriteAsync(text);
         });
         backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
+        using var gateway = MemoryGateway.Compose(Collapsing, backend);
         var clients = Enumerable.Range(0, 8).Select(_ => gateway.GetAsync()).ToList();
         await Until.TrueAsync(() => backend.Count("mark") == 8);
         release.SetResult();
@@ -121,10 +120,10 @@ public sealed class SharingTests
     [Fact]
     public async Task Collapse_SharesNothingBetweenCredentials()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var held = backend.Hold("x");
         backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
+        using var gateway = MemoryGateway.Compose(Collapsing, backend);
         var one = gateway.GetAsync("/c/1", ("Authorization", "one"));
         var two = gateway.GetAsync("/c/1", ("Authorization", "two"));
         await Until.TrueAsync(() => held.Count == 2);
@@ -135,21 +134,19 @@ public sealed class SharingTests
     [Fact]
     public async Task Collapse_OutlivesTheLeadersClient()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var held = backend.Hold("x", "\"late\"");
         backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync(Collapsing, backend);
-        Task<Answer> follower;
-        using (var leader = await gateway.Process.ConnectAsync())
-        {
-            await leader.SendAsync("GET /c/7 HTTP/1.1\r\nHost: " + gateway.Process.Address.Authority + "\r\n\r\n");
-            await held.Arrived;
-            follower = gateway.GetAsync();
-            await Until.TrueAsync(() => backend.Count("mark") == 2);
-            Assert.Equal(1, held.Count);
-        }
-
+        using var gateway = MemoryGateway.Compose(Collapsing, backend);
+        using var leaving = new CancellationTokenSource();
+        var leader = gateway.GetAsync("/c/7", leaving.Token);
+        await held.Arrived;
+        var follower = gateway.GetAsync();
+        await Until.TrueAsync(() => backend.Count("mark") == 2);
+        Assert.Equal(1, held.Count);
+        await leaving.CancelAsync();
         await held.Aborted; // the leader's
+        await leader;
         await Until.TrueAsync(() => held.Count == 2); // the follower leads now
         held.Release();
         Assert.Equal("""{"x":"late","mark":0}""", (await follower).Body);
@@ -158,16 +155,17 @@ public sealed class SharingTests
     [Fact]
     public async Task Collapse_FollowerWhoseOtherCallFails_DoesNotWaitForTheLeader()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var held = backend.Hold("x");
         backend.On("y", 500, "");
-        await using var gateway = await ComposedGateway.StartYamlAsync(
+        using var gateway = new MemoryGateway(
             $$"""
             services: { a: "{{backend.Address}}" }
             routes:
               lead: { match: /lead, compose: { calls: { x: { request: a/x, collapse: true } } } }
               follow: { match: /follow, compose: { calls: { x: { request: a/x, collapse: true }, y: a/y } } }
-            """
+            """,
+            new MemoryNet(backend)
         );
         var leader = gateway.GetAsync("/lead");
         await held.Arrived;
@@ -180,13 +178,10 @@ public sealed class SharingTests
     [Fact]
     public async Task Collapse_TellsAFailureToAll()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var held = backend.Hold("x", "\"no\"", 404);
         backend.On("mark", 200, "0", ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync(
-            Collapsing.Replace("true", "true, passthrough: 404", StringComparison.Ordinal),
-            backend
-        );
+        using var gateway = MemoryGateway.Compose(Collapsing.Replace("true", "true, passthrough: 404", StringComparison.Ordinal), backend);
         var clients = Enumerable.Range(0, 4).Select(_ => gateway.GetAsync()).ToList();
         await held.Arrived;
         await Until.TrueAsync(() => backend.Count("mark") == 4);

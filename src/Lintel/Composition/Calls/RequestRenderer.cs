@@ -7,17 +7,17 @@ using Lintel.JmesPath;
 namespace Lintel.Composition.Calls;
 
 /// <summary>Fills in the placeholders of a request.</summary>
-internal static class CallRequests
+internal static class RequestRenderer
 {
     /// <summary>Makes a request.</summary>
-    /// <param name="runner">Whose client's request and body it may use.</param>
+    /// <param name="run">Whose client's request and body it may use.</param>
     /// <param name="call">Whose request it is.</param>
     /// <param name="planned">As it was compiled.</param>
     /// <param name="scope">What its references see.</param>
     /// <param name="request">What is sent.</param>
     /// <returns>Why it cannot be made.</returns>
     public static GatewayError? Render(
-        CallRunner runner,
+        CompositionRun run,
         PlannedCall call,
         PlannedRequest planned,
         in Value scope,
@@ -25,7 +25,7 @@ internal static class CallRequests
     )
     {
         request = null;
-        var exchange = runner.Exchange;
+        var exchange = run.Exchange;
         var inputs = planned.References.Length == 0 ? null : new CallInputs(planned.References, scope);
         if (!planned.Target.TryRender(exchange, inputs, out var target, out var problem))
             return new GatewayError(
@@ -47,7 +47,7 @@ internal static class CallRequests
                 (headers ??= []).Add(new(name, value));
         }
 
-        if (Body(runner, planned, scope, out var body) is { } error)
+        if (Body(run, planned, scope, out var body) is { } error)
             return error.Kind == GatewayErrorKind.ExpressionFailed && call.IsOfClient(planned.Body!.Roots)
                 ? error with
                 {
@@ -63,12 +63,12 @@ internal static class CallRequests
         return null;
     }
 
-    private static GatewayError? Body(CallRunner runner, PlannedRequest planned, in Value scope, out ReadOnlyMemory<byte>? body)
+    private static GatewayError? Body(CompositionRun run, PlannedRequest planned, in Value scope, out ReadOnlyMemory<byte>? body)
     {
         body = null;
         if (planned.PassesBody)
         {
-            body = runner.ClientBody?.Memory ?? ReadOnlyMemory<byte>.Empty;
+            body = run.ClientBody?.Memory ?? ReadOnlyMemory<byte>.Empty;
             return null;
         }
 
@@ -77,8 +77,8 @@ internal static class CallRequests
         var pieces = new JsonPieces();
         if (shape.AddTo(pieces, new ShapeInput(scope)) is { } error)
             return error;
-        if (!pieces.TryMeasure(Math.Min(runner.BytesLeftToSend, Array.MaxLength / 2)) || !runner.TryCountSent(pieces.Counted))
-            return runner.TooLong();
+        if (!pieces.TryMeasure(Math.Min(run.Spent.BytesLeftToSend, Array.MaxLength / 2)) || !run.Spent.TryCountSent(pieces.Counted))
+            return run.Spent.TooLong();
         var text = new ArrayBufferWriter<byte>((int)Math.Max(1, pieces.Length));
         pieces.WriteTo(text);
         body = text.WrittenMemory;

@@ -1,19 +1,18 @@
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>Calls for each item of a list, and where their answers go.</summary>
-[EveryTransport]
 public sealed class FanOutTests
 {
     [Fact]
     public async Task Answers_AreInTheItemsOrder_AndEqualItemsAreAskedForOnce()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("list", "[3,1,3,null,2,1]")
             .On("item", context => context.Response.WriteAsync(context.Request.Path.Value!.Split('/')[^1]));
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, items: { request: \"a/item/{item}\", forEach: list } }".Replace(
                 "items:",
                 "each:",
@@ -31,11 +30,11 @@ public sealed class FanOutTests
     public async Task LongItems_ThatBeginAlike_AreDifferent()
     {
         var alike = new string('x', 70_000);
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("list", $$"""["{{alike}}1","{{alike}}2"]""")
-            .On("item", async context => await context.Response.WriteAsync("\"" + (await Backend.BodyOf(context))[^2..]));
-        await using var gateway = await ComposedGateway.StartAsync(
+            .On("item", async context => await context.Response.WriteAsync("\"" + (await MemoryService.BodyOf(context))[^2..]));
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, each: { request: POST a/item, body: item, forEach: list } }\nrespond: { body: each }",
             backend
         );
@@ -47,7 +46,7 @@ public sealed class FanOutTests
     [InlineData(3)]
     public async Task Concurrency_IsTheBound_AndIsReached(int concurrency)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var (busy, most) = (0, 0);
         var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         backend
@@ -63,7 +62,7 @@ public sealed class FanOutTests
                 Interlocked.Decrement(ref busy);
                 await context.Response.WriteAsync("0");
             });
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             $"calls: {{ list: a/list, each: {{ request: \"a/item/{{item}}\", forEach: list, concurrency: {concurrency} }} }}",
             backend
         );
@@ -76,9 +75,9 @@ public sealed class FanOutTests
     [InlineData(true, 200)]
     public async Task TooManyItems_AskForNothing(bool optional, int status)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", "[1,2,3,4]").On("item", "0");
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             $"calls: {{ list: a/list, each: {{ request: \"a/item/{{item}}\", forEach: list, maxItems: 3, optional: "
                 + $"{(optional ? "true" : "false")} }} }}",
             backend
@@ -96,12 +95,9 @@ public sealed class FanOutTests
     [InlineData("\"text\"", 502, "")]
     public async Task WhatIsNoList_IsTold(string list, int status, string each)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", list);
-        await using var gateway = await ComposedGateway.StartAsync(
-            "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }",
-            backend
-        );
+        using var gateway = MemoryGateway.Compose("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }", backend);
         var answer = await gateway.GetAsync();
         Assert.Equal(status, answer.Status);
         if (status == 200)
@@ -113,7 +109,7 @@ public sealed class FanOutTests
     [Fact]
     public async Task Batch_AsksForSeveralAtOnce_AndPutsTheListsTogether()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("list", "[1,2,\"a,b\",4,5]")
             .On("items", context =>
@@ -126,7 +122,7 @@ public sealed class FanOutTests
                         + "]"
                 )
             );
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, each: { request: \"a/items?ids={items}\", forEach: list, batch: 2 } }",
             backend
         );
@@ -140,7 +136,7 @@ public sealed class FanOutTests
     [Fact]
     public async Task OptionalItems_ThatFail_AreNull_AndCounted()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("list", "[1,2,3]")
             .On("item", async context =>
@@ -148,7 +144,7 @@ public sealed class FanOutTests
                 context.Response.StatusCode = context.Request.Path.Value!.EndsWith('2') ? 500 : 200;
                 await context.Response.WriteAsync(context.Request.Path.Value![6..]);
             });
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, optional: true } }",
             backend
         );
@@ -161,7 +157,7 @@ public sealed class FanOutTests
     [Fact]
     public async Task OptionalBatch_ThatFails_IsCountedByItems()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("list", "[1,2,3]")
             .On("items", async context =>
@@ -169,7 +165,7 @@ public sealed class FanOutTests
                 context.Response.StatusCode = context.Request.QueryString.Value!.Contains('1', StringComparison.Ordinal) ? 500 : 200;
                 await context.Response.WriteAsync("[3]");
             });
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, each: { request: \"a/items?ids={items}\", forEach: list, batch: 2, optional: true } }",
             backend
         );
@@ -181,7 +177,7 @@ public sealed class FanOutTests
     [Fact]
     public async Task RequiredItem_ThatFails_CutsOffTheOtherItems()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         var slow = backend.Hold("slow");
         backend
             .On("list", "[\"slow/1\",\"bad\"]")
@@ -191,7 +187,7 @@ public sealed class FanOutTests
                 await slow.Arrived;
                 context.Response.StatusCode = 503;
             });
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, each: { request: \"a/{item.kind}/x\", forEach: \"[{kind: 'slow'}, {kind: 'bad'}]\" } }",
             backend
         );
@@ -203,9 +199,9 @@ public sealed class FanOutTests
     [Fact]
     public async Task StaleItems_MakeTheAnswerOneThatIsNotToBeStored()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", 200, "[1]", ("Cache-Control", "max-age=60")).On("item", 200, "\"good\"", ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, optional: true, fallback: stale } }",
             backend
         );
@@ -227,9 +223,9 @@ public sealed class FanOutTests
     )] // one and two have 2 and 1 left
     public async Task Limit_OfRequests_IsKnownBeforeTheFirstIsSent(string calls, int sent)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", "[1,2,3,4]").On("item", "0");
-        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ {calls} }}\nlimits: {{ requests: 3 }}", backend);
+        using var gateway = MemoryGateway.Compose($"calls: {{ {calls} }}\nlimits: {{ requests: 3 }}", backend);
         var answer = await gateway.GetAsync();
         Assert.Contains("err=too-many-items", answer.Composition, StringComparison.Ordinal);
         Assert.Equal(sent, backend.Seen.Count);

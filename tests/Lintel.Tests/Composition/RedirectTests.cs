@@ -1,9 +1,8 @@
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>Redirects of services: followed as often as the call says, and never to another service.</summary>
-[EveryTransport]
 public sealed class RedirectTests
 {
     private const string Following = "calls: { x: { request: a/x, redirects: 2 } }";
@@ -16,15 +15,15 @@ public sealed class RedirectTests
     [InlineData(308, "HOST/y?q=1")]
     public async Task Redirect_ToAPlaceOfTheSameService_IsFollowed(int status, string location)
     {
-        await using var backend = await Backend.StartAsync();
-        await using var gateway = await ComposedGateway.StartAsync(Following, backend);
+        var backend = new MemoryService();
+        using var gateway = MemoryGateway.Compose(Following, backend);
         location = location
             .Replace("SELF", backend.Address, StringComparison.Ordinal)
-            .Replace("HOST", "http://" + gateway.Process.Address.Authority, StringComparison.Ordinal);
+            .Replace("HOST", "http://" + "gateway.test", StringComparison.Ordinal);
         backend.On("x", status, "{}", ("Location", location)).On("y", "5");
         var answer = await gateway.GetAsync("/c/1", ("Authorization", "Bearer t"));
         Assert.Equal((200, """{"x":5}"""), (answer.Status, answer.Body));
-        Assert.Equal(("/y?q=1", "Bearer t"), (backend.Single("y").Target, backend.Single("y")["Authorization"]));
+        Assert.Equal(("/y?q=1", "Bearer t"), (backend.SeenOnce("y").Target, backend.SeenOnce("y")["Authorization"]));
     }
 
     [Theory]
@@ -37,12 +36,12 @@ public sealed class RedirectTests
     [InlineData(null)]
     public async Task Redirect_ToAnotherPlace_IsTheCallsFailure(string? location)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         List<(string, string)> headers = location is null
             ? []
             : [("Location", location.Replace("SELF", new Uri(backend.Address).Authority, StringComparison.Ordinal))];
         backend.On("x", 302, "{}", [.. headers]).On("y", "5");
-        await using var gateway = await ComposedGateway.StartAsync(Following, backend);
+        using var gateway = MemoryGateway.Compose(Following, backend);
         var answer = await gateway.GetAsync();
         Assert.Equal(502, answer.Status);
         Assert.StartsWith("x;s=302;err=call-failed", answer.Of("x"), StringComparison.Ordinal);
@@ -54,9 +53,9 @@ public sealed class RedirectTests
     [InlineData(", redirects: 2", 3)]
     public async Task Redirects_BeyondTheNumber_AreTheCallsFailure(string more, int requests)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", 302, "{}", ("Location", "/x"));
-        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ x: {{ request: a/x{more} }} }}", backend);
+        using var gateway = MemoryGateway.Compose($"calls: {{ x: {{ request: a/x{more} }} }}", backend);
         Assert.Equal(502, (await gateway.GetAsync()).Status);
         Assert.Equal(requests, backend.Count("x"));
     }
@@ -68,18 +67,15 @@ public sealed class RedirectTests
     [InlineData(302, null, "")]
     public async Task Redirect_OfAWrite_RepeatsIt_LeadsToItsResult_OrIsNotFollowed(int status, string? method, string body)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("x", status, "{}", ("Location", "/y"))
             .On("y", async context =>
             {
-                var text = await Backend.BodyOf(context);
+                var text = await MemoryService.BodyOf(context);
                 await context.Response.WriteAsJsonAsync(new { method = context.Request.Method, body = text });
             });
-        await using var gateway = await ComposedGateway.StartAsync(
-            "calls: { x: { request: POST a/x, body: { n: \"`1`\" }, redirects: 1 } }",
-            backend
-        );
+        using var gateway = MemoryGateway.Compose("calls: { x: { request: POST a/x, body: { n: \"`1`\" }, redirects: 1 } }", backend);
         var answer = await gateway.GetAsync();
         Assert.Equal(method is null ? 502 : 200, answer.Status);
         if (method is not null)
@@ -91,12 +87,9 @@ public sealed class RedirectTests
     [InlineData(307, false)]
     public async Task Write_WhoseResultCannotBeHad_IsUndone(int status, bool isUndone)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", status, "{}", ("Location", "/y")).On("y", 500, "{}").On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync(
-            "calls: { x: { request: POST a/x, redirects: 1, compensate: DELETE a/undo } }",
-            backend
-        );
+        using var gateway = MemoryGateway.Compose("calls: { x: { request: POST a/x, redirects: 1, compensate: DELETE a/undo } }", backend);
         Assert.Equal(502, (await gateway.GetAsync()).Status);
         Assert.Equal(isUndone ? 1 : 0, backend.Count("undo"));
     }
@@ -104,11 +97,11 @@ public sealed class RedirectTests
     [Fact]
     public async Task WhatARedirectSaysOfCaching_CountsToo()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("x", 302, "{}", ("Location", "/y"), ("Cache-Control", "private, max-age=5"), ("Vary", "Authorization"))
             .On("y", 200, "5", ("Cache-Control", "max-age=60"), ("ETag", "\"1\""));
-        await using var gateway = await ComposedGateway.StartAsync(Following, backend);
+        using var gateway = MemoryGateway.Compose(Following, backend);
         var answer = await gateway.GetAsync();
         Assert.Equal(("private, max-age=5", "Authorization"), (answer["Cache-Control"], answer["Vary"]));
 
@@ -124,7 +117,7 @@ public sealed class RedirectTests
     [Fact]
     public async Task Redirect_StaysBelowTheBasePath()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("base", context =>
         {
             var path = context.Request.Path.Value!;
@@ -137,10 +130,11 @@ public sealed class RedirectTests
                     : "/basement/y";
             return path == "/base/y" ? context.Response.WriteAsync("5") : Task.CompletedTask;
         });
-        await using var gateway = await ComposedGateway.StartAsync(
-            "/c/{id}",
+        using var gateway = MemoryGateway.Compose(
             "calls: { x: { request: \"a/{id}\", redirects: 1 } }",
-            [backend.Address + "/base"]
+            new MemoryNet(backend),
+            TimeProvider.System,
+            backend.Address + "/base"
         );
         Assert.Equal("""{"x":5}""", (await gateway.GetAsync("/c/x")).Body);
         Assert.Equal(502, (await gateway.GetAsync("/c/up")).Status);

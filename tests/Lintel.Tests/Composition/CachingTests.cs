@@ -1,9 +1,8 @@
 using Microsoft.AspNetCore.Http;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>What composed answers say of caching, and how parts are asked whether they still hold.</summary>
-[AnyTransport]
 public sealed class CachingTests
 {
     [Theory]
@@ -19,11 +18,11 @@ public sealed class CachingTests
     [InlineData(null, null, null)]
     public async Task CacheControl_IsNeverMoreThanAllPartsSay(string? one, string? two, string? expected)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("x", 200, "1", one is null ? [] : [("Cache-Control", one)])
             .On("y", 200, "1", two is null ? [] : [("Cache-Control", two)]);
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { x: a/x, y: a/y }", backend);
         Assert.Equal(expected, (await gateway.GetAsync())["Cache-Control"]);
     }
 
@@ -34,7 +33,7 @@ public sealed class CachingTests
     [InlineData(null, null, "0", "max-age=0")]
     public async Task Freshness_IsWhatIsLeftOfIt(string? control, string? age, string? expires, string expected)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         List<(string, string)> headers =
         [
             .. new (string Name, string? Value)[] { ("Cache-Control", control), ("Age", age), ("Expires", expires) }
@@ -42,21 +41,18 @@ public sealed class CachingTests
                 .Select(h => (h.Name, h.Value!)),
         ];
         backend.On("x", 200, "1", [.. headers]);
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { x: a/x }", backend);
         Assert.Equal(expected, (await gateway.GetAsync())["Cache-Control"]);
     }
 
     [Fact]
     public async Task Vary_IsTheUnion_OfWhatCallsGetAndThePlanLooksAt()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("x", 200, "1", ("Vary", "accept-language, Accept-Encoding"))
             .On("y", 200, "1", ("Vary", "Authorization, Accept-Language"));
-        await using var gateway = await ComposedGateway.StartAsync(
-            "calls: { x: \"a/x?t={header:X-Tenant}\", y: \"a/y?s={cookie:sid}\" }",
-            backend
-        );
+        using var gateway = MemoryGateway.Compose("calls: { x: \"a/x?t={header:X-Tenant}\", y: \"a/y?s={cookie:sid}\" }", backend);
         var vary = (await gateway.GetAsync())["Vary"]!.Split(", ").Order(StringComparer.OrdinalIgnoreCase);
         Assert.Equal(["accept-language", "Authorization", "Cookie", "X-Tenant"], vary);
     }
@@ -72,7 +68,7 @@ public sealed class CachingTests
     [InlineData("x: a/x", "traceparent")]
     public async Task Answer_ThatDependsOnWhatNoFieldOfTheClientSays_IsPrivate(string call, string? vary)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On(
             "x",
             200,
@@ -81,7 +77,7 @@ public sealed class CachingTests
                 ? [("Cache-Control", "public, max-age=60")]
                 : [("Cache-Control", "public, max-age=60, s-maxage=90"), ("Vary", vary)]
         );
-        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ {call} }}", backend);
+        using var gateway = MemoryGateway.Compose($"calls: {{ {call} }}", backend);
         Assert.Equal("private, max-age=60", (await gateway.GetAsync())["Cache-Control"]);
         backend.On("x", "1");
         if (vary is null)
@@ -95,12 +91,12 @@ public sealed class CachingTests
     [InlineData(null, "no-store")]
     public async Task PassedAnswer_SaysWhatItDependsOn(string? control, string expected)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         List<(string, string)> headers = control is null ? [] : [("Cache-Control", control)];
         backend
             .On("first", 200, "1", ("Cache-Control", "private, max-age=90"), ("Vary", "Accept-Language"))
             .On("x", 404, "\"none\"", [.. headers, ("Vary", "Authorization")]);
-        await using var gateway = await ComposedGateway.StartAsync(
+        using var gateway = MemoryGateway.Compose(
             "calls: { first: a/first, x: { request: \"a/x?v={first}\", passthrough: 404 } }",
             backend
         );
@@ -112,20 +108,20 @@ public sealed class CachingTests
     [Fact]
     public async Task Vary_OfAnything_IsAnything()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", 200, "1", ("Vary", "*")).On("y", 200, "1", ("Vary", "Authorization"));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { x: a/x, y: a/y }", backend);
         Assert.Equal("*", (await gateway.GetAsync())["Vary"]);
     }
 
     [Fact]
     public async Task Tag_StandsForTheParts_AndIsAnswered304()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend
             .On("x", 200, "1", ("ETag", "\"x1\""), ("Cache-Control", "max-age=5"))
             .On("y", 200, "2", ("ETag", "W/\"y1\""), ("Cache-Control", "max-age=5"));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { x: a/x, y: a/y }", backend);
         var first = await gateway.GetAsync();
         var tag = first["ETag"]!;
         Assert.StartsWith("W/\"", tag, StringComparison.Ordinal);
@@ -142,9 +138,9 @@ public sealed class CachingTests
     [Fact]
     public async Task Tag_IsMissing_WhereAPartHasNone()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", 200, "1", ("ETag", "\"x1\"")).On("y", "2");
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x, y: a/y }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { x: a/x, y: a/y }", backend);
         Assert.Null((await gateway.GetAsync())["ETag"]);
         Assert.Equal(200, (await gateway.GetAsync("/c/7", ("If-None-Match", "*"))).Status);
     }
@@ -152,13 +148,10 @@ public sealed class CachingTests
     [Fact]
     public async Task Tag_OfAFanOut_IsTheSameInWhicheverOrderTheAnswersCome()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("list", 200, "[1,2]", ("ETag", "\"l\""));
         var tags = new List<string?>();
-        await using var gateway = await ComposedGateway.StartAsync(
-            "calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }",
-            backend
-        );
+        using var gateway = MemoryGateway.Compose("calls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list } }", backend);
         for (var first = 1; first <= 2; first++)
         {
             var leads = "/item/" + first;
@@ -186,7 +179,7 @@ public sealed class CachingTests
     [InlineData("collapse: true,")]
     public async Task PartThatStands_IsNotSentAgain_AndTheAnswerIsWhole(string more)
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", context =>
         {
             context.Response.Headers.ETag = "\"v1\"";
@@ -200,7 +193,7 @@ public sealed class CachingTests
             context.Response.ContentType = "text/plain";
             return context.Response.WriteAsync("kept");
         });
-        await using var gateway = await ComposedGateway.StartAsync($"calls: {{ x: {{ {more} request: a/x }} }}", backend);
+        using var gateway = MemoryGateway.Compose($"calls: {{ x: {{ {more} request: a/x }} }}", backend);
         var tag = "";
         for (var i = 0; i < 3; i++)
         {
@@ -220,9 +213,9 @@ public sealed class CachingTests
     [Fact]
     public async Task Writes_AreNeverStored_AndNeverAnswered304()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", 200, "1", ("ETag", "\"x1\""), ("Cache-Control", "max-age=60"));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: POST a/x }", backend);
+        using var gateway = MemoryGateway.Compose("calls: { x: POST a/x }", backend);
         var answer = await gateway.GetAsync("/c/7", ("If-None-Match", "*"));
         Assert.Equal((200, "no-store", null), (answer.Status, answer["Cache-Control"], answer["ETag"]));
     }
@@ -230,9 +223,9 @@ public sealed class CachingTests
     [Fact]
     public async Task ClientsPost_OverSafeCalls_IsNotAnswered304()
     {
-        await using var backend = await Backend.StartAsync();
+        var backend = new MemoryService();
         backend.On("x", 200, "1", ("ETag", "\"x1\""));
-        await using var gateway = await ComposedGateway.StartAsync("calls: { x: a/x }", backend);
-        Assert.Equal(200, (await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/c/1"), ("If-None-Match", "*"))).Status);
+        using var gateway = MemoryGateway.Compose("calls: { x: a/x }", backend);
+        Assert.Equal(200, (await gateway.SendAsync("POST", "/c/1", null, ("If-None-Match", "*"))).Status);
     }
 }

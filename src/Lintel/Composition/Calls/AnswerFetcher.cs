@@ -1,0 +1,225 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Plan;
+using Lintel.Errors;
+using Lintel.Pipeline;
+
+namespace Lintel.Composition.Calls;
+
+/// <summary>
+/// The way from a request of a call to its answer, and all that stands between them: the same request of another call or another client,
+/// answers that are kept and their confirmation, redirects, and the second request to a slow service.
+/// </summary>
+/// <param name="run">The composition.</param>
+/// <param name="result">The call, whose result is told what became of its requests.</param>
+/// <param name="span">The call's span, where somebody records it.</param>
+internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activity? span)
+{
+    private readonly PlannedCall _call = result.Call;
+
+    /// <summary>The answer to a request of the call, whose body is the composition's.</summary>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
+    public async ValueTask<FetchOutcome> FetchAsync(CallRequest request)
+    {
+        // Most requests are made once and for nobody else: no key, no frame between the call and its attempts.
+        FetchOutcome outcome;
+        if (NeedsKey)
+        {
+            outcome = await DeduplicateAsync(request, KeyOf(request)).ConfigureAwait(false);
+        }
+        else
+        {
+            outcome = await SendAsync(request).ConfigureAwait(false);
+            await OffLoop.For(outcome.Answer?.Work ?? 0);
+            outcome = Received(outcome, request, null, null);
+        }
+
+        if (outcome.Answer is { } answer)
+            run.Own(answer.Body);
+        return outcome;
+    }
+
+    /// <summary>
+    /// The last good answer to a request that the service could not answer; <see langword="null"/> where none may stand in.
+    /// </summary>
+    public CallAnswer? FindStale(CallRequest request, FetchOutcome outcome, GatewayError error)
+    {
+        if (
+            !_call.MayBeStale
+            || !IsOutage(outcome, error)
+            || run.Parts.Store.Find(KeyOf(request)) is not { StaleUntil: { } last } stored
+            || last < run.Parts.Time.GetUtcNow()
+        )
+            return null;
+        var answer = stored.Restore();
+        run.Own(answer.Body);
+        return answer;
+    }
+
+    /// <summary>The answer of another call of this composition to the same request, or else one of its own.</summary>
+    private async ValueTask<FetchOutcome> DeduplicateAsync(CallRequest request, string key)
+    {
+        if (!_call.MayRepeat)
+            return await CollapseAsync(request, key).ConfigureAwait(false);
+        if (run.Same.WasMade(key, out var same))
+            return await SharedAsync(request, same.Task).ConfigureAwait(false) ?? await CollapseAsync(request, key).ConfigureAwait(false);
+        FetchOutcome outcome = new GatewayError(GatewayErrorKind.Internal);
+        try
+        {
+            return outcome = await CollapseAsync(request, key).ConfigureAwait(false);
+        }
+        finally
+        {
+            same.SetResult(outcome); // whatever happens: others wait for it
+        }
+    }
+
+    /// <summary>
+    /// The answer to the same request of another call, within this call's own time; <see langword="null"/> where that call's limits, and
+    /// not the service, kept it from one.
+    /// </summary>
+    private async ValueTask<FetchOutcome?> SharedAsync(CallRequest request, Task<FetchOutcome> same)
+    {
+        FetchOutcome outcome;
+        try
+        {
+            outcome = await same.WaitAsync(run.Time.Until(request.Due), run.Parts.Time).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            return new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: e);
+        }
+
+        if (outcome.Error is { } error && SharedRequests.IsOwnAffair(error))
+            return null;
+        MarkShared();
+        return outcome;
+    }
+
+    private void MarkShared()
+    {
+        result.IsShared = true;
+        run.Parts.Compositions.Deduplicated(run.Plan.Route, _call.Name);
+    }
+
+    /// <summary>The answer to another client's same request that is under way, or else one of its own.</summary>
+    private async ValueTask<FetchOutcome> CollapseAsync(CallRequest request, string key)
+    {
+        if (!_call.Config.Collapse)
+            return await RevalidateAsync(request, key).ConfigureAwait(false);
+        var (outcome, isShared) = await run
+            .Parts.Shared.AskAsync(run, request, key, () => RevalidateAsync(request, key))
+            .ConfigureAwait(false);
+        if (isShared)
+            MarkShared();
+        return outcome;
+    }
+
+    /// <summary>The service's answer, or the one that is kept where the service confirms it.</summary>
+    private async ValueTask<FetchOutcome> RevalidateAsync(CallRequest request, string key)
+    {
+        var stored = _call.HasKept ? run.Parts.Store.Find(key) : null;
+        request.IfNoneMatch = stored?.ETag;
+        var outcome = await SendAsync(request).ConfigureAwait(false);
+        await OffLoop.For(outcome.Answer?.Work ?? 0);
+        return Received(outcome, request, key, stored);
+    }
+
+    /// <summary>
+    /// Makes JSON of what the service says, or of what it said before where it need not say it again; and keeps it, where that may be of
+    /// use.
+    /// </summary>
+    private FetchOutcome Received(FetchOutcome outcome, CallRequest request, string? key, StoredAnswer? stored)
+    {
+        if (outcome.Answer is not { } answer)
+            return outcome;
+        if (answer.Status == 304 && stored is not null)
+            answer = Confirmed(stored, answer);
+        if (answer.IsSuccess)
+            AnswerReader.Normalize(answer, _call.Config.Format, run);
+        if (_call.Request.Config.IsSafe)
+            Keep(request, key, answer);
+        return outcome with { Answer = answer };
+    }
+
+    /// <summary>RFC 9111 section 4.3.4: what the 304 says of freshness takes the place of what was kept.</summary>
+    private static CallAnswer Confirmed(StoredAnswer stored, CallAnswer confirmation)
+    {
+        confirmation.Body.Release();
+        var kept = stored.Restore();
+        kept.CacheControl = confirmation.CacheControl ?? kept.CacheControl;
+        kept.Expires = confirmation.Expires;
+        kept.Date = confirmation.Date;
+        kept.Age = confirmation.Age;
+        return kept;
+    }
+
+    /// <summary>
+    /// Keeps a good answer that may be of use; and lets go of one that no longer holds, because the service has another one now, or none
+    /// for this client any more.
+    /// </summary>
+    private void Keep(CallRequest request, string? key, CallAnswer answer)
+    {
+        // a tag is one resource's, and a redirect may lead to another one next time
+        var isUseful = answer.IsSuccess && (answer is { ETag: not null, RedirectedBy: null } || _call.MayBeStale);
+        if (!isUseful && !_call.HasKept && !_call.MayBeStale)
+            return;
+        if (isUseful ? answer.Problem is not null || AnswerReader.Read(answer, null, out _) is not null : IsOutage(answer.Status))
+            return; // what cannot be read is not good, and an outage says nothing of what was good
+        if (isUseful)
+        {
+            _call.HasKept = true;
+            run.Parts.Store.Keep(key ?? KeyOf(request), answer, AnswerRules.Of(answer, request.Service, run.Parts.Time.GetUtcNow()));
+        }
+        else
+        {
+            run.Parts.Store.Drop(key ?? KeyOf(request));
+        }
+    }
+
+    /// <summary>
+    /// RFC 5861 section 4: no answer, or one that says of the service that it cannot answer now. Every other status is an answer.
+    /// </summary>
+    private static bool IsOutage(FetchOutcome outcome, GatewayError error)
+    {
+        if (outcome.Answer is { IsSuccess: false } answer)
+            return IsOutage(answer.Status);
+        return error.Kind is GatewayErrorKind.NoInstance or GatewayErrorKind.Unavailable
+            || (error.Rule.Source == ErrorSource.Upstream && error.Kind != GatewayErrorKind.TooManyItems);
+    }
+
+    private static bool IsOutage(int status) => status is 429 or >= 500;
+
+    private ValueTask<FetchOutcome> SendAsync(CallRequest request) =>
+        _call.Config.Redirects == 0 ? AttemptAsync(request) : FollowAsync(request);
+
+    private async ValueTask<FetchOutcome> FollowAsync(CallRequest request)
+    {
+        var outcome = await AttemptAsync(request).ConfigureAwait(false);
+        for (var left = _call.Config.Redirects; left > 0 && Redirects.Next(run.Exchange, request, outcome) is { } next; left--)
+        {
+            var redirect = outcome.Answer!;
+            redirect.Body.Release();
+            var ledFromAWrite = outcome.LedFromAWrite || (!request.IsSafe && next.IsSafe);
+            request = next;
+            outcome = await AttemptAsync(request).ConfigureAwait(false) with { LedFromAWrite = ledFromAWrite };
+            if (outcome.Answer is { } answer)
+                answer.RedirectedBy = redirect;
+        }
+
+        return outcome;
+    }
+
+    private ValueTask<FetchOutcome> AttemptAsync(CallRequest request)
+    {
+        if (_call.Hedging is { } hedging)
+            return HedgedRequest.SendAsync(run, request, hedging, result, span);
+        return new CallAttempts(run, request).RunAsync(span);
+    }
+
+    /// <summary>Keys are made only where something is looked up by them.</summary>
+    private bool NeedsKey => _call.Request.Config.IsSafe && (_call.MayRepeat || _call.Config.Collapse || _call.HasKept);
+
+    private string KeyOf(CallRequest request) => CallKey.Of(run, request, _call.Config.Format);
+}

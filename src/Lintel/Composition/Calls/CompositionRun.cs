@@ -1,0 +1,246 @@
+using System.Text.Json;
+using System.Threading.Tasks.Sources;
+using Lintel.Composition.Answers;
+using Lintel.Composition.Merge;
+using Lintel.Composition.Plan;
+using Lintel.Errors;
+using Lintel.Pipeline;
+using Lintel.Transport.Loop;
+
+namespace Lintel.Composition.Calls;
+
+/// <summary>
+/// One composition being answered: its calls, each begun as soon as what it needs is there, on the thread on which that came; and what they
+/// share, its time, its limits, their values and what is under way.
+/// </summary>
+/// <remarks>
+/// Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.
+/// </remarks>
+internal sealed class CompositionRun : IValueTaskSource, IClientWatch
+{
+    private static readonly Action<object?> Left = static run => ((CompositionRun)run!).ClientGone();
+
+    private readonly Lock _lock = new();
+    private readonly int[] _missing;
+    private readonly List<AnswerBody> _bodies = [];
+    private ManualResetValueTaskSourceCore<bool> _done;
+    private CancellationTokenRegistration _leaving;
+    private SameRequests? _same;
+    private int _unfinished;
+    private int _ended;
+    private bool _isOver;
+
+    public CompositionRun(Exchange exchange, CallPlan plan, CompositionParts parts, TimeSpan deadline)
+    {
+        Exchange = exchange;
+        Plan = plan;
+        Parts = parts;
+        Shape = plan.ShapeFor(exchange.Routed);
+        Time = new CompositionTime(parts.Time, deadline);
+        Spent = new SpentLimits(plan.Limits);
+        Scope = new CallScope(plan);
+        Sending = new SendingLimit(exchange, parts.Time, plan.Limits.Send);
+        Fields = CallFields.Of(exchange, plan.Forwarded);
+        _missing = new int[plan.Calls.Length];
+        _unfinished = plan.Calls.Length;
+        Results = new CallResult[plan.Calls.Length];
+        for (var i = 0; i < Results.Length; i++)
+        {
+            Results[i] = new CallResult(plan.Calls[i]);
+            _missing[i] = plan.Calls[i].Needs.Length;
+            if (Shape.Unneeded?[i] != true)
+                continue;
+            Results[i].State = CallState.Skipped;
+            _missing[i] = int.MaxValue; // it never begins
+            _unfinished--;
+        }
+    }
+
+    public Exchange Exchange { get; }
+
+    public CallPlan Plan { get; }
+
+    public CompositionParts Parts { get; }
+
+    /// <summary>The shape of this client's answer.</summary>
+    public AnswerShape Shape { get; }
+
+    /// <summary>When it began, and when what is due.</summary>
+    public CompositionTime Time { get; }
+
+    /// <summary>What it has used of its limits.</summary>
+    public SpentLimits Spent { get; }
+
+    /// <summary>What expressions see.</summary>
+    public CallScope Scope { get; }
+
+    /// <summary>What all calls get of the client's fields, and the gateway's own.</summary>
+    public CallFields Fields { get; }
+
+    public CallResult[] Results { get; }
+
+    /// <summary>Documents that values point into.</summary>
+    public List<JsonDocument> Documents { get; } = [];
+
+    /// <summary>The requests that calls of this answer have made, for others that make the same.</summary>
+    public SameRequests Same => LazyInitializer.EnsureInitialized(ref _same, static () => new SameRequests());
+
+    /// <summary>The requests under way; replaced for those that undo others, which go on when everything else is cut off.</summary>
+    public OngoingRequests Ongoing { get; private set; } = new();
+
+    /// <summary>The call whose end decides the answer: a required one that failed, or one whose status passes through.</summary>
+    public CallResult? Decisive { get; private set; }
+
+    public bool HasClientLeft { get; private set; }
+
+    /// <summary>Told of each call that ends, in the order in which they end; for answers that are sent piece by piece.</summary>
+    public Action<CallResult>? Ended { get; init; }
+
+    /// <summary>The client's body, where the plan reads it.</summary>
+    public AnswerBody? ClientBody { get; set; }
+
+    /// <summary>How long the client may take for its answer.</summary>
+    public SendingLimit Sending { get; }
+
+    /// <summary>Runs all calls. Ends when each has ended, been skipped or been given up.</summary>
+    public ValueTask RunAsync()
+    {
+        if (_unfinished == 0)
+            return default; // the answer needs none of them
+        WatchClient();
+        foreach (var call in Plan.Calls)
+        {
+            if (call.Needs.Length == 0 && Results[call.Index].State == CallState.Waiting)
+                Start(call);
+        }
+
+        return new ValueTask(this, _done.Version);
+    }
+
+    /// <summary>The body is this answer's until it is over, and counts as such.</summary>
+    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    public void Own(AnswerBody body)
+    {
+        lock (_lock)
+            _bodies.Add(body);
+        body.TakeFrom(Parts.Memory);
+    }
+
+    /// <summary>A call has ended: those that waited for it alone begin.</summary>
+    public void Finished(CallResult result)
+    {
+        var call = result.Call;
+        List<PlannedCall>? ready = null;
+        lock (_lock)
+        {
+            Scope.Set(call.Index, result.Part.Value);
+            result.Order = _ended++;
+            if (Decisive is null && !HasClientLeft && result.IsDecisive)
+                Decisive = result;
+            Ended?.Invoke(result); // after what it decides: who is told may look at once, on another thread
+            foreach (var next in call.NeededBy)
+            {
+                if (--_missing[next] == 0)
+                    (ready ??= []).Add(Plan.Calls[next]);
+            }
+        }
+
+        if (Decisive == result)
+            Ongoing.CutOffAll();
+        foreach (var next in ready ?? [])
+            Start(next);
+        lock (_lock)
+        {
+            if (--_unfinished > 0)
+                return;
+            _isOver = true;
+        }
+
+        UnwatchClient();
+        _done.SetResult(true);
+    }
+
+    /// <summary>
+    /// A call that succeeded has failed after all: its value does not fit its place in the answer. The value is what its fallback says.
+    /// </summary>
+    public void FailLate(CallResult result, GatewayError error)
+    {
+        lock (_lock)
+        {
+            foreach (var write in result.Writes ?? [])
+                write.IsLost = true;
+            result.State = CallState.Failed;
+            result.Error = error;
+            result.Part = result is { Call.FallbackValue: { } value, Call.Config.Optional: true }
+                ? JsonPart.Of(AnswerReader.Parse(value, Documents))
+                : JsonPart.Null;
+            result.Source = result.Part.IsNull ? null : "value";
+            if (Decisive is null && !HasClientLeft && result.IsDecisive)
+                Decisive = result;
+        }
+
+        if (Decisive == result)
+            Ongoing.CutOffAll();
+    }
+
+    /// <summary>From now on requests run that nobody cuts off, and that no limit counts: they undo what others did.</summary>
+    public void BeginUndoing()
+    {
+        Ongoing = new OngoingRequests();
+        Spent.Unlimit();
+    }
+
+    /// <summary>Gives back all that the answer was made of. Nothing may look at it any more.</summary>
+    public void Release()
+    {
+        foreach (var document in Documents)
+            document.Dispose(); // before the memory that is counted for them
+        foreach (var body in _bodies)
+            body.Release();
+        ClientBody?.Release();
+        Fields.Release();
+    }
+
+    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _done.OnCompleted(continuation, state, token, flags);
+
+    private void Start(PlannedCall call)
+    {
+        var callRun = new CallRun(this, Results[call.Index]);
+        if (Ongoing.IsCutOff)
+            callRun.GiveUp();
+        else
+            _ = callRun.RunAsync();
+    }
+
+    private void WatchClient()
+    {
+        if (Exchange.ClientConnection is { } client)
+            client.Watch(this);
+        else
+            _leaving = Exchange.Aborted.UnsafeRegister(Left, this);
+    }
+
+    private void UnwatchClient()
+    {
+        Exchange.ClientConnection?.Watch(null);
+        _leaving.Dispose();
+    }
+
+    /// <summary>Nobody will read the answer any more: what is under way is cut off, and what was done undone.</summary>
+    public void ClientGone()
+    {
+        lock (_lock)
+        {
+            if (_isOver)
+                return;
+            HasClientLeft = true;
+        }
+
+        Ongoing.CutOffAll();
+    }
+}

@@ -1,0 +1,68 @@
+using Lintel.Errors;
+using Lintel.Services.Connections;
+using Microsoft.AspNetCore.Http;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Lintel.Forwarding;
+
+/// <summary>
+/// What YARP's errors say of the client, and how far the attempt was; what they say of the service is <see cref="HandlerFailures"/>'s.
+/// </summary>
+internal static class YarpFailures
+{
+    /// <summary>The error of an attempt.</summary>
+    /// <param name="error">Where YARP failed.</param>
+    /// <param name="cause">What it met there.</param>
+    /// <param name="deadline">The request's deadline.</param>
+    /// <param name="body">The client's body; <see langword="null"/> for none.</param>
+    public static GatewayError Of(ForwarderError error, Exception? cause, Deadline deadline, DeadlineBody? body)
+    {
+        if (
+            error is ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled
+            && HandlerFailures.Find<BadHttpRequestException>(cause) is { } refused
+        )
+            return GatewayError.OfRequestBody(refused);
+        GatewayErrorKind? expired =
+            deadline.IsOver ? deadline.Kind
+            : HasStoodStill(error, cause) ? GatewayErrorKind.IdleTimeout
+            : null;
+        return error switch
+        {
+            ForwarderError.RequestBodyClient when body is { HasFailed: true } => Told(GatewayErrorKind.BadRequestBody),
+            ForwarderError.ResponseBodyClient
+            or ForwarderError.UpgradeRequestClient
+            or ForwarderError.UpgradeResponseClient
+            or ForwarderError.UpgradeRequestCanceled
+            or ForwarderError.UpgradeResponseCanceled => Told(expired ?? GatewayErrorKind.ClientAborted),
+            ForwarderError.Request when body is not null && HandlerFailures.Find<InvalidOperationException>(cause) is not null => Told(
+                expired ?? GatewayErrorKind.ConnectionTerminated
+            ), // refused, and the body is gone
+            ForwarderError.ResponseHeaders
+                when HandlerFailures.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => Told(
+                expired ?? GatewayErrorKind.UpgradeFailed
+            ),
+            _ => HandlerFailures.Of(cause, PhaseOf(error), expired),
+        };
+
+        GatewayError Told(GatewayErrorKind kind) => new(kind, Cause: cause);
+    }
+
+    /// <summary>YARP's own limit, which ends the exchange in several ways.</summary>
+    private static bool HasStoodStill(ForwarderError error, Exception? cause) =>
+        error is ForwarderError.RequestTimedOut or ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout
+        || (error == ForwarderError.ResponseBodyDestination && HandlerFailures.Find<OperationCanceledException>(cause) is not null);
+
+    private static AttemptPhase PhaseOf(ForwarderError error) =>
+        error switch
+        {
+            ForwarderError.RequestCreation => AttemptPhase.Connecting,
+            ForwarderError.RequestBodyClient or ForwarderError.RequestBodyCanceled or ForwarderError.RequestBodyDestination =>
+                AttemptPhase.Sending,
+            ForwarderError.ResponseBodyCanceled
+            or ForwarderError.ResponseBodyDestination
+            or ForwarderError.UpgradeRequestDestination
+            or ForwarderError.UpgradeResponseDestination
+            or ForwarderError.UpgradeActivityTimeout => AttemptPhase.Body,
+            _ => AttemptPhase.AwaitingHead,
+        };
+}
