@@ -2,40 +2,40 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
-/// <summary>One line for each request.</summary>
+/// <summary>The access log: one line per request.</summary>
 public sealed record AccessLogConfig
 {
     /// <summary>
-    /// The lines' format: <c>json</c> (default), <c>text</c> for people, or <c>{ template: "{client} {method} {target} {status}" }</c> with
-    /// the fields' names as placeholders.
+    /// The format of the lines: <c>json</c> (default), <c>text</c> for humans, or <c>{ template: "{client} {method} {target} {status}"
+    /// }</c> with field names as placeholders.
     /// </summary>
     public AccessLogFormat Format { get; init; } = AccessLogFormat.Json;
 
     /// <summary>
-    /// <c>stdout</c> (default), <c>stderr</c>, <c>none</c>, or a file's path, to which lines are appended. A path is relative to the
+    /// The destination: <c>stdout</c> (default), <c>stderr</c>, <c>none</c>, or a file path to append to. A path is relative to the
     /// configuration file; its directory must exist.
     /// </summary>
     public string To { get; init; } = "stdout";
 
-    /// <summary>When the gateway begins a new file; only where <c>to</c> is a file. Default never.</summary>
+    /// <summary>When to rotate the file; only if <c>to</c> is a file. Default: never.</summary>
     public RotateConfig? Rotate { get; init; }
 
     /// <summary>
-    /// The share of requests that get a line, from <c>0%</c> to <c>100%</c> (default), chosen by trace id. Requests with status 500 or
-    /// more, or with an error of the gateway's own, always get theirs.
+    /// The percentage of requests that are logged, from <c>0%</c> to <c>100%</c> (default), selected by trace id. Requests with status 500
+    /// or higher, or with an error of the gateway, are always logged.
     /// </summary>
     public double Sample { get; init; } = 100;
 
-    /// <summary>Request headers whose values are added to JSON lines. Default none; at most 32.</summary>
+    /// <summary>Request headers whose values are added to JSON lines, at most 32. Default: none.</summary>
     public ValueList<string> Headers { get; init; } = [];
 
-    /// <summary>Headers and query parameters whose values are secrets, beside those that always are.</summary>
+    /// <summary>Additional headers and query parameters whose values are redacted.</summary>
     public RedactConfig Redact { get; init; } = new();
 
-    /// <summary>Whether lines go to a file.</summary>
+    /// <summary>Whether the log is written to a file.</summary>
     internal bool IsFile => To is not ("stdout" or "stderr" or "none");
 
-    /// <summary>Any header may be logged, also those that the gateway governs.</summary>
+    /// <summary>Any header may be logged, including the headers that the gateway sets.</summary>
     internal static Grammar<string> HeaderName { get; } =
         new ScalarGrammar<string>(
             "a header name",
@@ -72,23 +72,22 @@ public sealed record AccessLogConfig
             return config;
         });
 
-    /// <summary>More than this is a copy of the request, and every waiting line would hold it.</summary>
+    /// <summary>More headers would be a copy of the request, and every queued line would hold it.</summary>
     private const int MaxHeaders = 32;
 }
 
-/// <summary>When a log's file is put aside and a new one begun, and how many are kept.</summary>
+/// <summary>When the file of a log is rotated, and how many rotated files are kept.</summary>
 public sealed record RotateConfig
 {
-    /// <summary>A file grows to this size at most, from <c>64KiB</c> to <c>1TiB</c>. Default no limit.</summary>
+    /// <summary>The maximum size of a file, from <c>64KiB</c> to <c>1TiB</c>. Default: no limit.</summary>
     public long? Size { get; init; }
 
     /// <summary>
-    /// A file holds lines of one period at most, from <c>1m</c> to <c>366d</c>; periods are counted in UTC, so that <c>1d</c> begins at
-    /// midnight. Default no limit.
+    /// The period of a file, from <c>1m</c> to <c>366d</c>; periods are in UTC, so <c>1d</c> starts at midnight. Default: no limit.
     /// </summary>
     public TimeSpan? Every { get; init; }
 
-    /// <summary>Files that are kept beside the current one, from 1 to 1000. Default 10; the oldest are deleted.</summary>
+    /// <summary>The number of rotated files that are kept, from 1 to 1000. Default 10; the oldest are deleted.</summary>
     public int Keep { get; init; } = 10;
 
     internal static Grammar<RotateConfig> Grammar { get; } =
@@ -106,15 +105,15 @@ public sealed record RotateConfig
         });
 }
 
-/// <summary>Names whose values never stand in a log, beside those that always are: credentials.</summary>
+/// <summary>Names whose values are redacted in logs, in addition to well-known credentials.</summary>
 public sealed record RedactConfig
 {
-    /// <summary>Further headers, beside <c>Authorization</c>, <c>Cookie</c>, <c>X-Api-Key</c> and the like.</summary>
+    /// <summary>Additional headers, besides <c>Authorization</c>, <c>Cookie</c>, <c>X-Api-Key</c> and the like.</summary>
     public ValueList<string> Headers { get; init; } = [];
 
     /// <summary>
-    /// Further query parameters, beside <c>access_token</c>, <c>api_key</c>, <c>password</c> and the like. Case and punctuation do not
-    /// count.
+    /// Additional query parameters, besides <c>access_token</c>, <c>api_key</c>, <c>password</c> and the like. Case and punctuation are
+    /// ignored.
     /// </summary>
     public ValueList<string> Query { get; init; } = [];
 

@@ -3,22 +3,22 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>The operators' address: health, readiness, metrics, and an API for reading.</summary>
+/// <summary>The admin address: health, readiness, metrics, and a read-only API.</summary>
 public sealed record AdminConfig
 {
     /// <summary>Whether the admin address is opened. Default true.</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>Where it listens. Default <c>http://127.0.0.1:9901</c>. An address other than loopback needs a token.</summary>
+    /// <summary>The address to listen on. Default <c>http://127.0.0.1:9901</c>. An address other than loopback requires a token.</summary>
     public ListenerAddress Address { get; init; } = new("127.0.0.1", 9901);
 
     /// <summary>
-    /// The bearer token that everything but <c>/health/…</c> asks for. Default: none, allowed on loopback only; a <c>Host</c> that is not
-    /// this machine's is then refused. Fewer than 16 bytes are a warning.
+    /// The bearer token that is required for everything except <c>/health/…</c>. Default: none, which is allowed on loopback only; a
+    /// <c>Host</c> other than those of this machine is then refused. Fewer than 16 bytes are a warning.
     /// </summary>
     public string Token { get; init; } = "";
 
-    /// <summary><c>"${TOKEN:-}"</c> may well become nothing.</summary>
+    /// <summary><c>"${TOKEN:-}"</c> may expand to nothing.</summary>
     private static Grammar<string> OptionalText { get; } = new OptionalTextGrammar();
 
     internal static Grammar<AdminConfig> Grammar { get; } =
@@ -49,10 +49,12 @@ public sealed record AdminConfig
             return admin;
         });
 
-    /// <summary>128 bits: what RFC 6750's readers and OWASP's session ids take for beyond guessing, if they are random.</summary>
+    /// <summary>
+    /// 128 bits: the strength that RFC 6750 and OWASP's session id guidance consider infeasible to guess for random values.
+    /// </summary>
     private const int MinTokenBytes = 16;
 
-    /// <summary>Whether the web console is served. Not available yet: only <see langword="false"/> is taken.</summary>
+    /// <summary>Whether the web console is served. Not available yet: only <see langword="false"/> is accepted.</summary>
     public bool Console { get; init; }
 
     private sealed class OptionalTextGrammar : Grammar<string>

@@ -7,91 +7,92 @@ namespace Lintel.Config;
 public sealed record CallConfig
 {
     /// <summary>
-    /// What is asked of which service. Placeholders may refer to the client's request, to other calls' answers (<c>{user.segmentId}</c>)
-    /// and, with <see cref="ForEach"/>, to <c>{item}</c> or <c>{items}</c>.
+    /// The request to a service. Placeholders may refer to the client's request, to responses of other calls (<c>{user.segmentId}</c>) and,
+    /// with <see cref="ForEach"/>, to <c>{item}</c> or <c>{items}</c>.
     /// </summary>
     public required CallRequestConfig Request { get; init; }
 
     /// <summary>
-    /// Whether the answer can do without this call. With <see cref="ForEach"/>: without any single item too. Default false: its failure is
-    /// the answer's failure.
+    /// Whether the response can be composed without this call. With <see cref="ForEach"/>, also without any single item. Default false: its
+    /// failure fails the composition.
     /// </summary>
     public bool Optional { get; init; }
 
-    /// <summary>
-    /// How long the call may take, its retries included; 1 ms to 1 h. Default: what is left of the composition's deadline.
-    /// </summary>
+    /// <summary>The timeout of the call, including retries; 1 ms to 1 h. Default: the rest of the composition's deadline.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>What takes the place of the answer of an optional call that failed: the first that is there. Default: null.</summary>
+    /// <summary>
+    /// The values that replace the response of an optional call that failed; the first available one is used. Default: null.
+    /// </summary>
     public ValueList<FallbackConfig> Fallback { get; init; } = [];
 
-    /// <summary>Statuses of this call, 300 to 599, that become the composition's own answer, with the service's body.</summary>
+    /// <summary>Statuses of this call, 300 to 599, that become the composed response, with the service's body.</summary>
     public ValueList<int> Passthrough { get; init; } = [];
 
     /// <summary>
-    /// How many redirects of the service are followed, one after the other, 0 to 10; only within the same service. Default 0: a
-    /// redirect is a failure of the call.
+    /// The number of redirects that are followed, 0 to 10, within the same service only. Default 0: a redirect is a failure of the call.
     /// </summary>
     public int Redirects { get; init; }
 
-    /// <summary>A JMESPath condition over other calls' answers; where it does not hold the call is skipped and its value is null.</summary>
+    /// <summary>A JMESPath condition over responses of other calls; if it is not met, the call is skipped and its value is null.</summary>
     public string? If { get; init; }
 
-    /// <summary>Calls that must have succeeded before, though nothing refers to them.</summary>
+    /// <summary>Calls that must succeed first, even if nothing refers to them.</summary>
     public ValueList<string> After { get; init; } = [];
 
     /// <summary>
-    /// A JMESPath expression that gives a list: one request for each different item, or for each <see cref="Batch"/> of them. The call's
-    /// value is then the list of their answers.
+    /// A JMESPath expression that yields a list: one request for each distinct item, or for each <see cref="Batch"/> of them. The value of
+    /// the call is the list of the responses.
     /// </summary>
     public string? ForEach { get; init; }
 
-    /// <summary>How many items go into one request, as <c>{items}</c>; 1 to 1 000. Default: one request an item.</summary>
+    /// <summary>The number of items per request, as <c>{items}</c>; 1 to 1 000. Default: one request per item.</summary>
     public int? Batch { get; init; }
 
-    /// <summary>Puts each answer into the element of another call's list that it belongs to.</summary>
+    /// <summary>Places each response into the element of another call's list that it belongs to.</summary>
     public JoinConfig? Join { get; init; }
 
     /// <summary>
-    /// A JMESPath expression over a service's answer that gives the part of it which is the call's value, such as <c>data</c> of <c>{
-    /// "data": […] }</c>; with <see cref="ForEach"/>, of each answer. Default: the whole answer. A fallback's value is taken as it is
-    /// written.
+    /// A JMESPath expression over a service's response that yields the value of the call, such as <c>data</c> of <c>{ "data": […] }</c>;
+    /// with <see cref="ForEach"/>, over each response. Default: the whole response. A fallback's value is used as written.
     /// </summary>
     public string? Select { get; init; }
 
-    /// <summary>How many requests of <see cref="ForEach"/> run at once, 1 to 100. Default 8.</summary>
+    /// <summary>The maximum number of concurrent requests of <see cref="ForEach"/>, 1 to 100. Default 8.</summary>
     public int Concurrency { get; init; } = 8;
 
-    /// <summary>How many items <see cref="ForEach"/> may give, 1 to 10 000. Default 100; beyond it the call fails.</summary>
+    /// <summary>The maximum number of items of <see cref="ForEach"/>, 1 to 10 000. Default 100; beyond it the call fails.</summary>
     public int MaxItems { get; init; } = 100;
 
     /// <summary>
-    /// The request's body: <c>request</c> for the client's own, otherwise a JMESPath expression, or maps and lists of them; sent as JSON.
+    /// The request body: <c>request</c> for the client's body, otherwise a JMESPath expression, or maps and lists of expressions; sent as
+    /// JSON.
     /// </summary>
     public ShapeConfig? Body { get; init; }
 
-    /// <summary>Headers that the request gets beside the forwarded ones; values may hold placeholders of the client's request.</summary>
+    /// <summary>
+    /// Headers of the request in addition to the forwarded ones; values may contain placeholders of the client's request.
+    /// </summary>
     public ValueMap<string> Headers { get; init; } = [];
 
     /// <summary>
-    /// What undoes this call when the composition fails, with <see cref="ForEach"/> each request of it; only for calls that change
-    /// something.
+    /// The request that compensates this call if the composition fails, with <see cref="ForEach"/> one for each of its requests; only for
+    /// calls that change something.
     /// </summary>
     public CompensationConfig? Compensate { get; init; }
 
-    /// <summary>A second request to another instance where the first is slow; safe methods only.</summary>
+    /// <summary>Hedging: a second request to another instance if the first one is slow; safe methods only.</summary>
     public HedgeConfig? Hedge { get; init; }
 
-    /// <summary>Whether clients that ask for the same at the same time share one request; safe methods only. Default false.</summary>
+    /// <summary>Whether clients that send the same request at the same time share one request; safe methods only. Default false.</summary>
     public bool Collapse { get; init; }
 
-    /// <summary>How the service's answer is read. Default: by its media type.</summary>
+    /// <summary>The format of the service's response. Default: by its media type.</summary>
     public AnswerFormat Format { get; init; }
 
     /// <summary>
-    /// The property of the default answer that the call's value becomes; <c>.</c> puts the properties of an object beside those of the
-    /// other calls. Default: the call's name.
+    /// The property of the call's value in the default response; <c>.</c> spreads the properties of an object next to those of the other
+    /// calls. Default: the name of the call.
     /// </summary>
     public string? As { get; init; }
 
@@ -199,20 +200,21 @@ public sealed record CallConfig
     }
 }
 
-/// <summary>How a service's answer is read.</summary>
+/// <summary>The format of a service's response.</summary>
 public enum AnswerFormat
 {
     /// <summary>By its media type: JSON, NDJSON, XML, other text.</summary>
     Auto,
 
-    /// <summary>JSON; an empty answer is null.</summary>
+    /// <summary>JSON; an empty response is null.</summary>
     Json,
 
-    /// <summary>JSON values, each on a line of its own: a list.</summary>
+    /// <summary>JSON values, one per line: a list.</summary>
     Ndjson,
 
     /// <summary>
-    /// XML, as an object: elements are properties, repeated ones lists, attributes begin with <c>@</c>, text beside either is <c>#text</c>.
+    /// XML, as an object: elements are properties, repeated elements are lists, attributes start with <c>@</c>, text next to either is
+    /// <c>#text</c>.
     /// </summary>
     Xml,
 
@@ -220,7 +222,7 @@ public enum AnswerFormat
     Text,
 }
 
-/// <summary>What is asked of which service.</summary>
+/// <summary>The request of a call to a service.</summary>
 public sealed record CallRequestConfig
 {
     internal const string Form = "[METHOD] SERVICE/path/{parameter}?name={value}";
@@ -236,7 +238,7 @@ public sealed record CallRequestConfig
     /// <summary>Path and query, with placeholders.</summary>
     public required string Target { get; init; }
 
-    /// <summary>Whether asking changes nothing (RFC 9110 section 9.2.1).</summary>
+    /// <summary>Whether the method is safe (RFC 9110 section 9.2.1).</summary>
     internal bool IsSafe => Errors.Idempotency.IsSafe(Method);
 
     internal static Grammar<CallRequestConfig> Grammar { get; } =
@@ -272,10 +274,10 @@ public sealed record CallRequestConfig
         );
 }
 
-/// <summary>What takes the place of the answer of an optional call that failed.</summary>
+/// <summary>A value that replaces the response of an optional call that failed.</summary>
 public sealed record FallbackConfig
 {
-    /// <summary>The last good answer to the same request, where there was one and it may be stored.</summary>
+    /// <summary>The last good response to the same request, if there is one and it may be stored.</summary>
     public bool Stale { get; init; }
 
     /// <summary>A value, as JSON text.</summary>
@@ -297,19 +299,19 @@ public sealed record FallbackConfig
 }
 
 /// <summary>
-/// Puts each answer of a <c>forEach</c> into the element of a list that it belongs to. Where there is no such list, or an answer has no
+/// Places each response of a <c>forEach</c> into the element of a list that it belongs to. If there is no such list, or a response has no
 /// key, the call fails.
 /// </summary>
 public sealed record JoinConfig
 {
     /// <summary>
-    /// The call whose value is the list, or holds it: <c>page.items</c> is the list in the property <c>items</c> of the call <c>page</c>'s
-    /// value.
+    /// The call whose value is or contains the list: <c>page.items</c> is the list in the property <c>items</c> of the value of the call
+    /// <c>page</c>.
     /// </summary>
     public required string Into { get; init; }
 
     /// <summary>
-    /// Which belong together: <c>KEY = PARENTKEY</c>, a JMESPath expression over an answer and one over an element; a parent's key may be a
+    /// The join condition <c>KEY = PARENTKEY</c>: a JMESPath expression over a response and one over an element; a parent's key may be a
     /// list of keys.
     /// </summary>
     public required string On { get; init; }
@@ -318,12 +320,12 @@ public sealed record JoinConfig
     public required string As { get; init; }
 
     /// <summary>
-    /// Whether several answers may belong to one element: the property is then the list of them. Default false: the property is the one
-    /// answer or null, and a second one is the call's failure.
+    /// Whether several responses may belong to one element: the property is then a list. Default false: the property is the one response or
+    /// null, and a second response is a failure of the call.
     /// </summary>
     public bool Many { get; init; }
 
-    /// <summary>A call's name, and the properties that lead to the list in its value.</summary>
+    /// <summary>A call name and the path of the list in its value.</summary>
     private static Grammar<string> Place { get; } =
         new ScalarGrammar<string>(
             "a call name and the path of the list in its value",
@@ -336,7 +338,7 @@ public sealed record JoinConfig
             "write `orders`, or `page.items` for the list in the property `items` of the value of the call `page`"
         );
 
-    /// <summary>What would make an expression of a place.</summary>
+    /// <summary>Characters that would make a place an expression.</summary>
     private static readonly System.Buffers.SearchValues<char> NoPlace = System.Buffers.SearchValues.Create(" \t\r\n[]{}()*?|&'\"`@,:");
 
     internal static Grammar<JoinConfig> Grammar { get; } =
@@ -355,21 +357,21 @@ public sealed record JoinConfig
     }
 }
 
-/// <summary>What undoes a request that was done, or may have been, when the composition fails.</summary>
+/// <summary>The request that compensates a request which has, or may have, taken effect when the composition fails.</summary>
 public sealed record CompensationConfig
 {
     /// <summary>
-    /// The request; under the name of its call it finds the answer to the request that it undoes, and with <c>forEach</c> also
-    /// <c>{item}</c> or <c>{items}</c>.
+    /// The request. Under the name of its call it can refer to the response to the request that it compensates, and with <c>forEach</c>
+    /// also to <c>{item}</c> or <c>{items}</c>.
     /// </summary>
     public required CallRequestConfig Request { get; init; }
 
-    /// <summary>Its body, as of a call.</summary>
+    /// <summary>The request body, as for a call.</summary>
     public ShapeConfig? Body { get; init; }
 
     /// <summary>
-    /// How long it may take, and how long after a failure the answer to the request is awaited that may have to be undone; 1 ms to 1 h.
-    /// Default 10 s: the client waits for it.
+    /// The timeout of the compensation, and how long after a failure the response to a request that may have to be compensated is awaited;
+    /// 1 ms to 1 h. Default 10 s: the client waits for it.
     /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -391,13 +393,15 @@ public sealed record CompensationConfig
         );
 }
 
-/// <summary>A second request to another instance where the first is slow.</summary>
+/// <summary>Hedging: a second request to another instance if the first one is slow.</summary>
 public sealed record HedgeConfig
 {
-    /// <summary>When it is sent, 1 ms to 1 min. <see langword="null"/>: after the time in which 95 % of this call's answers came.</summary>
+    /// <summary>
+    /// The delay before the second request, 1 ms to 1 min. <see langword="null"/>: the 95th percentile of the call's response times.
+    /// </summary>
     public TimeSpan? After { get; init; }
 
-    /// <summary>How many of the call's requests may be sent twice. Default 5 %.</summary>
+    /// <summary>The percentage of the call's requests that may be sent twice. Default 5 %.</summary>
     public double Budget { get; init; } = 5;
 
     private static Grammar<TimeSpan> Delay { get; } = Scalars.Duration(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));

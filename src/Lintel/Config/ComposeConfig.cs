@@ -2,52 +2,53 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
-/// <summary>One call in, several calls to services out, one answer back (API composition).</summary>
+/// <summary>API composition: one client request, several calls to services, one response.</summary>
 /// <remarks>
-/// What a call refers to decides when it runs: calls that refer to nothing start at once, the others as soon as what they refer to is
-/// there.
+/// The order of the calls follows from their references: calls without references start immediately, the others as soon as the values that
+/// they refer to are available.
 /// </remarks>
 public sealed record ComposeConfig
 {
     /// <summary>
-    /// How long the whole answer may take, 1 ms to 1 h. A shorter one that the client names (<c>grpc-timeout</c>, <c>Request-Timeout</c> in
-    /// seconds) holds instead. Default: <c>defaults.timeouts.request</c>, which is 30 s.
+    /// The deadline of the whole response, 1 ms to 1 h. A shorter deadline of the client (<c>grpc-timeout</c>, <c>Request-Timeout</c> in
+    /// seconds) takes precedence. Default: <c>defaults.timeouts.request</c>, which is 30 s.
     /// </summary>
     public TimeSpan? Deadline { get; init; }
 
     /// <summary>
-    /// The calls by name, at least one. The name is how expressions refer to a call's answer, and by default its property in the answer.
+    /// The calls by name, at least one. Expressions refer to a call's response by the name, and by default it is the property in the
+    /// response.
     /// </summary>
     public required ValueMap<CallConfig> Calls { get; init; }
 
-    /// <summary>The answer. Default: an object with one property for each call, in declared order.</summary>
+    /// <summary>The composed response. Default: an object with one property for each call, in declared order.</summary>
     public ComposedAnswerConfig Respond { get; init; } = new();
 
     /// <summary>
-    /// Other answers from the same calls, by the name of the client that gets them (backends for frontends). The first one whose client it
-    /// is wins; what a variant does not say is as in <see cref="Respond"/>.
+    /// Other responses from the same calls, by the name of the client (backends for frontends). The first matching client wins; keys that a
+    /// variant omits are taken from <see cref="Respond"/>.
     /// </summary>
     public ValueMap<ComposedAnswerConfig> Variants { get; init; } = [];
 
     /// <summary>
-    /// Sends each call's part as soon as it is there: as NDJSON, or as server-sent events to clients that ask for <c>text/event-stream</c>.
-    /// Default false.
+    /// Whether the part of each call is sent as soon as it is available: as NDJSON, or as server-sent events to clients that accept
+    /// <c>text/event-stream</c>. Default false.
     /// </summary>
     public bool Stream { get; init; }
 
     /// <summary>
-    /// The client's headers that calls get. Default <c>Authorization</c> and <c>Accept-Language</c>; the trace context and the forwarding
-    /// headers always pass.
+    /// The client's headers that are forwarded to calls. Default <c>Authorization</c> and <c>Accept-Language</c>; the trace context and the
+    /// forwarding headers are always sent.
     /// </summary>
     public ValueList<string> ForwardHeaders { get; init; } = ["Authorization", "Accept-Language"];
 
-    /// <summary>What happens where two calls write one place. Absent: such a composition is refused when it is loaded.</summary>
+    /// <summary>How to resolve two calls that write the same property. Absent: such a composition is refused at load time.</summary>
     public ConflictRule? Conflict { get; init; }
 
-    /// <summary>How much a composed answer may take.</summary>
+    /// <summary>Limits of a composed response.</summary>
     public ComposeLimitsConfig Limits { get; init; } = new();
 
-    /// <summary>A call's name stands unquoted in expressions, and as a token in the <c>Composition</c> header.</summary>
+    /// <summary>A call name is used unquoted in expressions, and as a token in the <c>Composition</c> header.</summary>
     internal static Grammar<string> CallName { get; } =
         new ScalarGrammar<string>(
             "a call name",
@@ -66,7 +67,7 @@ public sealed record ComposeConfig
         && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')
         && !IsReserved(text);
 
-    /// <summary>What expressions know beside the calls.</summary>
+    /// <summary>Names that are reserved in expressions.</summary>
     internal static bool IsReserved(string name) => name is "item" or "items" or "request";
 
     internal static Grammar<ComposeConfig> Grammar { get; } =
@@ -114,7 +115,7 @@ public sealed record ComposeConfig
         });
 }
 
-/// <summary>What happens where two calls write one place.</summary>
+/// <summary>How to resolve two calls that write the same property.</summary>
 public enum ConflictRule
 {
     /// <summary>The call that is declared first wins.</summary>
@@ -123,30 +124,30 @@ public enum ConflictRule
     /// <summary>The call that is declared last wins.</summary>
     Last,
 
-    /// <summary>Objects are merged, property by property; of anything else the last one wins.</summary>
+    /// <summary>Objects are merged property by property; for other values the last one wins.</summary>
     Deep,
 
-    /// <summary>As <see cref="Deep"/>, and lists are put one behind the other.</summary>
+    /// <summary>As <see cref="Deep"/>, and lists are concatenated.</summary>
     Concat,
 }
 
-/// <summary>The answer of a composition.</summary>
+/// <summary>The response of a composition.</summary>
 public sealed record ComposedAnswerConfig
 {
     /// <summary>
-    /// The body: a JMESPath expression over the calls' answers by name, or maps and lists of such expressions. Default: an object with one
-    /// property for each call.
+    /// The body: a JMESPath expression over the responses of the calls by name, or maps and lists of such expressions. Default: an object
+    /// with one property for each call.
     /// </summary>
     public ShapeConfig? Body { get; init; }
 
-    /// <summary>Headers with JMESPath expressions; one that gives null sets nothing.</summary>
+    /// <summary>Headers as JMESPath expressions; an expression that yields null sets no header.</summary>
     public ValueMap<string> Headers { get; init; } = [];
 
-    /// <summary>The status of an answer that has all its required parts. Default 200, 200 to 299.</summary>
+    /// <summary>The status of a response that has all its required parts, 200 to 299. Default 200.</summary>
     public int? Status { get; init; }
 
     /// <summary>
-    /// Whether the body's property <c>_errors</c> tells of optional parts that failed, as RFC 9457 objects with a JSON Pointer each.
+    /// Whether the property <c>_errors</c> of the body lists optional parts that failed, as RFC 9457 objects with a JSON Pointer each.
     /// Default false.
     /// </summary>
     public bool? Errors { get; init; }
@@ -161,27 +162,29 @@ public sealed record ComposedAnswerConfig
         });
 }
 
-/// <summary>How much a composed answer may take. Beyond it a call fails with a typed error; memory does not grow.</summary>
+/// <summary>Limits of a composed response. Beyond them a call fails with a typed error; memory use does not grow.</summary>
 public sealed record ComposeLimitsConfig
 {
-    /// <summary>Bytes of one call's answer. Default 16 MiB, 1 KiB to 1 GiB.</summary>
+    /// <summary>The maximum size of one call's response. Default 16 MiB, 1 KiB to 1 GiB.</summary>
     public long Call { get; init; } = 16 << 20;
 
     /// <summary>
-    /// Bytes of all answers together. Default 64 MiB, 1 KiB to 4 GiB. What one composed answer holds at a time is at most about four times
-    /// this: the answers, in arrays that grow by doubling, what these grew out of, which stays in the pool for a while, and where they are
-    /// put together, the composed answer. Parts that go through as they are are not copied. (Measured 2026-11-25, the test service and
-    /// client in the same process included: 3 × 10 MiB held 70 to 110 MiB, a fan-out of 100 × 300 kB 82 to 86 MiB.)
+    /// The maximum size of all responses together. Default 64 MiB, 1 KiB to 4 GiB. A composition holds at most about four times this size
+    /// at a time: the responses, in arrays that grow by doubling, the arrays they grew out of, which stay in the pool for a while, and the
+    /// composed response where parts are merged. Parts that are passed through are not copied. (Measured 2026-11-25, including the test
+    /// service and client in the same process: 3 × 10 MiB held 70 to 110 MiB, a fan-out of 100 × 300 kB 82 to 86 MiB.)
     /// </summary>
     public long Total { get; init; } = 64 << 20;
 
     /// <summary>
-    /// How long the client may take to receive the answer, or a part of a streamed one, once it is there: what it is made of is held until
-    /// then. Beyond, the client is cut off. Default 1 min (16 MiB at 2.2 Mbit/s), 1 s to 1 h.
+    /// The time for the client to receive the response, or a part of a streamed response, which is held until then. Beyond it the
+    /// connection is aborted. Default 1 min (16 MiB at 2.2 Mbit/s), 1 s to 1 h.
     /// </summary>
     public TimeSpan Send { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Requests to services for one answer, those of <c>forEach</c> included. Default 500, 1 to 10 000.</summary>
+    /// <summary>
+    /// The maximum number of requests to services for one composed response, including those of <c>forEach</c>. Default 500, 1 to 10 000.
+    /// </summary>
     public int Requests { get; init; } = 500;
 
     internal static Grammar<ComposeLimitsConfig> Grammar { get; } =

@@ -3,41 +3,41 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Config;
 
-/// <summary>The form of the error log's lines.</summary>
+/// <summary>The format of the error log.</summary>
 public enum ErrorLogFormat
 {
-    /// <summary>A line for people.</summary>
+    /// <summary>Text lines for humans.</summary>
     Text,
 
-    /// <summary>A JSON object a line.</summary>
+    /// <summary>One JSON object per line.</summary>
     Json,
 }
 
-/// <summary>What the gateway tells its operator: failures, reloads, defects. A reload changes it.</summary>
+/// <summary>The error log: failures, reloads, bugs. It can be changed by a reload.</summary>
 public sealed record ErrorLogConfig
 {
-    /// <summary>The lines' form: <c>text</c> (default) or <c>json</c>.</summary>
+    /// <summary>The format of the lines: <c>text</c> (default) or <c>json</c>.</summary>
     public ErrorLogFormat Format { get; init; }
 
     /// <summary>
-    /// The least level that is written: <c>trace</c>, <c>debug</c>, <c>information</c> (default), <c>warning</c>, <c>error</c> or
-    /// <c>critical</c>; <c>info</c> and <c>warn</c> are short for two of them. <c>--log-level</c> of <c>lintel run</c> goes before.
+    /// The minimum level: <c>trace</c>, <c>debug</c>, <c>information</c> (default), <c>warning</c>, <c>error</c> or <c>critical</c>;
+    /// <c>info</c> and <c>warn</c> are short forms. <c>--log-level</c> of <c>lintel run</c> takes precedence.
     /// </summary>
     public LogLevel Level { get; init; } = LogLevel.Information;
 
     /// <summary>
-    /// <c>stderr</c> (default), or a file's path, to which lines are appended. A path is relative to the configuration file; its directory
+    /// The destination: <c>stderr</c> (default), or a file path to append to. A path is relative to the configuration file; its directory
     /// must exist.
     /// </summary>
     public string To { get; init; } = LogTargetGrammar.Stderr;
 
-    /// <summary>When the gateway begins a new file; only where <c>to</c> is a file. Default never.</summary>
+    /// <summary>When to rotate the file; only if <c>to</c> is a file. Default: never.</summary>
     public RotateConfig? Rotate { get; init; }
 
-    /// <summary>Whether lines go to a file.</summary>
+    /// <summary>Whether the log is written to a file.</summary>
     internal bool IsFile => To != LogTargetGrammar.Stderr;
 
-    /// <summary>The levels' names, as they are written in configurations and on the command line.</summary>
+    /// <summary>The names of the levels, as written in configurations and on the command line.</summary>
     internal static (string Word, LogLevel Value)[] Levels =>
         [
             ("trace", LogLevel.Trace),

@@ -3,69 +3,69 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>A whole gateway: what the user wrote, with nothing looked up or resolved.</summary>
+/// <summary>The configuration of a gateway, as written by the user, with no references resolved.</summary>
 public sealed record GatewayConfig
 {
     /// <summary>
-    /// The gateway's name in <c>Via</c> and <c>Proxy-Status</c>. Give all nodes of one gateway the same name. Default: <c>lintel</c>, and
-    /// in <c>Via</c> a random name for each process, so that two gateways in a row do not take each other for a loop.
+    /// The gateway's name in <c>Via</c> and <c>Proxy-Status</c>. Use the same name on all nodes of one gateway. Default: <c>lintel</c>, and
+    /// in <c>Via</c> a random name per process, so that two gateways in a row do not detect each other as a loop.
     /// </summary>
     public string? Name { get; init; }
 
-    /// <summary>Where clients connect. Default: one listener, <c>http://127.0.0.1:8080</c>.</summary>
+    /// <summary>The addresses on which clients connect. Default: one listener, <c>http://127.0.0.1:8080</c>.</summary>
     public ValueMap<ListenerConfig> Listeners { get; init; } = [];
 
     /// <summary>
-    /// The proxies whose forwarding headers are believed: a list of addresses or CIDR ranges, or a map that also says which headers.
-    /// Default: none, so that such headers are dropped.
+    /// The proxies whose forwarding headers are trusted: a list of addresses or CIDR ranges, or a map that also lists the headers. Default:
+    /// none, so such headers are dropped.
     /// </summary>
     public TrustedProxiesConfig TrustedProxies { get; init; } = new();
 
     /// <summary>The microservices behind the gateway, each a pool of instances.</summary>
     public ValueMap<ServiceConfig> Services { get; init; } = [];
 
-    /// <summary>Policies, named once and used by routes.</summary>
+    /// <summary>Policies, defined once and used by routes.</summary>
     public ValueMap<PolicyConfig> Policies { get; init; } = [];
 
-    /// <summary>What is reachable, and where it goes.</summary>
+    /// <summary>The routes: the requests that are served, and their actions.</summary>
     public ValueMap<RouteConfig> Routes { get; init; } = [];
 
-    /// <summary>Who calls: named kinds of frontends.</summary>
+    /// <summary>Clients: named kinds of frontends.</summary>
     public ValueMap<ClientConfig> Clients { get; init; } = [];
 
-    /// <summary>What routes and services use unless they say otherwise.</summary>
+    /// <summary>Defaults for routes and services.</summary>
     public DefaultsConfig Defaults { get; init; } = new();
 
-    /// <summary>Access log, metrics and traces.</summary>
+    /// <summary>Logs, metrics and traces.</summary>
     public ObservabilityConfig Observability { get; init; } = new();
 
-    /// <summary>The operators' address: health, readiness, metrics, and an API for reading.</summary>
+    /// <summary>The admin address: health, readiness, metrics, and a read-only API.</summary>
     public AdminConfig Admin { get; init; } = new();
 
-    /// <summary>Where limits, quotas and sessions are kept: <c>memory</c> (default).</summary>
+    /// <summary>The store of limits, quotas and sessions: <c>memory</c> (default).</summary>
     public StateKind State { get; init; }
 
     /// <summary>
-    /// How long a stopping gateway waits for requests in flight before it cuts them off. Default 30 s (Kubernetes' own grace period), 0 s
+    /// How long a stopping gateway waits for requests in flight before it aborts them. Default 30 s (Kubernetes' default grace period), 0 s
     /// to 1 h.
     /// </summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a stopping gateway that opens its own listeners goes on taking connections while <c>/health/ready</c> already says 503, so
-    /// that load balancers notice. Every answer in that time ends its connection. Default 0 s, up to 10 min.
+    /// How long a stopping gateway with its own listeners keeps accepting connections while <c>/health/ready</c> already returns 503, so
+    /// that load balancers can react. Every response in that time closes its connection. Default 0 s, up to 10 min.
     /// </summary>
     public TimeSpan DrainDelay { get; init; }
 
-    /// <summary>What the gateway as a whole takes for itself.</summary>
+    /// <summary>Limits of the gateway as a whole.</summary>
     public GatewayLimitsConfig Limits { get; init; } = new();
 
-    /// <summary>The listeners that are opened: the default one where none is named.</summary>
+    /// <summary>The listeners that are opened: the default listener if none is configured.</summary>
     internal ValueMap<ListenerConfig> EffectiveListeners => Listeners is { Count: > 0 } named ? named : DefaultListeners;
 
     private static ValueMap<ListenerConfig> DefaultListeners { get; } = new() { ["default"] = ListenerConfig.Default };
 
-    /// <summary>Files whose content matters as much as the configuration's own: a change of them is a change of it.</summary>
+    /// <summary>Files whose content is part of the configuration: a change of one of them is a change of the configuration.</summary>
     internal IEnumerable<string> Files =>
         [
             .. from listener in Listeners from file in listener.Value.Files select file,
@@ -135,20 +135,20 @@ public sealed record GatewayConfig
     }
 }
 
-/// <summary>Where shared state is kept.</summary>
+/// <summary>The store of shared state.</summary>
 public enum StateKind
 {
-    /// <summary>In the process's memory: each node by itself.</summary>
+    /// <summary>The memory of the process: each node has its own state.</summary>
     Memory,
 }
 
-/// <summary>What routes and services use unless they say otherwise.</summary>
+/// <summary>Defaults for routes and services.</summary>
 public sealed record DefaultsConfig
 {
-    /// <summary>Policies of routes that have no <c>policies</c>: names, or policies written in place.</summary>
+    /// <summary>Policies of routes that have no <c>policies</c>: names, or inline policies.</summary>
     public ValueList<PolicyUse> Policies { get; init; } = [];
 
-    /// <summary>Timeouts of services that do not set theirs.</summary>
+    /// <summary>Timeouts of services without their own.</summary>
     public TimeoutsConfig Timeouts { get; init; } = new();
 
     internal static Grammar<DefaultsConfig> CreateGrammar(ListGrammar<PolicyUse> policies) =>

@@ -10,72 +10,72 @@ public enum ListenerProtocol
     /// <summary>HTTP/1.1 (and 1.0).</summary>
     Http1,
 
-    /// <summary>HTTP/2; without TLS by prior knowledge (h2c).</summary>
+    /// <summary>HTTP/2; without TLS with prior knowledge (h2c).</summary>
     Http2,
 
     /// <summary>
-    /// HTTP/3, over TLS on the same UDP port. Needs the library libmsquic; without it a warning tells so and the other versions are
-    /// offered.
+    /// HTTP/3, over TLS on the UDP port of the same number. Requires the library libmsquic; without it a warning is logged and the other
+    /// versions are offered.
     /// </summary>
     Http3,
 }
 
-/// <summary>What a listener's connections live on.</summary>
+/// <summary>The transport of a listener's connections.</summary>
 public enum ListenerTransport
 {
-    /// <summary>Lintel's event loops, one for each core; Linux only.</summary>
+    /// <summary>Lintel's event loops, one per core; Linux only.</summary>
     Loop,
 
-    /// <summary>Kestrel's own sockets and .NET's thread pool.</summary>
+    /// <summary>Kestrel's sockets and .NET's thread pool.</summary>
     Sockets,
 }
 
-/// <summary>Where clients connect.</summary>
+/// <summary>An address on which clients connect.</summary>
 public sealed record ListenerConfig
 {
     /// <summary>
     /// Scheme, address and port, such as <c>http://0.0.0.0:8080</c> or <c>https://[::]:8443</c>, or a Unix socket:
-    /// <c>http://unix:/run/lintel.sock</c>. Port 0 takes any free one.
+    /// <c>http://unix:/run/lintel.sock</c>. Port 0 selects a free port.
     /// </summary>
     public required ListenerAddress Address { get; init; }
 
     /// <summary>
-    /// The HTTP versions offered. Default: <c>[http1]</c>, with TLS <c>[http1, http2]</c>. Without TLS a listener speaks one of
-    /// <c>http1</c> and <c>http2</c>; with TLS the client chooses (ALPN).
+    /// The HTTP versions offered. Default: <c>[http1]</c>, with TLS <c>[http1, http2]</c>. Without TLS a listener supports either
+    /// <c>http1</c> or <c>http2</c>; with TLS the version is negotiated by ALPN.
     /// </summary>
     public ValueList<ListenerProtocol> Protocols { get; init; } = [ListenerProtocol.Http1];
 
     /// <summary>
-    /// The certificates of an <c>https</c> address; at least one. The client's server name (SNI) chooses: exact name, then wildcard, then
-    /// the first one without <c>hosts</c>.
+    /// The certificates of an <c>https</c> address; at least one. Selected by the client's server name (SNI): exact name, then wildcard,
+    /// then the first certificate without <c>hosts</c>.
     /// </summary>
     public ValueList<CertificateConfig> Certificates { get; init; } = [];
 
-    /// <summary>Whether clients show certificates of their own. Default: they are not asked.</summary>
+    /// <summary>Client certificates (mutual TLS). Default: not requested.</summary>
     public ClientCertificatesConfig? ClientCertificates { get; init; }
 
     /// <summary>Versions, cipher suites and groups of an <c>https</c> address.</summary>
     public TlsConfig Tls { get; init; } = new();
 
     /// <summary>
-    /// Addresses or CIDR ranges of load balancers that begin every connection with a PROXY protocol header, version 1 or 2. From them the
-    /// header is required; from others it is not understood. Default: none.
+    /// Addresses or CIDR ranges of load balancers that start every connection with a PROXY protocol header, version 1 or 2. For these peers
+    /// the header is required; for others it is not accepted. Default: none.
     /// </summary>
     public ValueList<string> ProxyProtocol { get; init; } = [];
 
     /// <summary>
-    /// The proxies before this listener whose forwarding headers are believed, in place of the gateway's <c>trustedProxies</c>. Default:
-    /// those.
+    /// The proxies in front of this listener whose forwarding headers are trusted, instead of the gateway's <c>trustedProxies</c>. Default:
+    /// the gateway's.
     /// </summary>
     public TrustedProxiesConfig? TrustedProxies { get; init; }
 
     /// <summary><c>loop</c> or <c>sockets</c>. Default: <c>loop</c> on Linux, elsewhere <c>sockets</c>.</summary>
     public ListenerTransport? Transport { get; init; }
 
-    /// <summary>How much is taken from clients.</summary>
+    /// <summary>Limits of the requests and connections of clients.</summary>
     public ListenerLimitsConfig Limits { get; init; } = new();
 
-    /// <summary>Used when the configuration names no listener.</summary>
+    /// <summary>The listener that is used if none is configured.</summary>
     internal static ListenerConfig Default { get; } = new() { Address = new ListenerAddress("127.0.0.1", 8080) };
 
     /// <summary>Files whose content is part of the listener.</summary>
@@ -209,21 +209,22 @@ public sealed record ListenerConfig
     }
 }
 
-/// <summary>A certificate that the gateway shows.</summary>
+/// <summary>A certificate of the gateway.</summary>
 public sealed record CertificateConfig
 {
     /// <summary>
-    /// The server names it is shown for: exact, or with <c>*.</c> for one label. Default: every name that no other certificate is for.
+    /// The server names that the certificate is used for: exact, or with <c>*.</c> for one label. Default: every name without a certificate
+    /// of its own.
     /// </summary>
     public ValueList<string> Hosts { get; init; } = [];
 
     /// <summary>
-    /// A PEM file with the certificate and the intermediate ones after it. Watched: a new content is taken at once, without a connection
-    /// lost.
+    /// A PEM file with the certificate followed by the intermediate certificates. The file is watched: new content is used without closing
+    /// connections.
     /// </summary>
     public required string Path { get; init; }
 
-    /// <summary>The PEM file of the private key. Default: it is in <see cref="Path"/> too.</summary>
+    /// <summary>The PEM file of the private key. Default: the file of <see cref="Path"/> contains it too.</summary>
     public string? KeyPath { get; init; }
 
     private static Grammar<string> HostGrammar { get; } =
@@ -253,28 +254,26 @@ public sealed record CertificateConfig
         });
 }
 
-/// <summary>Whether a client must show a certificate.</summary>
+/// <summary>Whether clients must present a certificate.</summary>
 public enum ClientCertificateMode
 {
-    /// <summary>It may; one that is shown must be right.</summary>
+    /// <summary>Optional; a certificate that is presented must be valid.</summary>
     Optional,
 
-    /// <summary>It must, or the handshake fails.</summary>
+    /// <summary>Required; the handshake fails without one.</summary>
     Required,
 }
 
-/// <summary>Certificates that clients show (mutual TLS).</summary>
+/// <summary>Client certificates (mutual TLS).</summary>
 public sealed record ClientCertificatesConfig
 {
     /// <summary>
-    /// <c>required</c> (default): the handshake fails without one. <c>optional</c>: a client may show none. A certificate that no authority
-    /// here signed always fails the handshake.
+    /// <c>required</c> (default): the handshake fails without a certificate. <c>optional</c>: clients may present none. A certificate that
+    /// none of the authorities has signed always fails the handshake.
     /// </summary>
     public ClientCertificateMode Mode { get; init; } = ClientCertificateMode.Required;
 
-    /// <summary>
-    /// A PEM file with the authorities whose certificates are taken; the machine's own are not. Revocation lists are not asked.
-    /// </summary>
+    /// <summary>A PEM file with the trusted certificate authorities, instead of the system's. Revocation is not checked.</summary>
     public required string Authorities { get; init; }
 
     internal static Grammar<ClientCertificatesConfig> Grammar { get; } =

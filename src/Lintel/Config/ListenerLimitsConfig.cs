@@ -2,96 +2,100 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
-/// <summary>What becomes of request headers whose names hold an underscore.</summary>
+/// <summary>How request headers with an underscore in their name are treated.</summary>
 public enum UnderscoreFields
 {
-    /// <summary>They are not passed on.</summary>
+    /// <summary>They are not forwarded.</summary>
     Drop,
 
-    /// <summary>They are passed on.</summary>
+    /// <summary>They are forwarded.</summary>
     Allow,
 }
 
-/// <summary>How much one listener takes from its clients. What is beyond is refused, and counted by the error's kind.</summary>
+/// <summary>Limits of a listener. Requests beyond them are refused, and counted by kind of error.</summary>
 public sealed record ListenerLimitsConfig
 {
-    /// <summary>Built-in value of <see cref="QueryParameters"/>, for requests of other hosts' listeners too.</summary>
+    /// <summary>Default of <see cref="QueryParameters"/>, also for requests of other hosts' listeners.</summary>
     internal const int DefaultQueryParameters = 1000;
 
     /// <summary>
-    /// The request line. Default 8KiB (RFC 9112 section 3 asks for 8000 bytes at least; Kestrel's and nginx' default), 256B to 1MiB.
-    /// Beyond: 414.
+    /// The maximum length of the request line. Default 8KiB (RFC 9112 section 3 requires at least 8000 bytes; the default of Kestrel and
+    /// nginx), 256B to 1MiB. Beyond it: 414.
     /// </summary>
     public int RequestLine { get; init; } = 8 * 1024;
 
     /// <summary>
-    /// All headers of a request together, line ends included; the same again for trailers. Default 32KiB (Kestrel's; nginx has four buffers
-    /// of 8 KiB), 1KiB to 1MiB. Beyond: 431.
+    /// The maximum size of all headers of a request, including line ends; the same again for trailers. Default 32KiB (Kestrel's; nginx has
+    /// four buffers of 8 KiB), 1KiB to 1MiB. Beyond it: 431.
     /// </summary>
     public int Headers { get; init; } = 32 * 1024;
 
-    /// <summary>How many headers a request has, trailers included. Default 100 (Kestrel's and Apache's), 10 to 2000. Beyond: 431.</summary>
+    /// <summary>
+    /// The maximum number of headers of a request, including trailers. Default 100 (Kestrel's and Apache's), 10 to 2000. Beyond it: 431.
+    /// </summary>
     public int HeaderCount { get; init; } = 100;
 
     /// <summary>
-    /// How many parameters a query has: conditions and placeholders read each of them. Default 1000 (PHP's <c>max_input_vars</c>; .NET's
-    /// form limit is 1024), 1 to 100000. Beyond: 400.
+    /// The maximum number of query parameters: conditions and placeholders read each of them. Default 1000 (PHP's <c>max_input_vars</c>;
+    /// .NET's form limit is 1024), 1 to 100000. Beyond it: 400.
     /// </summary>
     public int QueryParameters { get; init; } = DefaultQueryParameters;
 
     /// <summary>
-    /// <c>drop</c> (default, nginx' too) or <c>allow</c>: what becomes of request headers whose names hold <c>_</c>. Services behind CGI,
-    /// WSGI or PHP take <c>X_User</c> for <c>X-User</c>, so that a client could speak for the gateway.
+    /// <c>drop</c> (default, as in nginx) or <c>allow</c>: how request headers with <c>_</c> in their name are treated. Services behind
+    /// CGI, WSGI or PHP cannot tell <c>X_User</c> from <c>X-User</c>, so a client could forge headers of the gateway.
     /// </summary>
     public UnderscoreFields Underscores { get; init; }
 
     /// <summary>
-    /// A request's body. Default: any size, since bodies stream through and are never kept; a route's <c>limits.body</c> goes before it.
-    /// Beyond: 413.
+    /// The maximum size of a request body. Default: unlimited, because bodies are streamed and never stored; a route's <c>limits.body</c>
+    /// takes precedence. Beyond it: 413.
     /// </summary>
     public long? Body { get; init; }
 
     /// <summary>
-    /// Connections at once. Beyond, the one that is idle longest is closed for the newcomer; where none is idle, the newcomer is closed.
-    /// Default: 45 % of the process's descriptor limit, since each may need a second one towards a service. 1 to 1000000.
+    /// The maximum number of connections. Beyond it, the longest idle connection is closed in favor of the new one; if none is idle, the
+    /// new one is closed. Default: 45 % of the process's descriptor limit, because each connection may need a second one to a service. 1 to
+    /// 1000000.
     /// </summary>
     public int? Connections { get; init; }
 
     /// <summary>
-    /// Connections at once of one client's address; one more is closed at once. Default: no limit of its own, since many clients may stand
-    /// behind one address. 1 to 1000000. HTTP/3's are not counted.
+    /// The maximum number of connections per client address; further ones are closed immediately. Default: no limit, because many clients
+    /// may share one address. 1 to 1000000. HTTP/3 connections are not counted.
     /// </summary>
     public int? ConnectionsPerClient { get; init; }
 
     /// <summary>
-    /// Requests at once on one HTTP/2 or HTTP/3 connection. Default 100 (RFC 9113 section 5.1.2 advises no less; Kestrel's), 1 to 10000.
-    /// Beyond: the stream is refused.
+    /// The maximum number of concurrent requests on an HTTP/2 or HTTP/3 connection. Default 100 (the minimum that RFC 9113 section 5.1.2
+    /// recommends; Kestrel's), 1 to 10000. Beyond it: the stream is refused.
     /// </summary>
     public int Streams { get; init; } = 100;
 
-    /// <summary>How long a connection may stand idle between requests. Default 75s (nginx), 1s to 1d. Then it is closed.</summary>
+    /// <summary>How long a connection may be idle between requests. Default 75s (nginx), 1s to 1d. Then it is closed.</summary>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(75);
 
     /// <summary>
-    /// From a request's first byte to the end of its headers; looked at once a second. Default 30s (Kestrel's; nginx has 60 s), 1s to 1h.
-    /// Beyond: 408.
+    /// The timeout from the first byte of a request to the end of its headers; checked once per second. Default 30s (Kestrel's; nginx has
+    /// 60 s), 1s to 1h. Beyond it: 408.
     /// </summary>
     public TimeSpan HeadTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// For a TLS handshake, or the header of the PROXY protocol. Default 10s (Kestrel's), 100ms to 10m. Then the connection is closed.
+    /// The timeout of a TLS handshake, or of the PROXY protocol header. Default 10s (Kestrel's), 100ms to 10m. Then the connection is
+    /// closed.
     /// </summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// The slowest request body, in bytes a second, after 5 s of grace. Default 240B (Kestrel's), 0B for none, to 1GiB. Beyond: 408.
-    /// Upgraded connections and gRPC calls have no such bound.
+    /// The minimum rate of a request body, in bytes per second, after a grace period of 5 s. Default 240B (Kestrel's), 0B for none, to
+    /// 1GiB. Below it: 408. It does not apply to upgraded connections and gRPC calls.
     /// </summary>
     public int MinRequestRate { get; init; } = 240;
 
     /// <summary>
-    /// The slowest reader of a response, in bytes a second, after 5 s of grace. Default 240B (Kestrel's), 0B for none, to 1GiB. Beyond: the
-    /// connection is cut.
+    /// The minimum rate at which a client reads a response, in bytes per second, after a grace period of 5 s. Default 240B (Kestrel's), 0B
+    /// for none, to 1GiB. Below it the connection is aborted.
     /// </summary>
     public int MinResponseRate { get; init; } = 240;
 

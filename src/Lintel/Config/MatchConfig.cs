@@ -3,42 +3,46 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>A spelling of paths that is refused unless a route allows it, because services read it in different ways.</summary>
+/// <summary>A form of paths that is refused unless a route allows it, because services interpret it differently.</summary>
 public enum PathAllowance
 {
-    /// <summary><c>%2F</c> and <c>%5C</c> inside a segment: some services take them for separators.</summary>
+    /// <summary><c>%2F</c> and <c>%5C</c> inside a segment: some services treat them as separators.</summary>
     EncodedSlashes,
 
-    /// <summary><c>;</c> inside a segment: Java services cut it and what follows off.</summary>
+    /// <summary><c>;</c> inside a segment: Java services remove it and the text that follows.</summary>
     Semicolons,
 
-    /// <summary>Empty segments, <c>//</c>: kept, where other routes' paths have them merged.</summary>
+    /// <summary>Empty segments, <c>//</c>: kept, whereas other routes merge them.</summary>
     EmptySegments,
 
-    /// <summary>Escapes that are not UTF-8, such as <c>%E4</c>: passed as they are. Overlong forms of ASCII stay refused.</summary>
+    /// <summary>
+    /// Percent-encoding that is not UTF-8, such as <c>%E4</c>: forwarded unchanged. Overlong forms of ASCII are still refused.
+    /// </summary>
     RawBytes,
 }
 
-/// <summary>The requests that a route takes: all conditions hold.</summary>
+/// <summary>The requests that a route matches: all conditions must be met.</summary>
 public sealed record MatchConfig
 {
-    /// <summary>Host names without port, exact or with a first label <c>*</c> that stands for one label or more. Empty: any host.</summary>
+    /// <summary>
+    /// Host names without port, exact or with a first label <c>*</c> that stands for one or more labels. Empty: any host.
+    /// </summary>
     public ValueList<string> Hosts { get; init; } = [];
 
-    /// <summary>Path templates in ASP.NET Core's syntax; at least one.</summary>
+    /// <summary>Path templates in ASP.NET Core syntax; at least one.</summary>
     public required ValueList<string> Paths { get; init; }
 
-    /// <summary>Methods in upper case. Empty: any. <c>GET</c> takes <c>HEAD</c> too unless another route lists it.</summary>
+    /// <summary>Methods in upper case. Empty: any. <c>GET</c> also matches <c>HEAD</c> unless another route lists it.</summary>
     public ValueList<string> Methods { get; init; } = [];
 
     /// <summary>
-    /// The names of the listeners that the request may come by. Empty: any. Inside another host, which has listeners of its own, a route
-    /// with listeners takes no request.
+    /// The names of the listeners that may receive the request. Empty: any. Inside another host, which has its own listeners, a route with
+    /// listeners matches no request.
     /// </summary>
     public ValueList<string> Listeners { get; init; } = [];
 
     /// <summary>
-    /// <c>http</c> or <c>https</c>: how the client came, by the connection or by the word of a trusted proxy. Default: either.
+    /// <c>http</c> or <c>https</c>: the scheme of the connection, or the one reported by a trusted proxy. Default: either.
     /// </summary>
     public string? Scheme { get; init; }
 
@@ -48,13 +52,15 @@ public sealed record MatchConfig
     /// <summary>Conditions on query parameters by name.</summary>
     public ValueMap<ConditionConfig> Query { get; init; } = [];
 
-    /// <summary>Conditions on cookies by name. Cookies' names have a case; of several of one name the first counts.</summary>
+    /// <summary>
+    /// Conditions on cookies by name. Cookie names are case-sensitive; of several cookies with one name the first is used.
+    /// </summary>
     public ValueMap<ConditionConfig> Cookies { get; init; } = [];
 
-    /// <summary>The name of the client that must be calling.</summary>
+    /// <summary>The name of the client that must match.</summary>
     public string? Client { get; init; }
 
-    /// <summary>Spellings of paths that are refused otherwise.</summary>
+    /// <summary>Forms of paths that are otherwise refused.</summary>
     public ValueList<PathAllowance> Allow { get; init; } = [];
 
     internal static Grammar<string> TokenGrammar { get; } =
@@ -98,7 +104,7 @@ public sealed record MatchConfig
             "write a name without scheme and port, such as `api.example.com` or `*.example.net`"
         );
 
-    /// <summary>The scheme of what a client asked for.</summary>
+    /// <summary>The scheme of a request.</summary>
     internal static Grammar<string> SchemeGrammar { get; } =
         new ScalarGrammar<string>(
             "`http` or `https`",
@@ -191,33 +197,33 @@ public sealed record MatchConfig
 /// <summary>A condition on the value of a header, query parameter or cookie. Exactly one property is set.</summary>
 public sealed record ConditionConfig
 {
-    /// <summary>A value equals this text.</summary>
+    /// <summary>The value equals this text.</summary>
     public string? Exact { get; init; }
 
-    /// <summary>A value begins with this text.</summary>
+    /// <summary>The value starts with this text.</summary>
     public string? Prefix { get; init; }
 
     /// <summary>
-    /// A value matches this regular expression of .NET, run in time linear in the value's length (<c>NonBacktracking</c>: no lookarounds,
-    /// no backreferences).
+    /// The value matches this .NET regular expression, evaluated in time linear in its length (<c>NonBacktracking</c>: no lookarounds, no
+    /// backreferences).
     /// </summary>
     public string? Regex { get; init; }
 
-    /// <summary>A value equals one of these texts.</summary>
+    /// <summary>The value equals one of these texts.</summary>
     public ValueList<string>? OneOf { get; init; }
 
-    /// <summary>Whether there is any value.</summary>
+    /// <summary>Whether there is a value.</summary>
     public bool? Present { get; init; }
 
-    /// <summary>This condition does not hold; true also where there is no value at all.</summary>
+    /// <summary>The condition that must not be met; also true if there is no value.</summary>
     public ConditionConfig? Not { get; init; }
 
     internal static Grammar<ConditionConfig> Grammar { get; } = new LateGrammar();
 
-    /// <summary>What to do about conditions that are none.</summary>
+    /// <summary>The hint for empty conditions.</summary>
     internal const string NoneHint = "add a condition, such as `NAME: value`, or remove the key";
 
-    /// <summary>Text that a value begins with, or is searched for: every value has an empty one.</summary>
+    /// <summary>The text of a prefix or a search: an empty one would match every value.</summary>
     private static Grammar<string> PartGrammar { get; } =
         new ScalarGrammar<string>(
             "text of at least one character",
@@ -271,10 +277,10 @@ public sealed record ConditionConfig
     }
 }
 
-/// <summary>A named kind of frontend or consumer.</summary>
+/// <summary>A client: a named kind of frontend or consumer.</summary>
 public sealed record ClientConfig
 {
-    /// <summary>The requests that this client makes.</summary>
+    /// <summary>The requests of this client.</summary>
     public required ClientMatchConfig When { get; init; }
 
     internal static Grammar<ClientConfig> Grammar { get; } =
@@ -293,7 +299,7 @@ public sealed record ClientConfig
         });
 }
 
-/// <summary>How a client is recognised: all conditions hold.</summary>
+/// <summary>How a client is recognized: all conditions must be met.</summary>
 public sealed record ClientMatchConfig
 {
     /// <summary>Conditions on headers by name.</summary>
@@ -305,7 +311,7 @@ public sealed record ClientMatchConfig
     /// <summary>Conditions on cookies by name.</summary>
     public ValueMap<ConditionConfig> Cookies { get; init; } = [];
 
-    /// <summary>Whether it says nothing: every request would be of such a client.</summary>
+    /// <summary>Whether there are no conditions: every request would match the client.</summary>
     internal bool IsEmpty => Headers.Count + Query.Count + Cookies.Count == 0;
 
     internal static Grammar<ClientMatchConfig> Grammar { get; } =

@@ -5,12 +5,12 @@ namespace Lintel.Config;
 /// <summary>Logs, metrics and traces.</summary>
 public sealed record ObservabilityConfig
 {
-    /// <summary>One line for each request.</summary>
+    /// <summary>The access log: one line per request.</summary>
     public AccessLogConfig AccessLog { get; init; } = new();
 
     /// <summary>
-    /// What the gateway tells its operator. Default: lines of text to stderr, from level <c>information</c> on. Inside another host there
-    /// is none: it has logging of its own.
+    /// The error log. Default: lines of text to stderr, from level <c>information</c>. Not available inside another host, which has its own
+    /// logging.
     /// </summary>
     public ErrorLogConfig? ErrorLog { get; init; }
 
@@ -18,13 +18,13 @@ public sealed record ObservabilityConfig
     public MetricsConfig Metrics { get; init; } = new();
 
     /// <summary>
-    /// Spans. Default: none are recorded; <c>traceparent</c>, <c>tracestate</c> and <c>baggage</c> are passed on all the same.
+    /// Traces. Default: no spans are recorded; <c>traceparent</c>, <c>tracestate</c> and <c>baggage</c> are forwarded nevertheless.
     /// </summary>
     public TracingConfig? Tracing { get; init; }
 
     /// <summary>
-    /// Whether forwarded answers carry a <c>Server-Timing</c> header with the time that the service and the gateway took up to the
-    /// response's head. Default false: it tells everyone.
+    /// Whether forwarded responses have a <c>Server-Timing</c> header with the time that the service and the gateway took up to the
+    /// response head. Default false: it is visible to every client.
     /// </summary>
     public bool ServerTiming { get; init; }
 
@@ -45,12 +45,12 @@ public sealed record ObservabilityConfig
 /// <summary>Counters and histograms.</summary>
 public sealed record MetricsConfig
 {
-    /// <summary>Whether <c>/metrics</c> on the admin address answers in Prometheus' text format. Default true.</summary>
+    /// <summary>Whether <c>/metrics</c> on the admin address serves the Prometheus text format. Default true.</summary>
     public bool Prometheus { get; init; } = true;
 
     /// <summary>
-    /// A receiver to which metrics are pushed: an address, or a map with <c>endpoint</c>, <c>protocol</c>, <c>headers</c> and <c>every</c>.
-    /// Default: none.
+    /// The receiver to which metrics are pushed: an address, or a map with <c>endpoint</c>, <c>protocol</c>, <c>headers</c> and
+    /// <c>every</c>. Default: none.
     /// </summary>
     public OtlpConfig? Otlp { get; init; }
 

@@ -3,7 +3,7 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>How OTLP is carried.</summary>
+/// <summary>The transport of OTLP.</summary>
 public enum OtlpProtocol
 {
     /// <summary>gRPC, over HTTP/2.</summary>
@@ -13,23 +13,23 @@ public enum OtlpProtocol
     Http,
 }
 
-/// <summary>A receiver of OpenTelemetry's protocol, such as a collector.</summary>
+/// <summary>A receiver of OTLP, such as an OpenTelemetry collector.</summary>
 public sealed record OtlpConfig
 {
     /// <summary>
-    /// Its address, such as <c>http://127.0.0.1:4317</c>. With <c>protocol: http</c> it is the base: <c>/v1/traces</c> and
-    /// <c>/v1/metrics</c> are added.
+    /// The address, such as <c>http://127.0.0.1:4317</c>. With <c>protocol: http</c> it is the base address: <c>/v1/traces</c> and
+    /// <c>/v1/metrics</c> are appended.
     /// </summary>
     public required Uri Endpoint { get; init; }
 
-    /// <summary><c>grpc</c> or <c>http</c>. Default: <c>http</c> where the address has port 4318 or a path, else <c>grpc</c>.</summary>
+    /// <summary><c>grpc</c> or <c>http</c>. Default: <c>http</c> if the address has port 4318 or a path, otherwise <c>grpc</c>.</summary>
     public OtlpProtocol Protocol { get; init; }
 
     /// <summary>Headers of every export, such as an API key. Default: none.</summary>
     public ValueMap<string> Headers { get; init; } = [];
 
     /// <summary>
-    /// How often it is sent to, 1 s to 1 h. Default: 15 s for metrics (what Prometheus' users scrape by), 5 s for spans (OpenTelemetry's
+    /// The export interval, 1 s to 1 h. Default: 15 s for metrics (a common scrape interval of Prometheus), 5 s for spans (OpenTelemetry's
     /// default).
     /// </summary>
     public TimeSpan? Every { get; init; }
@@ -98,7 +98,7 @@ public sealed record OtlpConfig
             })
         );
 
-    /// <summary>Puts what the address says by itself in its place: <c>grpc://</c> is gRPC without TLS.</summary>
+    /// <summary>Applies the settings that the address implies: <c>grpc://</c> is gRPC without TLS.</summary>
     private static OtlpConfig Create(Uri endpoint, OtlpProtocol? protocol) =>
         new()
         {

@@ -4,10 +4,10 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>A policy as it is written. Its type is its kind: <c>access</c> becomes an <c>AccessConfig</c>.</summary>
+/// <summary>A policy as written. Its type is its kind: <c>access</c> becomes an <c>AccessConfig</c>.</summary>
 public abstract record PolicyConfig
 {
-    /// <summary>The kinds that a configuration may name, those that are not available yet included.</summary>
+    /// <summary>The kinds that a configuration may use, including those that are not available yet.</summary>
     internal static readonly string[] Kinds =
     [
         "access",
@@ -32,28 +32,28 @@ public abstract record PolicyConfig
 
     private protected PolicyConfig() { }
 
-    /// <summary>The key by which a configuration names the kind.</summary>
+    /// <summary>The key of the kind in a configuration.</summary>
     internal abstract string Kind { get; }
 
     /// <summary>
-    /// What is wrong with a policy that code has made, and what to do about it; <see langword="null"/> for nothing. What a configuration's
-    /// text may say wrong is its grammar's.
+    /// The problem of a policy created in code and its remedy; <see langword="null"/> for none. The text of a configuration is checked by
+    /// the grammar.
     /// </summary>
     internal virtual (string Message, string Hint)? Problem => null;
 }
 
-/// <summary>A policy in a route's list: the name of one, or a policy written in place.</summary>
+/// <summary>A policy in a route's list: the name of a policy, or an inline policy.</summary>
 public sealed record PolicyUse
 {
     private PolicyUse(string? name, PolicyConfig? policy) => (Name, Policy) = (name, policy);
 
-    /// <summary>The name of a policy of the configuration; <see langword="null"/> where the policy is written in place.</summary>
+    /// <summary>The name of a policy of the configuration; <see langword="null"/> for an inline policy.</summary>
     public string? Name { get; }
 
-    /// <summary>The policy that is written in place; <see langword="null"/> for a name.</summary>
+    /// <summary>The inline policy; <see langword="null"/> for a name.</summary>
     public PolicyConfig? Policy { get; }
 
-    /// <summary>The name, or for a policy in place its kind.</summary>
+    /// <summary>The name, or for an inline policy its kind.</summary>
     internal string Label => Name ?? Policy!.Kind;
 
     /// <summary>Uses the policy of this name.</summary>
@@ -69,7 +69,7 @@ public sealed record PolicyUse
     public static implicit operator PolicyUse(PolicyConfig policy) => FromPolicyConfig(policy);
 }
 
-/// <summary>Reads a name or a policy in place.</summary>
+/// <summary>Reads a name or an inline policy.</summary>
 internal sealed class PolicyUseGrammar(Grammar<PolicyConfig> policies) : Grammar<PolicyUse>
 {
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out PolicyUse value)

@@ -5,50 +5,50 @@ using Lintel.Config.Reading;
 namespace Lintel.Config;
 
 /// <summary>
-/// What is reachable, and what happens to it. Exactly one of <see cref="Forward"/>, <see cref="Compose"/>, <see cref="Redirect"/> and
-/// <see cref="Respond"/> is set.
+/// A route: the requests that it matches and its action. Exactly one of <see cref="Forward"/>, <see cref="Compose"/>,
+/// <see cref="Redirect"/> and <see cref="Respond"/> is set.
 /// </summary>
 public sealed record RouteConfig
 {
-    /// <summary>The requests that the route takes.</summary>
+    /// <summary>The requests that the route matches.</summary>
     public required MatchConfig Match { get; init; }
 
-    /// <summary>Sends the request to a service.</summary>
+    /// <summary>Forwards the request to a service.</summary>
     public ForwardConfig? Forward { get; init; }
 
-    /// <summary>Answers with what several calls to services bring, merged into one.</summary>
+    /// <summary>Composes the response from several calls to services.</summary>
     public ComposeConfig? Compose { get; init; }
 
-    /// <summary>Sends the client elsewhere.</summary>
+    /// <summary>Redirects the client.</summary>
     public RedirectConfig? Redirect { get; init; }
 
-    /// <summary>Answers by itself.</summary>
+    /// <summary>Returns a fixed response.</summary>
     public RespondConfig? Respond { get; init; }
 
-    /// <summary>Changes the request before it is forwarded and the response before it is returned.</summary>
+    /// <summary>Changes of the request before it is forwarded and of the response before it is returned.</summary>
     public TransformConfig Transform { get; init; } = TransformConfig.None;
 
     /// <summary>
-    /// The route's policies: names, or policies written in place. They run in the order of their kinds, however they are listed. Absent:
+    /// The route's policies: names, or inline policies. They run in the order of their kinds, regardless of the order in the list. Absent:
     /// <c>defaults.policies</c>; empty: none.
     /// </summary>
     public ValueList<PolicyUse>? Policies { get; init; }
 
     /// <summary>
-    /// The protocols that HTTP/1.1 clients may switch to by <c>Upgrade</c>, such as <c>websocket</c>, <c>tcp</c> (Docker) and
-    /// <c>SPDY/3.1</c> (kubectl); a name without a version stands for all versions. Default: <c>[websocket]</c>; empty: none. At most 16. A
-    /// wish for any other protocol is passed over, and the request an ordinary one. Only for routes that forward.
+    /// The protocols to which HTTP/1.1 clients may switch by <c>Upgrade</c>, such as <c>websocket</c>, <c>tcp</c> (Docker) and
+    /// <c>SPDY/3.1</c> (kubectl); a name without a version stands for all versions. Default: <c>[websocket]</c>; empty: none. At most 16.
+    /// An upgrade to any other protocol is ignored, and the request is served as an ordinary one. Only for routes that forward.
     /// </summary>
     public ValueList<string>? Upgrades { get; init; }
 
-    /// <summary>How much the route takes from clients.</summary>
+    /// <summary>Limits of the route's requests.</summary>
     public RouteLimitsConfig Limits { get; init; } = RouteLimitsConfig.None;
 
     private const int MaxUpgrades = 16;
 
     /// <summary>
-    /// A name of RFC 9110 section 7.8, with its version or without. HTTP itself is none of them: requests in such a tunnel would pass the
-    /// gateway unseen.
+    /// A protocol name of RFC 9110 section 7.8, with or without a version. HTTP itself is not allowed: requests in such a tunnel would
+    /// bypass the gateway.
     /// </summary>
     private static Grammar<string> UpgradeGrammar { get; } =
         new ScalarGrammar<string>(
@@ -100,20 +100,20 @@ public sealed record RouteConfig
         });
 }
 
-/// <summary>How much a route takes from clients.</summary>
+/// <summary>Limits of a route's requests.</summary>
 public sealed record RouteLimitsConfig
 {
-    /// <summary>A request's body. Default: what the listener takes. Beyond: 413.</summary>
+    /// <summary>The maximum size of a request body. Default: the listener's limit. Beyond it: 413.</summary>
     public long? Body { get; init; }
 
-    /// <summary>One for all routes that set none.</summary>
+    /// <summary>The shared instance for routes that set none.</summary>
     internal static RouteLimitsConfig None { get; } = new();
 
     internal static Grammar<RouteLimitsConfig> Grammar { get; } =
         new RecordGrammar<RouteLimitsConfig>(static f => new RouteLimitsConfig { Body = f.FindValue("body", Scalars.Size(0, 1L << 50)) });
 }
 
-/// <summary>Sends the request to a service. Either <see cref="Service"/> or <see cref="Split"/> is set.</summary>
+/// <summary>Forwards the request to a service. Either <see cref="Service"/> or <see cref="Split"/> is set.</summary>
 public sealed record ForwardConfig
 {
     /// <summary>The service's name.</summary>
@@ -122,13 +122,13 @@ public sealed record ForwardConfig
     /// <summary>Services by name with their share of the requests: whole numbers that need not add up to 100.</summary>
     public ValueMap<int> Split { get; init; } = [];
 
-    /// <summary>Whether <see cref="Split"/> sends a client (by its address) to the same service every time. Default false.</summary>
+    /// <summary>Whether <see cref="Split"/> always sends a client (by its address) to the same service. Default false.</summary>
     public bool Sticky { get; init; }
 
-    /// <summary>The path that the service sees, with placeholders: <c>/orders/{rest}</c>. Default: the request's own.</summary>
+    /// <summary>The path sent to the service, with placeholders: <c>/orders/{rest}</c>. Default: the path of the request.</summary>
     public string? Path { get; init; }
 
-    /// <summary>A second service that gets a copy of some requests; its answers are thrown away.</summary>
+    /// <summary>A second service that receives a copy of some requests; its responses are discarded.</summary>
     public MirrorConfig? Mirror { get; init; }
 
     internal static Grammar<ForwardConfig> Grammar { get; } =
@@ -177,19 +177,16 @@ public sealed record ForwardConfig
         );
 }
 
-/// <summary>A second service that gets a copy of some requests; its answers are thrown away.</summary>
+/// <summary>A second service that receives a copy of some requests; its responses are discarded.</summary>
 public sealed record MirrorConfig
 {
     /// <summary>The service's name.</summary>
     public required string Service { get; init; }
 
-    /// <summary>The share of requests that are copied. Default 100 %.</summary>
+    /// <summary>The percentage of requests that are copied. Default 100 %.</summary>
     public double Percent { get; init; } = 100;
 
-    /// <summary>
-    /// The contract's example writes <c>percent: 10</c>: the key itself is the unit, so that a bare number is right here, and <c>10%</c> as
-    /// well.
-    /// </summary>
+    /// <summary>In <c>percent: 10</c> the key itself is the unit, so a bare number is valid here, and <c>10%</c> too.</summary>
     private static Grammar<double> PercentOrNumber { get; } =
         new ScalarGrammar<double>(
             "a percentage",
@@ -220,16 +217,16 @@ public sealed record MirrorConfig
         );
 }
 
-/// <summary>Sends the client elsewhere. Exactly one of <see cref="To"/> and <see cref="Scheme"/> is set.</summary>
+/// <summary>Redirects the client. Exactly one of <see cref="To"/> and <see cref="Scheme"/> is set.</summary>
 public sealed record RedirectConfig
 {
     /// <summary>
-    /// The address, with placeholders. The request's query goes with it unless this has one of its own, be it empty
-    /// (<c>https://h/path?</c>); <c>{query}</c> at its end adds the request's to its own.
+    /// The location, with placeholders. The request's query is appended unless the location has a query, which may be empty
+    /// (<c>https://h/path?</c>); <c>{query}</c> at its end appends the request's query to its own.
     /// </summary>
     public string? To { get; init; }
 
-    /// <summary><c>http</c> or <c>https</c>: the same host, path and query by this scheme, at its default port.</summary>
+    /// <summary><c>http</c> or <c>https</c>: the same host, path and query with this scheme, at its default port.</summary>
     public string? Scheme { get; init; }
 
     /// <summary>301, 302, 303, 307 (default: keeps the method, is not cached) or 308.</summary>
@@ -262,16 +259,16 @@ public sealed record RedirectConfig
         );
 }
 
-/// <summary>Answers without any service.</summary>
+/// <summary>Returns a fixed response without a service.</summary>
 public sealed record RespondConfig
 {
     /// <summary>The status code. Default 200, 200 to 599.</summary>
     public int Status { get; init; } = 200;
 
-    /// <summary>The body's text. In YAML a map or list here becomes JSON.</summary>
+    /// <summary>The text of the body. In YAML a map or list is converted to JSON.</summary>
     public string Body { get; init; } = "";
 
-    /// <summary>Further headers.</summary>
+    /// <summary>Additional headers.</summary>
     public ValueMap<string> Headers { get; init; } = [];
 
     /// <summary>The body's media type. Default <c>text/plain; charset=utf-8</c>, or <c>application/json</c> for a map or list.</summary>
@@ -306,7 +303,7 @@ public sealed record RespondConfig
     }
 }
 
-/// <summary>Changes the request before it is forwarded and the response before it is returned.</summary>
+/// <summary>Changes of the request before it is forwarded and of the response before it is returned.</summary>
 public sealed record TransformConfig
 {
     /// <summary>Changes of the request.</summary>
@@ -315,7 +312,7 @@ public sealed record TransformConfig
     /// <summary>Changes of the response.</summary>
     public ResponseTransformConfig Response { get; init; } = new();
 
-    /// <summary>One for all routes that change nothing.</summary>
+    /// <summary>The shared instance for routes that change nothing.</summary>
     internal static TransformConfig None { get; } = new();
 
     internal static Grammar<TransformConfig> Grammar { get; } =
@@ -333,13 +330,13 @@ public sealed record TransformConfig
 /// <summary>Changes of the request. Values may hold placeholders.</summary>
 public sealed record RequestTransformConfig
 {
-    /// <summary>The path that the service sees; the same as <c>forward.path</c>.</summary>
+    /// <summary>The path sent to the service; same as <c>forward.path</c>.</summary>
     public string? Path { get; init; }
 
     /// <summary>Headers that replace the client's.</summary>
     public ValueMap<string> SetHeaders { get; init; } = [];
 
-    /// <summary>Headers added beside the client's.</summary>
+    /// <summary>Headers added to the client's.</summary>
     public ValueMap<string> AddHeaders { get; init; } = [];
 
     /// <summary>Headers that are not forwarded.</summary>
@@ -351,7 +348,7 @@ public sealed record RequestTransformConfig
     /// <summary>Query parameters that are not forwarded.</summary>
     public ValueList<string> RemoveQuery { get; init; } = [];
 
-    /// <summary>One for all routes that change nothing.</summary>
+    /// <summary>The shared instance for routes that change nothing.</summary>
     internal static RequestTransformConfig None { get; } = new();
 
     internal static Grammar<RequestTransformConfig> Grammar { get; } =
@@ -372,7 +369,7 @@ public sealed record ResponseTransformConfig
     /// <summary>Headers that replace the service's.</summary>
     public ValueMap<string> SetHeaders { get; init; } = [];
 
-    /// <summary>Headers added beside the service's.</summary>
+    /// <summary>Headers added to the service's.</summary>
     public ValueMap<string> AddHeaders { get; init; } = [];
 
     /// <summary>Headers that are not returned.</summary>
@@ -387,14 +384,14 @@ public sealed record ResponseTransformConfig
         });
 }
 
-/// <summary>Header names and values as users write them.</summary>
+/// <summary>Names and values of headers that users may set.</summary>
 internal static class HeaderGrammar
 {
     private static readonly System.Buffers.SearchValues<char> Token = System.Buffers.SearchValues.Create(
         "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     );
 
-    /// <summary>A token of RFC 9110 section 5.1; headers that the gateway itself governs are refused.</summary>
+    /// <summary>A token of RFC 9110 section 5.1; headers that the gateway sets are refused.</summary>
     public static Grammar<string> Name { get; } =
         new ScalarGrammar<string>(
             "a header that a configuration may set",
@@ -422,7 +419,7 @@ internal static class HeaderGrammar
 
     public static bool IsToken(ReadOnlySpan<char> text) => text.Length > 0 && !text.ContainsAnyExcept(Token);
 
-    /// <summary>Whether the gateway alone says what stands in it.</summary>
+    /// <summary>Whether the header is set by the gateway only.</summary>
     public static bool IsGoverned(string name) =>
         name.ToLowerInvariant()
             is "connection"

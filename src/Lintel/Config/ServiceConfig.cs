@@ -3,73 +3,73 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>How an instance is chosen for a request.</summary>
+/// <summary>The load-balancing algorithm of a service.</summary>
 public enum BalancingKind
 {
-    /// <summary>The less busy of two random instances, by requests in flight over weight («power of two choices»).</summary>
+    /// <summary>The less busy of two random instances, by requests in flight over weight ("power of two choices").</summary>
     LeastRequests,
 
-    /// <summary>In turn, smoothly by weight.</summary>
+    /// <summary>Smooth weighted round robin.</summary>
     RoundRobin,
 
-    /// <summary>By chance, in proportion to weight.</summary>
+    /// <summary>At random, in proportion to weight.</summary>
     Random,
 }
 
-/// <summary>The HTTP version spoken to a service.</summary>
+/// <summary>The HTTP version towards a service.</summary>
 public enum ServiceProtocol
 {
     /// <summary>HTTP/1.1.</summary>
     Http1,
 
-    /// <summary>HTTP/2; over <c>http://</c> by prior knowledge (h2c).</summary>
+    /// <summary>HTTP/2; over <c>http://</c> with prior knowledge (h2c).</summary>
     Http2,
 }
 
-/// <summary>What is taken of a service's answers though it is wrong.</summary>
+/// <summary>Protocol errors in a service's responses that are tolerated.</summary>
 public enum Leniency
 {
-    /// <summary>Lines that end with a line feed alone (RFC 9112 section 2.2).</summary>
+    /// <summary>Lines that end with a bare LF (RFC 9112 section 2.2).</summary>
     BareLf,
 
-    /// <summary>Several <c>Content-Length</c> that say the same, as several fields or as a list (RFC 9110 section 8.6).</summary>
+    /// <summary>Several equal <c>Content-Length</c> values, as several fields or as a list (RFC 9110 section 8.6).</summary>
     EqualLengths,
 }
 
-/// <summary>A microservice: a pool of instances that are equal but for their weight.</summary>
+/// <summary>A microservice: a pool of equivalent instances that differ only in weight.</summary>
 public sealed record ServiceConfig
 {
     /// <summary>The instances; at least one.</summary>
     public required ValueList<InstanceConfig> Instances { get; init; }
 
-    /// <summary>The HTTP version spoken to the instances: <c>http1</c> (default) or <c>http2</c>.</summary>
+    /// <summary>The HTTP version towards the instances: <c>http1</c> (default) or <c>http2</c>.</summary>
     public ServiceProtocol Protocol { get; init; }
 
     /// <summary>
-    /// Whether calls of gRPC-Web clients (browsers) are translated to the service's plain gRPC. Default <c>true</c>, and possible, where
-    /// <see cref="Protocol"/> is <c>http2</c>; otherwise they pass as they are.
+    /// Whether calls of gRPC-Web clients (browsers) are translated to gRPC. Default, and possible, only if <see cref="Protocol"/> is
+    /// <c>http2</c>: <c>true</c>; otherwise they are forwarded unchanged.
     /// </summary>
     public bool? GrpcWeb { get; init; }
 
-    /// <summary>How an instance is chosen: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
+    /// <summary>The load-balancing algorithm: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
     public BalancingKind Balancing { get; init; }
 
     /// <summary>
-    /// The <c>Host</c> that the instances see: <c>request</c> (default) keeps the client's, <c>instance</c> sends the instance's own
-    /// address, anything else is sent as it is.
+    /// The <c>Host</c> sent to instances: <c>request</c> (default) keeps the client's, <c>instance</c> sends the address of the instance,
+    /// any other value is sent as written.
     /// </summary>
     public string Host { get; init; } = "request";
 
-    /// <summary>Timeouts of this service; what is absent comes from <c>defaults.timeouts</c>.</summary>
+    /// <summary>Timeouts of this service; absent ones are taken from <c>defaults.timeouts</c>.</summary>
     public TimeoutsConfig Timeouts { get; init; } = new();
 
-    /// <summary>How connections to the instances are kept.</summary>
+    /// <summary>The connection pool of the instances.</summary>
     public ConnectionsConfig Connections { get; init; } = new();
 
     /// <summary>
-    /// Mistakes in the instances' answers that are passed over: <c>bareLf</c> (lines that end with a line feed alone) and
-    /// <c>equalLengths</c> (several <c>Content-Length</c> that say the same; one is passed on). Default none: such an answer is 502
-    /// <c>protocol-error</c>. Only where the gateway reads answers itself: <c>protocol: http1</c>, on event loops (Linux).
+    /// Protocol errors in responses that are tolerated: <c>bareLf</c> (lines that end with a bare LF) and <c>equalLengths</c> (several
+    /// equal <c>Content-Length</c> values; one is forwarded). Default none: such a response is 502 <c>protocol-error</c>. Only if the
+    /// gateway reads responses itself: <c>protocol: http1</c>, on event loops (Linux).
     /// </summary>
     public ValueList<Leniency> Lenient { get; init; } = [];
 
@@ -77,9 +77,9 @@ public sealed record ServiceConfig
     public ServiceTlsConfig Tls { get; init; } = new();
 
     /// <summary>
-    /// Makes the handler that carries the requests to all instances in the place of the gateway's own connections; it is called once for a
+    /// Creates the handler that carries the requests to all instances instead of the gateway's connections; it is called once per
     /// configuration, and the handler is disposed with it. For tests: <c>() => testServer.CreateHandler()</c>. Default
-    /// <see langword="null"/>; no key of files.
+    /// <see langword="null"/>; not available in files.
     /// </summary>
     public Func<HttpMessageHandler>? Handler { get; init; }
 
@@ -161,12 +161,12 @@ public sealed record ServiceConfig
 public sealed record InstanceConfig
 {
     /// <summary>
-    /// Its address, <c>http://HOST:PORT</c> or <c>https://…</c>, optionally with a path that goes before every request's own; or a Unix
-    /// socket: <c>http://unix:/run/users.sock</c>, without TLS.
+    /// The address, <c>http://HOST:PORT</c> or <c>https://…</c>, optionally with a path that is prepended to the path of every request; or
+    /// a Unix socket: <c>http://unix:/run/users.sock</c>, without TLS.
     /// </summary>
     public required Uri Address { get; init; }
 
-    /// <summary>Its share of the requests beside its neighbours. Default 1, 1 to 1000.</summary>
+    /// <summary>The relative share of the requests. Default 1, 1 to 1000.</summary>
     public int Weight { get; init; } = 1;
 
     private const string UnixPrefix = "http://unix:/";
@@ -191,8 +191,8 @@ public sealed record InstanceConfig
         );
 
     /// <summary>
-    /// What <see cref="Uri"/> lets pass: an empty port, which everything but a socket's path behind <c>unix:</c> would be, and paths that
-    /// are longer than Linux takes.
+    /// Addresses that <see cref="Uri"/> accepts and the gateway does not: an empty port, which everything but a socket path after
+    /// <c>unix:</c> would be, and paths that are longer than Linux allows.
     /// </summary>
     private static bool IsWhole(string text)
     {
@@ -224,33 +224,36 @@ public sealed record InstanceConfig
         );
 }
 
-/// <summary>How long a service may take.</summary>
+/// <summary>Timeouts of a service.</summary>
 public sealed record TimeoutsConfig
 {
-    /// <summary>Built-in value of <see cref="Connect"/>.</summary>
+    /// <summary>Default of <see cref="Connect"/>.</summary>
     internal static readonly TimeSpan DefaultConnect = TimeSpan.FromSeconds(2);
 
-    /// <summary>Built-in value of <see cref="Request"/>.</summary>
+    /// <summary>Default of <see cref="Request"/>.</summary>
     internal static readonly TimeSpan DefaultRequest = TimeSpan.FromSeconds(30);
 
-    /// <summary>Built-in value of <see cref="Idle"/>.</summary>
+    /// <summary>Default of <see cref="Idle"/>.</summary>
     internal static readonly TimeSpan DefaultIdle = TimeSpan.FromSeconds(60);
 
     /// <summary>
-    /// For making a connection, TLS included. Default 2 s, 1 ms to 10 min. A failure of it is a 504 after every instance was tried once.
+    /// The timeout for establishing a connection, including TLS. Default 2 s, 1 ms to 10 min. Its failure is a 504 after every instance was
+    /// tried once.
     /// </summary>
     public TimeSpan? Connect { get; init; }
 
     /// <summary>
-    /// From the end of the request's body to the response's head, all attempts included. Default 30 s, 1 ms to 1 d. Bodies have
-    /// <see cref="Idle"/> instead, so that long uploads, downloads and event streams live.
+    /// The timeout from the end of the request body to the response head, including all attempts. Default 30 s, 1 ms to 1 d. Bodies are
+    /// limited by <see cref="Idle"/> instead, so that long uploads, downloads and event streams are not interrupted.
     /// </summary>
     public TimeSpan? Request { get; init; }
 
-    /// <summary>How long neither side may move a byte. Default 60 s (nginx' <c>proxy_read_timeout</c>), 1 ms to 1 d.</summary>
+    /// <summary>
+    /// The maximum time without a byte in either direction. Default 60 s (nginx's <c>proxy_read_timeout</c>), 1 ms to 1 d.
+    /// </summary>
     public TimeSpan? Idle { get; init; }
 
-    /// <summary>The timeouts in force: what is absent here comes from the defaults, and then from the built-in values.</summary>
+    /// <summary>The effective timeouts: absent ones are taken from the defaults, and then from the built-in values.</summary>
     internal (TimeSpan Connect, TimeSpan Request, TimeSpan Idle) Over(TimeoutsConfig defaults) =>
         (
             Connect ?? defaults.Connect ?? DefaultConnect,
@@ -267,19 +270,19 @@ public sealed record TimeoutsConfig
         });
 }
 
-/// <summary>TLS towards a service's instances.</summary>
+/// <summary>TLS towards the instances of a service.</summary>
 public sealed record ServiceTlsConfig
 {
-    /// <summary>A PEM file with the authorities that are trusted for this service instead of the machine's.</summary>
+    /// <summary>A PEM file with the certificate authorities that are trusted for this service instead of the system's.</summary>
     public string? Authorities { get; init; }
 
-    /// <summary>A PEM file with the certificate that the gateway shows to the service; needs <see cref="KeyPath"/>.</summary>
+    /// <summary>A PEM file with the client certificate that is presented to the service; requires <see cref="KeyPath"/>.</summary>
     public string? Certificate { get; init; }
 
     /// <summary>The PEM file of the certificate's private key.</summary>
     public string? KeyPath { get; init; }
 
-    /// <summary>The name asked for (SNI) and checked in the instance's certificate. Default: the host of its address.</summary>
+    /// <summary>The name that is sent (SNI) and verified in the instance's certificate. Default: the host of its address.</summary>
     public string? ServerName { get; init; }
 
     internal static Grammar<ServiceTlsConfig> Grammar { get; } =

@@ -7,7 +7,8 @@ using Lintel.Config.Reading;
 namespace Lintel.Config;
 
 /// <summary>
-/// A JSON document whose leaves are JMESPath expressions, or what code makes (<see cref="From{T}"/>). Exactly one of its properties is set.
+/// A JSON document whose leaves are JMESPath expressions, or the result of code (<see cref="From{T}"/>). Exactly one of its properties is
+/// set.
 /// </summary>
 public sealed record ShapeConfig
 {
@@ -20,18 +21,19 @@ public sealed record ShapeConfig
     /// <summary>A list's items.</summary>
     public ValueList<ShapeConfig>? Items { get; init; }
 
-    /// <summary>What code makes of the calls' answers.</summary>
+    /// <summary>The function that computes the document from the calls' responses.</summary>
     internal ShapeCode? Code { get; init; }
 
     /// <summary>
-    /// A document that code makes of the calls' answers, in the place of expressions. For answers only, not for bodies of requests: it sees
-    /// all calls, and so has to wait for all of them.
+    /// Creates a document that code computes from the responses of the calls, instead of expressions. For responses only, not for request
+    /// bodies: it depends on all calls and therefore has to wait for all of them.
     /// </summary>
     /// <typeparam name="T">What the document is made of.</typeparam>
     /// <param name="shape">
-    /// Makes it, once for each answer, on any thread and on several at a time. Two rules: it does not block, because it runs on an event
-    /// loop that serves other clients too; and what it makes follows from the parts alone, because <c>ETag</c> and <c>Cache-Control</c> of
-    /// the answer do. What it throws is in the error log; the client gets the error <c>expression-failed</c>, 502.
+    /// Computes the document, once per response, on any thread and possibly concurrently. Two rules: it must not block, because it runs on
+    /// an event loop that serves other clients too; and the result must depend on the parts alone, because <c>ETag</c> and
+    /// <c>Cache-Control</c> of the response do. Exceptions are written to the error log; the client receives the error
+    /// <c>expression-failed</c>, 502.
     /// </param>
     /// <param name="type">How it becomes JSON, from a source-generated <see cref="System.Text.Json.Serialization.JsonSerializerContext"/>
     /// for example. Its options' naming, converters and encoder count; the text is never indented.</param>
@@ -102,7 +104,7 @@ public sealed record ShapeConfig
     }
 }
 
-/// <summary>What code makes of the calls' answers.</summary>
+/// <summary>A function that computes a document from the responses of the calls.</summary>
 /// <param name="Write">Makes it and writes it.</param>
 /// <param name="Options">How it is written.</param>
 /// <param name="Version">Another one for other code: an answer of yesterday's program is not today's.</param>

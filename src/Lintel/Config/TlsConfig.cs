@@ -6,14 +6,14 @@ namespace Lintel.Config;
 /// <summary>A version of TLS.</summary>
 public enum TlsVersion
 {
-    /// <summary>RFC 5246, with authenticated encryption and forward secrecy alone.</summary>
+    /// <summary>RFC 5246, restricted to authenticated encryption and forward secrecy.</summary>
     Tls12,
 
     /// <summary>RFC 8446.</summary>
     Tls13,
 }
 
-/// <summary>A group of the key exchange, by its number in TLS's registry.</summary>
+/// <summary>A key exchange group, by its number in the TLS registry.</summary>
 public enum TlsGroup
 {
     /// <summary>The NIST curve P-256, secp256r1.</summary>
@@ -30,26 +30,25 @@ public enum TlsGroup
 }
 
 /// <summary>
-/// How a listener speaks TLS. The defaults are Mozilla's "intermediate" (https://wiki.mozilla.org/Security/Server_Side_TLS, version 5.7)
-/// without the suites whose key exchange has no elliptic curve.
+/// TLS settings of a listener. The defaults are Mozilla's "intermediate" (https://wiki.mozilla.org/Security/Server_Side_TLS, version 5.7)
+/// without the suites whose key exchange does not use elliptic curves.
 /// </summary>
 public sealed record TlsConfig
 {
-    /// <summary>The oldest version: <c>1.2</c> (default) or <c>1.3</c>.</summary>
+    /// <summary>The minimum version: <c>1.2</c> (default) or <c>1.3</c>.</summary>
     public TlsVersion MinVersion { get; init; } = TlsVersion.Tls12;
 
     /// <summary>
-    /// The cipher suites, by IANA's names, the preferred one first. Default: AES-GCM and ChaCha20-Poly1305, in TLS 1.2 with ECDHE. Suites
-    /// with CBC can be named for clients that know no others, on listeners without <c>http2</c> (RFC 9113 section 9.2.2 forbids them
-    /// there).
+    /// The cipher suites, by IANA names, in order of preference. Default: AES-GCM and ChaCha20-Poly1305, in TLS 1.2 with ECDHE. CBC suites
+    /// can be configured for clients that support no others, on listeners without <c>http2</c> (RFC 9113 section 9.2.2 forbids them there).
     /// </summary>
     public ValueList<TlsCipherSuite> CipherSuites { get; init; } = [.. Modern];
 
     /// <summary>
-    /// The groups of the key exchange: <c>x25519</c>, <c>p256</c>, <c>p384</c>, <c>p521</c>. Default: the first three. A handshake is
-    /// refused if its client offers none of them, or begins with another one. Hybrids of them with ML-KEM are taken where the system's
-    /// OpenSSL has them. Exchanges over finite fields (<c>ffdhe…</c>) cannot be named: the largest takes a hundred times the work of a
-    /// curve's.
+    /// The key exchange groups: <c>x25519</c>, <c>p256</c>, <c>p384</c>, <c>p521</c>. Default: the first three. A handshake is refused if
+    /// the client offers none of them, or if its first key share is for another group. Hybrids of them with ML-KEM are accepted if the
+    /// system's OpenSSL supports them. Finite-field groups (<c>ffdhe…</c>) cannot be configured: the largest takes a hundred times the work
+    /// of a curve.
     /// </summary>
     public ValueList<TlsGroup> Groups { get; init; } = [TlsGroup.X25519, TlsGroup.P256, TlsGroup.P384];
 
@@ -109,7 +108,7 @@ public sealed record TlsConfig
             return tls;
         });
 
-    /// <summary>Whether a suite may be spoken under HTTP/2.</summary>
+    /// <summary>Whether a suite is allowed in HTTP/2.</summary>
     internal static bool IsOld(TlsCipherSuite suite) => Old.Contains(suite);
 
     /// <summary>Whether the suites of TLS 1.3 are the default ones.</summary>

@@ -3,35 +3,35 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
-/// <summary>What is made of the trace that a request says it belongs to.</summary>
+/// <summary>How the trace context of a request is treated.</summary>
 public enum TraceParent
 {
-    /// <summary>The request continues it, and its decision about recording is followed.</summary>
+    /// <summary>The request continues the trace and follows its sampling decision.</summary>
     Trust,
 
-    /// <summary>Every request begins a trace of its own.</summary>
+    /// <summary>Every request starts a new trace.</summary>
     Ignore,
 }
 
-/// <summary>Spans, and where they go.</summary>
+/// <summary>Spans and their receiver.</summary>
 public sealed record TracingConfig
 {
     /// <summary>
     /// The receiver of spans: an address, or a map with <c>endpoint</c>, <c>protocol</c>, <c>headers</c> and <c>every</c>. Default: none,
-    /// so that nothing is recorded by the program; an embedding host may listen to the activity source <c>Lintel</c>.
+    /// so the program records no spans; an embedding host may listen to the activity source <c>Lintel</c>.
     /// </summary>
     public OtlpConfig? Otlp { get; init; }
 
     /// <summary>
-    /// The share of traces that is recorded, of those that begin here. Default <c>10%</c>, <c>0%</c> to <c>100%</c>, with up to four
-    /// decimals. Traces that clients began are recorded as they say, unless <see cref="Parent"/> is <c>ignore</c>.
+    /// The percentage of traces started by the gateway that are recorded. Default <c>10%</c>, <c>0%</c> to <c>100%</c>, with up to four
+    /// decimals. Traces started by clients follow their sampling decision, unless <see cref="Parent"/> is <c>ignore</c>.
     /// </summary>
     public double Sample { get; init; } = 10;
 
     /// <summary>
-    /// <c>trust</c> (default): a request's <c>traceparent</c> is continued, and recorded if it says so. <c>ignore</c>: every request begins
-    /// a new trace here, for edges that strangers reach, who could otherwise have everything recorded; a span links to the trace that was
-    /// left.
+    /// <c>trust</c> (default): the <c>traceparent</c> of a request is continued, and recorded if it is sampled. <c>ignore</c>: every
+    /// request starts a new trace, for edges that are exposed to untrusted clients, which could otherwise have every request recorded; a
+    /// span links to the client's trace.
     /// </summary>
     public TraceParent Parent { get; init; }
 

@@ -4,22 +4,21 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>The proxies in front of the gateway whose forwarding headers are believed, and which of these they overwrite.</summary>
+/// <summary>The proxies in front of the gateway whose forwarding headers are trusted, and the headers that they overwrite.</summary>
 public sealed record TrustedProxiesConfig
 {
-    /// <summary>Stands for the peers of listeners on Unix sockets, who have no address.</summary>
+    /// <summary>Stands for the peers of Unix socket listeners, which have no address.</summary>
     internal const string Unix = "unix:";
 
     /// <summary>
-    /// Addresses or CIDR ranges; <c>unix:</c> for whoever connects to a listener on a Unix socket. Default: nobody, so that forwarding
-    /// headers are dropped.
+    /// Addresses or CIDR ranges; <c>unix:</c> for peers of Unix socket listeners. Default: none, so forwarding headers are dropped.
     /// </summary>
     public ValueList<string> From { get; init; } = [];
 
     /// <summary>
-    /// The fields that these proxies overwrite or append to: <c>forwarded</c>, <c>x-real-ip</c> and names that begin with
-    /// <c>x-forwarded-</c>. Any other forwarding field is the client's own and is dropped. Default: <c>[x-forwarded-for,
-    /// x-forwarded-proto]</c>, which every common balancer that ends TLS sets.
+    /// The headers that these proxies overwrite or append to: <c>forwarded</c>, <c>x-real-ip</c> and names that start with
+    /// <c>x-forwarded-</c>. Other forwarding headers could originate from the client and are dropped. Default: <c>[x-forwarded-for,
+    /// x-forwarded-proto]</c>, which every common load balancer that terminates TLS sets.
     /// </summary>
     public ValueList<string> Fields { get; init; } = ["x-forwarded-for", "x-forwarded-proto"];
 

@@ -3,12 +3,10 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Policies.Access;
 
-/// <summary>
-/// Admits or refuses clients by their address. The narrowest range that holds the address decides; of two equal ones, <see cref="Deny"/>.
-/// </summary>
+/// <summary>Allows or refuses clients by their address. The longest matching prefix decides; <see cref="Deny"/> wins a tie.</summary>
 /// <remarks>
-/// The address is the client's own: behind <c>trustedProxies</c> the one that they tell. An address that no range holds is refused where
-/// <see cref="Allow"/> names any range, and admitted otherwise.
+/// The client address is the one reported by <c>trustedProxies</c>, otherwise the remote address of the connection. An address that matches
+/// no range is refused if <see cref="Allow"/> has any range, and allowed otherwise.
 /// </remarks>
 public sealed record AccessConfig : PolicyConfig
 {
@@ -18,12 +16,12 @@ public sealed record AccessConfig : PolicyConfig
         "add ranges: `allow: [10.0.0.0/8]` admits these addresses only, `deny: [10.9.0.0/16]` refuses these addresses";
 
     /// <summary>
-    /// Addresses and CIDR ranges that are admitted; <c>unix:</c> for clients of a listener on a Unix socket, who have no address. Default:
-    /// everybody who is not refused.
+    /// Addresses and CIDR ranges that are allowed; <c>unix:</c> for clients of a Unix socket listener, which have no address. Default:
+    /// every address that is not denied.
     /// </summary>
     public ValueList<string> Allow { get; init; } = [];
 
-    /// <summary>Addresses and CIDR ranges that are refused with 403 (<c>access-denied</c>). Default: nobody.</summary>
+    /// <summary>Addresses and CIDR ranges that are refused with 403 (<c>access-denied</c>). Default: none.</summary>
     public ValueList<string> Deny { get; init; } = [];
 
     internal static Grammar<AccessConfig> Grammar { get; } =

@@ -3,13 +3,11 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Policies.Cors;
 
-/// <summary>
-/// Says which pages of other origins may use the routes, and answers browsers that ask (CORS: Fetch standard, section 3.2).
-/// </summary>
+/// <summary>Cross-origin resource sharing: the origins whose pages may use the routes (CORS: Fetch standard, section 3.2).</summary>
 /// <remarks>
-/// A preflight is answered by the route that the method would have that it asks about, before authentication and all other policies. What
-/// services say of CORS themselves is replaced. CORS protects users of browsers from foreign pages; it keeps nobody else out: a request
-/// from an origin that is not listed goes on, and its page cannot read the answer.
+/// A preflight is answered by the route that matches the requested method, before authentication and all other policies. CORS headers of
+/// services are replaced. CORS protects users of browsers from other origins' pages and does not restrict access otherwise: a request from
+/// an origin that is not listed is processed, and its page cannot read the response.
 /// </remarks>
 public sealed record CorsConfig : PolicyConfig
 {
@@ -23,30 +21,31 @@ public sealed record CorsConfig : PolicyConfig
 
     /// <summary>
     /// Origins whose pages may use the routes: <c>https://shop.example.com</c>, <c>https://*.example.net</c> for all names below it,
-    /// <c>*</c> for any. At least one. The origin <c>null</c>, which every sandboxed page has, is never admitted by name.
+    /// <c>*</c> for any. At least one. The origin <c>null</c>, which every sandboxed page has, cannot be listed.
     /// </summary>
     public required ValueList<string> Origins { get; init; }
 
-    /// <summary>Methods that pages may use beyond GET, HEAD and POST. Default: whatever the route takes.</summary>
+    /// <summary>Methods that pages may use in addition to GET, HEAD and POST. Default: the methods of the route.</summary>
     public ValueList<string> Methods { get; init; } = [];
 
     /// <summary>
-    /// Request headers that pages may send beyond those that need no permission; <c>*</c> for any but <c>Authorization</c>. Default: none.
+    /// Request headers that pages may send in addition to the CORS-safelisted ones; <c>*</c> for any except <c>Authorization</c>. Default:
+    /// none.
     /// </summary>
     public ValueList<string> Headers { get; init; } = [];
 
-    /// <summary>Response headers that pages may read beyond those that need no permission; <c>*</c> for all. Default: none.</summary>
+    /// <summary>Response headers that pages may read in addition to the CORS-safelisted ones; <c>*</c> for all. Default: none.</summary>
     public ValueList<string> Expose { get; init; } = [];
 
     /// <summary>
-    /// Whether pages may send cookies, client certificates and HTTP authentication, and read the answers. Takes no <c>*</c> anywhere.
-    /// Default: false.
+    /// Whether pages may send cookies, client certificates and HTTP authentication, and read the responses. Not allowed together with
+    /// <c>*</c>. Default: false.
     /// </summary>
     public bool Credentials { get; init; }
 
     /// <summary>
-    /// How long browsers may remember the answer to a preflight, up to 24 h (Firefox' bound; Chromium's is 2 h). Default: what the browser
-    /// does by itself, 5 s.
+    /// How long browsers may cache the response to a preflight, up to 24 h (the limit of Firefox; Chromium's is 2 h). Default: the
+    /// browser's default, 5 s.
     /// </summary>
     public TimeSpan? MaxAge { get; init; }
 

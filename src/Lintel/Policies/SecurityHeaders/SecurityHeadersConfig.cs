@@ -4,10 +4,7 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Policies.SecurityHeaders;
 
-/// <summary>
-/// Response headers that tell browsers to be careful with what they got. A header that the service sends itself stays: it knows its pages
-/// best.
-/// </summary>
+/// <summary>Response headers that make browsers more restrictive. A header that the service sets itself is kept.</summary>
 public sealed record SecurityHeadersConfig : PolicyConfig
 {
     internal const string Key = "securityHeaders";
@@ -16,32 +13,32 @@ public sealed record SecurityHeadersConfig : PolicyConfig
     public bool Override { get; init; }
 
     /// <summary>
-    /// Whether <c>X-Content-Type-Options: nosniff</c> keeps browsers from guessing media types (Fetch standard, section 3.6). Default:
+    /// Whether <c>X-Content-Type-Options: nosniff</c> disables media type sniffing in browsers (Fetch standard, section 3.6). Default:
     /// true.
     /// </summary>
     public bool NoSniff { get; init; } = true;
 
     /// <summary>
-    /// Who may show the pages in a frame: <c>deny</c> (default), <c>sameOrigin</c>, or <c>allow</c>, which sends nothing
+    /// Which pages may embed the response in a frame: <c>deny</c> (default), <c>sameOrigin</c>, or <c>allow</c>, which sends no header
     /// (<c>X-Frame-Options</c>, RFC 7034).
     /// </summary>
     public FrameOptions Frames { get; init; }
 
     /// <summary>
-    /// How much of its address a page tells others (<c>Referrer-Policy</c>). Default: <c>no-referrer</c>, as OWASP's secure headers project
-    /// advises.
+    /// How much of its URL a page sends to other sites (<c>Referrer-Policy</c>). Default: <c>no-referrer</c>, as recommended by the OWASP
+    /// Secure Headers Project.
     /// </summary>
     public ReferrerPolicy Referrer { get; init; }
 
-    /// <summary>What pages may load and do (<c>Content-Security-Policy</c>). Default: not sent.</summary>
+    /// <summary>The sources that pages may load (<c>Content-Security-Policy</c>). Default: not sent.</summary>
     public string? ContentSecurityPolicy { get; init; }
 
-    /// <summary>Which of the browser's features pages may use (<c>Permissions-Policy</c>). Default: not sent.</summary>
+    /// <summary>The browser features that pages may use (<c>Permissions-Policy</c>). Default: not sent.</summary>
     public string? PermissionsPolicy { get; init; }
 
     /// <summary>
-    /// How long browsers use HTTPS alone for this host (<c>Strict-Transport-Security</c>, RFC 6797): a duration, or a map. Sent in answers
-    /// over HTTPS only, as RFC 6797 section 7.2 demands. Default: not sent.
+    /// How long browsers use only HTTPS for this host (<c>Strict-Transport-Security</c>, RFC 6797): a duration, or a map. Sent only in
+    /// responses over HTTPS, as RFC 6797 section 7.2 requires. Default: not sent.
     /// </summary>
     public HstsConfig? Hsts { get; init; }
 
@@ -72,47 +69,47 @@ public sealed record SecurityHeadersConfig : PolicyConfig
     internal override string Kind => Key;
 }
 
-/// <summary>Who may show a page in a frame.</summary>
+/// <summary>Which pages may embed a page in a frame.</summary>
 public enum FrameOptions
 {
-    /// <summary>Nobody.</summary>
+    /// <summary>None.</summary>
     Deny,
 
     /// <summary>Pages of the same origin.</summary>
     SameOrigin,
 
-    /// <summary>Everybody: the header is not sent.</summary>
+    /// <summary>All pages: the header is not sent.</summary>
     Allow,
 }
 
-/// <summary>How much of its address a page tells others when it loads something of theirs, or links there.</summary>
+/// <summary>How much of its URL a page sends to other sites when it loads their resources or links to them.</summary>
 public enum ReferrerPolicy
 {
     /// <summary>Nothing.</summary>
     NoReferrer,
 
-    /// <summary>The whole address to the same origin, nothing to others.</summary>
+    /// <summary>The full URL to the same origin, nothing to others.</summary>
     SameOrigin,
 
     /// <summary>The origin, to others over HTTPS only.</summary>
     StrictOrigin,
 
-    /// <summary>The whole address to the same origin, the origin to others over HTTPS: what browsers do by themselves.</summary>
+    /// <summary>The full URL to the same origin, the origin to others over HTTPS: the default of browsers.</summary>
     StrictOriginWhenCrossOrigin,
 }
 
-/// <summary>How long, and for which names, browsers use HTTPS alone (RFC 6797).</summary>
+/// <summary>How long, and for which names, browsers use only HTTPS (RFC 6797).</summary>
 public sealed record HstsConfig
 {
-    /// <summary>How long a browser remembers it. 0 s makes it forget; browsers' preload lists ask for 1 y.</summary>
+    /// <summary>How long browsers remember it. 0 s removes it; browser preload lists require 1 y.</summary>
     public required TimeSpan MaxAge { get; init; }
 
-    /// <summary>Whether it holds for all names below the host, too. Default: false.</summary>
+    /// <summary>Whether it applies to all names below the host, too. Default: false.</summary>
     public bool IncludeSubDomains { get; init; }
 
     /// <summary>
-    /// Whether the host asks to be on browsers' own lists (https://hstspreload.org), which demand <see cref="IncludeSubDomains"/> and at
-    /// least 1 y. Default: false.
+    /// Whether the host requests inclusion in browser preload lists (https://hstspreload.org), which require
+    /// <see cref="IncludeSubDomains"/> and at least 1 y. Default: false.
     /// </summary>
     public bool Preload { get; init; }
 
