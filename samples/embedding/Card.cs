@@ -29,8 +29,8 @@ internal sealed record Card(string Holder, string Kind, IReadOnlyList<string> Pe
     /// <summary>What takes the place of JMESPath expressions: the calls' answers as types, and the answer as another one.</summary>
     public static Card Of(ComposedParts parts)
     {
-        var user = parts.Get("user", CardTypes.Default.User)!; // a required call: always there
-        var segment = parts.Get("segment", CardTypes.Default.Segment); // null where it failed
+        var user = parts.Get("user", CardTypes.Default.User)!; // a required call: never null
+        var segment = parts.Get("segment", CardTypes.Default.Segment); // null if it failed
         return new Card(user.Name, segment?.Name ?? "Customer", segment?.Perks ?? []);
     }
 }

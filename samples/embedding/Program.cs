@@ -54,7 +54,7 @@ switch (variant)
 }
 
 var app = builder.Build();
-app.MapGet("/own", () => "the program's own endpoint"); // endpoints of the program come first
-app.MapLintel(); // what none of them takes goes to the gateway
+app.MapGet("/own", () => "the program's own endpoint"); // endpoints of the application take precedence
+app.MapLintel(); // all other requests go to the gateway
 await app.RunAsync();
 return 0;
