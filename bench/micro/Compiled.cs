@@ -29,7 +29,7 @@ internal static class Compiled
     /// <summary>A configuration as a file holds it.</summary>
     public static (ConfigDocument Document, GatewayConfig Config) Read(string yaml)
     {
-        var document = ConfigDocument.Parse("bench.yaml", yaml, ConfigSurroundings.OfProcess());
+        var document = ConfigDocument.Parse("bench.yaml", yaml, ConfigEnvironment.OfProcess());
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         return (document, config);
     }
@@ -40,7 +40,7 @@ internal static class Compiled
         var random = new Random(1);
         var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!));
         return new SnapshotCompiler(
-            new ServiceRegistry(random, new UpstreamSurroundings(null, NameResolver.OfSystem(TimeProvider.System), metrics)),
+            new ServiceRegistry(random, new UpstreamDependencies(null, NameResolver.OfSystem(TimeProvider.System), metrics)),
             new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random)
         );
     }

@@ -57,10 +57,10 @@ public class Http1PoolBenchmarks
     [Benchmark(OperationsPerInvoke = Rents)]
     public void RentAndGiveBack() => _work.RunOnLoop();
 
-    private async ValueTask<MadeConnection> ConnectAsync(EventLoop loop, CancellationToken cancellation)
+    private async ValueTask<EstablishedConnection> ConnectAsync(EventLoop loop, CancellationToken cancellation)
     {
         var socket = await LoopStream.ConnectAsync(loop, _listener.LocalEndpoint, cancellation).ConfigureAwait(false);
-        return new MadeConnection(socket, socket);
+        return new EstablishedConnection(socket, socket);
     }
 
     private static async Task ExchangeAsync(Http1Connection connection, Socket server)

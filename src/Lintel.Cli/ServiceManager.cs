@@ -31,14 +31,14 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
     {
         if (!notifier.IsEnabled)
             return Task.CompletedTask;
-        Tell("READY=1\nSTATUS=" + Status());
-        gateway.Reloading += () => Tell($"RELOADING=1\nMONOTONIC_USEC={Monotonic(time)}");
-        gateway.Reloaded += report => Tell("READY=1\nSTATUS=" + (report.IsValid ? Status() : Refused(report)));
+        Notify("READY=1\nSTATUS=" + Status());
+        gateway.Reloading += () => Notify($"RELOADING=1\nMONOTONIC_USEC={Monotonic(time)}");
+        gateway.Reloaded += report => Notify("READY=1\nSTATUS=" + (report.IsValid ? Status() : Refused(report)));
         if (Watchdog.IntervalOf(Environment.GetEnvironmentVariable, Environment.ProcessId) is { } interval)
             _watchdog = new Watchdog(
                 interval,
                 c => gateway.IsHung ? Task.FromResult(false) : _health.IsLiveAsync(c),
-                () => Tell("WATCHDOG=1"),
+                () => Notify("WATCHDOG=1"),
                 time
             );
 
@@ -49,7 +49,7 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
     {
         var config = gateway.Config;
         var needed = (config?.DrainDelay ?? default) + (config?.DrainTimeout ?? default) + ClosingTime;
-        Tell(
+        Notify(
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"STOPPING=1\nEXTEND_TIMEOUT_USEC={(long)needed.TotalMicroseconds}\nSTATUS=Draining for up to {needed.TotalSeconds:0} s"
@@ -88,7 +88,7 @@ internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystem
             : text;
     }
 
-    private void Tell(string state)
+    private void Notify(string state)
     {
         if (!notifier.IsEnabled)
             return;

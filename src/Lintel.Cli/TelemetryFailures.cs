@@ -13,7 +13,7 @@ internal sealed partial class TelemetryFailures(TimeProvider time, ILogger logge
     private readonly Lock _lock = new();
     private long _told;
     private bool _hasTold;
-    private int _untold;
+    private int _unreported;
 
     protected override void OnEventSourceCreated(EventSource eventSource)
     {
@@ -26,10 +26,10 @@ internal sealed partial class TelemetryFailures(TimeProvider time, ILogger logge
         int before;
         lock (_lock)
         {
-            _untold++;
+            _unreported++;
             if (_hasTold && time.GetElapsedTime(_told) < Interval)
                 return;
-            (_told, _hasTold, before, _untold) = (time.GetTimestamp(), true, _untold - 1, 0);
+            (_told, _hasTold, before, _unreported) = (time.GetTimestamp(), true, _unreported - 1, 0);
         }
 
         NotSent(logger, Text(eventData), before);

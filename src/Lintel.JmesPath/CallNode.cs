@@ -14,7 +14,7 @@ internal sealed class CallNode(int offset, Function function, Node[] arguments) 
     {
         if (arguments.Length > UsualArguments)
             return TryCall(current, new Value[arguments.Length], ref evaluation, out result);
-        var few = default(FewValues);
+        var few = default(InlineValues);
         return TryCall(current, few, ref evaluation, out result);
     }
 
@@ -24,7 +24,7 @@ internal sealed class CallNode(int offset, Function function, Node[] arguments) 
             argument.CollectRoots(roots, isInput);
     }
 
-    /// <summary>Sets the problem of an argument that the function cannot take.</summary>
+    /// <summary>Sets the problem of an invalid argument.</summary>
     public bool Refuse(ref Evaluation evaluation, string takes, string got) =>
         evaluation.Fail($"`{function.Name}` at {Offset} takes {takes}, got {got}");
 
@@ -69,7 +69,7 @@ internal sealed class CallNode(int offset, Function function, Node[] arguments) 
         );
 
     [InlineArray(UsualArguments)]
-    private struct FewValues
+    private struct InlineValues
     {
         private Value _first;
     }
@@ -80,7 +80,7 @@ internal sealed class ExpressionNode(int offset, Node body) : Node(offset, Above
 {
     public Node Body => body;
 
-    /// <summary>Never asked for: the parser lets it stand only where a function takes it.</summary>
+    /// <summary>Never evaluated: the parser allows it only as an argument of a function that takes it.</summary>
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)
     {
         result = default;

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Lintel.JmesPath;
 
-/// <summary>What functions do with texts in UTF-8. Bytes that are none count as the U+FFFD that they would be read as.</summary>
+/// <summary>String operations on UTF-8 text. Invalid bytes count as the U+FFFD that they decode to.</summary>
 internal static class CodePoints
 {
     /// <summary>Up to this many comparisons in the worst case the runtime's vectorized search is used, which is quadratic there.</summary>
@@ -39,7 +39,7 @@ internal static class CodePoints
         return at == 0 ? reversed : reversed[at..];
     }
 
-    /// <summary>Whether a text holds another one, in time that grows with their sum: both may come from a service.</summary>
+    /// <summary>Whether a text contains another one, in time linear in their total length: both may come from a service.</summary>
     public static bool Contains(ReadOnlySpan<byte> text, ReadOnlySpan<byte> part)
     {
         if ((long)text.Length * part.Length <= QuickComparisons)

@@ -2,14 +2,12 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>
-/// Equality and order of values: numbers by what they mean, strings by code points, objects whatever their members' order.
-/// </summary>
+/// <summary>Equality and order of values: numbers by value, strings by code points, objects regardless of the order of members.</summary>
 internal static class Comparison
 {
     /// <summary>
-    /// Whether two values are equal. False, with the work used up, where that would take too long to say: values may share their parts, so
-    /// that a small one can be boundlessly deep.
+    /// Whether two values are equal. False, with the evaluation limit exhausted, if the comparison takes too long: values may share their
+    /// parts, so that a small one can be arbitrarily deep.
     /// </summary>
     public static bool AreEqual(in Value a, in Value b, ref Evaluation evaluation)
     {

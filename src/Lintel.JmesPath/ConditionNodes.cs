@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary><c>left || right</c>, <c>left &amp;&amp; right</c>: one of the two results, not a boolean.</summary>
-internal sealed class EitherNode(Node left, Node right, bool isOr) : Node(left.Offset, Above(left, right))
+/// <summary><c>left || right</c>, <c>left &amp;&amp; right</c>: returns one of the two results, not a boolean.</summary>
+internal sealed class LogicalNode(Node left, Node right, bool isOr) : Node(left.Offset, Above(left, right))
 {
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result) =>
         left.TryEvaluate(current, ref evaluation, out result)
@@ -30,7 +30,7 @@ internal sealed class NotNode(int offset, Node part) : Node(offset, Above(part))
     public override void CollectRoots(RootCollector roots, bool isInput) => part.CollectRoots(roots, isInput);
 }
 
-/// <summary><c>left == right</c> and its like. What is not a number has no order: the result is null.</summary>
+/// <summary>Comparison operators such as <c>left == right</c>. Values other than numbers have no order: the result is null.</summary>
 internal sealed class ComparisonNode(Node left, Node right, TokenKind comparison) : Node(left.Offset, Above(left, right))
 {
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)

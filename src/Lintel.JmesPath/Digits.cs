@@ -1,8 +1,8 @@
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A JSON number taken apart, of whatever length: ± 0.d₁d₂… × 10^magnitude, where d₁ is no zero. 1, 1.0 and 10e-1 are the same digits, 2^53
-/// and 2^53 + 1 are not, and 1e400 has its place above all doubles. Exponents beyond ± 10^15 are taken as that.
+/// The digits of a JSON number of any length: ± 0.d₁d₂… × 10^magnitude, where d₁ is not zero. 1, 1.0 and 10e-1 have the same digits, 2^53
+/// and 2^53 + 1 do not, and 1e400 orders above all doubles. Exponents beyond ± 10^15 are clamped.
 /// </summary>
 internal readonly ref struct Digits
 {
@@ -34,10 +34,10 @@ internal readonly ref struct Digits
     /// <summary>Whether it is between −1 and 1, and neither of them.</summary>
     public bool AreBelowOne => _magnitude <= 0;
 
-    /// <summary>Whether a decimal holds all of them: 28 digits, at most 28 behind the point.</summary>
+    /// <summary>Whether they fit in a decimal: 28 digits, at most 28 after the decimal point.</summary>
     public bool FitDecimal => _count == 0 || (_count <= 28 && _magnitude <= 28 && _count - _magnitude <= 28);
 
-    /// <summary>Takes a text apart that is a JSON number.</summary>
+    /// <summary>Parses the text of a JSON number.</summary>
     public static Digits Of(ReadOnlySpan<byte> text)
     {
         var negative = text[0] == '-';
@@ -102,7 +102,7 @@ internal readonly ref struct Digits
         }
     }
 
-    /// <summary>Whole numbers of up to 18 digits, which are nearly all, need not be taken apart.</summary>
+    /// <summary>Whole numbers of up to 18 digits, which are nearly all, need not be split into digits.</summary>
     private static bool TryGetShort(ReadOnlySpan<byte> text, out long number)
     {
         number = 0;

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>Goes through the elements of an array, wherever it lies.</summary>
+/// <summary>Enumerates the elements of an array, in a document or in memory.</summary>
 internal ref struct Elements
 {
     private readonly ReadOnlySpan<Value> _made;
@@ -30,9 +30,7 @@ internal ref struct Elements
     public bool MoveNext() => _isMade ? _next++ < _made.Length : _raw.MoveNext();
 }
 
-/// <summary>
-/// Goes through the members of an object, wherever it lies: what it tells is about the one that <see cref="MoveNext"/> came to.
-/// </summary>
+/// <summary>Enumerates the members of an object, in a document or in memory: the properties describe the current member.</summary>
 internal ref struct Properties
 {
     private readonly Members? _made;
@@ -49,7 +47,7 @@ internal ref struct Properties
 
     public readonly Value Value => _made is null ? new Value(_raw.Current.Value) : _made.Values[_next - 1];
 
-    /// <summary>The name to give to another object; made where it lies in a document.</summary>
+    /// <summary>The name for use in another object; allocated if it is in a document.</summary>
     public readonly Name Name => _made is null ? Name.OfRaw(JsonMarshal.GetRawUtf8PropertyName(_raw.Current)) : _made.Names[_next - 1];
 
     /// <summary>What the name means, in UTF-8.</summary>

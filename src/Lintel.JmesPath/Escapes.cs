@@ -15,7 +15,7 @@ internal static class Escapes
         (byte)'\\',
     ]);
 
-    /// <summary>The meaning of a string's inside, which holds valid escapes.</summary>
+    /// <summary>Decodes the content of a string, which contains valid escapes.</summary>
     public static byte[] Decode(ReadOnlySpan<byte> escaped)
     {
         // U+FFFD for \uD800 is three bytes for six: what is meant is never longer.
@@ -48,7 +48,7 @@ internal static class Escapes
     }
 
     /// <summary>
-    /// Writes a text as a JSON string with its quotes. Only what must be escaped is; bytes that are no UTF-8 become U+FFFD.
+    /// Writes a text as a JSON string with quotes. Only required characters are escaped; invalid UTF-8 is replaced by U+FFFD.
     /// </summary>
     public static void Write(ReadOnlySpan<byte> text, ref JsonText output)
     {
@@ -85,7 +85,7 @@ internal static class Escapes
         output.Append(text);
     }
 
-    /// <summary>The next piece of what is meant: a stretch without escapes, or one escape decoded into <paramref name="rune"/>.</summary>
+    /// <summary>The next part of the decoded string: a run without escapes, or one escape decoded into <paramref name="rune"/>.</summary>
     private static bool Next(ref ReadOnlySpan<byte> escaped, Span<byte> rune, out ReadOnlySpan<byte> chunk)
     {
         chunk = default;

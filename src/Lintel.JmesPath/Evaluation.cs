@@ -3,12 +3,12 @@ using System.Text.Json;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// One run of an expression: what it may still do, and what went wrong. Each step that makes or looks at an element spends one, and so do
-/// 32 bytes of a made string.
+/// One evaluation of an expression: the remaining work limit and the problem. Each step that creates or visits an element costs one unit,
+/// and so do 32 bytes of a created string.
 /// </summary>
 internal struct Evaluation(long maxWork)
 {
-    /// <summary>The bytes of a made string that cost as much as an element: about the memory that one takes.</summary>
+    /// <summary>The bytes of a created string that cost as much as an element: about the memory of one.</summary>
     private const int BytesPerUnit = 32;
 
     private long _remaining = maxWork;

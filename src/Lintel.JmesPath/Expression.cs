@@ -13,8 +13,8 @@ internal sealed class Expression
     public const int MaxLength = 16 * 1024;
 
     /// <summary>
-    /// How many parts may lie below each other: 256. Evaluation takes a call for each; a thread's smallest usual stack (1.5 MiB with musl)
-    /// has place for some thousands.
+    /// The maximum nesting depth: 256. Evaluation recurses once per level; the smallest usual stack of a thread (1.5 MiB with musl) has
+    /// space for some thousands.
     /// </summary>
     public const int MaxHeight = 256;
 
@@ -36,16 +36,16 @@ internal sealed class Expression
     public string Text { get; }
 
     /// <summary>
-    /// The input's fields that the expression can read, in the order of their first mention; null when it takes the input as a whole, as
-    /// <c>@</c>, <c>*</c> and <c>keys(@)</c> do.
+    /// The fields of the input that the expression can read, in order of first use; null if it refers to the whole input, like <c>@</c>,
+    /// <c>*</c> and <c>keys(@)</c>.
     /// </summary>
     public IReadOnlyList<Root>? Roots { get; }
 
-    /// <summary>Where the text first takes the input as a whole; null where <see cref="Roots"/> says all.</summary>
+    /// <summary>The position at which the text first refers to the whole input; null if <see cref="Roots"/> is complete.</summary>
     public int? WholeInput { get; }
 
     /// <summary>Compiles a text.</summary>
-    /// <returns>Null if it is no expression; then <paramref name="problem"/> says why.</returns>
+    /// <returns>Null if the text is not a valid expression; <paramref name="problem"/> is then set.</returns>
     public static Expression? Parse(string text, out ExpressionProblem? problem)
     {
         if (text.Length > MaxLength)
@@ -60,7 +60,7 @@ internal sealed class Expression
 
     /// <summary>Evaluates the expression.</summary>
     /// <param name="input">The input, as <c>@</c>.</param>
-    /// <param name="result">The result, null if there is none. It may point into the input and lives as long as that does.</param>
+    /// <param name="result">The result, null if there is none. It may point into the input and is valid as long as the input.</param>
     /// <param name="problem">What went wrong, such as a function's argument of a wrong type.</param>
     /// <param name="maxWork">How many elements may be made or looked at.</param>
     public bool TryEvaluate(in Value input, out Value result, [NotNullWhen(false)] out string? problem, long maxWork = DefaultMaxWork)

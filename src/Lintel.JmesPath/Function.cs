@@ -13,11 +13,11 @@ internal enum Types
     Object = 32,
     Any = 63,
 
-    /// <summary><c>&amp;…</c>: known at load, never mixed with the others.</summary>
+    /// <summary>An expression reference <c>&amp;…</c>: known at compile time, never combined with other types.</summary>
     Expression = 64,
 }
 
-/// <summary>A call's arguments, evaluated, of the types that the function takes.</summary>
+/// <summary>The evaluated arguments of a call, of the types that the function takes.</summary>
 internal readonly ref struct Arguments
 {
     private readonly CallNode _call;
@@ -42,16 +42,16 @@ internal readonly ref struct Arguments
     /// <summary>The expression that was given as an argument.</summary>
     public Node Expression(int index) => ((ExpressionNode)_call.Arguments[index]).Body;
 
-    /// <summary>Sets the problem of an argument that the function cannot take.</summary>
+    /// <summary>Sets the problem of an invalid argument.</summary>
     public bool Refuse(string takes, string got) => _call.Refuse(ref _evaluation, takes, got);
 }
 
-/// <summary>What a function does. False if there is no result; why is in <see cref="Evaluation.Problem"/>.</summary>
+/// <summary>The body of a function. Returns false if there is no result; <see cref="Evaluation.Problem"/> is then set.</summary>
 internal delegate bool FunctionBody(Arguments arguments, out Value result);
 
-/// <summary>A function: its name, what it takes, and what it does.</summary>
+/// <summary>A function: its name, parameter types and body.</summary>
 /// <param name="name">The name.</param>
-/// <param name="body">What it does.</param>
+/// <param name="body">The body.</param>
 /// <param name="types">What its arguments may be.</param>
 /// <param name="isOpen">Whether the last argument may come again, any number of times.</param>
 internal sealed class Function(string name, FunctionBody body, Types[] types, bool isOpen = false)
@@ -60,7 +60,7 @@ internal sealed class Function(string name, FunctionBody body, Types[] types, bo
 
     public FunctionBody Body => body;
 
-    /// <summary>How many arguments it takes, in words.</summary>
+    /// <summary>The number of arguments, as text.</summary>
     public string Arity => $"{(isOpen ? "at least " : "")}{types.Length} argument{(types.Length == 1 ? "" : "s")}";
 
     public Types TypeAt(int index) => types[Math.Min(index, types.Length - 1)];

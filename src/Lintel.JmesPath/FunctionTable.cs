@@ -50,7 +50,7 @@ internal static class FunctionTable
         return best.Distance <= best.Name.Length / 3 ? $"did you mean `{best.Name}`?" : $"known functions: {string.Join(", ", Names)}";
     }
 
-    /// <summary>How many letters must be put in, taken out or changed.</summary>
+    /// <summary>The edit distance: the number of insertions, deletions and substitutions.</summary>
     private static int Distance(string a, string b)
     {
         var row = Enumerable.Range(0, b.Length + 1).ToArray();

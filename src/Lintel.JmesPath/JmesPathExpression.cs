@@ -22,8 +22,8 @@ public sealed class JmesPathExpression
 
     /// <summary>Compiles a text of 16 384 characters at most.</summary>
     /// <param name="text">The expression.</param>
-    /// <param name="expression">What it is compiled to.</param>
-    /// <param name="problem">What is wrong with it, and at which character.</param>
+    /// <param name="expression">The compiled expression.</param>
+    /// <param name="problem">The problem and its position.</param>
     /// <returns>Whether the text is an expression.</returns>
     public static bool TryParse(
         string text,

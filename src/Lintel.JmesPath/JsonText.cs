@@ -7,9 +7,9 @@ namespace Lintel.JmesPath;
 /// <summary>
 /// A JSON text on its way out, with a limit: values may share their parts, so that a small one can have a boundless text.
 /// </summary>
-/// <param name="output">Where it goes; <see langword="null"/> where only its length is asked for.</param>
+/// <param name="output">The output; <see langword="null"/> to compute only the length.</param>
 /// <param name="maxBytes">How much may go there.</param>
-/// <param name="compact">Whether what came in loses the white space between its words.</param>
+/// <param name="compact">Whether insignificant white space of the input is removed.</param>
 internal ref struct JsonText(IBufferWriter<byte>? output, long maxBytes, bool compact = false)
 {
     private Span<byte> _free;
@@ -55,7 +55,7 @@ internal ref struct JsonText(IBufferWriter<byte>? output, long maxBytes, bool co
         _free = default;
     }
 
-    /// <summary>Appends a value: what came in goes out byte for byte, what was made here is compact.</summary>
+    /// <summary>Appends a value: input is copied byte for byte, created values are compact.</summary>
     public void Append(in Value value)
     {
         switch (value.Made)

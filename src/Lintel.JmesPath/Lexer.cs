@@ -4,14 +4,12 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>
-/// Cuts an expression into words. It goes on from where it stands: a mistake further on is not looked for before the parser gets there.
-/// </summary>
+/// <summary>Splits an expression into tokens. Lazy: an error further on is not detected before the parser reaches it.</summary>
 internal sealed class Lexer(string text)
 {
     private int _at;
 
-    /// <summary>What is wrong; set once.</summary>
+    /// <summary>The problem; set once.</summary>
     public ExpressionProblem? Problem { get; private set; }
 
     /// <summary>The next word; <see cref="TokenKind.End"/> at the end and after a mistake.</summary>

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Lintel.JmesPath;
 
-/// <summary>A member's name, made once: as it is meant, to look it up, and as it is written, with its quotes and colon.</summary>
+/// <summary>A member name, in decoded form for lookups, and in JSON form with quotes and colon for output.</summary>
 internal sealed class Name
 {
     private readonly byte[] _json;
@@ -15,7 +15,7 @@ internal sealed class Name
         _decoded = decoded;
     }
 
-    /// <summary>What is meant, in UTF-8.</summary>
+    /// <summary>The decoded name, in UTF-8.</summary>
     public ReadOnlySpan<byte> Utf8 => _decoded ?? _json.AsSpan(1, _json.Length - 3);
 
     /// <summary><c>"name":</c></summary>
@@ -32,7 +32,7 @@ internal sealed class Name
         return new Name(buffer.WrittenSpan.ToArray(), buffer.WrittenCount == utf8.Length + 3 ? null : utf8);
     }
 
-    /// <summary>A name as it stood in a document, without its quotes; it goes out as it came in.</summary>
+    /// <summary>A name from a document, without quotes; it is written unchanged.</summary>
     public static Name OfRaw(ReadOnlySpan<byte> escaped)
     {
         var json = new byte[escaped.Length + 3];

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// The names of an object's members, in order, each once. An object of an expression and the scope of a composition have theirs made at
-/// load and shared by all requests.
+/// The distinct member names of an object, in order. The names of an object expression and of the scope of a composition are created at
+/// load time and shared by all requests.
 /// </summary>
 internal sealed class Names
 {
@@ -48,7 +48,7 @@ internal sealed class Names
         return -1;
     }
 
-    /// <summary>A table whose keys are found by their UTF-8.</summary>
+    /// <summary>A table whose keys can be looked up by UTF-8.</summary>
     public static Dictionary<Name, T> NewTable<T>(int capacity) => new(capacity, new ByUtf8());
 
     private static Name[] Make(ReadOnlySpan<string> names)

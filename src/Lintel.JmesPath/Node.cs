@@ -1,19 +1,19 @@
 namespace Lintel.JmesPath;
 
 /// <summary>A compiled part of an expression. It does not change: all requests share it.</summary>
-/// <param name="offset">Where it begins in the expression's text.</param>
-/// <param name="height">How many parts lie below each other in it, itself included: evaluation takes as many calls.</param>
+/// <param name="offset">The offset in the text of the expression.</param>
+/// <param name="height">The height of the tree, including the node itself: evaluation recurses once per level.</param>
 internal abstract class Node(int offset, int height)
 {
     public int Offset => offset;
 
     public int Height => height;
 
-    /// <summary>Evaluates with <c>@</c> being <paramref name="current"/>, which must not be the variable that takes the result.</summary>
+    /// <summary>Evaluates with <paramref name="current"/> as <c>@</c>, which must not be the variable that receives the result.</summary>
     /// <returns>False if there is no result; why is in <see cref="Evaluation.Problem"/>.</returns>
     public abstract bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result);
 
-    /// <summary>Tells what of the input this part reads.</summary>
+    /// <summary>Collects the parts of the input that this node reads.</summary>
     /// <param name="roots">Takes it.</param>
     /// <param name="isInput">Whether <c>@</c> is the input itself here; if not, this part reads what another has made or picked.</param>
     public abstract void CollectRoots(RootCollector roots, bool isInput);
@@ -25,7 +25,7 @@ internal abstract class Node(int offset, int height)
     protected static int Above(IEnumerable<Node> below) => below.Max(n => n.Height) + 1;
 }
 
-/// <summary><c>@</c>, and what stands in the place of a part that was left out, as before the bracket of <c>[0]</c>.</summary>
+/// <summary><c>@</c>, also for an omitted part, as before the bracket of <c>[0]</c>.</summary>
 internal sealed class CurrentNode(int offset) : Node(offset, 1)
 {
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)
@@ -72,10 +72,10 @@ internal sealed class LiteralNode(int offset, Value value) : Node(offset, 1)
 }
 
 /// <summary>
-/// <c>left.right</c> and <c>left | right</c>: the right part has the left one's result as its <c>@</c>. They differ in what a projection on
-/// the left does, which the parser has settled.
+/// <c>left.right</c> and <c>left | right</c>: the right part is evaluated with the result of the left one as its <c>@</c>. They differ in
+/// how a projection on the left is treated, which the parser has resolved.
 /// </summary>
-internal sealed class ThenNode(Node left, Node right) : Node(left.Offset, Above(left, right))
+internal sealed class SequenceNode(Node left, Node right) : Node(left.Offset, Above(left, right))
 {
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)
     {
@@ -99,7 +99,7 @@ internal sealed class ThenNode(Node left, Node right) : Node(left.Offset, Above(
     }
 }
 
-/// <summary><c>left[0]</c>: an element, else null.</summary>
+/// <summary><c>left[0]</c>: an element, or null.</summary>
 internal sealed class IndexNode(Node left, int index) : Node(left.Offset, Above(left))
 {
     public override bool TryEvaluate(in Value current, ref Evaluation evaluation, out Value result)

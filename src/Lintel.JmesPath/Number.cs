@@ -3,12 +3,9 @@ using System.Globalization;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A number that was made here: its JSON text. Numbers that came in stay the text that they are; both are compared as the numbers that they
-/// mean, however long (<see cref="Digits"/>).
-/// <para>
-/// Sums are exact where <see cref="decimal"/> is (28 digits, so that 0.1 + 0.2 is 0.3), and are made in <see cref="double"/> where it is
-/// not. What is beyond a double is told as a problem.
-/// </para>
+/// A computed number: its JSON text. Numbers of the input keep their text; both are compared by value, regardless of length (<see
+/// cref="Digits"/>). <para> Sums are exact where <see cref="decimal"/> is (28 digits, so that 0.1 + 0.2 is 0.3), and are computed in
+/// <see cref="double"/> where it is not. A result outside the range of double is a problem. </para>
 /// </summary>
 internal sealed class Number
 {
@@ -35,7 +32,7 @@ internal sealed class Number
     /// <summary>A number of this JSON text, which must be one.</summary>
     public static Number Of(ReadOnlySpan<byte> text) => new(text.ToArray());
 
-    /// <summary>The number as a decimal, where none of its digits is lost.</summary>
+    /// <summary>The number as a decimal, if no digits are lost.</summary>
     public static bool TryGetDecimal(ReadOnlySpan<byte> text, out decimal number)
     {
         number = 0;

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>Functions that make numbers. A number whose value does not change keeps its text.</summary>
+/// <summary>Functions that return numbers. A number whose value does not change keeps its text.</summary>
 internal static class NumberFunctions
 {
     /// <summary>A decimal holds 7.9 × 10^28, and each addend is below 10^28: from here on one more could be too much.</summary>

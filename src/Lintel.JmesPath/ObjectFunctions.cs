@@ -33,7 +33,7 @@ internal static class ObjectFunctions
         return true;
     }
 
-    /// <summary>A member that comes again keeps its place and takes the later value.</summary>
+    /// <summary>A repeated member keeps its position and gets the later value.</summary>
     public static bool Merge(Arguments arguments, out Value result)
     {
         result = default;

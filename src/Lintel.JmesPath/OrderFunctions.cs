@@ -46,7 +46,7 @@ internal static class OrderFunctions
         return true;
     }
 
-    /// <summary>The first element that no other one exceeds in the direction; null if there is none.</summary>
+    /// <summary>The first maximum or minimum element; null if there is none.</summary>
     private static bool TryPick(Arguments arguments, Node? by, int direction, out Value result)
     {
         result = default;
@@ -66,7 +66,7 @@ internal static class OrderFunctions
 
     /// <summary>What an element is ordered by.</summary>
     /// <param name="arguments">The call's.</param>
-    /// <param name="by">What picks it; null if the element is its own key.</param>
+    /// <param name="by">The key expression; null if the element is its own key.</param>
     /// <param name="element">The element.</param>
     /// <param name="other">A key that is known to be good, or null.</param>
     /// <param name="key">The key.</param>

@@ -1,6 +1,6 @@
 namespace Lintel.JmesPath;
 
-/// <summary>The parts that stand in brackets, braces and parentheses.</summary>
+/// <summary>Parses the parts in brackets, braces and parentheses.</summary>
 internal sealed partial class Parser
 {
     /// <summary>Behind <c>[</c>: an index, a slice, or <c>*]</c>.</summary>

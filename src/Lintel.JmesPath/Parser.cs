@@ -1,8 +1,8 @@
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// Reads an expression by the strength with which its operators bind (top-down operator precedence). Null means that a problem is known;
-/// whoever gets it gives it back. Lists, objects, calls and slices are in <c>Parser.Parts.cs</c>.
+/// Parses an expression by operator precedence (top-down). Null means that a problem was recorded, and is propagated. Lists, objects, calls
+/// and slices are in <c>Parser.Parts.cs</c>.
 /// </summary>
 internal sealed partial class Parser
 {
@@ -136,7 +136,7 @@ internal sealed partial class Parser
         }
     }
 
-    /// <summary>A part that goes on from what is read.</summary>
+    /// <summary>A part that continues the parsed expression.</summary>
     private Node? Continue(Node left)
     {
         var token = Take();
@@ -146,13 +146,13 @@ internal sealed partial class Parser
                 Take();
                 return Project(ProjectionRight(DotStrength), r => new ValueProjectionNode(left, r));
             case TokenKind.Dot:
-                return Project(DotRight(DotStrength), r => new ThenNode(left, r));
+                return Project(DotRight(DotStrength), r => new SequenceNode(left, r));
             case TokenKind.Pipe:
-                return Project(Expression(1), r => new ThenNode(left, r));
+                return Project(Expression(1), r => new SequenceNode(left, r));
             case TokenKind.Or:
-                return Project(Expression(2), r => new EitherNode(left, r, isOr: true));
+                return Project(Expression(2), r => new LogicalNode(left, r, isOr: true));
             case TokenKind.And:
-                return Project(Expression(3), r => new EitherNode(left, r, isOr: false));
+                return Project(Expression(3), r => new LogicalNode(left, r, isOr: false));
             case TokenKind.Equal
             or TokenKind.NotEqual
             or TokenKind.Less

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A projection: the right part once for each element that the left one has; results that are null are left out. Null where the left part
-/// has no elements to give.
+/// A projection: evaluates the right part for each element of the left one; null results are omitted. Null if the left part has no
+/// elements.
 /// </summary>
 internal abstract class ProjectionNode(Node left, Node right, int height) : Node(left.Offset, height)
 {
@@ -55,7 +55,7 @@ internal sealed class ListProjectionNode(Node left, Node right) : ProjectionNode
     }
 }
 
-/// <summary><c>left.*.right</c>: over an object's values.</summary>
+/// <summary><c>left.*.right</c>: over the values of an object.</summary>
 internal sealed class ValueProjectionNode(Node left, Node right) : ProjectionNode(left, right, Above(left, right))
 {
     protected override bool TryProject(in Value source, ref Evaluation evaluation, out Value result)
@@ -76,7 +76,7 @@ internal sealed class ValueProjectionNode(Node left, Node right) : ProjectionNod
     }
 }
 
-/// <summary><c>left[].right</c>: elements that are arrays give theirs.</summary>
+/// <summary><c>left[].right</c>: elements that are arrays are flattened.</summary>
 internal sealed class FlattenNode(Node left, Node right) : ProjectionNode(left, right, Above(left, right))
 {
     protected override bool TryProject(in Value source, ref Evaluation evaluation, out Value result)
@@ -190,7 +190,7 @@ internal sealed class SliceNode(Node left, Slice slice, Node right) : Projection
     }
 }
 
-/// <summary>The bounds of a slice; those that are left out are null. The step is not zero.</summary>
+/// <summary>The bounds of a slice; omitted ones are null. The step is not zero.</summary>
 internal readonly record struct Slice(int? Start, int? Stop, int Step)
 {
     /// <summary>The first index and how many there are, for an array of this length.</summary>

@@ -12,7 +12,7 @@ internal sealed class RootCollector
 
     public IReadOnlyList<Root> Roots => _roots;
 
-    /// <summary>Where the expression first takes the input as a whole, or null if it does not.</summary>
+    /// <summary>The position at which the expression first refers to the whole input, or null.</summary>
     public int? Whole { get; private set; }
 
     public void Add(string name, int offset)

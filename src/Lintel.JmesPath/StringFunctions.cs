@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Lintel.JmesPath;
 
-/// <summary>Functions about strings, and those that take strings among others.</summary>
+/// <summary>Functions for strings, including those that accept strings among other types.</summary>
 internal static class StringFunctions
 {
     private static readonly FrozenDictionary<string, Value> TypeWords = new[]

@@ -42,7 +42,7 @@ internal enum TokenKind
 
 /// <summary>A word of an expression.</summary>
 /// <param name="Kind">Which.</param>
-/// <param name="Offset">Where it begins.</param>
-/// <param name="End">Where it ends: the offset of the character after it.</param>
+/// <param name="Offset">The start offset.</param>
+/// <param name="End">The end offset: the offset of the character after it.</param>
 /// <param name="Payload">An identifier's text, a number's <see cref="int"/>, a literal's <see cref="Value"/>.</param>
 internal readonly record struct Token(TokenKind Kind, int Offset, int End, object? Payload = null);

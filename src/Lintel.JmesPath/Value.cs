@@ -7,8 +7,8 @@ using System.Text.Json;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A JSON value: either a place in a parsed document, which costs nothing to hold and goes out byte for byte as it came in, or one that was
-/// made here. The default value is null. It lives as long as the document does.
+/// A JSON value: either an element of a parsed document, which is not copied and is written byte for byte, or a computed value. The default
+/// value is null. It is valid as long as the document.
 /// </summary>
 internal readonly struct Value
 {
@@ -105,13 +105,13 @@ internal readonly struct Value
         return new(new Members(names, values));
     }
 
-    /// <summary>A string's text in UTF-8, without escapes; copied only where there were some.</summary>
+    /// <summary>The decoded text of a string in UTF-8; copied only if there were escapes.</summary>
     public static ReadOnlySpan<byte> TextOf(scoped in Value text) => text.IsEscaped ? Escapes.Decode(text.Quoted) : text.Quoted;
 
     /// <summary>A string's text in UTF-8, without escapes.</summary>
     public static ReadOnlySpan<byte> TextOf(JsonElement text) => TextOf(new Value(text));
 
-    /// <summary>A string that is no longer escaped, where it will be looked at often; any other value as it is.</summary>
+    /// <summary>A decoded string, for repeated access; any other value unchanged.</summary>
     public Value Unescaped() => Kind == JsonValueKind.String && IsEscaped ? String(Escapes.Decode(Quoted)) : this;
 
     /// <summary>
@@ -146,7 +146,9 @@ internal readonly struct Value
         return found;
     }
 
-    /// <summary>The element of an array, from behind if the index is negative; null if there is none, and for other kinds.</summary>
+    /// <summary>
+    /// The element of an array, counted from the end if the index is negative; null if there is none, and for other kinds.
+    /// </summary>
     public Value ItemAt(int index)
     {
         if (Kind != JsonValueKind.Array)
@@ -159,10 +161,12 @@ internal readonly struct Value
         return Made is Items items ? items.Span[index] : new Value(Raw[index]);
     }
 
-    /// <summary>Writes the value as JSON: what came in byte for byte, what was made here compact.</summary>
+    /// <summary>Writes the value as JSON: input byte for byte, computed values compact.</summary>
     /// <param name="output">Where to. It is advanced.</param>
-    /// <param name="maxBytes">The longest text allowed. A made value may hold one part many times, so that its text is longer than the
-    /// documents that it is made of.</param>
+    /// <param name="maxBytes">
+    /// The maximum length. A computed value may contain one part many times, so its text may be longer than the documents that it is built
+    /// from.
+    /// </param>
     /// <returns>False if the text is longer; what was written then is a part without use.</returns>
     public bool WriteTo(IBufferWriter<byte> output, long maxBytes)
     {

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Lintel.JmesPath;
 
 /// <summary>
-/// A value's JSON text in pieces: what <see cref="Value.WriteTo"/> writes at once, for a writer that has to wait in between.
+/// The JSON text of a value in pieces: the output of <see cref="Value.WriteTo"/>, for a writer that has to wait in between.
 /// </summary>
 internal sealed class ValueText(in Value value)
 {

@@ -77,7 +77,7 @@ public sealed class WatchdogTests
         string? xdg,
         string? home,
         string? expected
-    ) => Assert.Equal(expected, StateFolder.Find(named, name => name switch
+    ) => Assert.Equal(expected, StateDirectory.Find(named, name => name switch
                 {
                     "STATE_DIRECTORY" => systemd,
                     "XDG_STATE_HOME" => xdg,

@@ -21,7 +21,7 @@ internal static class GatewayReader
         ["NAME"] = "edge",
     };
 
-    public static ConfigSurroundings Surroundings { get; } = new() { Variable = Variables.GetValueOrDefault, ReadFile = File.ReadAllText };
+    public static ConfigEnvironment Surroundings { get; } = new() { Variable = Variables.GetValueOrDefault, ReadFile = File.ReadAllText };
 
     /// <summary>Reads, checks and compiles files; the problems of all passes are in the report.</summary>
     public static SourceReading Load(params string[] files)

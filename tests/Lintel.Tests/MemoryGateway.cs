@@ -53,7 +53,7 @@ internal sealed class MemoryGateway : IDisposable
         Memory = new MemoryBudget(1 << 30);
         Store = new AnswerStore(Memory);
         var random = new Random(1);
-        _registry = new ServiceRegistry(random, new UpstreamSurroundings(loops, NameResolver.OfSystem(time), _metrics));
+        _registry = new ServiceRegistry(random, new UpstreamDependencies(loops, NameResolver.OfSystem(time), _metrics));
         var attempts = new AttemptParts(_metrics, Errors, time);
         var compositions = new CompositionParts(attempts, TestMetrics.CreateCompositions(), Store, new SharedRequests(), Memory);
         var forwarders = new Forwarders(new Http1Forwarder(time), new YarpForwarder(Yarp));

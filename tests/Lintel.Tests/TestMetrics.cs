@@ -21,7 +21,7 @@ internal static class TestMetrics
     public static CompositionMetrics CreateCompositions() => new(new Meters());
 
     /// <summary>What services need around them, without loops.</summary>
-    public static UpstreamSurroundings Surroundings(GatewayMetrics? metrics = null) =>
+    public static UpstreamDependencies Surroundings(GatewayMetrics? metrics = null) =>
         new(null, NameResolver.OfSystem(TimeProvider.System), metrics ?? Create());
 
     private sealed class Meters : IMeterFactory

@@ -128,7 +128,7 @@ internal static class RunCommand
         limits.KeepThreadPoolWithin();
         if (lastGood is null)
             return await GatewayProcess.RunAsync(signals, files, PrintBanner, level: level).ConfigureAwait(false);
-        if (StateFolder.Find(lastGood, Environment.GetEnvironmentVariable) is { } folder)
+        if (StateDirectory.Find(lastGood, Environment.GetEnvironmentVariable) is { } folder)
             return await GatewayProcess
                 .RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder), level)
                 .ConfigureAwait(false);

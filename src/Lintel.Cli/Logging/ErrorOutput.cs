@@ -24,7 +24,7 @@ internal sealed class ErrorOutput : TextWriter
     private readonly ManualResetEventSlim _hasMore = new();
     private readonly ManualResetEventSlim _isIdle = new(true);
     private int _waitingChars;
-    private long _untold;
+    private long _unreported;
     private long _dropped;
     private bool _isInstalled;
     private bool _isClosed;
@@ -144,8 +144,8 @@ internal sealed class ErrorOutput : TextWriter
             bool isLast;
             lock (_lock)
             {
-                var told = _untold > 0 ? Formed($"{_untold} lines were lost here because they could not be written\n") : "";
-                _untold = 0;
+                var told = _unreported > 0 ? Formed($"{_unreported} lines were lost here because they could not be written\n") : "";
+                _unreported = 0;
                 text = told + string.Concat(_waiting);
                 _waiting.Clear();
                 _waitingChars = 0;
@@ -158,7 +158,7 @@ internal sealed class ErrorOutput : TextWriter
                 TryWrite(text);
             lock (_lock)
             {
-                if (_waiting.Count == 0 && _untold == 0)
+                if (_waiting.Count == 0 && _unreported == 0)
                     _isIdle.Set();
                 else
                     _hasMore.Set();
@@ -193,7 +193,7 @@ internal sealed class ErrorOutput : TextWriter
         if (_waitingChars + lines.Length > Capacity || _isClosed)
         {
             var count = lines.AsSpan().Count('\n');
-            _untold += _isClosed ? 0 : count;
+            _unreported += _isClosed ? 0 : count;
             Interlocked.Add(ref _dropped, count);
             return;
         }

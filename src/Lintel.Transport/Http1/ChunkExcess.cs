@@ -11,12 +11,12 @@ internal struct ChunkExcess
     /// <summary>What a chunk accounts for: a line of sixteen bytes, and twice its data.</summary>
     private const int FreeLine = 16;
 
-    /// <summary>A large chunk pays for what came before, and for no more than a few long lines after it.</summary>
+    /// <summary>A large chunk compensates for earlier framing, and for at most a few long lines after it.</summary>
     private const int MostCredit = Most + 4096;
 
     private long _excess;
 
-    /// <summary>Takes a chunk.</summary>
+    /// <summary>Counts a chunk.</summary>
     /// <param name="line">The length of the line with its size and extensions.</param>
     /// <param name="data">The length of its data.</param>
     /// <returns>False when the body is more framing than data.</returns>

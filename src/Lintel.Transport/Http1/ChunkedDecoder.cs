@@ -3,17 +3,14 @@ using System.Text;
 
 namespace Lintel.Transport.Http1;
 
-/// <summary>Takes the chunks of a body apart (RFC 9112 section 7.1), a piece at a time, and keeps its trailers.</summary>
+/// <summary>Decodes the chunks of a body (RFC 9112 section 7.1) incrementally, and keeps its trailers.</summary>
 /// <remarks>
-/// Strict: a size is hexadecimal digits alone, lines end with CRLF, extensions begin with a semicolon and are visible characters.
-/// Extensions mean nothing here and are passed over. Trailers are told as they came: which of them may be passed on is their reader's to
-/// know.
+/// Strict: a size consists of hexadecimal digits only, lines end with CRLF, extensions start with a semicolon and consist of visible
+/// characters. Extensions are ignored. Trailers are returned as received: the caller decides which of them may be forwarded.
 /// </remarks>
 internal sealed class ChunkedDecoder
 {
-    /// <summary>
-    /// Digits, and extensions, of one chunk; nobody sends so many, and a stream of them is an attack (CVE-2023-39326 in Go).
-    /// </summary>
+    /// <summary>The maximum length of the size and extensions of one chunk; a longer line is an attack (CVE-2023-39326 in Go).</summary>
     private const int MaxExtension = 4096;
 
     private readonly List<ResponseField> _trailers = [];
@@ -45,7 +42,7 @@ internal sealed class ChunkedDecoder
     /// <summary>Whether the last chunk and the trailers have come.</summary>
     public bool HasEnded => _stage == Stage.Ended;
 
-    /// <summary>What is left of the chunk under way: bytes that may go past the decoder, if <see cref="Skip"/> is told.</summary>
+    /// <summary>The remaining bytes of the current chunk, which may bypass the decoder if <see cref="Skip"/> is called.</summary>
     public long DataLeft => _stage == Stage.Data ? _left : 0;
 
     public IReadOnlyList<ResponseField> Trailers => _trailers;
@@ -71,7 +68,7 @@ internal sealed class ChunkedDecoder
     }
 
     /// <summary>Decodes as much as there is, and as there is room for.</summary>
-    /// <returns>How many bytes were taken from the input, and how many were written.</returns>
+    /// <returns>The number of bytes consumed and the number of bytes written.</returns>
     /// <exception cref="Http1Exception">The chunks are wrong.</exception>
     public (int Taken, int Written) Decode(ReadOnlySpan<byte> input, Span<byte> output)
     {

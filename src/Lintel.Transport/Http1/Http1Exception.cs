@@ -3,16 +3,16 @@ namespace Lintel.Transport.Http1;
 /// <summary>What went wrong between the client and a server.</summary>
 public enum Http1Failure
 {
-    /// <summary>The connection ended, or was reset, before a byte of the answer.</summary>
+    /// <summary>The connection was closed or reset before a byte of the response.</summary>
     Terminated,
 
-    /// <summary>The answer is no HTTP, or may be read in two ways.</summary>
+    /// <summary>The response is not valid HTTP, or is ambiguous.</summary>
     Malformed,
 
     /// <summary>The response head is larger than <see cref="Http1Options.MaxHead"/>.</summary>
     HeadTooLarge,
 
-    /// <summary>The connection ended within the answer.</summary>
+    /// <summary>The connection was closed before the response was complete.</summary>
     Incomplete,
 
     /// <summary>The time that was set with <see cref="Http1Connection.Limit"/> is over.</summary>
@@ -21,7 +21,7 @@ public enum Http1Failure
     /// <summary>Cut off here, by <see cref="Http1Connection.Abort"/>.</summary>
     Aborted,
 
-    /// <summary>What was to be sent cannot stand in a request.</summary>
+    /// <summary>The request contains data that cannot be sent.</summary>
     BadRequest,
 }
 

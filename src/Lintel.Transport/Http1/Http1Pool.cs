@@ -17,12 +17,11 @@ public sealed record Http1Options
     /// <summary>Connections of one loop to the server, at most; further requests wait in their order. Default: 4096.</summary>
     public int MaxConnections { get; init; } = 4096;
 
-    /// <summary>Bytes of an answer's head, at most. Default: 64 KiB, as SocketsHttpHandler's.</summary>
+    /// <summary>The maximum size of a response head in bytes. Default: 64 KiB, as SocketsHttpHandler's.</summary>
     public int MaxHead { get; init; } = 64 * 1024;
 
     /// <summary>
-    /// Whether lines of an answer's head, of its chunks' framing and of its trailers may end with a line feed alone (RFC 9112 section 2.2).
-    /// Default: they may not.
+    /// Whether lines of the head, of chunk framing and of trailers may end with a bare LF (RFC 9112 section 2.2). Default: false.
     /// </summary>
     public bool AllowsBareLf { get; init; }
 
@@ -32,8 +31,8 @@ public sealed record Http1Options
     public bool AllowsEqualLengths { get; init; }
 
     /// <summary>
-    /// Interim answers (1xx) of one exchange, at most; together they may be as long as one head (as in Go since 1.23). Default: 100, a 102
-    /// (Processing) every 20 s (RFC 2518 section 10.1) for half an hour.
+    /// The maximum number of interim responses (1xx) of one exchange; together they may be as long as one head (as in Go since 1.23).
+    /// Default: 100, a 102 (Processing) every 20 s (RFC 2518 section 10.1) for half an hour.
     /// </summary>
     public int MaxInterimHeads { get; init; } = DefaultMaxInterimHeads;
 
@@ -43,18 +42,18 @@ public sealed record Http1Options
 /// <summary>A connection that was made: the socket, and what speaks on it, the socket itself or TLS.</summary>
 /// <param name="Socket">The socket.</param>
 /// <param name="Stream">The socket again, or TLS over it.</param>
-public readonly record struct MadeConnection(LoopStream Socket, Stream Stream);
+public readonly record struct EstablishedConnection(LoopStream Socket, Stream Stream);
 
-/// <summary>The connections to one server, in a shard for each loop: a request finds one that lives on its own loop.</summary>
+/// <summary>A connection pool for one server, with a shard per event loop: a request uses a connection of its own loop.</summary>
 public sealed class Http1Pool : IDisposable
 {
     private readonly LoopGroup _loops;
     private readonly Http1Shard[] _shards;
 
     /// <param name="loops">The loops.</param>
-    /// <param name="connect">Makes a connection that lives on a loop.</param>
+    /// <param name="connect">Establishes a connection on an event loop.</param>
     /// <param name="options">How they are kept.</param>
-    public Http1Pool(LoopGroup loops, Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect, Http1Options options)
+    public Http1Pool(LoopGroup loops, Func<EventLoop, CancellationToken, ValueTask<EstablishedConnection>> connect, Http1Options options)
     {
         ArgumentNullException.ThrowIfNull(loops);
         _loops = loops;
@@ -64,25 +63,22 @@ public sealed class Http1Pool : IDisposable
     /// <summary>Connections that are open, busy or not.</summary>
     public int Open => _shards.Sum(s => s.Open);
 
-    /// <summary>
-    /// Gives a connection: one that is kept, or a new one, or, where there are as many as may be, the next that is given back.
-    /// </summary>
+    /// <summary>Rents a connection: a pooled one, or a new one, or, at the connection limit, the next one that is returned.</summary>
     /// <param name="loop">The loop that the request runs on.</param>
     /// <param name="isFresh">Whether it must be a new one.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public ValueTask<Http1Connection> RentAsync(EventLoop loop, bool isFresh, CancellationToken cancellation) =>
         _shards[loop.Index].RentAsync(isFresh, cancellation);
 
-    /// <summary>A connection that is kept on that loop; <see langword="null"/> for none: then <see cref="RentAsync"/>.</summary>
+    /// <summary>A pooled connection of that loop; <see langword="null"/> if there is none: then use <see cref="RentAsync"/>.</summary>
     /// <param name="loop">The loop that the request runs on.</param>
-    /// <param name="isChecked">Whether the system is asked if the server has ended it: for a request that could not be sent a second
-    /// time.</param>
+    /// <param name="isChecked">Whether to check if the server has closed it: for a request that could not be sent a second time.</param>
     public Http1Connection? TryRent(EventLoop loop, bool isChecked = false) => _shards[loop.Index].TryRent(isChecked);
 
-    /// <summary>A loop for who runs on none.</summary>
+    /// <summary>A loop for callers that do not run on one.</summary>
     public EventLoop AnyLoop() => _loops.Choose();
 
-    /// <summary>Closes what is unused, and the rest when it is given back.</summary>
+    /// <summary>Closes idle connections, and the others when they are returned.</summary>
     public void Dispose()
     {
         foreach (var shard in _shards)
@@ -94,24 +90,24 @@ public sealed class Http1Pool : IDisposable
 /// <remarks>Thread rule: any thread, ordered by a lock that is almost always taken by the loop's own thread alone.</remarks>
 internal sealed class Http1Shard(
     EventLoop loop,
-    Func<EventLoop, CancellationToken, ValueTask<MadeConnection>> connect,
+    Func<EventLoop, CancellationToken, ValueTask<EstablishedConnection>> connect,
     Http1Options options
 ) : IDisposable
 {
     /// <summary>
-    /// Kept connections that are found ended, or too old, in a row before a new one is made: closing each costs the request some
-    /// microseconds. Their own events and timers close the others.
+    /// The maximum number of consecutive dead or expired pooled connections that are discarded before a new one is established: closing
+    /// each costs the request some microseconds. Their own events and timers close the others.
     /// </summary>
     private const int MostDead = 8;
 
     private readonly Lock _lock = new();
 
-    /// <summary>The one used last is taken first: those that are not needed grow old together.</summary>
+    /// <summary>Last in, first out: connections that are not needed grow old together.</summary>
     private readonly List<Http1Connection> _idle = [];
 
     /// <summary>
-    /// Each waits for a connection, or, with <see langword="null"/>, for the place of one: it is still counted in <see cref="_open"/>, so
-    /// that nobody who comes later takes it first.
+    /// Waiters for a connection, or, with <see langword="null"/>, for the slot of one: it is still counted in <see cref="_open"/>, so that
+    /// later callers cannot take it first.
     /// </summary>
     private readonly LinkedList<TaskCompletionSource<Http1Connection?>> _waiting = [];
     private int _open;
@@ -154,7 +150,7 @@ internal sealed class Http1Shard(
         return await ConnectAsync(cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>A connection comes back.</summary>
+    /// <summary>Returns a connection.</summary>
     public void Return(Http1Connection connection, bool isClean)
     {
         connection.IsReused = true;
@@ -163,7 +159,7 @@ internal sealed class Http1Shard(
             lock (_lock)
             {
                 // What the server says unasked would be the answer to the next request.
-                while (!_isDisposed && _waiting.First is { } first && !connection.Socket.MayHaveStirred)
+                while (!_isDisposed && _waiting.First is { } first && !connection.Socket.MayHaveBecomeReadable)
                 {
                     _waiting.RemoveFirst();
                     if (first.Value.TrySetResult(connection))
@@ -172,10 +168,10 @@ internal sealed class Http1Shard(
 
                 if (!_isDisposed && _waiting.Count == 0)
                 {
-                    connection.Socket.Stirred = connection.Dropping;
+                    connection.Socket.BecameReadable = connection.Dropping;
                     _idle.Add(connection);
                     loop.Start(connection.IdleTimer, options.IdleLifetime);
-                    if (!connection.Socket.MayHaveStirred)
+                    if (!connection.Socket.MayHaveBecomeReadable)
                         return;
                     _idle.Remove(connection);
                 }
@@ -238,9 +234,9 @@ internal sealed class Http1Shard(
         {
             var connection = _idle[^1];
             _idle.RemoveAt(_idle.Count - 1);
-            connection.Socket.Stirred = null;
+            connection.Socket.BecameReadable = null;
             EventLoop.Stop(connection.IdleTimer);
-            if (IsYoung(connection) && !(isChecked && connection.HasStirred))
+            if (IsYoung(connection) && !(isChecked && connection.HasBecomeReadable))
                 return connection;
             _open--; // whoever could wait for its place would not wait while it was unused
             connection.Dispose();
@@ -253,7 +249,7 @@ internal sealed class Http1Shard(
     {
         var connection = _idle[0];
         _idle.RemoveAt(0);
-        connection.Socket.Stirred = null;
+        connection.Socket.BecameReadable = null;
         return connection;
     }
 
@@ -288,7 +284,7 @@ internal sealed class Http1Shard(
         }
     }
 
-    /// <summary>Who gives up after all was given something gives it on.</summary>
+    /// <summary>A waiter that was canceled after it received a connection passes it on.</summary>
     private void GiveUp(Task<Http1Connection?> turn)
     {
         lock (_lock)

@@ -2,10 +2,10 @@ using Lintel.Transport.Loop;
 
 namespace Lintel.Transport.Http1;
 
-/// <summary>What was received and not read yet. Holds no memory when it was released.</summary>
+/// <summary>Received data that was not read yet. Holds no memory after it was released.</summary>
 internal sealed class ReceiveBuffer
 {
-    /// <summary>What comes in small chunks passes through a buffer of this size.</summary>
+    /// <summary>The size of the buffer for small chunks.</summary>
     private const int LargeSize = 32 * 1024;
 
     private byte[]? _bytes;

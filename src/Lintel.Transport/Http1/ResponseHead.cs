@@ -4,15 +4,15 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Lintel.Transport.Http1;
 
-/// <summary>A field of an answer's head.</summary>
+/// <summary>A field of a response head.</summary>
 /// <param name="Name">As it was written.</param>
 /// <param name="Value">Without the white space around it; bytes above ASCII as Latin-1.</param>
 public readonly record struct ResponseField(string Name, string Value);
 
-/// <summary>How an answer's body ends.</summary>
+/// <summary>How the end of a response body is determined.</summary>
 public enum BodyEnd
 {
-    /// <summary>There is none.</summary>
+    /// <summary>There is no body.</summary>
     None,
 
     /// <summary>After <see cref="ResponseHead.ContentLength"/> bytes.</summary>
@@ -25,7 +25,7 @@ public enum BodyEnd
     Connection,
 }
 
-/// <summary>An answer's head. One object serves a connection for life; it is what the last head said.</summary>
+/// <summary>A response head. One object is reused for the lifetime of a connection and describes the last head.</summary>
 /// <remarks>
 /// A server tends to write the same fields in the same order again and again: a line that is the same as the one in its place the last time
 /// gives the same strings, and nothing is allocated (of nginx's five lines four).
@@ -63,19 +63,19 @@ public sealed class ResponseHead
     /// <summary>How many fields there are.</summary>
     public int Count { get; private set; }
 
-    /// <summary>The body's length; -1 where none was given.</summary>
+    /// <summary>The body length; -1 if there is none.</summary>
     public long ContentLength { get; private set; } = -1;
 
-    /// <summary>Whether the body comes in chunks.</summary>
+    /// <summary>Whether the body is chunked.</summary>
     public bool IsChunked => _hasTransferEncoding;
 
-    /// <summary>The reason phrase, where it is not the usual one; else <see langword="null"/>.</summary>
+    /// <summary>The reason phrase if it is not the standard one; otherwise <see langword="null"/>.</summary>
     public string? Reason { get; private set; }
 
-    /// <summary>Whether a status that has no body comes with the framing of one: what the server sends next may be that body.</summary>
+    /// <summary>Whether a status without a body has the framing of a body: the bytes that follow may be that body.</summary>
     public bool FramesNothing => Status is < 200 or 204 && (ContentLength > 0 || _hasTransferEncoding);
 
-    /// <summary>Whether the server keeps the connection after a body that says where it ends.</summary>
+    /// <summary>Whether the server keeps the connection open after a body with explicit framing.</summary>
     public bool KeepsAlive => (_options & Options.Close) == 0 && (!IsHttp10 || (_options & Options.KeepAlive) != 0);
 
     /// <summary>Whether <c>Connection</c> names fields that belong to the connection, besides <c>close</c> and <c>keep-alive</c>.</summary>
@@ -96,7 +96,7 @@ public sealed class ResponseHead
         _options = Options.None;
     }
 
-    /// <summary>How the body of this answer to a request ends.</summary>
+    /// <summary>How the end of the body of this response is determined.</summary>
     internal BodyEnd EndOfBody(bool isHead)
     {
         if (isHead || Status is < 200 or 204 or 304)
@@ -111,7 +111,7 @@ public sealed class ResponseHead
         };
     }
 
-    /// <summary>Takes the next line, without its line feed.</summary>
+    /// <summary>Parses the next line, without its line feed.</summary>
     /// <returns>True with the empty line that ends the head.</returns>
     /// <exception cref="Http1Exception">It is wrong.</exception>
     internal bool Take(ReadOnlySpan<byte> line)
@@ -195,23 +195,23 @@ public sealed class ResponseHead
 
             // A date, and often a length, changes under the name that stood here the last time.
             var known = line.Field.Name is { } before && Ascii.Equals(name, before) ? before : null;
-            var meaning = known is null ? MeaningOf(name) : line.Meaning;
-            if (meaning == Meaning.ContentLength && ContentLength >= 0 && !AllowsEqualLengths)
+            var meaning = known is null ? MeaningOf(name) : line.KnownField;
+            if (meaning == KnownField.ContentLength && ContentLength >= 0 && !AllowsEqualLengths)
                 throw Malformed("duplicate Content-Length"); // whatever the second one says
-            if (meaning == Meaning.ContentLength && AllowsEqualLengths)
+            if (meaning == KnownField.ContentLength && AllowsEqualLengths)
                 value = OneOf(value);
             line = new Line(text, new ResponseField(known ?? NameOf(name), Encoding.Latin1.GetString(value)), meaning);
         }
 
-        if (line.Meaning != Meaning.None)
+        if (line.KnownField != KnownField.None)
             Heed(line);
     }
 
     private void Heed(in Line line)
     {
-        switch (line.Meaning)
+        switch (line.KnownField)
         {
-            case Meaning.ContentLength:
+            case KnownField.ContentLength:
                 if (ContentLength < 0)
                     ContentLength = line.Length;
                 else if (AllowsEqualLengths && ContentLength == line.Length)
@@ -219,18 +219,18 @@ public sealed class ResponseHead
                 else
                     throw Malformed(AllowsEqualLengths ? "conflicting Content-Length values" : "duplicate Content-Length");
                 break;
-            case Meaning.TransferEncoding:
+            case KnownField.TransferEncoding:
                 if (_hasTransferEncoding)
                     throw Malformed("its Transfer-Encoding is not `chunked`");
                 _hasTransferEncoding = true;
                 break;
-            case Meaning.Connection:
+            case KnownField.Connection:
                 _options |= line.Options;
                 break;
         }
     }
 
-    /// <summary>Of a list of equal lengths, in which several fields may have been put together, one.</summary>
+    /// <summary>One of a list of equal lengths, which may combine several fields.</summary>
     private static ReadOnlySpan<byte> OneOf(ReadOnlySpan<byte> value)
     {
         var first = value;
@@ -247,18 +247,18 @@ public sealed class ResponseHead
         return first;
     }
 
-    private static Meaning MeaningOf(ReadOnlySpan<byte> name) =>
+    private static KnownField MeaningOf(ReadOnlySpan<byte> name) =>
         name.Length switch
         {
-            10 when Ascii.EqualsIgnoreCase(name, "Connection"u8) => Meaning.Connection,
-            14 when Ascii.EqualsIgnoreCase(name, "Content-Length"u8) => Meaning.ContentLength,
-            17 when Ascii.EqualsIgnoreCase(name, "Transfer-Encoding"u8) => Meaning.TransferEncoding,
-            _ => Meaning.None,
+            10 when Ascii.EqualsIgnoreCase(name, "Connection"u8) => KnownField.Connection,
+            14 when Ascii.EqualsIgnoreCase(name, "Content-Length"u8) => KnownField.ContentLength,
+            17 when Ascii.EqualsIgnoreCase(name, "Transfer-Encoding"u8) => KnownField.TransferEncoding,
+            _ => KnownField.None,
         };
 
     /// <summary>
-    /// The usual names in their usual spelling are one string each: what compares them by reference first, as Kestrel's header table does,
-    /// finds them at once.
+    /// Common names in their canonical spelling are interned, so that comparisons by reference, as in Kestrel's header table, succeed
+    /// immediately.
     /// </summary>
     private static string NameOf(ReadOnlySpan<byte> name)
     {
@@ -266,7 +266,7 @@ public sealed class ResponseHead
         return string.IsInterned(text) ?? text;
     }
 
-    private enum Meaning : byte
+    private enum KnownField : byte
     {
         None,
         ContentLength,
@@ -283,30 +283,30 @@ public sealed class ResponseHead
         Others = 4,
     }
 
-    /// <summary>A line and what it was found to say.</summary>
+    /// <summary>A parsed line.</summary>
     private readonly struct Line
     {
         /// <summary>Cookies and policies that fill pages are not worth keeping.</summary>
         private const int LongestKept = 256;
 
         public readonly ResponseField Field;
-        public readonly Meaning Meaning;
+        public readonly KnownField KnownField;
         public readonly Options Options;
         public readonly long Length;
         private readonly byte[]? _text;
 
-        public Line(ReadOnlySpan<byte> text, ResponseField field, Meaning meaning)
+        public Line(ReadOnlySpan<byte> text, ResponseField field, KnownField meaning)
         {
             Field = field;
-            Meaning = meaning;
+            KnownField = meaning;
             switch (meaning)
             {
-                case Meaning.ContentLength:
+                case KnownField.ContentLength:
                     Length = LengthOf(field.Value);
                     break;
-                case Meaning.TransferEncoding when !field.Value.Equals("chunked", StringComparison.OrdinalIgnoreCase):
+                case KnownField.TransferEncoding when !field.Value.Equals("chunked", StringComparison.OrdinalIgnoreCase):
                     throw Malformed("its Transfer-Encoding is not `chunked`");
-                case Meaning.Connection:
+                case KnownField.Connection:
                     Options = OptionsOf(field.Value);
                     break;
             }

@@ -3,7 +3,7 @@ using Lintel.Transport.Loop;
 
 namespace Lintel.Transport.Http1;
 
-/// <summary>What is to be sent next. Grows with it; holds no memory when it was released.</summary>
+/// <summary>The send buffer. Grows on demand and holds no memory after it was released.</summary>
 internal sealed class SendBuffer
 {
     private byte[]? _bytes;
@@ -13,7 +13,7 @@ internal sealed class SendBuffer
 
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _count);
 
-    /// <summary>Text of ASCII or Latin-1: bytes go on as they came.</summary>
+    /// <summary>ASCII or Latin-1 text: bytes are forwarded unchanged.</summary>
     public void Append(string text)
     {
         Reserve(text.Length);

@@ -2,7 +2,7 @@ using Lintel.Transport.Loop;
 
 namespace Lintel.Transport.Http1;
 
-/// <summary>A connection after it changed its protocol: first what had come with the answer's head, then what follows.</summary>
+/// <summary>A connection after a protocol switch: first the bytes received with the response head, then the rest.</summary>
 internal sealed class TunnelStream(Stream inner, LoopStream socket, ReadOnlyMemory<byte> ahead) : Stream
 {
     public override bool CanRead => true;

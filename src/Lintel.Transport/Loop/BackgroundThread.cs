@@ -2,9 +2,7 @@ using System.Diagnostics;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>
-/// Long work that must not keep requests waiting: on a thread of its own, which gets of the processors what the loops leave.
-/// </summary>
+/// <summary>Runs long work that must not delay requests on a dedicated thread of low priority.</summary>
 /// <remarks>
 /// On a machine whose cores the loops half fill, a thread of the same standing takes the other half for as long as it works, and requests
 /// queue up; and what it allocates to keep makes each collection, which stops all loops, long. Measured with reloads of 10 000 routes:
@@ -13,7 +11,7 @@ namespace Lintel.Transport.Loop;
 public static class BackgroundThread
 {
     /// <summary>
-    /// Where loops take all they can get, the work still has a tenth of a core (sched(7): weights 110 and 1024), and ends.
+    /// If the loops use all available CPU time, the work still gets a tenth of a core (sched(7): weights 110 and 1024) and completes.
     /// </summary>
     private const int Nice = 10;
 
@@ -22,7 +20,7 @@ public static class BackgroundThread
 
     /// <summary>Runs it.</summary>
     /// <param name="name">The thread's, for debuggers.</param>
-    /// <param name="work">What is to be done.</param>
+    /// <param name="work">The work.</param>
     public static Task<T> RunAsync<T>(string name, Func<T> work)
     {
         ArgumentNullException.ThrowIfNull(work);

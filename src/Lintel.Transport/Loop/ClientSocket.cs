@@ -7,12 +7,12 @@ namespace Lintel.Transport.Loop;
 internal sealed class ClientSocket : LoopSocket
 {
     /// <summary>
-    /// How long a client may go on sending after the answer and the end of the connection; then it may lose the answer. nginx's
-    /// <c>lingering_timeout</c> is 5 s.
+    /// How long received data is discarded after the response and the end of the connection; after that a client that still sends may lose
+    /// the response. nginx's <c>lingering_timeout</c> is 5 s.
     /// </summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(2);
 
-    /// <summary>What is read of it meanwhile: more is not a client that has not noticed yet.</summary>
+    /// <summary>The maximum amount of data that is discarded meanwhile: more is not a client that has not noticed yet.</summary>
     private const int LingerBytes = 1024 * 1024;
 
     private readonly LoopConnection _connection;
@@ -39,8 +39,8 @@ internal sealed class ClientSocket : LoopSocket
     public Exception? AbortReason => _abort;
 
     /// <summary>
-    /// Receiving is shut down, which wakes the reader and the writer; the peer sees nothing before the reset that closing sends, and so
-    /// never takes a cut answer for a whole one.
+    /// Receiving is shut down, which wakes the reader and the writer; the peer sees nothing before the reset sent by closing, and so never
+    /// takes a truncated response for a complete one.
     /// </summary>
     public override void Abort(Exception? reason)
     {
@@ -53,7 +53,7 @@ internal sealed class ClientSocket : LoopSocket
             ShutDown(SocketShutdown.Receive);
     }
 
-    /// <summary>Sends what is left, and closes.</summary>
+    /// <summary>Sends the remaining data, and closes.</summary>
     public async ValueTask CloseAsync()
     {
         _linger = new LingerTimer(this);
@@ -106,7 +106,7 @@ internal sealed class ClientSocket : LoopSocket
     {
         // A client that has said all it had to say still listens.
         if (IsReset || _abort is not null)
-            _connection.TellClosed();
+            _connection.NotifyClosed();
     }
 
     private void Discard()

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>Something that another thread asks a loop to do.</summary>
+/// <summary>Work that another thread posts to a loop.</summary>
 internal interface ILoopWork
 {
     public void Run();
@@ -64,22 +64,22 @@ public sealed unsafe class EventLoop
         _thread.UnsafeStart();
     }
 
-    /// <summary>The loop whose thread this is; <see langword="null"/> on any other thread.</summary>
+    /// <summary>The loop of the current thread; <see langword="null"/> on any other thread.</summary>
     public static EventLoop? Current => _current;
 
     /// <summary>Its place among the loops of its group.</summary>
     public int Index { get; }
 
     /// <summary>
-    /// What the callback under way works on, for the report of one that holds the loop. Set and read on the loop's thread; cleared with
-    /// each callback.
+    /// The subject of the current callback, for the report of a blocked loop. Set and read on the loop's thread; cleared with each
+    /// callback.
     /// </summary>
     public object? Subject { get; set; }
 
     /// <summary>The group that it belongs to.</summary>
     public LoopGroup Group => _group;
 
-    /// <summary>The loop's own of <see cref="Loop.Blocks"/>; touched on its thread alone.</summary>
+    /// <summary>The loop's own pool of <see cref="Loop.Blocks"/>; accessed on its thread only.</summary>
     internal Stack<byte[]> Blocks { get; } = new();
 
     /// <summary>Sockets that are registered.</summary>
@@ -105,11 +105,11 @@ public sealed unsafe class EventLoop
     /// <summary>Keeps a timer from firing. One that is on the point of firing may still do it.</summary>
     public static void Stop(LoopTimer timer) => timer.SetDue(LoopTimer.Never);
 
-    /// <summary>Forgets a timer whose owner ends.</summary>
+    /// <summary>Removes a timer whose owner has ended.</summary>
     internal void Remove(LoopTimer timer) => _timers.Remove(timer);
 
     /// <summary>Has work done on the loop's thread.</summary>
-    /// <returns>False when the loop has ended: nobody will do it.</returns>
+    /// <returns>False if the loop has ended: the work will not run.</returns>
     internal bool Post(ILoopWork work)
     {
         _posted.Enqueue(work);
@@ -147,7 +147,7 @@ public sealed unsafe class EventLoop
         throw new IOException($"A socket cannot be added to epoll: error {error}", error); // ENOMEM; ENOSPC: fs.epoll.max_user_watches
     }
 
-    /// <summary>Must come before the descriptor is closed; closing takes it out of epoll.</summary>
+    /// <summary>Must be called before the descriptor is closed; closing removes it from epoll.</summary>
     internal void Forget(LoopSocket socket, int descriptor)
     {
         lock (_lock)
@@ -159,7 +159,7 @@ public sealed unsafe class EventLoop
         }
     }
 
-    /// <summary>Ends the thread after the callbacks under way; sockets left over are aborted.</summary>
+    /// <summary>Ends the thread after the current callbacks; remaining sockets are aborted.</summary>
     internal void Stop()
     {
         lock (_lock)
@@ -186,7 +186,7 @@ public sealed unsafe class EventLoop
             Volatile.Write(ref _isAsleep, 0);
             var now = Stopwatch.GetTimestamp();
             _meter.Sample(now);
-            Enter(now);
+            BeginCallback(now);
             for (var i = 0; i < count; i++)
             {
                 var (flags, data) = Libc.ReadEvent(events, i);
@@ -205,9 +205,9 @@ public sealed unsafe class EventLoop
     }
 
     /// <summary>
-    /// A tenth of a millisecond of posted work at most, or one piece that takes longer, and no more than there was at the beginning; then
-    /// sockets and timers have their turn. Hundreds of pieces come at once when Kestrel's heartbeat, once a second, ends all clients that
-    /// were too slow: done in one go, they would keep everybody else waiting for tens of milliseconds (bench/fairness, slow-writers; with
+    /// Runs at most a tenth of a millisecond of posted work, or one item that takes longer, and no more than was queued at the beginning;
+    /// then sockets and timers are served. Hundreds of items arrive at once when Kestrel's heartbeat, once a second, aborts all clients
+    /// that were too slow: run in one go, they would delay everything else for tens of milliseconds (bench/fairness, slow-writers; with
     /// half a millisecond p99 was longer, in one run each).
     /// </summary>
     private void DoPosted()
@@ -245,7 +245,7 @@ public sealed unsafe class EventLoop
             socket.Abort(e);
         }
 
-        Leave();
+        EndCallback();
     }
 
     private void Call(ILoopWork work)
@@ -259,7 +259,7 @@ public sealed unsafe class EventLoop
             LoopLog.Escaped(_group.Logger, e);
         }
 
-        Leave();
+        EndCallback();
     }
 
     private void Fire(LoopTimer timer)
@@ -273,23 +273,23 @@ public sealed unsafe class EventLoop
             LoopLog.Escaped(_group.Logger, e);
         }
 
-        Leave();
+        EndCallback();
     }
 
-    /// <summary>What is told of a callback; on the loop's thread when it is over.</summary>
+    /// <summary>The report of a callback; on the loop's thread when it is over.</summary>
     internal LoopStall StallUntil(long entered, long now, bool isOver) =>
         new(Index, Stopwatch.GetElapsedTime(entered, now), Subject, isOver, _meter.Cause(entered, now, isOwn: isOver));
 
-    private void Enter(long timestamp) => Volatile.Write(ref _entered, timestamp);
+    private void BeginCallback(long timestamp) => Volatile.Write(ref _entered, timestamp);
 
     /// <summary>The end of one callback is the beginning of the next: one look at the clock for both.</summary>
-    private void Leave()
+    private void EndCallback()
     {
         var now = Stopwatch.GetTimestamp();
         if (now - _entered >= StallTicks)
-            _group.Tell(StallUntil(_entered, now, isOver: true));
+            _group.ReportStall(StallUntil(_entered, now, isOver: true));
         Subject = null;
-        Enter(now);
+        BeginCallback(now);
     }
 
     private static long Milliseconds(long timestamp) => timestamp / TicksPerMillisecond;
@@ -297,7 +297,7 @@ public sealed unsafe class EventLoop
     private void End()
     {
         // No event comes any more: who waits is told here.
-        Enter(Stopwatch.GetTimestamp());
+        BeginCallback(Stopwatch.GetTimestamp());
         foreach (var socket in _sockets)
         {
             socket?.Abort(null);

@@ -3,7 +3,7 @@ using System.IO.Pipelines;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>Gathers what is written to a connection during one turn of its loop, and hands it on at the turn's end, together.</summary>
+/// <summary>Collects the data written to a connection during one turn of its loop, and flushes it at the end of the turn.</summary>
 /// <remarks>
 /// The streams of an HTTP/2 connection each flush their own answer. Answers that came from services in the same turn go into one TLS record
 /// and one <c>send</c> this way, and the client reads them, and asks anew, together too. A turn is as long as its events take: where one
@@ -39,10 +39,10 @@ public sealed class GatheredOutput : IAsyncDisposable
         _passing = PassAsync();
     }
 
-    /// <summary>What is to be written to. A flush has ended when the bytes are in the queue, and waits only while that is full.</summary>
+    /// <summary>The writer. A flush completes when the bytes are queued, and waits only while the queue is full.</summary>
     public PipeWriter Writer => _pipe.Writer;
 
-    /// <summary>Hands on what is left. Ends when the connection has taken it, or is broken.</summary>
+    /// <summary>Flushes the remaining data. Completes when the connection has accepted it, or is broken.</summary>
     public async ValueTask DisposeAsync()
     {
         await _pipe.Writer.CompleteAsync().ConfigureAwait(false);

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>The system calls of a loop. None of them blocks but <see cref="EpollWait"/>.</summary>
+/// <summary>The system calls of an event loop. Only <see cref="EpollWait"/> blocks.</summary>
 internal static unsafe partial class Libc
 {
     // <sys/epoll.h>
@@ -48,7 +48,7 @@ internal static unsafe partial class Libc
 
     public static int CreateEvent() => Check(EventFd(0, EpollCloseOnExec | EventNonBlocking));
 
-    /// <summary>Registers or removes a descriptor; <paramref name="data"/> comes back with its events.</summary>
+    /// <summary>Registers or removes a descriptor; <paramref name="data"/> is returned with its events.</summary>
     /// <returns>0, or the error's number.</returns>
     public static int Control(int epoll, int operation, int descriptor, uint events, ulong data)
     {
@@ -58,7 +58,7 @@ internal static unsafe partial class Libc
         return EpollCtl(epoll, operation, descriptor, entry) == 0 ? 0 : Marshal.GetLastPInvokeError();
     }
 
-    /// <returns>How many events came; 0 after the time, or when a signal interrupted.</returns>
+    /// <returns>The number of events; 0 after the timeout, or if a signal interrupted the call.</returns>
     public static int Wait(int epoll, byte* events, int capacity, int milliseconds)
     {
         var count = EpollWait(epoll, events, capacity, milliseconds);
@@ -83,7 +83,7 @@ internal static unsafe partial class Libc
         _ = Read(descriptor, &count, sizeof(ulong));
     }
 
-    /// <returns>How many bytes came; 0 at the end; the negated error's number otherwise.</returns>
+    /// <returns>The number of bytes received; 0 at the end; the negated error number otherwise.</returns>
     public static int Receive(SafeHandle socket, Span<byte> buffer)
     {
         fixed (byte* start = buffer)
@@ -95,7 +95,7 @@ internal static unsafe partial class Libc
         }
     }
 
-    /// <returns>How many bytes were taken; the negated error's number otherwise.</returns>
+    /// <returns>The number of bytes sent; the negated error number otherwise.</returns>
     public static int Send(SafeHandle socket, ReadOnlySpan<byte> buffer)
     {
         fixed (byte* start = buffer)
@@ -107,7 +107,7 @@ internal static unsafe partial class Libc
         }
     }
 
-    /// <summary>The same for a socket that nobody can close meanwhile.</summary>
+    /// <summary>The same for a socket that cannot be closed concurrently.</summary>
     /// <remarks>
     /// The loop's own calls, four a request: without counting the handle's users, without setting the error's number to zero before, and
     /// without telling the collector of a call that takes a few microseconds and never waits (a collection that wants to begin waits for
@@ -120,7 +120,7 @@ internal static unsafe partial class Libc
             return Transfer(ReceiveNumber, descriptor, start, buffer.Length, DontWait);
     }
 
-    /// <summary>The same for a socket that nobody can close meanwhile.</summary>
+    /// <summary>The same for a socket that cannot be closed concurrently.</summary>
     public static int Send(int descriptor, ReadOnlySpan<byte> buffer)
     {
         fixed (byte* start = buffer)
@@ -219,7 +219,7 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "setpriority")]
     private static partial int SetPriority(int which, uint who, int priority);
 
-    /// <summary>For sched_setattr alone: glibc has a function of its own for it from 2.41 on alone.</summary>
+    /// <summary>For sched_setattr only: glibc has a wrapper for it since 2.41.</summary>
     [LibraryImport("libc", EntryPoint = "syscall")]
     private static partial nint SystemCall(nint number, nint thread, SchedulingAttributes* attributes, nint flags);
 

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>A client's connection as Kestrel sees it.</summary>
+/// <summary>A client connection for Kestrel.</summary>
 /// <remarks>
 /// Kestrel reads from <see cref="LoopInput"/> and writes to <see cref="LoopOutput"/>, both straight on the socket: there is no pipe
 /// between, and no copy. The end of the client's sending is told to the reader alone: a client may end its side after a whole request and
@@ -52,7 +52,7 @@ public sealed class LoopConnection
         _features.Set(this);
     }
 
-    /// <summary>The loop that the connection lives on.</summary>
+    /// <summary>The event loop of the connection.</summary>
     public EventLoop Loop => _socket.Loop;
 
     /// <inheritdoc/>
@@ -91,8 +91,8 @@ public sealed class LoopConnection
     public ConnectionAbortedException? AbortReason => _socket.AbortReason as ConnectionAbortedException;
 
     /// <summary>
-    /// The connection has left HTTP: cutting it off no longer has to be told from its end by a reset, for the other protocol's frames say
-    /// where they end.
+    /// The connection has switched protocols: an abort no longer has to be signaled by a reset, because the frames of the new protocol
+    /// define their end.
     /// </summary>
     public void OpenTunnel() => _socket.IsTunnel = true;
 
@@ -101,16 +101,16 @@ public sealed class LoopConnection
     PipeWriter IDuplexPipe.Output => _socket.Output;
 
     /// <summary>
-    /// Whom to tell, at most once, when the client has broken the connection, or it was cut off here: the request under way, one at a time;
-    /// <see langword="null"/> when it is over. If it has happened already, it is told at once.
+    /// The watcher that is notified, at most once, when the client has disconnected or the connection was aborted: the current request, one
+    /// at a time; <see langword="null"/> when it is over. If it has already happened, it is notified immediately.
     /// </summary>
-    /// <remarks>The one before may be told on another thread while this runs.</remarks>
+    /// <remarks>The previous watcher may be notified on another thread while this runs.</remarks>
     public void Watch(IClientWatch? watch)
     {
         Volatile.Write(ref _watch, watch);
         Interlocked.MemoryBarrier(); // whoever tells does it in the opposite order
         if (watch is not null && Volatile.Read(ref _hasTold) == 1)
-            TellRequest();
+            NotifyRequest();
     }
 
     /// <inheritdoc/>
@@ -122,7 +122,7 @@ public sealed class LoopConnection
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
             await _socket.CloseAsync().ConfigureAwait(false);
-            TellClosed();
+            NotifyClosed();
         }
 
         await base.DisposeAsync().ConfigureAwait(false);
@@ -142,23 +142,23 @@ public sealed class LoopConnection
     }
 
     /// <summary>
-    /// The request under way is told inline; the token's followers may be anybody's code, and are told on the thread pool, as Kestrel's
-    /// transport does.
+    /// The current request is notified inline; callbacks of the token may be application code, and run on the thread pool, as in Kestrel's
+    /// transport.
     /// </summary>
-    internal void TellClosed()
+    internal void NotifyClosed()
     {
         if (Interlocked.Exchange(ref _hasTold, 1) == 1)
             return;
-        TellRequest();
+        NotifyRequest();
         ThreadPool.UnsafeQueueUserWorkItem(static closed => closed.Cancel(), _closed, preferLocal: false);
     }
 
-    private void TellRequest() => Interlocked.Exchange(ref _watch, null)?.ClientGone();
+    private void NotifyRequest() => Interlocked.Exchange(ref _watch, null)?.ClientDisconnected();
 }
 
-/// <summary>Who wants to know that a client has gone.</summary>
+/// <summary>Is notified when a client has disconnected.</summary>
 public interface IClientWatch
 {
     /// <summary>It has: on the loop's thread, or on the one that began to watch too late.</summary>
-    public void ClientGone();
+    public void ClientDisconnected();
 }

@@ -8,19 +8,20 @@ namespace Lintel.Transport.Loop;
 
 /// <summary>The event loops of a process: one for each core that it may use.</summary>
 /// <remarks>
-/// Connections are handed out to the loop that has the fewest: SO_REUSEPORT's hash leaves loops idle when connections are few and long
-/// (decision 0011).
+/// Connections are assigned to the loop with the fewest connections: the hash of SO_REUSEPORT leaves loops idle when connections are few
+/// and long-lived (decision 0011).
 /// </remarks>
 public sealed class LoopGroup : IDisposable
 {
     /// <summary>
-    /// What holds a loop longer is told: fifty times a usual request's whole time in the gateway, and what a person begins to notice.
+    /// The duration from which a blocked loop is reported: fifty times the usual time of a request in the gateway, and the limit of human
+    /// perception.
     /// </summary>
     public static readonly TimeSpan StallThreshold = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
-    /// A loop that one callback holds so long will not go on by itself: whoever restarts the process should do it now. The longest that a
-    /// client's usual timeouts leave room for.
+    /// The duration after which a blocked loop is considered hung: the process should be restarted. It is the longest that the usual
+    /// timeouts of clients allow.
     /// </summary>
     public static readonly TimeSpan HangThreshold = TimeSpan.FromSeconds(10);
 
@@ -42,13 +43,13 @@ public sealed class LoopGroup : IDisposable
     /// <summary>Whether this system has epoll.</summary>
     public static bool IsSupported => OperatingSystem.IsLinux();
 
-    /// <summary>A callback has held a loop longer than <see cref="StallThreshold"/>, or holds it still.</summary>
+    /// <summary>Raised when a callback has blocked a loop longer than <see cref="StallThreshold"/>, or still blocks it.</summary>
     public event Action<LoopStall>? Stalled;
 
     /// <summary>The loops.</summary>
     public IReadOnlyList<EventLoop> Loops => _loops;
 
-    /// <summary>Whether a callback has held a loop for <see cref="HangThreshold"/> and holds it still.</summary>
+    /// <summary>Whether a callback has blocked a loop for <see cref="HangThreshold"/> and still blocks it.</summary>
     public bool Hangs => _loops.Any(l => l.Entered is not 0 and var entered && Stopwatch.GetElapsedTime(entered) >= HangsAfter);
 
     /// <summary><see cref="HangThreshold"/>, for tests shorter.</summary>
@@ -61,10 +62,10 @@ public sealed class LoopGroup : IDisposable
     /// <summary>Sockets of all loops.</summary>
     internal long Connections => _loops.Sum(l => (long)l.Connections);
 
-    /// <summary>Where the memory of what clients do not read comes from.</summary>
+    /// <summary>The budget of the memory for unread output.</summary>
     internal MemoryBudget Memory { get; init; } = new(long.MaxValue);
 
-    /// <summary>Takes over an accepted socket: it is the connection's from now on.</summary>
+    /// <summary>Accepts a socket and transfers its ownership to the connection.</summary>
     public ConnectionContext Accept(Socket socket)
     {
         var connection = new LoopConnection(Choose(), socket);
@@ -95,5 +96,5 @@ public sealed class LoopGroup : IDisposable
             loop.Stop();
     }
 
-    internal void Tell(LoopStall stall) => Stalled?.Invoke(stall);
+    internal void ReportStall(LoopStall stall) => Stalled?.Invoke(stall);
 }

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Connections;
 namespace Lintel.Transport.Loop;
 
 /// <summary>
-/// A client's bytes as Kestrel reads them. Blocks are taken when bytes have been announced and given back when they are consumed: an idle
+/// The input pipe of a client connection for Kestrel. Blocks are rented when data is available and returned when it was consumed: an idle
 /// connection holds none.
 /// </summary>
 /// <remarks>Thread rule: one reader at a time, on any thread; <see cref="CancelPendingRead"/> from anywhere.</remarks>
@@ -121,7 +121,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
         {
             if (!Receive() && Volatile.Read(ref _isCanceled) == 0 && !_isCanceledByToken)
                 continue;
-            Tell();
+            CompleteRead();
             return;
         } while (socket.BeginReceive());
     }
@@ -143,7 +143,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
         socket.WakeInput();
     }
 
-    private void Tell()
+    private void CompleteRead()
     {
         ReadResult result;
         _tokenRegistration.Dispose(); // waits for one that is under way: it would cancel the next read
@@ -176,7 +176,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
         return new ReadResult(buffer, canceled, _isCompleted);
     }
 
-    /// <returns>Whether there is something to tell.</returns>
+    /// <returns>Whether there is a result.</returns>
     private bool Receive()
     {
         var room = Room();
@@ -214,7 +214,7 @@ internal sealed class LoopInput(ClientSocket socket) : PipeReader, IValueTaskSou
         return true;
     }
 
-    /// <summary>Where the next bytes go: behind what is there, or into a new block when little room is left.</summary>
+    /// <summary>The free space for the next bytes: after the buffered data, or in a new block if little space is left.</summary>
     private Span<byte> Room()
     {
         if (_last is null)

@@ -6,12 +6,12 @@ using Lintel.Transport.Memory;
 namespace Lintel.Transport.Loop;
 
 /// <summary>
-/// What Kestrel writes to a client. A flush sends at once, on the thread that flushes; only what the system does not take waits for the
-/// loop.
+/// The output pipe of a client connection for Kestrel. A flush sends immediately, on the calling thread; only data that the system does not
+/// accept waits for the loop.
 /// </summary>
 /// <remarks>
-/// A flush ends when the system has taken everything: back-pressure without a threshold. What waits beyond one block is taken from the
-/// memory budget; a client that does not read, and for which there is no memory, is cut off. Thread rule: one writer at a time;
+/// A flush completes when the system has accepted all data: backpressure without a threshold. Pending data beyond one block is taken from
+/// the memory budget; a client that does not read, and for which there is no memory, is aborted. Thread rule: one writer at a time;
 /// <see cref="CancelPendingFlush"/> from anywhere.
 /// </remarks>
 internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSource<FlushResult>
@@ -81,7 +81,7 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
         Release();
     }
 
-    /// <summary>The writer waited, and the system takes bytes again.</summary>
+    /// <summary>The writer waited, and the socket is writable again.</summary>
     public void BecameWritable()
     {
         if (Send())
@@ -138,7 +138,7 @@ internal sealed class LoopOutput(ClientSocket socket) : PipeWriter, IValueTaskSo
     }
 
     /// <summary>
-    /// Takes the memory of what the system has not taken, but for one block of the usual size; or cuts the connection off.
+    /// Reserves the memory of the data that the system has not accepted, except for one block of the usual size; or aborts the connection.
     /// </summary>
     private bool TryKeep()
     {

@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace Lintel.Transport.Loop;
 
 /// <summary>
-/// A socket whose readiness a loop tells. Receiving and sending are tried at once, on any thread; only who has to wait goes on on the
-/// loop's thread.
+/// A socket whose readiness is reported by an event loop. Receiving and sending are tried immediately, on any thread; only waiting
+/// continues on the loop's thread.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -27,8 +27,8 @@ public abstract class LoopSocket
     private const int MaxTurns = 16;
 
     /// <summary>
-    /// Bytes that count as one time more (16 KiB, as a power of two): some 200 KiB are read in a row, which take less than a millisecond to
-    /// pass on.
+    /// Bytes that count as one more read (16 KiB, as a power of two): some 200 KiB are read in a row, which take less than a millisecond to
+    /// forward.
     /// </summary>
     private const int TurnBytesLog = 14;
 
@@ -36,7 +36,7 @@ public abstract class LoopSocket
     protected const int WouldBlock = -1;
 
     private readonly int _descriptor;
-    private readonly AgainWork _again;
+    private readonly RedispatchWork _again;
     private int _reading;
     private int _writing;
     private int _turns;
@@ -48,17 +48,17 @@ public abstract class LoopSocket
     private int _isReleased;
     private bool _resets;
 
-    /// <param name="loop">The loop that tells of the socket's readiness.</param>
+    /// <param name="loop">The loop that reports the readiness of the socket.</param>
     /// <param name="socket">Owned from now on.</param>
     protected LoopSocket(EventLoop loop, Socket socket)
     {
         Loop = loop;
         Socket = socket;
         _descriptor = (int)socket.SafeHandle.DangerousGetHandle();
-        _again = new AgainWork(this);
+        _again = new RedispatchWork(this);
     }
 
-    /// <summary>The loop that tells of it.</summary>
+    /// <summary>The loop of the socket.</summary>
     public EventLoop Loop { get; }
 
     internal uint Generation { get; set; }
@@ -77,10 +77,10 @@ public abstract class LoopSocket
     /// <summary>Whether this is the loop's thread, which alone closes the socket while the loop runs.</summary>
     private bool IsOnLoop => EventLoop.Current == Loop;
 
-    /// <summary>Whether the system may be asked without regard for anybody who closes the socket meanwhile.</summary>
+    /// <summary>Whether the socket can be used without protection against concurrent closing.</summary>
     private bool IsAlone => Libc.HasNumbers && IsOnLoop;
 
-    /// <summary>Ends both directions at once; who waits is woken.</summary>
+    /// <summary>Shuts down both directions immediately and wakes waiters.</summary>
     public abstract void Abort(Exception? reason);
 
     internal void Register() => Loop.Register(this, _descriptor);
@@ -135,12 +135,12 @@ public abstract class LoopSocket
     }
 
     /// <summary>
-    /// Whether something may be there, and it is still the reader's turn, for one who receives until <see cref="BeginReceive"/> makes it
-    /// wait.
+    /// Whether data may be available and it is still the reader's turn, for a reader that receives until <see cref="BeginReceive"/> makes
+    /// it wait.
     /// </summary>
     protected bool TakeTurn() => IsReadable && ++_turns <= MaxTurns;
 
-    /// <summary>Whether to receive now. Otherwise <see cref="OnReadable"/> comes, perhaps before this returns.</summary>
+    /// <summary>Whether to receive now. Otherwise <see cref="OnReadable"/> is called, perhaps before this returns.</summary>
     protected bool BeginReceive()
     {
         if (++_turns > MaxTurns)
@@ -156,8 +156,8 @@ public abstract class LoopSocket
     /// <summary>Whether something may be there to be received.</summary>
     protected bool IsReadable => Volatile.Read(ref _reading) == Ready;
 
-    /// <summary>Sends as much as the system takes.</summary>
-    /// <returns><see cref="WouldBlock"/> when it takes nothing now.</returns>
+    /// <summary>Sends as much as the system accepts.</summary>
+    /// <returns><see cref="WouldBlock"/> if it accepts nothing now.</returns>
     /// <exception cref="SocketException">The connection is broken.</exception>
     protected int TrySend(ReadOnlySpan<byte> buffer)
     {
@@ -186,7 +186,7 @@ public abstract class LoopSocket
     }
 
     /// <summary>
-    /// After <see cref="WouldBlock"/>: whether to try again now. Otherwise <see cref="OnWritable"/> comes, perhaps before this returns.
+    /// After <see cref="WouldBlock"/>: whether to try again now. Otherwise <see cref="OnWritable"/> is called, perhaps before this returns.
     /// </summary>
     protected bool BeginSend()
     {
@@ -196,21 +196,21 @@ public abstract class LoopSocket
         return true;
     }
 
-    /// <summary>Who waited for bytes can receive. On the loop's thread.</summary>
+    /// <summary>The waiting reader can receive. On the loop's thread.</summary>
     protected abstract void OnReadable();
 
-    /// <summary>Who waited to send can send. On the loop's thread.</summary>
+    /// <summary>The waiting writer can send. On the loop's thread.</summary>
     protected abstract void OnWritable();
 
-    /// <summary>There is something to receive, and nobody waits for it. On the loop's thread.</summary>
-    protected virtual void OnStirred() { }
+    /// <summary>Data is available, and there is no waiting reader. On the loop's thread.</summary>
+    protected virtual void OnBecameReadable() { }
 
     /// <summary>
-    /// The peer has ended or broken the connection. On the loop's thread, after the reader was told; may come more than once.
+    /// The peer has closed or reset the connection. On the loop's thread, after the reader was notified; may be called more than once.
     /// </summary>
     protected abstract void OnEnded();
 
-    /// <summary>Wakes who waits for bytes, on the loop's thread, as if some had come.</summary>
+    /// <summary>Wakes the waiting reader, on the loop's thread, as if data had arrived.</summary>
     private protected void WakeReader() => Loop.Post(_again);
 
     /// <summary>Ends both directions in the kernel: whoever waits is woken by the events that this makes.</summary>
@@ -227,7 +227,7 @@ public abstract class LoopSocket
     }
 
     /// <summary>Closes the socket, once.</summary>
-    /// <param name="resets">Whether the peer is to see a reset, and what is not sent yet is thrown away.</param>
+    /// <param name="resets">Whether to reset the connection and discard unsent data.</param>
     /// <returns>Whether this call did it.</returns>
     private protected bool Close(bool resets)
     {
@@ -284,10 +284,10 @@ public abstract class LoopSocket
         if (Interlocked.Exchange(ref _reading, Ready) == Waiting)
             OnReadable();
         else
-            OnStirred();
+            OnBecameReadable();
     }
 
-    private sealed class AgainWork(LoopSocket socket) : ILoopWork
+    private sealed class RedispatchWork(LoopSocket socket) : ILoopWork
     {
         public void Run()
         {

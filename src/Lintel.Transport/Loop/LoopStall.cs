@@ -7,7 +7,7 @@ public enum StallCause
     Callback,
 
     /// <summary>
-    /// A callback whose code had to be compiled first, or any in the first seconds of the process: later ones of its kind are fast.
+    /// A callback whose code was compiled first, or any callback in the first seconds of the process: later ones of its kind are fast.
     /// </summary>
     WarmUp,
 
@@ -19,6 +19,6 @@ public enum StallCause
 /// <param name="Loop">Which loop.</param>
 /// <param name="Held">For how long, up to now.</param>
 /// <param name="Subject">What <see cref="EventLoop.Subject"/> was.</param>
-/// <param name="IsOver">Whether the loop goes on; otherwise it is still held.</param>
+/// <param name="IsOver">Whether the callback has ended; otherwise the loop is still blocked.</param>
 /// <param name="Cause">What kept it.</param>
 public sealed record LoopStall(int Loop, TimeSpan Held, object? Subject, bool IsOver, StallCause Cause);

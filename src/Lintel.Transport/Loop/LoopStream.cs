@@ -12,25 +12,26 @@ public sealed class LoopStream : Stream
 
     private LoopStream(ServerSocket socket) => _socket = socket;
 
-    /// <summary>The loop on whose thread waits end.</summary>
+    /// <summary>The loop on whose thread waits complete.</summary>
     public EventLoop Loop => _socket.Loop;
 
     /// <summary>
-    /// What to do, on the loop's thread, when something happens to the connection that nobody waits for: the server ended it, or sent what
-    /// nobody asked for.
+    /// Called on the loop's thread when the connection becomes readable without a pending read: the server closed it, or sent unsolicited
+    /// data.
     /// </summary>
-    public Action? Stirred
+    public Action? BecameReadable
     {
-        get => _socket.Stirred;
-        set => _socket.Stirred = value;
+        get => _socket.BecameReadable;
+        set => _socket.BecameReadable = value;
     }
 
     /// <summary>
-    /// Whether <see cref="HasStirred"/> may be: where no event has come since the last read, it is not, and the system need not be asked.
+    /// Whether <see cref="HasBecomeReadable"/> may be true: if no event has occurred since the last read, it is false, and no system call
+    /// is needed.
     /// </summary>
-    internal bool MayHaveStirred => _socket.MayHaveStirred && _socket.HasStirred;
+    internal bool MayHaveBecomeReadable => _socket.MayHaveBecomeReadable && _socket.HasBecomeReadable;
 
-    /// <summary>Whether <see cref="TryRead"/> would ask the system.</summary>
+    /// <summary>Whether <see cref="TryRead"/> would make a system call.</summary>
     internal bool IsReadable => _socket.MayBeRead;
 
     /// <inheritdoc/>
@@ -53,7 +54,7 @@ public sealed class LoopStream : Stream
     }
 
     /// <summary>Connects to an address. A wait that is canceled closes the socket.</summary>
-    /// <param name="loop">The loop that the connection lives on.</param>
+    /// <param name="loop">The event loop of the connection.</param>
     /// <param name="address">An IP address and port, or a Unix socket.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="SocketException">There is no connection to be had.</exception>
@@ -84,30 +85,32 @@ public sealed class LoopStream : Stream
         }
     }
 
-    /// <summary>Ends both directions; who waits gets the reason.</summary>
+    /// <summary>Shuts down both directions; waiters fail with the reason.</summary>
     public void Abort(Exception? reason) => _socket.Abort(reason);
 
-    /// <summary>Tells the server that nothing more comes; it may go on sending.</summary>
+    /// <summary>Shuts down sending; the server may continue to send.</summary>
     public void EndSending() => _socket.EndSending();
 
     /// <summary>
-    /// Whether the server has said something, or ended the connection, that was not read yet. Asks the system: for a connection that is
-    /// about to be used again.
+    /// Whether there is unread data, or the server has closed the connection. Makes a system call: for a connection that is about to be
+    /// reused.
     /// </summary>
-    public bool HasStirred => _socket.HasStirred;
+    public bool HasBecomeReadable => _socket.HasBecomeReadable;
 
     /// <summary>
-    /// Reads what is there; for a reader that has nothing to wait with. <see cref="ReadAsync(Memory{byte}, CancellationToken)"/> into no
-    /// room waits until something is there.
+    /// Reads available data without waiting. <see cref="ReadAsync(Memory{byte}, CancellationToken)"/> with an empty buffer waits until data
+    /// is available.
     /// </summary>
-    /// <returns>0 at the end; -1 when nothing is there, or so much was read in a row that others on the loop have their turn first:
-    /// wait.</returns>
+    /// <returns>
+    /// 0 at the end; -1 if no data is available, or if so much was read in a row that other connections of the loop have their turn first:
+    /// wait.
+    /// </returns>
     /// <exception cref="IOException">The connection is broken or cut off.</exception>
     public int TryRead(Span<byte> buffer) => _socket.TryRead(buffer);
 
     /// <summary>
-    /// Waits until <see cref="TryRead"/> has something to tell: bytes, the end, or what broke the connection. Itself it never fails, and
-    /// its result has no meaning.
+    /// Waits until <see cref="TryRead"/> has a result: data, the end, or the error of the connection. The wait itself never fails, and its
+    /// result has no meaning.
     /// </summary>
     public ValueTask<int> WaitReadableAsync() => _socket.WaitReadableAsync();
 
@@ -164,11 +167,11 @@ public sealed class LoopStream : Stream
         private volatile Exception? _abort;
         private bool _isConnecting;
 
-        public Action? Stirred { get; set; }
+        public Action? BecameReadable { get; set; }
 
-        public bool MayHaveStirred => HasEnded || IsReadable;
+        public bool MayHaveBecomeReadable => HasEnded || IsReadable;
 
-        public bool HasStirred
+        public bool HasBecomeReadable
         {
             get
             {
@@ -314,9 +317,9 @@ public sealed class LoopStream : Stream
             }
         }
 
-        protected override void OnEnded() => Stirred?.Invoke();
+        protected override void OnEnded() => BecameReadable?.Invoke();
 
-        protected override void OnStirred() => Stirred?.Invoke();
+        protected override void OnBecameReadable() => BecameReadable?.Invoke();
 
         int IValueTaskSource<int>.GetResult(short token) => _read.GetResult(token);
 
@@ -367,10 +370,10 @@ public sealed class LoopStream : Stream
             return true;
         }
 
-        /// <summary>A wait for something to be there leaves it there.</summary>
+        /// <summary>A wait for data does not consume it.</summary>
         private int Receive() => _into.IsEmpty && _abort is null ? 0 : Receive(_into.Span);
 
-        /// <returns><see cref="LoopSocket.WouldBlock"/> when nothing is there.</returns>
+        /// <returns><see cref="LoopSocket.WouldBlock"/> if no data is available.</returns>
         private int Receive(Span<byte> buffer)
         {
             try

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Lintel.Transport.Loop;
 
 /// <summary>
-/// Looks after the loops from a thread of its own: a callback that never returns would never be told of at its end, and a timer of a loop,
-/// or of a thread pool that is exhausted, would not come.
+/// Watches the loops from a dedicated thread: a callback that never returns would never be reported at its end, and a timer of a loop, or
+/// of an exhausted thread pool, would not fire.
 /// </summary>
 internal sealed class LoopWatch : IDisposable
 {
@@ -75,13 +75,13 @@ internal sealed class LoopWatch : IDisposable
         }
     }
 
-    /// <summary>Once a second, for as long as the loop is held.</summary>
+    /// <summary>Once per second, while the loop is blocked.</summary>
     private void Look(EventLoop loop, long now)
     {
         var entered = loop.Entered;
         if (entered == 0 || now - Math.Max(entered, _told[loop.Index]) < Stopwatch.Frequency)
             return;
         _told[loop.Index] = now;
-        _group.Tell(loop.StallUntil(entered, now, isOver: false));
+        _group.ReportStall(loop.StallUntil(entered, now, isOver: false));
     }
 }

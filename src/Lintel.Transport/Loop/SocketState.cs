@@ -2,10 +2,12 @@ using System.Net.Sockets;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>What Linux says of a socket that somebody else reads and writes.</summary>
+/// <summary>Queries the state of a socket that other code reads and writes (Linux).</summary>
 public static class SocketState
 {
-    /// <summary>Whether bytes may still be sent to the peer: not after a reset, nor after our own end. Asks by sending none.</summary>
+    /// <summary>
+    /// Whether data can still be sent to the peer: not after a reset, nor after our own shutdown. Checks by sending no data.
+    /// </summary>
     public static bool TakesBytes(Socket socket)
     {
         ArgumentNullException.ThrowIfNull(socket);

@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Lintel.Transport.Loop;
 
-/// <summary>Tells what kept a loop: how much of the time its thread ran, waited for a processor, and compiled.</summary>
+/// <summary>Determines the cause of a stall: how much of the time the loop's thread ran, waited for a processor, and compiled.</summary>
 /// <remarks>
 /// Asking the system at each callback would cost every request; it is asked every 10 ms at most, at the beginning of a turn, and when a
 /// stall is to be told. So a stall is put at most those 10 ms too much to the account. Thread rule: the loop's thread, but

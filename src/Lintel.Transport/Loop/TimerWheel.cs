@@ -43,7 +43,7 @@ internal sealed class TimerWheel
     /// <summary>Timeouts are configured in milliseconds and mean tens of them at least.</summary>
     public const int Tick = 10;
 
-    /// <summary>A revolution takes 10 s: longer timers are passed by once a revolution.</summary>
+    /// <summary>A revolution takes 10 s: longer timers are skipped once per revolution.</summary>
     private const int Slots = 1024;
 
     private readonly Lock _lock = new();
@@ -55,7 +55,7 @@ internal sealed class TimerWheel
     private readonly Action<LoopTimer> _fire;
 
     /// <param name="now">The clock at the beginning, in milliseconds.</param>
-    /// <param name="fire">What is done with a timer whose time has come; it must not throw.</param>
+    /// <param name="fire">Called for an expired timer; it must not throw.</param>
     public TimerWheel(long now, Action<LoopTimer> fire)
     {
         _tick = now / Tick;
@@ -83,7 +83,7 @@ internal sealed class TimerWheel
         return true;
     }
 
-    /// <summary>Takes the timer out for good.</summary>
+    /// <summary>Removes the timer permanently.</summary>
     public void Remove(LoopTimer timer)
     {
         timer.SetDue(LoopTimer.Never);
@@ -108,7 +108,7 @@ internal sealed class TimerWheel
         return -1;
     }
 
-    /// <summary>Fires what is due.</summary>
+    /// <summary>Fires expired timers.</summary>
     public void Advance(long now)
     {
         var target = now / Tick;
@@ -136,7 +136,7 @@ internal sealed class TimerWheel
         }
     }
 
-    /// <summary>Others may move or stop the timer meanwhile: what they say last holds.</summary>
+    /// <summary>The timer may be moved or stopped concurrently: the last change wins.</summary>
     private void FireOrFile(LoopTimer timer, long now)
     {
         long due;

@@ -7,8 +7,8 @@ using System.Threading.Tasks.Sources;
 namespace Lintel.Transport.Loop;
 
 /// <summary>
-/// A connection's input whose reader gives the loop back when it has had its turn, though more is there to be read: requests that one
-/// client sends ahead do not keep the others waiting.
+/// An input pipe whose reader yields the loop at the end of its turn, even if more data is available: requests that one client pipelines do
+/// not delay other clients.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -28,7 +28,7 @@ namespace Lintel.Transport.Loop;
 /// <param name="isFramed">Whether it carries HTTP/2.</param>
 internal sealed class TurnInput(PipeReader inner, EventLoop loop, bool isFramed) : PipeReader, ILoopWork, IValueTaskSource<ReadResult>
 {
-    /// <summary>Reads in a row without a look at the clock, of which a read that has to wait is none.</summary>
+    /// <summary>The number of consecutive reads without checking the clock; a read that has to wait resets it.</summary>
     private const int FreeReads = 8;
 
     /// <summary>Some eighty requests of HTTP/2 at their smallest.</summary>

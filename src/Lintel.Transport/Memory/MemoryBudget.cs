@@ -1,13 +1,13 @@
 namespace Lintel.Transport.Memory;
 
 /// <summary>
-/// The memory that everything of one gateway that buffers may hold together. Who gets none refuses its request (503) instead of exhausting
-/// the process.
+/// The memory budget that all buffers of a gateway share. A request that gets no memory is refused (503) instead of exhausting the process.
 /// </summary>
 /// <remarks>
-/// Counted is what is allocated (the length of a rented array, not of what lies in it). Blocks that only pass bytes through
-/// (<see cref="Loop.Blocks"/>) are not counted: they are bounded by the connections. Thread rule: everything from any thread.
-/// <see cref="Limit"/> may shrink below <see cref="Used"/>: nothing is taken back, new takers are refused until enough was given back.
+/// Allocated memory is counted (the length of a rented array, not of its content). Blocks that only pass bytes through (<see
+/// cref="Loop.Blocks"/>) are not counted: they are bounded by the connections. Thread rule: all members from any thread.
+/// <see cref="Limit"/> may shrink below <see cref="Used"/>: held memory is not reclaimed, and new requests are refused until enough has
+/// been returned.
 /// </remarks>
 internal sealed class MemoryBudget(long limit)
 {
@@ -23,10 +23,10 @@ internal sealed class MemoryBudget(long limit)
         set => Volatile.Write(ref _limit, value);
     }
 
-    /// <summary>What is held now, in bytes.</summary>
+    /// <summary>The memory that is held, in bytes.</summary>
     public long Used => Volatile.Read(ref _used);
 
-    /// <summary>What is held now for one use, in bytes.</summary>
+    /// <summary>The memory that is held for one use, in bytes.</summary>
     /// <param name="use">The use.</param>
     public long UsedBy(BufferUse use) => Volatile.Read(ref _usedBy[(int)use]);
 
@@ -34,10 +34,10 @@ internal sealed class MemoryBudget(long limit)
     /// <param name="use">The use.</param>
     public long RefusedBy(BufferUse use) => Volatile.Read(ref _refusedBy[(int)use]);
 
-    /// <summary>Takes memory before it is allocated.</summary>
-    /// <param name="use">What it is for.</param>
+    /// <summary>Reserves memory before it is allocated.</summary>
+    /// <param name="use">The use of the memory.</param>
     /// <param name="bytes">How much; not negative.</param>
-    /// <returns><see langword="false"/>: nothing was taken, and the refusal is counted.</returns>
+    /// <returns><see langword="false"/>: nothing was reserved, and the refusal is counted.</returns>
     public bool TryTake(BufferUse use, long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
@@ -58,9 +58,9 @@ internal sealed class MemoryBudget(long limit)
         return false;
     }
 
-    /// <summary>Gives back what was taken.</summary>
-    /// <param name="use">What it was for.</param>
-    /// <param name="bytes">How much; not negative, and not more than was taken.</param>
+    /// <summary>Returns reserved memory.</summary>
+    /// <param name="use">The use of the memory.</param>
+    /// <param name="bytes">The number of bytes; not negative, and not more than was reserved.</param>
     public void Give(BufferUse use, long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);

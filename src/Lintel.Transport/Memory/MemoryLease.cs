@@ -6,11 +6,11 @@ internal struct MemoryLease(MemoryBudget budget, BufferUse use) : IDisposable
 {
     private long _held;
 
-    /// <summary>What is held, in bytes.</summary>
+    /// <summary>The memory that the lease holds, in bytes.</summary>
     public readonly long Held => _held;
 
-    /// <summary>Holds as much as asked from now on, be it more or less than before.</summary>
-    /// <param name="bytes">The whole of it, not what is added.</param>
+    /// <summary>Sets the size of the lease, larger or smaller than before.</summary>
+    /// <param name="bytes">The total size, not the increment.</param>
     /// <returns><see langword="false"/>: the budget has no more; what was held is held as before.</returns>
     public bool TryHold(long bytes)
     {
@@ -22,7 +22,7 @@ internal struct MemoryLease(MemoryBudget budget, BufferUse use) : IDisposable
         return true;
     }
 
-    /// <summary>Gives everything back; the lease may hold again.</summary>
+    /// <summary>Returns all memory; the lease can be used again.</summary>
     public void Dispose()
     {
         if (_held > 0)

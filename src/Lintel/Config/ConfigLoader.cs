@@ -6,7 +6,7 @@ using Microsoft.Extensions.FileSystemGlobbing;
 namespace Lintel.Config;
 
 /// <summary>Reads the files of a configuration with those that they include, each once.</summary>
-internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings surroundings)
+internal sealed class ConfigLoader(ConfigDocument document, ConfigEnvironment surroundings)
 {
     /// <summary>A configuration file larger than this is refused: 100 000 routes need about a tenth of it.</summary>
     private const long MaxFileBytes = 64 * 1024 * 1024;
@@ -30,7 +30,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         if (given == ConfigFiles.StandardInput || !Disk.IsFolder(Path.GetFullPath(given)))
             return [given];
         var full = Path.GetFullPath(given);
-        document.Sources.AddFolder(new WatchedFolder(full, IsDeep: false));
+        document.Sources.AddFolder(new WatchedDirectory(full, IsDeep: false));
         try
         {
             var found = new Matcher(StringComparison.Ordinal)
@@ -173,7 +173,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigSurroundings s
         var cut = pattern[..pattern.AsSpan().IndexOfAny('*', '?')].LastIndexOf('/') + 1;
         var (fixedPart, relative) = (pattern[..cut], pattern[cut..]);
         var folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(Path.Combine(from.Folder, fixedPart)));
-        document.Sources.AddFolder(new WatchedFolder(folder, relative.Contains('/')));
+        document.Sources.AddFolder(new WatchedDirectory(folder, relative.Contains('/')));
         if (Disk.Folder(folder) is not { } searched)
         {
             Report.Add(

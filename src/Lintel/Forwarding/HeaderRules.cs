@@ -6,7 +6,7 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Forwarding;
 
 /// <summary>What happens to a header on its way.</summary>
-internal enum HeaderFate
+internal enum HeaderHandling
 {
     /// <summary>It is passed on.</summary>
     Keep,
@@ -43,27 +43,27 @@ internal static class HeaderRules
         "HTTP2-Settings",
     ];
 
-    private static readonly FrozenDictionary<string, HeaderFate> Request = OfOneConnection
-        .Select(n => KeyValuePair.Create(n, HeaderFate.Drop))
+    private static readonly FrozenDictionary<string, HeaderHandling> Request = OfOneConnection
+        .Select(n => KeyValuePair.Create(n, HeaderHandling.Drop))
         .Concat([
             // Set anew by the forwarder, which knows whether there is a body to wait for.
-            KeyValuePair.Create("Expect", HeaderFate.Drop),
+            KeyValuePair.Create("Expect", HeaderHandling.Drop),
             // CGI turns it into HTTP_PROXY, by which programs choose their own proxy (httpoxy, CVE-2016-5385).
-            KeyValuePair.Create("Proxy", HeaderFate.Drop),
+            KeyValuePair.Create("Proxy", HeaderHandling.Drop),
             // Written anew, from what the gateway itself knows.
-            KeyValuePair.Create("Host", HeaderFate.Drop),
-            KeyValuePair.Create("Via", HeaderFate.Drop),
-            KeyValuePair.Create("Traceparent", HeaderFate.Drop),
-            KeyValuePair.Create("Tracestate", HeaderFate.Drop),
-            KeyValuePair.Create("X-Forwarded-For", HeaderFate.Drop),
-            KeyValuePair.Create("X-Forwarded-Proto", HeaderFate.Drop),
-            KeyValuePair.Create("X-Forwarded-Host", HeaderFate.Drop),
-            KeyValuePair.Create("Forwarded", HeaderFate.Drop),
+            KeyValuePair.Create("Host", HeaderHandling.Drop),
+            KeyValuePair.Create("Via", HeaderHandling.Drop),
+            KeyValuePair.Create("Traceparent", HeaderHandling.Drop),
+            KeyValuePair.Create("Tracestate", HeaderHandling.Drop),
+            KeyValuePair.Create("X-Forwarded-For", HeaderHandling.Drop),
+            KeyValuePair.Create("X-Forwarded-Proto", HeaderHandling.Drop),
+            KeyValuePair.Create("X-Forwarded-Host", HeaderHandling.Drop),
+            KeyValuePair.Create("Forwarded", HeaderHandling.Drop),
             // RFC 9440 section 2.1: only the TLS-terminating proxy, which is us, may say who the client's certificate names.
-            KeyValuePair.Create("Client-Cert", HeaderFate.Drop),
-            KeyValuePair.Create("Client-Cert-Chain", HeaderFate.Drop),
-            KeyValuePair.Create("Baggage", HeaderFate.Limit),
-            KeyValuePair.Create("X-Real-IP", HeaderFate.KeepIfTrusted),
+            KeyValuePair.Create("Client-Cert", HeaderHandling.Drop),
+            KeyValuePair.Create("Client-Cert-Chain", HeaderHandling.Drop),
+            KeyValuePair.Create("Baggage", HeaderHandling.Limit),
+            KeyValuePair.Create("X-Real-IP", HeaderHandling.KeepIfTrusted),
         ])
         .ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
@@ -116,19 +116,19 @@ internal static class HeaderRules
     /// <param name="name">Its name.</param>
     /// <param name="underscores">Whether names with <c>_</c> pass: services behind CGI, WSGI or PHP cannot tell them from those with
     /// <c>-</c>.</param>
-    public static HeaderFate OfRequest(string name, UnderscoreFields underscores)
+    public static HeaderHandling OfRequest(string name, UnderscoreFields underscores)
     {
         if (Request.TryGetValue(name, out var fate))
             return fate;
         if (name.StartsWith(ForwardedPrefix, StringComparison.OrdinalIgnoreCase))
-            return HeaderFate.KeepIfTrusted;
+            return HeaderHandling.KeepIfTrusted;
 
         // What is governed stays so under either spelling.
         return
             name.Contains('_')
-            && (underscores == UnderscoreFields.Drop || OfRequest(name.Replace('_', '-'), underscores) != HeaderFate.Keep)
-            ? HeaderFate.Drop
-            : HeaderFate.Keep;
+            && (underscores == UnderscoreFields.Drop || OfRequest(name.Replace('_', '-'), underscores) != HeaderHandling.Keep)
+            ? HeaderHandling.Drop
+            : HeaderHandling.Keep;
     }
 
     /// <summary>Whether a response header goes on to the client.</summary>
@@ -146,7 +146,7 @@ internal static class HeaderRules
     public static bool KeepsTrailer(string name)
     {
         var usual = name.Contains('_') ? name.Replace('_', '-') : name;
-        if (NeverTrailers.Contains(usual) || OfRequest(usual, UnderscoreFields.Allow) != HeaderFate.Keep || !KeepsResponse(usual))
+        if (NeverTrailers.Contains(usual) || OfRequest(usual, UnderscoreFields.Allow) != HeaderHandling.Keep || !KeepsResponse(usual))
             return false;
         return !usual.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)
             || usual.Equals("Content-Digest", StringComparison.OrdinalIgnoreCase);

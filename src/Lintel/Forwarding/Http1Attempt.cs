@@ -27,7 +27,7 @@ internal sealed class Http1Attempt : IClientWatch
     private const int IsLeaving = 1;
     private const int IsOver = 2;
 
-    private static readonly Action<object?> Leave = static attempt => ((Http1Attempt)attempt!).ClientGone();
+    private static readonly Action<object?> Leave = static attempt => ((Http1Attempt)attempt!).ClientDisconnected();
 
     private readonly Exchange _exchange;
     private readonly Service _service;
@@ -87,7 +87,7 @@ internal sealed class Http1Attempt : IClientWatch
                 : Http1Failures.Of(e, AttemptPhase.Connecting, Expired);
         }
 
-        if (!connection.IsReused || _isRepeatable || !connection.HasStirred)
+        if (!connection.IsReused || _isRepeatable || !connection.HasBecomeReadable)
             return await RunAsync(connection).ConfigureAwait(false);
         connection.Release(); // the server has ended it, and this request could not be sent a second time: nothing was sent
         return await ConnectAndRunAsync(pool, loop, isFresh: true).ConfigureAwait(false);
@@ -166,7 +166,7 @@ internal sealed class Http1Attempt : IClientWatch
     }
 
     /// <inheritdoc/>
-    public void ClientGone()
+    public void ClientDisconnected()
     {
         if (Interlocked.CompareExchange(ref _leavingState, IsLeaving, MayLeave) != MayLeave)
             return;
@@ -211,7 +211,7 @@ internal sealed class Http1Attempt : IClientWatch
 
     private void HeadCame()
     {
-        _exchange.TellLoop();
+        _exchange.SetLoopSubject();
         _pump?.HeadCame();
         _deadline.HeadCame();
         _connection.Limit(_service.IdleTimeout);
@@ -292,7 +292,7 @@ internal sealed class Http1Attempt : IClientWatch
     private void Passed(FlushResult result)
     {
         if (result.IsCompleted)
-            ClientGone();
+            ClientDisconnected();
     }
 
     private async ValueTask EndAsync()

@@ -24,7 +24,7 @@ internal static class Http1RequestHead
                 Add(connection, name, values);
         }
 
-        if (request.TellsTrace)
+        if (request.SendsTraceContext)
         {
             Span<byte> text = stackalloc byte[TraceContext.TextLength];
             request.Trace.Write(text, exchange.AttemptSpan);

@@ -56,7 +56,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
         if (!recorder.IsComplete)
         {
             recorder.Discard();
-            parts.Metrics.Mirrored(service.Name, recorder.GaveUp == BodyRecorder.GaveUpFor.Memory ? "overloaded" : "incomplete-body");
+            parts.Metrics.Mirrored(service.Name, recorder.GaveUp == BodyRecorder.NoCopyReason.Memory ? "overloaded" : "incomplete-body");
             return;
         }
 

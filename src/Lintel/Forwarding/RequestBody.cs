@@ -95,13 +95,13 @@ internal sealed class BodyRecorder : RequestBody
         if (request.ContentLength is not { } length)
             return;
         if (length > limit)
-            GiveUp_NeedsLock(GaveUpFor.Length);
+            GiveUp_NeedsLock(NoCopyReason.Length);
         else if (!TryReserve_NeedsLock((int)length))
-            GiveUp_NeedsLock(GaveUpFor.Memory);
+            GiveUp_NeedsLock(NoCopyReason.Memory);
     }
 
     /// <summary>Why there is no copy.</summary>
-    public enum GaveUpFor
+    public enum NoCopyReason
     {
         /// <summary>There is one, or the body did not come to its end.</summary>
         Nothing,
@@ -114,7 +114,7 @@ internal sealed class BodyRecorder : RequestBody
     }
 
     /// <summary>Why it gave up, if it did: then it holds no memory.</summary>
-    public GaveUpFor GaveUp { get; private set; }
+    public NoCopyReason GaveUp { get; private set; }
 
     /// <summary>Whether the whole body was read and kept.</summary>
     public bool IsComplete { get; private set; }
@@ -139,9 +139,9 @@ internal sealed class BodyRecorder : RequestBody
             if (_isOver)
                 return;
             if (_copy!.Length + bytes.Length > _limit)
-                GiveUp_NeedsLock(GaveUpFor.Length);
+                GiveUp_NeedsLock(NoCopyReason.Length);
             else if (!TryReserve_NeedsLock((int)_copy.Length + bytes.Length))
-                GiveUp_NeedsLock(GaveUpFor.Memory);
+                GiveUp_NeedsLock(NoCopyReason.Memory);
             else
                 _copy.Write(bytes);
         }
@@ -153,7 +153,7 @@ internal sealed class BodyRecorder : RequestBody
             IsComplete = !_isOver;
     }
 
-    private void GiveUp_NeedsLock(GaveUpFor reason)
+    private void GiveUp_NeedsLock(NoCopyReason reason)
     {
         GaveUp = reason;
         _isOver = true;

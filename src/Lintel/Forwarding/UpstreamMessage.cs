@@ -22,7 +22,7 @@ internal static class UpstreamMessage
         HostField.Set(message, service.HostFor(instance, request.Host));
         foreach (var (name, values) in request.Headers)
             Add(message, name, values);
-        if (request.TellsTrace)
+        if (request.SendsTraceContext)
             message.Headers.TryAddWithoutValidation("traceparent", request.Trace.ToTraceParent(span));
     }
 

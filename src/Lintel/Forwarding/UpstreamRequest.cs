@@ -37,7 +37,7 @@ internal sealed class UpstreamRequest
     public TraceContext Trace { get; private set; }
 
     /// <summary>Whether <c>traceparent</c> is written at all: a route may remove it, or set another.</summary>
-    public bool TellsTrace { get; private set; }
+    public bool SendsTraceContext { get; private set; }
 
     /// <summary>The gRPC call that this request is; <see langword="null"/> for any other request.</summary>
     public GrpcCall? Grpc { get; set; }
@@ -62,8 +62,8 @@ internal sealed class UpstreamRequest
         var (request, headers) = (exchange.Request, result.Headers);
         CopyHeaders(exchange, changes, headers);
         AddOwnHeaders(exchange, headers);
-        var tellsTrace = !changes.Removes("traceparent");
-        if (tellsTrace && exchange.Trace.State is { } state && !changes.Removes("tracestate"))
+        var sendsTraceContext = !changes.Removes("traceparent");
+        if (sendsTraceContext && exchange.Trace.State is { } state && !changes.Removes("tracestate"))
             headers.Add(new("tracestate", state));
         foreach (var (name, template) in changes.Added)
         {
@@ -82,7 +82,7 @@ internal sealed class UpstreamRequest
         result.PathAndQuery = target + query.Apply(exchange);
         result.Host = exchange.Host; // empty for HTTP/1.0 without one: the instance's own takes its place
         result.Trace = exchange.Trace;
-        result.TellsTrace = tellsTrace;
+        result.SendsTraceContext = sendsTraceContext;
         return result;
     }
 
@@ -107,7 +107,7 @@ internal sealed class UpstreamRequest
         foreach (var (name, values) in incoming)
         {
             var fate = HeaderRules.OfRequest(name, underscores);
-            if (fate == HeaderFate.Drop || (fate == HeaderFate.KeepIfTrusted && exchange.Believed?.Believes(name) != true))
+            if (fate == HeaderHandling.Drop || (fate == HeaderHandling.KeepIfTrusted && exchange.Believed?.Believes(name) != true))
                 continue;
             if (nominated is not null && nominated.Contains(name) && name != "Content-Length")
                 continue;
@@ -117,7 +117,7 @@ internal sealed class UpstreamRequest
                 continue; // RFC 8441 section 5: it has no meaning there, and HTTP/1.1's handshake makes one of its own
             if (left is { } forwards && name.Equals("Max-Forwards", StringComparison.OrdinalIgnoreCase))
                 headers.Add(new(name, (forwards - 1).ToString(System.Globalization.CultureInfo.InvariantCulture)));
-            else if (fate != HeaderFate.Limit)
+            else if (fate != HeaderHandling.Limit)
                 headers.Add(new(name, exchange.Bytes(values)));
             else if (Baggage.Limit(values) is { Count: > 0 } within)
                 headers.Add(new(name, within));

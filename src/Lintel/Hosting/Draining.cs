@@ -10,7 +10,7 @@ internal static class Draining
     /// <summary>
     /// A kept connection is the reason for most requests that meet a closing gateway: its client is told to make a new one, elsewhere.
     /// </summary>
-    public static void AskToReconnect(HttpContext context)
+    public static void RequestReconnect(HttpContext context)
     {
         if (!HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpProtocol.IsHttp10(context.Request.Protocol))
             context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose(); // GOAWAY

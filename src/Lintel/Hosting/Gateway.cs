@@ -200,7 +200,7 @@ public sealed class Gateway : IDisposable
         if (_drain.Status is not null)
         {
             _drain.Arrived();
-            Draining.AskToReconnect(request.AsHttpContext());
+            Draining.RequestReconnect(request.AsHttpContext());
         }
 
         return _parts.Pipeline.RunAsync(request, origin);

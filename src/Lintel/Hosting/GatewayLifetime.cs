@@ -20,7 +20,7 @@ internal sealed class GatewayLifetime(Gateway gateway, IServiceProvider services
             throw new ConfigException(report);
         _watch = gateway.Watch();
         _ = BackgroundThread.RunAsync("lintel-prepare", Preparation.InitializeTypes);
-        _ = services.GetService<CrowdWatch>(); // looks from now on
+        _ = services.GetService<LoadPeakWatch>(); // looks from now on
     }
 
     public Task StopAsync(CancellationToken cancellationToken)

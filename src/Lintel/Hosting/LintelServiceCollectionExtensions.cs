@@ -83,7 +83,7 @@ public static class LintelServiceCollectionExtensions
     /// <param name="services">The host's services.</param>
     /// <param name="folder">Where they are kept, one file for each set of configuration files.</param>
     internal static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) =>
-        services.AddSingleton(new LastGoodFolder(folder));
+        services.AddSingleton(new LastGoodDirectory(folder));
 
     /// <summary>
     /// Lets the Kestrel servers of this host accept connections as Lintel's own listeners do: while file descriptors are scarce, new
@@ -134,8 +134,8 @@ public static class LintelServiceCollectionExtensions
 
     private static GatewaySource.Files ReadFiles(IServiceProvider services, string[] files)
     {
-        var lastGood = services.GetService<LastGoodFolder>() is { } kept ? new LastGood(kept.Path, files) : null;
-        return new GatewaySource.Files(files, ConfigSurroundings.OfProcess(), Time(services), lastGood);
+        var lastGood = services.GetService<LastGoodDirectory>() is { } kept ? new LastGood(kept.Path, files) : null;
+        return new GatewaySource.Files(files, ConfigEnvironment.OfProcess(), Time(services), lastGood);
     }
 
     private static IServiceCollection Add(IServiceCollection services, Func<IServiceProvider, GatewaySource> source, bool ownsListeners)
@@ -149,7 +149,7 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton<AnswerStore>();
         services.TryAddSingleton(s => new ServiceRegistry(
             Random.Shared,
-            new UpstreamSurroundings(
+            new UpstreamDependencies(
                 s.GetRequiredService<GatewayLoops>().Group,
                 s.GetRequiredService<NameResolver>(),
                 s.GetRequiredService<GatewayMetrics>()
@@ -166,15 +166,15 @@ public static class LintelServiceCollectionExtensions
         return services;
     }
 
-    private static CrowdWatch CreateCrowdWatch(IServiceProvider services)
+    private static LoadPeakWatch CreateCrowdWatch(IServiceProvider services)
     {
         var loops = services.GetRequiredService<GatewayLoops>().Group;
         var memory = services.GetRequiredService<MemoryBudget>();
-        return new CrowdWatch(() => loops?.Connections ?? 0, () => memory.Used, Time(services), Collect);
+        return new LoadPeakWatch(() => loops?.Connections ?? 0, () => memory.Used, Time(services), Collect);
 
         static void Collect() => _ = BackgroundThread.RunAsync("lintel-tidy", static () =>
             {
-                CrowdWatch.Collect();
+                LoadPeakWatch.Collect();
                 return true;
             });
     }
@@ -230,5 +230,5 @@ public static class LintelServiceCollectionExtensions
         return gateway;
     }
 
-    private sealed record LastGoodFolder(string Path);
+    private sealed record LastGoodDirectory(string Path);
 }

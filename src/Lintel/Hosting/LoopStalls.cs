@@ -13,9 +13,9 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
 
     private readonly Throttle _throttle = new(Silence, time);
 
-    public void Watch(LoopGroup loops) => loops.Stalled += Tell;
+    public void Watch(LoopGroup loops) => loops.Stalled += Report;
 
-    internal void Tell(LoopStall stall)
+    internal void Report(LoopStall stall)
     {
         var route = (stall.Subject as Route)?.Name;
         if (stall.IsOver && stall.Cause != StallCause.NoProcessor)
@@ -26,7 +26,7 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
             return; // one a second, whatever was told before
         }
 
-        if (!_throttle.MayTell(out _))
+        if (!_throttle.MayLog(out _))
             return;
         if (stall.Cause == StallCause.NoProcessor)
             NoProcessor(logger, stall.Loop, stall.Held.TotalMilliseconds);

@@ -75,7 +75,7 @@ internal sealed record RouteStatus
             Hosts = route.Match.Hosts,
             Methods = route.Match.Methods,
             Client = route.Match.Client,
-            Conditions = [.. ConditionWords.Of(route.Match, config)],
+            Conditions = [.. ConditionDescriptions.Of(route.Match, config)],
             Action = ActionOf(route),
             To = route.Redirect?.To
                 ?? (route.Redirect?.Scheme is { } scheme ? scheme + "://{host}" : null)

@@ -87,7 +87,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
     private static bool IsExhaustion(SocketError error) => error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable;
 
     /// <summary>Whether the last time that something was told is long enough ago.</summary>
-    private bool MayTell() => _throttle.MayTell(out _);
+    private bool MayLog() => _throttle.MayLog(out _);
 
     private sealed class Accepting(AcceptTransport transport, Socket socket) : IConnectionListener
     {
@@ -153,7 +153,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
                 catch (IOException e)
                 {
                     // Kestrel would never accept again.
-                    if (transport.MayTell())
+                    if (transport.MayLog())
                         AcceptLog.Unwatched(transport.Logger, EndPoint.ToString() ?? "", e.Message);
                     await DelayAsync().ConfigureAwait(false);
                 }
@@ -164,7 +164,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
                     // No memory, or a defect: Kestrel would never accept again.
-                    if (transport.MayTell())
+                    if (transport.MayLog())
                         AcceptLog.Failed(transport.Logger, EndPoint.ToString() ?? "", e);
                     await DelayAsync().ConfigureAwait(false);
                 }
@@ -192,7 +192,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
         private Task PauseAsync()
         {
-            if (transport.MayTell())
+            if (transport.MayLog())
                 AcceptLog.Exhausted(transport.Logger, transport.Reserve.Limit, EndPoint.ToString() ?? "");
             return DelayAsync();
         }

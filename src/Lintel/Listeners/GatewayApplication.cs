@@ -12,20 +12,20 @@ namespace Lintel.Listeners;
 
 /// <summary>Hands requests straight to the pipeline.</summary>
 internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFactory scopes, ListenerIdentity listener)
-    : IHttpApplication<KeptContext>
+    : IHttpApplication<ReusableHttpContext>
 {
-    public KeptContext CreateContext(IFeatureCollection contextFeatures)
+    public ReusableHttpContext CreateContext(IFeatureCollection contextFeatures)
     {
-        if (contextFeatures is not IHostContextContainer<KeptContext> container)
-            return new KeptContext(contextFeatures, scopes);
+        if (contextFeatures is not IHostContextContainer<ReusableHttpContext> container)
+            return new ReusableHttpContext(contextFeatures, scopes);
         if (container.HostContext is { } kept)
             kept.Http.Initialize(contextFeatures);
         else
-            container.HostContext = new KeptContext(contextFeatures, scopes);
+            container.HostContext = new ReusableHttpContext(contextFeatures, scopes);
         return container.HostContext;
     }
 
-    public Task ProcessRequestAsync(KeptContext context)
+    public Task ProcessRequestAsync(ReusableHttpContext context)
     {
         var (http, client) = (context.Http, context.Client);
         context.Connection?.RequestBegins();
@@ -58,7 +58,7 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
             http.Features.Set(new RequestFraming { ClaimedScheme = claimed.ToLowerInvariant() });
     }
 
-    public void DisposeContext(KeptContext context, Exception? exception)
+    public void DisposeContext(ReusableHttpContext context, Exception? exception)
     {
         context.Http.Uninitialize();
         context.Connection?.RequestEnds();
@@ -71,7 +71,7 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
 /// </summary>
 /// <param name="features">The connection's or stream's.</param>
 /// <param name="scopes">For who asks for services.</param>
-internal sealed class KeptContext(IFeatureCollection features, IServiceScopeFactory scopes)
+internal sealed class ReusableHttpContext(IFeatureCollection features, IServiceScopeFactory scopes)
 {
     public DefaultHttpContext Http { get; } = new(features) { ServiceScopeFactory = scopes };
 

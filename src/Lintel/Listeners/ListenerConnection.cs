@@ -35,7 +35,7 @@ internal sealed class ListenerConnection(ListenerConnections all, ConnectionCont
             connection switch
             {
                 LoopConnection loop => loop.AbortReason,
-                NotedConnection noted => noted.AbortReason,
+                TrackedConnection noted => noted.AbortReason,
                 _ => null,
             }
         )

@@ -57,7 +57,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
         async connection =>
         {
             if (connection is not LoopConnection)
-                connection = new NotedConnection(connection);
+                connection = new TrackedConnection(connection);
             var client = config.Limits.ConnectionsPerClient is null ? null : (connection.RemoteEndPoint as IPEndPoint)?.Address;
             var entry = new ListenerConnection(this, connection, client, time);
             if (!TryAdd(entry, out var idle))
@@ -141,7 +141,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
                 var count = _ofClient.GetValueOrDefault(client);
                 if (count >= config.Limits.ConnectionsPerClient)
                 {
-                    Tell("the client has reached its connection limit", config.Limits.ConnectionsPerClient.Value);
+                    LogRejection("the client has reached its connection limit", config.Limits.ConnectionsPerClient.Value);
                     return false;
                 }
 
@@ -151,7 +151,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
             if (_all.Count >= most && (idle = LongestIdle_NeedsLock()) is null)
             {
                 Forget_NeedsLock(connection.Client);
-                Tell("the listener has reached its connection limit, and no connection is idle", most);
+                LogRejection("the listener has reached its connection limit, and no connection is idle", most);
                 return false;
             }
 
@@ -209,9 +209,9 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
     }
 
     /// <summary>A listener at its limit refuses hundreds in a second: that is one thing to tell.</summary>
-    private void Tell(string why, long limit)
+    private void LogRejection(string why, long limit)
     {
-        if (_throttle.MayTell(out var others))
+        if (_throttle.MayLog(out var others))
             ConnectionLog.Refused(logger, config.Address.ToString(), why, limit, others);
     }
 }

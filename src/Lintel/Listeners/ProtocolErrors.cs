@@ -39,7 +39,7 @@ internal sealed class ProtocolErrors
         _metrics.ProtocolBroken(_listener);
         if (connection is not null)
             _connections.Note(connection, fault.Message);
-        if (_throttle.MayTell(out var others))
+        if (_throttle.MayLog(out var others))
             ProtocolLog.Broken(_logger, _connections.Address, fault.Message, others);
     }
 }

@@ -335,7 +335,7 @@ internal sealed class Exchange
     }
 
     /// <summary>Tells the loop, where this runs on it, which route holds it: for the report of a callback that holds it too long.</summary>
-    public void TellLoop()
+    public void SetLoopSubject()
     {
         if (Loop is not null && Loop == EventLoop.Current)
             Loop.Subject = Route;
@@ -345,7 +345,7 @@ internal sealed class Exchange
     {
         _state.Candidate = lookup.Candidate;
         _state.Captures = lookup.Captures;
-        TellLoop();
+        SetLoopSubject();
     }
 
     /// <summary>

@@ -194,13 +194,13 @@ internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyLi
     {
         problem = hint = null;
         if (expressions.Compile(expression, path, use) is not { } compiled)
-            return Told;
+            return Reported;
         Slots.Add(compiled);
         return Slots.Count - 1;
     }
 
     /// <summary>No slot, and the report knows why.</summary>
-    private const int Told = -1;
+    private const int Reported = -1;
 }
 
 /// <summary>

@@ -151,4 +151,4 @@ internal sealed class FileWatch : IDisposable
 /// <param name="Files">Full paths.</param>
 /// <param name="Folders">The folders that are looked into for files.</param>
 /// <param name="Taken">What they held when they were read; <see langword="null"/> where that is not known.</param>
-internal sealed record WatchedFiles(IReadOnlyCollection<string> Files, IReadOnlyCollection<WatchedFolder> Folders, UInt128? Taken);
+internal sealed record WatchedFiles(IReadOnlyCollection<string> Files, IReadOnlyCollection<WatchedDirectory> Folders, UInt128? Taken);

@@ -20,7 +20,7 @@ internal sealed record SourceReading(GatewayConfig? Config, MapNode Root, Config
 }
 
 /// <summary>What a reading of the last good configuration yielded.</summary>
-internal sealed record KeptReading(SourceReading Reading, DateTimeOffset SavedAt, string FilePath);
+internal sealed record LastGoodReading(SourceReading Reading, DateTimeOffset SavedAt, string FilePath);
 
 /// <summary>Where the configuration comes from: files, <c>IConfiguration</c>, or code.</summary>
 internal abstract class GatewaySource
@@ -53,7 +53,7 @@ internal abstract class GatewaySource
     /// <exception cref="InvalidDataException">It is damaged.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    public virtual KeptReading? ReadKept() => null;
+    public virtual LastGoodReading? ReadKept() => null;
 
     /// <summary>Gives the tree its meaning: the one way from a document to a configuration.</summary>
     protected static SourceReading Interpret(ConfigDocument document)
@@ -65,7 +65,7 @@ internal abstract class GatewaySource
     }
 
     /// <summary>Files, each overlaying the ones before.</summary>
-    internal sealed class Files(IReadOnlyList<string> files, ConfigSurroundings surroundings, TimeProvider time, LastGood? lastGood = null)
+    internal sealed class Files(IReadOnlyList<string> files, ConfigEnvironment surroundings, TimeProvider time, LastGood? lastGood = null)
         : GatewaySource
     {
         /// <summary>Emptying a file and writing it are a few milliseconds apart at most.</summary>
@@ -144,9 +144,9 @@ internal abstract class GatewaySource
             lastGood?.Keep(reading.Contents, time.GetUtcNow());
         }
 
-        public override KeptReading? ReadKept() =>
+        public override LastGoodReading? ReadKept() =>
             lastGood?.Read() is { } kept
-                ? new KeptReading(Interpret(ConfigDocument.Load(files, surroundings.With(kept))), kept.SavedAt, lastGood.FilePath)
+                ? new LastGoodReading(Interpret(ConfigDocument.Load(files, surroundings.With(kept))), kept.SavedAt, lastGood.FilePath)
                 : null;
 
         private static bool IsBlank(byte[] content) => content.AsSpan().IndexOfAnyExcept(" \t\r\n"u8) < 0;

@@ -79,14 +79,14 @@ internal sealed class LastGood
             throw;
         }
 
-        FolderFlush.Flush(_folder);
+        DirectoryFlush.Flush(_folder);
     }
 
     /// <summary>What is kept; <see langword="null"/> where nothing is.</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or others may have written it.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public KeptFiles? Read()
+    public SavedFiles? Read()
     {
         if (!File.Exists(FilePath))
             return null;
@@ -104,7 +104,7 @@ internal sealed class LastGood
             .RootElement.GetProperty("files")
             .EnumerateObject()
             .ToDictionary(f => f.Name, f => Encoding.UTF8.GetBytes(f.Value.GetString()!), StringComparer.Ordinal);
-        return new KeptFiles(
+        return new SavedFiles(
             DateTimeOffset.Parse(json.RootElement.GetProperty("saved").GetString()!, CultureInfo.InvariantCulture),
             contents
         );
@@ -153,7 +153,7 @@ internal sealed class LastGood
     }
 
     /// <summary>A rename is on the disk when its folder is. .NET opens no folders, so the system is asked.</summary>
-    private static class FolderFlush
+    private static class DirectoryFlush
     {
         public static void Flush(string folder)
         {
@@ -181,7 +181,7 @@ internal sealed class LastGood
 }
 
 /// <summary>Configuration files out of a <see cref="LastGood"/>.</summary>
-internal sealed class KeptFiles(DateTimeOffset savedAt, IReadOnlyDictionary<string, byte[]> contents) : ConfigFiles
+internal sealed class SavedFiles(DateTimeOffset savedAt, IReadOnlyDictionary<string, byte[]> contents) : ConfigFiles
 {
     public DateTimeOffset SavedAt { get; } = savedAt;
 

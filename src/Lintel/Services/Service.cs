@@ -23,7 +23,7 @@ internal sealed class Service : IDisposable
         ServiceCertificates certificates,
         Service? previous,
         Random random,
-        UpstreamSurroundings around
+        UpstreamDependencies around
     )
     {
         Name = name;

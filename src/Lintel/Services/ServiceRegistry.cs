@@ -12,14 +12,14 @@ internal sealed class ServiceRegistry : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Random _random;
-    private readonly UpstreamSurroundings _around;
+    private readonly UpstreamDependencies _around;
     private readonly Dictionary<string, Service> _newest = new(StringComparer.Ordinal);
     private readonly Dictionary<Service, int> _uses = [];
 
     /// <param name="random">For balancing.</param>
     /// <param name="around">What the services' connections share. Its metrics are told what the instances have to do, whenever they
     /// ask.</param>
-    public ServiceRegistry(Random random, UpstreamSurroundings around)
+    public ServiceRegistry(Random random, UpstreamDependencies around)
     {
         _random = random;
         _around = around;

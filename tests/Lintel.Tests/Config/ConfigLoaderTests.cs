@@ -112,7 +112,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Assert.Empty(document.Report.Problems);
         Assert.Equal(["name", "services", "routes", "clients"], document.Root.Entries.Select(e => e.Key));
         Assert.Equal("second", ((ScalarNode)document.Root.Find("name")!.Value).Text);
-        Assert.Equal([new WatchedFolder(_folder["conf.d"], IsDeep: false)], document.Sources.Folders);
+        Assert.Equal([new WatchedDirectory(_folder["conf.d"], IsDeep: false)], document.Sources.Folders);
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public sealed class BodyRecorderTests
     {
         var recorder = Record(Limit + 1, saysItsLength);
         await ReadAsync();
-        Assert.Equal((false, BodyRecorder.GaveUpFor.Length), (recorder.IsComplete, recorder.GaveUp));
+        Assert.Equal((false, BodyRecorder.NoCopyReason.Length), (recorder.IsComplete, recorder.GaveUp));
         Assert.Equal(0, _memory.Used);
     }
 
@@ -46,7 +46,7 @@ public sealed class BodyRecorderTests
         Assert.True(_memory.TryTake(BufferUse.Answer, (1 << 20) - 20_000));
         var recorder = Record(Limit, saysItsLength);
         Assert.Equal(Limit, await ReadAsync());
-        Assert.Equal((false, BodyRecorder.GaveUpFor.Memory), (recorder.IsComplete, recorder.GaveUp));
+        Assert.Equal((false, BodyRecorder.NoCopyReason.Memory), (recorder.IsComplete, recorder.GaveUp));
         Assert.Equal(0, _memory.UsedBy(BufferUse.Mirror));
     }
 

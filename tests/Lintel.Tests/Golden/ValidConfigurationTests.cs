@@ -173,7 +173,7 @@ public sealed class ValidConfigurationTests
             files.Select(f => Path.Combine(Folder, f)).Order(StringComparer.Ordinal),
             document.Sources.Files.Order(StringComparer.Ordinal)
         );
-        Assert.Equal([new WatchedFolder(Path.Combine(Folder, "parts/routes"), IsDeep: false)], document.Sources.Folders);
+        Assert.Equal([new WatchedDirectory(Path.Combine(Folder, "parts/routes"), IsDeep: false)], document.Sources.Folders);
     }
 
     [Fact]

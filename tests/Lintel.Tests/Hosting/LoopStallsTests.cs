@@ -18,7 +18,7 @@ public sealed class LoopStallsTests
     {
         var line = new LastLine();
         var metrics = TestMetrics.Create(out _);
-        new LoopStalls(metrics, new FakeTimeProvider(), line).Tell(
+        new LoopStalls(metrics, new FakeTimeProvider(), line).Report(
             new LoopStall(0, TimeSpan.FromMilliseconds(milliseconds), null, isOver, cause)
         );
         Assert.Equal(level, line.Level);

@@ -131,7 +131,7 @@ public sealed class NameLookupTests : IDisposable
             ),
             ServiceCertificates.None,
             "orders",
-            new UpstreamSurroundings(loops, new NameResolver(lookup, TimeProvider.System), TestMetrics.Create())
+            new UpstreamDependencies(loops, new NameResolver(lookup, TimeProvider.System), TestMetrics.Create())
         );
 
     private async Task<GatewayErrorKind> KindAsync(UpstreamClient client)

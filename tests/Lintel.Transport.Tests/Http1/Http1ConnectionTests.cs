@@ -283,10 +283,10 @@ public sealed class Http1ConnectionTests : IDisposable
 
     private Http1Pool Pool(Http1Options options) => new(_loops, ConnectAsync, options);
 
-    private async ValueTask<MadeConnection> ConnectAsync(EventLoop loop, CancellationToken cancellation)
+    private async ValueTask<EstablishedConnection> ConnectAsync(EventLoop loop, CancellationToken cancellation)
     {
         var socket = await LoopStream.ConnectAsync(loop, _listener.LocalEndpoint, cancellation);
-        return new MadeConnection(socket, socket);
+        return new EstablishedConnection(socket, socket);
     }
 
     /// <summary>Leaves the loop's thread, on which what was awaited goes on.</summary>

@@ -271,7 +271,7 @@ public sealed class Http1PoolTests : IDisposable
         var since = EventLoop.Now;
         await Wire.UntilAsync(() => pool.Open == 1);
         Assert.InRange(EventLoop.Now - since, 59, long.MaxValue);
-        Assert.False(busy.HasStirred);
+        Assert.False(busy.HasBecomeReadable);
         using var peer = await _wire.AcceptAsync();
         using var gone = await _wire.AcceptAsync();
         Assert.Equal(0, await gone.ReceiveAsync(new byte[1]).WaitAsync(Wire.Patience));
@@ -304,7 +304,7 @@ public sealed class Http1PoolTests : IDisposable
         using var peer = await _wire.AcceptAsync();
         var waiting = RentAsync(pool);
         Stir(peer, how);
-        await Wire.UntilAsync(() => connection.Socket.MayHaveStirred);
+        await Wire.UntilAsync(() => connection.Socket.MayHaveBecomeReadable);
         connection.Shard.Return(connection, isClean: true);
         Assert.NotSame(connection, await waiting.WaitAsync(Wire.Patience));
         Assert.Equal(1, pool.Open);
@@ -368,12 +368,12 @@ public sealed class Http1PoolTests : IDisposable
     private Task<Http1Connection> RentAsync(Http1Pool pool, bool isFresh = false, CancellationToken cancellation = default) =>
         pool.RentAsync(_wire.Loop, isFresh, cancellation).AsTask();
 
-    private async ValueTask<MadeConnection> ConnectAsync(EventLoop loop, CancellationToken cancellation)
+    private async ValueTask<EstablishedConnection> ConnectAsync(EventLoop loop, CancellationToken cancellation)
     {
         Interlocked.Increment(ref _connects);
         if (_beforeConnecting is { } before)
             await before(cancellation);
         var socket = await LoopStream.ConnectAsync(loop, _wire.Address, cancellation);
-        return new MadeConnection(socket, socket);
+        return new EstablishedConnection(socket, socket);
     }
 }

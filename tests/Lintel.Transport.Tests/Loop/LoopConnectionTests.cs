@@ -532,6 +532,6 @@ public sealed class LoopConnectionTests
 
         public int Told => Volatile.Read(ref _told);
 
-        public void ClientGone() => Interlocked.Increment(ref _told);
+        public void ClientDisconnected() => Interlocked.Increment(ref _told);
     }
 }

@@ -100,7 +100,7 @@ public sealed class LoopStreamTests
         peer.Shutdown(SocketShutdown.Send);
         Assert.Equal(0, await ours.ReadAsync(new byte[1]).AsTask().WaitAsync(Wire.Patience));
         Assert.Equal(0, await ours.ReadAsync(new byte[1]).AsTask().WaitAsync(Wire.Patience));
-        Assert.True(ours.HasStirred);
+        Assert.True(ours.HasBecomeReadable);
         await ours.WriteAsync(new byte[] { 1, 2, 3 });
         Assert.Equal([1, 2, 3], await Wire.ReceiveAsync(peer, 3));
 
@@ -297,7 +297,7 @@ public sealed class LoopStreamTests
             events.Set();
             var next = await opened.Task.WaitAsync(Wire.Patience);
             await EventLoopTests.TurnAsync(wire.Loop);
-            Assert.False(next.HasStirred); // it would be told of the other's end
+            Assert.False(next.HasBecomeReadable); // it would be told of the other's end
             next.Dispose();
             first.Dispose();
             firstPeer.Dispose();

@@ -18,7 +18,7 @@ namespace Lintel.Composition.Calls;
 /// </remarks>
 internal sealed class CompositionRun : IValueTaskSource, IClientWatch
 {
-    private static readonly Action<object?> Left = static run => ((CompositionRun)run!).ClientGone();
+    private static readonly Action<object?> Left = static run => ((CompositionRun)run!).ClientDisconnected();
 
     private readonly Lock _lock = new();
     private readonly int[] _missing;
@@ -232,7 +232,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
     }
 
     /// <summary>Nobody will read the answer any more: what is under way is cut off, and what was done undone.</summary>
-    public void ClientGone()
+    public void ClientDisconnected()
     {
         lock (_lock)
         {

@@ -47,7 +47,7 @@ internal static class Http1Call
             attempts.EndTimer(timer);
         }
 
-        if (!connection.IsReused || attempts.IsRepeatable || !connection.HasStirred)
+        if (!connection.IsReused || attempts.IsRepeatable || !connection.HasBecomeReadable)
             return await ExchangeAsync(attempts, connection, attempts.LeftForAnswer).ConfigureAwait(false);
         connection.Release(); // the server has ended it, and this request could not be sent a second time: nothing was sent
         return await ConnectAndSendAsync(attempts, loop, isFresh: true).ConfigureAwait(false);

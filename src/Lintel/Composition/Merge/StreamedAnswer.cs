@@ -57,7 +57,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         }
         catch (Exception e)
         {
-            run.ClientGone(); // what was sent has no end: nobody can use it
+            run.ClientDisconnected(); // what was sent has no end: nobody can use it
             await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
             var failure = await finish().ConfigureAwait(false);
             if (failure is not null && e is OperationCanceledException or IOException)
@@ -171,7 +171,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         }
 
         if (!isTaken)
-            run.ClientGone();
+            run.ClientDisconnected();
     }
 
     private void Write(PipeWriter writer, string text) => exchange.ResponseBytes += Encoding.ASCII.GetBytes(text, writer);

@@ -70,8 +70,8 @@ internal sealed class CallFields
             .. names
                 .Where(n => !Own.Contains(n))
                 .Select(n => (Name: n, Fate: HeaderRules.OfRequest(n, UnderscoreFields.Allow)))
-                .Where(f => f.Fate != HeaderFate.Drop)
-                .Select(f => new ForwardedField(f.Name, f.Fate == HeaderFate.KeepIfTrusted)),
+                .Where(f => f.Fate != HeaderHandling.Drop)
+                .Select(f => new ForwardedField(f.Name, f.Fate == HeaderHandling.KeepIfTrusted)),
         ];
 
     /// <summary>Why a listed field cannot go into calls; <see langword="null"/> where it can.</summary>
@@ -81,7 +81,7 @@ internal sealed class CallFields
             return "`*` is not allowed: list the headers that calls receive by name";
         if (Own.Contains(name))
             return $"`{name}` is set by the gateway in calls";
-        return HeaderRules.OfRequest(name, UnderscoreFields.Allow) == HeaderFate.Drop
+        return HeaderRules.OfRequest(name, UnderscoreFields.Allow) == HeaderHandling.Drop
             ? $"`{name}` is not forwarded to services, or is generated for them"
             : null;
     }

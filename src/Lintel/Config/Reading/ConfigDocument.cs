@@ -24,7 +24,7 @@ internal sealed class ConfigDocument
     /// <param name="files">Paths of files; of folders, which stand for the configuration files in them by name; or <c>-</c> for standard
     /// input.</param>
     /// <param name="surroundings">Where they are read from, and what they draw on.</param>
-    public static ConfigDocument Load(IReadOnlyList<string> files, ConfigSurroundings surroundings)
+    public static ConfigDocument Load(IReadOnlyList<string> files, ConfigEnvironment surroundings)
     {
         var document = new ConfigDocument();
         var loader = new ConfigLoader(document, surroundings);
@@ -40,7 +40,7 @@ internal sealed class ConfigDocument
     }
 
     /// <summary>Takes text as if it were a file of that name; the name's extension decides between YAML and JSON.</summary>
-    public static ConfigDocument Parse(string source, string text, ConfigSurroundings surroundings)
+    public static ConfigDocument Parse(string source, string text, ConfigEnvironment surroundings)
     {
         var document = new ConfigDocument();
         if (document.ParseText(source, text) is { } root)

@@ -59,7 +59,7 @@ internal sealed class DiskFiles(Func<Stream> standardInput) : ConfigFiles
 
     public override bool IsFolder(string path) => Directory.Exists(path);
 
-    public override DirectoryInfoBase? Folder(string path) => Directory.Exists(path) ? new VisibleFolder(path) : null;
+    public override DirectoryInfoBase? Folder(string path) => Directory.Exists(path) ? new VisibleDirectory(path) : null;
 
     public override string Identity(string path) => path == StandardInput ? path : RealPath.Of(path);
 

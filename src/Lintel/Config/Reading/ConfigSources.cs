@@ -4,7 +4,7 @@ namespace Lintel.Config.Reading;
 internal sealed class ConfigSources
 {
     private readonly HashSet<string> _files = new(StringComparer.Ordinal);
-    private readonly HashSet<WatchedFolder> _folders = [];
+    private readonly HashSet<WatchedDirectory> _folders = [];
     private readonly Dictionary<string, byte[]> _contents = new(StringComparer.Ordinal);
     private readonly Dictionary<string, UInt128> _fingerprints = new(StringComparer.Ordinal);
 
@@ -12,7 +12,7 @@ internal sealed class ConfigSources
     public IReadOnlyCollection<string> Files => _files;
 
     /// <summary>The folders that were looked into for files.</summary>
-    public IReadOnlyCollection<WatchedFolder> Folders => _folders;
+    public IReadOnlyCollection<WatchedDirectory> Folders => _folders;
 
     /// <summary>
     /// What was read, by full path: the files as they are written, nothing expanded. Files that values come from are not among them.
@@ -49,7 +49,7 @@ internal sealed class ConfigSources
     }
 
     /// <summary>A folder, about to be looked into.</summary>
-    public void AddFolder(WatchedFolder folder)
+    public void AddFolder(WatchedDirectory folder)
     {
         if (_folders.Add(folder) && ContentFingerprint.OfFolder(folder) is { } known)
             _fingerprints.TryAdd(folder.ToString(), known);
@@ -59,7 +59,7 @@ internal sealed class ConfigSources
 /// <summary>A folder in which files may come and go.</summary>
 /// <param name="Path">Its full path.</param>
 /// <param name="IsDeep">Whether the folders in it count too.</param>
-internal sealed record WatchedFolder(string Path, bool IsDeep)
+internal sealed record WatchedDirectory(string Path, bool IsDeep)
 {
     /// <inheritdoc/>
     public override string ToString() => System.IO.Path.Combine(Path, IsDeep ? "**" : "*");

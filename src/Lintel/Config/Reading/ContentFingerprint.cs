@@ -32,14 +32,14 @@ internal static class ContentFingerprint
     }
 
     /// <summary>Of the names of the files in a folder, as include patterns see it; <see langword="null"/> as with a file.</summary>
-    public static UInt128? OfFolder(WatchedFolder folder)
+    public static UInt128? OfFolder(WatchedDirectory folder)
     {
         try
         {
             if (!Directory.Exists(folder.Path))
                 return Missing;
             var hash = new XxHash128();
-            foreach (var file in Files(new VisibleFolder(folder.Path), folder.IsDeep).Order(StringComparer.Ordinal))
+            foreach (var file in Files(new VisibleDirectory(folder.Path), folder.IsDeep).Order(StringComparer.Ordinal))
                 Append(hash, file);
             return hash.GetCurrentHashAsUInt128();
         }
@@ -55,7 +55,7 @@ internal static class ContentFingerprint
     /// <param name="known">What was read of some of them, by path: it counts in the place of what is on the disk.</param>
     public static UInt128? OfAll(
         IEnumerable<string> files,
-        IEnumerable<WatchedFolder> folders,
+        IEnumerable<WatchedDirectory> folders,
         IReadOnlyDictionary<string, UInt128>? known = null
     )
     {

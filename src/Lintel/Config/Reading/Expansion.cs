@@ -4,10 +4,10 @@ using Lintel.Config.Grammars;
 namespace Lintel.Config.Reading;
 
 /// <summary>What configuration text may draw from its surroundings.</summary>
-internal sealed class ConfigSurroundings
+internal sealed class ConfigEnvironment
 {
     /// <summary>The process's environment and file system.</summary>
-    public static ConfigSurroundings OfProcess() => new() { Variable = Environment.GetEnvironmentVariable, ReadFile = File.ReadAllText };
+    public static ConfigEnvironment OfProcess() => new() { Variable = Environment.GetEnvironmentVariable, ReadFile = File.ReadAllText };
 
     /// <summary>A variable's value, or <see langword="null"/>.</summary>
     public required Func<string, string?> Variable { get; init; }
@@ -21,7 +21,7 @@ internal sealed class ConfigSurroundings
     public ConfigFiles Files { get; init; } = new DiskFiles(Console.OpenStandardInput);
 
     /// <summary>The same surroundings with the configuration's own files from elsewhere.</summary>
-    public ConfigSurroundings With(ConfigFiles files) =>
+    public ConfigEnvironment With(ConfigFiles files) =>
         new()
         {
             Variable = Variable,
@@ -34,7 +34,7 @@ internal sealed class ConfigSurroundings
 /// Replaces <c>${NAME}</c>, <c>${NAME:-default}</c> and <c>${file:/path}</c> in every scalar value; <c>$${</c> stands for <c>${</c>. Keys
 /// are left alone.
 /// </summary>
-internal sealed class Expansion(ConfigSurroundings surroundings, string directory, ConfigReport report)
+internal sealed class Expansion(ConfigEnvironment surroundings, string directory, ConfigReport report)
 {
     private readonly HashSet<ScalarNode> _done = [];
 

@@ -25,7 +25,7 @@ internal static class YamlDocument
         }
         catch (YamlException e)
         {
-            report.Add(new YamlMistake(source, text).Explain(e));
+            report.Add(new YamlSyntaxProblem(source, text).Explain(e));
             return null;
         }
         catch (InvalidOperationException)

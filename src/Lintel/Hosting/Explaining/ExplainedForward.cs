@@ -59,7 +59,7 @@ internal sealed record ExplainedForward
             .Headers.GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase)
             .Select(g => (Name: g.Key, Value: string.Join(", ", g.Select(h => h.Value.ToString()))))
             .ToList();
-        if (request.TellsTrace)
+        if (request.SendsTraceContext)
             sent.Add(("traceparent", "(each attempt's own)"));
         var services = status
             .Services.Where(s => s.Percent > 0)

@@ -102,7 +102,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
 
     private LosingRoute Words(RouteLoss loss)
     {
-        var conditions = ConditionWords.Of(config.Routes[loss.Name].Match, config).ToList();
+        var conditions = ConditionDescriptions.Of(config.Routes[loss.Name].Match, config).ToList();
         return new LosingRoute(
             loss.Name,
             loss.Path,

@@ -63,7 +63,7 @@ internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogg
             return false;
         }
 
-        if (_throttle.MayTell(out var others))
+        if (_throttle.MayLog(out var others))
             HandshakeLog.Refused(logger, config.Address.ToString(), problem, others);
         await RefuseAsync(connection.Transport.Output).ConfigureAwait(false);
         return false;

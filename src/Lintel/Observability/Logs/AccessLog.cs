@@ -169,7 +169,7 @@ internal sealed class AccessLog
             {
                 // A full disk, a closed pipe, or a defect here: the gateway goes on serving, and the count tells of the loss.
                 _lost.Add(count);
-                _lost.Tell(e.Message);
+                _lost.Report(e.Message);
             }
 
             lines.ResetWrittenCount();
@@ -201,7 +201,7 @@ internal sealed partial class LostLines(string log, ILogger logger, TimeProvider
     public void Add(long count) => Interlocked.Add(ref _count, count);
 
     /// <summary>Tells the operator that the log fails, once a minute at most.</summary>
-    public void Tell(string reason)
+    public void Report(string reason)
     {
         lock (_lock)
         {

@@ -45,7 +45,7 @@ internal sealed partial class ErrorLog : IDisposable
         _logger = logger;
         _windowStarted = time.GetTimestamp();
         _timer = time.CreateTimer(
-            static log => ((ErrorLog)log!).TellUntold(isLast: false),
+            static log => ((ErrorLog)log!).LogUnreported(isLast: false),
             this,
             Timeout.InfiniteTimeSpan,
             Timeout.InfiniteTimeSpan
@@ -83,7 +83,7 @@ internal sealed partial class ErrorLog : IDisposable
             group.LastDetail = error.LogDetail ?? error.Detail ?? cause?.Message;
             if (_logger.IsEnabled(error.Rule.Level))
             {
-                group.Untold++;
+                group.Unreported++;
                 if (IsTurn_NeedsLock(group))
                     line = group.TakeLine();
                 else
@@ -110,7 +110,7 @@ internal sealed partial class ErrorLog : IDisposable
         );
 
     /// <summary>Tells of what was kept back: nothing may come after.</summary>
-    public void Flush() => TellUntold(isLast: true);
+    public void Flush() => LogUnreported(isLast: true);
 
     public void Dispose()
     {
@@ -154,7 +154,7 @@ internal sealed partial class ErrorLog : IDisposable
             return;
         var oldest = _groups.Values.MinBy(g => g.LastSeen)!;
         _groups.Remove(oldest.Key);
-        _forgotten += oldest.Untold;
+        _forgotten += oldest.Unreported;
     }
 
     private void SetTimer_NeedsLock()
@@ -166,7 +166,7 @@ internal sealed partial class ErrorLog : IDisposable
     }
 
     /// <summary>A storm that has passed leaves the count of its last ten seconds: every error is told of in the end.</summary>
-    private void TellUntold(bool isLast)
+    private void LogUnreported(bool isLast)
     {
         List<Line> lines = [];
         long forgotten;
@@ -175,7 +175,7 @@ internal sealed partial class ErrorLog : IDisposable
             _isTimerSet = false;
             foreach (var group in _groups.Values)
             {
-                if (group.Untold == 0)
+                if (group.Unreported == 0)
                     continue;
                 if (isLast || IsTurn_NeedsLock(group))
                     lines.Add(group.TakeLine());
@@ -255,7 +255,7 @@ internal sealed partial class ErrorLog : IDisposable
         public long Count { get; set; }
 
         /// <summary>How often it came since its last line.</summary>
-        public long Untold { get; set; }
+        public long Unreported { get; set; }
 
         public long? LastLogged { get; set; }
 
@@ -265,8 +265,8 @@ internal sealed partial class ErrorLog : IDisposable
 
         public Line TakeLine()
         {
-            var line = new Line(key, slug, Fingerprint, LastTraceId, LastDetail, Untold);
-            Untold = 0;
+            var line = new Line(key, slug, Fingerprint, LastTraceId, LastDetail, Unreported);
+            Unreported = 0;
             return line;
         }
 

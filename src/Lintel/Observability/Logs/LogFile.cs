@@ -98,7 +98,7 @@ internal sealed partial class LogFile : LogSink
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _noRotationBefore = now + TryAgain;
-            _lost.Tell($"the file cannot be rotated: {e.Message}");
+            _lost.Report($"the file cannot be rotated: {e.Message}");
             if (_stream is null)
                 throw;
         }

@@ -8,22 +8,22 @@ internal sealed class Throttle(TimeSpan silence, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private long? _lastTold;
-    private int _untold;
+    private int _unreported;
 
     /// <param name="untold">How many were not told since the last that was.</param>
-    public bool MayTell(out int untold)
+    public bool MayLog(out int untold)
     {
         lock (_lock)
         {
             untold = 0;
             if (_lastTold is { } last && time.GetElapsedTime(last) < silence)
             {
-                _untold++;
+                _unreported++;
                 return false;
             }
 
             _lastTold = time.GetTimestamp();
-            (untold, _untold) = (_untold, 0);
+            (untold, _unreported) = (_unreported, 0);
             return true;
         }
     }

@@ -10,7 +10,7 @@ internal abstract class Balancer(Instance[] instances)
     public static Balancer Create(BalancingKind kind, Instance[] instances, Random random) =>
         (instances.Length, kind) switch
         {
-            (1, _) => new OnlyOne(instances),
+            (1, _) => new SingleInstance(instances),
             (_, BalancingKind.RoundRobin) => new RoundRobin(instances),
             (_, BalancingKind.Random) => new WeightedRandom(instances, random),
             _ => new LeastRequests(instances, random),
@@ -32,7 +32,7 @@ internal abstract class Balancer(Instance[] instances)
         return Array.Find(Instances, i => !tried.Contains(i));
     }
 
-    private sealed class OnlyOne(Instance[] instances) : Balancer(instances)
+    private sealed class SingleInstance(Instance[] instances) : Balancer(instances)
     {
         public override Instance Pick() => Instances[0];
     }

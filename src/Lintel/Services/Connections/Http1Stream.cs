@@ -77,13 +77,13 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
                     isWatched = _exchange is not null && !_isFinal && !buffer.IsEmpty && !IsFinal_NeedsLock(buffer.Span[..count]);
                     if (isWatched)
                         Ingest_NeedsLock(buffer.Span[..count]);
-                    TellChanged_NeedsLock();
+                    NotifyChanged_NeedsLock();
                 }
             }
 
             if (!isWatched)
                 return count;
-            await TellInterimAsync().ConfigureAwait(false);
+            await SendInterimAsync().ConfigureAwait(false);
         }
     }
 
@@ -114,7 +114,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
     }
 
     /// <summary>The handler will write this much of what it takes for the body. It was sent already, or goes its own way.</summary>
-    public void LeaveUnsent(long bytes) => _unsent = bytes;
+    public void SetUnsentBytes(long bytes) => _unsent = bytes;
 
     /// <summary>Waits until the final response begins, or the connection ends.</summary>
     public async Task WatchAsync()
@@ -185,10 +185,10 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
             _failure = failure;
             if (failure is null)
                 Ingest_NeedsLock(buffer.AsSpan(0, count));
-            TellChanged_NeedsLock();
+            NotifyChanged_NeedsLock();
         }
 
-        await TellInterimAsync().ConfigureAwait(false);
+        await SendInterimAsync().ConfigureAwait(false);
     }
 
     /// <summary>Nearly every response is final from its first byte on: it passes without being copied.</summary>
@@ -203,7 +203,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
 
     private Task Changed_NeedsLock() => (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    private void TellChanged_NeedsLock()
+    private void NotifyChanged_NeedsLock()
     {
         _changed?.SetResult();
         _changed = null;
@@ -281,7 +281,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
         _end += bytes.Length;
     }
 
-    private async ValueTask TellInterimAsync()
+    private async ValueTask SendInterimAsync()
     {
         List<(int Status, List<KeyValuePair<string, string>> Fields)>? told;
         Func<int, List<KeyValuePair<string, string>>, ValueTask>? interim;

@@ -69,7 +69,7 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
             var pending = name.Pending!.Task;
             if (known is null)
                 return new(pending.WaitAsync(cancellation));
-            return time.GetElapsedTime(name.AskedAt) < Patience ? WaitAsync(pending, known, cancellation) : new(known);
+            return time.GetElapsedTime(name.RequestedAt) < Patience ? WaitAsync(pending, known, cancellation) : new(known);
         }
     }
 
@@ -108,7 +108,7 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
         if (name.Pending is null)
         {
             name.Pending = new TaskCompletionSource<IPAddress[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-            name.AskedAt = name.LookedUpAt = time.GetTimestamp();
+            name.RequestedAt = name.LookedUpAt = time.GetTimestamp();
         }
         else if (_threads == MaxThreads || time.GetElapsedTime(name.LookedUpAt) < Silence)
         {
@@ -232,7 +232,7 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
         public TaskCompletionSource<IPAddress[]>? Pending { get; set; }
 
         /// <summary>When the first of them asked.</summary>
-        public long AskedAt { get; set; }
+        public long RequestedAt { get; set; }
 
         /// <summary>When the last lookup was begun.</summary>
         public long LookedUpAt { get; set; }

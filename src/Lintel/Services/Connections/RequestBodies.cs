@@ -113,7 +113,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
                 ObserveLater(sending);
 
             // What the handler wants to see written, byte for byte.
-            connection.LeaveUnsent(Headers.ContentLength ?? Http1Body.LastChunk.Length);
+            connection.SetUnsentBytes(Headers.ContentLength ?? Http1Body.LastChunk.Length);
             for (var left = Headers.ContentLength ?? 0; left > 0; left -= Math.Min(left, Nothing.Length))
                 await stream.WriteAsync(Nothing.AsMemory(0, (int)Math.Min(left, Nothing.Length)), cancellationToken).ConfigureAwait(false);
         }

@@ -50,7 +50,7 @@ internal sealed class UpstreamClient : IDisposable
     private readonly SslClientAuthenticationOptions? _tls;
     private readonly IDisposable[] _certificates = [];
     private readonly string _service;
-    private readonly UpstreamSurroundings _around;
+    private readonly UpstreamDependencies _around;
     private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
 
     // its own lock; instances of one address share their connections across changes of their weight
@@ -59,7 +59,7 @@ internal sealed class UpstreamClient : IDisposable
     private int _users = 1;
 
     /// <exception cref="CryptographicException">A file is no certificate, or key and certificate do not belong together.</exception>
-    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, UpstreamSurroundings around)
+    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, UpstreamDependencies around)
     {
         _config = config;
         _service = service;
@@ -308,7 +308,7 @@ internal sealed class UpstreamClient : IDisposable
     }
 
     /// <summary>Makes a connection that lives on a loop, TLS included, within the time for connecting.</summary>
-    private async ValueTask<MadeConnection> ConnectAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
+    private async ValueTask<EstablishedConnection> ConnectAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(_config.Connect);
@@ -321,7 +321,7 @@ internal sealed class UpstreamClient : IDisposable
                     address.Port
                 ));
             var socket = await ConnectSocketAsync(loop, targets, limit.Token).ConfigureAwait(false);
-            return new MadeConnection(
+            return new EstablishedConnection(
                 socket,
                 _tls is null ? socket : await SecureAsync(socket, address.Host, limit.Token).ConfigureAwait(false)
             );
@@ -428,7 +428,7 @@ internal sealed class UpstreamClient : IDisposable
 /// <param name="Loops">The process's event loops; <see langword="null"/> where there are none.</param>
 /// <param name="Names">Finds the addresses of names.</param>
 /// <param name="Metrics">Is told of every connection.</param>
-internal sealed record UpstreamSurroundings(LoopGroup? Loops, NameResolver Names, GatewayMetrics Metrics);
+internal sealed record UpstreamDependencies(LoopGroup? Loops, NameResolver Names, GatewayMetrics Metrics);
 
 /// <summary>In front of a handler that is not the gateway's: the address is one that every handler can take apart.</summary>
 internal sealed class PlainAddresses(HttpMessageHandler inner) : DelegatingHandler(inner)

@@ -1,7 +1,7 @@
 namespace Lintel.Cli;
 
 /// <summary>Where a process of the gateway keeps files of its own.</summary>
-internal static class StateFolder
+internal static class StateDirectory
 {
     /// <summary>
     /// The folder that was named, or systemd's <c>$STATE_DIRECTORY</c>, or <c>lintel</c> in the user's state folder (XDG Base Directory

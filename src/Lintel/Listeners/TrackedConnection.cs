@@ -10,7 +10,7 @@ namespace Lintel.Listeners;
 /// A connection of Kestrel's own sockets that keeps the reason it was aborted for, as <see cref="LoopConnection"/> does. Kestrel asks a
 /// connection for its parts once, not with each request.
 /// </summary>
-internal sealed class NotedConnection(ConnectionContext inner) : ConnectionContext
+internal sealed class TrackedConnection(ConnectionContext inner) : ConnectionContext
 {
     private ConnectionAbortedException? _reason;
 

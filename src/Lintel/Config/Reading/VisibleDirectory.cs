@@ -8,15 +8,15 @@ namespace Lintel.Config.Reading;
 /// it, <c>..data</c>, at which the files that are meant point. Nor are links that lead nowhere, which the kubelet leaves for a moment, and
 /// links that lead back to a folder on the way: they would never end.
 /// </remarks>
-internal sealed class VisibleFolder : DirectoryInfoBase
+internal sealed class VisibleDirectory : DirectoryInfoBase
 {
     private readonly DirectoryInfo _folder;
     private readonly string[] _way;
 
-    public VisibleFolder(string path)
+    public VisibleDirectory(string path)
         : this(new DirectoryInfo(path), [RealPath.Of(path)]) { }
 
-    private VisibleFolder(DirectoryInfo folder, string[] way)
+    private VisibleDirectory(DirectoryInfo folder, string[] way)
     {
         _folder = folder;
         _way = way;
@@ -50,14 +50,14 @@ internal sealed class VisibleFolder : DirectoryInfoBase
 
     public override FileInfoBase? GetFile(string path) => new DirectoryInfoWrapper(_folder).GetFile(path);
 
-    private VisibleFolder? Enter(DirectoryInfo folder)
+    private VisibleDirectory? Enter(DirectoryInfo folder)
     {
         if (folder.LinkTarget is null)
-            return new VisibleFolder(folder, _way);
+            return new VisibleDirectory(folder, _way);
         var real = RealPath.Of(folder.FullName);
         var here = RealPath.Of(_folder.FullName);
         return _way.Append(here).Any(w => w == real || w.StartsWith(real + Path.DirectorySeparatorChar, StringComparison.Ordinal))
             ? null
-            : new VisibleFolder(folder, [.. _way, here, real]);
+            : new VisibleDirectory(folder, [.. _way, here, real]);
     }
 }

@@ -8,7 +8,7 @@ namespace Lintel.Hosting;
 /// The collector takes its time where little is allocated, and then keeps what it has freed. One compacting collection for each crowd, when
 /// it has been calm for a while, on a thread that requests do not wait for but for the pause itself.
 /// </remarks>
-internal sealed class CrowdWatch : IDisposable
+internal sealed class LoadPeakWatch : IDisposable
 {
     /// <summary>Between two looks; it is calm after two in a row.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
@@ -31,12 +31,12 @@ internal sealed class CrowdWatch : IDisposable
     /// <param name="buffered">How much is held of the memory budget.</param>
     /// <param name="time">The clock.</param>
     /// <param name="collect">Collects, and gives back what is free.</param>
-    public CrowdWatch(Func<long> connections, Func<long> buffered, TimeProvider time, Action collect)
+    public LoadPeakWatch(Func<long> connections, Func<long> buffered, TimeProvider time, Action collect)
     {
         _connections = connections;
         _buffered = buffered;
         _collect = collect;
-        _timer = time.CreateTimer(static watch => ((CrowdWatch)watch!).Look(), this, Interval, Interval);
+        _timer = time.CreateTimer(static watch => ((LoadPeakWatch)watch!).Look(), this, Interval, Interval);
     }
 
     /// <summary>Compacts the heap and gives back what is free.</summary>

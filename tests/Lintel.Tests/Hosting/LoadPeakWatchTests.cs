@@ -6,12 +6,12 @@ namespace Lintel.Tests.Hosting;
 public sealed class CrowdWatchTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
-    private readonly CrowdWatch _watch;
+    private readonly LoadPeakWatch _watch;
     private long _connections;
     private long _buffered;
     private int _collections;
 
-    public CrowdWatchTests() => _watch = new CrowdWatch(() => _connections, () => _buffered, _time, () => _collections++);
+    public CrowdWatchTests() => _watch = new LoadPeakWatch(() => _connections, () => _buffered, _time, () => _collections++);
 
     public void Dispose() => _watch.Dispose();
 
@@ -65,6 +65,6 @@ public sealed class CrowdWatchTests : IDisposable
     private void Look(long connections = 0, long buffered = 0)
     {
         (_connections, _buffered) = (connections, buffered);
-        _time.Advance(CrowdWatch.Interval);
+        _time.Advance(LoadPeakWatch.Interval);
     }
 }

@@ -67,6 +67,6 @@ public sealed class ConditionWordsTests
     private static IEnumerable<string> Words(string match, string more = "")
     {
         var config = GatewayReader.Parse($"routes: {{ a: {{ match: {match}, respond: {{}} }} }}\n{more}").Config!;
-        return ConditionWords.Of(config.Routes["a"].Match, config);
+        return ConditionDescriptions.Of(config.Routes["a"].Match, config);
     }
 }

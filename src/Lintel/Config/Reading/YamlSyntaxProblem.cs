@@ -6,7 +6,7 @@ namespace Lintel.Config.Reading;
 /// What is wrong with text that is no YAML, in the words of somebody who looks at it: the scanner tells what it could not go on with, a
 /// line or two after the mistake.
 /// </summary>
-internal sealed class YamlMistake(string source, string text)
+internal sealed class YamlSyntaxProblem(string source, string text)
 {
     private readonly string[] _lines = text.Split('\n');
 
