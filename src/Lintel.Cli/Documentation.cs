@@ -4,14 +4,13 @@ using System.Xml.Linq;
 namespace Lintel.Cli;
 
 /// <summary>
-/// The XML documentation of records, which the compiler puts beside their assembly: it describes the configuration's schema and the admin
-/// API.
+/// The XML documentation of records, which the compiler writes next to their assembly: it describes the configuration's schema and the
+/// admin API.
 /// </summary>
 internal static partial class Documentation
 {
     /// <summary>
-    /// Gives the text of a type's property, or of the type itself where the property's name is empty. Files are read when the first text is
-    /// asked for.
+    /// Returns the documentation of a type's property, or of the type if the name of the property is empty. Files are read on first use.
     /// </summary>
     public static Func<Type, string, string?> Create()
     {

@@ -1,6 +1,6 @@
 namespace Lintel.Cli;
 
-/// <summary>What the process's exit code says; documented in <c>docs/guides/running.md</c>.</summary>
+/// <summary>The exit codes of the process; documented in <c>docs/guides/running.md</c>.</summary>
 internal static class ExitCode
 {
     /// <summary>Done; for <c>run</c>: stopped by a signal, every request finished or given its time.</summary>
@@ -9,7 +9,7 @@ internal static class ExitCode
     /// <summary>The configuration is not valid, or the command line is not.</summary>
     public const int Invalid = 1;
 
-    /// <summary>Something on the machine is in the way, such as a port that is taken.</summary>
+    /// <summary>The environment prevents it, such as a port that is in use.</summary>
     public const int Unavailable = 2;
 
     /// <summary>A second signal ended the process before requests in flight had ended.</summary>

@@ -14,12 +14,13 @@ namespace Lintel.Cli;
 internal static class GatewayProcess
 {
     /// <summary>Runs a gateway until a signal ends it.</summary>
-    /// <param name="signals">The process's signals, those that came already too.</param>
+    /// <param name="signals">The signals of the process, including those already received.</param>
     /// <param name="files">Its configuration.</param>
     /// <param name="started">Called when it listens, with its addresses and the admin address.</param>
     /// <param name="configure">Further services of the process.</param>
-    /// <param name="level">From which level on the error log writes, whatever the configuration says; <see langword="null"/> to leave it to
-    /// that.</param>
+    /// <param name="level">
+    /// The minimum level of the error log, which overrides the configuration; <see langword="null"/> to use the configuration's.
+    /// </param>
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(
         Signals signals,

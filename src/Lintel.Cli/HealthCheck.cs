@@ -2,8 +2,8 @@ using System.Net.Sockets;
 
 namespace Lintel.Cli;
 
-/// <summary>Asks the gateway's own admin address whether it lives: thread pool, sockets and server take part in the answer.</summary>
-/// <param name="address">The admin address; <see langword="null"/> where it is turned off.</param>
+/// <summary>Queries the liveness of the gateway at its admin address: thread pool, sockets and server take part in the response.</summary>
+/// <param name="address">The admin address; <see langword="null"/> if it is disabled.</param>
 internal sealed class HealthCheck(Func<string?> address) : IDisposable
 {
     // One connection, kept: a gateway that has no descriptor left for another is busy, not dead.
@@ -18,7 +18,7 @@ internal sealed class HealthCheck(Func<string?> address) : IDisposable
     );
 
     /// <summary>
-    /// Whether an answer came before the token was canceled. With the admin address turned off it is enough that this code runs.
+    /// Whether there was a response before the token was canceled. With the admin address disabled it is sufficient that this code runs.
     /// </summary>
     public async Task<bool> IsLiveAsync(CancellationToken cancellation)
     {

@@ -3,23 +3,24 @@ using System.Globalization;
 namespace Lintel.Cli;
 
 /// <summary>
-/// What the machine lets the process have. The runtime raises the soft limit of descriptors to the hard one and keeps within the control
-/// group's memory and cores by itself; this tells what came of it.
+/// The resource limits of the process. The runtime raises the soft limit of descriptors to the hard limit and stays within the memory and
+/// cores of the control group; this reads the result.
 /// </summary>
-/// <param name="Cores">Cores that the control group and the affinity leave.</param>
-/// <param name="MemoryBytes">Memory that the garbage collector takes for all there is: of a control group with a limit, three quarters of
-/// it.</param>
-/// <param name="Descriptors">Sockets and files at a time; <see langword="null"/> where it is not known.</param>
-/// <param name="Threads">Threads at a time; <see langword="null"/> where there is no limit, or it is not known.</param>
+/// <param name="Cores">Cores available within the control group and the affinity.</param>
+/// <param name="MemoryBytes">
+/// Memory that the garbage collector considers available: in a control group with a limit, three quarters of it.
+/// </param>
+/// <param name="Descriptors">The limit of file descriptors; <see langword="null"/> if it is unknown.</param>
+/// <param name="Threads">The limit of threads; <see langword="null"/> if there is no limit, or it is unknown.</param>
 internal sealed record ProcessLimits(int Cores, long MemoryBytes, long? Descriptors, long? Threads = null)
 {
     /// <summary>
-    /// .NET 10 holds 200 to 250 for assemblies and itself, and an eighth is kept from clients: with fewer than this little or nothing is
-    /// left for them.
+    /// .NET 10 uses 200 to 250 for assemblies and itself, and an eighth is reserved: with fewer than this little or nothing is left for
+    /// clients.
     /// </summary>
     public const long FewestDescriptors = 512;
 
-    /// <summary>Below this a gateway of a thousand or two clients runs out: a proxied request takes two.</summary>
+    /// <summary>Below this a gateway with one or two thousand clients runs out of descriptors: a proxied request uses two.</summary>
     public const long FewDescriptors = 4096;
 
     public static ProcessLimits Read() =>
@@ -31,13 +32,13 @@ internal sealed record ProcessLimits(int Cores, long MemoryBytes, long? Descript
         );
 
     /// <summary>
-    /// What is there before the first request: the runtime's own (collector, compiler, timers, signals), the event loops, one for each
-    /// core, and a worker or two for each (about 30 with 2 cores, .NET 10). Fewer end in an abort.
+    /// The threads before the first request: those of the runtime (collector, compiler, timers, signals), the event loops, one per core,
+    /// and a worker or two each (about 30 with 2 cores, .NET 10). With fewer the process aborts.
     /// </summary>
     public long FewestThreads => 40 + (6L * Cores);
 
     /// <summary>
-    /// A thread that cannot be made ends the process: the pool, which adds some while others block, must not come so far.
+    /// The process aborts if a thread cannot be created: the pool, which adds threads while others block, must stay below the limit.
     /// </summary>
     public void KeepThreadPoolWithin()
     {

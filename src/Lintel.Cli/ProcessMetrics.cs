@@ -5,7 +5,7 @@ using Lintel.Cli.Logging;
 
 namespace Lintel.Cli;
 
-/// <summary>What <c>System.Runtime</c> does not tell of the process: descriptors, limits, age.</summary>
+/// <summary>Process metrics that <c>System.Runtime</c> does not have: descriptors, limits, uptime.</summary>
 internal sealed class ProcessMetrics : IDisposable
 {
     /// <summary>The meter's name.</summary>
@@ -54,7 +54,7 @@ internal sealed class ProcessMetrics : IDisposable
 
     public void Dispose() => _meter.Dispose();
 
-    /// <summary>The soft limit; nothing where there is none.</summary>
+    /// <summary>The soft limit; empty if there is none.</summary>
     private static IEnumerable<Measurement<long>> DescriptorLimit()
     {
         foreach (var line in File.ReadLines("/proc/self/limits"))

@@ -9,15 +9,15 @@ using Microsoft.Extensions.Hosting.Systemd;
 namespace Lintel.Cli;
 
 /// <summary>
-/// Tells systemd (<c>Type=notify</c>, <c>notify-reload</c>) how the gateway is, and answers its watchdog. Does nothing where no socket is
-/// given.
+/// Notifies systemd (<c>Type=notify</c>, <c>notify-reload</c>) of the state of the gateway, and its watchdog. Does nothing if there is no
+/// notification socket.
 /// </summary>
 /// <remarks>The messages are those of sd_notify(3) and sd_watchdog_enabled(3).</remarks>
 internal sealed class ServiceManager(Gateway gateway, AdminServer admin, ISystemdNotifier notifier, TimeProvider time)
     : IHostedLifecycleService,
         IDisposable
 {
-    /// <summary>What closing needs beside the drain itself.</summary>
+    /// <summary>The time for closing in addition to draining.</summary>
     private static readonly TimeSpan ClosingTime = TimeSpan.FromSeconds(5);
 
     private readonly HealthCheck _health = new(() => admin.Address);

@@ -12,27 +12,27 @@ namespace Lintel.Listeners;
 
 /// <summary>Accepts connections for Kestrel while the process has file descriptors for them.</summary>
 /// <remarks>
-/// Connections that are not accepted yet stay in the system's queue of the listener: they are served late rather than never. Kestrel's own
-/// transport (10.0) accepts to the last descriptor and then asks again in a loop, which takes a whole core, and leaves none for connections
+/// Connections that are not accepted yet stay in the accept queue of the listener: they are served late rather than never. Kestrel's own
+/// transport (10.0) accepts up to the last descriptor and then retries in a loop, which takes a whole core, and leaves none for connections
 /// to services, for files, and for assemblies that .NET has not loaded yet, whose failure to load it remembers.
 /// </remarks>
-/// <param name="reserve">How many descriptors are left to everything else.</param>
+/// <param name="reserve">The number of descriptors reserved for other uses.</param>
 /// <param name="time">The clock.</param>
-/// <param name="logger">Where it is told, once.</param>
-/// <param name="loops">The event loops that connections live on; <see langword="null"/> for Kestrel's own sockets.</param>
+/// <param name="logger">The log.</param>
+/// <param name="loops">The event loops of the connections; <see langword="null"/> for Kestrel's sockets.</param>
 internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider time, ILogger<AcceptTransport> logger, LoopGroup? loops)
     : IConnectionListenerFactory
 {
-    /// <summary>Kestrel's own default.</summary>
+    /// <summary>Kestrel's default.</summary>
     private const int Backlog = 512;
 
-    /// <summary>Short beside a client's patience, long beside what a failed accept costs.</summary>
+    /// <summary>Short compared with client timeouts, long compared with the cost of a failed accept.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>A gateway at its limit goes over it again and again: that is one thing to tell.</summary>
+    /// <summary>A gateway at its limit exceeds it repeatedly, which is logged once.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(1);
 
-    /// <summary>Between two accepts Kestrel only hands a connection on: who has not come back for so long never will.</summary>
+    /// <summary>Between two accepts Kestrel only dispatches a connection: if it has not called again for so long, it never will.</summary>
     private static readonly TimeSpan Absence = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
@@ -65,8 +65,8 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
     }
 
     /// <summary>
-    /// Why somebody should not connect here; <see langword="null"/> where nothing is wrong. Kestrel stops accepting for ever at the first
-    /// failure that it does not expect.
+    /// Why the address does not accept connections; <see langword="null"/> if it does. Kestrel permanently stops accepting at the first
+    /// unexpected failure.
     /// </summary>
     public string? Problem()
     {
@@ -86,7 +86,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
 
     private static bool IsExhaustion(SocketError error) => error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable;
 
-    /// <summary>Whether the last time that something was told is long enough ago.</summary>
+    /// <summary>Whether a line may be logged now.</summary>
     private bool MayLog() => _throttle.MayLog(out _);
 
     private sealed class Accepting(AcceptTransport transport, Socket socket) : IConnectionListener
@@ -99,7 +99,7 @@ internal sealed class AcceptTransport(DescriptorReserve reserve, TimeProvider ti
         private long _leftAt = transport.Time.GetTimestamp();
         private volatile bool _isInside;
 
-        /// <summary>Whether nobody has asked for a connection for long: whoever did has given up.</summary>
+        /// <summary>Whether Kestrel has not accepted for long: it has stopped.</summary>
         public bool IsDead =>
             !_isInside && !_unbound.IsCancellationRequested && transport.Time.GetElapsedTime(Volatile.Read(ref _leftAt)) > Absence;
 
@@ -208,13 +208,13 @@ internal sealed class Transports(DescriptorReserve reserve, TimeProvider time, I
 
     public AcceptTransport Sockets { get; } = new(reserve, time, logger, null);
 
-    /// <summary>The one that the listener asks for; without loops there is one alone.</summary>
+    /// <summary>The transport of the listener's configuration; without loops there is only one.</summary>
     public AcceptTransport For(ListenerConfig listener) => listener.Transport == ListenerTransport.Sockets ? Sockets : _loop ?? Sockets;
 
-    /// <summary>Why somebody should not connect to the listeners; <see langword="null"/> where nothing is wrong.</summary>
+    /// <summary>Why the listeners do not accept connections; <see langword="null"/> if they do.</summary>
     public string? Problem() => Sockets.Problem() ?? _loop?.Problem();
 
-    /// <summary>Whether the listener's connections live on loops.</summary>
+    /// <summary>Whether the listener's connections run on event loops.</summary>
     public bool HasLoops(ListenerConfig listener) => For(listener) == _loop;
 }
 

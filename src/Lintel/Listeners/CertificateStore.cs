@@ -10,7 +10,7 @@ namespace Lintel.Listeners;
 /// A listener's certificates and authorities as they were read from their files. A reload puts a new one in; handshakes under way keep
 /// theirs.
 /// </summary>
-/// <remarks>Never disposed: a handshake may still use it. The garbage collector takes what is no longer reachable.</remarks>
+/// <remarks>Never disposed, because a handshake may still use it. Unreachable objects are garbage-collected.</remarks>
 internal sealed class CertificateStore
 {
     private readonly Dictionary<string, SslStreamCertificateContext> _exact = new(StringComparer.OrdinalIgnoreCase);
@@ -44,13 +44,13 @@ internal sealed class CertificateStore
             ClientAuthorities = ReadAuthorities(clients.Authorities);
     }
 
-    /// <summary>Who may sign clients' certificates; <see langword="null"/> where clients are not asked.</summary>
+    /// <summary>
+    /// The certificate authorities for client certificates; <see langword="null"/> if client certificates are not requested.
+    /// </summary>
     public X509Certificate2Collection? ClientAuthorities { get; }
 
-    /// <summary>
-    /// The certificate for a server name; <see langword="null"/> where there is none for it, and the handshake is to be refused.
-    /// </summary>
-    /// <param name="serverName">What the client asks for; empty or <see langword="null"/> from clients that do not say.</param>
+    /// <summary>The certificate for a server name; <see langword="null"/> if there is none, and the handshake has to be refused.</summary>
+    /// <param name="serverName">The server name of the client; empty or <see langword="null"/> if it sends none.</param>
     public SslStreamCertificateContext? Find(string? serverName)
     {
         if (string.IsNullOrEmpty(serverName))

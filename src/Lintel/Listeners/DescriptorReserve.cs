@@ -2,12 +2,8 @@ using System.Globalization;
 
 namespace Lintel.Listeners;
 
-/// <summary>
-/// File descriptors that clients' connections leave to everything else: connections to services, files, the admin address.
-/// </summary>
-/// <remarks>
-/// Unix gives the lowest free number to what is opened next (POSIX open): a number is a lower bound of how many are in use.
-/// </remarks>
+/// <summary>File descriptors reserved for uses other than client connections: connections to services, files, the admin address.</summary>
+/// <remarks>Unix assigns the lowest free number (POSIX open): a number is a lower bound of the number of descriptors in use.</remarks>
 internal sealed class DescriptorReserve
 {
     private readonly long _first = long.MaxValue;
@@ -19,13 +15,13 @@ internal sealed class DescriptorReserve
             _first = descriptors - (descriptors / share);
     }
 
-    /// <summary>How many descriptors the process may have; <see langword="null"/> where it is not known.</summary>
+    /// <summary>The descriptor limit of the process; <see langword="null"/> if it is unknown.</summary>
     public long? Limit { get; }
 
     /// <summary>An eighth of what the process may have.</summary>
     public static DescriptorReserve OfThisProcess() => new(ReadLimit(), 8);
 
-    /// <summary>None: for a server that the reserve is kept for.</summary>
+    /// <summary>No reserve: for a server that uses the reserve.</summary>
     public static DescriptorReserve None() => new(ReadLimit(), 0);
 
     /// <summary>Whether this descriptor is one of the reserve.</summary>

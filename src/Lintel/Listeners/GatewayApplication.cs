@@ -43,8 +43,8 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
     }
 
     /// <summary>
-    /// HTTP/2 and 3 take what <c>:scheme</c> says for the request's. Here it is the connection's, and who says otherwise has to be believed
-    /// first.
+    /// HTTP/2 and HTTP/3 use <c>:scheme</c> as the scheme of the request. Here it is the scheme of the connection; other values must come
+    /// from a trusted peer.
     /// </summary>
     private static void CheckScheme(HttpContext http)
     {
@@ -66,11 +66,10 @@ internal sealed class GatewayApplication(RequestHandler handle, IServiceScopeFac
 }
 
 /// <summary>
-/// What Kestrel keeps for us with a connection of HTTP/1.1, or a stream of a later version, from one request to the next; as ASP.NET Core's
-/// own hosting does.
+/// The state that Kestrel keeps for an HTTP/1.1 connection, or a stream of a later version, between requests; as in ASP.NET Core's hosting.
 /// </summary>
 /// <param name="features">The connection's or stream's.</param>
-/// <param name="scopes">For who asks for services.</param>
+/// <param name="scopes">The factory of service scopes.</param>
 internal sealed class ReusableHttpContext(IFeatureCollection features, IServiceScopeFactory scopes)
 {
     public DefaultHttpContext Http { get; } = new(features) { ServiceScopeFactory = scopes };
@@ -78,7 +77,7 @@ internal sealed class ReusableHttpContext(IFeatureCollection features, IServiceS
     /// <summary>What the listener counts; <see langword="null"/> for QUIC.</summary>
     public ListenerConnection? Connection { get; } = features.Get<ListenerConnection>();
 
-    /// <summary>The connection, where it is one of HTTP/1.1: its framing is watched.</summary>
+    /// <summary>The connection if it is an HTTP/1.1 connection: its framing is checked.</summary>
     public ClientConnection? Client { get; } =
         features.Get<RequestFraming>() is { } framing ? new ClientConnection(features, framing) : null;
 

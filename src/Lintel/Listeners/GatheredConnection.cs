@@ -8,14 +8,13 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Lintel.Listeners;
 
 /// <summary>
-/// Has the answers of an HTTP/2 connection's streams sent together, takes its frames in turns, and knows what its requests have in common.
+/// Gathers the output of an HTTP/2 connection's streams, limits its reads to turns, and holds the state that its requests share.
 /// </summary>
 internal static class GatheredConnection
 {
     /// <summary>The step of a connection after TLS and before HTTP.</summary>
     /// <param name="next">HTTP.</param>
-    /// <param name="isHttp2Alone">Whether the listener serves nothing else: without TLS, nothing else says what a connection
-    /// speaks.</param>
+    /// <param name="isHttp2Alone">Whether the listener supports only HTTP/2: without TLS there is no negotiation of the version.</param>
     public static ConnectionDelegate Use(ConnectionDelegate next, bool isHttp2Alone) =>
         async connection =>
         {

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Connections.Features;
 
 namespace Lintel.Listeners;
 
-/// <summary>Tells a client that has ended its side of a connection from one that has gone, where Kestrel's own sockets carry it.</summary>
+/// <summary>Distinguishes half-closed client connections from disconnected ones, for Kestrel's sockets.</summary>
 /// <remarks>
 /// To Kestrel's transport the end of the client's sending is the end of the connection, and cancels the request under way. But a client may
 /// end its side after a whole request and still wait for the answer (RFC 9112 section 9.6). What it has sent then ends for the reader, and
@@ -25,7 +25,7 @@ internal sealed class HalfClose
 
     private HalfClose(Socket socket) => _socket = socket;
 
-    /// <summary>From now on the connection counts as closed when the client has gone.</summary>
+    /// <summary>Treats the connection as closed when the client has disconnected.</summary>
     public static void Watch(ConnectionContext connection)
     {
         if (

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 
 namespace Lintel.Listeners;
 
-/// <summary>Has Kestrel go on where it is, on the event loop, instead of handing each of HTTP/2's steps to the thread pool.</summary>
+/// <summary>Makes Kestrel run inline on the event loop, instead of dispatching each step of HTTP/2 to the thread pool.</summary>
 /// <remarks>
 /// Kestrel knows both ways: the reader of frames, the streams' requests and the writer of frames ask its <c>ServiceContext.Scheduler</c>.
 /// That is the thread pool, and no option sets it (10.0). The pool is right where a request's code may block. Here nothing blocks, and the
@@ -17,7 +17,7 @@ internal static class InlineScheduling
     private const string Context =
         "Microsoft.AspNetCore.Server.Kestrel.Core.Internal.ServiceContext, Microsoft.AspNetCore.Server.Kestrel.Core";
 
-    /// <returns>False where this Kestrel cannot be told.</returns>
+    /// <returns>False if this version of Kestrel does not support it.</returns>
     public static bool TryUse(IServer kestrel)
     {
         try

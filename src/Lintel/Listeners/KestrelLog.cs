@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.Listeners;
 
 /// <summary>
-/// The log that a listener's Kestrel is given: a client that breaks HTTP/2 or HTTP/3 is <see cref="ProtocolErrors"/>' to tell; the rest
-/// passes.
+/// The log of a listener's Kestrel: protocol errors of HTTP/2 and HTTP/3 are reported by <see cref="ProtocolErrors"/>; the rest is
+/// forwarded.
 /// </summary>
 /// <remarks>
 /// Kestrel (10.0) ends such a connection or stream without asking the application, and nothing but its log says so: connections' and
@@ -32,9 +32,9 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
         // The host's own factory is the host's to dispose of.
     }
 
-    /// <param name="inner">Where the rest goes.</param>
+    /// <param name="inner">The inner log.</param>
     /// <param name="errors">Where clients' faults go.</param>
-    /// <param name="from">The lowest level that they are told at.</param>
+    /// <param name="from">The minimum level of protocol errors.</param>
     private sealed class Listening(ILogger inner, ProtocolErrors errors, LogLevel from) : ILogger
     {
         /// <summary>
@@ -43,7 +43,8 @@ internal sealed class KestrelLog(ILoggerFactory inner, ProtocolErrors errors) : 
         private const string EndedAbnormally = "Connection processing ended abnormally.";
 
         /// <summary>
-        /// Whether its connections are among the listener's: QUIC's pass none of the steps that would forget them at their end.
+        /// Whether its connections are tracked by the listener: QUIC connections pass none of the steps that would remove them at their
+        /// end.
         /// </summary>
         public bool NamesConnections { get; init; } = true;
 

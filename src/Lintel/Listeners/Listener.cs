@@ -21,10 +21,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners;
 
-/// <summary>One listening address: a Kestrel of its own, so that it opens, fails and drains without touching its neighbours.</summary>
+/// <summary>A listening address with its own Kestrel server, so that it opens, fails and drains independently.</summary>
 internal sealed class Listener : IAsyncDisposable
 {
-    /// <summary>Kestrel's grace before it measures rates: enough for a round trip by satellite and a retransmission.</summary>
+    /// <summary>Kestrel's grace period for data rates: enough for a round trip by satellite and a retransmission.</summary>
     private static readonly TimeSpan RateGrace = TimeSpan.FromSeconds(5);
 
     private static readonly GatewayError Distrusted = new(
@@ -32,7 +32,7 @@ internal sealed class Listener : IAsyncDisposable
         "a certificate authority for client certificates is no longer trusted, and `drainTimeout` elapsed"
     );
 
-    /// <summary>Where the system does not tell its limit: systemd's default.</summary>
+    /// <summary>The fallback if the limit of the system is unknown: systemd's default.</summary>
     private const long UnknownDescriptors = 524_288;
 
     private readonly WebApplication _application;
@@ -61,7 +61,7 @@ internal sealed class Listener : IAsyncDisposable
 
     public ListenerConfig Config { get; }
 
-    /// <summary>The addresses it is bound to; the real port where port 0 was asked for.</summary>
+    /// <summary>The bound addresses, with the actual port if port 0 was configured.</summary>
     public IReadOnlyList<string> Addresses => [.. _server.Features.Get<IServerAddressesFeature>()?.Addresses ?? []];
 
     /// <summary>Connections of clients over TCP and Unix sockets; those of QUIC are not known.</summary>
@@ -115,7 +115,7 @@ internal sealed class Listener : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads a listener's certificates anew, for <see cref="Use"/>.</summary>
+    /// <summary>Reloads the certificates of a listener, for <see cref="Use"/>.</summary>
     /// <exception cref="CryptographicException">A file cannot be used.</exception>
     public static CertificateStore ReadCertificates(ListenerConfig config)
     {
@@ -130,11 +130,11 @@ internal sealed class Listener : IAsyncDisposable
     }
 
     /// <summary>
-    /// Shows these certificates from the next handshake on. Where an authority is no longer trusted, the connections that are there end:
-    /// any of their clients may be one of its.
+    /// Uses these certificates from the next handshake. If an authority is no longer trusted, existing connections are closed: any of their
+    /// clients may have a certificate of it.
     /// </summary>
     /// <param name="certificates">As they were read.</param>
-    /// <param name="drain">How long requests in flight may take then.</param>
+    /// <param name="drain">How long requests in flight may take in that case.</param>
     public void Use(CertificateStore certificates, TimeSpan drain)
     {
         if (_tls!.Replace(certificates))
@@ -142,7 +142,7 @@ internal sealed class Listener : IAsyncDisposable
     }
 
     /// <summary>
-    /// Takes no new connections, closes idle ones, and waits for the others until the token is canceled; then cuts them off.
+    /// Stops accepting connections, closes idle ones, and waits for the others until the token is canceled; then aborts them.
     /// </summary>
     /// <param name="why">What became of the listener: for the requests that are cut off.</param>
     /// <param name="deadline">Ends the patience.</param>
@@ -200,7 +200,7 @@ internal sealed class Listener : IAsyncDisposable
         return builder.Build();
     }
 
-    /// <summary>The host's own clock where it has one.</summary>
+    /// <summary>The host's clock, if it has one.</summary>
     private static TimeProvider TimeOf(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
 
     private static void Limit(KestrelServerLimits kestrel, ListenerLimitsConfig limits)
@@ -238,7 +238,7 @@ internal sealed class Listener : IAsyncDisposable
             options.Listen(host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(host), port, configure);
     }
 
-    /// <summary>The steps of a connection, outermost first: whom it comes from, TLS, framing, HTTP.</summary>
+    /// <summary>The steps of a connection, outermost first: remote address, TLS, framing, HTTP.</summary>
     private static void Configure(
         ListenOptions listen,
         ListenerConfig config,
@@ -276,7 +276,7 @@ internal sealed class Listener : IAsyncDisposable
             ((IConnectionBuilder)listen).Use(next => GatheredConnection.Use(next, config.Protocols is [ListenerProtocol.Http2]));
     }
 
-    /// <summary>A process that was killed leaves its socket's file behind, and nobody could ever bind to it again.</summary>
+    /// <summary>A killed process leaves its socket file behind, which would prevent binding.</summary>
     private static void RemoveDeadSocket(ListenerAddress address)
     {
         if (!address.IsUnix || !File.Exists(address.Host))

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Connections.Features;
 
 namespace Lintel.Listeners;
 
-/// <summary>A connection of a listener, as far as its end is concerned: whoever cuts it off says here why.</summary>
+/// <summary>Tracks the end of a listener's connection: the reason of an abort is recorded here.</summary>
 internal sealed class ListenerConnection(ListenerConnections all, ConnectionContext connection, IPAddress? client, TimeProvider time)
     : IConnectionEnd
 {
@@ -16,13 +16,13 @@ internal sealed class ListenerConnection(ListenerConnections all, ConnectionCont
     private volatile bool _hasServed;
     private long _idleSince = time.GetTimestamp();
 
-    /// <summary>How the client broke the protocol, once the connection has ended by that.</summary>
+    /// <summary>The protocol error that ended the connection.</summary>
     public string? Fault { get; set; }
 
-    /// <summary>Whose it is, where that is counted.</summary>
+    /// <summary>The client address, if connections per client are counted.</summary>
     public IPAddress? Client { get; } = client;
 
-    /// <summary>Its place among the others, under their lock; −1 when it has none.</summary>
+    /// <summary>The index in the list of connections, guarded by its lock; −1 if it is not in the list.</summary>
     public int Index { get; set; } = -1;
 
     /// <summary>Since when no request is under way; 0 while one is.</summary>
@@ -55,8 +55,8 @@ internal sealed class ListenerConnection(ListenerConnections all, ConnectionCont
             Volatile.Write(ref _idleSince, time.GetTimestamp());
     }
 
-    /// <summary>Ends it: after the requests under way; one that has never had any, at once.</summary>
-    /// <param name="reason">What a request is told by that begins in the same moment.</param>
+    /// <summary>Closes the connection after the requests in flight; one that has never had a request, immediately.</summary>
+    /// <param name="reason">The reason for a request that starts at the same moment.</param>
     public void Close(GatewayError reason)
     {
         if (_hasServed && connection.Features.Get<IConnectionLifetimeNotificationFeature>() is { } notification)
@@ -65,7 +65,9 @@ internal sealed class ListenerConnection(ListenerConnections all, ConnectionCont
             Cut(reason);
     }
 
-    /// <summary>Cuts it off, with the requests on it. The first reason holds; a client that has gone before is none.</summary>
+    /// <summary>
+    /// Aborts the connection with its requests. The first reason is kept; a client that has already disconnected is not an abort.
+    /// </summary>
     public void Cut(GatewayError reason)
     {
         if (!connection.ConnectionClosed.IsCancellationRequested)

@@ -9,10 +9,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners;
 
-/// <summary>A listener's connections: how many there may be, and which one makes room when that many are there.</summary>
+/// <summary>The connections of a listener: enforces their limit, and selects the one that is closed at the limit.</summary>
 /// <remarks>
-/// Thread rule: any thread, ordered by a lock that is taken when a connection begins and ends; requests touch their own connection's entry
-/// alone.
+/// Thread rule: any thread, guarded by a lock that is taken when a connection starts and ends; requests access only the entry of their own
+/// connection.
 /// </remarks>
 internal sealed class ListenerConnections(ListenerConfig config, long most, TimeProvider time, ILogger logger)
 {
@@ -80,11 +80,10 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
         };
 
     /// <summary>
-    /// Lets the connections that are there end: idle ones at once, others after their requests; those that are there after a time are cut
-    /// off.
+    /// Closes the existing connections: idle ones immediately, others after their requests, and aborts the rest after a time.
     /// </summary>
     /// <param name="patience">The time.</param>
-    /// <param name="reason">What the requests are told by that are cut off then.</param>
+    /// <param name="reason">The reason for the aborted requests.</param>
     public void Drain(TimeSpan patience, GatewayError reason)
     {
         var all = All();
@@ -93,23 +92,23 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
         _ = CutAsync(all, patience, reason);
     }
 
-    /// <summary>The client has broken the protocol, which ends its connection before the requests on it are told.</summary>
+    /// <summary>Records a protocol error of the client, which ends its connection before its requests are notified.</summary>
     /// <param name="connection">The connection's id.</param>
-    /// <param name="fault">What it did.</param>
+    /// <param name="fault">The protocol error.</param>
     public void Note(string connection, string fault)
     {
         lock (_lock)
             _faults[connection] = fault;
     }
 
-    /// <summary>How the client broke the protocol on a connection; <see langword="null"/> where it has not.</summary>
+    /// <summary>The protocol error of a connection; <see langword="null"/> if there is none.</summary>
     public string? Fault(ConnectionContext connection)
     {
         lock (_lock)
             return _faults.Count == 0 ? null : _faults.GetValueOrDefault(connection.ConnectionId);
     }
 
-    /// <summary>Cuts off those that are there.</summary>
+    /// <summary>Aborts the existing connections.</summary>
     public void Cut(GatewayError reason)
     {
         foreach (var connection in All())
@@ -208,7 +207,7 @@ internal sealed class ListenerConnections(ListenerConfig config, long most, Time
             _ofClient[client]--;
     }
 
-    /// <summary>A listener at its limit refuses hundreds in a second: that is one thing to tell.</summary>
+    /// <summary>A listener at its limit rejects hundreds of connections per second, which is logged once.</summary>
     private void LogRejection(string why, long limit)
     {
         if (_throttle.MayLog(out var others))

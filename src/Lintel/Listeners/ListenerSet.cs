@@ -7,10 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners;
 
-/// <summary>
-/// All listening addresses. A change opens what is new before anything else happens and closes what is gone afterwards; the rest is not
-/// touched.
-/// </summary>
+/// <summary>All listeners. A change opens new listeners first and closes removed ones afterwards; unchanged ones stay open.</summary>
 /// <remarks>Thread rule: one caller at a time, the gateway's reload gate.</remarks>
 internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, ILogger<ListenerSet> logger)
 {
@@ -39,8 +36,10 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
         }
     }
 
-    /// <summary>Opens what is new. On failure everything is as before, and the report says what could not be opened.</summary>
-    /// <returns>What to call when the new configuration goes live; <see langword="null"/> on failure.</returns>
+    /// <summary>
+    /// Opens new listeners. On failure nothing is changed, and the report contains the addresses that could not be opened.
+    /// </summary>
+    /// <returns>The commit action for when the new configuration goes live; <see langword="null"/> on failure.</returns>
     public async Task<Action<TimeSpan>?> OpenAsync(
         GatewayConfig config,
         RequestHandler handle,
@@ -124,8 +123,8 @@ internal sealed class ListenerSet(IServiceProvider services, TimeProvider time, 
     }
 
     /// <summary>Closes everything and waits until it is closed.</summary>
-    /// <param name="drain">How long requests in flight may take.</param>
-    /// <param name="cancellation">Ends that time at once.</param>
+    /// <param name="drain">The time limit of requests in flight.</param>
+    /// <param name="cancellation">Ends that time immediately.</param>
     public async Task StopAsync(TimeSpan drain, CancellationToken cancellation)
     {
         lock (_running)

@@ -8,7 +8,7 @@ using ClientCertificateMode = Lintel.Config.ClientCertificateMode;
 
 namespace Lintel.Listeners;
 
-/// <summary>What a listener answers to a TLS handshake.</summary>
+/// <summary>The server side of a listener's TLS handshakes.</summary>
 internal sealed class ListenerTls(ListenerConfig config, CertificateStore certificates, HandshakeThreads threads)
 {
     private readonly List<SslApplicationProtocol> _protocols =
@@ -23,15 +23,15 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
     private readonly CipherSuitesPolicy? _suites = OperatingSystem.IsLinux() ? new CipherSuitesPolicy(config.Tls.CipherSuites) : null;
 
     /// <summary>
-    /// Then a client of TLS 1.3 cannot get any other, and need not be told so: with a policy .NET makes OpenSSL's context anew for each
-    /// connection, and no client can resume its session.
+    /// In this case TLS 1.3 clients cannot negotiate other suites, and no policy is needed: with a policy .NET creates a new OpenSSL
+    /// context for each connection, and sessions cannot be resumed.
     /// </summary>
     private readonly bool _hasUsual13 = TlsConfig.HasUsualSuitesOf13(config.Tls);
 
     private volatile CertificateStore _certificates = certificates;
 
     /// <summary>From the next handshake on.</summary>
-    /// <returns>Whether an authority that clients' certificates could come from is gone.</returns>
+    /// <returns>Whether a certificate authority for client certificates was removed.</returns>
     public bool Replace(CertificateStore certificates)
     {
         var before = _certificates.ClientAuthorities;

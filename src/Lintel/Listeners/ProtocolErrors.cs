@@ -10,7 +10,7 @@ namespace Lintel.Listeners;
 /// </summary>
 internal sealed class ProtocolErrors
 {
-    /// <summary>A scan of the network, or a test of somebody's, does it thousands of times.</summary>
+    /// <summary>A network scan can cause it thousands of times.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
 
     private readonly string _listener;
@@ -23,7 +23,7 @@ internal sealed class ProtocolErrors
     /// <param name="connections">Where a connection's fault is noted, for the requests that end with it.</param>
     /// <param name="metrics">Counts each.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="logger">Is told now and then.</param>
+    /// <param name="logger">The log, at a limited rate.</param>
     public ProtocolErrors(string listener, ListenerConnections connections, GatewayMetrics metrics, TimeProvider time, ILogger logger)
     {
         (_listener, _connections, _metrics, _logger) = (listener, connections, metrics, logger);
@@ -33,7 +33,7 @@ internal sealed class ProtocolErrors
 
     /// <summary>A client has broken the protocol.</summary>
     /// <param name="connection">The id of its connection; <see langword="null"/> where the listener does not keep it.</param>
-    /// <param name="fault">What Kestrel says of it.</param>
+    /// <param name="fault">Kestrel's message.</param>
     public void Record(string? connection, Exception fault)
     {
         _metrics.ProtocolBroken(_listener);

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Connections;
 namespace Lintel.Listeners;
 
 /// <summary>
-/// Reads the PROXY protocol's header, by which a load balancer tells whom it speaks for
+/// Reads the PROXY protocol header, in which a load balancer sends the client address
 /// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
 /// </summary>
 /// <remarks>
@@ -20,7 +20,7 @@ internal sealed class ProxyProtocol(TrustedProxies trusted, TimeSpan timeout, Ti
     /// <summary>Section 2.1: the longest header of version 1, with its line end.</summary>
     private const int MaxTextLength = 107;
 
-    /// <summary>Addresses and some extensions. The protocol allows 64 KiB; nobody sends that much.</summary>
+    /// <summary>The maximum size: addresses and some extensions. The protocol allows 64 KiB, which is never used in practice.</summary>
     private const int MaxBinaryLength = 4096;
 
     private static ReadOnlySpan<byte> Signature => "\r\n\r\n\0\r\nQUIT\n"u8;
@@ -40,9 +40,9 @@ internal sealed class ProxyProtocol(TrustedProxies trusted, TimeSpan timeout, Ti
         };
 
     /// <summary>Reads one header from the beginning of the bytes.</summary>
-    /// <param name="buffer">What came so far.</param>
+    /// <param name="buffer">The data received so far.</param>
     /// <param name="consumed">Behind the header.</param>
-    /// <param name="client">Whom the balancer speaks for; <see langword="null"/> where it speaks for itself.</param>
+    /// <param name="client">The client address; <see langword="null"/> if the load balancer connects on its own behalf.</param>
     /// <returns>Whether there is a header; <see langword="null"/> when more bytes are needed.</returns>
     internal static bool? Read(in ReadOnlySequence<byte> buffer, out SequencePosition consumed, out IPEndPoint? client)
     {

@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lintel.Listeners;
 
 /// <summary>
-/// A connection of Kestrel's own sockets that keeps the reason it was aborted for, as <see cref="LoopConnection"/> does. Kestrel asks a
-/// connection for its parts once, not with each request.
+/// A connection of Kestrel's sockets that records its abort reason, as <see cref="LoopConnection"/> does. Kestrel reads the features once
+/// per connection, not per request.
 /// </summary>
 internal sealed class TrackedConnection(ConnectionContext inner) : ConnectionContext
 {

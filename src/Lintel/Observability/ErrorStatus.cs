@@ -1,16 +1,17 @@
 namespace Lintel.Observability;
 
-/// <summary>A kind of failure and how often it came.</summary>
-/// <param name="Fingerprint">Twelve hexadecimal digits that stand for error, route, service, instance and exception; the same on every
-/// node.</param>
+/// <summary>A kind of failure and its count.</summary>
+/// <param name="Fingerprint">
+/// Twelve hexadecimal digits derived from error, route, service, instance and exception; identical on every node.
+/// </param>
 /// <param name="Error">The error's slug, as in problems, metrics and logs.</param>
-/// <param name="Route">The route's name; <see langword="null"/> where none matched.</param>
+/// <param name="Route">The name of the route; <see langword="null"/> if none matched.</param>
 /// <param name="Service">The service's name, if one was chosen.</param>
 /// <param name="Instance">The instance that was tried last, if any.</param>
 /// <param name="Exception">The type of the exception behind it, if any.</param>
-/// <param name="FirstSeen">When it came first.</param>
-/// <param name="LastSeen">When it came last.</param>
-/// <param name="Count">How often it came since it came first.</param>
+/// <param name="FirstSeen">The time of the first occurrence.</param>
+/// <param name="LastSeen">The time of the last occurrence.</param>
+/// <param name="Count">The number of occurrences.</param>
 /// <param name="LastTraceId">The trace id of the last request that failed so.</param>
 /// <param name="LastDetail">What is known of that failure, in a sentence.</param>
 internal sealed record ErrorStatus(

@@ -7,18 +7,18 @@ using Lintel.Config;
 namespace Lintel.Observability;
 
 /// <summary>
-/// Keeps credentials out of lines. In doubt it takes out too much: a name counts whatever its case, punctuation and escapes are, and
-/// wherever in the query it stands.
+/// Redacts credentials in log lines. In doubt it redacts too much: a name matches regardless of case, punctuation, encoding and position in
+/// the query.
 /// </summary>
 internal sealed class Redaction
 {
-    /// <summary>Stands where a secret stood.</summary>
+    /// <summary>The replacement of a secret.</summary>
     public const string Mark = "REDACTED";
 
     /// <summary>A value that is still escaped after so many rounds was made to hide something.</summary>
     private const int MaxDecodings = 5;
 
-    /// <summary>No name goes beyond one of these.</summary>
+    /// <summary>Characters that end a name.</summary>
     private static readonly SearchValues<char> Ends = SearchValues.Create("?&;#{}(),[]\"'=: /\\|<>\t\r\n");
 
     private readonly FrozenSet<string> _headers;
@@ -59,7 +59,7 @@ internal sealed class Redaction
         return result?.ToString() ?? query.ToString();
     }
 
-    /// <summary>A path whose segments' parameters (<c>;name=value</c>) hold no secrets.</summary>
+    /// <summary>A path with secrets in segment parameters (<c>;name=value</c>) redacted.</summary>
     public string Path(string path)
     {
         if (!path.Contains(';') && !path.Contains("%3B", StringComparison.OrdinalIgnoreCase))
@@ -77,14 +77,14 @@ internal sealed class Redaction
         );
     }
 
-    /// <summary>A header's value: one that holds an address, as <c>Referer</c> does, loses the secrets of its query.</summary>
+    /// <summary>A header value: secrets in the query of a URL, as in <c>Referer</c>, are redacted.</summary>
     public string HeaderValue(string value)
     {
         var mark = value.IndexOf('?');
         return mark < 0 ? value : string.Concat(value.AsSpan(0, mark + 1), Query(value.AsSpan(mark + 1)));
     }
 
-    /// <summary>The name stays where it is plainly a name; a name that hides a value goes too.</summary>
+    /// <summary>The name is kept if it is plainly a name; a name that hides a value is redacted too.</summary>
     private static string Replaced(ReadOnlySpan<char> parameter)
     {
         var end = parameter.IndexOf('=');
@@ -94,8 +94,8 @@ internal sealed class Redaction
     }
 
     /// <summary>
-    /// Whether a secret's name stands before a <c>=</c> or <c>:</c> anywhere in it: servers differ in what separates parameters, and values
-    /// hold addresses, forms and JSON of their own.
+    /// Whether the name of a secret precedes a <c>=</c> or <c>:</c> anywhere in it: servers differ in what separates parameters, and values
+    /// may contain URLs, forms and JSON.
     /// </summary>
     private bool IsSecret(ReadOnlySpan<char> parameter)
     {
@@ -143,7 +143,7 @@ internal sealed class Redaction
         return false;
     }
 
-    /// <summary>The text without any escapes, however often it was escaped; <see langword="null"/> when that takes too long.</summary>
+    /// <summary>The text decoded repeatedly until no escapes remain; <see langword="null"/> if that takes too long.</summary>
     private static string? Decoded(ReadOnlySpan<char> text)
     {
         var decoded = text.ToString();

@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 
 namespace Lintel.Observability;
 
-/// <summary>The one list of names that stand for secrets: logs, traces, the admin API and explanations hide their values.</summary>
+/// <summary>The list of names of secrets: logs, traces, the admin API and explanations hide their values.</summary>
 internal static class Secrets
 {
     /// <summary>Longer than any name worth listing.</summary>
@@ -122,8 +122,8 @@ internal static class Secrets
     ];
 
     /// <summary>
-    /// What a name holds that is most likely a secret's, in whatever words around it. For what is shown of a configuration, where hiding
-    /// too much costs nothing; logs go by the lists.
+    /// Words that suggest that a name is the name of a secret. Used where the configuration is shown, where hiding too much has no cost;
+    /// logs use the lists.
     /// </summary>
     private static readonly string[] Parts = ["token", "secret", "passw", "credential", "apikey", "signature", "session", "jwt"];
 
@@ -134,7 +134,7 @@ internal static class Secrets
         .GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>
-    /// Whether what stands under this name (a key, a header, a cookie, a query parameter) is never shown, and never part of a hash.
+    /// Whether the value of this name (a key, a header, a cookie, a query parameter) is never shown, and never part of a hash.
     /// </summary>
     public static bool IsSecret(string name)
     {
@@ -153,7 +153,7 @@ internal static class Secrets
         return false;
     }
 
-    /// <summary>Letters and digits alone, in small letters. Empty for what is too long to be listed.</summary>
+    /// <summary>The letters and digits of a name in lower case. Empty for names that are too long to be listed.</summary>
     public static ReadOnlySpan<char> Canonical(ReadOnlySpan<char> name, Span<char> buffer)
     {
         var length = 0;

@@ -79,6 +79,6 @@ public sealed class LogsGuideTests
             StringComparison.Ordinal
         );
         Assert.Contains($"The last {ErrorLog.MaxGroups} kinds of failure", Guide, StringComparison.Ordinal);
-        Assert.Contains($"have {ErrorLog.MaxLines} lines every {ErrorLog.Window.TotalSeconds} s", Guide, StringComparison.Ordinal);
+        Assert.Contains($"have at most {ErrorLog.MaxLines} lines every {ErrorLog.Window.TotalSeconds} s", Guide, StringComparison.Ordinal);
     }
 }

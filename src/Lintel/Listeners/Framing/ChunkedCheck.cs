@@ -4,7 +4,8 @@ using Lintel.Transport.Http1;
 namespace Lintel.Listeners.Framing;
 
 /// <summary>
-/// Follows a chunked body (RFC 9112 section 7.1) without touching it: says how far it is right, where it ends, and whether it is wrong.
+/// Validates a chunked body (RFC 9112 section 7.1) without modifying it: determines how far it is valid, where it ends, and whether it is
+/// malformed.
 /// </summary>
 internal sealed class ChunkedCheck(HeadCheck head)
 {
@@ -41,7 +42,7 @@ internal sealed class ChunkedCheck(HeadCheck head)
         Refusal = null;
     }
 
-    /// <summary>Takes some of the chunk's data.</summary>
+    /// <summary>Consumes chunk data.</summary>
     /// <returns>How many of the bytes belong to it.</returns>
     public long TakeData(long available)
     {
@@ -52,7 +53,7 @@ internal sealed class ChunkedCheck(HeadCheck head)
         return taken;
     }
 
-    /// <summary>Takes a line without its line feed.</summary>
+    /// <summary>Checks a line without its line feed.</summary>
     /// <returns>False when it is refused.</returns>
     public bool TakeLine(ReadOnlySpan<byte> line)
     {

@@ -6,7 +6,7 @@ namespace Lintel.Listeners.Framing;
 /// <summary>Headers and trailers that are written past Kestrel.</summary>
 internal static class FieldLines
 {
-    /// <summary>Adds a line for each value. One that could begin a line of its own is left out.</summary>
+    /// <summary>Adds a line for each value. A value with a line break is omitted.</summary>
     public static StringBuilder AppendFields(this StringBuilder text, IHeaderDictionary fields)
     {
         foreach (var (name, values) in fields)

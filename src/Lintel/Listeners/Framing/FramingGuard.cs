@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Listeners.Framing;
 
-/// <summary>Stands between an HTTP/1.1 connection's bytes and Kestrel, and lets through only what is framed beyond doubt.</summary>
+/// <summary>Validates the framing of an HTTP/1.1 connection before Kestrel reads it, and forwards only unambiguous messages.</summary>
 /// <remarks>
 /// <para>
 /// Kestrel is lenient in places (it takes the first of two Content-Lengths, and a signed one) and answers what it refuses without a body
@@ -28,7 +28,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         IValueTaskSource<ReadResult>
 {
     /// <summary>
-    /// What Kestrel is given in place of a head that is refused. The method is no real one: nothing will take it for the client's.
+    /// The request that replaces a refused head. Its method does not exist, so it cannot be mistaken for a client request.
     /// </summary>
     private static readonly byte[] StandIn = Encoding.ASCII.GetBytes("REFUSED / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n");
 
@@ -65,13 +65,13 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         /// <summary>A chunked body.</summary>
         Chunked,
 
-        /// <summary>The message is whole; what follows it waits until Kestrel has taken all of it.</summary>
+        /// <summary>The message is complete; the data that follows waits until Kestrel has consumed all of it.</summary>
         Whole,
 
         /// <summary>No more HTTP/1.1: the connection was upgraded.</summary>
         Tunnel,
 
-        /// <summary>Refused: the stand-in is the last thing that Kestrel reads.</summary>
+        /// <summary>Refused: Kestrel reads only the replacement.</summary>
         Refused,
     }
 
@@ -80,7 +80,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
     /// <summary>From now on every byte belongs to another protocol.</summary>
     public void OpenTunnel() => _stage = Stage.Tunnel;
 
-    /// <summary>Looks whether the head under way has had its time. About once a second.</summary>
+    /// <summary>Checks the timeout of the current head. Called about once per second.</summary>
     public void Tick()
     {
         var started = Volatile.Read(ref _headStarted);
@@ -127,8 +127,8 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
     }
 
     /// <remarks>
-    /// Every request on a kept connection is waited for here. The wait is this object's own, because an async method's would be an object
-    /// more for each.
+    /// Every request on a persistent connection is awaited here. The awaiter is this object itself, because an async method would allocate
+    /// an object for each wait.
     /// </remarks>
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
@@ -157,7 +157,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
     ) => _wait.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Reads until there is something to show.</summary>
-    /// <returns>False when the connection has to be waited for; then <see cref="GoOn"/> comes.</returns>
+    /// <returns>False if data has to be awaited; then <see cref="GoOn"/> is called.</returns>
     private bool TryReadOn(out ReadResult result)
     {
         while (!TryReadStandIn(out result))
@@ -208,8 +208,8 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         return true;
     }
 
-    /// <summary>Checks what is new and shows Kestrel what is right.</summary>
-    /// <returns>False when there is nothing to show yet: the connection's reader has been told, and is read again.</returns>
+    /// <summary>Validates new data and exposes the valid part to Kestrel.</summary>
+    /// <returns>False if there is nothing to expose yet: the data was examined, and more is read.</returns>
     private bool TryExpose(in ReadResult read, out ReadResult result)
     {
         var buffer = read.Buffer;

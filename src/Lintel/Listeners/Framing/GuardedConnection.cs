@@ -53,7 +53,7 @@ internal static class GuardedConnection
     }
 }
 
-/// <summary>Tells the guard when a request becomes a tunnel.</summary>
+/// <summary>Notifies the guard when a request becomes a tunnel.</summary>
 internal sealed class GuardedUpgrade(IHttpUpgradeFeature inner, FramingGuard guard, LoopConnection? connection) : IHttpUpgradeFeature
 {
     public bool IsUpgradableRequest => inner.IsUpgradableRequest;

@@ -12,7 +12,7 @@ internal static class HeadBytes
 
     /// <summary>The first line of bytes that lie in several pieces, without its line feed.</summary>
     /// <param name="rest">The bytes.</param>
-    /// <param name="scratch">Where they are put together; grows with the line.</param>
+    /// <param name="scratch">A scratch buffer; grows with the line.</param>
     /// <param name="line">The line.</param>
     /// <returns>Its length with the line feed; 0 when its end has not come.</returns>
     public static int NextLineAcross(ReadOnlySequence<byte> rest, ref byte[] scratch, out ReadOnlySpan<byte> line)
@@ -63,7 +63,9 @@ internal static class HeadBytes
             line.Length > name.Length && line[name.Length] == ':' && line.StartsWith(name, StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>What can be read of a head that is refused: its bytes as they came, those that no request line has escaped.</summary>
+    /// <summary>
+    /// The readable part of a refused head: its bytes as received, with bytes that are not allowed in a request line escaped.
+    /// </summary>
     public static RefusedHead Describe(in ReadOnlySequence<byte> buffer)
     {
         var text = Encoding.Latin1.GetString(buffer.Slice(0, Math.Min(buffer.Length, MostDescribed))).TrimStart('\r', '\n');
@@ -80,7 +82,7 @@ internal static class HeadBytes
         );
     }
 
-    /// <summary>Whether a head whose request line is too long has nothing but letters where its method should end.</summary>
+    /// <summary>Whether a head with a too long request line consists of letters only where its method should end.</summary>
     public static bool IsEndlessMethod(RefusedHead head) => head is { Method: [>= 'A' and <= 'Z', .., '.', '.', '.'], Target: "" };
 
     private static ReadOnlySpan<char> HostOf(ReadOnlySpan<char> fields)
@@ -105,11 +107,11 @@ internal static class HeadBytes
     }
 }
 
-/// <summary>What is taken out of a head before Kestrel sees it.</summary>
+/// <summary>The fields that are removed from a head before Kestrel reads it.</summary>
 [Flags]
 internal enum HeadRewrite
 {
-    /// <summary>Nothing: the bytes pass as they came.</summary>
+    /// <summary>None: the bytes are forwarded unchanged.</summary>
     None = 0,
 
     /// <summary>A wish for another protocol that is not followed.</summary>

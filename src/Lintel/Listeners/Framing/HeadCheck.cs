@@ -8,12 +8,9 @@ using Lintel.Pipeline;
 namespace Lintel.Listeners.Framing;
 
 /// <summary>
-/// Reads a request's head line by line and says how its body is framed, or why no two hops can be trusted to read it alike.
+/// Parses a request head line by line and determines the framing of its body, or the reason why it is refused as ambiguous.
 /// </summary>
-/// <remarks>
-/// Stricter than RFC 9112 where the RFC leaves a choice; nginx is the measure. One for each connection, used for one request after the
-/// other.
-/// </remarks>
+/// <remarks>Stricter than RFC 9112 where the RFC allows it, comparable with nginx. One per connection, reused for each request.</remarks>
 internal sealed class HeadCheck(ListenerLimitsConfig limits)
 {
     // RFC 9110 section 5.6.2
@@ -50,20 +47,20 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     /// <summary>Why the request is refused; <see langword="null"/> as long as nothing is wrong.</summary>
     public GatewayError? Refusal { get; private set; }
 
-    /// <summary>The body's length in bytes; -1 where none was given.</summary>
+    /// <summary>The body length in bytes; -1 if there is none.</summary>
     public long ContentLength { get; private set; } = -1;
 
     public bool IsChunked => _hasTransferEncoding;
 
     public bool HasBody => _hasTransferEncoding || ContentLength > 0;
 
-    /// <summary>The <c>Connection</c> header where it names headers; else <see langword="null"/>.</summary>
+    /// <summary>The <c>Connection</c> header if it names headers; otherwise <see langword="null"/>.</summary>
     public string? Nominations => _connection;
 
     /// <summary>The scheme of a target in absolute-form; else <see langword="null"/>.</summary>
     public string? Scheme => _absolute?.Scheme;
 
-    /// <summary>What Kestrel would not take of the head although it is right; see <see cref="HeadBytes.Rewrite"/>.</summary>
+    /// <summary>Valid parts of the head that Kestrel would refuse; see <see cref="HeadBytes.Rewrite"/>.</summary>
     public HeadRewrite Rewrite { get; private set; }
 
     public void Reset()
@@ -83,8 +80,8 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         ContentLength = -1;
     }
 
-    /// <summary>Takes the next line.</summary>
-    /// <param name="line">Without its line feed, but with the carriage return that must stand before it.</param>
+    /// <summary>Parses the next line.</summary>
+    /// <param name="line">The line without its line feed, but with the required carriage return.</param>
     /// <returns>True when the head is complete or refused.</returns>
     public bool Take(ReadOnlySpan<byte> line)
     {
@@ -103,7 +100,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         return line.IsEmpty ? Finish() : TakeHeader(line);
     }
 
-    /// <summary>Takes a line of the trailer section; the empty one ends it.</summary>
+    /// <summary>Parses a line of the trailer section; an empty line ends it.</summary>
     /// <returns>True when the section is complete or refused.</returns>
     public bool TakeTrailer(ReadOnlySpan<byte> line)
     {
@@ -167,7 +164,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
         return CheckForm(method, target);
     }
 
-    /// <summary>RFC 9112 section 3.2: which form of target goes with which method.</summary>
+    /// <summary>RFC 9112 section 3.2: the form of the target that each method requires.</summary>
     private bool CheckForm(ReadOnlySpan<byte> method, ReadOnlySpan<byte> target)
     {
         if (method.SequenceEqual("CONNECT"u8))

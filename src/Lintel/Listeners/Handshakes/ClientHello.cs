@@ -4,7 +4,7 @@ using System.Buffers.Binary;
 namespace Lintel.Listeners.Handshakes;
 
 /// <summary>What a client offers in its first message (RFC 8446 section 4.1.2), as far as the gateway decides by it.</summary>
-/// <param name="Groups">What it supports; <see langword="null"/> where it does not say.</param>
+/// <param name="Groups">The supported groups; <see langword="null"/> if there is no such extension.</param>
 /// <param name="Shares">For which it has sent a share already, in its order.</param>
 /// <param name="OffersTls13">Whether it knows TLS 1.3 (supported_versions, RFC 8446 section 4.2.1).</param>
 internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool OffersTls13)
@@ -23,8 +23,10 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
     private const ushort Tls13 = 0x0304;
 
     /// <summary>Reads the hello at the beginning of a connection.</summary>
-    /// <returns>True with one, or with <see langword="null"/> where the bytes are no TLS: that is for TLS itself to say. False when more
-    /// bytes are needed.</returns>
+    /// <returns>
+    /// True with a ClientHello, or with <see langword="null"/> if the bytes are not TLS, which is left to the TLS implementation. False if
+    /// more bytes are needed.
+    /// </returns>
     /// <exception cref="FormatException">It is malformed, or too long.</exception>
     public static bool TryRead(in ReadOnlySequence<byte> buffer, out ClientHello? hello)
     {
@@ -44,8 +46,8 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
     }
 
     /// <summary>
-    /// Whether the key exchange will be one of these groups, whichever of them OpenSSL chooses: it takes the first share that it knows, or
-    /// asks for the first group that both know.
+    /// Whether the key exchange will use one of these groups, regardless of OpenSSL's selection: the first supported key share, or the
+    /// first common group.
     /// </summary>
     public bool Allows(ReadOnlySpan<ushort> allowed)
     {
@@ -66,7 +68,7 @@ internal sealed record ClientHello(ushort[]? Groups, ushort[] Shares, bool Offer
     private static bool IsPassedOver(ushort group) =>
         ((group & 0x0f0f) == 0x0a0a && group >> 8 == (group & 0xff)) || group is >= 0x11eb and <= 0x11ed or 0x6399 or 0x639a;
 
-    /// <summary>The handshake message, put together from its records; <see langword="null"/> when it is not whole.</summary>
+    /// <summary>The handshake message, assembled from its records; <see langword="null"/> if it is incomplete.</summary>
     private static byte[]? Message(ReadOnlySpan<byte> bytes)
     {
         var message = new ArrayBufferWriter<byte>(bytes.Length);

@@ -8,8 +8,8 @@ namespace Lintel.Listeners.Handshakes;
 /// serve thirty requests.
 /// </summary>
 /// <remarks>
-/// Half as many threads as cores, at least one: a flood of handshakes takes at most that share, and waits in its order, each as long as its
-/// listener's <c>handshakeTimeout</c>. Connections go back to their loop with the next bytes that they wait for. Thread rule: any thread.
+/// Half as many threads as cores, at least one: a flood of handshakes takes at most that share, and waits in order, each as long as its
+/// listener's <c>handshakeTimeout</c>. Connections return to their loop with the next bytes that they await. Thread rule: any thread.
 /// </remarks>
 internal sealed class HandshakeThreads : IDisposable
 {
@@ -21,7 +21,7 @@ internal sealed class HandshakeThreads : IDisposable
         _threads = new(() => [.. Enumerable.Range(0, Math.Max(1, Environment.ProcessorCount / 2)).Select(Start)]);
     }
 
-    /// <summary>What is awaited: the code behind goes on on one of the threads.</summary>
+    /// <summary>The awaiter: the continuation runs on one of the threads.</summary>
     public Turn EnterAsync() => new(this);
 
     public void Dispose() => _steps.CompleteAdding();

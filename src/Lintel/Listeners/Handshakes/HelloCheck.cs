@@ -6,10 +6,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Listeners.Handshakes;
 
-/// <summary>Refuses handshakes whose key exchange would be one that the listener does not allow, before any of its work is done.</summary>
+/// <summary>Refuses handshakes with a key exchange that the listener does not allow, before any expensive work is done.</summary>
 /// <remarks>
-/// .NET's TLS leaves the groups to OpenSSL, which takes those over finite fields too: a client that offers <c>ffdhe8192</c> alone costs 150
-/// ms of a core with every connection.
+/// .NET's TLS leaves the groups to OpenSSL, which also accepts finite-field groups: a client that offers only <c>ffdhe8192</c> costs 150 ms
+/// of CPU time per connection.
 /// </remarks>
 internal sealed class HelloCheck(ListenerConfig config, TimeProvider time, ILogger logger)
 {

@@ -9,8 +9,8 @@ namespace Lintel.Observability.Logs;
 
 /// <summary>Writes one line for each request, off the request path: a request only puts a record into a bounded queue.</summary>
 /// <remarks>
-/// A thread of its own formats and writes: a disk or pipe that blocks must not hold one of the threads that serve requests. When the queue
-/// is full, lines are dropped and counted (<see cref="LostLines"/>).
+/// A dedicated thread formats and writes: a disk or pipe that blocks must not block a thread that serves requests. When the queue is full,
+/// lines are dropped and counted (<see cref="LostLines"/>).
 /// </remarks>
 internal sealed class AccessLog
 {
@@ -30,12 +30,11 @@ internal sealed class AccessLog
     /// <summary>Lines that come within this time are written together: a handful of writes a second instead of thousands.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>How long a log waits for the one before it, so that lines in one file stay in order.</summary>
+    /// <summary>How long a log waits for its predecessor, so that lines in one file stay in order.</summary>
     private static readonly TimeSpan Handover = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Continuations run at once: all that they do is wake the writer, which must not have to wait for a thread of the pool that requests
-    /// keep busy.
+    /// Continuations run synchronously: they only wake the writer, which must not have to wait for a thread of a busy pool.
     /// </summary>
     private readonly Channel<AccessRecord> _queue = Channel.CreateBounded<AccessRecord>(
         new BoundedChannelOptions(QueueLength) { SingleReader = true, AllowSynchronousContinuations = true }
@@ -51,7 +50,7 @@ internal sealed class AccessLog
 
     /// <param name="config">Its settings.</param>
     /// <param name="sink">Where lines go; <see langword="null"/> for a log that is turned off.</param>
-    /// <param name="lost">Counts lines that are not written, and tells of failures.</param>
+    /// <param name="lost">Counts lines that are not written, and reports failures.</param>
     /// <exception cref="FormatException">The template has a mistake.</exception>
     public AccessLog(AccessLogConfig config, LogSink? sink, LostLines lost)
     {
@@ -64,7 +63,7 @@ internal sealed class AccessLog
             _finished.SetResult();
     }
 
-    /// <summary>Headers whose values records must bring.</summary>
+    /// <summary>Headers whose values are required in records.</summary>
     public string[] Headers { get; }
 
     public bool IsEnabled => _format is not null;
@@ -98,8 +97,8 @@ internal sealed class AccessLog
     /// </summary>
     public bool Keeps(int status, bool isError, string traceId) => _sample >= 1 || isError || status >= 500 || Share(traceId) < _sample;
 
-    /// <summary>Takes a record, or drops and counts it when too much waits.</summary>
-    /// <returns>False when the log is closed: another one has taken its place.</returns>
+    /// <summary>Queues a record, or drops and counts it if the queue is full.</summary>
+    /// <returns>False if the log is closed because it was replaced.</returns>
     public bool TryWrite(in AccessRecord record)
     {
         var weight = record.Weight;
@@ -119,10 +118,10 @@ internal sealed class AccessLog
             new Thread(() => Run(previous)) { IsBackground = true, Name = "lintel access log" }.Start();
     }
 
-    /// <summary>The file may have been moved away: opens it anew.</summary>
+    /// <summary>Reopens the file, which may have been moved.</summary>
     public void Reopen() => _sink?.Reopen();
 
-    /// <summary>Takes no more records. The task ends when those that wait are written and the sink is closed.</summary>
+    /// <summary>Completes the queue. The task completes when the queued records are written and the sink is closed.</summary>
     public Task CloseAsync()
     {
         _isClosed = true;
@@ -142,7 +141,7 @@ internal sealed class AccessLog
     }
 
     /// <summary>
-    /// A number from 0 to 1 that is the same wherever the trace is seen. Hashed: not every client's ids are as random as they should be.
+    /// A number from 0 to 1 that is the same on every node of the trace. Hashed, because ids of clients may not be random.
     /// </summary>
     private static double Share(string traceId) =>
         (XxHash3.HashToUInt64(MemoryMarshal.AsBytes(traceId.AsSpan())) >> 11) * (1.0 / (1UL << 53));
@@ -186,7 +185,7 @@ internal sealed class AccessLog
 
 /// <summary>Lines that are lost because the queue was full or the sink failed: of all logs since the gateway's start.</summary>
 /// <param name="log">What the logs are called.</param>
-/// <param name="logger">Where failures are told.</param>
+/// <param name="logger">The log for failures.</param>
 /// <param name="time">The clock.</param>
 internal sealed partial class LostLines(string log, ILogger logger, TimeProvider time)
 {
@@ -200,7 +199,7 @@ internal sealed partial class LostLines(string log, ILogger logger, TimeProvider
 
     public void Add(long count) => Interlocked.Add(ref _count, count);
 
-    /// <summary>Tells the operator that the log fails, once a minute at most.</summary>
+    /// <summary>Reports that the log cannot be written, at most once per minute.</summary>
     public void Report(string reason)
     {
         lock (_lock)

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Observability.Logs;
 
-/// <summary>The access log in use. A reload that changes its settings puts another one in.</summary>
+/// <summary>The current access log. A reload that changes its settings replaces it.</summary>
 internal sealed class AccessLogSlot
 {
-    /// <summary>A sink that takes no more lines must not keep the process from ending.</summary>
+    /// <summary>A blocked sink must not prevent the process from ending.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly LostLines _lost;
@@ -22,18 +22,19 @@ internal sealed class AccessLogSlot
 
     public AccessLog Current => _current;
 
-    /// <summary>Lines lost since the gateway's start, whatever logs there were.</summary>
+    /// <summary>Lines lost since the start of the gateway, by all logs together.</summary>
     public long Lost => _lost.Count;
 
     /// <inheritdoc cref="AccessLog.Open"/>
     public AccessLog Open(AccessLogConfig config) => AccessLog.Open(config, _lost, _time);
 
     /// <summary>
-    /// Puts a log in. The one before writes what waits, then the new one begins: nothing is lost, and lines in one file stay in order.
+    /// Replaces the log. The previous one writes its queued lines, then the new one starts: nothing is lost, and lines in one file stay in
+    /// order.
     /// </summary>
     public void Replace(AccessLog next) => next.Start(Interlocked.Exchange(ref _current, next).CloseAsync());
 
-    /// <summary>Writes what waits, as far as the sink takes it in time.</summary>
+    /// <summary>Writes the queued lines, as far as the sink accepts them in time.</summary>
     public async Task CloseAsync()
     {
         var last = Interlocked.Exchange(ref _current, Open(new AccessLogConfig { To = "none" }));

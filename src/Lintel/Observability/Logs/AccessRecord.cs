@@ -31,7 +31,7 @@ internal readonly record struct AccessRecord
 
     public required int Status { get; init; }
 
-    /// <summary>In the gateway, all told.</summary>
+    /// <summary>The total time in the gateway.</summary>
     public required TimeSpan Duration { get; init; }
 
     /// <summary>The sum of the attempts.</summary>
@@ -54,17 +54,17 @@ internal readonly record struct AccessRecord
     /// <summary>The slug of the error's kind.</summary>
     public string? Error { get; init; }
 
-    /// <summary>What is known of the error beside its kind, in a sentence that is safe to show.</summary>
+    /// <summary>A description of the error in addition to its kind, which is safe to show.</summary>
     public string? Detail { get; init; }
 
-    /// <summary>How a gRPC call ended, whatever its HTTP status; <see langword="null"/> where it was none, or nobody said.</summary>
+    /// <summary>
+    /// The status of a gRPC call, regardless of its HTTP status; <see langword="null"/> if it was not a call, or the status is unknown.
+    /// </summary>
     public int? GrpcStatus { get; init; }
 
     public string? UserAgent { get; init; }
 
-    /// <summary>
-    /// Values of the headers that the log was asked for, in its order; <see langword="null"/> where it was asked for none.
-    /// </summary>
+    /// <summary>Values of the headers that the log requires, in its order; <see langword="null"/> if it requires none.</summary>
     public StringValues[]? Headers { get; init; }
 
     /// <summary>Time that the gateway itself took.</summary>

@@ -11,10 +11,10 @@ internal abstract class LineFormat(Redaction redaction, string[] headers)
 {
     private readonly bool[] _isSecret = [.. headers.Select(redaction.IsSecretHeader)];
 
-    /// <summary>The headers whose values a record must bring.</summary>
+    /// <summary>The headers whose values are required in a record.</summary>
     public string[] Headers { get; } = headers;
 
-    /// <summary>The format that a configuration asks for.</summary>
+    /// <summary>The configured format.</summary>
     /// <exception cref="FormatException">The template has a mistake.</exception>
     public static LineFormat Create(AccessLogConfig config)
     {
@@ -31,12 +31,12 @@ internal abstract class LineFormat(Redaction redaction, string[] headers)
     /// <summary>Writes one line with its end.</summary>
     public abstract void Write(ArrayBufferWriter<byte> lines, in AccessRecord record);
 
-    /// <summary>The query without question mark and secrets; empty for none.</summary>
+    /// <summary>The query without question mark and with secrets redacted; empty if there is none.</summary>
     protected string Query(in AccessRecord record) => record.Query is { Length: > 1 } query ? redaction.Query(query) : "";
 
     protected string Path(in AccessRecord record) => redaction.Path(record.Path);
 
-    /// <summary>A header's values in one; <see langword="null"/> where the request had none.</summary>
+    /// <summary>The combined values of a header; <see langword="null"/> if the request had none.</summary>
     protected string? Header(in AccessRecord record, int index)
     {
         var values = record.Headers is { } all ? all[index] : StringValues.Empty;
@@ -50,12 +50,12 @@ internal abstract class LineFormat(Redaction redaction, string[] headers)
 
     protected static string Milliseconds(TimeSpan time) => time.TotalMilliseconds.ToString("0.000", CultureInfo.InvariantCulture);
 
-    /// <summary>IPv4 in its own spelling also where the socket speaks IPv6.</summary>
+    /// <summary>IPv4 addresses in IPv4 notation, also on dual-stack sockets.</summary>
     protected static string? Client(in AccessRecord record) =>
         record.Client is { IsIPv4MappedToIPv6: true } mapped ? mapped.MapToIPv4().ToString() : record.Client?.ToString();
 }
 
-/// <summary>Text in lines that have no quoting rules of their own.</summary>
+/// <summary>Escaping for formats without quoting rules.</summary>
 internal static class LineText
 {
     /// <summary>Fit for any place: no space could pass for the end of a value.</summary>
@@ -75,8 +75,8 @@ internal static class LineText
     }
 
     /// <summary>
-    /// A value that clients had a hand in: what is not printable ASCII, quotation marks and backslashes become <c>\xHH</c>, as nginx writes
-    /// them, and so do spaces outside of quotation marks.
+    /// A value controlled by clients: characters other than printable ASCII, quotation marks and backslashes are written as <c>\xHH</c>, as
+    /// by nginx, and so are spaces outside of quotation marks.
     /// </summary>
     public static void AppendEscaped(this ArrayBufferWriter<byte> lines, ReadOnlySpan<char> value, bool isQuoted)
     {

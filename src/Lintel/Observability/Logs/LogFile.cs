@@ -4,15 +4,13 @@ using Lintel.Config;
 
 namespace Lintel.Observability.Logs;
 
-/// <summary>
-/// A file that lines are appended to, which is put aside when it is large or old enough, and opened anew where somebody else has done that.
-/// </summary>
+/// <summary>A log file that is rotated when it is large or old enough, and reopened if it was rotated externally.</summary>
 internal sealed partial class LogFile : LogSink
 {
     /// <summary>How long lines may still go to a file that was moved away without a signal.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
-    /// <summary>A rotation that failed (rights, say) is not tried for every line.</summary>
+    /// <summary>A rotation that failed (permissions, for example) is not retried for every line.</summary>
     private static readonly TimeSpan TryAgain = TimeSpan.FromMinutes(1);
 
     private readonly string _path;
@@ -159,7 +157,7 @@ internal sealed partial class LogFile : LogSink
         return new FileStream(_path, options);
     }
 
-    /// <summary>A full disk leaves no half line that the next one would be glued to.</summary>
+    /// <summary>A full disk leaves no partial line to which the next one would be appended.</summary>
     private void CutBack(long end)
     {
         try

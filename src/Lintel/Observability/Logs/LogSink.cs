@@ -5,22 +5,22 @@ namespace Lintel.Observability.Logs;
 /// <summary>Where lines go. Used by one thread, which it may block.</summary>
 internal abstract class LogSink : IDisposable
 {
-    /// <summary>Writes whole lines, or throws and has written none of them as far as that can be helped.</summary>
+    /// <summary>Writes complete lines, or throws without writing any of them, as far as possible.</summary>
     /// <exception cref="IOException">They could not be written.</exception>
     public abstract void Write(ReadOnlySpan<byte> lines);
 
-    /// <summary>Called from any thread: what stands under the sink's name may be another thing now.</summary>
+    /// <summary>Called from any thread: the file under the sink's name may have been replaced.</summary>
     public virtual void Reopen() { }
 
     public abstract void Dispose();
 }
 
-/// <summary>A stream that is there already.</summary>
+/// <summary>An existing stream.</summary>
 internal sealed class StreamSink(Stream stream) : LogSink
 {
     private bool _isTorn;
 
-    /// <summary>One of the process's own streams.</summary>
+    /// <summary>A standard stream of the process.</summary>
     /// <param name="descriptor">1 for stdout, 2 for stderr.</param>
     public static StreamSink Standard(int descriptor)
     {

@@ -3,9 +3,7 @@ using System.Globalization;
 
 namespace Lintel.Observability.Logs;
 
-/// <summary>
-/// A line for people: what the eye looks for first stands in columns, the rest as <c>name=value</c>, absent where there is nothing to say.
-/// </summary>
+/// <summary>A line for humans: the most important fields in columns, the rest as <c>name=value</c>, absent if there is no value.</summary>
 internal sealed class TextLine(Redaction redaction) : LineFormat(redaction, [])
 {
     public override void Write(ArrayBufferWriter<byte> lines, in AccessRecord record)

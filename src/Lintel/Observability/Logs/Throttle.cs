@@ -1,8 +1,8 @@
 namespace Lintel.Observability.Logs;
 
-/// <summary>What a client can cause thousands of times is told once in a while, with the number of those that were not.</summary>
+/// <summary>Limits the rate of log lines that clients can cause, and counts the suppressed ones.</summary>
 /// <remarks>Thread rule: any thread.</remarks>
-/// <param name="silence">How long nothing is told after something was.</param>
+/// <param name="silence">The minimum interval between lines.</param>
 /// <param name="time">The clock.</param>
 internal sealed class Throttle(TimeSpan silence, TimeProvider time)
 {
@@ -10,7 +10,7 @@ internal sealed class Throttle(TimeSpan silence, TimeProvider time)
     private long? _lastTold;
     private int _unreported;
 
-    /// <param name="untold">How many were not told since the last that was.</param>
+    /// <param name="untold">The number of lines suppressed since the last one.</param>
     public bool MayLog(out int untold)
     {
         lock (_lock)

@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace Lintel.Observability.Metrics;
 
 /// <summary>
-/// Requests in flight, by method and scheme. Counted here and told when somebody collects: an instrument that is told of every change costs
-/// more than the change.
+/// Requests in flight, by method and scheme. Counted here and observed by collections: an instrument that is updated with every change
+/// costs more than the change.
 /// </summary>
 internal sealed class ActiveRequests
 {

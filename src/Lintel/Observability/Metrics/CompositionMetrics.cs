@@ -4,10 +4,10 @@ using System.Diagnostics.Metrics;
 
 namespace Lintel.Observability.Metrics;
 
-/// <summary>How a call of a composed answer ended.</summary>
+/// <summary>The result of a call of a composition.</summary>
 internal readonly record struct CallMeasurement(string Route, string Call, string State, string? Error, string? Source, TimeSpan Duration);
 
-/// <summary>Bytes that services answered to one call. Counted by every call, and asked for by the collection alone.</summary>
+/// <summary>Response bytes of one call. Updated by every call, observed by collections only.</summary>
 internal sealed class CallBytes(string route, string call)
 {
     private readonly KeyValuePair<string, object?>[] _labels = [new("lintel.route", route), new("lintel.call", call)];
@@ -95,7 +95,7 @@ internal sealed class CompositionMetrics
             _fallbacks.Add(1, new("lintel.route", call.Route), new("lintel.call", call.Call), new("source", source));
     }
 
-    /// <summary>The count of what services answered to a call. It outlives the configuration that the call is of, as counters do.</summary>
+    /// <summary>The counter of the response bytes of a call. It outlives the configuration of the call, like every counter.</summary>
     internal CallBytes BytesOf(string route, string call) =>
         _bytes.GetOrAdd((route, call), static key => new CallBytes(key.Route, key.Call));
 

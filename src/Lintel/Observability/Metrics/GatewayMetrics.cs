@@ -10,12 +10,11 @@ namespace Lintel.Observability.Metrics;
 
 /// <summary>The gateway's instruments, under OpenTelemetry's semantic names for HTTP where they have one.</summary>
 /// <remarks>
-/// Every label is a name from the configuration, a number of bounded range, or a word of a fixed list: nothing that a client can choose
-/// becomes a series.
+/// Every label is a name from the configuration, a number of bounded range, or a word of a fixed list: clients cannot create series.
 /// </remarks>
 internal sealed class GatewayMetrics
 {
-    /// <summary>The label of methods that are nobody's (semantic conventions, HTTP, <c>http.request.method</c>).</summary>
+    /// <summary>The label of unknown methods (semantic conventions, HTTP, <c>http.request.method</c>).</summary>
     internal const string OtherMethod = "_OTHER";
 
     // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ (advised boundaries, in seconds)
@@ -119,7 +118,7 @@ internal sealed class GatewayMetrics
             "Access log lines that were dropped because the queue was full or the sink failed."
         );
 
-    /// <summary>Watches the memory that everything that buffers takes from.</summary>
+    /// <summary>Observes the memory budget.</summary>
     internal void ObserveMemory(MemoryBudget memory)
     {
         _meter.CreateObservableUpDownCounter("lintel.memory.limit", () => memory.Limit, "By", "Limit of the memory of all buffers.");
@@ -150,7 +149,7 @@ internal sealed class GatewayMetrics
         ));
 
     /// <summary>A request begins.</summary>
-    /// <returns>What <see cref="RequestLeft"/> is told at its end.</returns>
+    /// <returns>The argument of <see cref="RequestLeft"/> at the end of the request.</returns>
     internal int RequestStarted(string method, string scheme) => _active.Enter(method, scheme);
 
     /// <summary>How many requests are in flight.</summary>
@@ -163,7 +162,7 @@ internal sealed class GatewayMetrics
     /// <param name="request">How it ended.</param>
     /// <param name="total">How long it took.</param>
     /// <param name="upstream">How long of that its attempts.</param>
-    /// <param name="memo">Its route's; <see langword="null"/> where it has none.</param>
+    /// <param name="memo">The memo of the route; <see langword="null"/> if there is no route.</param>
     internal void RequestEnded(in RequestOutcome request, TimeSpan total, TimeSpan upstream, LabelMemo<RequestOutcome>? memo = null)
     {
         if (_server.Enabled)
@@ -222,7 +221,7 @@ internal sealed class GatewayMetrics
         _mirrors.Add(1, new KeyValuePair<string, object?>("lintel.service", service), new KeyValuePair<string, object?>("result", result));
 
     /// <summary>
-    /// Gauges of the instances in use. They are asked for at each collection, so that what a reload removed is gone from the next one.
+    /// Gauges of the instances in use. They are observed at each collection, so that removed instances disappear with the next one.
     /// </summary>
     internal void Observe(Func<IEnumerable<InstanceUse>> instances)
     {
@@ -349,7 +348,7 @@ internal readonly record struct RequestOutcome(
     public string? RouteName { get; init; }
 }
 
-/// <summary>How an attempt ended. The status is the instance's; <see langword="null"/> where none came.</summary>
+/// <summary>The result of an attempt. The status is that of the instance; <see langword="null"/> if there was no response.</summary>
 internal readonly record struct AttemptOutcome(string Method, string Service, string Address, int Port, int? Status, string? Error);
 
 /// <summary>What an instance has to do at the moment.</summary>

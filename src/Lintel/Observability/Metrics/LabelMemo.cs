@@ -1,8 +1,8 @@
 namespace Lintel.Observability.Metrics;
 
 /// <summary>
-/// The label sets that a route's requests, or an instance's attempts, had last: nearly every request ends as the one before it, and need
-/// not make five labels anew.
+/// A cache of the last label sets of a route's requests or an instance's attempts: nearly every request has the same labels as the previous
+/// one.
 /// </summary>
 /// <remarks>
 /// One place for each class of statuses, so that some 404s among the 200s do not keep driving them out. Thread rule: any thread; an entry
@@ -16,7 +16,7 @@ internal sealed class LabelMemo<TOutcome>
 
     /// <summary>The labels of this outcome.</summary>
     /// <param name="outcome">How it ended.</param>
-    /// <param name="status">Its status; 0 where there is none.</param>
+    /// <param name="status">The status; 0 if there is none.</param>
     /// <param name="make">Makes them.</param>
     public KeyValuePair<string, object?>[] Get(in TOutcome outcome, int status, Func<TOutcome, KeyValuePair<string, object?>[]> make)
     {

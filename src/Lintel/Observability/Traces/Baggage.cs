@@ -3,7 +3,8 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Observability.Traces;
 
 /// <summary>
-/// <c>baggage</c> (https://www.w3.org/TR/baggage/): passes as it came, in one line, within the limits that everyone has to carry.
+/// <c>baggage</c> (https://www.w3.org/TR/baggage/): forwarded unchanged, in one line, within the limits that every implementation has to
+/// support.
 /// </summary>
 internal static class Baggage
 {
@@ -14,7 +15,7 @@ internal static class Baggage
     private const int MaxBytes = 8192;
 
     /// <summary>
-    /// Members from the front while they fit; a member is passed on whole or not at all. <see cref="StringValues.Empty"/> when none does.
+    /// Leading members that fit; a member is forwarded completely or not at all. <see cref="StringValues.Empty"/> if none fits.
     /// </summary>
     public static StringValues Limit(StringValues lines)
     {

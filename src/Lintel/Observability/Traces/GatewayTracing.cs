@@ -9,8 +9,7 @@ internal static class GatewayTracing
     internal static ActivitySource Source { get; } = new(GatewayTelemetry.ActivitySourceName);
 
     /// <summary>
-    /// Whether a trace that begins here is recorded: by its random last 56 bits, so that every node that asks the same share answers the
-    /// same.
+    /// Whether a new trace is recorded: decided by its random last 56 bits, so that every node with the same ratio decides alike.
     /// </summary>
     /// <remarks>The rule of OpenTelemetry's consistent probability sampling and W3C Trace Context level 2.</remarks>
     internal static bool Samples(ActivityTraceId trace, double percent)
@@ -21,7 +20,7 @@ internal static class GatewayTracing
         return random >= (1 - (percent / 100)) * (1UL << 56);
     }
 
-    /// <summary>The method as an attribute, and the client's own word where it is not a known one.</summary>
+    /// <summary>The method as an attribute, and the original method if it is unknown.</summary>
     internal static void SetMethod(Activity span, string method)
     {
         var known = GatewayMetrics.KnownMethod(method);

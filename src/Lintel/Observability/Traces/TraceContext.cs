@@ -7,10 +7,10 @@ namespace Lintel.Observability.Traces;
 
 /// <summary>A place in a trace: W3C Trace Context, level 1 (https://www.w3.org/TR/trace-context-1/).</summary>
 /// <param name="TraceId">The trace.</param>
-/// <param name="SpanId">The span that is the parent of what comes next; default where there is none.</param>
-/// <param name="IsSampled">Whether whoever came before recorded it.</param>
-/// <param name="State">The <c>tracestate</c>, in the form in which it goes on.</param>
-/// <param name="IsRemote">Whether it came in a request.</param>
+/// <param name="SpanId">The parent span; default if there is none.</param>
+/// <param name="IsSampled">Whether the parent was sampled.</param>
+/// <param name="State">The <c>tracestate</c>, as forwarded.</param>
+/// <param name="IsRemote">Whether it was received in a request.</param>
 internal readonly record struct TraceContext(
     ActivityTraceId TraceId,
     ActivitySpanId SpanId,
@@ -26,15 +26,15 @@ internal readonly record struct TraceContext(
     private const int SpanIdAt = 36;
     private const int FlagsAt = 53;
 
-    /// <summary>The beginning of a trace that nobody records.</summary>
+    /// <summary>A new trace that is not recorded.</summary>
     public static TraceContext NewRoot() => new(ActivityTraceId.CreateRandom(), default, false, null);
 
     /// <summary>The place of a span that is under way.</summary>
     public static TraceContext Of(Activity span) => new(span.TraceId, span.SpanId, span.Recorded, span.TraceStateString);
 
     /// <summary>
-    /// Reads what a request carries. A broken <c>tracestate</c> is left out; a broken <c>traceparent</c> means that there is no context at
-    /// all (section 3.4, steps 3 to 5).
+    /// Parses the trace context of a request. An invalid <c>tracestate</c> is ignored; with an invalid <c>traceparent</c> there is no
+    /// context (section 3.4, steps 3 to 5).
     /// </summary>
     public static bool TryParse(StringValues traceParent, StringValues traceState, out TraceContext context)
     {
@@ -53,8 +53,8 @@ internal readonly record struct TraceContext(
     }
 
     /// <summary>
-    /// The <c>traceparent</c> for the next hop. Always of version 00, and always with a parent of its own: a span where there is one, else
-    /// an id that is new (section 3.3).
+    /// The <c>traceparent</c> for the next hop. Always version 00, with a new parent id: that of a span if there is one, otherwise a random
+    /// one (section 3.3).
     /// </summary>
     public string ToTraceParent(Activity? span)
     {
@@ -83,7 +83,7 @@ internal readonly record struct TraceContext(
         Convert.TryToHexStringLower(id, text, out _);
     }
 
-    /// <summary>As the parent of a span. Without a span id it is a root whose trace has a name already.</summary>
+    /// <summary>The context as the parent of a span. Without a span id the span is the root of a trace with a given id.</summary>
     public ActivityContext ToParent() =>
         new(TraceId, SpanId, IsSampled ? ActivityTraceFlags.Recorded : ActivityTraceFlags.None, State, IsRemote);
 

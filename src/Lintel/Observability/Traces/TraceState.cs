@@ -9,7 +9,7 @@ internal static class TraceState
     /// <summary>Section 3.3.1.1.</summary>
     private const int MaxMembers = 32;
 
-    /// <summary>Section 3.3.1.5: the length that must be passed on; what is longer is cut by the rules there.</summary>
+    /// <summary>Section 3.3.1.5: the length that must be propagated; longer lists are truncated by the rules there.</summary>
     private const int MaxLength = 512;
 
     /// <summary>Section 3.3.1.5: members longer than this go first.</summary>
@@ -18,8 +18,10 @@ internal static class TraceState
     private static readonly SearchValues<char> KeyCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_-*/");
 
     /// <summary>Reads all lines as one list.</summary>
-    /// <returns>The list as it goes on: members only, in order, the first of equal keys, cut to 512 characters. <see langword="null"/> when
-    /// there is none or any of it is not valid.</returns>
+    /// <returns>
+    /// The list as forwarded: members only, in order, the first of equal keys, truncated to 512 characters. <see langword="null"/> if there
+    /// is none or any member is invalid.
+    /// </returns>
     public static string? Parse(StringValues lines)
     {
         if (lines.Count == 0)
@@ -80,7 +82,7 @@ internal static class TraceState
     }
 
     /// <summary>
-    /// Section 3.3.1.3.2: printable ASCII without comma and equals sign; trimming has seen to it that it does not end in a space.
+    /// Section 3.3.1.3.2: printable ASCII without comma and equals sign; trimming ensures that it does not end with a space.
     /// </summary>
     private static bool IsValue(ReadOnlySpan<char> value)
     {
