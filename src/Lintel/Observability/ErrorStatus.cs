@@ -13,7 +13,7 @@ namespace Lintel.Observability;
 /// <param name="LastSeen">The time of the last occurrence.</param>
 /// <param name="Count">The number of occurrences.</param>
 /// <param name="LastTraceId">The trace id of the last request that failed so.</param>
-/// <param name="LastDetail">What is known of that failure, in a sentence.</param>
+/// <param name="LastDetail">A description of the last occurrence.</param>
 internal sealed record ErrorStatus(
     string Fingerprint,
     string Error,

@@ -18,7 +18,7 @@ internal sealed class CallBytes(string route, string call)
     public Measurement<long> Measure() => new(Interlocked.Read(ref _sum), _labels);
 }
 
-/// <summary>The instruments of composed answers and their calls. Routes and calls are names of the configuration.</summary>
+/// <summary>The instruments of compositions and their calls. Routes and calls are names of the configuration.</summary>
 internal sealed class CompositionMetrics
 {
     private static readonly InstrumentAdvice<double> Seconds = new()
