@@ -70,7 +70,7 @@ internal sealed class ErrorLogProvider : ILoggerProvider
             try
             {
                 var file = new LogFile(config.To, config.Rotate, _time, _lost);
-                output = new ErrorOutput(file, _lost.Tell);
+                output = new ErrorOutput(file, _lost.Report);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
             {
