@@ -83,6 +83,25 @@ internal sealed class ComposeCheck(ProblemSink problems)
             "`Into` must be a call name, followed by the path of the list in its value",
             "write `orders` or `page.items`"
         );
+        CheckFailing(call, path);
+        Check(call.Request, path["request"]);
+        Check(call.Body, path["body"]);
+        if (call.Compensate is not { } undo)
+            return;
+        Check(undo.Request, path["compensate"]["request"]);
+        Check(undo.Body, path["compensate"]["body"]);
+        Expect(
+            IsTime(undo.Timeout),
+            "out-of-range",
+            path["compensate"]["timeout"],
+            "the timeout must be from 1 ms to 1 h",
+            "choose another value"
+        );
+    }
+
+    /// <summary>What happens where the call fails, or is slow.</summary>
+    private void CheckFailing(CallConfig call, KeyPath path)
+    {
         Expect(
             call.ForEach is null || call.Passthrough.Count == 0,
             "conflict",
@@ -117,19 +136,6 @@ internal sealed class ComposeCheck(ProblemSink problems)
             path["compensate"],
             "a request with a safe method needs no compensation",
             "remove it"
-        );
-        Check(call.Request, path["request"]);
-        Check(call.Body, path["body"]);
-        if (call.Compensate is not { } undo)
-            return;
-        Check(undo.Request, path["compensate"]["request"]);
-        Check(undo.Body, path["compensate"]["body"]);
-        Expect(
-            IsTime(undo.Timeout),
-            "out-of-range",
-            path["compensate"]["timeout"],
-            "the timeout must be from 1 ms to 1 h",
-            "choose another value"
         );
     }
 

@@ -32,32 +32,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
     {
         var path = KeyPath.Root["routes"][route]["compose"];
         var names = config.Calls.Keys.ToList();
-        if (names.Count > MaxCalls)
-            scope.Problems.Add(
-                "out-of-range",
-                path["calls"],
-                $"the limit is {MaxCalls} calls per composition, and this one has {names.Count}",
-                "request several items with one call (`forEach` with `batch`), or split the route in two"
-            );
-        foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
-            scope.Problems.Add(
-                "conflict",
-                path["calls"][name],
-                $"`{name}` is also a parameter of the route's path: `{{{name}}}` could mean either",
-                "give the call another name"
-            );
-
-        for (var i = 0; i < config.ForwardHeaders.Count; i++)
-        {
-            if (CallFields.Refusal(config.ForwardHeaders[i]) is { } refusal)
-                scope.Problems.Add(
-                    "bad-value",
-                    path["forwardHeaders"][i],
-                    refusal,
-                    "list the client's headers that services need, such as `[Authorization, X-Tenant]`; `headers` of a call sets others"
-                );
-        }
-
+        CheckNames(config, names, parameters, path);
         if (!new ComposeCheck(scope.Problems).Check(config, path))
             return null;
         var expressions = new ExpressionCompiler(scope.Problems, names);
@@ -114,6 +89,36 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             DependsOnAddress = compiler.DependsOnAddress,
             Fingerprint = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(route + "\n" + Text(config))),
         };
+    }
+
+    /// <summary>Checks the names of calls and of forwarded headers; what is wrong does not keep the rest from being checked.</summary>
+    private void CheckNames(ComposeConfig config, List<string> names, RouteParameters parameters, KeyPath path)
+    {
+        if (names.Count > MaxCalls)
+            scope.Problems.Add(
+                "out-of-range",
+                path["calls"],
+                $"the limit is {MaxCalls} calls per composition, and this one has {names.Count}",
+                "request several items with one call (`forEach` with `batch`), or split the route in two"
+            );
+        foreach (var name in names.Where(n => parameters.IndexOf(n) >= 0))
+            scope.Problems.Add(
+                "conflict",
+                path["calls"][name],
+                $"`{name}` is also a parameter of the route's path: `{{{name}}}` could mean either",
+                "give the call another name"
+            );
+
+        for (var i = 0; i < config.ForwardHeaders.Count; i++)
+        {
+            if (CallFields.Refusal(config.ForwardHeaders[i]) is { } refusal)
+                scope.Problems.Add(
+                    "bad-value",
+                    path["forwardHeaders"][i],
+                    refusal,
+                    "list the client's headers that services need, such as `[Authorization, X-Tenant]`; `headers` of a call sets others"
+                );
+        }
     }
 
     private (AnswerShape Answer, Variant[] Variants)? CompileAnswers(ComposeConfig config, ExpressionCompiler expressions, KeyPath path)
