@@ -184,8 +184,9 @@ public static class LintelServiceCollectionExtensions
         var time = Time(services);
         var metrics = services.GetRequiredService<GatewayMetrics>();
         var snapshots = new SnapshotHolder();
-        var accessLog = new AccessLogSlot(time, services.GetRequiredService<ILogger<AccessLog>>());
-        var errors = new ErrorLog(time, services.GetRequiredService<ILogger<ErrorLog>>());
+        var logs = services.GetRequiredService<ILoggerFactory>();
+        var accessLog = new AccessLogSlot(time, logs.CreateLogger(AccessLog.Category));
+        var errors = new ErrorLog(time, logs.CreateLogger(ErrorLog.Category));
         var loops = services.GetRequiredService<GatewayLoops>().Group;
         if (loops is not null)
             new LoopStalls(metrics, time, services.GetRequiredService<ILogger<LoopStalls>>()).Watch(loops);

@@ -14,6 +14,9 @@ namespace Lintel.Observability.Logs;
 /// </remarks>
 internal sealed class AccessLog
 {
+    /// <summary>The log category of its own problems. Users filter by it: it does not follow the class when that moves.</summary>
+    public const string Category = "Lintel.Observability.AccessLog";
+
     /// <summary>
     /// Records that may wait: a second's traffic of two busy cores, for as long as the writer may not get one of them; some 5 MiB.
     /// </summary>

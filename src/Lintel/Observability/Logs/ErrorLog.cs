@@ -13,6 +13,9 @@ namespace Lintel.Observability.Logs;
 /// <remarks>All state is guarded by one lock, which only errors take, for a few hundred nanoseconds.</remarks>
 internal sealed partial class ErrorLog : IDisposable
 {
+    /// <summary>The log category. Users filter by it: it does not follow the class when that moves.</summary>
+    public const string Category = "Lintel.Observability.ErrorLog";
+
     /// <summary>
     /// The maximum number of kinds of failure. A kind is determined by the configuration, never by the client; beyond this limit the least
     /// recently seen one is evicted.
