@@ -47,7 +47,11 @@ public sealed class LenientAnswerTests
         var refusal = await Assert.ThrowsAsync<Config.ConfigException>(() =>
             InProcessGateway.StartAsync("services: { s: { instances: [\"http://127.0.0.1:1\"], lenient: [bareLf] } }")
         );
-        Assert.Contains("knows no `lenient`", Assert.Single(refusal.Report.Problems).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "are not read on the gateway's event loops",
+            Assert.Single(refusal.Report.Problems).Message,
+            StringComparison.Ordinal
+        );
     }
 
     private static bool HasLoops => OperatingSystem.IsLinux() && Environment.GetEnvironmentVariable("LINTEL_TRANSPORT") != "sockets";

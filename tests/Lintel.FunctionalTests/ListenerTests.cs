@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Quic;
 using System.Net.Security;
@@ -301,6 +302,7 @@ public sealed class ListenerTests : IAsyncDisposable
         }
 
         await Until.TrueAsync(() => _gateway!.Gateway.Services.Single().Instances.Single().RequestsInFlight == 2);
+        var began = Stopwatch.StartNew();
         for (var i = 0; i < 5; i++)
         {
             try
@@ -314,7 +316,8 @@ public sealed class ListenerTests : IAsyncDisposable
             }
         }
 
-        Assert.InRange(_gateway!.Log.Count(l => l.Contains(reason, StringComparison.Ordinal)), 1, 4);
+        var lines = _gateway!.Log.Count(l => l.Contains(reason, StringComparison.Ordinal));
+        Assert.InRange(lines, 1, 2 + (int)began.Elapsed.TotalSeconds); // one a second, however many there are
         busy.ForEach(c => c.Dispose());
         while (true)
         {

@@ -70,13 +70,14 @@ public static class BackgroundThread
             for (var before = GC.GetTotalAllocatedBytes(); !_isOver.Wait(rest); )
             {
                 rest = Look;
-                if (GC.GetTotalAllocatedBytes() - before < Step)
+                var now = GC.GetTotalAllocatedBytes();
+                if (now - before < Step)
                     continue;
                 var began = Stopwatch.GetTimestamp();
                 GC.Collect(1, GCCollectionMode.Forced, blocking: true, compacting: false);
                 // where collections are slow for other reasons, they take a third of the time and no more
                 rest = Look + (2 * Stopwatch.GetElapsedTime(began));
-                before = GC.GetTotalAllocatedBytes();
+                before = now; // what was allocated since counts for the next one
             }
         }
     }
