@@ -316,7 +316,7 @@ public sealed class ListenerTests : IAsyncDisposable
             }
         }
 
-        var lines = _gateway!.Log.Count(l => l.Contains(reason, StringComparison.Ordinal));
+        var lines = _gateway!.Log.Count(l => l.Contains("was rejected: " + reason, StringComparison.Ordinal));
         Assert.InRange(lines, 1, 2 + (int)began.Elapsed.TotalSeconds); // one a second, however many there are
         busy.ForEach(c => c.Dispose());
         while (true)
