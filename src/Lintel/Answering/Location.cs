@@ -7,8 +7,8 @@ using Lintel.Routing;
 namespace Lintel.Answering;
 
 /// <summary>
-/// A redirect's address: a fixed origin or <c>{host}</c>, a path and a query with placeholders; or the request's own by another scheme. No
-/// value of a request can choose another origin.
+/// The target of a redirect: a fixed origin or <c>{host}</c>, with a path and a query with placeholders; or the request's own URL with
+/// another scheme. No value of a request can select another origin.
 /// </summary>
 internal sealed class Location
 {
@@ -32,10 +32,10 @@ internal sealed class Location
         _query = query;
     }
 
-    /// <summary>The request's own host, path and query by another scheme.</summary>
+    /// <summary>The request's own host, path and query with another scheme.</summary>
     public static Location Of(string scheme) => new(scheme + "://", null, null, [], keepsQuery: true);
 
-    /// <summary>Compiles an address; otherwise says what is wrong and what would be right.</summary>
+    /// <summary>Compiles an address; on failure returns the problem and a hint.</summary>
     public static Location? Parse(string text, RouteParameters parameters, out string? problem, out string? hint)
     {
         hint = "write `https://host/path`, `https://{host}/path` or `/path`";
@@ -106,7 +106,7 @@ internal sealed class Location
             return false;
         if (_scheme.Length == 0 && address.StartsWith("//", StringComparison.Ordinal))
         {
-            // a network-path reference (RFC 3986 section 4.2), where a route keeps empty segments
+            // a network-path reference (RFC 3986 section 4.2), possible if the route keeps empty segments
             problem = "the path would be interpreted as a host";
             return false;
         }
@@ -137,7 +137,7 @@ internal sealed class Location
         return true;
     }
 
-    /// <summary>A name of another script as its A-labels: what is sent is ASCII.</summary>
+    /// <summary>Converts an internationalized host name to A-labels: only ASCII is sent.</summary>
     private static string WithAsciiHost(string text)
     {
         var start = text.IndexOf("://", StringComparison.Ordinal) + 3;

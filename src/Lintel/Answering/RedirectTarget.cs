@@ -3,7 +3,7 @@ using Lintel.Pipeline;
 
 namespace Lintel.Answering;
 
-/// <summary>Sends the client elsewhere.</summary>
+/// <summary>Redirects the client.</summary>
 internal sealed class RedirectTarget(Location location, int status) : Target
 {
     public override ValueTask<GatewayError?> RunAsync(Exchange exchange)

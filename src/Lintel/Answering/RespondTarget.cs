@@ -7,10 +7,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Answering;
 
-/// <summary>Answers with what the configuration says.</summary>
+/// <summary>Responds with the configured status, headers and body.</summary>
 internal sealed class RespondTarget(RespondConfig config, (string Name, Template Value)[] headers) : Target
 {
-    /// <summary>Written at once: what is written is copied, and kept until the client has taken it.</summary>
+    /// <summary>Size of one write: written data is copied, and kept until the client has read it.</summary>
     private const int Piece = 64 * 1024;
 
     private readonly string _contentType = FieldText.ToBytes(config.ContentType);
@@ -44,7 +44,7 @@ internal sealed class RespondTarget(RespondConfig config, (string Name, Template
             var taken = await response.BodyWriter.WriteAsync(piece, exchange.Aborted).ConfigureAwait(false);
             exchange.ResponseBytes += piece.Length;
             if (taken.IsCompleted)
-                return new GatewayError(GatewayErrorKind.ClientAborted); // it does not read any more
+                return new GatewayError(GatewayErrorKind.ClientAborted); // it no longer reads
         }
 
         return null;

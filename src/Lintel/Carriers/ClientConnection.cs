@@ -4,13 +4,13 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Carriers;
 
-/// <summary>An HTTP/1.1 connection of our own listeners: what all of its requests have in common, asked for once.</summary>
+/// <summary>An HTTP/1.1 connection of the gateway's own listeners. Caches the features that all of its requests share.</summary>
 /// <remarks>
-/// A feature is looked up by its type among forty, and by an interface's generic method; a request would ask for half a dozen. Kestrel
-/// keeps one context and one collection of features for a connection's life. Thread rule: one request at a time.
+/// A feature look-up searches about forty types through a generic interface method, and a request would need half a dozen. Kestrel keeps
+/// one context and one feature collection for the lifetime of a connection. Thread rule: one request at a time.
 /// </remarks>
-/// <param name="features">The connection's.</param>
-/// <param name="framing">What the check of its bytes found out about the request at hand.</param>
+/// <param name="features">The connection's features.</param>
+/// <param name="framing">Framing information about the current request, from the check of its bytes.</param>
 internal sealed class ClientConnection(IFeatureCollection features, RequestFraming framing)
 {
     private readonly IHttpRequestFeature _request = features.GetRequiredFeature<IHttpRequestFeature>();
@@ -18,33 +18,33 @@ internal sealed class ClientConnection(IFeatureCollection features, RequestFrami
 
     public RequestFraming Framing { get; } = framing;
 
-    /// <summary>The connection, where it lives on a loop.</summary>
+    /// <summary>The connection, if it runs on a loop.</summary>
     public LoopConnection? Loop { get; } = features.Get<LoopConnection>();
 
-    /// <summary>Whom it comes from: the client, or a proxy before it.</summary>
+    /// <summary>The remote peer: the client, or a proxy in front of the gateway.</summary>
     public Peer Peer { get; } = new(features.Get<IHttpConnectionFeature>()?.RemoteIpAddress);
 
-    /// <summary>The target of the request at hand, as it was received.</summary>
+    /// <summary>The target of the current request, as it was received.</summary>
     public string RawTarget => _request.RawTarget;
 
-    /// <summary>Whether the request at hand has a body.</summary>
+    /// <summary>Whether the current request has a body.</summary>
     public bool HasBody => _body?.CanHaveBody ?? true;
 }
 
-/// <summary>Whom a connection comes from.</summary>
-/// <param name="address"><see langword="null"/> for a Unix socket.</param>
+/// <summary>The remote peer of a connection.</summary>
+/// <param name="address">The remote address; <see langword="null"/> for a Unix socket.</param>
 internal sealed class Peer(IPAddress? address)
 {
     /// <summary>
-    /// The address; that of IPv4 where the listener sees it as one of IPv6, and without a zone, which means something on this machine
-    /// alone.
+    /// The address. IPv4-mapped IPv6 addresses are converted to IPv4, and the zone is removed, because it is meaningful on this machine
+    /// only.
     /// </summary>
     public IPAddress? Address { get; } = Plain(address);
 
-    /// <summary>The address as headers tell it.</summary>
+    /// <summary>The address as written in headers.</summary>
     public string Text => field ??= Address?.ToString() ?? "unknown";
 
-    /// <summary>An address as others may know it.</summary>
+    /// <summary>An address in the form that other machines can use.</summary>
     public static IPAddress? Plain(IPAddress? address) =>
         address switch
         {

@@ -8,12 +8,12 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Lintel.Carriers;
 
 /// <summary>
-/// A request as its client sent it, and what can be asked of its connection. The rest of the gateway sees requests through this type alone;
-/// only here is known that an <see cref="HttpContext"/> carries it.
+/// A request as its client sent it, with the properties of its connection. The rest of the gateway accesses requests through this type
+/// only; the underlying <see cref="HttpContext"/> is known here alone.
 /// </summary>
 /// <remarks>
-/// One for each <see cref="HttpContext"/>, which Kestrel keeps with a connection of HTTP/1.1 or a stream of a later version: nothing here
-/// outlives a request but the context itself. Thread rule: that of the context, one flow at a time.
+/// One for each <see cref="HttpContext"/>, which Kestrel keeps with an HTTP/1.1 connection or a stream of a later version. Nothing here
+/// outlives a request except the context itself. Thread rule: that of the context, one flow at a time.
 /// </remarks>
 internal sealed class ClientRequest
 {
@@ -21,7 +21,7 @@ internal sealed class ClientRequest
     private readonly HttpRequest _request;
     private readonly ClientConnection? _connection;
 
-    /// <param name="context">The carrier.</param>
+    /// <param name="context">The underlying context.</param>
     /// <param name="connection">Its connection, where that is an HTTP/1.1 connection of the gateway's own listeners.</param>
     public ClientRequest(HttpContext context, ClientConnection? connection = null)
     {
@@ -46,10 +46,10 @@ internal sealed class ClientRequest
 
     public bool IsHttp3 => HttpProtocol.IsHttp3(Protocol);
 
-    /// <summary>Whether the request is a stream of a connection that carries others beside it: HTTP/2 and HTTP/3.</summary>
+    /// <summary>Whether the request is a stream on a multiplexed connection: HTTP/2 and HTTP/3.</summary>
     public bool IsStream => IsHttp2 || IsHttp3;
 
-    /// <summary><c>http</c> or <c>https</c>: the connection's, unless a trusted proxy vouched for another one.</summary>
+    /// <summary><c>http</c> or <c>https</c>: that of the connection, unless a trusted proxy reported another one.</summary>
     public string Scheme
     {
         get => _request.Scheme;
@@ -57,18 +57,18 @@ internal sealed class ClientRequest
     }
 
     /// <summary>
-    /// Host and port as the client sent them; empty where it sent none. ASP.NET Core's <see cref="HostString"/> decodes A-labels
-    /// (<c>xn--…</c>), so that it is fit for neither matching nor sending.
+    /// Host and port as the client sent them; empty if absent. ASP.NET Core's <see cref="HostString"/> decodes A-labels (<c>xn--…</c>) and
+    /// is therefore suitable neither for matching nor for sending.
     /// </summary>
     public string Host => _request.Headers.Host.ToString();
 
-    /// <summary>The target as it was received; empty where a server does not give it.</summary>
+    /// <summary>The target as it was received; empty where the server does not provide it.</summary>
     public string RawTarget => _connection?.RawTarget ?? _context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
 
-    /// <summary>The query with its question mark; empty for none.</summary>
+    /// <summary>The query with its question mark; empty if there is none.</summary>
     public string Query => _request.QueryString.Value ?? "";
 
-    /// <summary>The path as the server has decoded it; <see langword="null"/> for none. Fit for people alone.</summary>
+    /// <summary>The path as decoded by the server; <see langword="null"/> if there is none. For display only.</summary>
     public string? DecodedPath => _request.Path.Value;
 
     public IHeaderDictionary Headers => _request.Headers;
@@ -81,34 +81,36 @@ internal sealed class ClientRequest
         set => _request.ContentLength = value;
     }
 
-    /// <summary>What extended CONNECT (RFC 8441) asks for; <see langword="null"/> for other requests.</summary>
+    /// <summary>The protocol of an extended CONNECT (RFC 8441); <see langword="null"/> for other requests.</summary>
     public string? ConnectProtocol =>
         _context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect ? connect.Protocol ?? "" : null;
 
-    /// <summary>Whether its connection can change to another protocol after a response of 101 (RFC 9110 section 7.8).</summary>
+    /// <summary>Whether the connection can switch to another protocol after a 101 response (RFC 9110 section 7.8).</summary>
     public bool IsUpgradable => _context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true };
 
     // The body.
 
-    /// <summary>Whether there is a body, even an empty one in chunks.</summary>
+    /// <summary>Whether there is a body, including an empty chunked one.</summary>
     public bool HasBody => _connection?.HasBody ?? _context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
 
     public PipeReader BodyReader => _request.BodyReader;
 
-    /// <summary>The body; another one may be put in its place.</summary>
+    /// <summary>The body; can be replaced.</summary>
     public Stream Body
     {
         get => _request.Body;
         set => _request.Body = value;
     }
 
-    /// <summary>The fields after the body, once it was read to its end; <see langword="null"/> before, and for a request without.</summary>
+    /// <summary>
+    /// The trailers, once the body has been read to its end; <see langword="null"/> before that, and for a request without a body.
+    /// </summary>
     public IHeaderDictionary? Trailers =>
         _context.Features.Get<IHttpRequestTrailersFeature>() is { Available: true } feature ? feature.Trailers : null;
 
-    /// <summary>Bounds the body's length, where the server can.</summary>
-    /// <param name="limit">In bytes; <see langword="null"/> leaves the listener's own.</param>
-    /// <returns>The bound that holds; <see langword="null"/> for none.</returns>
+    /// <summary>Limits the body's length, if the server supports it.</summary>
+    /// <param name="limit">In bytes; <see langword="null"/> keeps the listener's own limit.</param>
+    /// <returns>The effective limit; <see langword="null"/> for none.</returns>
     public long? LimitBody(long? limit)
     {
         if (_context.Features.Get<IHttpMaxRequestBodySizeFeature>() is not { } feature)
@@ -118,52 +120,53 @@ internal sealed class ClientRequest
         return feature.MaxRequestBodySize;
     }
 
-    /// <summary>A stream of messages may pause for long: the listener's lowest rate is for uploads.</summary>
+    /// <summary>Disables the listener's minimum data rate, which is meant for uploads: a stream of messages may pause for long.</summary>
     public void AllowPauses()
     {
         if (_context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             rate.MinDataRate = null;
     }
 
-    /// <summary>Watches what comes after the body of an HTTP/2 or HTTP/3 request.</summary>
-    /// <returns>Where a refusal is noted.</returns>
+    /// <summary>Checks the trailers of an HTTP/2 or HTTP/3 request after its body.</summary>
+    /// <returns>The framing information in which a refusal is recorded.</returns>
     public RequestFraming GuardBody() => StreamBody.Guard(_context);
 
     // The connection.
 
     /// <summary>
-    /// What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of
-    /// HTTP/2 without a body.
+    /// Framing information from the connection's bytes; <see langword="null"/> where another server has checked them, and for HTTP/2
+    /// requests without a body.
     /// </summary>
     public RequestFraming? Framing => _connection is null ? _context.Features.Get<RequestFraming>() : _connection.Framing;
 
-    /// <summary>The remote end: the client, or a proxy before it.</summary>
+    /// <summary>The remote peer: the client, or a proxy in front of the gateway.</summary>
     public Peer Peer => _connection?.Peer ?? _context.Features.Get<Peer>() ?? new Peer(_context.Connection.RemoteIpAddress);
 
     /// <summary>
-    /// The connection, where it runs on a loop and carries this request alone; <see langword="null"/> for HTTP/2 and other servers'.
+    /// The connection, if it runs on a loop and carries this request alone; <see langword="null"/> for HTTP/2 and for connections of other
+    /// servers.
     /// </summary>
     public LoopConnection? LoopConnection => _connection?.Loop;
 
-    /// <summary>The loop that the connection runs on; <see langword="null"/> where it has none.</summary>
+    /// <summary>The loop that the connection runs on; <see langword="null"/> if it has none.</summary>
     public EventLoop? Loop => _connection is null ? _context.Features.Get<LoopConnection>()?.Loop : _connection.Loop?.Loop;
 
-    /// <summary>Canceled when the client leaves, or its host gives the request up.</summary>
+    /// <summary>Canceled when the client disconnects, or its host cancels the request.</summary>
     public CancellationToken Aborted
     {
         get => _context.RequestAborted;
         set => _context.RequestAborted = value;
     }
 
-    /// <summary>Why the gateway cut off the connection; <see langword="null"/> where it did not.</summary>
+    /// <summary>Why the gateway cut off the connection; <see langword="null"/> if it did not.</summary>
     public GatewayError? CutReason => _context.Features.Get<IConnectionEnd>()?.Reason;
 
-    /// <summary>The services of the request's scope; <see langword="null"/> where its server has none.</summary>
+    /// <summary>The services of the request's scope; <see langword="null"/> if its server has none.</summary>
     public IServiceProvider? Services => _context.RequestServices;
 
-    /// <summary>Cuts the request off: HTTP/1.1 loses its connection, HTTP/2 the stream.</summary>
+    /// <summary>Aborts the request: closes the connection of HTTP/1.1, resets the stream of HTTP/2.</summary>
     public void Abort() => _context.Abort();
 
-    /// <summary>The request as ASP.NET Core knows it: for libraries and users' code that ask for one.</summary>
+    /// <summary>The request as an ASP.NET Core context, for libraries and users' code that require one.</summary>
     public HttpContext AsHttpContext() => _context;
 }

@@ -21,7 +21,7 @@ internal sealed class ClientResponse(ClientRequest request, HttpContext context)
         set => _response.StatusCode = value;
     }
 
-    /// <summary>The text after the status, where the protocol has one.</summary>
+    /// <summary>The reason phrase after the status, if the protocol has one.</summary>
     public string? ReasonPhrase
     {
         get => context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase;
@@ -42,16 +42,16 @@ internal sealed class ClientResponse(ClientRequest request, HttpContext context)
         set => _response.ContentLength = value;
     }
 
-    /// <summary>Whether the head has left, or cannot be changed any more.</summary>
+    /// <summary>Whether the head has been sent, or can no longer be changed.</summary>
     public bool HasStarted => _response.HasStarted;
 
     /// <summary>
-    /// Keeps what an application around the gateway has set so far: security headers, CORS, a correlation id. <see cref="Restart"/> leaves
-    /// it.
+    /// Preserves the headers that an application around the gateway has set so far: security headers, CORS, a correlation id.
+    /// <see cref="Restart"/> keeps them.
     /// </summary>
     public void KeepHeaders() => _kept = [.. _response.Headers];
 
-    /// <summary>Clears all that the gateway has done to a response that has not started.</summary>
+    /// <summary>Clears everything that the gateway has set on a response that has not started.</summary>
     public void Restart()
     {
         _response.Clear();
@@ -63,27 +63,27 @@ internal sealed class ClientResponse(ClientRequest request, HttpContext context)
 
     public PipeWriter BodyWriter => _response.BodyWriter;
 
-    /// <summary>The body; another one may be put in its place.</summary>
+    /// <summary>The body; can be replaced.</summary>
     public Stream Body
     {
         get => _response.Body;
         set => _response.Body = value;
     }
 
-    /// <summary>The fields after the body, where the protocol has room for them: HTTP/2 and HTTP/3; else <see langword="null"/>.</summary>
+    /// <summary>The trailers, if the protocol supports them: HTTP/2 and HTTP/3; otherwise <see langword="null"/>.</summary>
     public IHeaderDictionary? Trailers =>
         context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { IsReadOnly: false } trailers ? trailers : null;
 
-    /// <summary>Ends a chunked HTTP/1.1 response with trailers; <see langword="null"/> where its server cannot.</summary>
+    /// <summary>Ends a chunked HTTP/1.1 response with trailers; <see langword="null"/> if the server does not support it.</summary>
     public ITrailerOutputFeature? TrailerOutput => context.Features.Get<ITrailerOutputFeature>();
 
-    /// <summary>Sends interim responses; <see langword="null"/> where its server cannot.</summary>
+    /// <summary>Sends interim responses; <see langword="null"/> if the server does not support it.</summary>
     public IInformationalResponseFeature? Interim => context.Features.Get<IInformationalResponseFeature>();
 
-    /// <summary>Fixes the head; it leaves with the first bytes of the body.</summary>
+    /// <summary>Finalizes the head, which is sent with the first bytes of the body.</summary>
     public Task StartAsync(CancellationToken cancellation = default) => _response.StartAsync(cancellation);
 
-    /// <summary>Ends the response before the request's handler does.</summary>
+    /// <summary>Completes the response before the request's handler returns.</summary>
     public Task CompleteAsync() => _response.CompleteAsync();
 
     /// <summary>Sends 101 (Switching Protocols) with the headers that are set.</summary>

@@ -5,7 +5,7 @@ namespace Lintel.Carriers;
 
 /// <summary>
 /// The syntax of fields (RFC 9110 sections 5.1 and 5.5), the same for headers and trailers, requests and responses of HTTP/2 and later; the
-/// parsers of HTTP/1.1 apply it to their lines.
+/// HTTP/1.1 parsers apply it to their lines.
 /// </summary>
 internal static class FieldSyntax
 {
@@ -22,13 +22,13 @@ internal static class FieldSyntax
     public static bool IsName(ReadOnlySpan<char> name) => !name.IsEmpty && !name.ContainsAnyExcept(Token);
 
     /// <summary>
-    /// Whether a value holds no control character but tabs, and neither begins nor ends with a blank (RFC 9113 section 8.2.1, RFC 9114
-    /// section 4.2).
+    /// Whether a value contains no control character except tabs, and neither begins nor ends with whitespace (RFC 9113 section 8.2.1, RFC
+    /// 9114 section 4.2).
     /// </summary>
     public static bool IsValue(ReadOnlySpan<char> value) =>
         value.IsEmpty || (!IsBlank(value[0]) && !IsBlank(value[^1]) && !value.ContainsAny(Control));
 
-    /// <summary>What is wrong with a field; <see langword="null"/> for nothing.</summary>
+    /// <summary>Describes why a field is invalid; <see langword="null"/> if it is valid.</summary>
     public static string? Problem(string name, in StringValues values)
     {
         if (!IsName(name))

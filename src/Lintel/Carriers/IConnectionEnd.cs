@@ -2,11 +2,11 @@ using Lintel.Errors;
 
 namespace Lintel.Carriers;
 
-/// <summary>A feature of a client's connection: why it was cut off.</summary>
+/// <summary>Feature of a client's connection: why it was cut off.</summary>
 internal interface IConnectionEnd
 {
     /// <summary>
-    /// Why it was cut off from this side; <see langword="null"/> where the client ended or broke it, or it has not ended.
+    /// Why the gateway cut the connection off; <see langword="null"/> if the client closed or reset it, or it is still open.
     /// </summary>
     public GatewayError? Reason { get; }
 }

@@ -7,12 +7,12 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lintel.Carriers;
 
 /// <summary>
-/// The body of an HTTP/2 or HTTP/3 request. It ends for its reader only when the trailers after it are found right: otherwise the request
-/// is malformed, and its stream is reset.
+/// The body of an HTTP/2 or HTTP/3 request. It completes for its reader only after its trailers have been validated; if they are invalid,
+/// the request is malformed and its stream is reset.
 /// </summary>
 /// <remarks>
-/// The last piece of a body whose length is known waits for the stream's end, which comes with it as a rule: what counts bytes, an HTTP/1.1
-/// service, would take the request for whole before that. Thread rule: one reader at a time.
+/// The last piece of a body of known length is held back until the end of the stream, which usually arrives with it. A service that counts
+/// bytes, as in HTTP/1.1, would otherwise consider the request complete before that. Thread rule: one reader at a time.
 /// </remarks>
 internal sealed class StreamBody : PipeReader, IRequestBodyPipeFeature
 {
@@ -43,11 +43,11 @@ internal sealed class StreamBody : PipeReader, IRequestBodyPipeFeature
             _framing.Reset = () => reset.Reset(HttpProtocol.IsHttp3(_request.Protocol) ? Http3MessageError : Http2ProtocolError);
     }
 
-    /// <summary>The reader that belongs to the request's stream, which somebody may have replaced.</summary>
+    /// <summary>The reader of the request's stream, which may have been replaced.</summary>
     public PipeReader Reader => _server is null || ReferenceEquals(_request.Body, _stream) ? this : _server.Reader;
 
-    /// <summary>Puts one in the place of the request's body.</summary>
-    /// <returns>Where a refusal will stand.</returns>
+    /// <summary>Replaces the request's body.</summary>
+    /// <returns>The framing information in which a refusal is recorded.</returns>
     public static RequestFraming Guard(HttpContext context)
     {
         var body = new StreamBody(context);
@@ -85,8 +85,8 @@ internal sealed class StreamBody : PipeReader, IRequestBodyPipeFeature
 
     public override void Complete(Exception? exception = null) => _inner.Complete(exception);
 
-    /// <summary>Takes what the connection brought.</summary>
-    /// <returns>False when there is nothing to show yet.</returns>
+    /// <summary>Accepts what was read from the connection.</summary>
+    /// <returns>False if there is no data to return yet.</returns>
     private bool TryShow(in ReadResult read)
     {
         if (read.IsCompleted)

@@ -8,24 +8,23 @@ internal enum RetryScope
     /// <summary>Never.</summary>
     None,
 
-    /// <summary>Nothing of the request reached the instance, so that any method may be tried again.</summary>
+    /// <summary>Nothing of the request was sent to the instance, so any method may be retried.</summary>
     NothingSent,
 
     /// <summary>
-    /// The instance may have acted on the request: idempotent methods (RFC 9110 section 9.2.2) only, and where a kept connection ended
-    /// under it.
+    /// The instance may have processed the request: only idempotent methods (RFC 9110 section 9.2.2) are retried, and only if a kept-alive
+    /// connection ended under the request.
     /// </summary>
     Idempotent,
 }
 
-/// <summary>What follows from a kind of error.</summary>
+/// <summary>The properties of an error kind.</summary>
 /// <param name="Kind">The kind.</param>
 /// <param name="Status">The HTTP status code for the client.</param>
 /// <param name="Slug">The stable last part of the problem's <c>type</c>, and the <c>error.type</c> of metrics and logs.</param>
 /// <param name="Title">The problem's <c>title</c>.</param>
-/// <param name="ProxyStatus">The error type of RFC 9209 section 2.3, or <see langword="null"/> where the failure is the client's
-/// alone.</param>
-/// <param name="Source">Who is at fault.</param>
+/// <param name="ProxyStatus">The error type of RFC 9209 section 2.3, or <see langword="null"/> if only the client is at fault.</param>
+/// <param name="Source">The party at fault.</param>
 /// <param name="Retry">Whether another attempt may follow.</param>
 /// <param name="Level">The level of its line in the error log.</param>
 internal sealed record ErrorRule(
@@ -39,23 +38,21 @@ internal sealed record ErrorRule(
     LogLevel Level
 )
 {
-    /// <summary>
-    /// The status of gRPC that tells a gRPC client the same (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).
-    /// </summary>
+    /// <summary>The equivalent gRPC status (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md).</summary>
     public int GrpcStatus { get; init; }
 
-    /// <summary>After how many seconds the client may come again (<c>Retry-After</c>); <see langword="null"/> where nobody knows.</summary>
+    /// <summary>The seconds after which the client may retry (<c>Retry-After</c>); <see langword="null"/> if unknown.</summary>
     public int? RetryAfter { get; init; }
 
     /// <summary>The problem's <c>type</c> (RFC 9457 section 3.1.1): a stable identifier, not an address to fetch.</summary>
     public string Type { get; } = "urn:problem-type:lintel:" + Slug;
 }
 
-/// <summary>The one place that says what each kind of error means to client, log, metrics and attempt loop.</summary>
+/// <summary>Maps each kind of error to its meaning for client, log, metrics and retries.</summary>
 /// <remarks>
-/// Statuses of upstream failures are the recommended ones of RFC 9209 section 2.3. The column of gRPC follows what gRPC clients make of
-/// these statuses (its http-grpc-status-mapping.md), but for what that table cannot say: a deadline that is over (4), a value that does not
-/// fit (3), a call that was given up (1).
+/// Statuses of upstream failures are those recommended by RFC 9209 section 2.3. The gRPC column follows the mapping that gRPC clients apply
+/// to these statuses (gRPC's http-grpc-status-mapping.md), except for what that table cannot express: a deadline that has passed (4), an
+/// invalid value (3), a canceled call (1).
 /// </remarks>
 internal static class ErrorTable
 {
@@ -300,8 +297,8 @@ internal static class ErrorTable
             RetryScope.None
         );
 
-        // Compositions. RFC 9209 has no type for an answer that is right as HTTP and wrong as content; for an error status
-        // `received-status` says all there is.
+        // Compositions. RFC 9209 has no type for a response that is valid HTTP with invalid content; for an error status `received-status`
+        // is sufficient.
         Upstream(
             GatewayErrorKind.CallFailed,
             502,
@@ -388,7 +385,7 @@ internal static class ErrorTable
 
         void Add(ErrorRule rule) => rules[(int)rule.Kind] = rule;
 
-        // The client's own mistakes are no news for the operator: the access log has them.
+        // The client's own errors are not written to the error log: the access log has them.
         void Client(GatewayErrorKind kind, int status, int grpc, string slug, string title, string? proxyStatus) =>
             Add(new(kind, status, slug, title, proxyStatus, ErrorSource.Client, RetryScope.None, LogLevel.Debug) { GrpcStatus = grpc });
 

@@ -2,10 +2,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Errors;
 
-/// <summary>Who is at fault.</summary>
+/// <summary>The party at fault.</summary>
 internal enum ErrorSource
 {
-    /// <summary>The client sent something wrong or left.</summary>
+    /// <summary>The client sent an invalid request or disconnected.</summary>
     Client,
 
     /// <summary>The gateway or its configuration.</summary>
@@ -16,30 +16,30 @@ internal enum ErrorSource
 }
 
 /// <summary>
-/// A failure as a value: what happened, and what the operator may read about it. What the client may read is in <see cref="ErrorTable"/>.
+/// An error as a value: its kind, and the details for the operator. What is shown to clients is defined in <see cref="ErrorTable"/>.
 /// </summary>
-/// <param name="Kind">Decides status, problem type, <c>Proxy-Status</c>, retry scope and log level by way of
+/// <param name="Kind">Determines status, problem type, <c>Proxy-Status</c>, retry scope and log level through
 /// <see cref="ErrorTable"/>.</param>
 /// <param name="Detail">A sentence that is safe to show to the client; <see langword="null"/> for none.</param>
-/// <param name="Cause">The exception behind it, for the log alone.</param>
+/// <param name="Cause">The underlying exception, for the log only.</param>
 internal sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null, Exception? Cause = null)
 {
-    /// <summary>Fields that the answer carries beside its own; one of a name that the answer has replaces it.</summary>
+    /// <summary>Additional fields of the response. A field replaces one of the same name.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
     /// <summary>
-    /// What the error log says, where that is more than the client may read; <see langword="null"/> for <see cref="Detail"/>, or else the
-    /// cause's message.
+    /// The text for the error log, if it may contain more than the client may read; <see langword="null"/> for <see cref="Detail"/>, or
+    /// otherwise the cause's message.
     /// </summary>
     internal string? LogDetail { get; init; }
 
     /// <summary>
-    /// Whether a kept connection ended before anything of an answer came: the service has most likely not seen the request, and nobody
-    /// knows for sure.
+    /// Whether a kept-alive connection ended before any part of a response arrived: the service has most likely not received the request,
+    /// but this is not certain.
     /// </summary>
     internal bool EndedKeptConnection { get; init; }
 
-    /// <summary>The same with its cause named in the log beside the detail.</summary>
+    /// <summary>The same error with its cause added to the detail in the log.</summary>
     internal GatewayError WithCauseInLog() =>
         Detail is not null && Cause?.GetBaseException().Message is { } cause && !Detail.Contains(cause, StringComparison.Ordinal)
             ? this with
@@ -48,17 +48,17 @@ internal sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null
             }
             : this;
 
-    /// <summary>The table's row of this kind.</summary>
+    /// <summary>The row of this kind in the table.</summary>
     public ErrorRule Rule => ErrorTable.Get(Kind);
 
     /// <summary>
-    /// What an exception means that nobody expected: a defect, or that there was no memory. <see cref="InsufficientMemoryException"/> is
-    /// the budget's refusal.
+    /// The error of an unexpected exception: a defect, or an out-of-memory condition. <see cref="InsufficientMemoryException"/> is a
+    /// refusal by the budget.
     /// </summary>
     internal static GatewayError OfDefect(Exception e) =>
         new(e is OutOfMemoryException ? GatewayErrorKind.Overloaded : GatewayErrorKind.Internal, Cause: e);
 
-    /// <summary>What the server's refusal to read on means.</summary>
+    /// <summary>The error of a request body that the server refuses to read further.</summary>
     internal static GatewayError OfRequestBody(BadHttpRequestException e) =>
         e.StatusCode switch
         {

@@ -1,6 +1,6 @@
 namespace Lintel.Errors;
 
-/// <summary>Every way in which the gateway itself ends a request. One row of <see cref="ErrorTable"/> belongs to each.</summary>
+/// <summary>Every way in which the gateway itself ends a request. Each kind has one row in <see cref="ErrorTable"/>.</summary>
 internal enum GatewayErrorKind
 {
     /// <summary>The request target is malformed or ambiguous: a bad escape, a control character, a dot segment above the root.</summary>
@@ -17,37 +17,37 @@ internal enum GatewayErrorKind
     /// <summary>The request's bytes are malformed or could be read in two ways (RFC 9112). The connection closes.</summary>
     BadFraming,
 
-    /// <summary>The request line is longer than the listener takes.</summary>
+    /// <summary>The request line exceeds the listener's limit.</summary>
     TargetTooLong,
 
-    /// <summary>The request's headers or trailers are more or longer than the listener takes.</summary>
+    /// <summary>The request's headers or trailers exceed the listener's limits.</summary>
     HeadTooLarge,
 
-    /// <summary>The request's body is longer than the route or the listener takes.</summary>
+    /// <summary>The request's body exceeds the limit of the route or the listener.</summary>
     BodyTooLarge,
 
-    /// <summary>The request's head or body came too slowly.</summary>
+    /// <summary>The request's head or body arrived too slowly.</summary>
     RequestTimeout,
 
     /// <summary>No route matches host, path, headers, query, cookies and client.</summary>
     RouteNotFound,
 
-    /// <summary>Routes match the path, but none of them takes the method.</summary>
+    /// <summary>Routes match the path, but none of them allows the method.</summary>
     MethodNotAllowed,
 
-    /// <summary>The request has already passed through this gateway (its name stands in <c>Via</c>).</summary>
+    /// <summary>The request has already passed through this gateway (its name is in <c>Via</c>).</summary>
     LoopDetected,
 
     /// <summary>The service has no instance that may be tried.</summary>
     NoInstance,
 
-    /// <summary>The instance refused the TCP connection or reset it while it was being made.</summary>
+    /// <summary>The instance refused the TCP connection or reset it while it was being established.</summary>
     ConnectionRefused,
 
-    /// <summary>The connection could not be made within <c>timeouts.connect</c>.</summary>
+    /// <summary>The connection could not be established within <c>timeouts.connect</c>.</summary>
     ConnectionTimeout,
 
-    /// <summary>There is no way to the instance's address.</summary>
+    /// <summary>There is no route to the instance's address.</summary>
     Unroutable,
 
     /// <summary>The instance's host name could not be resolved.</summary>
@@ -56,7 +56,7 @@ internal enum GatewayErrorKind
     /// <summary>The TLS handshake with the instance failed for a reason other than its certificate.</summary>
     TlsError,
 
-    /// <summary>The instance's certificate is not trusted or does not fit its name.</summary>
+    /// <summary>The instance's certificate is not trusted or does not match its name.</summary>
     TlsCertificate,
 
     /// <summary>The instance closed or reset the connection before it sent a complete response head.</summary>
@@ -74,10 +74,10 @@ internal enum GatewayErrorKind
     /// <summary>The response body ended early; what was sent to the client is cut off, never completed.</summary>
     ResponseIncomplete,
 
-    /// <summary>Neither side moved a byte of a body within <c>timeouts.idle</c>.</summary>
+    /// <summary>No byte of a body was transferred in either direction within <c>timeouts.idle</c>.</summary>
     IdleTimeout,
 
-    /// <summary>The instance did not accept a protocol upgrade properly.</summary>
+    /// <summary>The instance did not accept a protocol upgrade correctly.</summary>
     UpgradeFailed,
 
     /// <summary>The client closed the connection before the response was complete. Not sent; logs show 499, like nginx.</summary>
@@ -89,81 +89,77 @@ internal enum GatewayErrorKind
     /// <summary>A defect in the gateway.</summary>
     Internal,
 
-    /// <summary>The client's request to switch protocols cannot be passed on.</summary>
+    /// <summary>The client's upgrade request cannot be forwarded.</summary>
     BadUpgrade,
 
-    /// <summary>A gRPC call was not over within its own <c>grpc-timeout</c>.</summary>
+    /// <summary>A gRPC call did not complete within its own <c>grpc-timeout</c>.</summary>
     DeadlineExceeded,
 
-    /// <summary>A service that a composed answer needs reported an error.</summary>
+    /// <summary>A service that a composed response needs returned an error.</summary>
     CallFailed,
 
-    /// <summary>A service that a composed answer needs said that it cannot serve now (503).</summary>
+    /// <summary>A service that a composed response needs returned that it is unavailable (503).</summary>
     CallUnavailable,
 
-    /// <summary>A service that a composed answer needs said that it waited too long (504).</summary>
+    /// <summary>A service that a composed response needs returned a gateway timeout (504).</summary>
     CallTimeout,
 
-    /// <summary>A service's answer is not in the form that a composition can use: malformed JSON, or another media type.</summary>
+    /// <summary>A service's response is not in a form that a composition can use: malformed JSON, or another media type.</summary>
     MalformedAnswer,
 
-    /// <summary>A service's answer is larger than a composition takes.</summary>
+    /// <summary>A service's response exceeds the limit of a composition.</summary>
     AnswerTooLarge,
 
-    /// <summary>A composed answer would take more requests to services than it may.</summary>
+    /// <summary>A composed response would exceed the limit of requests to services.</summary>
     TooManyItems,
 
-    /// <summary>What a call needs of another one's answer is not there, or does not fit its place.</summary>
+    /// <summary>A value that a call needs from another call's response is missing, or not valid where it is used.</summary>
     MissingInput,
 
-    /// <summary>An expression cannot be evaluated over the services' answers.</summary>
+    /// <summary>An expression cannot be evaluated over the services' responses.</summary>
     ExpressionFailed,
 
-    /// <summary>
-    /// The memory for everything that buffers (<c>limits.memory</c>) is taken. The same request may succeed a moment later.
-    /// </summary>
+    /// <summary>The memory budget for buffers (<c>limits.memory</c>) is exhausted. The same request may succeed a moment later.</summary>
     Overloaded,
 
     /// <summary>
-    /// The application that the gateway runs in gave up the request while its client was still there: a time limit of the application's
-    /// own, for example.
+    /// The application that hosts the gateway canceled the request while its client was still connected: by a time limit of the
+    /// application's own, for example.
     /// </summary>
     CanceledByHost,
 
-    /// <summary>The gateway itself has no descriptor, port or memory of the system left for a connection to the service.</summary>
+    /// <summary>The gateway itself has no descriptor, port or system memory left for a connection to the service.</summary>
     OutOfSockets,
 
     /// <summary>
-    /// The client did not take its answer in time: not a composed one within <c>compose.limits.send</c>, not at
-    /// <c>limits.minResponseRate</c>, or not before there was no memory left for what waits for it. It is cut off.
+    /// The client did not read its response in time: a composed one within <c>compose.limits.send</c>, at <c>limits.minResponseRate</c>, or
+    /// before there was no memory left for the buffered response. It is cut off.
     /// </summary>
     SlowReader,
 
-    /// <summary>The method is longer than any that is known.</summary>
+    /// <summary>The method is longer than any known method.</summary>
     UnknownMethod,
 
-    /// <summary>The request line names another version than HTTP/1.1 or HTTP/1.0.</summary>
+    /// <summary>The request line has another version than HTTP/1.1 or HTTP/1.0.</summary>
     VersionNotSupported,
 
-    /// <summary>The request's target has another scheme than its connection, and no trusted proxy vouches for it.</summary>
+    /// <summary>The scheme of the request's target differs from that of its connection, and no trusted proxy vouches for it.</summary>
     Misdirected,
 
     /// <summary>
-    /// What a call of a composition did, or may have done, could not be undone. For the log alone: the answer's failure is another one.
+    /// What a call of a composition did, or may have done, could not be undone. For the log only: the response reports another error.
     /// </summary>
     NotUndone,
 
-    /// <summary>The client's address is not admitted to the route (<c>access</c>).</summary>
+    /// <summary>The client's address is not allowed on the route (<c>access</c>).</summary>
     AccessDenied,
 
-    /// <summary>
-    /// A browser asked whether a page of another origin may send a request, and the route's <c>cors</c> says that it may not.
-    /// </summary>
+    /// <summary>A browser sent a preflight for a page of another origin, and the route's <c>cors</c> does not allow the request.</summary>
     CrossOriginDenied,
 
     /// <summary>
-    /// The request was not over when the time for that ended (<c>drainTimeout</c>): the gateway stopped, or a reload closed or changed its
-    /// listener. Its connection is cut off.
+    /// The request did not complete within <c>drainTimeout</c> after the gateway stopped, or after a reload closed or changed its listener.
+    /// Its connection is cut off.
     /// </summary>
     Stopped,
 }

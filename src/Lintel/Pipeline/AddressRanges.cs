@@ -5,17 +5,17 @@ using System.Net.Sockets;
 
 namespace Lintel.Pipeline;
 
-/// <summary>Ranges of addresses, of which the narrowest that holds an address decides.</summary>
+/// <summary>Allowed and denied address ranges. The most specific range that contains an address decides.</summary>
 /// <remarks>
-/// A look-up for each length of prefix that occurs, the longest first: a list of 100 000 ranges costs no more than one of ten.
+/// One look-up for each prefix length that occurs, longest first. A list of 100 000 ranges costs no more than one of ten.
 /// </remarks>
 internal sealed class AddressRanges
 {
     private readonly (int Length, FrozenDictionary<UInt128, bool> Admits)[] _ofVersion4;
     private readonly (int Length, FrozenDictionary<UInt128, bool> Admits)[] _ofVersion6;
 
-    /// <param name="allow">Addresses and CIDR ranges that are admitted.</param>
-    /// <param name="deny">Those that are not; of two equal ranges this one counts.</param>
+    /// <param name="allow">Allowed addresses and CIDR ranges.</param>
+    /// <param name="deny">Denied addresses and CIDR ranges. Of two equal ranges, the denied one applies.</param>
     public AddressRanges(IEnumerable<string> allow, IEnumerable<string> deny)
     {
         var all = allow.Select(a => (Range: Parse(a), Admits: true)).Concat(deny.Select(d => (Range: Parse(d), Admits: false))).ToList();
@@ -23,10 +23,12 @@ internal sealed class AddressRanges
         _ofVersion6 = Index(all.Where(r => r.Range.Address.AddressFamily == AddressFamily.InterNetworkV6));
     }
 
-    /// <summary>Whether there is no range.</summary>
+    /// <summary>Whether the list is empty.</summary>
     public bool IsEmpty => _ofVersion4.Length == 0 && _ofVersion6.Length == 0;
 
-    /// <summary>Whether the narrowest range that holds an address admits it; <see langword="null"/> where none holds it.</summary>
+    /// <summary>
+    /// Whether the most specific range that contains the address allows it; <see langword="null"/> if no range contains it.
+    /// </summary>
     public bool? Find(IPAddress address)
     {
         if (address.IsIPv4MappedToIPv6)

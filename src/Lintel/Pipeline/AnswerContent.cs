@@ -5,16 +5,15 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// What content an answer may have by its status and its request (RFC 9110 sections 8.6, 15.3.5, 15.3.6 and 15.4.5): the one place that
-/// says so, for whatever answers.
+/// Content rules of responses by status and request method (RFC 9110 sections 8.6, 15.3.5, 15.3.6 and 15.4.5), for every kind of target.
 /// </summary>
 internal static class AnswerContent
 {
-    /// <summary>Whether an answer of this status may have content at all.</summary>
+    /// <summary>Whether a response of this status may have content.</summary>
     public static bool Allows(int status) =>
         status is >= 200 and not (StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified);
 
-    /// <summary>Makes the length of an answer whose head is about to leave fit its status.</summary>
+    /// <summary>Adjusts the length of a response to its status, just before the head is sent.</summary>
     /// <returns>Whether content may follow.</returns>
     public static bool Settle(ClientResponse response)
     {
@@ -27,15 +26,15 @@ internal static class AnswerContent
                 response.ContentLength = 0;
                 return false;
             case StatusCodes.Status304NotModified:
-                return false; // a length would be that of the answer to an unconditional request
+                return false; // a length would be that of the response to an unconditional request
             default:
                 return !HttpMethods.IsHead(response.Request.Method);
         }
     }
 
     /// <summary>
-    /// Looks at an answer that its target holds for whole: a server that found out after the handler would cut it off without a word in the
-    /// logs.
+    /// Checks the length of a response that its target considers complete. A server that detects a mismatch after the handler has returned
+    /// cuts the response off without a log entry.
     /// </summary>
     public static GatewayError? Verify(Exchange exchange)
     {

@@ -12,20 +12,20 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Pipeline;
 
-/// <summary>Everything the gateway knows of one request, typed. Pooled: nothing may keep it after the request has ended.</summary>
+/// <summary>Typed state of one request and its response. Pooled: no reference may be kept after the request has ended.</summary>
 internal sealed class Exchange
 {
-    /// <summary>Everything that belongs to the request at hand: <see cref="End"/> forgets all of it at once.</summary>
+    /// <summary>State of the current request. <see cref="End"/> resets all of it at once.</summary>
     private RequestState _state;
 
     public ClientRequest Request => _state.Request;
 
     public ClientResponse Response => _state.Response;
 
-    /// <summary>Canceled when the client leaves, or the host around the gateway gives the request up.</summary>
+    /// <summary>Canceled when the client disconnects, or when the host around the gateway cancels the request.</summary>
     public CancellationToken Aborted => Request.Aborted;
 
-    /// <summary>Whether the client has left, or the host has given the request up.</summary>
+    /// <summary>Whether the client has disconnected, or the host has canceled the request.</summary>
     public bool IsAborted => Request.Aborted.IsCancellationRequested;
 
     public Snapshot Snapshot => _state.Snapshot;
@@ -33,8 +33,8 @@ internal sealed class Exchange
     public long StartTimestamp => _state.StartTimestamp;
 
     /// <summary>
-    /// What the connection's bytes say of the request; <see langword="null"/> where another server has checked them, and for requests of
-    /// HTTP/2 without a body.
+    /// Framing information from the connection's bytes; <see langword="null"/> where another server has checked them, and for HTTP/2
+    /// requests without a body.
     /// </summary>
     public RequestFraming? Framing
     {
@@ -42,33 +42,34 @@ internal sealed class Exchange
         set => _state.Framing = value;
     }
 
-    /// <summary>Where the request is counted among those in flight; <see langword="null"/> while it is not.</summary>
+    /// <summary>The request's slot in the count of active requests; <see langword="null"/> while it is not counted.</summary>
     public int? ActivePlace
     {
         get => _state.ActivePlace;
         set => _state.ActivePlace = value;
     }
 
-    /// <summary>The method, of a refused head as it was sent.</summary>
+    /// <summary>The method; for a refused head, as it was sent.</summary>
     public string Method => Framing?.Refused?.Method ?? Request.Method;
 
     /// <summary>
-    /// What another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.
+    /// State that another host's middleware may have changed; <see langword="null"/> for requests of the gateway's own listeners.
     /// </summary>
     public HostedRequest? Hosted => _state.Hosted;
 
     /// <summary>
-    /// Whether the application that the gateway runs in gave up the request, and not its client: a time limit of its own, for example.
+    /// Whether the request was canceled by the application that hosts the gateway, not by its client: by a time limit of the application,
+    /// for example.
     /// </summary>
     public bool IsCanceledByHost => Hosted is { ClientAborted.IsCancellationRequested: false } && IsAborted;
 
     /// <summary>
-    /// Why the gateway cut off the client's connection; <see langword="null"/> where the client has gone, or is there. Looked for when a
-    /// request has ended badly.
+    /// Why the gateway cut off the client's connection; <see langword="null"/> where the client has disconnected, or is still connected.
+    /// Evaluated when a request has failed.
     /// </summary>
     public GatewayError? CutReason => Request.CutReason ?? Listener?.Cut;
 
-    /// <summary>The target as it was received; empty where a server does not tell.</summary>
+    /// <summary>The target as it was received; empty where the server does not provide it.</summary>
     public string RawTarget => _state.RawTarget ?? "";
 
     public RequestTarget RequestTarget
@@ -77,22 +78,22 @@ internal sealed class Exchange
         set => _state.RequestTarget = value;
     }
 
-    /// <summary>Whom the connection comes from: the client, or a proxy before it.</summary>
+    /// <summary>The remote peer: the client, or a proxy in front of the gateway.</summary>
     public Peer Peer => _state.Peer;
 
     public Route? Route => _state.Candidate?.Route;
 
-    /// <summary>The methods that the route names; empty for any.</summary>
+    /// <summary>The methods of the route; empty for any.</summary>
     public IReadOnlyList<string>? Methods => _state.Candidate?.Methods;
 
-    /// <summary>The service that was chosen, for the log.</summary>
+    /// <summary>The chosen service, for the log.</summary>
     public string? Service
     {
         get => _state.Service;
         set => _state.Service = value;
     }
 
-    /// <summary>The address of the instance that was tried last, for the log.</summary>
+    /// <summary>The address of the last instance tried, for the log.</summary>
     public string? Instance
     {
         get => _state.Instance;
@@ -112,47 +113,49 @@ internal sealed class Exchange
         set => _state.Upstream = value;
     }
 
-    /// <summary>Bytes of the request's body that were read from the client.</summary>
+    /// <summary>Request body bytes read from the client.</summary>
     public long RequestBytes
     {
         get => _state.RequestBytes;
         set => _state.RequestBytes = value;
     }
 
-    /// <summary>Bytes of the response's body that were handed to the client's connection.</summary>
+    /// <summary>Response body bytes written to the client's connection.</summary>
     public long ResponseBytes
     {
         get => _state.ResponseBytes;
         set => _state.ResponseBytes = value;
     }
 
-    /// <summary>How a gRPC call ended, for the log; <see langword="null"/> where it is no such call, or nobody said.</summary>
+    /// <summary>
+    /// The status of a gRPC call, for the log; <see langword="null"/> if the request is not a gRPC call, or no status was received.
+    /// </summary>
     public int? GrpcStatus
     {
         get => _state.GrpcStatus;
         set => _state.GrpcStatus = value;
     }
 
-    /// <summary>The response has begun, and its trailers tell of the error: there is nothing to cut off.</summary>
+    /// <summary>Whether the response has started and its trailers carry the error, so that the response need not be cut off.</summary>
     public bool IsErrorTold
     {
         get => _state.IsErrorTold;
         set => _state.IsErrorTold = value;
     }
 
-    /// <summary>Whether the request has a body, be it an empty one in chunks.</summary>
+    /// <summary>Whether the request has a body, including an empty chunked one.</summary>
     public bool HasBody => _state.HasBody;
 
     /// <summary>
-    /// The client's connection, where it lives on a loop and carries nothing but this request; <see langword="null"/> for HTTP/2 and other
-    /// servers' connections.
+    /// The client's connection, where it runs on a loop and carries this request alone; <see langword="null"/> for HTTP/2 and for
+    /// connections of other servers.
     /// </summary>
     public LoopConnection? ClientConnection => _state.ClientConnection;
 
-    /// <summary>The loop of the client's connection; <see langword="null"/> where it has none.</summary>
+    /// <summary>The loop of the client's connection; <see langword="null"/> if it has none.</summary>
     public EventLoop? Loop => _state.Loop;
 
-    /// <summary>Whether the response's head has been through <see cref="ResponsePhase"/>.</summary>
+    /// <summary>Whether <see cref="ResponsePhase"/> has processed the response's head.</summary>
     public bool IsHeadSettled
     {
         get => _state.IsHeadSettled;
@@ -167,7 +170,7 @@ internal sealed class Exchange
     }
 
     /// <summary>
-    /// The protocol that the client asks to switch to and may, as it is told to the service; <see langword="null"/> for none.
+    /// The permitted protocol that the client requests in <c>Upgrade</c>, as it is sent to the service; <see langword="null"/> for none.
     /// </summary>
     public string? Upgrade
     {
@@ -175,7 +178,7 @@ internal sealed class Exchange
         set => _state.Upgrade = value;
     }
 
-    /// <summary>Whether the client asks for another protocol that is served.</summary>
+    /// <summary>Whether the client requests an upgrade to a supported protocol.</summary>
     public bool WantsUpgrade => Upgrade is not null;
 
     /// <summary>Whether the request is an extended CONNECT (RFC 8441).</summary>
@@ -189,10 +192,10 @@ internal sealed class Exchange
     public bool ExpectsContinue =>
         Request.Headers.Expect is [{ } expect, ..] && expect.Equals("100-continue", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>The id by which logs, problems and services know the request: the client's own trace, or a new one.</summary>
+    /// <summary>The trace id in logs, problems and requests to services: that of the client's trace, or a new one.</summary>
     public string TraceId => Trace.TraceId.ToHexString();
 
-    /// <summary>Where the request stands in its trace: what its attempts are children of.</summary>
+    /// <summary>The request's position in its trace: the parent of its attempts.</summary>
     public TraceContext Trace
     {
         get
@@ -212,28 +215,28 @@ internal sealed class Exchange
         }
     }
 
-    /// <summary>The request's span, where somebody records it.</summary>
+    /// <summary>The request's span; <see langword="null"/> if it is not recorded.</summary>
     public Activity? Span
     {
         get => _state.Span;
         set => _state.Span = value;
     }
 
-    /// <summary>The span of the attempt under way, where somebody records it.</summary>
+    /// <summary>The span of the current attempt; <see langword="null"/> if it is not recorded.</summary>
     public Activity? AttemptSpan
     {
         get => _state.AttemptSpan;
         set => _state.AttemptSpan = value;
     }
 
-    /// <summary>When the attempt under way began.</summary>
+    /// <summary>Start of the current attempt, as a timestamp.</summary>
     public long AttemptTimestamp
     {
         get => _state.AttemptTimestamp;
         set => _state.AttemptTimestamp = value;
     }
 
-    /// <summary>The client's address behind trusted proxies; <see langword="null"/> where the connection has none (Unix sockets).</summary>
+    /// <summary>The client's address behind trusted proxies; <see langword="null"/> if the connection has none (Unix sockets).</summary>
     public IPAddress? ClientAddress
     {
         get
@@ -248,12 +251,10 @@ internal sealed class Exchange
         }
     }
 
-    /// <summary>The listener that took the request; <see langword="null"/> inside another host.</summary>
+    /// <summary>The listener that received the request; <see langword="null"/> inside another host.</summary>
     public ListenerIdentity? Listener => _state.Listener;
 
-    /// <summary>
-    /// Those whose word is taken of who the client is, where the request came by one of them; else <see langword="null"/>.
-    /// </summary>
+    /// <summary>The trusted proxies, if the request was received from one of them; otherwise <see langword="null"/>.</summary>
     public TrustedProxies? Believed
     {
         get
@@ -272,38 +273,38 @@ internal sealed class Exchange
     /// <summary>Host and port as the client sent them.</summary>
     public string Host => Request.Host;
 
-    /// <summary>The scheme that the client used: its connection's, or what a trusted proxy tells.</summary>
+    /// <summary>The scheme that the client used: that of its connection, or as reported by a trusted proxy.</summary>
     public string Scheme => Believed is { } proxies ? proxies.Scheme(Request) : Request.Scheme;
 
-    /// <summary>Whether the client came by HTTPS.</summary>
+    /// <summary>Whether the client used HTTPS.</summary>
     public bool IsHttps => Scheme == "https";
 
-    /// <summary>What the request is routed by.</summary>
+    /// <summary>The properties of the request that routing uses.</summary>
     public RoutedRequest Routed => new(Request, Scheme, Listener?.Name);
 
-    /// <summary>A header's value, as bytes; <see langword="null"/> where the request does not have it.</summary>
+    /// <summary>A request header's value as bytes; <see langword="null"/> if it is absent.</summary>
     public string? Field(string name) => Request.Headers.TryGetValue(name, out var values) ? Bytes(values.ToString()) : null;
 
-    /// <summary>A header's value of the response, as it stands now; <see langword="null"/> where it has none.</summary>
+    /// <summary>A response header's current value; <see langword="null"/> if it is absent.</summary>
     public string? ResponseField(string name) => Response.Headers.TryGetValue(name, out var values) ? values.ToString() : null;
 
-    /// <summary>Answers with a status and no content.</summary>
+    /// <summary>Responds with a status and no content.</summary>
     public void AnswerEmpty(int status)
     {
         Response.StatusCode = status;
         Response.ContentLength = 0;
     }
 
-    /// <summary>Sets a header of the response, in the place of what stands there.</summary>
+    /// <summary>Sets a header of the response, replacing an existing value.</summary>
     public void SetResponseField(string name, string value) => Response.Headers[name] = value;
 
-    /// <summary>Adds a line of a header to the response.</summary>
+    /// <summary>Adds a header line to the response.</summary>
     public void AppendResponseField(string name, string value) => Response.Headers.Append(name, value);
 
     /// <summary>Removes a header from the response.</summary>
     public void RemoveResponseField(string name) => Response.Headers.Remove(name);
 
-    /// <summary>A cookie's value, as bytes; <see langword="null"/> where the request does not have it.</summary>
+    /// <summary>A cookie's value as bytes; <see langword="null"/> if it is absent.</summary>
     public string? Cookie(string name) => RequestCookies.Find(Request.Headers.Cookie, name) is { } value ? Bytes(value) : null;
 
     /// <summary>A header's values as bytes.</summary>
@@ -314,7 +315,7 @@ internal sealed class Exchange
         return values.Count == 1 ? Bytes(values.ToString()) : new StringValues([.. values.Select(v => Bytes(v ?? ""))]);
     }
 
-    /// <summary>A header's value as bytes: our own listeners read it so, other hosts' read UTF-8.</summary>
+    /// <summary>A header's value as bytes: the gateway's own listeners decode headers as bytes, other hosts as UTF-8.</summary>
     public string Bytes(string value) => Listener is null ? FieldText.ToBytes(value) : value;
 
     public void Begin(ClientRequest request, Snapshot snapshot, long timestamp, RequestOrigin origin = default)
@@ -334,7 +335,9 @@ internal sealed class Exchange
         _state.RawTarget = request.RawTarget;
     }
 
-    /// <summary>Tells the loop, where this runs on it, which route holds it: for the report of a callback that holds it too long.</summary>
+    /// <summary>
+    /// Sets the route as the current subject of the loop, if the code runs on it, for reports of callbacks that block it too long.
+    /// </summary>
     public void SetLoopSubject()
     {
         if (Loop is not null && Loop == EventLoop.Current)
@@ -349,9 +352,9 @@ internal sealed class Exchange
     }
 
     /// <summary>
-    /// A route parameter's value as it stands in the normalised path: escaped. <see langword="null"/> for an optional one that is absent.
+    /// A route parameter's value in the normalized path, percent-encoded. <see langword="null"/> for an optional parameter that is absent.
     /// </summary>
-    /// <param name="slot">The parameter's place among the route's parameters.</param>
+    /// <param name="slot">The index of the parameter in the route.</param>
     public string? Parameter(int slot)
     {
         var capture = _state.Candidate!.Slots[slot];
@@ -360,7 +363,7 @@ internal sealed class Exchange
             : RequestTarget.Path.Substring(_state.Captures[capture].Start, _state.Captures[capture].Length);
     }
 
-    /// <summary>The request is over.</summary>
+    /// <summary>Ends the request and resets the exchange.</summary>
     public void End()
     {
         Hosted?.End();

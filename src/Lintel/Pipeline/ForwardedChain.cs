@@ -5,7 +5,7 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// The field <c>Forwarded</c> (RFC 7239): an element for each proxy, the nearest one's last. Its cost is linear in its length.
+/// Parser of <c>Forwarded</c> (RFC 7239): one element for each proxy, the nearest one last. Linear in the length of the field.
 /// </summary>
 internal sealed class ForwardedChain
 {
@@ -14,8 +14,8 @@ internal sealed class ForwardedChain
     private ForwardedChain() { }
 
     /// <summary>
-    /// Reads all lines; <see langword="null"/> where one of them does not follow the grammar: nothing may be added to such text, since an
-    /// open quotation mark would swallow it.
+    /// Parses all lines; <see langword="null"/> if one of them is malformed. Nothing may be appended to such a value: an open quotation
+    /// mark would swallow it.
     /// </summary>
     public static ForwardedChain? Parse(StringValues lines)
     {
@@ -29,14 +29,14 @@ internal sealed class ForwardedChain
         return field;
     }
 
-    /// <summary>A parameter's values, the nearest proxy's first; <see langword="null"/> for an element without it.</summary>
+    /// <summary>A parameter's values, that of the nearest proxy first; <see langword="null"/> for an element without it.</summary>
     public IEnumerable<string?> Nearest(string name)
     {
         for (var i = _elements.Count - 1; i >= 0; i--)
             yield return _elements[i].Find(p => p.Name == name).Value;
     }
 
-    /// <summary>The elements as they were read, and one more.</summary>
+    /// <summary>The elements as received, followed by one more.</summary>
     public string With(string last)
     {
         var result = new StringBuilder();
@@ -115,7 +115,7 @@ internal sealed class ForwardedChain
         return true;
     }
 
-    /// <returns><see langword="null"/> where the quotation mark is not closed.</returns>
+    /// <returns><see langword="null"/> if the quotation mark is not closed.</returns>
     private static string? TakeQuoted(ref ReadOnlySpan<char> rest)
     {
         var value = new StringBuilder();

@@ -5,7 +5,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>Tells gRPC clients of an error the gateway made. They look for <c>grpc-status</c>, not for HTTP's status or a body.</summary>
+/// <summary>
+/// Reports errors of the gateway to gRPC clients, which evaluate <c>grpc-status</c> and neither the HTTP status nor the body.
+/// </summary>
 internal static class GrpcAnswer
 {
     public const string Status = "grpc-status";
@@ -13,14 +15,14 @@ internal static class GrpcAnswer
     public const string Message = "grpc-message";
 
     /// <summary>
-    /// An answer without messages («Trailers-Only» of gRPC's PROTOCOL-HTTP2.md): the headers have the status. Clients of gRPC-Web take it
-    /// too.
+    /// Fills in a response without messages («Trailers-Only» of gRPC's PROTOCOL-HTTP2.md): the status is in the headers. gRPC-Web clients
+    /// accept it too.
     /// </summary>
     public static void Fill(ClientResponse response, GatewayError error, string proxyName, GrpcMediaType media)
     {
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = media.Text;
-        response.Headers.CacheControl = "no-store"; // a status of 200 must not make the error a cache's
+        response.Headers.CacheControl = "no-store"; // the status is 200: keeps caches from storing the error
         if (error.Rule.ProxyStatus is { } type)
             response.Headers["Proxy-Status"] = $"{proxyName}; error={type}";
         Tell(response.Headers, error);
@@ -38,7 +40,8 @@ internal static class GrpcAnswer
         Encode(error.Detail is { } detail ? error.Rule.Title + ": " + detail : error.Rule.Title);
 
     /// <summary>
-    /// Percent-Encoded of PROTOCOL-HTTP2.md: printable ASCII but for the percent sign stays, every other byte of the UTF-8 text is escaped.
+    /// Encodes as Percent-Encoded of PROTOCOL-HTTP2.md: printable ASCII except the percent sign is kept, every other byte of the UTF-8 text
+    /// is escaped.
     /// </summary>
     public static string Encode(string text)
     {

@@ -3,10 +3,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>How a request speaks gRPC.</summary>
+/// <summary>The gRPC dialect of a request.</summary>
 internal enum GrpcDialect
 {
-    /// <summary>Not at all.</summary>
+    /// <summary>Not gRPC.</summary>
     None,
 
     /// <summary>gRPC over HTTP/2.</summary>
@@ -23,18 +23,18 @@ internal enum GrpcDialect
 /// A media type of gRPC: <c>application/grpc</c>, <c>application/grpc-web</c> or <c>application/grpc-web-text</c>, and the message format
 /// after it.
 /// </summary>
-/// <param name="Dialect">Which of them; <see cref="GrpcDialect.None"/> for any other media type.</param>
+/// <param name="Dialect">The dialect; <see cref="GrpcDialect.None"/> for any other media type.</param>
 /// <param name="Format"><c>+proto</c> or the like; often empty.</param>
 internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format)
 {
     private const string Prefix = "application/grpc";
 
-    /// <summary>The media type as a <c>Content-Type</c> has it.</summary>
+    /// <summary>The media type as it appears in <c>Content-Type</c>.</summary>
     public string Text => NameOf(Dialect) + Format;
 
     /// <summary>
-    /// How a request speaks gRPC: by POST, and plain gRPC over HTTP/2 or later. A media type alone, which any client may put on any
-    /// request, makes no call of it.
+    /// The gRPC media type of a request: the method must be POST, and plain gRPC requires HTTP/2 or later. Any client can set the media
+    /// type on any request, so the media type alone does not make it a call.
     /// </summary>
     public static GrpcMediaType Of(ClientRequest request)
     {
@@ -44,7 +44,7 @@ internal readonly record struct GrpcMediaType(GrpcDialect Dialect, string Format
         return media.Dialect == GrpcDialect.Plain && !request.IsStream ? default : media;
     }
 
-    /// <summary>Reads a <c>Content-Type</c>; parameters do not matter.</summary>
+    /// <summary>Parses a <c>Content-Type</c>; parameters are ignored.</summary>
     public static GrpcMediaType Of(string? contentType)
     {
         if (contentType is null || !contentType.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))

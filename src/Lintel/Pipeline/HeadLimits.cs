@@ -3,17 +3,17 @@ using Lintel.Errors;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// A listener's limits for heads of HTTP/2 and HTTP/3. Kestrel is given more room than they say: it would reset what is beyond without an
-/// answer or a line in the log.
+/// Limits of a listener for the heads of HTTP/2 and HTTP/3 requests. Kestrel's own limits are set higher: it resets a stream that exceeds
+/// them without a response or a log entry.
 /// </summary>
 internal static class HeadLimits
 {
-    /// <summary>What surrounds method and target in a request line of HTTP/1.1, for one measure in all versions.</summary>
+    /// <summary>Length of a request line in HTTP/1.1 without method and target, so that all versions are measured alike.</summary>
     private const int RestOfLine = 10;
 
     /// <summary>
-    /// Why the head is refused; <see langword="null"/> where it is within the limits, and for HTTP/1.1, whose bytes are counted as they
-    /// come.
+    /// Why the head is refused; <see langword="null"/> if it is within the limits, and for HTTP/1.1, whose bytes are counted as they
+    /// arrive.
     /// </summary>
     public static GatewayError? Check(Exchange exchange)
     {
@@ -27,7 +27,7 @@ internal static class HeadLimits
         {
             foreach (var value in values)
             {
-                size += name.Length + (value?.Length ?? 0) + 4; // a colon, a space, the line's end
+                size += name.Length + (value?.Length ?? 0) + 4; // a colon, a space, the line ending
                 count++;
             }
         }

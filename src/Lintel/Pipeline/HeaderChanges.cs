@@ -3,10 +3,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>A route's changes of headers, compiled.</summary>
-/// <param name="removed">Names that do not pass; those that are set are among them.</param>
-/// <param name="added">Names with their values; a value that renders empty adds nothing.</param>
-/// <param name="coversTwins">Whether <c>X_User</c> is taken for <c>X-User</c>, as many services take it: for requests.</param>
+/// <summary>Compiled header changes of a route.</summary>
+/// <param name="removed">Names to remove, including those that are set.</param>
+/// <param name="added">Names and values to add; a value that renders empty adds nothing.</param>
+/// <param name="coversTwins">Whether <c>X_User</c> is treated as <c>X-User</c>, as many services do: for requests.</param>
 internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, Template Value)[] added, bool coversTwins = false)
 {
     private readonly FrozenSet<string> _removed = removed
@@ -20,7 +20,7 @@ internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, T
 
     public bool Removes(string name) => _removed.Count > 0 && _removed.Contains(coversTwins ? Twin(name) : name);
 
-    /// <summary>Changes a response's headers.</summary>
+    /// <summary>Applies the changes to a response's headers.</summary>
     public void Apply(Exchange exchange, IHeaderDictionary headers)
     {
         if (_removed.Count > 0)

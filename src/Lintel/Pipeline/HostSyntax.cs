@@ -6,10 +6,10 @@ using System.Text;
 
 namespace Lintel.Pipeline;
 
-/// <summary>What may stand in <c>Host</c> and <c>:authority</c>: the one rule for all versions of HTTP.</summary>
+/// <summary>Syntax of <c>Host</c> and <c>:authority</c>, the same for all versions of HTTP.</summary>
 internal static class HostSyntax
 {
-    /// <summary>A name has at most 255 letters (RFC 1035 section 2.3.4), and a port five digits.</summary>
+    /// <summary>A name has at most 255 characters (RFC 1035 section 2.3.4), a port five digits.</summary>
     private const int MaxLength = 300;
 
     private static readonly SearchValues<byte> Name = SearchValues.Create(
@@ -17,7 +17,8 @@ internal static class HostSyntax
     );
 
     /// <summary>
-    /// RFC 3986 section 3.2.2, without user: a name whose labels are not empty, an IPv4 address or an IPv6 address in brackets, and a port.
+    /// Whether a value is a valid host (RFC 3986 section 3.2.2, without userinfo): a name without empty labels, an IPv4 address or an IPv6
+    /// address in brackets, and a port.
     /// </summary>
     public static bool IsHost(ReadOnlySpan<byte> value)
     {
@@ -54,7 +55,7 @@ internal static class HostSyntax
             );
     }
 
-    /// <summary>The same of text.</summary>
+    /// <summary>The same check for text.</summary>
     public static bool IsHost(string value)
     {
         if (value.Length > MaxLength || !Ascii.IsValid(value))

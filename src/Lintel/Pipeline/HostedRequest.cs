@@ -4,9 +4,11 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>A request that comes through another host's middleware: what that may have replaced, and what the gateway tells it.</summary>
+/// <summary>
+/// A request that arrives through another host's middleware: what the middleware may have replaced, and what the gateway reports to it.
+/// </summary>
 /// <param name="context">The request before any middleware could change it.</param>
-/// <param name="isFirst">Whether it is: nothing is known of what came before otherwise.</param>
+/// <param name="isFirst">Whether it is; otherwise earlier changes are unknown.</param>
 internal sealed class HostedRequest(HttpContext context, bool isFirst)
 {
     private readonly PathString _pathBase = context.Request.PathBase;
@@ -14,17 +16,17 @@ internal sealed class HostedRequest(HttpContext context, bool isFirst)
     private Exchange? _exchange;
     private (string? Route, string? Service, string? Instance) _outcome;
 
-    /// <summary>Canceled when the client leaves, and by nobody else: the server's own token.</summary>
+    /// <summary>The server's own token, canceled only when the client disconnects.</summary>
     public CancellationToken ClientAborted { get; } = context.RequestAborted;
 
-    /// <summary>What is known of the request so far, or was at its end.</summary>
+    /// <summary>The route, service and instance known so far, or at the end of the request.</summary>
     public (string? Route, string? Service, string? Instance) Outcome =>
         _exchange is { } exchange ? (exchange.Route?.Name, exchange.Service, exchange.Instance) : _outcome;
 
-    /// <summary>Whether the application lets the request through to a route.</summary>
+    /// <summary>Whether the application allows the request for a route.</summary>
     public Func<HttpContext, string, bool> Permits { get; private set; } = static (_, _) => true;
 
-    /// <summary>The request that the first middleware has made out, or one whose host has none.</summary>
+    /// <summary>The hosted request that the first middleware created, or a new one where the host has no such middleware.</summary>
     public static HostedRequest Of(HttpContext context, Func<HttpContext, string, bool> permits)
     {
         var hosted = context.Features.Get<HostedRequest>();
@@ -34,7 +36,7 @@ internal sealed class HostedRequest(HttpContext context, bool isFirst)
         return hosted;
     }
 
-    /// <summary>Reads the target that the application's middleware has left of the request.</summary>
+    /// <summary>Reads the target as the application's middleware has left it.</summary>
     /// <param name="request">The request.</param>
     /// <param name="target">The normalised target.</param>
     /// <param name="problem">Why it is refused, in words fit for the client.</param>
@@ -45,7 +47,7 @@ internal sealed class HostedRequest(HttpContext context, bool isFirst)
         return HostedTarget.TryRead(request.RawTarget, seen, HasPathChanged(last), out target, out problem);
     }
 
-    /// <summary>Whether the application may have made another path of it; moving a part of it to the base makes no other.</summary>
+    /// <summary>Whether the application may have changed the path. Moving a part of it to the base path is not a change.</summary>
     private bool HasPathChanged(HttpRequest last)
     {
         if (!isFirst)
@@ -56,7 +58,7 @@ internal sealed class HostedRequest(HttpContext context, bool isFirst)
 
     public void Begin(Exchange exchange) => _exchange = exchange;
 
-    /// <summary>The exchange becomes another request's; what is worth knowing of it stays.</summary>
+    /// <summary>Detaches the exchange, which is about to serve another request, and keeps the outcome.</summary>
     public void End()
     {
         _outcome = Outcome;

@@ -2,46 +2,45 @@ using Lintel.Errors;
 
 namespace Lintel.Pipeline;
 
-/// <summary>
-/// A rule that routes apply to their requests. Each phase that it takes part in is an interface below.
-/// </summary>
+/// <summary>A rule that routes apply to their requests. The interfaces below declare the phases that it takes part in.</summary>
 /// <remarks>
-/// Thread rule: one instance serves all requests of all routes that name it, at once, and outlives reloads that do not change it: it is
-/// stateless, or guards its state by itself. It sees requests and responses through <see cref="Exchange"/> alone, never keeps one, and is
-/// compiled into the route's <see cref="PolicySet"/> in the catalogue's order, whatever order the configuration lists.
+/// Thread rule: one instance serves all requests of all routes that reference it concurrently, and survives reloads that do not change it.
+/// It is stateless or synchronizes its own state. It accesses requests and responses through <see cref="Exchange"/> only and never keeps
+/// one. Policies are compiled into the route's <see cref="PolicySet"/> in the catalog's order, independent of the order in the
+/// configuration.
 /// </remarks>
 internal abstract class Policy;
 
-/// <summary>Phase 2: may refuse a request before anything is done for it.</summary>
+/// <summary>Phase 2: may refuse a request before it is processed any further.</summary>
 internal interface IAdmitting
 {
-    /// <summary>Looks at a request.</summary>
+    /// <summary>Checks a request.</summary>
     /// <returns>Why it is refused; <see langword="null"/> admits it.</returns>
     public ValueTask<GatewayError?> AdmitAsync(Exchange exchange);
 }
 
-/// <summary>Phase 3: may answer an admitted request in the place of the route's target.</summary>
+/// <summary>Phase 3: may respond to an admitted request in place of the route's target.</summary>
 internal interface IAnswering
 {
-    /// <summary>Answers by setting the response's status and headers, and writing what content it has.</summary>
-    /// <returns>Whether it answered.</returns>
+    /// <summary>Responds by setting the response's status and headers and writing its content, if any.</summary>
+    /// <returns>Whether it responded.</returns>
     public ValueTask<bool> AnswerAsync(Exchange exchange);
 }
 
-/// <summary>Phase 5: changes every response of its routes, problems included, before the head leaves.</summary>
+/// <summary>Phase 5: modifies every response of its routes, including problems, before the head is sent.</summary>
 internal interface IResponding
 {
     /// <summary>
-    /// Changes the response's status and headers. Called once for each response. What is thrown here makes the response a problem, and
-    /// where that fails too, cuts it off.
+    /// Modifies the response's status and headers. Called once for each response. An exception turns the response into a problem; if it
+    /// occurs for the problem too, the response is cut off.
     /// </summary>
     public void Respond(Exchange exchange);
 }
 
-/// <summary>Phase 6: is told how each request of its routes ended, refused ones included.</summary>
+/// <summary>Phase 6: observes how each request of its routes ended, including refused ones.</summary>
 internal interface IConcluding
 {
-    /// <summary>The request is over. What is thrown here goes to the error log, and the other policies are told all the same.</summary>
+    /// <summary>Called when the request has ended. Exceptions are written to the error log; the other policies are still called.</summary>
     public void Conclude(Exchange exchange, GatewayError? error);
 }
 
@@ -50,12 +49,12 @@ internal interface IConcluding
 /// </summary>
 internal interface IPreflighting
 {
-    /// <summary>Answers the preflight of a request that would be the route's.</summary>
-    /// <returns>Why the request would be refused; <see langword="null"/> after an answer.</returns>
+    /// <summary>Responds to the preflight of a request that would match the route.</summary>
+    /// <returns>Why the request would be refused; <see langword="null"/> after a response.</returns>
     public GatewayError? Preflight(Exchange exchange);
 }
 
-/// <summary>A route's policies, an array for each phase. A phase without policies costs the test of a length.</summary>
+/// <summary>The policies of a route, as one array for each phase. A phase without policies costs one length check.</summary>
 internal sealed class PolicySet
 {
     private PolicySet(IReadOnlyList<Policy> policies)
@@ -68,10 +67,10 @@ internal sealed class PolicySet
         Preflight = policies.OfType<IPreflighting>().FirstOrDefault();
     }
 
-    /// <summary>One for all routes that have none.</summary>
+    /// <summary>The shared instance of routes without policies.</summary>
     public static PolicySet None { get; } = new([]);
 
-    /// <summary>Whatever phases they take part in.</summary>
+    /// <summary>All policies, regardless of phase.</summary>
     public IReadOnlyList<Policy> All { get; }
 
     public IAdmitting[] Admitting { get; }
@@ -82,9 +81,9 @@ internal sealed class PolicySet
 
     public IConcluding[] Concluding { get; }
 
-    /// <summary>What answers CORS preflights; <see langword="null"/> where the service does.</summary>
+    /// <summary>The policy that responds to CORS preflights; <see langword="null"/> if the service does.</summary>
     public IPreflighting? Preflight { get; }
 
-    /// <summary>Policies in the order in which each phase asks them.</summary>
+    /// <summary>Creates the set from policies in the order in which each phase calls them.</summary>
     public static PolicySet Of(IReadOnlyList<Policy> policies) => policies.Count == 0 ? None : new(policies);
 }

@@ -5,18 +5,17 @@ using System.Threading.Tasks.Sources;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// Makes async methods whose frames, once they had to wait, are used again:
-/// <c>[AsyncMethodBuilder(typeof(PooledMethodBuilder&lt;&gt;))]</c>.
+/// Builder of async methods that pools the state of those that suspend: <c>[AsyncMethodBuilder(typeof(PooledMethodBuilder&lt;&gt;))]</c>.
 /// </summary>
 /// <remarks>
-/// .NET's own pooling builder keeps one frame for each thread and each processor; a loop has as many requests waiting as there are
-/// connections, so it would find none. Each thread keeps a stack of them here. As with every pooled <see cref="ValueTask"/>: it is awaited
-/// once, and at once.
+/// .NET's own pooling builder caches one frame for each thread and each processor. A loop has as many suspended requests as connections, so
+/// it would rarely find a cached one. This builder keeps a stack of frames for each thread. As with every pooled <see cref="ValueTask"/>,
+/// the result must be awaited once, and immediately.
 /// </remarks>
-/// <typeparam name="TResult">What the method returns.</typeparam>
+/// <typeparam name="TResult">The result type of the method.</typeparam>
 internal struct PooledMethodBuilder<TResult>
 {
-    private Frame? _frame; // null as long as the method had nothing to wait for
+    private Frame? _frame; // null while the method has not suspended
     private TResult _result;
 
     public readonly ValueTask<TResult> Task => _frame is null ? new(_result) : new(_frame, _frame.Version);
@@ -24,13 +23,13 @@ internal struct PooledMethodBuilder<TResult>
     public static PooledMethodBuilder<TResult> Create() => default;
 
     /// <summary>
-    /// Runs the method to its first wait, and puts back the contexts that it changed: .NET's way of doing that has no other door.
+    /// Runs the method to its first suspension and restores the contexts that it changed. .NET exposes this through no other API.
     /// </summary>
     [SuppressMessage("Performance", "CA1822", Justification = "The compiler calls it on the builder.")]
     public readonly void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine => default(AsyncValueTaskMethodBuilder<TResult>).Start(ref stateMachine);
 
-    /// <summary>Never called by what the compiler makes.</summary>
+    /// <summary>Never called by compiler-generated code.</summary>
     public readonly void SetStateMachine(IAsyncStateMachine stateMachine) => throw new NotSupportedException();
 
     public void SetResult(TResult result)
@@ -51,8 +50,8 @@ internal struct PooledMethodBuilder<TResult>
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine => awaiter.UnsafeOnCompleted(Wait(ref stateMachine));
 
-    /// <summary>Moves the method into a frame, where it is not in one yet.</summary>
-    /// <returns>What goes on with it.</returns>
+    /// <summary>Moves the state machine into a frame, unless it is in one already.</summary>
+    /// <returns>The continuation.</returns>
     private Action Wait<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
     {
@@ -64,14 +63,14 @@ internal struct PooledMethodBuilder<TResult>
         else
         {
             _frame = frame = Spares<Frame<TStateMachine>>.Take() ?? new Frame<TStateMachine>();
-            frame.StateMachine = stateMachine; // this builder is a part of it: the copy knows its frame
+            frame.StateMachine = stateMachine; // this builder is a part of it: the copy refers to its frame
         }
 
         frame.Context = ExecutionContext.Capture();
         return frame.GoOn;
     }
 
-    /// <summary>What the caller awaits.</summary>
+    /// <summary>The awaitable of the caller.</summary>
     private class Frame : IValueTaskSource<TResult>
     {
         private ManualResetValueTaskSourceCore<TResult> _core;
@@ -112,7 +111,7 @@ internal struct PooledMethodBuilder<TResult>
 
         public Action GoOn { get; }
 
-        public TStateMachine? StateMachine; // a field: it is a struct that changes itself
+        public TStateMachine? StateMachine; // a field, because it is a mutable struct
 
         public ExecutionContext? Context { get; set; }
 

@@ -8,29 +8,28 @@ using Lintel.Errors;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// Writes every answer that tells of an error the gateway made: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC
-/// 9209); for gRPC see <see cref="GrpcAnswer"/>.
+/// Writes every error response of the gateway: <c>application/problem+json</c> (RFC 9457) and <c>Proxy-Status</c> (RFC 9209); for gRPC see
+/// <see cref="GrpcAnswer"/>.
 /// </summary>
 internal static class ProblemWriter
 {
     /// <summary>The media type of RFC 9457 section 6.1.</summary>
     public const string ContentType = "application/problem+json";
 
-    /// <summary>Apostrophes and other scripts stay readable: this is JSON for programs and people, never a part of a page.</summary>
+    /// <summary>Apostrophes and non-Latin scripts are not escaped: the JSON is never embedded in a page.</summary>
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Whether a request's errors are told in the way of gRPC: with status 200, and the outcome in <c>grpc-status</c>.</summary>
+    /// <summary>Whether the errors of a request are reported as in gRPC: with status 200, and the outcome in <c>grpc-status</c>.</summary>
     public static bool IsGrpc(ClientRequest request) => GrpcMediaType.Of(request).Dialect != GrpcDialect.None;
 
-    /// <summary>
-    /// Makes a response the answer that tells of an error: status and headers, which the caller sends together with the content.
-    /// </summary>
-    /// <param name="response">A response that has not started, and that holds nothing of the gateway's.</param>
-    /// <param name="error">What to tell. Its cause stays inside.</param>
+    /// <summary>Fills a response with an error: status and headers, which the caller sends together with the content.</summary>
+    /// <param name="response">A response that has not started and has no headers of the gateway.</param>
+    /// <param name="error">The error. Its cause is not disclosed.</param>
     /// <param name="proxyName">The gateway's name, the first item of <c>Proxy-Status</c>: a token of RFC 9651.</param>
-    /// <param name="traceId">The trace id by which the operator finds the request.</param>
-    /// <param name="closes">Whether the connection ends with this answer, because what follows on it cannot be told apart.</param>
-    /// <returns>The content; empty for gRPC, whose headers tell everything.</returns>
+    /// <param name="traceId">The trace id that identifies the request in logs.</param>
+    /// <param name="closes">Whether the connection closes after this response, because the bytes that follow on it cannot be
+    /// framed.</param>
+    /// <returns>The content; empty for gRPC, which reports everything in headers.</returns>
     public static ReadOnlyMemory<byte> Fill(
         ClientResponse response,
         GatewayError error,

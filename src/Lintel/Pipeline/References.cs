@@ -1,15 +1,16 @@
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// What placeholders may refer to beside the client's request, while templates are compiled: in a composition, other calls' answers.
+/// Scope of what placeholders may refer to besides the client's request, while templates are compiled: in a composition, responses of other
+/// calls.
 /// </summary>
 internal abstract class ReferenceScope
 {
-    /// <summary>The names that a reference may begin with.</summary>
+    /// <summary>The names that can start a reference.</summary>
     public abstract IEnumerable<string> Names { get; }
 
-    /// <summary>Takes a placeholder that begins with one of <see cref="Names"/>.</summary>
-    /// <returns>Its slot, by which <see cref="ReferencedValues"/> has its value; -1 with a problem.</returns>
+    /// <summary>Resolves a placeholder that begins with one of <see cref="Names"/>.</summary>
+    /// <returns>The slot of its value in <see cref="ReferencedValues"/>; -1 with a problem.</returns>
     public abstract int Add(string expression, out string? problem, out string? hint);
 
     public bool Takes(string expression)
@@ -24,9 +25,9 @@ internal abstract class ReferenceScope
 /// <summary>The values of a <see cref="ReferenceScope"/>'s slots, for one rendering.</summary>
 internal abstract class ReferencedValues
 {
-    /// <summary>A slot's text; <see langword="null"/> where there is no value, or none that is text, number or boolean.</summary>
+    /// <summary>A slot's text; <see langword="null"/> if there is no value, or none that is text, number or boolean.</summary>
     public abstract string? Text(int slot);
 
-    /// <summary>A slot's text for a query parameter, escaped; of a list the items, separated by commas.</summary>
+    /// <summary>A slot's text for a query parameter, escaped; for a list, the items separated by commas.</summary>
     public abstract string? QueryText(int slot);
 }

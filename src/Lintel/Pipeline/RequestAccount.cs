@@ -4,15 +4,13 @@ using Lintel.Observability.Metrics;
 
 namespace Lintel.Pipeline;
 
-/// <summary>
-/// What the logs and metrics are told of a request: once when it begins, and once when it has ended, whatever happened between.
-/// </summary>
+/// <summary>Records each request in logs and metrics: once when it begins and once when it has ended, on every path.</summary>
 internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, GatewayMetrics metrics, TimeProvider time)
 {
-    /// <summary>A request begins.</summary>
+    /// <summary>Records the start of a request.</summary>
     public void Begin(Exchange exchange) => exchange.ActivePlace = metrics.RequestStarted(exchange.Method, exchange.Request.Scheme);
 
-    /// <summary>A request has ended. Never throws: who listens to metrics or logs and fails costs no other his part.</summary>
+    /// <summary>Records the end of a request. Never throws: a failing listener of metrics or logs does not affect the others.</summary>
     public void End(Exchange exchange, GatewayError? error)
     {
         try
@@ -22,7 +20,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         finally
         {
             if (exchange.ActivePlace is { } place)
-                metrics.RequestLeft(place); // the last of all: a gateway that stops waits for it, and the line is written by then
+                metrics.RequestLeft(place); // last of all: shutdown waits for the count, and the log line is written by then
         }
     }
 
@@ -65,7 +63,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         }
     }
 
-    /// <summary>The status that the client saw; where it saw none, that of the error.</summary>
+    /// <summary>The status that the client received; if it received none, that of the error.</summary>
     private static int StatusOf(Exchange exchange, GatewayError? error) =>
         error is not null
         && (error.Kind == GatewayErrorKind.ClientAborted || (!exchange.Response.HasStarted && exchange.GrpcStatus is null))
@@ -87,7 +85,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         }
     }
 
-    /// <summary>Somebody who is told of requests has failed: that is told, and changes nothing for the request.</summary>
+    /// <summary>Records the failure of an observer of requests. The request is not affected.</summary>
     public void Failed(Exchange exchange, Exception cause) => Record(exchange, new GatewayError(GatewayErrorKind.Internal, Cause: cause));
 
     private void Record(Exchange exchange, GatewayError error)
@@ -98,7 +96,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         }
         catch (Exception)
         {
-            // A logger that fails: there is nobody left to tell.
+            // The logger itself failed: no place is left to report it.
         }
     }
 
@@ -110,7 +108,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
             log = accessLog.Current;
             if (!log.IsEnabled || !log.Keeps(status, error is not null, exchange.TraceId))
                 return;
-        } while (!log.TryWrite(Line(exchange, log.Headers, status, duration, error))); // a reload came between: the next log takes it
+        } while (!log.TryWrite(Line(exchange, log.Headers, status, duration, error))); // replaced by a reload: use the new log
     }
 
     private AccessRecord Line(Exchange exchange, string[] headers, int status, TimeSpan duration, GatewayError? error)
@@ -144,7 +142,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
         };
     }
 
-    /// <summary>What could not be normalised, without what may be a query.</summary>
+    /// <summary>The path of a target that could not be normalized, without what may be a query.</summary>
     private static string PathOf(string target)
     {
         var end = target.AsSpan().IndexOfAny('?', '#');

@@ -4,15 +4,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>What may be wrong with a request whose bytes are right.</summary>
+/// <summary>Checks of requests that are syntactically valid.</summary>
 internal static class RequestChecks
 {
-    /// <summary>Methods that a service may see of an unknown route, for <c>Allow</c>.</summary>
+    /// <summary>Methods that services of an unknown route may support, for <c>Allow</c>.</summary>
     private const string UsualMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
     /// <summary>
-    /// RFC 9110 section 7.4: a request whose target has another scheme than its connection is somebody else's, unless a trusted proxy
-    /// vouches for it.
+    /// RFC 9110 section 7.4: a request is misdirected if the scheme of its target differs from that of its connection, unless a trusted
+    /// proxy vouches for it.
     /// </summary>
     public static GatewayError? Scheme(Exchange exchange)
     {
@@ -30,7 +30,7 @@ internal static class RequestChecks
         return null;
     }
 
-    /// <summary>TRACE would send back what a route adds for its service, secrets included: it is nobody's.</summary>
+    /// <summary>Refuses TRACE: it would echo what a route adds for its service, including secrets.</summary>
     public static GatewayError? Trace(Exchange exchange)
     {
         if (!HttpMethods.IsTrace(exchange.Request.Method))
@@ -39,10 +39,10 @@ internal static class RequestChecks
     }
 
     /// <summary>
-    /// RFC 9110 section 9.3.7: <c>OPTIONS *</c> asks for the server as a whole, and <c>OPTIONS http://host</c> is the same on its last hop
+    /// RFC 9110 section 9.3.7: <c>OPTIONS *</c> addresses the server as a whole, and <c>OPTIONS http://host</c> is the same on its last hop
     /// (RFC 9112 section 3.2.4).
     /// </summary>
-    /// <returns>Whether it was answered.</returns>
+    /// <returns>Whether the request has been answered.</returns>
     public static bool AnswersOptions(Exchange exchange)
     {
         if (!HttpMethods.IsOptions(exchange.Request.Method) || !(exchange.RawTarget == "*" || IsAuthority(exchange.RawTarget)))
@@ -51,8 +51,8 @@ internal static class RequestChecks
         return true;
     }
 
-    /// <summary>RFC 9110 section 7.6.2: a request that may be forwarded no further is answered here.</summary>
-    /// <returns>Whether it was answered.</returns>
+    /// <summary>RFC 9110 section 7.6.2: a request that may not be forwarded any further is answered here.</summary>
+    /// <returns>Whether the request has been answered.</returns>
     public static bool AnswersLastHop(Exchange exchange)
     {
         if (!HttpMethods.IsOptions(exchange.Request.Method) || ForwardsLeft(exchange.Request) != 0)
@@ -61,7 +61,9 @@ internal static class RequestChecks
         return true;
     }
 
-    /// <summary>How many more times an OPTIONS may be forwarded; <see langword="null"/> without a limit, and for other methods.</summary>
+    /// <summary>
+    /// How many more times an OPTIONS request may be forwarded; <see langword="null"/> without a limit, and for other methods.
+    /// </summary>
     public static long? ForwardsLeft(ClientRequest request) =>
         HttpMethods.IsOptions(request.Method)
         && request.Headers["Max-Forwards"] is [{ } text]
@@ -69,7 +71,7 @@ internal static class RequestChecks
             ? left
             : null;
 
-    /// <summary>Whether the gateway's own name stands in <c>Via</c>.</summary>
+    /// <summary>Detects a loop: whether <c>Via</c> contains the gateway's own name.</summary>
     public static GatewayError? Loop(Exchange exchange)
     {
         foreach (var via in exchange.Request.Headers.Via)
@@ -85,7 +87,7 @@ internal static class RequestChecks
         return null;
     }
 
-    /// <summary>A body that says how long it is need not be begun when that is too long.</summary>
+    /// <summary>Refuses a body with a declared length that exceeds the limit, before it is read.</summary>
     public static GatewayError? Body(Exchange exchange)
     {
         if (!exchange.HasBody)
@@ -112,7 +114,7 @@ internal static class RequestChecks
         return scheme > 0 && !target.AsSpan(scheme).ContainsAny('/', '?');
     }
 
-    /// <summary>Whether the nearest proxy says another scheme than the target.</summary>
+    /// <summary>Whether the nearest proxy reports another scheme than the target.</summary>
     private static bool Denies(TrustedProxies proxies, ClientRequest request, string claimed)
     {
         if (

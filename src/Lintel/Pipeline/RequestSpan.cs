@@ -7,13 +7,13 @@ using Lintel.Routing;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The span of a request, by OpenTelemetry's semantic conventions for HTTP servers.</summary>
+/// <summary>The span of a request, following OpenTelemetry's semantic conventions for HTTP servers.</summary>
 internal static class RequestSpan
 {
-    /// <summary>Decides whether the request is recorded, and if so begins its span. Where nobody listens this costs two reads.</summary>
+    /// <summary>Makes the sampling decision and starts the span of a recorded request. Costs two reads if there is no listener.</summary>
     public static void Start(Exchange exchange)
     {
-        // Inside another host its own span is under way: the request's trace is that one's.
+        // Inside another host, its own span is active: the request belongs to that trace.
         var current = Activity.Current;
         var host = current;
         if (host is { IdFormat: ActivityIdFormat.W3C })
@@ -47,7 +47,7 @@ internal static class RequestSpan
         exchange.Trace = TraceContext.Of(span);
     }
 
-    /// <summary>Tells the span what became of the request.</summary>
+    /// <summary>Adds the outcome of the request to the span.</summary>
     public static void Describe(Activity span, Exchange exchange, int status, string protocol, GatewayError? error)
     {
         if (!span.IsAllDataRequested)
@@ -97,7 +97,7 @@ internal static class RequestSpan
             span.SetStatus(ActivityStatusCode.Error);
     }
 
-    /// <summary>A failed attempt that another one follows.</summary>
+    /// <summary>Records a failed attempt that is followed by another one.</summary>
     public static void Retried(Activity span, string instance, GatewayError error, int attempt) =>
         span.AddEvent(
             new ActivityEvent(
@@ -125,27 +125,27 @@ internal static class RequestSpan
     }
 
     /// <summary>
-    /// Parent-based, as OpenTelemetry's default sampler: whoever began the trace has decided, and only traces that begin here are drawn by
-    /// lot.
+    /// Parent-based sampling, as OpenTelemetry's default sampler: the decision of an existing trace is kept, and only new traces are
+    /// sampled by ratio.
     /// </summary>
     private static bool IsRecorded(Exchange exchange)
     {
         var trace = exchange.Trace;
         if (exchange.Snapshot.Tracing is not { } tracing)
-            return true; // the listener's own sampler decides
+            return true; // decided by the listener's own sampler
         return trace.SpanId == default ? GatewayTracing.Samples(trace.TraceId, tracing.Sample) : trace.IsSampled;
     }
 
     /// <summary>
-    /// ASP.NET Core makes an activity for the scopes of its logs, too, where nobody asks for its spans. As a parent it would be a span that
-    /// nobody ever sees, with a decision that nobody has made.
+    /// Whether the host's activity exists for log scopes only. ASP.NET Core creates it even if its spans are not sampled; as a parent it
+    /// would be a span that is never exported, with a decision that was never made.
     /// </summary>
     private static bool IsForLogsAlone(Activity host, Exchange exchange) =>
         host.OperationName == "Microsoft.AspNetCore.Hosting.HttpRequestIn"
         && !host.Source.HasListeners()
         && (exchange.Request.Services?.GetService(typeof(DiagnosticListener)) as DiagnosticListener)?.IsEnabled() != true;
 
-    /// <summary>Where the host's activity stands: below the client's span, or at the beginning of a trace.</summary>
+    /// <summary>The position of the host's activity: a child of the client's span, or the root of a trace.</summary>
     private static TraceContext Above(Activity host, Exchange exchange)
     {
         if (exchange.Snapshot.Tracing?.Parent == TraceParent.Ignore)
@@ -160,13 +160,13 @@ internal static class RequestSpan
     }
 
     /// <summary>
-    /// Where the listener's sampler decides, it must see that a trace begins here: whatever has a trace's name is a child to it, and a
-    /// child of what nobody has recorded.
+    /// The parent of the span. A sampler of the listener must see that a trace begins here: it treats anything with a trace id as a child,
+    /// and here as the child of an unrecorded span.
     /// </summary>
     private static ActivityContext ParentOf(Exchange exchange) =>
         exchange.Snapshot.Tracing is null && exchange.Trace.SpanId == default ? default : exchange.Trace.ToParent();
 
-    /// <summary>The trace that was left at the edge.</summary>
+    /// <summary>A link to the client's trace that was not continued.</summary>
     private static ActivityLink[]? LinksTo(Exchange exchange)
     {
         var headers = exchange.Request.Headers;

@@ -3,17 +3,17 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// Phase 5: what happens to a response's head before it leaves, whoever made it: a service, a composition, a fixed answer, a redirect, an
-/// error of the gateway's own.
+/// Phase 5: processes a response's head before it is sent, for every source: a service, a composition, a fixed response, a redirect, an
+/// error of the gateway.
 /// </summary>
 /// <remarks>
-/// Who writes a response sets its status and headers, calls <see cref="Enter"/>, and then sends what content it may. A response that was
-/// never sent is replaced by a problem: <see cref="Restart"/> clears it, and the problem goes through the phase in its turn. The spine
-/// calls <see cref="Enter"/> for responses that have no content and leave with the end of the request.
+/// The writer of a response sets status and headers, calls <see cref="Enter"/>, and then sends the content if the response may have any. A
+/// response that was not sent is replaced by a problem: <see cref="Restart"/> clears it, and the problem passes through the phase in turn.
+/// The pipeline calls <see cref="Enter"/> for responses without content, which are sent when the request ends.
 /// </remarks>
 internal static class ResponsePhase
 {
-    /// <summary>Applies what the route says of responses, once for each response.</summary>
+    /// <summary>Applies the route's response settings, once for each response.</summary>
     /// <returns>Whether content may follow (RFC 9110 sections 8.6, 15.3.5, 15.3.6 and 15.4.5).</returns>
     public static bool Enter(Exchange exchange)
     {
@@ -39,7 +39,7 @@ internal static class ResponsePhase
     }
 
     /// <summary>
-    /// Takes back all that the gateway has put into a response that was not sent; what an application around the gateway had set stays.
+    /// Clears everything that the gateway has set on a response that was not sent. What an application around the gateway has set is kept.
     /// </summary>
     public static void Restart(Exchange exchange)
     {

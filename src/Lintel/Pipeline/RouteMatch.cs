@@ -4,17 +4,17 @@ using Lintel.Routing;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// Finds the route of a request, whichever way services may read its path. The same for requests and for their explanation.
+/// Finds the route of a request, considering every way in which services may read its path. Used for requests and for explanations alike.
 /// </summary>
 internal static class RouteMatch
 {
     /// <summary>
-    /// Finds the route and tells the exchange. A CORS preflight is its route's that the method would have that it asks about, where that
-    /// route answers preflights.
+    /// Finds the route and sets it on the exchange. A CORS preflight matches the route of its requested method, if that route responds to
+    /// preflights.
     /// </summary>
-    /// <param name="exchange">The request, its target parsed.</param>
-    /// <param name="method">The method, case-sensitive as RFC 9110 section 9.1 has it.</param>
-    /// <param name="lookup">What was found.</param>
+    /// <param name="exchange">The request, with its target parsed.</param>
+    /// <param name="method">The method, case-sensitive (RFC 9110 section 9.1).</param>
+    /// <param name="lookup">The result.</param>
     /// <returns>Why the request is refused.</returns>
     public static GatewayError? Find(Exchange exchange, string method, ref RouteLookup<Route> lookup)
     {
@@ -55,11 +55,11 @@ internal static class RouteMatch
         return error;
     }
 
-    /// <summary>The error of a method that is not served, with those that are (RFC 9110 section 10.2.1).</summary>
+    /// <summary>The error for a method that is not supported, with those that are (RFC 9110 section 10.2.1).</summary>
     public static GatewayError NotAllowed(params IEnumerable<string> methods) =>
         new(GatewayErrorKind.MethodNotAllowed) { Headers = [new("Allow", string.Join(", ", methods))] };
 
-    /// <summary>What the route is to allow, in words fit for the client.</summary>
+    /// <summary>The error for a path with traits that the route would have to allow, in words fit for the client.</summary>
     public static GatewayError NotAllowed(PathTraits traits) =>
         new(
             GatewayErrorKind.BadTarget,
@@ -68,7 +68,7 @@ internal static class RouteMatch
                 : "semicolons are not allowed in this path"
         );
 
-    /// <summary>A path that services read in different ways: each reading must lead to a route that allows it, or to none.</summary>
+    /// <summary>Resolves a path that services read in different ways: each reading must match a route that allows it, or none.</summary>
     private static GatewayError? Settle(Exchange exchange, in RoutedRequest routed, string method, ref RouteLookup<Route> lookup)
     {
         var target = exchange.RequestTarget;
@@ -95,7 +95,9 @@ internal static class RouteMatch
         return null;
     }
 
-    /// <summary>Only where it makes no difference to the choice of the route: no rule is passed by a slash more.</summary>
+    /// <summary>
+    /// Keeps empty segments only if they do not affect the choice of the route: an additional slash must not bypass a rule.
+    /// </summary>
     private static void KeepEmptySegments(
         Exchange exchange,
         string whole,

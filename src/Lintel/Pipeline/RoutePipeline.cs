@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The spine: a request's life from its arrival to its line in the access log, top to bottom, in seven phases.</summary>
+/// <summary>The request pipeline: from the arrival of a request to its line in the access log, in seven phases, top to bottom.</summary>
 /// <remarks>
 /// <list type="number">
 /// <item><term>0 receive</term><description>the carrier has read the head; what is wrong with it is found here, and answered like any other
@@ -25,7 +25,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         "the request was changed after the application's routing, so the application's requirements for this route were not checked: "
         + "call app.UseRouting() after the middleware that changes it";
 
-    /// <summary>What requests before the first configuration live on: it knows no route, and no log or service.</summary>
+    /// <summary>The snapshot of requests before the first configuration, without routes, logs and services.</summary>
     private readonly Snapshot _nothing = new(
         RouteTableBuilder.Build<Route>([], []),
         new GatewayIdentity("lintel", "lintel"),
@@ -38,9 +38,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     /// <summary>Requests that were cut off because a listener closed, since the start.</summary>
     public long Stopped => Volatile.Read(ref _stopped);
 
-    /// <summary>Serves one request. Never throws, and accounts for each.</summary>
+    /// <summary>Serves one request. Never throws, and accounts for each request.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="origin">Where it comes from.</param>
+    /// <param name="origin">Its origin.</param>
     public async Task RunAsync(ClientRequest request, RequestOrigin origin)
     {
         var started = time.GetTimestamp();
@@ -63,7 +63,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                     error = Match(exchange); // 1 match
                     if (error is null && exchange.IsPreflight)
                     {
-                        // carries no credentials: nobody may ask for some first
+                        // carries no credentials: must precede authentication
                         error = exchange.Route!.Policies.Preflight!.Preflight(exchange);
                     }
                     else if (error is null)
@@ -78,10 +78,10 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                     }
                 }
 
-                error ??= AnswerContent.Verify(exchange); // 5 respond, where nobody has written yet
+                error ??= AnswerContent.Verify(exchange); // 5 respond, if the response has not been written yet
 
                 if (error is not null && exchange.Framing?.Refusal is { } refusal)
-                    error = refusal; // whatever the target made of it: the body went wrong underway
+                    error = refusal; // overrides the target's result: the body turned out to be malformed
             }
             catch (Exception e)
             {
@@ -99,7 +99,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         }
     }
 
-    /// <summary>What is wrong with the request before it is known whose it is.</summary>
+    /// <summary>Checks a request before its route is known.</summary>
     private static GatewayError? Check(Exchange exchange) =>
         exchange.Framing?.Refusal
         ?? HeadLimits.Check(exchange)
@@ -121,7 +121,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         };
     }
 
-    /// <summary>A request that ended because its client was gone, or sent no more: why, where the client had no part in it.</summary>
+    /// <summary>The reason of a request that ended with a lost connection or an incomplete body, if the client did not cause it.</summary>
     private GatewayError Explain(Exchange exchange, GatewayError error)
     {
         if (exchange.IsCanceledByHost)
@@ -130,13 +130,13 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                 : error;
         if (exchange.CutReason is not { } reason)
             return error;
-        exchange.IsErrorTold = true; // nobody is there to be told
+        exchange.IsErrorTold = true; // the client is gone
         if (reason.Kind == GatewayErrorKind.Stopped)
             Interlocked.Increment(ref _stopped);
         return reason with { Cause = error.Cause, Detail = error.Detail is null ? reason.Detail : reason.Detail + "; " + error.Detail };
     }
 
-    /// <summary>Normalises the target and finds the route.</summary>
+    /// <summary>Normalizes the target and finds the route.</summary>
     private static GatewayError? Match(Exchange exchange)
     {
         string? problem;
@@ -154,7 +154,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             if (!"websocket".Equals(protocol, StringComparison.OrdinalIgnoreCase))
                 return new GatewayError(GatewayErrorKind.BadUpgrade, "extended CONNECT is supported only for the protocol `websocket`");
             exchange.IsExtendedConnect = true;
-            method = HttpMethods.Get; // what the same handshake is in HTTP/1.1 (RFC 8441 section 5)
+            method = HttpMethods.Get; // the method of the same handshake in HTTP/1.1 (RFC 8441 section 5)
         }
 
         var error = RouteMatch.Find(exchange, method, ref lookup);
@@ -189,7 +189,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         return false;
     }
 
-    /// <summary>Tells the client of an error as far as that is possible. Never throws.</summary>
+    /// <summary>Reports an error to the client as far as that is possible. Never throws.</summary>
     private static async ValueTask TellAsync(Exchange exchange, GatewayError error)
     {
         if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted)
@@ -199,13 +199,13 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             if (exchange.Framing is { Refusal: not null, Reset: { } reset })
                 reset();
             else if (exchange.Response.HasStarted)
-                exchange.Request.Abort(); // the client must see that the answer is not whole
+                exchange.Request.Abort(); // the client must be able to detect the incomplete response
             else
                 await WriteProblemAsync(exchange, error).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            // The client has left, or the server takes no answer any more: what it has of one must not look whole.
+            // The client has disconnected, or the server accepts no more output. A partial response must not look complete.
             if (e is not (OperationCanceledException or IOException))
                 exchange.Request.Abort();
         }
@@ -214,7 +214,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     private static async ValueTask WriteProblemAsync(Exchange exchange, GatewayError error)
     {
         if (exchange.IsCanceledByHost)
-            exchange.Request.Aborted = exchange.Hosted!.ClientAborted; // the answer still goes out
+            exchange.Request.Aborted = exchange.Hosted!.ClientAborted; // the response can still be sent
         ResponsePhase.Restart(exchange);
         var content = ProblemWriter.Fill(
             exchange.Response,
@@ -231,7 +231,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         exchange.ResponseBytes += content.Length;
     }
 
-    /// <summary>Whether what follows on the connection cannot be told apart, or would have to be read to its end first.</summary>
+    /// <summary>
+    /// Whether the connection must close, because the bytes that follow on it cannot be framed, or would have to be read to the end first.
+    /// </summary>
     private static bool Closes(Exchange exchange, GatewayError error) =>
         exchange.Framing is { Reset: null } framing
         && (framing.Refusal is not null || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout);

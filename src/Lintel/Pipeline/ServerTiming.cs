@@ -3,14 +3,14 @@ using System.Globalization;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// Tells clients in <c>Server-Timing</c> (https://www.w3.org/TR/server-timing/) how many milliseconds passed up to the response's head: in
-/// services, and in the gateway.
+/// Renders <c>Server-Timing</c> (https://www.w3.org/TR/server-timing/) for clients: the milliseconds up to the response's head, in services
+/// and in the gateway.
 /// </summary>
 internal sealed class ServerTiming(TimeProvider time)
 {
     public const string HeaderName = "Server-Timing";
 
-    /// <summary>The field's value; <see langword="null"/> for a response that no service had a part in.</summary>
+    /// <summary>The field's value; <see langword="null"/> for a response without participation of a service.</summary>
     public string? Render(Exchange exchange)
     {
         if (exchange.Attempts == 0)

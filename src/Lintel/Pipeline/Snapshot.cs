@@ -3,16 +3,16 @@ using Lintel.Routing;
 
 namespace Lintel.Pipeline;
 
-/// <summary>A configuration in its running form. Immutable but for the count of requests that still use it.</summary>
+/// <summary>A configuration in its running form. Immutable except for the count of requests that use it.</summary>
 /// <param name="routes">All routes.</param>
-/// <param name="identity">How the gateway names itself.</param>
-/// <param name="trustedProxies">Whose forwarding headers are believed.</param>
+/// <param name="identity">The gateway's names.</param>
+/// <param name="trustedProxies">The proxies whose forwarding headers are trusted.</param>
 /// <param name="onRetired">Called once, when the snapshot is replaced and its last request has ended.</param>
 internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identity, TrustedProxies trustedProxies, Action onRetired)
 {
     private const int Retired = 1 << 30;
 
-    // Requests in flight, plus Retired once the snapshot was replaced.
+    // Requests in flight, plus Retired once the snapshot has been replaced.
     private int _uses;
 
     public RouteTable<Route> Routes { get; } = routes;
@@ -21,10 +21,10 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
 
     public TrustedProxies TrustedProxies { get; } = trustedProxies;
 
-    /// <summary>Which traces are recorded; <see langword="null"/> leaves it to whoever listens to the activity source.</summary>
+    /// <summary>Sampling of traces; <see langword="null"/> leaves the decision to the listener of the activity source.</summary>
     public TracingConfig? Tracing { get; init; }
 
-    /// <summary>Tells clients how long services took; <see langword="null"/> for not telling.</summary>
+    /// <summary>Reports service times to clients; <see langword="null"/> if disabled.</summary>
     public ServerTiming? ServerTiming { get; init; }
 
     /// <summary>Whether a policy of any route answers CORS preflights.</summary>
@@ -50,7 +50,7 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
             Finish();
     }
 
-    // A request that came between and left again also sees the count fall to Retired: only the first call counts.
+    // A request that enters and leaves in between also decrements the count to Retired: only the first call applies.
     private void Finish()
     {
         if (Interlocked.CompareExchange(ref _uses, Retired + (Retired / 2), Retired) == Retired)
@@ -58,30 +58,30 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
     }
 }
 
-/// <summary>How the gateway names itself.</summary>
-/// <param name="Name">In <c>Proxy-Status</c>.</param>
-/// <param name="Via">In <c>Via</c>: by it a request that comes back is recognised.</param>
+/// <summary>The gateway's names.</summary>
+/// <param name="Name">The name in <c>Proxy-Status</c>.</param>
+/// <param name="Via">The name in <c>Via</c>, which identifies a request that returns to the gateway.</param>
 internal sealed record GatewayIdentity(string Name, string Via)
 {
-    /// <summary>The whole item of <c>Via</c> for a request that came by HTTP/1.1.</summary>
+    /// <summary>The complete item of <c>Via</c> for a request received by HTTP/1.1.</summary>
     public string ViaHttp11 { get; } = "1.1 " + Via;
 
     /// <summary>The same for HTTP/2.</summary>
     public string ViaHttp2 { get; } = "2.0 " + Via;
 }
 
-/// <summary>The one reference by which a new snapshot goes live.</summary>
+/// <summary>Holder of the current snapshot, which is replaced atomically.</summary>
 internal sealed class SnapshotHolder
 {
     private volatile Snapshot? _current;
 
     /// <summary>
-    /// Takes the current snapshot for one request; <see langword="null"/> before the first one. The caller calls
+    /// Acquires the current snapshot for one request; <see langword="null"/> before the first one. The caller must call
     /// <see cref="Snapshot.Leave"/>.
     /// </summary>
     public Snapshot? Enter()
     {
-        // A snapshot that was retired between the read and the count has a successor: read again.
+        // A snapshot that was retired between the read and the increment has a successor: read again.
         while (_current is { } snapshot)
         {
             if (snapshot.TryEnter())
@@ -91,7 +91,7 @@ internal sealed class SnapshotHolder
         return null;
     }
 
-    /// <summary>Makes a snapshot current and retires the one before.</summary>
+    /// <summary>Makes a snapshot current and retires the previous one.</summary>
     public void Swap(Snapshot next)
     {
         var previous = Interlocked.Exchange(ref _current, next);
@@ -99,7 +99,7 @@ internal sealed class SnapshotHolder
             previous?.Retire();
     }
 
-    /// <summary>Takes a snapshot back that was the first and could not stay, and retires it; false where it is not current.</summary>
+    /// <summary>Withdraws and retires a first snapshot that could not be kept; false if it is not current.</summary>
     public bool Withdraw(Snapshot snapshot)
     {
         if (Interlocked.CompareExchange(ref _current, null, snapshot) != snapshot)

@@ -6,20 +6,19 @@ using Lintel.Errors;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// What Kestrel (10.0) lets pass of an HTTP/2 or HTTP/3 request and another hop could read differently (RFC 9113 section 8.2, RFC 9114
-/// section 4.2).
+/// Checks of HTTP/2 and HTTP/3 requests that Kestrel (10.0) omits and another hop could interpret differently (RFC 9113 section 8.2, RFC
+/// 9114 section 4.2).
 /// </summary>
-/// <remarks>Checked here and not by a listener of our own, so that a gateway inside another host has it too.</remarks>
+/// <remarks>Done here and not in the gateway's own listeners, so that it applies inside another host as well.</remarks>
 internal static class StreamCheck
 {
-    /// <summary>What a <c>Content-Length</c> that is no number is read as.</summary>
+    /// <summary>The value of a <c>Content-Length</c> that is not a number.</summary>
     public const long NoLength = long.MaxValue;
 
     private static readonly SearchValues<char> Method = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
 
     /// <summary>
-    /// Why the request is refused; <see langword="null"/> where nothing is wrong, and for HTTP/1.1, whose bytes are checked by
-    /// <c>FramingGuard</c>.
+    /// Why the request is refused; <see langword="null"/> if it is valid, and for HTTP/1.1, whose bytes are checked by <c>FramingGuard</c>.
     /// </summary>
     public static GatewayError? Check(Exchange exchange)
     {

@@ -2,9 +2,9 @@ using Lintel.Errors;
 
 namespace Lintel.Pipeline;
 
-/// <summary>What a route does with a request once it is admitted: forward, redirect, answer.</summary>
+/// <summary>The target of a route, which handles an admitted request: forward, compose, redirect, respond.</summary>
 internal abstract class Target
 {
-    /// <summary>Answers the request, or says why it could not. Once the response has started, an error cuts it off.</summary>
+    /// <summary>Responds to the request, or returns the error. Once the response has started, an error cuts it off.</summary>
     public abstract ValueTask<GatewayError?> RunAsync(Exchange exchange);
 }

@@ -4,27 +4,27 @@ using Lintel.Routing;
 
 namespace Lintel.Pipeline;
 
-/// <summary>A text with placeholders, taken apart when the snapshot is compiled.</summary>
+/// <summary>A text with placeholders, parsed when the snapshot is compiled.</summary>
 internal sealed class Template
 {
     private readonly Piece[] _pieces;
 
     private Template(Piece[] pieces) => _pieces = pieces;
 
-    /// <summary>Whether it holds no placeholder.</summary>
+    /// <summary>Whether it contains no placeholder.</summary>
     public bool IsConstant => _pieces.All(p => p.Literal is not null);
 
     public IReadOnlyList<Piece> Pieces => _pieces;
 
-    /// <summary>The same with its literal text unescaped, where it was written as it stands in a URL.</summary>
+    /// <summary>The same template with its literal text unescaped, for text written as it appears in a URL.</summary>
     public Template Unescaped() =>
         new([.. _pieces.Select(p => p.Literal is null ? p : p with { Literal = Uri.UnescapeDataString(p.Literal) })]);
 
-    /// <summary>Takes a text apart; otherwise says what is wrong and what would be right.</summary>
+    /// <summary>Parses a text; on failure returns the problem and a hint.</summary>
     /// <param name="text">Text with <c>{placeholders}</c>; <c>{{</c> and <c>}}</c> stand for braces.</param>
-    /// <param name="parameters">The route's parameters: name, place, whether a catch-all.</param>
-    /// <param name="problem">What is wrong.</param>
-    /// <param name="hint">What would be right.</param>
+    /// <param name="parameters">The route's parameters: name, index, whether a catch-all.</param>
+    /// <param name="problem">The problem.</param>
+    /// <param name="hint">How to fix it.</param>
     public static Template? Parse(string text, RouteParameters parameters, out string? problem, out string? hint)
     {
         problem = hint = null;
@@ -74,8 +74,8 @@ internal sealed class Template
     }
 
     /// <summary>
-    /// The text for a header line, as bytes: literal text as its UTF-8, headers and cookies as they came, other values unescaped where they
-    /// stay printable ASCII. <see langword="null"/> where a value is not fit for a header.
+    /// Renders the text for a header line, as bytes: literal text as UTF-8, headers and cookies as received, other values unescaped where
+    /// they remain printable ASCII. <see langword="null"/> if a value is not valid in a header.
     /// </summary>
     public string? RenderForHeader(Exchange exchange)
     {
@@ -101,7 +101,7 @@ internal sealed class Template
     }
 
     /// <summary>
-    /// A value as it may stand in a header line: as it is where it is printable ASCII, else escaped; <see langword="null"/> where it holds
+    /// A value in the form for a header line: unchanged if it is printable ASCII, otherwise escaped; <see langword="null"/> if it contains
     /// a control character.
     /// </summary>
     public static string? ForHeader(string value)
@@ -114,11 +114,11 @@ internal sealed class Template
     private static string? WithoutControls(string value) =>
         value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f') ? null : value;
 
-    /// <summary>The text for a query parameter's value, escaped. <see langword="null"/> where all placeholders are absent.</summary>
+    /// <summary>Renders the text for a query parameter's value, escaped. <see langword="null"/> if all placeholders are absent.</summary>
     /// <param name="exchange">The request.</param>
-    /// <param name="name">The parameter's name, escaped: where the value is that of a parameter which the client repeats, this one is
+    /// <param name="name">The parameter's name, escaped. If the value is that of a parameter which the client repeats, this one is
     /// repeated too.</param>
-    /// <param name="references">Other calls' answers.</param>
+    /// <param name="references">Responses of other calls.</param>
     public string? RenderForQuery(Exchange exchange, string name, ReferencedValues? references = null)
     {
         if (_pieces is [{ Literal: null, Placeholder: { Source: PlaceholderSource.Query } parameter }])
@@ -201,11 +201,11 @@ internal sealed class Template
         return null;
     }
 
-    /// <summary>Text, or a placeholder.</summary>
+    /// <summary>A literal, or a placeholder.</summary>
     internal readonly record struct Piece(string? Literal, Placeholder Placeholder);
 }
 
-/// <summary>Where a placeholder takes its value from.</summary>
+/// <summary>The source of a placeholder's value.</summary>
 internal enum PlaceholderSource
 {
     Parameter,
@@ -215,17 +215,17 @@ internal enum PlaceholderSource
     ClientIp,
     Host,
 
-    /// <summary>Something beside the request: <see cref="ReferencedValues"/> has it.</summary>
+    /// <summary>A value from outside the request, in <see cref="ReferencedValues"/>.</summary>
     Reference,
 }
 
 /// <summary>A reference to a value of the request.</summary>
 internal readonly record struct Placeholder(PlaceholderSource Source, string Name, int Slot, bool IsCatchAll)
 {
-    /// <summary>Whether its text is that of a field: bytes, each in the shape of a character.</summary>
+    /// <summary>Whether its text is that of a field: bytes, each represented as one character.</summary>
     public bool IsOfBytes => Source is PlaceholderSource.Header or PlaceholderSource.Cookie;
 
-    /// <summary>The value without escapes, several ones separated by commas; <see langword="null"/> where the request has none.</summary>
+    /// <summary>The value without escapes, several values separated by commas; <see langword="null"/> if the request has none.</summary>
     public string? Text(Exchange exchange) =>
         Source switch
         {
@@ -241,7 +241,7 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
         };
 }
 
-/// <summary>A route's parameters by place, and what else its placeholders may refer to.</summary>
+/// <summary>A route's parameters by index, and what else its placeholders may refer to.</summary>
 internal sealed class RouteParameters(IReadOnlyList<string> names, IReadOnlyList<bool> catchAlls, ReferenceScope? references = null)
 {
     public IReadOnlyList<string> Names { get; } = names;

@@ -6,10 +6,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Pipeline;
 
-/// <summary>The proxies in front of the gateway whose word is taken, and what follows from it: the client's address and scheme.</summary>
+/// <summary>The trusted proxies in front of the gateway. Derives the client's address and scheme from their forwarding headers.</summary>
 internal sealed class TrustedProxies
 {
-    /// <summary>Longer chains are cut: nobody has that many proxies of his own.</summary>
+    /// <summary>Longer chains are cut: far more than the proxies of any deployment.</summary>
     private const int MaxHops = 32;
 
     private readonly AddressRanges _ranges;
@@ -35,7 +35,7 @@ internal sealed class TrustedProxies
 
     public bool BelievesProto { get; }
 
-    /// <summary>Whether they overwrite a field, so that it cannot be the client's own.</summary>
+    /// <summary>Whether trusted proxies overwrite a field, so that it cannot come from the client.</summary>
     public bool Believes(string field) => _fields.Contains(field);
 
     /// <param name="address"><see langword="null"/> for a peer without one, behind a Unix socket.</param>
@@ -46,7 +46,9 @@ internal sealed class TrustedProxies
         return !_ranges.IsEmpty && _ranges.Find(address) == true;
     }
 
-    /// <summary>The nearest address that is no trusted proxy: read from the right, since every proxy appends what it saw.</summary>
+    /// <summary>
+    /// The nearest address that is not a trusted proxy: read from the right, since every proxy appends the address it saw.
+    /// </summary>
     public IPAddress? ClientAddress(IHeaderDictionary headers, IPAddress? peer)
     {
         if (peer is { IsIPv4MappedToIPv6: true })
@@ -70,7 +72,7 @@ internal sealed class TrustedProxies
         return address;
     }
 
-    /// <summary>The scheme that the client used, by the word of a peer that is trusted.</summary>
+    /// <summary>The scheme that the client used, as reported by a trusted peer.</summary>
     public string Scheme(ClientRequest request)
     {
         var said =
@@ -84,7 +86,7 @@ internal sealed class TrustedProxies
             : request.Scheme;
     }
 
-    /// <summary>The items of a list from the right.</summary>
+    /// <summary>The items of a list, from right to left.</summary>
     private static IEnumerable<string> Chain(string list)
     {
         for (var end = list.Length; end >= 0; )

@@ -6,7 +6,7 @@ using Lintel.Routing;
 namespace Lintel.Pipeline;
 
 /// <summary>
-/// A path with placeholders. What is inserted can never leave its segment: it is escaped, and a segment that would be empty, <c>.</c> or
+/// A path with placeholders. Inserted values cannot leave their segment: they are escaped, and a segment that would be empty, <c>.</c> or
 /// <c>..</c> is refused.
 /// </summary>
 internal sealed class UpstreamPath
@@ -27,7 +27,7 @@ internal sealed class UpstreamPath
                 + (endsWithSlash || segments.Length == 0 ? "/" : "");
     }
 
-    /// <summary>Compiles a path; otherwise says what is wrong and what would be right.</summary>
+    /// <summary>Compiles a path; on failure returns the problem and a hint.</summary>
     public static UpstreamPath? Parse(string text, RouteParameters parameters, PathTraits allowed, out string? problem, out string? hint)
     {
         hint = null;
@@ -59,11 +59,11 @@ internal sealed class UpstreamPath
         return new UpstreamPath([.. segments], endsWithSlash, allowed);
     }
 
-    /// <summary>What is inserted.</summary>
+    /// <summary>The placeholders in the path.</summary>
     public IEnumerable<Placeholder> Placeholders => _segments.SelectMany(s => s).Where(p => p.Literal is null).Select(p => p.Placeholder);
 
     /// <summary>
-    /// Whether another path may come out the same: not where both have a fixed segment in one place, and not the same one.
+    /// Whether another path may render to the same text: not if both have a fixed segment at the same position and these differ.
     /// </summary>
     public bool MayEqual(UpstreamPath other)
     {
@@ -82,14 +82,14 @@ internal sealed class UpstreamPath
 
     private static bool IsRest(Template.Piece[] segment) => segment is [{ Literal: null, Placeholder.IsCatchAll: true }];
 
-    /// <summary>The path for a request.</summary>
-    /// <param name="exchange">Whose values are inserted.</param>
-    /// <param name="path">Escaped.</param>
-    /// <param name="problem">Why there is none, in words fit for the client.</param>
+    /// <summary>Renders the path for a request.</summary>
+    /// <param name="exchange">The request that provides the values.</param>
+    /// <param name="path">The path, escaped.</param>
+    /// <param name="problem">Why it cannot be rendered, in words fit for the client.</param>
     public bool TryRender(Exchange exchange, out string path, [NotNullWhen(false)] out string? problem) =>
         TryRender(exchange, null, out path, out problem);
 
-    /// <summary>The path for a request, with values from elsewhere.</summary>
+    /// <summary>Renders the path for a request, with referenced values.</summary>
     public bool TryRender(Exchange exchange, ReferencedValues? references, out string path, [NotNullWhen(false)] out string? problem)
     {
         problem = null;
@@ -97,7 +97,7 @@ internal sealed class UpstreamPath
         if (_constant is not null)
             return true;
 
-        // On the stack: a rendered path costs its text and nothing beside it.
+        // On the stack: rendering allocates the resulting text only.
         var text = new DefaultInterpolatedStringHandler(0, 0, null, stackalloc char[256]);
         if (TryAppend(ref text, exchange, references, out problem))
             path = text.Text.ToString();
@@ -118,7 +118,7 @@ internal sealed class UpstreamPath
         {
             if (segment is [{ Literal: null, Placeholder: { IsCatchAll: true } whole }])
             {
-                // The rest of a normalised path has no dot segments; nothing left means no segment at all.
+                // The rest of a normalized path has no dot segments; an empty rest is no segment at all.
                 var rest = exchange.Parameter(whole.Slot) ?? "";
                 if (rest.Length == 0)
                 {
@@ -140,7 +140,7 @@ internal sealed class UpstreamPath
             }
 
             if (segment is [{ Literal: not null }])
-                continue; // was looked at when it was compiled
+                continue; // checked at compile time
             if (text.Text.Length == start || IsDotSegment(text.Text[start..]))
             {
                 problem = $"the value of {Describe(segment)} cannot be a path segment";
@@ -171,7 +171,7 @@ internal sealed class UpstreamPath
         var placeholder = piece.Placeholder;
         if (placeholder.Source == PlaceholderSource.Parameter)
         {
-            result.AppendFormatted(exchange.Parameter(placeholder.Slot)); // normalised and escaped already
+            result.AppendFormatted(exchange.Parameter(placeholder.Slot)); // normalized and escaped already
             return true;
         }
 
@@ -192,7 +192,7 @@ internal sealed class UpstreamPath
         return true;
     }
 
-    /// <summary>Looked at as a whole: neighbours of a segment can make up together what none of them is.</summary>
+    /// <summary>Checks the segment as a whole: adjacent pieces can form together what none of them is alone.</summary>
     private static bool IsDotSegment(ReadOnlySpan<char> segment) => segment is "." or ".." || RequestTarget.HidesDots(segment);
 
     private static bool Check(string text, Template template, out string? problem, out string? hint)
@@ -208,7 +208,7 @@ internal sealed class UpstreamPath
         return problem is not null;
     }
 
-    /// <summary>Splits at slashes; those inside braces, such as of a header's name, do not count.</summary>
+    /// <summary>Splits at slashes, except inside braces, such as in a header's name.</summary>
     private static List<string> SplitOutsideBraces(string text)
     {
         var parts = new List<string>();

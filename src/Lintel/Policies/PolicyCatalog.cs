@@ -8,7 +8,7 @@ using Lintel.Policies.SecurityHeaders;
 
 namespace Lintel.Policies;
 
-/// <summary>All kinds of policies, in the order in which a phase asks those of a route.</summary>
+/// <summary>All kinds of policies, in the order in which a phase calls those of a route.</summary>
 internal static class PolicyCatalog
 {
     public static IReadOnlyList<PolicyKind> Kinds { get; } =
@@ -22,13 +22,13 @@ internal static class PolicyCatalog
         },
     ];
 
-    /// <summary>The grammar of a policy: a map of one key, which is its kind.</summary>
+    /// <summary>The grammar of a policy: a map with one key, its kind.</summary>
     public static Grammar<PolicyConfig> PolicyGrammar { get; } = new RecordGrammar<PolicyConfig>(Read);
 
     /// <summary>The grammar of a whole configuration.</summary>
     public static Grammar<GatewayConfig> Grammar { get; } = GatewayConfig.CreateGrammar(PolicyGrammar);
 
-    /// <summary>The kind of a policy, with its place in the order.</summary>
+    /// <summary>The kind of a policy, with its position in the order.</summary>
     public static (PolicyKind Kind, int Order) Of(PolicyConfig config)
     {
         for (var i = 0; i < Kinds.Count; i++)
@@ -40,7 +40,7 @@ internal static class PolicyCatalog
         throw new ArgumentException($"There is no policy kind named {config.Kind}.", nameof(config));
     }
 
-    /// <summary>Names of policies, or their kinds where they have none, in the order in which they are asked.</summary>
+    /// <summary>Names of policies, or their kinds if they have none, in the order in which they are called.</summary>
     public static IReadOnlyList<string> LabelsOf(ValueList<PolicyUse> uses, GatewayConfig config) =>
         [
             .. uses.OrderBy(u => (u.Policy ?? config.Policies.GetValueOrDefault(u.Name!)) is { } written ? Of(written).Order : int.MaxValue)

@@ -6,22 +6,22 @@ using Lintel.Pipeline;
 
 namespace Lintel.Policies;
 
-/// <summary>A kind of policy: how it is written, and what it becomes.</summary>
+/// <summary>A kind of policy: its configuration grammar and its implementation.</summary>
 internal abstract class PolicyKind
 {
-    /// <summary>The key by which a configuration names it.</summary>
+    /// <summary>The key of the kind in a configuration.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Whether a route has at most one.</summary>
+    /// <summary>Whether a route may have at most one.</summary>
     public bool IsSingle { get; init; }
 
-    /// <summary>Reads the settings under the kind's key.</summary>
+    /// <summary>Parses the settings under the kind's key.</summary>
     public abstract bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out PolicyConfig value);
 
     /// <summary>The JSON Schema of the settings.</summary>
     public abstract JsonObject Describe(SchemaDefinitions definitions);
 
-    /// <summary>Makes the running policy.</summary>
+    /// <summary>Creates the policy.</summary>
     public abstract Policy Create(PolicyConfig config);
 }
 

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Routing;
 
-/// <summary>Where a condition looks.</summary>
+/// <summary>The part of a request that a condition tests.</summary>
 internal enum ConditionPlace
 {
     Listener,
@@ -15,7 +15,8 @@ internal enum ConditionPlace
 }
 
 /// <summary>
-/// A condition on the values of one header, query parameter or cookie, or on how the request came. It holds if one of several values fits.
+/// A condition on the values of one header, query parameter or cookie, or on the listener or scheme of the request. It holds if one of
+/// several values matches.
 /// </summary>
 internal sealed class Condition(ConditionPlace place, string name, ValueTest test)
 {
@@ -40,7 +41,7 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
         );
     }
 
-    /// <summary>Whether no request can satisfy both.</summary>
+    /// <summary>Whether no request can satisfy both conditions.</summary>
     public bool Excludes(Condition other) =>
         Place == other.Place
             && string.Equals(
@@ -58,7 +59,7 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
         && Test.NeedsAbsence != other.Test.NeedsAbsence
         && (Test.NeedsAbsence ? other.Test.NeedsPresence : Test.NeedsPresence);
 
-    /// <summary>As bytes; those of our own listeners are so already.</summary>
+    /// <summary>Values as bytes; those of the gateway's own listeners are bytes already.</summary>
     private static StringValues FieldValues(in RoutedRequest routed, StringValues values)
     {
         if (routed.Listener is not null || values.Count == 0)
@@ -70,23 +71,23 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
     }
 }
 
-/// <summary>What a value must look like.</summary>
+/// <summary>A test of a value.</summary>
 internal abstract class ValueTest
 {
     public abstract bool Holds(StringValues values);
 
-    /// <summary>Whether no single value can satisfy both.</summary>
+    /// <summary>Whether no single value can satisfy both tests.</summary>
     public virtual bool Excludes(ValueTest other) =>
         (this is NotTest mine && mine.Inner.Equals(other)) || (other is NotTest theirs && theirs.Inner.Equals(this));
 
-    /// <summary>True only when there is no value.</summary>
+    /// <summary>Whether the test holds only if there is no value.</summary>
     public virtual bool NeedsAbsence => false;
 
-    /// <summary>False only when there is no value.</summary>
+    /// <summary>Whether the test requires a value.</summary>
     public virtual bool NeedsPresence => true;
 }
 
-/// <summary>One of these texts; a single one for an exact match.</summary>
+/// <summary>Matches one of several texts; a single one for an exact match.</summary>
 internal sealed class OneOfTest(IReadOnlyList<string> texts) : ValueTest
 {
     private readonly HashSet<string> _texts = new(texts, StringComparer.Ordinal);
@@ -123,9 +124,9 @@ internal sealed class PrefixTest(string prefix) : ValueTest
     }
 }
 
-/// <summary>A pattern.</summary>
-/// <param name="regex">Run in linear time.</param>
-/// <param name="isOfBytes">Whether the values are bytes (fields) that the pattern, which speaks of characters, sees as their text.</param>
+/// <summary>Matches a pattern.</summary>
+/// <param name="regex">The pattern, matched in linear time.</param>
+/// <param name="isOfBytes">Whether the values are bytes (fields), which are decoded to text for the pattern.</param>
 internal sealed class RegexTest(Regex regex, bool isOfBytes = false) : ValueTest
 {
     public override bool Holds(StringValues values)

@@ -4,35 +4,36 @@ using System.Text;
 
 namespace Lintel.Routing;
 
-/// <summary>Where another host's middleware says that a request goes.</summary>
-/// <param name="PathBase">What it has taken off the path; decoded.</param>
-/// <param name="Path">What it has left; decoded.</param>
+/// <summary>The path of a request as set by another host's middleware.</summary>
+/// <param name="PathBase">The part that the middleware has moved off the path; decoded.</param>
+/// <param name="Path">The remaining path; decoded.</param>
 /// <param name="Query">The query with its question mark.</param>
 internal readonly record struct HostedPath(string PathBase, string Path, string Query);
 
 /// <summary>
-/// The target of a request that another host's middleware has seen: what that middleware saw, or made of it, is what is routed and sent.
+/// The target of a request that has passed through another host's middleware. The path that the middleware saw, or set, is the one that is
+/// routed and sent.
 /// </summary>
 /// <remarks>
-/// Guards of an application look at <c>HttpRequest.Path</c>, which the server has decoded, and in which it leaves some spellings as
-/// they came (<c>//</c>). The normalised path is therefore either one that decodes to exactly that, or made of it. Anything else could pass
-/// a guard and become another path afterwards.
+/// Guards of an application evaluate <c>HttpRequest.Path</c>, which the server has decoded, and in which it keeps some spellings as
+/// received (<c>//</c>). The normalized path therefore either decodes to exactly that path, or is built from it. Anything else could pass a
+/// guard and become another path afterwards.
 /// </remarks>
 internal static class HostedTarget
 {
     private const string TwoReadings = "the path is ambiguous";
 
-    /// <summary>Characters that stand for themselves; the rest is escaped.</summary>
+    /// <summary>Characters that are not escaped; all others are.</summary>
     private static readonly SearchValues<char> Plain = SearchValues.Create(
         "/-._~!$&'()*+,;=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     );
 
     /// <summary>Reads path and query below the request's base path.</summary>
-    /// <param name="raw">The target as it was received; empty where the server does not tell.</param>
-    /// <param name="seen">What the application's middleware has seen last.</param>
-    /// <param name="isChanged">Whether that middleware may have changed the path: an unchanged one that is not what was received has two
-    /// readings.</param>
-    /// <param name="target">The normalised target.</param>
+    /// <param name="raw">The target as it was received; empty where the server does not provide it.</param>
+    /// <param name="seen">The path that the application's middleware has seen last.</param>
+    /// <param name="isChanged">Whether that middleware may have changed the path. A path that is unchanged and still differs from the
+    /// received one has two readings.</param>
+    /// <param name="target">The normalized target.</param>
     /// <param name="problem">Why it is refused, in words fit for the client.</param>
     public static bool TryRead(string raw, in HostedPath seen, bool isChanged, out RequestTarget target, out string? problem)
     {
@@ -46,7 +47,7 @@ internal static class HostedTarget
         if (raw.Length > 0 && Spells(received, pathBase, path, out var start))
         {
             if (start == 0 && target.Query == query)
-                return true; // nobody has changed anything: nearly every request
+                return true; // unchanged: nearly every request
             spelled = received[start..];
         }
         else
@@ -65,8 +66,8 @@ internal static class HostedTarget
     }
 
     /// <summary>
-    /// Whether the path that is sent, after its route was found, is still the one that the application saw: empty segments go where the
-    /// route keeps them, and nowhere else.
+    /// Whether the path that is sent, after its route was found, is still the one that the application saw: empty segments remain only
+    /// where the route keeps them.
     /// </summary>
     public static bool IsKept(in RequestTarget target, out string? problem)
     {
@@ -74,11 +75,11 @@ internal static class HostedTarget
         return target.Unmerged is null || target.Unmerged == target.Path;
     }
 
-    /// <summary>Whether a normalised path, once decoded as servers do it, is this base and this path.</summary>
-    /// <param name="normal">The normalised path.</param>
-    /// <param name="pathBase">What the application has taken off.</param>
-    /// <param name="path">What it has left.</param>
-    /// <param name="start">Where the rest begins in the normalised path.</param>
+    /// <summary>Whether a normalized path, decoded as servers do, equals the base followed by the path.</summary>
+    /// <param name="normal">The normalized path.</param>
+    /// <param name="pathBase">The part that the application has moved off the path.</param>
+    /// <param name="path">The remaining path.</param>
+    /// <param name="start">Where the remaining path begins in the normalized path.</param>
     private static bool Spells(string normal, string pathBase, string path, out int start)
     {
         start = pathBase.Length;
@@ -89,7 +90,7 @@ internal static class HostedTarget
         if (!Alike(Decode(normal), pathBase + path))
             return false;
 
-        // A base ends where a segment does, and slashes are the same in both.
+        // The base must end at a segment boundary, and slashes are the same in both.
         start = 0;
         for (var left = pathBase.AsSpan().Count('/'); left >= 0 && start < normal.Length; start++)
         {
@@ -103,7 +104,7 @@ internal static class HostedTarget
     private static bool Alike(string decoded, string seen) =>
         decoded.Replace("%2f", "%2F", StringComparison.Ordinal) == seen.Replace("%2f", "%2F", StringComparison.Ordinal);
 
-    /// <summary>As Kestrel decodes: everything but an escaped slash.</summary>
+    /// <summary>Decodes as Kestrel does: everything except an escaped slash.</summary>
     private static string Decode(string normal)
     {
         var bytes = new ArrayBufferWriter<byte>(normal.Length);
@@ -124,9 +125,9 @@ internal static class HostedTarget
     }
 
     /// <summary>
-    /// The way back from a decoded path. A percent sign stands for itself, but where it has been left of an escaped slash.
+    /// Escapes a decoded path. A percent sign is a literal one, unless it is part of an escaped slash that was not decoded.
     /// </summary>
-    /// <returns><see langword="null"/> where the text is no Unicode.</returns>
+    /// <returns><see langword="null"/> if the text is not valid Unicode.</returns>
     private static string? Escape(string path)
     {
         if (!path.AsSpan().ContainsAnyExcept(Plain))

@@ -4,10 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace Lintel.Routing;
 
-/// <summary>A user's regular expression, run in time linear in its input: no pattern can be made to stall the gateway.</summary>
+/// <summary>A user's regular expression, matched in time linear in its input: no pattern can stall the gateway.</summary>
 internal static class LinearRegex
 {
-    /// <summary>Compiles a pattern, or says in one sentence why it cannot be.</summary>
+    /// <summary>Compiles a pattern; on failure returns the problem in one sentence.</summary>
     public static bool TryCreate(string pattern, [NotNullWhen(true)] out Regex? regex, [NotNullWhen(false)] out string? problem)
     {
         try
@@ -30,7 +30,8 @@ internal static class LinearRegex
     }
 
     /// <summary>
-    /// <c>$</c> is the end: .NET's would also take a line feed after it. Patterns that turn on <c>m</c> ask for lines and keep theirs.
+    /// Makes <c>$</c> match only at the end: in .NET it also matches before a final line feed. Patterns that enable <c>m</c> request line
+    /// mode and keep theirs.
     /// </summary>
     internal static string WithStrictEnd(string pattern)
     {
@@ -52,7 +53,7 @@ internal static class LinearRegex
                 depth++;
                 result.Append(c);
 
-                // A bracket that closes right where a class begins stands for itself.
+                // A closing bracket right at the start of a class is a literal.
                 if (i + 1 < pattern.Length && pattern[i + 1] == '^')
                     result.Append(pattern[++i]);
                 if (i + 1 < pattern.Length && pattern[i + 1] == ']')
@@ -67,7 +68,7 @@ internal static class LinearRegex
         return result.ToString();
     }
 
-    /// <summary>Whether inline options, <c>(?m)</c> or <c>(?im-s:…)</c>, turn on multiline mode.</summary>
+    /// <summary>Whether inline options, <c>(?m)</c> or <c>(?im-s:…)</c>, enable multiline mode.</summary>
     private static bool AsksForLines(string pattern)
     {
         for (

@@ -3,9 +3,11 @@ using System.Text.RegularExpressions;
 
 namespace Lintel.Routing;
 
-/// <summary>A constraint of a route parameter, such as <c>int</c> in <c>{id:int}</c>: ASP.NET Core's names and meaning.</summary>
-/// <param name="Text">How it was written; two constraints are the same if they are written the same.</param>
-/// <param name="Accepts">Whether a decoded value fits.</param>
+/// <summary>
+/// A constraint of a route parameter, such as <c>int</c> in <c>{id:int}</c>, with the names and semantics of ASP.NET Core.
+/// </summary>
+/// <param name="Text">The text as written; constraints with the same text are equal.</param>
+/// <param name="Accepts">Whether a decoded value satisfies the constraint.</param>
 internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
 {
     public delegate bool Check(ReadOnlySpan<char> value);
@@ -33,7 +35,7 @@ internal sealed record PathConstraint(string Text, PathConstraint.Check Accepts)
         "regex",
     ];
 
-    /// <summary>Compiles a constraint; otherwise says what is wrong and what would be right.</summary>
+    /// <summary>Compiles a constraint; on failure returns the problem and a hint.</summary>
     public static PathConstraint? Create(string text, out string? problem, out string? hint)
     {
         hint = null;

@@ -4,19 +4,17 @@ using System.Text;
 namespace Lintel.Routing;
 
 /// <summary>
-/// The case folding of paths: that of Unicode (simple mappings), whether a character stands for itself or is percent-encoded. A literal for
-/// <c>/café</c> takes <c>/CAF%C3%89</c>.
+/// Case folding of paths: that of Unicode (simple mappings), for literal and percent-encoded characters. The literal <c>/café</c> matches
+/// <c>/CAF%C3%89</c>.
 /// </summary>
-/// <remarks>
-/// Text that holds no escape above ASCII folds to itself: comparing without regard to ASCII case is left to the comparer.
-/// </remarks>
+/// <remarks>Text without escapes above ASCII is returned unchanged: ASCII case is ignored by the comparer.</remarks>
 internal static class PathFold
 {
-    /// <summary>One spelling for all cases of the characters above ASCII.</summary>
-    /// <param name="path">Normalised text.</param>
+    /// <summary>Folds the case of the characters above ASCII.</summary>
+    /// <param name="path">Normalized text.</param>
     public static string Fold(string path) => NeedsFolding(path) ? Fold(path, null) : path;
 
-    /// <summary>Whether <see cref="Fold(ReadOnlySpan{char}, List{int})"/> might change it.</summary>
+    /// <summary>Whether <see cref="Fold(ReadOnlySpan{char}, List{int})"/> may change it.</summary>
     public static bool NeedsFolding(ReadOnlySpan<char> path)
     {
         for (var at = path.IndexOf('%'); at >= 0; at = path.IndexOf('%'))
@@ -29,9 +27,9 @@ internal static class PathFold
         return false;
     }
 
-    /// <summary>The same, and where each character of the result began.</summary>
-    /// <param name="path">Normalised text.</param>
-    /// <param name="origins">Gets, for each character of the result and for its end, the place in <paramref name="path"/>.</param>
+    /// <summary>Folds the case, and records the origin of each character of the result.</summary>
+    /// <param name="path">Normalized text.</param>
+    /// <param name="origins">Receives, for each character of the result and for its end, the index in <paramref name="path"/>.</param>
     public static string Fold(ReadOnlySpan<char> path, List<int>? origins)
     {
         var result = new StringBuilder(path.Length);
@@ -76,7 +74,7 @@ internal static class PathFold
 
     private static void AppendFolded(StringBuilder result, Rune rune)
     {
-        // The two characters above ASCII whose folding is an ASCII letter; .NET leaves them alone.
+        // The two characters above ASCII that fold to an ASCII letter; .NET does not fold them.
         if (rune.Value is 0x017F or 0x212A)
         {
             result.Append(rune.Value == 0x017F ? 'S' : 'K');

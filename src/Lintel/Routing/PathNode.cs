@@ -2,11 +2,11 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Routing;
 
-/// <summary>A place in the tree of paths: everything that can follow the segments above it.</summary>
+/// <summary>A node of the path tree: everything that can follow the segments above it.</summary>
 internal sealed class PathNode<TRoute>
     where TRoute : class
 {
-    // Most nodes of a large table have one kind of child, or none: what is empty is not there (a dictionary), or shared (arrays).
+    // Most nodes of a large table have one kind of child, or none: an empty dictionary is not allocated, empty arrays are shared.
     private Dictionary<string, PathNode<TRoute>>? _literals;
     private Dictionary<string, PathNode<TRoute>>.AlternateLookup<ReadOnlySpan<char>> _literalLookup;
     private (TemplateSegment Segment, PathNode<TRoute> Node)[] _mixed = [];
@@ -16,7 +16,7 @@ internal sealed class PathNode<TRoute>
 
     public IReadOnlyList<Candidate<TRoute>> Candidates => _candidates;
 
-    /// <summary>All nodes below, this one included, from the top down.</summary>
+    /// <summary>All nodes below, including this one, from top to bottom.</summary>
     public List<PathNode<TRoute>> All()
     {
         var all = new List<PathNode<TRoute>>();
@@ -24,7 +24,7 @@ internal sealed class PathNode<TRoute>
         return all;
     }
 
-    /// <summary>The node at the end of these segments, made where it is missing. Used while the table is built.</summary>
+    /// <summary>Returns the node for these segments, and creates it if it is missing. Used while the table is built.</summary>
     public PathNode<TRoute> Grow(ReadOnlySpan<TemplateSegment> segments)
     {
         if (segments.IsEmpty)
@@ -56,8 +56,8 @@ internal sealed class PathNode<TRoute>
     public void Add(Candidate<TRoute> candidate) => _candidates = [.. _candidates, candidate];
 
     /// <summary>
-    /// Puts everything here into its order of precedence. Most places of a large table hold one thing of a kind at most: for them nothing
-    /// is allocated.
+    /// Sorts everything in the node by precedence. Most nodes of a large table have at most one entry of a kind: for these nothing is
+    /// allocated.
     /// </summary>
     public void Sort()
     {
@@ -125,7 +125,7 @@ internal sealed class PathNode<TRoute>
     }
 
     /// <summary>
-    /// Tries what follows from <paramref name="at"/> on, most specific first. Each node of the tree is seen at most once a look-up.
+    /// Matches the path from <paramref name="at"/> on, most specific first. Each node of the tree is visited at most once per look-up.
     /// </summary>
     private bool Descend(in RoutedRequest request, string path, int at, int captured, string method, ref RouteLookup<TRoute> lookup)
     {
@@ -155,7 +155,7 @@ internal sealed class PathNode<TRoute>
         foreach (var (parameter, node) in _parameters)
         {
             if (segment.IsEmpty || !SegmentMatcher.Accepts(parameter.Parts[0].Constraints, segment))
-                continue; // an empty segment, where a route keeps them, is no value
+                continue; // an empty segment, if the route keeps them, is not a value
             lookup.Captures[captured] = new Capture(at, segment.Length);
             if (node.Descend(request, path, end + 1, captured + 1, method, ref lookup))
                 return true;
@@ -183,7 +183,7 @@ internal sealed class PathNode<TRoute>
         if (!HttpMethods.IsHead(method))
             return ChooseFor(request, method, ref lookup);
 
-        // GET takes HEAD (RFC 9110 section 9.3.2) unless a route at this very path lists HEAD itself.
+        // GET also matches HEAD (RFC 9110 section 9.3.2), unless a route at this very path lists HEAD itself.
         foreach (var candidate in _candidates)
         {
             if (!candidate.Lists(method) || !candidate.ConditionsHold(request))
@@ -228,7 +228,7 @@ internal static class SegmentMatcher
         if (constraints.Length == 0)
             return true;
         if (value.Contains('%'))
-            value = Uri.UnescapeDataString(value.ToString()); // constraints speak of the text, not of its escapes
+            value = Uri.UnescapeDataString(value.ToString()); // constraints apply to the decoded text
         foreach (var constraint in constraints)
         {
             if (!constraint.Accepts(value))
@@ -238,7 +238,7 @@ internal static class SegmentMatcher
         return true;
     }
 
-    /// <summary>The same for text with characters above ASCII, whose case is folded before it is compared.</summary>
+    /// <summary>Matches text with characters above ASCII, folding its case before the comparison.</summary>
     /// <returns>The number of captures, or -1.</returns>
     public static int TryCaptureFolded(TemplateSegment segment, ReadOnlySpan<char> text, int offset, Span<Capture> captures)
     {
@@ -259,7 +259,7 @@ internal static class SegmentMatcher
         return count;
     }
 
-    /// <summary>Matches text and parameters of one segment.</summary>
+    /// <summary>Matches literals and parameters of one segment.</summary>
     /// <returns>The number of captures, or -1.</returns>
     public static int TryCapture(TemplateSegment segment, ReadOnlySpan<char> text, int offset, Span<Capture> captures)
     {
@@ -279,7 +279,7 @@ internal static class SegmentMatcher
     }
 
     /// <summary>
-    /// Matches text and parameters from the right, each parameter as long as it can be, as ASP.NET Core does: <c>{name}.{ext}</c> splits
+    /// Matches literals and parameters from the right, each parameter as long as possible, as ASP.NET Core does: <c>{name}.{ext}</c> splits
     /// <c>a.b.c</c> into <c>a.b</c> and <c>c</c>.
     /// </summary>
     /// <returns>The number of captures, or -1.</returns>

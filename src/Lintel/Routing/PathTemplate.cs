@@ -2,13 +2,13 @@ using Microsoft.AspNetCore.Routing.Patterns;
 
 namespace Lintel.Routing;
 
-/// <summary>A piece of a template's segment.</summary>
-/// <param name="Literal">Normalised text, or <see langword="null"/> for a parameter.</param>
+/// <summary>A part of a template's segment.</summary>
+/// <param name="Literal">Normalized text, or <see langword="null"/> for a parameter.</param>
 /// <param name="Parameter">The parameter's name, or <see langword="null"/> for text.</param>
-/// <param name="Constraints">What the parameter's value must satisfy.</param>
+/// <param name="Constraints">The constraints on the parameter's value.</param>
 internal readonly record struct SegmentPart(string? Literal, string? Parameter, PathConstraint[] Constraints)
 {
-    /// <summary>The text in the spelling that it is compared in.</summary>
+    /// <summary>The case-folded text that is compared.</summary>
     public string? Folded { get; } = Literal is null ? null : PathFold.Fold(Literal);
 }
 
@@ -21,7 +21,7 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
 
     public bool IsConstrained => Parts.Any(p => p.Constraints.Length > 0);
 
-    /// <summary>As it is written, but for its default and its question mark.</summary>
+    /// <summary>The segment as written, without its default and its question mark.</summary>
     public override string ToString() =>
         string.Concat(
             Parts.Select(p =>
@@ -29,7 +29,7 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
             )
         );
 
-    /// <summary>What tells two segments apart: text and constraints, not the parameters' names.</summary>
+    /// <summary>The identity of the segment: text and constraints, without the names of parameters.</summary>
     public string Shape { get; } =
         (IsCatchAll ? "**" : "")
         + string.Concat(
@@ -40,21 +40,21 @@ internal sealed record TemplateSegment(SegmentPart[] Parts, bool IsCatchAll)
         );
 }
 
-/// <summary>One spelling of a template without optional parts.</summary>
-/// <param name="Segments">From the root.</param>
-/// <param name="Defaults">Values of the parameters that this spelling leaves out: their default, or <see langword="null"/> where they are
+/// <summary>One variant of a template, without optional parts.</summary>
+/// <param name="Segments">The segments from the root.</param>
+/// <param name="Defaults">Values of the parameters that this variant omits: their default, or <see langword="null"/> if they are
 /// optional.</param>
 internal sealed record TemplateVariant(TemplateSegment[] Segments, IReadOnlyDictionary<string, string?> Defaults)
 {
-    /// <summary>Parameters in the order in which a match captures them.</summary>
+    /// <summary>Parameters in the order of a match's captures.</summary>
     public IEnumerable<string> Parameters =>
         Segments.SelectMany(s => s.Parts).Where(p => p.Parameter is not null).Select(p => p.Parameter!);
 }
 
-/// <summary>A path template in ASP.NET Core's syntax, taken apart.</summary>
+/// <summary>A parsed path template in ASP.NET Core's syntax.</summary>
 internal sealed class PathTemplate
 {
-    /// <summary>Captures lie in a fixed array of the exchange.</summary>
+    /// <summary>Captures are stored in a fixed-size array of the exchange.</summary>
     public const int MaxParameters = 16;
 
     private PathTemplate(string text, List<TemplateVariant> variants, IReadOnlyDictionary<string, bool> parameters)
@@ -66,13 +66,13 @@ internal sealed class PathTemplate
 
     public string Text { get; }
 
-    /// <summary>The template with its optional and defaulted tail, longest first.</summary>
+    /// <summary>The template with and without its optional and defaulted tail, longest first.</summary>
     public IReadOnlyList<TemplateVariant> Variants { get; }
 
     /// <summary>Parameter names; true for a catch-all, whose value keeps its slashes.</summary>
     public IReadOnlyDictionary<string, bool> Parameters { get; }
 
-    /// <summary>Parses a template; otherwise says what is wrong and what would be right.</summary>
+    /// <summary>Parses a template; on failure returns the problem and a hint.</summary>
     public static PathTemplate? Parse(string text, out string? problem, out string? hint)
     {
         hint = null;
@@ -110,7 +110,9 @@ internal sealed class PathTemplate
         return Build(text, pattern, ref problem, ref hint);
     }
 
-    /// <summary>Inside braces a question mark makes a parameter optional, or belongs to a constraint's pattern.</summary>
+    /// <summary>
+    /// Whether the text contains a query. Inside braces a question mark makes a parameter optional, or belongs to a constraint's pattern.
+    /// </summary>
     private static bool HoldsQuery(string text)
     {
         var depth = 0;
@@ -178,7 +180,9 @@ internal sealed class PathTemplate
         return [.. constraints];
     }
 
-    /// <summary><c>/a/{b?}</c> and <c>/a/{b=x}</c> also match without their tail; <c>{name}.{ext?}</c> also without the dot.</summary>
+    /// <summary>
+    /// Expands the optional tail: <c>/a/{b?}</c> and <c>/a/{b=x}</c> also match without it; <c>{name}.{ext?}</c> also without the dot.
+    /// </summary>
     private static List<TemplateVariant> Expand(RoutePattern pattern, List<TemplateSegment> segments)
     {
         var variants = new List<TemplateVariant> { new([.. segments], new Dictionary<string, string?>()) };

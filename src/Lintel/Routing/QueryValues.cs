@@ -4,14 +4,13 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Routing;
 
 /// <summary>
-/// The one reader of query parameters: names and values decoded, names in their own case, the order as it was sent. Its cost is linear in
-/// the query's length.
+/// Reads query parameters: names and values decoded, names case-sensitive, in the order sent. Linear in the length of the query.
 /// </summary>
 internal static class QueryValues
 {
-    /// <summary>All values of a parameter; empty where the query does not have it.</summary>
+    /// <summary>All values of a parameter; empty if the query does not contain it.</summary>
     /// <param name="query">Empty, or beginning with <c>?</c>.</param>
-    /// <param name="name">Its name without escapes.</param>
+    /// <param name="name">The unescaped name.</param>
     public static StringValues Find(string? query, string name)
     {
         string? first = null;
@@ -30,6 +29,6 @@ internal static class QueryValues
         return all is null ? new StringValues(first) : new StringValues([.. all]);
     }
 
-    /// <summary>How many parameters a query has, empty ones included.</summary>
+    /// <summary>The number of parameters of a query, including empty ones.</summary>
     public static int Count(ReadOnlySpan<char> query) => query.Length < 2 ? 0 : query.Count('&') + 1;
 }

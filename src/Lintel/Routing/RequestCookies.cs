@@ -3,12 +3,13 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Routing;
 
 /// <summary>
-/// The one reader of <c>Cookie</c> (RFC 6265 section 5.4): names in their own case, the first of several counts, values as they are sent.
+/// Reads <c>Cookie</c> (RFC 6265 section 5.4): names are case-sensitive, the first of several cookies of a name applies, values are
+/// returned as sent.
 /// </summary>
 internal static class RequestCookies
 {
-    /// <summary>A cookie's value; <see langword="null"/> where the request has none of this name.</summary>
-    /// <param name="lines">The values of <c>Cookie</c>: HTTP/2 clients may send it in pieces.</param>
+    /// <summary>A cookie's value; <see langword="null"/> if the request has no cookie of this name.</summary>
+    /// <param name="lines">The values of <c>Cookie</c>: HTTP/2 clients may send it in several fields.</param>
     /// <param name="name">The cookie's name.</param>
     public static string? Find(StringValues lines, string name)
     {

@@ -4,7 +4,7 @@ using System.Text.Unicode;
 
 namespace Lintel.Routing;
 
-/// <summary>What a path holds that services read in different ways; a route must allow it.</summary>
+/// <summary>Traits of a path that services interpret differently; a route must allow them.</summary>
 [Flags]
 internal enum PathTraits
 {
@@ -12,32 +12,31 @@ internal enum PathTraits
     EncodedSlash = 1,
     Semicolon = 2,
 
-    /// <summary>Empty segments, which a route may keep: <see cref="RequestTarget.Unmerged"/>. No path is marked with it.</summary>
+    /// <summary>Empty segments, which a route may keep: <see cref="RequestTarget.Unmerged"/>. Never set on a path.</summary>
     EmptySegment = 4,
 
-    /// <summary>Escapes that are not UTF-8.</summary>
+    /// <summary>Escapes that are not valid UTF-8.</summary>
     RawBytes = 8,
 
-    /// <summary>Those that are refused where the route does not allow them.</summary>
+    /// <summary>The traits that are refused if the route does not allow them.</summary>
     Refused = EncodedSlash | Semicolon | RawBytes,
 }
 
 /// <summary>
-/// A request's target after the one normalisation of <c>docs/guides/routing.md</c>. Routes match this path, and services get this path: no
-/// two hops can read it differently.
+/// A request's target after the normalization of <c>docs/guides/routing.md</c>. Routes match this path, and services receive this path: no
+/// two hops can interpret it differently.
 /// </summary>
-/// <param name="Path">Begins with a slash; ASCII; no dot segments, no empty segments but a last one; escapes in capitals and only where
-/// needed (RFC 3986 section 6.2.2).</param>
+/// <param name="Path">Begins with a slash; ASCII; no dot segments, no empty segments except a last one; escapes in upper case and only
+/// where needed (RFC 3986 section 6.2.2).</param>
 /// <param name="Query">Empty, or begins with <c>?</c>; as the client sent it.</param>
-/// <param name="Traits">What a route must allow.</param>
+/// <param name="Traits">The traits that a route must allow.</param>
 internal readonly record struct RequestTarget(string Path, string Query, PathTraits Traits)
 {
-    /// <summary>The path with its empty segments; <see langword="null"/> where it has none.</summary>
+    /// <summary>The path with its empty segments; <see langword="null"/> if it has none.</summary>
     public string? Unmerged { get; private init; }
 
     /// <summary>
-    /// Characters that stand for themselves in a normalised path: pchar of RFC 3986 section 3.3 without <c>%</c> and <c>;</c>, and the
-    /// slash.
+    /// Characters that are not escaped in a normalized path: pchar of RFC 3986 section 3.3 without <c>%</c> and <c>;</c>, and the slash.
     /// </summary>
     private static readonly SearchValues<char> Plain = SearchValues.Create(
         "/-._~!$&'()*+,=:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -50,10 +49,10 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     private const string Unreserved = "-._~";
 
     /// <summary>
-    /// Reads the target of a request line: origin-form, or absolute-form whose authority Kestrel has checked against <c>Host</c>.
+    /// Parses the target of a request line: origin-form, or absolute-form with an authority that Kestrel has checked against <c>Host</c>.
     /// </summary>
     /// <param name="raw">The target as it was received.</param>
-    /// <param name="target">The normalised target.</param>
+    /// <param name="target">The normalized target.</param>
     /// <param name="problem">Why it is refused, in words fit for the client.</param>
     public static bool TryParse(string raw, out RequestTarget target, out string? problem)
     {
@@ -84,7 +83,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         var path = mark < 0 ? raw : raw[..mark];
         var traits = PathTraits.None;
 
-        // Nearly every path is normal already: three vectorised scans, no allocation.
+        // Nearly every path is normalized already: three vectorized scans, no allocation.
         string? unmerged = null;
         if (!IsNormal(path) && !TryNormalize(path, out path, out unmerged, out traits, out problem))
             return false;
@@ -92,7 +91,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         return true;
     }
 
-    /// <summary>The canonical form of a template's literal text, so that it compares with normalised paths.</summary>
+    /// <summary>Normalizes the literal text of a template, so that it compares with normalized paths.</summary>
     public static string NormalizeLiteral(string literal)
     {
         var utf8 = Encoding.UTF8.GetBytes(literal);
@@ -133,8 +132,8 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         !path.ContainsAnyExcept(Plain) && path.IndexOf("//") < 0 && path.IndexOf("/.") < 0;
 
     /// <summary>
-    /// How else a service may read the path: without parameters, with its escaped slashes as slashes, with bytes that are not UTF-8 as
-    /// Latin-1. Normalised; for a path with <see cref="Traits"/> only.
+    /// Alternative interpretations of the path by services: without parameters, with escaped slashes decoded, with bytes that are not valid
+    /// UTF-8 as Latin-1. Normalized; only for a path with <see cref="Traits"/>.
     /// </summary>
     public IEnumerable<string> OtherReadings()
     {
@@ -156,7 +155,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
             readings.Add(DecodeSlashes(cut));
         }
 
-        // What hides dot segments was refused before: each of these has a normal form.
+        // Hidden dot segments were refused before: each of these has a normal form.
         return readings
             .Select(static r => TryRemoveDots(r, mergesSlashes: true, out var normal, out _) ? normal : r)
             .Distinct(StringComparer.Ordinal);
@@ -165,7 +164,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     private static string DecodeSlashes(string path) =>
         path.Replace("%2F", "/", StringComparison.Ordinal).Replace("%5C", "/", StringComparison.Ordinal);
 
-    /// <summary>Each segment up to its first semicolon, escaped or not.</summary>
+    /// <summary>Truncates each segment at its first semicolon, escaped or not.</summary>
     private static string WithoutParameters(string path) =>
         string.Join(
             '/',
@@ -182,7 +181,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
                 })
         );
 
-    /// <summary>Escapes that are not UTF-8, as the UTF-8 of the Latin-1 characters that they are.</summary>
+    /// <summary>Replaces escapes that are not valid UTF-8 with the UTF-8 of the Latin-1 characters that they represent.</summary>
     private static string AsLatin1(string path)
     {
         var result = new StringBuilder(path.Length);
@@ -214,20 +213,20 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         if (!canonical.Contains("//", StringComparison.Ordinal))
             return true;
 
-        // Kept beside the merged path: `a//../b` may be two different things.
+        // Kept beside the merged path: `a//../b` may be interpreted in two ways.
         if (TryRemoveDots(canonical, mergesSlashes: false, out var whole, out _))
             unmerged = whole;
         return true;
     }
 
-    /// <summary>One spelling for each character. Leaves segments alone.</summary>
+    /// <summary>Brings each character into one spelling. Does not change segments.</summary>
     private static bool TryCanonicalize(string path, out string canonical, out PathTraits traits, out string? problem)
     {
         traits = PathTraits.None;
         canonical = path;
         problem = null;
         var result = new StringBuilder(path.Length + 16);
-        var high = new ArrayBufferWriter<byte>(16); // a run of escaped bytes above ASCII: must be UTF-8
+        var high = new ArrayBufferWriter<byte>(16); // a run of escaped bytes above ASCII: must be valid UTF-8
         for (var i = 0; i < path.Length; i++)
         {
             var c = path[i];
@@ -290,7 +289,8 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     }
 
     /// <summary>
-    /// Takes a run of bytes above ASCII: UTF-8, or what a route must allow. What a careless decoder takes for ASCII is never allowed.
+    /// Processes a run of bytes above ASCII: valid UTF-8, or a trait that a route must allow. Bytes that a lenient decoder could read as
+    /// ASCII are never allowed.
     /// </summary>
     private static bool TakeHigh(ArrayBufferWriter<byte> high, ref PathTraits traits, out string? problem)
     {
@@ -311,8 +311,8 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
     }
 
     /// <summary>
-    /// Removes <c>.</c>, <c>..</c> and, unless they are to be kept, empty segments. What would hide one of them from here but not from a
-    /// service is refused.
+    /// Removes <c>.</c>, <c>..</c> and, unless they are kept, empty segments. Segments that hide one of them from this check but not from a
+    /// service are refused.
     /// </summary>
     private static bool TryRemoveDots(string path, bool mergesSlashes, out string normal, out string? problem)
     {
@@ -325,7 +325,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
             var segment = path.AsSpan(1)[range];
             endsOpen = segment is "" or "." or "..";
             if (segment is "." || (segment is "" && (mergesSlashes || range.End.Value == path.Length - 1)))
-                continue; // the empty text behind the last slash is no segment
+                continue; // the empty text after the last slash is not a segment
             if (segment is "..")
             {
                 if (kept.Count == 0)
@@ -356,7 +356,7 @@ internal readonly record struct RequestTarget(string Path, string Query, PathTra
         return true;
     }
 
-    /// <summary><c>..;x</c> (Tomcat cuts the parameter off) and <c>..%2F</c> (some services decode before they split).</summary>
+    /// <summary>Detects <c>..;x</c> (Tomcat removes the parameter) and <c>..%2F</c> (some services decode before they split).</summary>
     public static bool HidesDots(ReadOnlySpan<char> segment)
     {
         if (!segment.ContainsAny('%', ';'))

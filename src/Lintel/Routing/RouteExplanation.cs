@@ -2,30 +2,30 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Routing;
 
-/// <summary>Why a route that did not win does not serve a request.</summary>
+/// <summary>Why a route was not chosen for a request.</summary>
 /// <param name="Name">The route's name.</param>
-/// <param name="Path">The path of it that comes nearest.</param>
-/// <param name="Segments">How many segments of it fit the request's path.</param>
-/// <param name="FitsPath">Whether all of them do.</param>
-/// <param name="Reasons">In words, the path's first; one of a condition is empty, and stands in
+/// <param name="Path">The route's best matching path.</param>
+/// <param name="Segments">The number of its segments that match the request's path.</param>
+/// <param name="FitsPath">Whether all of them match.</param>
+/// <param name="Reasons">The reasons in words, that of the path first. The reason of a condition is empty and listed in
 /// <paramref name="FailedConditions"/>.</param>
-/// <param name="FailedConditions">Which of the route's conditions do not hold.</param>
+/// <param name="FailedConditions">The indexes of the route's conditions that do not hold.</param>
 internal sealed record RouteLoss(string Name, string Path, int Segments, bool FitsPath, List<string> Reasons, List<int> FailedConditions);
 
 /// <summary>
-/// Says of every route why a request does not go there. It walks all routes, one by one:
+/// Explains for every route why a request does not match it. It visits all routes one by one, which
 /// <see cref="RouteTable{TRoute}.Find(in RoutedRequest, string, ref RouteLookup{TRoute})"/> never does.
 /// </summary>
 internal static class RouteExplanation
 {
-    /// <summary>The reason of a route that would serve the request if the winner were not there.</summary>
+    /// <summary>The reason of a route that would match without the chosen route.</summary>
     public const string Fitting = "it matches too";
 
-    /// <summary>One loss for each route but the winner, the nearest first.</summary>
+    /// <summary>One loss for each route except the chosen one, the best match first.</summary>
     /// <param name="table">All routes.</param>
-    /// <param name="request">For host and conditions.</param>
-    /// <param name="path">The normalised path.</param>
-    /// <param name="winner">What the look-up found; <see langword="null"/> for nothing.</param>
+    /// <param name="request">The request, for host and conditions.</param>
+    /// <param name="path">The normalized path.</param>
+    /// <param name="winner">The result of the look-up; <see langword="null"/> if no route matched.</param>
     public static List<RouteLoss> Losses<TRoute>(RouteTable<TRoute> table, in RoutedRequest request, string path, Candidate<TRoute>? winner)
         where TRoute : class
     {
@@ -97,7 +97,7 @@ internal static class RouteExplanation
         || written.Equals(host, StringComparison.OrdinalIgnoreCase)
         || (written[0] == '*' && host.Length > written.Length - 1 && host.EndsWith(written[1..], StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>The first segment that does not fit.</summary>
+    /// <summary>Finds the first segment that does not match.</summary>
     private static string? PathMismatch(TemplateSegment[] segments, string path, out int fitting)
     {
         var at = 1;
@@ -130,7 +130,9 @@ internal static class RouteExplanation
             : SegmentMatcher.TryCaptureFolded(segment, text, 0, new Capture[PathTemplate.MaxParameters]) >= 0;
     }
 
-    /// <summary>What the winner has before a route that fits as well, in the order of <see cref="RouteTable{TRoute}"/>.</summary>
+    /// <summary>
+    /// Why the chosen route takes precedence over another matching route, in the order of <see cref="RouteTable{TRoute}"/>.
+    /// </summary>
     private static string Rank<TRoute>(
         (string Host, Candidate<TRoute> Candidate) route,
         Candidate<TRoute> better,
@@ -165,6 +167,6 @@ internal static class RouteExplanation
                     + $"({better.Count(place)})";
         }
 
-        return "it ranks equally"; // the builder refuses those that one request can match
+        return "it ranks equally"; // the builder refuses such routes if one request can match both
     }
 }

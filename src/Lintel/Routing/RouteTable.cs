@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Routing;
 
-/// <summary>Where a parameter's value lies in the normalised path.</summary>
+/// <summary>The position of a parameter's value in the normalized path.</summary>
 internal readonly record struct Capture(int Start, int Length);
 
 /// <summary>The captures of one match, in template order.</summary>
@@ -13,7 +13,7 @@ internal struct Captures
     private Capture _first;
 }
 
-/// <summary>How a look-up ended.</summary>
+/// <summary>The outcome of a look-up.</summary>
 internal enum RouteOutcome
 {
     NotFound,
@@ -21,7 +21,7 @@ internal enum RouteOutcome
     Found,
 }
 
-/// <summary>What a look-up found.</summary>
+/// <summary>The result of a look-up.</summary>
 internal ref struct RouteLookup<TRoute>
     where TRoute : class
 {
@@ -29,11 +29,11 @@ internal ref struct RouteLookup<TRoute>
     public Candidate<TRoute>? Candidate;
     public Captures Captures;
 
-    /// <summary>The methods that routes of this path take, where none of them takes the request's.</summary>
+    /// <summary>The methods of the routes at this path, if none of them allows that of the request.</summary>
     public SortedSet<string>? Allowed;
 }
 
-/// <summary>A route at the end of one of its paths.</summary>
+/// <summary>A route at one of its paths.</summary>
 internal sealed class Candidate<TRoute>(
     TRoute route,
     string name,
@@ -56,14 +56,14 @@ internal sealed class Candidate<TRoute>(
 
     public Condition[] Conditions { get; } = conditions;
 
-    /// <summary>The path that leads here; for <see cref="RouteExplanation"/>, no look-up needs it.</summary>
+    /// <summary>The path of the candidate; for <see cref="RouteExplanation"/> only, not for look-ups.</summary>
     public TemplateVariant Variant { get; } = variant;
 
-    /// <summary>For each of the route's parameters the index of its capture; -1 where this path leaves it out.</summary>
+    /// <summary>For each of the route's parameters the index of its capture; -1 if this path omits it.</summary>
     public int[] Slots { get; } =
     [.. parameters.Select(p => variant.Parameters.ToList().FindIndex(v => v.Equals(p, StringComparison.OrdinalIgnoreCase)))];
 
-    /// <summary>For each of the route's parameters the value it has when this path leaves it out.</summary>
+    /// <summary>For each of the route's parameters its value if this path omits it.</summary>
     public string?[] Defaults { get; } = [.. parameters.Select(p => variant.Defaults.GetValueOrDefault(p))];
 
     public int Count(ConditionPlace place) => Conditions.Count(c => c.Place == place);
@@ -94,12 +94,12 @@ internal sealed class Candidate<TRoute>(
     }
 }
 
-/// <summary>All routes, arranged so that the cost of a look-up depends on the path's length and not on their number.</summary>
+/// <summary>All routes, organized so that the cost of a look-up depends on the path's length and not on the number of routes.</summary>
 /// <remarks>
-/// Precedence is the Kubernetes Gateway API's: exact host, longest wildcard host, any host; then the most specific path, segment by segment
-/// from the left (text, text with parameters, constrained parameter, parameter, constrained catch-all, catch-all); then a method; then
-/// listeners, a scheme, more headers, more query parameters, more cookies. It is independent of the order in files. Immutable: safe from
-/// any thread.
+/// Precedence follows the Kubernetes Gateway API: exact host, longest wildcard host, any host; then the most specific path, segment by
+/// segment from the left (text, text with parameters, constrained parameter, parameter, constrained catch-all, catch-all); then a method;
+/// then listeners, a scheme, more headers, more query parameters, more cookies. It does not depend on the order in files. Immutable: safe
+/// from any thread.
 /// </remarks>
 internal sealed class RouteTable<TRoute>
     where TRoute : class
@@ -121,9 +121,7 @@ internal sealed class RouteTable<TRoute>
         _anyHost = anyHost;
     }
 
-    /// <summary>
-    /// Every route at every host and path of its own; hosts as they are written, empty for any. Not for the request path.
-    /// </summary>
+    /// <summary>Every route at each of its hosts and paths; hosts as written, empty for any. Not for the request path.</summary>
     public IEnumerable<(string Host, Candidate<TRoute> Candidate)> All =>
         _exactHosts
             .Dictionary.Select(h => (Host: h.Key, Paths: h.Value))
@@ -131,16 +129,16 @@ internal sealed class RouteTable<TRoute>
             .Concat(_anyHost is null ? [] : [(Host: "", Paths: _anyHost)])
             .SelectMany(h => h.Paths.All().SelectMany(n => n.Candidates).Select(c => (h.Host, c)));
 
-    /// <summary>Finds the request's route.</summary>
-    /// <param name="request">For method, host and conditions.</param>
-    /// <param name="path">The normalised path.</param>
+    /// <summary>Finds the route of a request.</summary>
+    /// <param name="request">The request, for method, host and conditions.</param>
+    /// <param name="path">The normalized path.</param>
     /// <param name="lookup">The result.</param>
     public void Find(in RoutedRequest request, string path, ref RouteLookup<TRoute> lookup) =>
         Find(request, path, request.Request.Method, ref lookup);
 
-    /// <summary>Finds the route of a request that is to be taken for one of another method.</summary>
-    /// <param name="request">For host and conditions.</param>
-    /// <param name="path">The normalised path.</param>
+    /// <summary>Finds the route of a request as if it had another method.</summary>
+    /// <param name="request">The request, for host and conditions.</param>
+    /// <param name="path">The normalized path.</param>
     /// <param name="method">Upper case.</param>
     /// <param name="lookup">The result.</param>
     public void Find(in RoutedRequest request, string path, string method, ref RouteLookup<TRoute> lookup)
@@ -171,7 +169,7 @@ internal sealed class RouteTable<TRoute>
         _anyHost?.Find(request, path, method, ref lookup);
     }
 
-    /// <summary>The host without port and without the dot that ends a fully qualified name.</summary>
+    /// <summary>The host without its port and without the trailing dot of a fully qualified name.</summary>
     internal static ReadOnlySpan<char> HostName(ReadOnlySpan<char> host)
     {
         host = RequestHost.WithoutPort(host);

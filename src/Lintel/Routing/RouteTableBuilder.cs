@@ -1,8 +1,8 @@
 namespace Lintel.Routing;
 
-/// <summary>A route as the table needs it.</summary>
+/// <summary>A route as input of the table.</summary>
 /// <param name="Name">The route's name.</param>
-/// <param name="Route">What a match yields.</param>
+/// <param name="Route">The value that a match returns.</param>
 /// <param name="Hosts">Lower case, exact or beginning with <c>*.</c>; empty for any.</param>
 /// <param name="Templates">Its paths.</param>
 /// <param name="Parameters">The names of the parameters of all its paths.</param>
@@ -19,7 +19,9 @@ internal sealed record RouteEntry<TRoute>(
 )
     where TRoute : class
 {
-    /// <summary>Its places in the table, one for each spelling of its paths: made once, and kept by reloads that keep the route.</summary>
+    /// <summary>
+    /// Its candidates in the table, one for each variant of its paths: created once, and kept by reloads that keep the route.
+    /// </summary>
     public Candidate<TRoute>[] Candidates { get; } =
     [
         .. from template in Templates
@@ -28,10 +30,10 @@ internal sealed record RouteEntry<TRoute>(
     ];
 }
 
-/// <summary>Two routes of equal rank that one request can match.</summary>
+/// <summary>Two routes of equal rank that the same request can match.</summary>
 internal sealed record RouteConflict(string First, string Second);
 
-/// <summary>Arranges routes into a <see cref="RouteTable{TRoute}"/> and finds those that cannot be told apart.</summary>
+/// <summary>Builds a <see cref="RouteTable{TRoute}"/> and finds routes that are ambiguous.</summary>
 internal static class RouteTableBuilder
 {
     public static RouteTable<TRoute> Build<TRoute>(IEnumerable<RouteEntry<TRoute>> entries, ICollection<RouteConflict> conflicts)

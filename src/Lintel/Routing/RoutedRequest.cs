@@ -3,10 +3,10 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Routing;
 
-/// <summary>What of a request routes are chosen by.</summary>
+/// <summary>The properties of a request that routing uses.</summary>
 /// <param name="Request">Method, host, header fields, query and cookies.</param>
-/// <param name="Scheme"><c>http</c> or <c>https</c>: how the client came, by the connection or by the word of a trusted proxy.</param>
-/// <param name="Listener">The name of the listener that took it; <see langword="null"/> inside another host, which has its own.</param>
+/// <param name="Scheme"><c>http</c> or <c>https</c>: that of the connection, or as reported by a trusted proxy.</param>
+/// <param name="Listener">The name of the listener that received it; <see langword="null"/> inside another host, which has its own.</param>
 internal readonly record struct RoutedRequest(ClientRequest Request, string Scheme, string? Listener)
 {
     /// <summary>The authority as the client sent it.</summary>
@@ -14,11 +14,11 @@ internal readonly record struct RoutedRequest(ClientRequest Request, string Sche
 
     public static implicit operator RoutedRequest(ClientRequest request) => new(request, request.Scheme, null);
 
-    /// <summary>A header's value as bytes: our own listeners read it so, other servers read UTF-8.</summary>
+    /// <summary>A header's value as bytes: the gateway's own listeners decode headers as bytes, other servers as UTF-8.</summary>
     public string FieldBytes(string value) => Listener is null ? FieldText.ToBytes(value) : value;
 }
 
-/// <summary>The authority that a request names.</summary>
+/// <summary>The authority of a request.</summary>
 internal static class RequestHost
 {
     /// <summary>The host without its port.</summary>

@@ -5,7 +5,7 @@ using Lintel.Pipeline;
 
 namespace Lintel.Policies.Access;
 
-/// <summary>Phase 2: refuses clients whose address is not admitted.</summary>
+/// <summary>Phase 2: refuses clients with an address that is not allowed.</summary>
 internal sealed class AccessPolicy(AccessConfig config) : Policy, IAdmitting
 {
     private const string NoAddress = "the client has no IP address";
@@ -22,7 +22,9 @@ internal sealed class AccessPolicy(AccessConfig config) : Policy, IAdmitting
                 : new GatewayError(GatewayErrorKind.AccessDenied, exchange.ClientAddress is null ? NoAddress : null)
         );
 
-    /// <summary>Whether a client is admitted. One without an address is admitted by name only: no range can speak for it.</summary>
+    /// <summary>
+    /// Whether a client is allowed. A client without an address is allowed only by an explicit entry, because no range can contain it.
+    /// </summary>
     public bool Admits(IPAddress? address) => address is null ? _admitsUnix : _ranges.Find(address) ?? _admitsOthers;
 
     private static bool IsRange(string text) => text != TrustedProxiesConfig.Unix;

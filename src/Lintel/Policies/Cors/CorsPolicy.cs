@@ -5,12 +5,12 @@ using Lintel.Pipeline;
 
 namespace Lintel.Policies.Cors;
 
-/// <summary>Answers preflights, and tells browsers in every other response whether a page may read it.</summary>
+/// <summary>Responds to preflights, and adds CORS headers for browsers to every other response.</summary>
 internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
 {
     private const string AllowOrigin = "Access-Control-Allow-Origin";
 
-    /// <summary>What the policy alone says: a service's own word is removed.</summary>
+    /// <summary>Headers that the policy alone sets: those of a service are removed.</summary>
     private static readonly string[] Owned =
     [
         AllowOrigin,
@@ -45,13 +45,13 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
         _maxAge = config.MaxAge is { } age ? ((long)age.TotalSeconds).ToString(CultureInfo.InvariantCulture) : null;
     }
 
-    /// <summary>Whether a page of this origin may use the routes.</summary>
+    /// <summary>Whether pages of this origin may use the routes.</summary>
     public bool Admits(string origin)
     {
         if (_takesAny)
             return true;
         if (origin == "null")
-            return false; // every sandboxed page has it
+            return false; // the origin of every sandboxed page
         var lower = origin.ToLowerInvariant();
         return _origins.Contains(lower) || Array.Exists(_patterns, p => p.Matches(lower));
     }
@@ -65,7 +65,7 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
         if (_methods.Count > 0 && !_methods.Contains(method) && method is not ("GET" or "HEAD" or "POST"))
             return new GatewayError(GatewayErrorKind.CrossOriginDenied, "the method is not allowed for cross-origin requests");
 
-        // The page comes from a public network and the service's is private: nobody has said that this is meant.
+        // The page is from a public network and the service is private: no setting allows this.
         if (exchange.Field("Access-Control-Request-Private-Network") is not null)
             return new GatewayError(GatewayErrorKind.CrossOriginDenied, "private network access is not allowed");
         exchange.AnswerEmpty(204);
@@ -82,7 +82,7 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
                 "Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network"
             );
         else if (!_takesAny)
-            exchange.AppendResponseField("Vary", "Origin"); // also where none was sent: a cache must not give that answer to a page
+            exchange.AppendResponseField("Vary", "Origin"); // also without an origin: a cache must not return that response to a page
         if (exchange.Field("Origin") is not { Length: > 0 } origin || !Admits(origin))
             return;
         exchange.SetResponseField(AllowOrigin, _takesAny ? CorsConfig.Any : origin);
@@ -94,7 +94,7 @@ internal sealed class CorsPolicy : Policy, IPreflighting, IResponding
             exchange.SetResponseField("Access-Control-Expose-Headers", _expose);
     }
 
-    /// <summary>What a page may send. The asked method has a route: that is what is answered where no methods are listed.</summary>
+    /// <summary>Describes what a page may send. The requested method has a route, so it is returned if no methods are listed.</summary>
     private void Describe(Exchange exchange)
     {
         exchange.SetResponseField(

@@ -4,7 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace Lintel.Policies.Cors;
 
 /// <summary>
-/// An origin that ends a star: <c>https://*.example.net</c> stands for all names below <c>example.net</c>, and not for that name itself.
+/// An origin with a wildcard: <c>https://*.example.net</c> matches all names below <c>example.net</c>, but not that name itself.
 /// </summary>
 internal sealed class OriginPattern
 {
@@ -19,9 +19,9 @@ internal sealed class OriginPattern
         _suffix = suffix;
     }
 
-    /// <summary>Reads an origin as a browser sends it (RFC 6454 section 6.2), or one whose first label is a star.</summary>
+    /// <summary>Parses an origin as browsers send it (RFC 6454 section 6.2), or one with a wildcard as its first label.</summary>
     /// <param name="text">Such as <c>https://*.example.net:8443</c>.</param>
-    /// <param name="pattern">What was read; of an origin without a star it matches that alone.</param>
+    /// <param name="pattern">The pattern; without a wildcard it matches that origin only.</param>
     public static bool TryParse(string text, [NotNullWhen(true)] out OriginPattern? pattern)
     {
         pattern = null;
@@ -41,7 +41,7 @@ internal sealed class OriginPattern
         )
             return false;
 
-        // A browser leaves out the default port, and writes nothing behind the authority: another spelling would never match.
+        // Browsers omit the default port and everything after the authority: another spelling would never match.
         var isUsual = name == uri.IdnHost + (uri.IsDefaultPort ? "" : ":" + uri.Port) || name == uri.Authority;
         if (!isUsual)
             return false;
@@ -49,7 +49,7 @@ internal sealed class OriginPattern
         return true;
     }
 
-    /// <summary>Whether an origin, in lower case, is one of those that are meant.</summary>
+    /// <summary>Whether an origin, in lower case, matches.</summary>
     public bool Matches(string origin)
     {
         if (!origin.StartsWith(_scheme, StringComparison.Ordinal) || !origin.EndsWith(_suffix, StringComparison.Ordinal))
