@@ -38,7 +38,7 @@ internal sealed class HostedRequest(HttpContext context, bool isFirst)
 
     /// <summary>Reads the target as the application's middleware has left it.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="target">The normalised target.</param>
+    /// <param name="target">The normalized target.</param>
     /// <param name="problem">Why it is refused, in words fit for the client.</param>
     public bool TryReadTarget(ClientRequest request, out RequestTarget target, out string? problem)
     {

@@ -9,7 +9,7 @@ namespace Lintel.Pipeline;
 /// <summary>The request pipeline: from the arrival of a request to its line in the access log, in seven phases, top to bottom.</summary>
 /// <remarks>
 /// <list type="number">
-/// <item><term>0 receive</term><description>the carrier has read the head; what is wrong with it is found here, and answered like any other
+/// <item><term>0 receive</term><description>the server has read the head; errors in it are detected here, and answered like any other
 /// error.</description></item>
 /// <item><term>1 match</term><description>the route is found; a CORS preflight is answered at its end.</description></item>
 /// <item><term>2 admit</term><description>the route's policies may refuse.</description></item>
@@ -114,7 +114,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         return exception switch
         {
             OperationCanceledException when exchange.IsAborted => new GatewayError(GatewayErrorKind.ClientAborted),
-            ConnectionAbortedException or ConnectionResetException => // before the token says so
+            ConnectionAbortedException or ConnectionResetException => // before the token is canceled
             new GatewayError(GatewayErrorKind.ClientAborted, Cause: exception),
             BadHttpRequestException refused => GatewayError.OfRequestBody(refused),
             _ => GatewayError.OfDefect(exception),

@@ -21,7 +21,7 @@ internal sealed class Template
         new([.. _pieces.Select(p => p.Literal is null ? p : p with { Literal = Uri.UnescapeDataString(p.Literal) })]);
 
     /// <summary>Parses a text; on failure returns the problem and a hint.</summary>
-    /// <param name="text">Text with <c>{placeholders}</c>; <c>{{</c> and <c>}}</c> stand for braces.</param>
+    /// <param name="text">Text with <c>{placeholders}</c>; <c>{{</c> and <c>}}</c> are literal braces.</param>
     /// <param name="parameters">The route's parameters: name, index, whether a catch-all.</param>
     /// <param name="problem">The problem.</param>
     /// <param name="hint">How to fix it.</param>

@@ -140,7 +140,7 @@ internal sealed class UpstreamPath
             }
 
             if (segment is [{ Literal: not null }])
-                continue; // checked at compile time
+                continue; // checked when the path was compiled
             if (text.Text.Length == start || IsDotSegment(text.Text[start..]))
             {
                 problem = $"the value of {Describe(segment)} cannot be a path segment";

@@ -50,7 +50,7 @@ internal sealed class Condition(ConditionPlace place, string name, ValueTest tes
                 Place == ConditionPlace.Header ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal
             )
             && Place != ConditionPlace.Query
-            && Test.Excludes(other.Test) // a query parameter may stand twice, with both values
+            && Test.Excludes(other.Test) // a query parameter may be repeated, with both values
         || IsPresenceContrary(other);
 
     private bool IsPresenceContrary(Condition other) =>

@@ -5,15 +5,15 @@ using Lintel.Transport.Http1;
 
 namespace Lintel.Services;
 
-/// <summary>One process of a service, with what is known of it. Survives reloads as long as its address stays.</summary>
+/// <summary>One process of a service, with its state. Survives reloads as long as its address does not change.</summary>
 internal sealed class Instance : IDisposable
 {
     private readonly UpstreamClient? _client;
     private int _active;
     private int _users = 1;
 
-    /// <param name="config">What the user wrote.</param>
-    /// <param name="client">Makes its connections; <see langword="null"/> for none.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="client">Establishes its connections; <see langword="null"/> for none.</param>
     public Instance(InstanceConfig config, UpstreamClient? client = null)
         : this(config)
     {
@@ -28,7 +28,7 @@ internal sealed class Instance : IDisposable
         if (config.UnixPath is { } path)
         {
             Host = path;
-            Authority = "localhost"; // a socket has no name of its own; curl and Docker say the same
+            Authority = "localhost"; // a socket has no host name; curl and Docker use the same
             BasePath = "";
             Name = "http://unix:" + path;
             ConnectHost = UnixAddress.ToHost(path);
@@ -42,56 +42,55 @@ internal sealed class Instance : IDisposable
         BasePath = config.Address.AbsolutePath.TrimEnd('/');
         Name = config.Address.GetLeftPart(UriPartial.Path).TrimEnd('/');
 
-        // TLS is made by UpstreamClient's own connect step, so that the handler only ever sees http:
-        // it would otherwise take the name for SNI from the client's Host header.
+        // TLS is established by UpstreamClient's own connect step, so that the handler only ever sees http: it would otherwise take the
+        // name for SNI from the client's Host header.
         Prefix = "http://" + Bracketed(Host) + ":" + Port;
     }
 
     public Uri Address { get; }
 
-    /// <summary>The host of its address as metrics and spans name it: IPv6 without brackets, the path of a Unix socket.</summary>
+    /// <summary>The host of its address in metrics and spans: IPv6 without brackets, the path of a Unix socket.</summary>
     public string Host { get; }
 
-    /// <summary>The host that is connected to: the same, but for Unix sockets, see <see cref="UnixAddress"/>.</summary>
+    /// <summary>The host to connect to: the same, except for Unix sockets, see <see cref="UnixAddress"/>.</summary>
     public string ConnectHost { get; }
 
     /// <summary>The port of its address; 0 for a Unix socket.</summary>
     public int Port { get; }
 
-    /// <summary>Its address as the log shows it.</summary>
+    /// <summary>Its address as shown in the log.</summary>
     public string Name { get; }
 
-    /// <summary>Host and port as a <c>Host</c> header shows them.</summary>
+    /// <summary>Host and port as in a <c>Host</c> header.</summary>
     public string Authority { get; }
 
-    /// <summary>What the HTTP handler is told: scheme, host and port.</summary>
+    /// <summary>The start of its URLs for the HTTP handler: scheme, host and port.</summary>
     public string Prefix { get; }
 
-    /// <summary>A path that goes before each request's own; empty for none.</summary>
+    /// <summary>A path that is prepended to that of each request; empty for none.</summary>
     public string BasePath { get; }
 
     public int Weight { get; }
 
     /// <summary>
-    /// Its connections on the event loops; <see langword="null"/> where there are no loops, or the service speaks something else than
-    /// HTTP/1.1.
+    /// Its connections on the event loops; <see langword="null"/> if there are no loops, or the service does not use HTTP/1.1.
     /// </summary>
     public Http1Pool? Connections { get; }
 
-    /// <summary>The labels of its attempts.</summary>
+    /// <summary>The metric labels of its attempts.</summary>
     public LabelMemo<AttemptOutcome> Labels { get; } = new();
 
     /// <summary>Requests in flight.</summary>
     public int Active => Volatile.Read(ref _active);
 
-    /// <summary>One more generation of the service uses it.</summary>
+    /// <summary>Adds a user: another generation of the service.</summary>
     public Instance Share()
     {
         Interlocked.Increment(ref _users);
         return this;
     }
 
-    /// <summary>One generation fewer. The last one closes its connections.</summary>
+    /// <summary>Removes a user. The last one closes its connections.</summary>
     public void Dispose()
     {
         if (Interlocked.Decrement(ref _users) == 0)
@@ -104,6 +103,6 @@ internal sealed class Instance : IDisposable
 
     private static string Bracketed(string host) => host.Contains(':') ? $"[{host}]" : host;
 
-    /// <summary>Whether this instance can stand for that configuration after a reload.</summary>
+    /// <summary>Whether this instance can be kept for that configuration after a reload.</summary>
     public bool Fits(InstanceConfig config) => Address == config.Address && Weight == config.Weight;
 }

@@ -3,7 +3,7 @@ using Lintel.Services.Balancing;
 
 namespace Lintel.Services;
 
-/// <summary>A service's instances and what chooses among them. Immutable: a service exchanges it as a whole.</summary>
+/// <summary>A service's instances and their balancer. Immutable: a service replaces it as a whole.</summary>
 internal sealed class InstanceSet
 {
     private readonly Balancer? _balancer;
@@ -16,9 +16,9 @@ internal sealed class InstanceSet
 
     public Instance[] All { get; }
 
-    /// <summary>Chooses an instance for a request; <see langword="null"/> where there is none.</summary>
+    /// <summary>Chooses an instance for a request; <see langword="null"/> if there is none.</summary>
     public Instance? Pick() => _balancer?.Pick();
 
-    /// <summary>Chooses an instance that was not tried yet; <see langword="null"/> where all were.</summary>
+    /// <summary>Chooses an instance that was not tried yet; <see langword="null"/> if all were tried.</summary>
     public Instance? PickOther(List<Instance> tried) => _balancer?.PickOther(tried);
 }

@@ -5,7 +5,9 @@ using Lintel.Services.Connections;
 
 namespace Lintel.Services;
 
-/// <summary>A microservice in its running form: instances, balancing, connections. Shared by the snapshots that agree on it.</summary>
+/// <summary>
+/// A microservice in its running form: instances, balancing, connections. Shared by snapshots with the same configuration of it.
+/// </summary>
 internal sealed class Service : IDisposable
 {
     private readonly UpstreamClient _client;
@@ -13,9 +15,9 @@ internal sealed class Service : IDisposable
     private volatile InstanceSet _instances;
 
     /// <summary>
-    /// Builds a service, taking over from the one before what did not change: connections, and instances with their counts.
+    /// Creates a service and takes over from the previous one what did not change: connections, and instances with their counts.
     /// </summary>
-    /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate file is not valid.</exception>
     public Service(
         string name,
         ServiceConfig config,
@@ -69,7 +71,7 @@ internal sealed class Service : IDisposable
     public string Certificates { get; }
 
     /// <summary>
-    /// Tells it from services of the same name at other addresses or with other keys: what one of them answered says nothing of the others.
+    /// Distinguishes the service from those of the same name with other addresses or keys: a response of one does not apply to the others.
     /// </summary>
     public string Identity { get; }
 
@@ -77,13 +79,13 @@ internal sealed class Service : IDisposable
 
     public TimeSpan IdleTimeout { get; }
 
-    /// <summary>Whether calls of gRPC-Web become plain gRPC for this service.</summary>
+    /// <summary>Whether gRPC-Web calls are translated to plain gRPC for this service.</summary>
     public bool TranslatesGrpcWeb => Config.Protocol == ServiceProtocol.Http2 && (Config.GrpcWeb ?? true);
 
-    /// <summary>The instances at this moment.</summary>
+    /// <summary>The current instances.</summary>
     public InstanceSet Instances => _instances;
 
-    /// <summary>Whether its connections live on event loops: each instance has its <see cref="Instance.Connections"/> then.</summary>
+    /// <summary>Whether its connections run on event loops: each instance then has <see cref="Instance.Connections"/>.</summary>
     public bool HasLoops { get; }
 
     public HttpMessageInvoker Invoker => _client.Invoker;
@@ -92,7 +94,7 @@ internal sealed class Service : IDisposable
 
     /// <summary>The <c>Host</c> for an instance.</summary>
     /// <param name="instance">The instance.</param>
-    /// <param name="client">What the client said; HTTP/1.0 need not say anything.</param>
+    /// <param name="client">The host that the client sent; HTTP/1.0 does not require one.</param>
     public string HostFor(Instance instance, string? client) =>
         Config.Host switch
         {
@@ -103,8 +105,8 @@ internal sealed class Service : IDisposable
         };
 
     /// <summary>
-    /// Exchanges the instances, without a new snapshot: those that stay keep their connections and counts, those that are gone end what is
-    /// under way.
+    /// Replaces the instances, without a new snapshot: instances that remain keep their connections and counts, removed ones complete their
+    /// requests in flight.
     /// </summary>
     /// <remarks>Thread rule: one caller at a time; requests see the old set or the new one.</remarks>
     public void Exchange(IEnumerable<InstanceConfig> instances)
@@ -126,7 +128,9 @@ internal sealed class Service : IDisposable
         _client.Dispose();
     }
 
-    /// <summary>The instance of the generation before that can stand for a configuration: its connections are of the same kind.</summary>
+    /// <summary>
+    /// The instance of the previous generation that can be kept for a configuration, if its connections have the same settings.
+    /// </summary>
     private Instance? Find(Service? previous, InstanceConfig config) =>
         previous?._client == _client ? Array.Find(previous.Instances.All, i => i.Fits(config)) : null;
 

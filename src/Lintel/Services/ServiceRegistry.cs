@@ -5,7 +5,8 @@ using Lintel.Services.Connections;
 namespace Lintel.Services;
 
 /// <summary>
-/// Owns what must outlive a reload. A service lives as long as a snapshot uses it; an equal configuration gets the same service again.
+/// Owner of everything that outlives a reload. A service exists as long as a snapshot uses it; an equal configuration gets the same service
+/// again.
 /// </summary>
 /// <remarks>Thread rule: every member takes the lock; none is on the request path.</remarks>
 internal sealed class ServiceRegistry : IDisposable
@@ -17,8 +18,7 @@ internal sealed class ServiceRegistry : IDisposable
     private readonly Dictionary<Service, int> _uses = [];
 
     /// <param name="random">For balancing.</param>
-    /// <param name="around">What the services' connections share. Its metrics are told what the instances have to do, whenever they
-    /// ask.</param>
+    /// <param name="around">The dependencies that the services' connections share. Its metrics observe the load of the instances.</param>
     public ServiceRegistry(Random random, UpstreamDependencies around)
     {
         _random = random;
@@ -26,12 +26,10 @@ internal sealed class ServiceRegistry : IDisposable
         around.Metrics.Observe(Observe);
     }
 
-    /// <summary>
-    /// The service of this name and configuration, with one more user. Each call is followed by one <see cref="Release"/>.
-    /// </summary>
-    /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate's file cannot be used.</exception>
-    /// <exception cref="IOException">A certificate's file cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">A certificate's file may not be read.</exception>
+    /// <summary>Acquires the service of this name and configuration. Each call must be followed by one <see cref="Release"/>.</summary>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A certificate file is not valid.</exception>
+    /// <exception cref="IOException">A certificate file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access to a certificate file is denied.</exception>
     public Service Acquire(string name, ServiceConfig config, TimeoutsConfig defaults)
     {
         var certificates = ServiceCertificates.Read(config);
@@ -52,7 +50,8 @@ internal sealed class ServiceRegistry : IDisposable
     }
 
     /// <summary>
-    /// The running service of this name and configuration; <see langword="null"/> where there is none. The caller only looks at it.
+    /// Finds the running service of this name and configuration; <see langword="null"/> if there is none. For inspection only: the caller
+    /// does not acquire it.
     /// </summary>
     public Service? Find(string name, ServiceConfig config, TimeoutsConfig defaults)
     {
@@ -66,7 +65,7 @@ internal sealed class ServiceRegistry : IDisposable
         bool Fits(Service service) => service.Config == config && service.Defaults == defaults;
     }
 
-    /// <summary>One user fewer. The last one closes the service's connections.</summary>
+    /// <summary>Releases a service. The last release closes its connections.</summary>
     public void Release(Service service)
     {
         lock (_lock)
@@ -76,7 +75,7 @@ internal sealed class ServiceRegistry : IDisposable
             _uses.Remove(service);
             if (_newest.GetValueOrDefault(service.Name) == service)
             {
-                // A refused reload leaves again: the service that still runs is the one to build on.
+                // A refused reload is undone: the next one builds on the service that is still running.
                 if (_uses.Keys.FirstOrDefault(s => s.Name == service.Name) is { } running)
                     _newest[service.Name] = running;
                 else
@@ -87,7 +86,7 @@ internal sealed class ServiceRegistry : IDisposable
         service.Dispose();
     }
 
-    /// <summary>The instances of the newest generation of each service: an older one only ends its last requests.</summary>
+    /// <summary>The instances of the newest generation of each service: older generations only complete their last requests.</summary>
     private List<InstanceUse> Observe()
     {
         lock (_lock)

@@ -6,21 +6,23 @@ using Lintel.Observability.Traces;
 
 namespace Lintel.Services.Attempts;
 
-/// <summary>What attempts need of the gateway.</summary>
+/// <summary>The dependencies of attempts.</summary>
 internal sealed record AttemptParts(GatewayMetrics Metrics, ErrorLog Errors, TimeProvider Time);
 
 /// <summary>
-/// The attempts of one request to a service: which instance is next, what each attempt counts as, and whether another one may follow.
-/// Forwarded requests, calls of compositions and mirrored copies all go through it; how a request is carried is theirs.
+/// The attempts of one request to a service: selects the next instance, records each attempt, and decides whether another one may follow.
+/// Used for forwarded requests, calls of compositions and mirrored copies; how a request is sent is up to the caller.
 /// </summary>
 /// <remarks>
-/// An attempt follows on another instance where nothing of the request was sent, and on the same one where a kept connection ended under a
-/// request that may be sent twice. Both count towards <see cref="Most"/>. A struct, because it lives in the frame or object of who makes
-/// the attempts: a request that needs one attempt allocates nothing for it. Thread rule: one flow.
+/// A failed attempt is followed by one on another instance if nothing of the request was sent, and by one on the same instance if a
+/// kept-alive connection ended under a request that may be sent twice. Both count towards <see cref="Most"/>. A struct, because it is
+/// stored in the frame or object of its owner: a request that needs one attempt allocates nothing for it. Thread rule: one flow.
 /// </remarks>
 internal struct AttemptSeries
 {
-    /// <summary>Three instances that cannot be connected say enough about a service; the client should not wait for more.</summary>
+    /// <summary>
+    /// The maximum number of attempts: after three instances that cannot be connected the client should not wait for more.
+    /// </summary>
     public const int Most = 3;
 
     private readonly Service _service;
@@ -31,11 +33,11 @@ internal struct AttemptSeries
     private List<Instance>? _tried;
     private long _began;
 
-    /// <param name="service">Where the request goes.</param>
+    /// <param name="service">The service of the request.</param>
     /// <param name="method">Its method.</param>
     /// <param name="target">Its path and query.</param>
-    /// <param name="isWhole">Whether all of the request is at hand, so that it can be sent again from its beginning.</param>
-    /// <param name="parts">What attempts need of the gateway.</param>
+    /// <param name="isWhole">Whether the whole request is available, so that it can be sent again from its beginning.</param>
+    /// <param name="parts">The dependencies of attempts.</param>
     public AttemptSeries(Service service, string method, string target, bool isWhole, AttemptParts parts)
     {
         _service = service;
@@ -45,32 +47,33 @@ internal struct AttemptSeries
         _isRepeatable = isWhole && Idempotency.Allows(method);
     }
 
-    /// <summary>The instance that is tried; set once <see cref="TryChoose"/> has found one.</summary>
+    /// <summary>The current instance; set once <see cref="TryChoose"/> has found one.</summary>
     public Instance Instance { get; private set; } = null!;
 
-    /// <summary>How many attempts have begun.</summary>
+    /// <summary>The number of attempts that have begun.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Whether the attempt needs a connection of its own: a kept one ended under the one before.</summary>
+    /// <summary>Whether the attempt needs a new connection, because a kept-alive one ended under the previous attempt.</summary>
     public bool NeedsFreshConnection { get; private set; }
 
     /// <summary>
-    /// Whether the request may be sent a second time where the service may have seen it. One that may not asks more of a kept connection.
+    /// Whether the request may be sent a second time if the service may have received it. If not, the requirements on a kept-alive
+    /// connection are stricter.
     /// </summary>
     public readonly bool IsRepeatable => _isRepeatable;
 
-    /// <summary>The span of the attempt under way, where somebody records it.</summary>
+    /// <summary>The span of the current attempt; <see langword="null"/> if it is not recorded.</summary>
     public Activity? Span { get; private set; }
 
-    /// <summary>When the attempt under way began, by the clock's timestamps.</summary>
+    /// <summary>Start of the current attempt, as a timestamp of the clock.</summary>
     public readonly long Began => _began;
 
-    /// <summary>The instances that were tried, the current one included.</summary>
+    /// <summary>The instances that were tried, including the current one.</summary>
     public readonly List<Instance> Tried => Instance is null ? [.. _tried ?? []] : [.. _tried ?? [], Instance];
 
     /// <summary>Chooses the first instance.</summary>
-    /// <param name="avoided">Instances that are taken only where there are no others.</param>
-    /// <returns>False where there is none: <see cref="GatewayErrorKind.NoInstance"/>.</returns>
+    /// <param name="avoided">Instances that are chosen only if there are no others.</param>
+    /// <returns>False if there is none: <see cref="GatewayErrorKind.NoInstance"/>.</returns>
     public bool TryChoose(List<Instance>? avoided = null)
     {
         var instances = _service.Instances;
@@ -82,8 +85,8 @@ internal struct AttemptSeries
         return true;
     }
 
-    /// <summary>An attempt begins: the instance is busy with it, and it is timed.</summary>
-    /// <param name="parent">What its span is a part of.</param>
+    /// <summary>Begins an attempt: counts the request on the instance and starts the timing.</summary>
+    /// <param name="parent">The parent of its span.</param>
     /// <param name="now">The clock's timestamp.</param>
     public void Begin(in TraceContext parent, long now)
     {
@@ -95,10 +98,10 @@ internal struct AttemptSeries
         Instance.Enter();
     }
 
-    /// <summary>The attempt has ended.</summary>
-    /// <param name="status">The status that the instance answered with; <see langword="null"/> for none.</param>
-    /// <param name="error">Why it failed; <see langword="null"/> for an answer of whatever status.</param>
-    /// <returns>How long it took.</returns>
+    /// <summary>Ends the attempt.</summary>
+    /// <param name="status">The status of the instance's response; <see langword="null"/> for none.</param>
+    /// <param name="error">Why it failed; <see langword="null"/> for a response of any status.</param>
+    /// <returns>The duration of the attempt.</returns>
     public TimeSpan End(int? status, GatewayError? error)
     {
         Instance.Leave();
@@ -119,7 +122,7 @@ internal struct AttemptSeries
     }
 
     /// <summary>
-    /// Whether another attempt may follow one that failed; its instance is chosen then, and the failure is told as that of the instance.
+    /// Whether another attempt may follow a failed one. If so, its instance is chosen, and the failure is logged for the failed instance.
     /// </summary>
     /// <param name="error">Why the last attempt failed.</param>
     /// <param name="route">The name of the route, for the log.</param>
@@ -144,7 +147,7 @@ internal struct AttemptSeries
         else if (error.EndedKeptConnection && error.Rule.Retry == RetryScope.Idempotent && _isRepeatable && !NeedsFreshConnection)
         {
             NeedsFreshConnection = true;
-            return true; // that a service ends what it has kept is nobody's failure
+            return true; // a service may close an idle connection at any time: not a failure
         }
         else
         {

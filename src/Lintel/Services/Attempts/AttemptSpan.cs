@@ -5,15 +5,15 @@ using Lintel.Observability.Traces;
 
 namespace Lintel.Services.Attempts;
 
-/// <summary>The span of one attempt, by OpenTelemetry's semantic conventions for HTTP clients.</summary>
+/// <summary>The span of one attempt, following OpenTelemetry's semantic conventions for HTTP clients.</summary>
 internal static class AttemptSpan
 {
-    /// <summary>Begins it, where the request itself is recorded.</summary>
+    /// <summary>Starts the span, if the request itself is recorded.</summary>
     /// <param name="method">The request's method.</param>
     /// <param name="pathAndQuery">Its target.</param>
-    /// <param name="parent">What it is a part of.</param>
-    /// <param name="service">To which service.</param>
-    /// <param name="instance">To which of its instances.</param>
+    /// <param name="parent">The parent of the span.</param>
+    /// <param name="service">The service.</param>
+    /// <param name="instance">The instance of the service.</param>
     public static Activity? Start(string method, string pathAndQuery, in TraceContext parent, Service service, Instance instance)
     {
         if (!parent.IsSampled || parent.SpanId == default || !GatewayTracing.Source.HasListeners())
@@ -30,7 +30,7 @@ internal static class AttemptSpan
         return span;
     }
 
-    /// <summary>Tells the span how the attempt ended.</summary>
+    /// <summary>Adds the outcome of the attempt to the span.</summary>
     public static void Describe(Activity span, int? status, GatewayError? error)
     {
         if (!span.IsAllDataRequested)
@@ -57,12 +57,12 @@ internal static class AttemptSpan
             span.SetTag("error.type", GatewayMetrics.StatusText(status.Value));
         }
 
-        // For clients 4xx is an error too; a client of ours that left is not the service's.
+        // For clients 4xx is an error too; a disconnect of the gateway's client is not an error of the service.
         if (error is { Kind: not GatewayErrorKind.ClientAborted } || status >= 400)
             span.SetStatus(ActivityStatusCode.Error);
     }
 
-    /// <summary>Queries carry secrets.</summary>
+    /// <summary>The path without the query, which may contain secrets.</summary>
     private static string PathOf(string pathAndQuery) =>
         pathAndQuery.IndexOf('?', StringComparison.Ordinal) is var mark and >= 0 ? pathAndQuery[..mark] : pathAndQuery;
 }

@@ -18,10 +18,10 @@ internal abstract class Balancer(Instance[] instances)
 
     public abstract Instance Pick();
 
-    /// <summary>Another instance than those; <see langword="null"/> when all were tried.</summary>
+    /// <summary>Chooses an instance that was not tried; <see langword="null"/> if all were tried.</summary>
     public Instance? PickOther(List<Instance> tried)
     {
-        // A few picks keep the balance; if chance brings up the same ones, any other will do.
+        // A few picks preserve the balance; if they return only tried instances, any other is taken.
         for (var i = 0; i < 3; i++)
         {
             var picked = Pick();
@@ -38,7 +38,7 @@ internal abstract class Balancer(Instance[] instances)
     }
 }
 
-/// <summary>In proportion to weight, by chance.</summary>
+/// <summary>Chooses at random, in proportion to weight.</summary>
 internal sealed class WeightedRandom : Balancer
 {
     private readonly Random _random;
@@ -56,10 +56,10 @@ internal sealed class WeightedRandom : Balancer
 
     public override Instance Pick() => Instances[Draw()];
 
-    /// <summary>Draws a place.</summary>
+    /// <summary>Draws an index.</summary>
     public int Draw() => At(_random.Next(_upTo[^1]));
 
-    /// <summary>Draws a place of the others, in proportion to their weights.</summary>
+    /// <summary>Draws another index, in proportion to the weights of the others.</summary>
     public int DrawOther(int place)
     {
         var before = place == 0 ? 0 : _upTo[place - 1];
@@ -79,7 +79,8 @@ internal sealed class WeightedRandom : Balancer
 /// Power of two choices: of two different instances drawn by weight, the one with fewer requests in flight for its weight.
 /// </summary>
 /// <remarks>
-/// Drawn by weight and not evenly, so that an idle service still gets its requests in proportion (Envoy goes over to round robin for that).
+/// Drawn by weight and not evenly, so that an idle service still receives its requests in proportion (Envoy switches to round robin for
+/// that).
 /// </remarks>
 internal sealed class LeastRequests(Instance[] instances, Random random) : Balancer(instances)
 {
@@ -95,7 +96,7 @@ internal sealed class LeastRequests(Instance[] instances, Random random) : Balan
 }
 
 /// <summary>
-/// In turn, with heavier instances spread evenly between the others (nginx' smooth weighted round robin, worked out beforehand).
+/// Chooses in turn, with heavier instances spread evenly between the others (nginx' smooth weighted round robin, computed in advance).
 /// </summary>
 internal sealed class RoundRobin : Balancer
 {

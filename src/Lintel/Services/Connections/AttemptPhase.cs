@@ -1,6 +1,6 @@
 namespace Lintel.Services.Connections;
 
-/// <summary>How far an attempt was when it failed.</summary>
+/// <summary>The phase in which an attempt failed.</summary>
 internal enum AttemptPhase
 {
     /// <summary>No connection yet: nothing of the request was sent.</summary>
@@ -9,9 +9,9 @@ internal enum AttemptPhase
     /// <summary>The request's body is being sent.</summary>
     Sending,
 
-    /// <summary>The request is sent as far as is known, and the answer's final head has not come.</summary>
+    /// <summary>The request is sent as far as is known, and the response's final head has not been received.</summary>
     AwaitingHead,
 
-    /// <summary>The answer's head has come, and its body has not ended.</summary>
+    /// <summary>The response's head has been received, and its body has not ended.</summary>
     Body,
 }

@@ -4,13 +4,13 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Lintel.Services.Connections;
 
-/// <summary>Says what is wrong with a service's certificate, and with which: for the log.</summary>
+/// <summary>Describes for the log what is wrong with a service's certificate, and with which one.</summary>
 internal static class CertificateProblem
 {
-    /// <param name="certificate">What the service showed.</param>
-    /// <param name="chain">How it was checked.</param>
-    /// <param name="errors">What .NET found; something.</param>
-    /// <param name="name">Whom it should be for.</param>
+    /// <param name="certificate">The certificate of the service.</param>
+    /// <param name="chain">The chain that was built for it.</param>
+    /// <param name="errors">The errors that .NET reported; at least one.</param>
+    /// <param name="name">The expected name.</param>
     public static string Describe(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, string name)
     {
         if (certificate is null)

@@ -5,17 +5,16 @@ using Lintel.Errors;
 namespace Lintel.Services.Connections;
 
 /// <summary>
-/// What the system's errors say where a connection to an instance could not be made: whether the instance, the way to it, or this machine
-/// is at fault.
+/// Maps system errors of a failed connection to an instance to the party at fault: the instance, the network, or this machine.
 /// </summary>
 internal static class ConnectErrors
 {
-    /// <summary>Whether this process or machine has nothing left to connect with.</summary>
+    /// <summary>Whether this process or machine has no resources left for a connection.</summary>
     public static bool IsExhaustion(SocketError error) => error is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable;
 
     /// <summary>The kind of an error.</summary>
-    /// <param name="error">The system's.</param>
-    /// <param name="address">Where the connection would have gone; <see langword="null"/> for a Unix socket.</param>
+    /// <param name="error">The system's error.</param>
+    /// <param name="address">The address of the connection; <see langword="null"/> for a Unix socket.</param>
     public static GatewayErrorKind KindOf(SocketError error, IPAddress? address) =>
         error switch
         {
@@ -30,8 +29,8 @@ internal static class ConnectErrors
         };
 
     /// <summary>
-    /// EADDRNOTAVAIL has two meanings: no local address leads there, or every port of the one that does is taken. A datagram socket, whose
-    /// ports are others, tells them apart; it sends nothing.
+    /// Whether there is a route to the address. EADDRNOTAVAIL has two meanings: no local address has a route to it, or all ports of the one
+    /// that does are in use. A datagram socket, which has other ports, distinguishes them; it sends nothing.
     /// </summary>
     private static bool HasWayTo(IPAddress address)
     {

@@ -4,10 +4,10 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Services.Connections;
 
 /// <summary>
-/// Fields that .NET's client takes with content alone. A request without content may have them all the same (RFC 9110 section 8.3 speaks of
+/// Fields that .NET's client accepts with content only. A request without content may have them as well (RFC 9110 section 8.3 applies to
 /// representations, sent or not), and gets an empty content for them.
 /// </summary>
-/// <remarks>YARP lets nobody give a message another content; so that is done when the request is sent.</remarks>
+/// <remarks>YARP does not allow the content of a message to be replaced, so this is done when the request is sent.</remarks>
 internal static class ContentFields
 {
     private static readonly HttpRequestOptionsKey<List<KeyValuePair<string, StringValues>>> Kept = new("lintel.content-fields");
@@ -26,7 +26,7 @@ internal static class ContentFields
         "Last-Modified",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Adds such a field to a message, with content or without.</summary>
+    /// <summary>Adds such a field to a message with or without content.</summary>
     public static void Add(HttpRequestMessage message, string name, StringValues values)
     {
         if (message.Content is { } content)
@@ -42,7 +42,7 @@ internal static class ContentFields
         kept.Add(new(name, values));
     }
 
-    /// <summary>The message is about to be sent.</summary>
+    /// <summary>Applies the fields immediately before the message is sent.</summary>
     public static void Restore(HttpRequestMessage message)
     {
         if (message.Content is not null || !message.Options.TryGetValue(Kept, out var kept))

@@ -5,22 +5,22 @@ using Lintel.Transport.Http1;
 namespace Lintel.Services.Connections;
 
 /// <summary>
-/// What exceptions of .NET's HTTP handler say of an instance: the one translation for forwarded requests, calls and mirrored copies. Its
-/// counterpart for the gateway's own HTTP/1.1 client is <see cref="Http1Failures"/>.
+/// Maps exceptions of .NET's HTTP handler to errors, for forwarded requests, calls and mirrored copies. Its counterpart for the gateway's
+/// own HTTP/1.1 client is <see cref="Http1Failures"/>.
 /// </summary>
 internal static class HandlerFailures
 {
     /// <summary>The error of an attempt.</summary>
-    /// <param name="cause">What the handler threw.</param>
-    /// <param name="phase">How far the attempt was.</param>
-    /// <param name="expired">
-    /// The kind of the time limit that is over, if one is. The handler ends in many ways where its token is canceled; only what says
-    /// exactly what failed goes before it.
-    /// </param>
+    /// <param name="cause">The exception of the handler.</param>
+    /// <param name="phase">The phase of the attempt.</param>
+    /// <param name="expired">The kind of the expired time limit, if any. The handler fails in many ways when its token is canceled; only an
+    /// exception that identifies the failure exactly takes precedence.</param>
     public static GatewayError Of(Exception? cause, AttemptPhase phase, GatewayErrorKind? expired) =>
         new(KindOf(cause, phase, expired), Cause: cause);
 
-    /// <summary>The table: what says exactly what failed, the limit that is over, and what is an event on the connection.</summary>
+    /// <summary>
+    /// The mapping, in order of precedence: failures that are identified exactly, an expired limit, events on the connection.
+    /// </summary>
     public static GatewayErrorKind KindOf(Exception? cause, AttemptPhase phase, GatewayErrorKind? expired)
     {
         if (Find<UpstreamConnectException>(cause) is { } connect)
@@ -40,13 +40,13 @@ internal static class HandlerFailures
             HttpRequestError.ConnectionError => GatewayErrorKind.ConnectionRefused,
             HttpRequestError.ExtendedConnectNotSupported => GatewayErrorKind.UpgradeFailed,
             _ => FailureOf(cause) is { } failure ? Http1Failures.KindOf(failure, phase, expired: null)
-            // A service that breaks off while the body is sent ends the reading of it in ways of all kinds.
+            // If a service closes while the body is being sent, sending can fail in many ways.
             : phase == AttemptPhase.Sending ? GatewayErrorKind.ConnectionTerminated
             : GatewayErrorKind.Internal,
         };
     }
 
-    /// <summary>The exception itself, or the first one inside it, of a type.</summary>
+    /// <summary>The exception itself, or the first inner one, of a type.</summary>
     public static T? Find<T>(Exception? exception)
         where T : Exception
     {
@@ -61,17 +61,15 @@ internal static class HandlerFailures
         return null;
     }
 
-    /// <summary>The handler's own limit for connecting cancels with a <see cref="TimeoutException"/> inside.</summary>
+    /// <summary>Whether the handler's connect timeout expired: it cancels with an inner <see cref="TimeoutException"/>.</summary>
     private static bool IsConnectTimeout(Exception? cause) =>
         Find<TimeoutException>(cause) is not null && Find<OperationCanceledException>(cause) is not null;
 
-    /// <summary>What the handler says itself; bodies throw an exception of their own kind.</summary>
+    /// <summary>The error that the handler reports; bodies throw their own exception type.</summary>
     private static HttpRequestError? ErrorOf(Exception? cause) =>
         Find<HttpRequestException>(cause)?.HttpRequestError ?? Find<HttpIOException>(cause)?.HttpRequestError;
 
-    /// <summary>
-    /// The event on the connection, or the stream on it, as <see cref="Http1Failures"/> has it; <see langword="null"/> for none.
-    /// </summary>
+    /// <summary>The event on the connection or stream, as in <see cref="Http1Failures"/>; <see langword="null"/> for none.</summary>
     private static Http1Failure? FailureOf(Exception? cause) =>
         ErrorOf(cause) switch
         {
@@ -81,7 +79,7 @@ internal static class HandlerFailures
             HttpRequestError.ConfigurationLimitExceeded => Http1Failure.HeadTooLarge,
             HttpRequestError.ResponseEnded => Http1Failure.Incomplete,
             _ when Find<IOException>(cause) is not null || Find<SocketException>(cause) is not null => Http1Failure.Incomplete,
-            _ when Find<OperationCanceledException>(cause) is not null => Http1Failure.Incomplete, // canceled, and not here
+            _ when Find<OperationCanceledException>(cause) is not null => Http1Failure.Incomplete, // canceled, but not by the gateway
             _ => null,
         };
 }

@@ -4,10 +4,10 @@ using System.Text;
 
 namespace Lintel.Services.Connections;
 
-/// <summary>Frames a request's body for HTTP/1.1 (RFC 9112 sections 6 and 7): as long as it was said to be, or in chunks.</summary>
-/// <param name="connection">Where it goes.</param>
+/// <summary>Frames a request's body for HTTP/1.1 (RFC 9112 sections 6 and 7): with its declared length, or chunked.</summary>
+/// <param name="connection">The connection that it is written to.</param>
 /// <param name="length">Its <c>Content-Length</c>; <see langword="null"/> for chunks.</param>
-/// <param name="trailers">Gives the trailers that end a chunked body.</param>
+/// <param name="trailers">Provides the trailers of a chunked body.</param>
 internal sealed class Http1Body(Http1Stream connection, long? length, Func<IEnumerable<KeyValuePair<string, string>>>? trailers = null)
 {
     private const int MaxCopied = 16 * 1024;
@@ -19,7 +19,7 @@ internal sealed class Http1Body(Http1Stream connection, long? length, Func<IEnum
     public ValueTask WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellation)
     {
         if (piece.IsEmpty)
-            return default; // an empty chunk would be the last one
+            return default; // an empty chunk would end the body
         if (length is null)
             return WriteChunkAsync(piece, cancellation);
         _left -= piece.Length;
@@ -56,7 +56,7 @@ internal sealed class Http1Body(Http1Stream connection, long? length, Func<IEnum
             return;
         }
 
-        // A small chunk is one packet.
+        // A small chunk is sent in one packet.
         var total = head.Length + piece.Length + 2;
         var chunk = ArrayPool<byte>.Shared.Rent(total);
         head.CopyTo(chunk, 0);

@@ -2,15 +2,17 @@ using System.Text;
 
 namespace Lintel.Services.Connections;
 
-/// <summary>Looks at the beginning of a response only as far as it must: where interim responses end and the final one begins.</summary>
+/// <summary>
+/// Scans the beginning of a response only as far as needed: for the end of interim responses and the start of the final one.
+/// </summary>
 internal static class Http1Head
 {
-    /// <summary>A status line of this length is none. SocketsHttpHandler will say so.</summary>
+    /// <summary>The length from which a status line is invalid. SocketsHttpHandler reports it.</summary>
     public const int MaxLength = 64 * 1024;
 
-    /// <summary>The status of a head's first line; 0 where it is not yet known, -1 for what is no HTTP/1.x response.</summary>
-    /// <param name="bytes">From the head's beginning.</param>
-    /// <param name="line">The length of the first line with its end.</param>
+    /// <summary>The status in a head's first line; 0 if it is not known yet, -1 if the bytes are not an HTTP/1.x response.</summary>
+    /// <param name="bytes">The bytes from the beginning of the head.</param>
+    /// <param name="line">The length of the first line with its line ending.</param>
     public static int Status(ReadOnlySpan<byte> bytes, out int line)
     {
         line = bytes.IndexOf((byte)'\n') + 1;
@@ -29,7 +31,7 @@ internal static class Http1Head
             : -1;
     }
 
-    /// <summary>The length of a head with the empty line that ends it; 0 where that has not come.</summary>
+    /// <summary>The length of a head including the empty line that ends it; 0 if it is incomplete.</summary>
     public static int Length(ReadOnlySpan<byte> bytes)
     {
         for (var at = 0; ; )
@@ -45,7 +47,7 @@ internal static class Http1Head
         }
     }
 
-    /// <summary>The fields of an interim head. What is no field is left out: interim responses are hints.</summary>
+    /// <summary>The fields of an interim head. Invalid fields are skipped: interim responses are hints.</summary>
     public static List<KeyValuePair<string, string>> Fields(ReadOnlySpan<byte> head)
     {
         var fields = new List<KeyValuePair<string, string>>();

@@ -4,13 +4,13 @@ using Lintel.Transport.Http1;
 namespace Lintel.Services.Connections;
 
 /// <summary>
-/// A connection to an instance under SocketsHttpHandler's HTTP/1.1. It adds what that lacks: a response may begin while the request's body
-/// is still being sent, and interim responses (103) are told. It watches only requests that have an <see cref="Http1Exchange"/>; the bytes
-/// of all others just pass.
+/// A connection to an instance below SocketsHttpHandler's HTTP/1.1. It adds two missing features: a response may begin while the request's
+/// body is still being sent, and interim responses (103) are reported. It watches only requests that have an <see cref="Http1Exchange"/>;
+/// the bytes of all others pass unchanged.
 /// </summary>
 /// <remarks>
-/// Thread rule: the handler reads or writes, and the body's writer watches and writes; a lock orders what they know. One read at a time
-/// reaches the socket.
+/// Thread rule: the handler reads or writes, and the body's writer watches and writes; a lock protects their shared state. Only one read at
+/// a time is issued on the socket.
 /// </remarks>
 internal sealed class Http1Stream(Stream inner) : SequentialStream
 {
@@ -28,7 +28,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
     private long _unsent;
     private int _interimHeads;
 
-    // What was read of a watched response: delivered up to _start, may be delivered up to _safe.
+    // Data read of a watched response: delivered up to _start, may be delivered up to _safe.
     private byte[] _ahead = [];
     private int _start;
     private int _safe;
@@ -106,14 +106,16 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
     public ValueTask WriteBodyAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
         inner.WriteAsync(bytes, cancellationToken);
 
-    /// <summary>The body is sent whole: the connection may carry further requests.</summary>
+    /// <summary>Marks the body as completely sent: the connection may carry further requests.</summary>
     public void EndBody()
     {
         lock (_lock)
             _hasBodyUnderWay = false;
     }
 
-    /// <summary>The handler will write this much of what it takes for the body. It was sent already, or goes its own way.</summary>
+    /// <summary>
+    /// Sets how many bytes of the handler's substitute for the body are discarded: the body itself was sent already, or is sent separately.
+    /// </summary>
     public void SetUnsentBytes(long bytes) => _unsent = bytes;
 
     /// <summary>Waits until the final response begins, or the connection ends.</summary>
@@ -159,12 +161,12 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
             exchange.Stream = this;
             _exchange = exchange;
             _isFinal = false;
-            _hasBodyUnderWay = exchange.StreamsBody; // before the head goes: the response may come before the next line runs
+            _hasBodyUnderWay = exchange.StreamsBody; // before the head is sent: the response may arrive before the next line runs
             _start = _safe = _end = _interimHeads = 0;
         }
     }
 
-    /// <summary>A read that only the watch wants. What it brings waits for the handler; a failure too.</summary>
+    /// <summary>Reads ahead for the watch only. The data, or the failure, is kept for the handler.</summary>
     private async Task ReadAheadAsync()
     {
         var buffer = new byte[4096];
@@ -191,7 +193,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
         await SendInterimAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Nearly every response is final from its first byte on: it passes without being copied.</summary>
+    /// <summary>Whether the bytes begin a final response, as nearly every response does. It is passed without copying.</summary>
     private bool IsFinal_NeedsLock(ReadOnlySpan<byte> bytes)
     {
         if (_end > 0 || _hasBodyUnderWay || Http1Head.Status(bytes, out _) is 0 or (>= 100 and < 200))
@@ -271,7 +273,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
         }
     }
 
-    /// <summary>Puts bytes at a place, before what lies there.</summary>
+    /// <summary>Inserts bytes at an index, before the existing data.</summary>
     private void Append_NeedsLock(int at, ReadOnlySpan<byte> bytes)
     {
         if (_ahead.Length - _end < bytes.Length)

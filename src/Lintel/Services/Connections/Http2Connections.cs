@@ -3,16 +3,16 @@ using System.Collections.Concurrent;
 namespace Lintel.Services.Connections;
 
 /// <summary>
-/// A service's HTTP/2 connections. SocketsHttpHandler gives every new request the connection that it has, also one on which the instance
-/// has fallen silent, until that is too old. Here a request that waited in vain, while no other one of that instance was answered, is the
-/// last one of its connection: the next gets a new one. Requests under way go on where they are.
+/// A service's HTTP/2 connections. SocketsHttpHandler assigns every new request to the existing connection, including one on which the
+/// instance has stopped responding, until that exceeds its lifetime. Here, a request that was canceled without a response, while no other
+/// request to that instance received one, makes the next request use a new connection. Requests in flight continue on the old one.
 /// </summary>
-/// <param name="create">Makes a handler, which has connections of its own.</param>
+/// <param name="create">Creates a handler with its own connections.</param>
 /// <param name="time">The clock.</param>
 /// <remarks>Thread rule: any thread; an instance's handlers change under its lock, and are read without it.</remarks>
 internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProvider time) : HttpMessageHandler
 {
-    /// <summary>Who leaves sooner has not waited: a hedged call that lost, a page that was closed.</summary>
+    /// <summary>A shorter wait does not count as silence: a hedged call that lost, a page that was closed.</summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<(string Host, int Port), Target> _targets = new();
@@ -47,14 +47,14 @@ internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProv
         base.Dispose(disposing);
     }
 
-    /// <summary>An instance: the connections that new requests get, while those of requests before may live on.</summary>
+    /// <summary>An instance: the connections for new requests, while those of earlier requests may still be open.</summary>
     private sealed class Target(Func<HttpMessageHandler> create) : IDisposable
     {
         private readonly Lock _lock = new();
 
         /// <summary>
-        /// Handlers that were left close their connections by themselves, when those are idle for long enough, and are forgotten then.
-        /// Disposed of, they would cut off the streams that still run.
+        /// Replaced handlers close their connections by themselves after these have been idle for long enough, and are then collected.
+        /// Disposing them would cut off the streams that are still active.
         /// </summary>
         private readonly List<WeakReference<Connections>> _left = [];
         private volatile Connections _current = new(create());
@@ -94,7 +94,7 @@ internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProv
 
         public HttpMessageInvoker Invoker { get; } = new(handler, disposeHandler: true);
 
-        /// <summary>How many answers came, to whichever request.</summary>
+        /// <summary>The number of responses received, to any request.</summary>
         public int Answers => Volatile.Read(ref _answers);
 
         public void Answered() => Interlocked.Increment(ref _answers);

@@ -4,39 +4,41 @@ using System.Net.Sockets;
 namespace Lintel.Services.Connections;
 
 /// <summary>
-/// The addresses of services' names. The system's lookup blocks for as long as its resolver is silent: it runs on threads of its own, never
-/// on those that serve requests.
+/// Resolves the host names of services. The system's lookup blocks while its resolver does not respond, so it runs on dedicated threads,
+/// never on those that serve requests.
 /// </summary>
 /// <remarks>
-/// A name is looked up once for all who wait; who waits leaves when its own time is over. What was found is used for <see cref="Fresh"/>
-/// without asking again. After that the name is asked for anew, and while the resolver is silent or fails, the last good addresses go on
-/// being used for <see cref="Lasting"/> (RFC 8767); a resolver that says that there is no such name is believed at once. Thread rule:
-/// everything from any thread.
+/// A name is looked up once for all waiting callers; each caller stops waiting when its own time is over. A result is used for
+/// <see cref="Fresh"/> without another lookup. After that the name is looked up again, and while the resolver does not respond or fails,
+/// the last good addresses are used for <see cref="Lasting"/> (RFC 8767); a resolver's response that the name does not exist applies at
+/// once. Thread rule: everything from any thread.
 /// </remarks>
-/// <param name="lookup">Finds a name's addresses, and may block.</param>
+/// <param name="lookup">Looks up the addresses of a name; may block.</param>
 /// <param name="time">The clock.</param>
 internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvider time)
 {
-    /// <summary>Lookups at once; more wait for their turn. They exist only while there is something to look up.</summary>
+    /// <summary>
+    /// The maximum number of concurrent lookups; further ones are queued. The threads exist only while there are lookups.
+    /// </summary>
     public const int MaxThreads = 16;
 
     /// <summary>
-    /// How long addresses are used without asking again. The system's own lookup does not say how long they hold; Envoy asks every 5 s too.
+    /// How long addresses are used without another lookup. The system's own lookup does not return a TTL; Envoy also looks up every 5 s.
     /// </summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a failure is told to everybody without asking again.</summary>
+    /// <summary>How long a failure is returned to all callers without another lookup.</summary>
     public static readonly TimeSpan Failed = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long somebody waits for newer addresses where there are old ones.</summary>
+    /// <summary>How long a caller waits for newer addresses if there are old ones.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>How long addresses are used whose name cannot be looked up any more.</summary>
+    /// <summary>How long addresses are used if their name can no longer be looked up.</summary>
     public static readonly TimeSpan Lasting = TimeSpan.FromHours(1);
 
     /// <summary>
-    /// A lookup that has been silent for so long has a second one beside it: the question may have been lost, and the system asks again
-    /// after 5 s only.
+    /// The age at which a lookup without a response gets a second one beside it: the query may have been lost, and the system repeats it
+    /// only after 5 s.
     /// </summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
 
@@ -49,10 +51,10 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
     /// <param name="time">The clock.</param>
     public static NameResolver OfSystem(TimeProvider time) => new(Dns.GetHostAddresses, time);
 
-    /// <summary>Finds the addresses of a name; an IP address is its own.</summary>
+    /// <summary>Resolves the addresses of a name; an IP address resolves to itself.</summary>
     /// <param name="host">The name.</param>
-    /// <param name="cancellation">Ends the wait, not the lookup.</param>
-    /// <exception cref="SocketException">There are none to be had.</exception>
+    /// <param name="cancellation">Cancels the wait, not the lookup.</param>
+    /// <exception cref="SocketException">No address is available.</exception>
     public ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellation)
     {
         if (IPAddress.TryParse(host, out var address))
@@ -85,7 +87,7 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
         }
     }
 
-    /// <summary>Whether the resolver has answered, and the answer is that there is no such name.</summary>
+    /// <summary>Whether the resolver has responded that the name does not exist.</summary>
     private static bool IsFinal(SocketException failure) => failure.SocketErrorCode == SocketError.HostNotFound;
 
     private Name Find_NeedsLock(string host)
@@ -93,7 +95,7 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
         if (_names.TryGetValue(host, out var name))
             return name;
 
-        // Names are the configuration's: those of configurations long gone leave as others come.
+        // Names come from configurations: those of old configurations are removed as others are added.
         foreach (
             var (old, unused) in _names
                 .Where(n => n.Value.Pending is null && n.Value.Known(time) is null && time.GetElapsedTime(n.Value.FailedAt) > Lasting)
@@ -133,7 +135,7 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
         }
         catch (OutOfMemoryException)
         {
-            // The system gives no more threads. Another one takes the turn, or nobody does.
+            // The system provides no more threads. Another thread takes the lookup, or it fails.
             if (--_threads > 0)
                 return;
             while (_waiting.TryDequeue(out var name))
@@ -174,11 +176,13 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
         }
         catch (Exception)
         {
-            return (null, new SocketException((int)SocketError.NoRecovery)); // a name that is none
+            return (null, new SocketException((int)SocketError.NoRecovery)); // an invalid name
         }
     }
 
-    /// <summary>A lookup that gets no socket says that the resolver does not answer.</summary>
+    /// <summary>
+    /// The error of a lookup that cannot get a socket: the lookup itself reports only that the resolver does not respond.
+    /// </summary>
     private static SocketException? WithoutSocket()
     {
         try
@@ -210,12 +214,12 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
             if (IsFinal(failure!))
                 name.Addresses = null;
             name.Pending.TrySetException(failure!);
-            _ = name.Pending.Task.Exception; // whoever waited may have left
+            _ = name.Pending.Task.Exception; // observed: the callers may have stopped waiting
             name.Pending = null;
         }
     }
 
-    /// <summary>What is known of a name.</summary>
+    /// <summary>The state of a name.</summary>
     private sealed class Name(string host)
     {
         public string Host => host;
@@ -228,16 +232,16 @@ internal sealed class NameResolver(Func<string, IPAddress[]> lookup, TimeProvide
 
         public long FailedAt { get; set; }
 
-        /// <summary>What all who ask wait for; <see langword="null"/> while nobody asks.</summary>
+        /// <summary>The pending result for all waiting callers; <see langword="null"/> if there are none.</summary>
         public TaskCompletionSource<IPAddress[]>? Pending { get; set; }
 
-        /// <summary>When the first of them asked.</summary>
+        /// <summary>When the first of them started to wait.</summary>
         public long RequestedAt { get; set; }
 
-        /// <summary>When the last lookup was begun.</summary>
+        /// <summary>When the last lookup was started.</summary>
         public long LookedUpAt { get; set; }
 
-        /// <summary>Lookups that wait for a thread or run: two at most.</summary>
+        /// <summary>Lookups that are queued or running: at most two.</summary>
         public int Lookups { get; set; }
 
         public IPAddress[]? Known(TimeProvider time) => Age(time) < Lasting ? Addresses : null;

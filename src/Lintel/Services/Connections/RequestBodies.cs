@@ -3,12 +3,12 @@ using System.Net;
 namespace Lintel.Services.Connections;
 
 /// <summary>
-/// Sends request bodies better than SocketsHttpHandler does by itself: each piece of a streamed body at once, and over HTTP/1.1 without
-/// waiting for its end before the response is looked at.
+/// Sends request bodies with lower latency than SocketsHttpHandler alone: each piece of a streamed body at once, and over HTTP/1.1 without
+/// waiting for its end before the response is read.
 /// </summary>
 internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandler(inner)
 {
-    /// <summary>A body up to this length is sent in a moment and needs no care.</summary>
+    /// <summary>A body up to this length is sent in a moment and is left to the handler.</summary>
     public const int SmallBody = 64 * 1024;
 
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
@@ -37,7 +37,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
         return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A content in place of another one.</summary>
+    /// <summary>A content that replaces another one.</summary>
     private abstract class Replacement : HttpContent
     {
         protected Replacement(HttpContent original)
@@ -72,12 +72,12 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
         }
     }
 
-    /// <summary>Over HTTP/2: the handler would keep a piece in its buffer until more comes.</summary>
+    /// <summary>Over HTTP/2: flushes each piece, which the handler would keep in its buffer until more arrives.</summary>
     private sealed class PromptContent(HttpContent original) : Replacement(original)
     {
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
         {
-            // The head goes first: a client may wait for the response's before it sends the body.
+            // The head is sent first: a client may wait for the response's head before it sends the body.
             await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
             await Original
                 .CopyToAsync(new PieceStream((piece, cancellation) => WriteAsync(stream, piece, cancellation)), context, cancellationToken)
@@ -92,17 +92,17 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
     }
 
     /// <summary>
-    /// Over HTTP/1.1: the handler reads nothing before the body was sent. So the body goes past it, straight to the connection, and it is
-    /// told that the body is sent when the response comes.
+    /// Over HTTP/1.1: the handler reads nothing before the body was sent. The body therefore bypasses it and is written directly to the
+    /// connection; for the handler, the body is complete when the response arrives.
     /// </summary>
     private sealed class DuplexContent(HttpContent original, Http1Exchange exchange) : Replacement(original)
     {
-        // Written to a stream that throws it away.
+        // Written to a stream that discards it.
         private static readonly byte[] Nothing = new byte[64 * 1024];
 
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
         {
-            await stream.FlushAsync(cancellationToken).ConfigureAwait(false); // the head, by which the connection becomes known
+            await stream.FlushAsync(cancellationToken).ConfigureAwait(false); // the head, which makes the connection known
             var connection = exchange.Stream ?? throw new InvalidOperationException("the request's head was not written");
             var body = new Http1Body(connection, Headers.ContentLength, exchange.Trailers);
             var sending = SendAsync(body, connection, context, cancellationToken);
@@ -112,7 +112,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
             else
                 ObserveLater(sending);
 
-            // What the handler wants to see written, byte for byte.
+            // The number of bytes that the handler expects to be written.
             connection.SetUnsentBytes(Headers.ContentLength ?? Http1Body.LastChunk.Length);
             for (var left = Headers.ContentLength ?? 0; left > 0; left -= Math.Min(left, Nothing.Length))
                 await stream.WriteAsync(Nothing.AsMemory(0, (int)Math.Min(left, Nothing.Length)), cancellationToken).ConfigureAwait(false);
@@ -125,7 +125,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
             connection.EndBody();
         }
 
-        /// <summary>The forwarder knows how its own copying ended.</summary>
+        /// <summary>Observes the exception: the forwarder already has the result of its own copying.</summary>
         private static void ObserveLater(Task sending) =>
             sending.ContinueWith(
                 static t => t.Exception,
@@ -135,7 +135,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
             );
     }
 
-    /// <summary>Hands on each piece that is written.</summary>
+    /// <summary>Forwards each piece that is written.</summary>
     private sealed class PieceStream(Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write) : SequentialStream
     {
         public override bool CanRead => false;
@@ -145,7 +145,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
             write(buffer, cancellationToken);
 
-        /// <summary>Every write has done it.</summary>
+        /// <summary>Does nothing: every write flushes.</summary>
         public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public override void Flush() => throw new NotSupportedException("bodies are written asynchronously");

@@ -1,6 +1,6 @@
 namespace Lintel.Services.Connections;
 
-/// <summary>A stream without a position that is read and written asynchronously: what connections and bodies are.</summary>
+/// <summary>A stream without a position that is read and written asynchronously: base of connections and bodies.</summary>
 internal abstract class SequentialStream : Stream
 {
     public override bool CanSeek => false;

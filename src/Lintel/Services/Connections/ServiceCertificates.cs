@@ -4,15 +4,15 @@ using Lintel.Config;
 
 namespace Lintel.Services.Connections;
 
-/// <summary>The content of the certificate files that a service names. Read once: what is compared is what is used.</summary>
+/// <summary>The content of a service's certificate files. Read once, so that the compared content is the one in use.</summary>
 internal sealed class ServiceCertificates
 {
     public static ServiceCertificates None { get; } = new();
 
-    /// <summary>PEM text of the authorities; <see langword="null"/> to trust the machine's.</summary>
+    /// <summary>PEM text of the certificate authorities; <see langword="null"/> to trust those of the machine.</summary>
     public string? Authorities { get; private init; }
 
-    /// <summary>PEM text of the certificate that is shown.</summary>
+    /// <summary>PEM text of the client certificate.</summary>
     public string? Certificate { get; private init; }
 
     /// <summary>PEM text of its private key.</summary>
@@ -33,7 +33,7 @@ internal sealed class ServiceCertificates
     public static bool UsesTls(ServiceConfig config) =>
         config.Instances.Count > 0 && config.Instances[0].Address.Scheme == Uri.UriSchemeHttps;
 
-    /// <summary>Tells contents apart without keeping a private key's text in memory.</summary>
+    /// <summary>A hash that identifies the content without keeping a private key's text in memory.</summary>
     public string Fingerprint() =>
         this == None ? "" : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Authorities}\0{Certificate}\0{Key}")));
 

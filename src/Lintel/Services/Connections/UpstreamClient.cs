@@ -15,14 +15,14 @@ using Lintel.Transport.Loop;
 
 namespace Lintel.Services.Connections;
 
-/// <summary>What a service's connections depend on. A reload that leaves it alone keeps the connections.</summary>
+/// <summary>The settings that a service's connections depend on. A reload that does not change them keeps the connections.</summary>
 /// <param name="Protocol">The HTTP version.</param>
-/// <param name="Tls">How TLS is made.</param>
-/// <param name="UsesTls">Whether there is TLS at all.</param>
-/// <param name="Connect">How long a connection may take.</param>
-/// <param name="Connections">How connections are kept.</param>
+/// <param name="Tls">The TLS settings.</param>
+/// <param name="UsesTls">Whether TLS is used.</param>
+/// <param name="Connect">The connect timeout.</param>
+/// <param name="Connections">The settings of the connection pool.</param>
 /// <param name="Certificates">Fingerprint of the certificate files' content: a renewed certificate is another configuration.</param>
-/// <param name="Handler">Carries the requests in the place of connections; <see langword="null"/> but in tests.</param>
+/// <param name="Handler">Replaces the connections; <see langword="null"/> except in tests.</param>
 internal sealed record UpstreamClientConfig(
     ServiceProtocol Protocol,
     ServiceTlsConfig Tls,
@@ -33,17 +33,17 @@ internal sealed record UpstreamClientConfig(
     Func<HttpMessageHandler>? Handler = null
 )
 {
-    /// <summary>Whether lines of answers may end with a line feed alone.</summary>
+    /// <summary>Whether lines of responses may end with a line feed alone.</summary>
     public bool AllowsBareLf { get; init; }
 
-    /// <summary>Whether an answer's length may stand there several times.</summary>
+    /// <summary>Whether the length of a response may be repeated.</summary>
     public bool AllowsEqualLengths { get; init; }
 }
 
-/// <summary>The connections to a service's instances: a pool for each.</summary>
+/// <summary>The connections to a service's instances: one pool for each.</summary>
 internal sealed class UpstreamClient : IDisposable
 {
-    /// <summary>How long the answer to a ping may take: gRPC's own default (grpc/doc/keepalive.md).</summary>
+    /// <summary>How long to wait for the response to a ping: gRPC's own default (grpc/doc/keepalive.md).</summary>
     private static readonly TimeSpan PingTimeout = TimeSpan.FromSeconds(20);
 
     private readonly UpstreamClientConfig _config;
@@ -53,12 +53,12 @@ internal sealed class UpstreamClient : IDisposable
     private readonly UpstreamDependencies _around;
     private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
 
-    // its own lock; instances of one address share their connections across changes of their weight
+    // has its own lock; instances with the same address share their connections across changes of weight
     private readonly Dictionary<(string Host, int Port), (Http1Pool Pool, int Uses)> _pools = [];
-    private readonly LoopGroup? _loops; // of this client: none where the protocol does not use them
+    private readonly LoopGroup? _loops; // of this client: null if the protocol does not use them
     private int _users = 1;
 
-    /// <exception cref="CryptographicException">A file is no certificate, or key and certificate do not belong together.</exception>
+    /// <exception cref="CryptographicException">A file is not a certificate, or key and certificate do not match.</exception>
     public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, UpstreamDependencies around)
     {
         _config = config;
@@ -77,7 +77,7 @@ internal sealed class UpstreamClient : IDisposable
 
     public bool Fits(UpstreamClientConfig config) => _config == config;
 
-    /// <summary>Connections to an instance, busy and idle.</summary>
+    /// <summary>The number of connections to an instance, busy and idle.</summary>
     public int OpenConnections(Instance instance)
     {
         var key = (instance.ConnectHost, instance.Port);
@@ -85,8 +85,8 @@ internal sealed class UpstreamClient : IDisposable
     }
 
     /// <summary>
-    /// The connections of the event loops for an instance, which has one <see cref="Release"/> for it; <see langword="null"/> where there
-    /// are no loops, or the service speaks something else than HTTP/1.1.
+    /// Acquires the connections of the event loops for an instance, to be released with one <see cref="Release"/>; <see langword="null"/>
+    /// if there are no loops, or the service does not use HTTP/1.1.
     /// </summary>
     public Http1Pool? Acquire(Instance instance)
     {
@@ -103,7 +103,7 @@ internal sealed class UpstreamClient : IDisposable
     }
 
     /// <summary>
-    /// An instance needs its connections no more. The last one of an address closes them, those under way when they are given back.
+    /// Releases the connections of an instance. The last release for an address closes them, and those in use when they are returned.
     /// </summary>
     public void Release(Instance instance)
     {
@@ -124,14 +124,14 @@ internal sealed class UpstreamClient : IDisposable
         }
     }
 
-    /// <summary>One more service generation uses these connections.</summary>
+    /// <summary>Adds a user: another generation of the service.</summary>
     public UpstreamClient Share()
     {
         Interlocked.Increment(ref _users);
         return this;
     }
 
-    /// <summary>One generation fewer. The last one closes the connections.</summary>
+    /// <summary>Removes a user. The last one closes the connections.</summary>
     public void Dispose()
     {
         if (Interlocked.Decrement(ref _users) > 0)
@@ -153,7 +153,7 @@ internal sealed class UpstreamClient : IDisposable
             AutomaticDecompression = DecompressionMethods.None,
             UseCookies = false,
             UseProxy = false,
-            ActivityHeadersPropagator = null, // traceparent is the pipeline's
+            ActivityHeadersPropagator = null, // traceparent is set by the pipeline
             ConnectTimeout = _config.Connect,
             ConnectCallback = (context, cancellation) => MeasureAsync(context.DnsEndPoint, ConnectAsync, cancellation),
             PooledConnectionIdleTimeout = _config.Connections.Idle,
@@ -162,8 +162,8 @@ internal sealed class UpstreamClient : IDisposable
             EnableMultipleHttp2Connections = true,
             KeepAlivePingDelay = ping == TimeSpan.Zero ? Timeout.InfiniteTimeSpan : ping,
             KeepAlivePingTimeout = PingTimeout,
-            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests, // gRPC's servers take pings without calls for an attack
-            RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1, // bytes pass through as they came
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests, // gRPC servers treat pings without calls as an attack
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1, // bytes are passed through as received
             ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
         };
     }
@@ -233,7 +233,7 @@ internal sealed class UpstreamClient : IDisposable
     )
     {
         var started = Stopwatch.GetTimestamp();
-        var kind = GatewayErrorKind.ConnectionTimeout; // what is left when the wait is given up
+        var kind = GatewayErrorKind.ConnectionTimeout; // applies if the wait is canceled
         var connected = false;
         try
         {
@@ -267,7 +267,7 @@ internal sealed class UpstreamClient : IDisposable
         }
         catch (ArgumentException e)
         {
-            throw new CryptographicException(e.Message, e); // .NET 10, for some kinds of keys that do not belong to the certificate
+            throw new CryptographicException(e.Message, e); // .NET 10, for some kinds of keys that do not match the certificate
         }
     }
 
@@ -307,7 +307,7 @@ internal sealed class UpstreamClient : IDisposable
         return _config.Protocol == ServiceProtocol.Http1 ? new Http1Stream(stream) : stream;
     }
 
-    /// <summary>Makes a connection that lives on a loop, TLS included, within the time for connecting.</summary>
+    /// <summary>Establishes a connection on a loop, including TLS, within the connect timeout.</summary>
     private async ValueTask<EstablishedConnection> ConnectAsync(EventLoop loop, DnsEndPoint address, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -336,17 +336,17 @@ internal sealed class UpstreamClient : IDisposable
         }
         catch (IOException e) when (cancellation.IsCancellationRequested)
         {
-            throw new OperationCanceledException(e.Message, e, cancellation); // cut off while it waited: whoever canceled knows why
+            throw new OperationCanceledException(e.Message, e, cancellation); // cut off while waiting, by the canceling caller
         }
         catch (IOException e)
         {
-            // the loop cannot watch it: out of memory, or of fs.epoll.max_user_watches
+            // the loop cannot watch it: out of memory, or the limit fs.epoll.max_user_watches is reached
             throw new UpstreamConnectException(GatewayErrorKind.OutOfSockets, e);
         }
     }
 
     /// <summary>
-    /// A service whose name has no address within the time for connecting has none: that the resolver is silent says nothing of the
+    /// Resolves a name within the connect timeout. A timeout counts as a DNS error: a resolver that does not respond says nothing about the
     /// service.
     /// </summary>
     private async ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellation)
@@ -366,7 +366,7 @@ internal sealed class UpstreamClient : IDisposable
         }
     }
 
-    /// <summary>Tries a name's addresses one after the other.</summary>
+    /// <summary>Tries the addresses of a name one after the other.</summary>
     private static async ValueTask<LoopStream> ConnectSocketAsync(EventLoop loop, EndPoint[] targets, CancellationToken cancellation)
     {
         for (var i = 0; ; i++)
@@ -424,13 +424,13 @@ internal sealed class UpstreamClient : IDisposable
     }
 }
 
-/// <summary>What the connections of all services share.</summary>
-/// <param name="Loops">The process's event loops; <see langword="null"/> where there are none.</param>
-/// <param name="Names">Finds the addresses of names.</param>
-/// <param name="Metrics">Is told of every connection.</param>
+/// <summary>The dependencies that the connections of all services share.</summary>
+/// <param name="Loops">The process's event loops; <see langword="null"/> if there are none.</param>
+/// <param name="Names">The resolver of names.</param>
+/// <param name="Metrics">Records every connection.</param>
 internal sealed record UpstreamDependencies(LoopGroup? Loops, NameResolver Names, GatewayMetrics Metrics);
 
-/// <summary>In front of a handler that is not the gateway's: the address is one that every handler can take apart.</summary>
+/// <summary>Precedes a handler that is not the gateway's: converts the address to a form that every handler can parse.</summary>
 internal sealed class PlainAddresses(HttpMessageHandler inner) : DelegatingHandler(inner)
 {
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
@@ -440,7 +440,7 @@ internal sealed class PlainAddresses(HttpMessageHandler inner) : DelegatingHandl
     }
 }
 
-/// <summary>A connection to an instance could not be made: nothing of the request was sent.</summary>
+/// <summary>A connection to an instance could not be established: nothing of the request was sent.</summary>
 internal sealed class UpstreamConnectException(GatewayErrorKind kind, Exception inner) : IOException(inner.Message, inner)
 {
     public GatewayErrorKind Kind { get; } = kind;

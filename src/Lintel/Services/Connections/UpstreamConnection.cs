@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace Lintel.Services.Connections;
 
-/// <summary>How many connections there are to one address.</summary>
+/// <summary>The number of connections to one address.</summary>
 internal sealed class ConnectionCount
 {
     private int _value;
@@ -13,7 +13,7 @@ internal sealed class ConnectionCount
 }
 
 /// <summary>
-/// A connection that is counted while it is open. A kind of <see cref="NetworkStream"/>, so that the HTTP handler still sees one.
+/// A connection that is counted while it is open. Derived from <see cref="NetworkStream"/>, because the HTTP handler checks for that type.
 /// </summary>
 internal sealed class UpstreamConnection : NetworkStream
 {
