@@ -11,10 +11,10 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Composition;
 
-/// <summary>What a composing route is compiled to: runs the plan's calls and answers with what they brought.</summary>
+/// <summary>The compiled form of a composing route: runs the plan's calls and answers with their results.</summary>
 internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Target
 {
-    /// <summary>What is composed, for <c>explain</c>.</summary>
+    /// <summary>The call plan, for <c>explain</c>.</summary>
     public CallPlan Plan => plan;
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
@@ -65,7 +65,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         }
         catch (Exception e) when (e is not (OperationCanceledException or IOException))
         {
-            await Compensations.RunAsync(run, all: true).ConfigureAwait(false); // a defect leaves nothing done either
+            await Compensations.RunAsync(run, all: true).ConfigureAwait(false); // a defect must not leave writes performed either
             throw;
         }
         finally
@@ -82,7 +82,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         }
     }
 
-    /// <summary>Reads the client's body, whose time is part of the answer's.</summary>
+    /// <summary>Reads the client's body, within the composition's deadline.</summary>
     private async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, TimeSpan deadline)
     {
         GatewayError? error = null;
@@ -111,8 +111,8 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
-    /// <summary>After the last call: undoes what has to be undone, and tells the logs.</summary>
-    /// <returns>Why there is no answer; <see langword="null"/> also where a service's own answer passes through.</returns>
+    /// <summary>Runs after the last call: undoes writes if necessary, and records the result for the logs.</summary>
+    /// <returns>The error if there is no answer; <see langword="null"/> also if a service's own answer passes through.</returns>
     private async ValueTask<GatewayError?> FinishAsync(CompositionRun run)
     {
         var exchange = run.Exchange;
@@ -135,7 +135,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         return Describe(run, failed, failed.Error!);
     }
 
-    /// <summary>Sends the answer. One that cannot be made, though its calls succeeded, leaves nothing done.</summary>
+    /// <summary>Sends the answer. If it cannot be produced although its calls succeeded, their writes are undone.</summary>
     private static async ValueTask<GatewayError?> SendAsync(CompositionRun run)
     {
         GatewayError? error;
@@ -154,9 +154,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         return Describe(run, null, error);
     }
 
-    /// <summary>
-    /// The failure of a required call is the answer's: the client learns which call it was, and what became of the others.
-    /// </summary>
+    /// <summary>Describes the failure of a required call as that of the answer: it names the call, and the results of the others.</summary>
     internal static GatewayError Describe(CompositionRun run, CallResult? failed, GatewayError error)
     {
         var headers = new List<KeyValuePair<string, string>> { new(CompositionField.Name, CompositionField.Render(run.Results)) };
@@ -172,14 +170,14 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         return (error with { Detail = detail, Headers = headers }).WithCauseInLog();
     }
 
-    /// <summary>The plan's own deadline, or a shorter one of the client's.</summary>
+    /// <summary>Returns the plan's own deadline, or a shorter one of the client's.</summary>
     private TimeSpan Deadline(Exchange exchange)
     {
         var deadline = plan.Deadline;
         if (GrpcTimeout.Parse(exchange.Request.Headers[GrpcTimeout.Header]) is { } grpc && grpc < deadline)
             deadline = grpc;
 
-        // Not a standard; Envoy, Azure's and Google's gateways know the like of it, in seconds.
+        // Not a standard; Envoy, Azure's and Google's gateways have similar headers, in seconds.
         if (
             double.TryParse(
                 exchange.Request.Headers["Request-Timeout"],

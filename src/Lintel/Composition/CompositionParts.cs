@@ -7,7 +7,7 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Composition;
 
-/// <summary>What composed answers share.</summary>
+/// <summary>The dependencies that composed answers share.</summary>
 internal sealed record CompositionParts(
     AttemptParts Attempts,
     CompositionMetrics Compositions,

@@ -4,29 +4,29 @@ using Lintel.Transport.Loop;
 namespace Lintel.Composition;
 
 /// <summary>
-/// Awaited before work in proportion to what others sent: where that is much, what follows runs on the thread pool, and the event loop goes
-/// on with its other connections.
+/// Awaited before work that is proportional to received data: if that is large, the continuation runs on the thread pool, and the event
+/// loop continues with its other connections.
 /// </summary>
-/// <remarks>Costs nothing where it is little, and where the thread is no loop's.</remarks>
-/// <param name="bytes">How much there is to work on.</param>
+/// <remarks>Free of cost if the data is small, or if the thread is not an event loop.</remarks>
+/// <param name="bytes">The amount of data to process.</param>
 internal readonly struct OffLoop(long bytes) : ICriticalNotifyCompletion
 {
     /// <summary>
-    /// JSON of this length is checked in about 0.5 ms, parsed in 1.5 ms; XML of this length becomes JSON in 5 ms. Handing work over costs
-    /// some microseconds.
+    /// The threshold, in bytes. JSON of this length is checked in about 0.5 ms, parsed in 1.5 ms; XML of this length is converted to JSON
+    /// in 5 ms. The switch to the pool costs some microseconds.
     /// </summary>
     public const int Threshold = 256 * 1024;
 
     /// <summary>
-    /// How much dearer it is to join, merge or evaluate than to parse: of dense objects, a dozen bytes each, 256 KiB took 17 ms to join and
-    /// 47 ms to merge (best of 40, on two cores under other load, where parsing took 2 ms), so that an eighth of it is a matter of some
+    /// The cost of joining, merging or evaluating relative to parsing: of dense objects, a dozen bytes each, 256 KiB took 17 ms to join and
+    /// 47 ms to merge (best of 40, on two cores under other load, where parsing took 2 ms), so that an eighth of it takes some
     /// milliseconds.
     /// </summary>
     public const int MergeWeight = 8;
 
     public bool IsCompleted => bytes < Threshold || EventLoop.Current is null;
 
-    /// <summary>Leaves the loop for work of this size.</summary>
+    /// <summary>Leaves the loop for work of this size, in bytes.</summary>
     public static OffLoop For(long bytes) => new(bytes);
 
     /// <summary>Leaves the loop for joining, merging and evaluating answers of this size.</summary>

@@ -9,13 +9,14 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// Sends a request's body to an instance while its answer may come already. Never throws: what went wrong is told to who reads the answer.
+/// Sends a request body to an instance while the response may already be arriving. Never throws: failures are reported to the reader of the
+/// response.
 /// </summary>
 internal sealed class BodyPump(Exchange exchange, Service service, Http1Connection connection, Deadline deadline, TimeProvider time)
 {
     /// <summary>
-    /// A server that does not know 100 (Continue) says nothing: RFC 9110 section 10.1.1 has the client go on after a while;
-    /// SocketsHttpHandler's is 1 s.
+    /// How long to wait for 100 (Continue) before the body is sent anyway: a server may not support it, and RFC 9110 section 10.1.1 has the
+    /// client continue after a while. SocketsHttpHandler waits 1 s.
     /// </summary>
     private static readonly TimeSpan PatienceForContinue = TimeSpan.FromSeconds(1);
 
@@ -26,29 +27,29 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
     private volatile bool _hasFinalHead;
     private volatile bool _isReading;
 
-    /// <summary>Whether it begins only when the service asks for the body, or says nothing for a while.</summary>
+    /// <summary>Whether sending begins only when the service requests the body, or sends nothing for a while.</summary>
     public bool Waits => _goAhead is not null;
 
-    /// <summary>Whether it has sent everything, or given up.</summary>
+    /// <summary>Whether the body was sent completely, or abandoned.</summary>
     public bool IsOver => _pumping.IsCompleted;
 
-    /// <summary>What was wrong with the client's body; then the exchange was cut off.</summary>
+    /// <summary>The error in the client's body; when set, the exchange was aborted.</summary>
     public GatewayError? Error { get; private set; }
 
-    /// <summary>Begins, with the request's head waiting in the connection.</summary>
+    /// <summary>Starts sending, with the request head pending in the connection.</summary>
     public void Start() => _pumping = PumpAsync();
 
-    /// <summary>The service wants the body.</summary>
+    /// <summary>Signals that the service requests the body.</summary>
     public void GoAhead() => _goAhead?.TrySetResult();
 
-    /// <summary>The final head is there: a body that was waiting for leave has none any more.</summary>
+    /// <summary>Signals that the final response head has arrived: a body that still waits for 100 (Continue) is not sent.</summary>
     public void HeadCame()
     {
         _hasFinalHead = true;
         GoAhead();
     }
 
-    /// <summary>The answer is over before the request is: what is left of the request is not wanted.</summary>
+    /// <summary>Stops sending: the response is complete before the request, and the rest of the request is not needed.</summary>
     public Task StopAsync()
     {
         connection.Abort(Http1Failure.Aborted);
@@ -69,11 +70,11 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
                 isTaken;
             do
             {
-                // Here and not in a method of its own: a client that is cut off, and hundreds may be at once, throws once less.
+                // Inline and not in a separate method: an aborted client, and hundreds may be aborted at once, throws once less.
                 _isReading = true;
                 var reading = reader.ReadAsync();
                 if (!reading.IsCompleted)
-                    // the head need not wait for the body; a small body goes with it
+                    // the head need not wait for the body; a small body is sent with it
                     _ = await connection.FlushAsync().ConfigureAwait(false);
                 var result = await reading.ConfigureAwait(false);
                 _isReading = false;
@@ -83,11 +84,11 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
                 isTaken = await connection.FlushAsync().ConfigureAwait(false);
             } while (!isWhole && isTaken);
 
-            Sent(); // or the server takes no more: its answer may be there
+            Sent(); // or the server accepts no more: its response may already be available
         }
         catch (Http1Exception e)
         {
-            Fail(new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e)); // a trailer that cannot stand on its line
+            Fail(new GatewayError(GatewayErrorKind.BadRequestBody, Cause: e)); // a trailer that is not valid on a line
         }
         catch (BadHttpRequestException e)
         {
@@ -104,8 +105,8 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         }
     }
 
-    /// <summary>Adds a piece to what the connection sends.</summary>
-    /// <returns>True when the body is at its end.</returns>
+    /// <summary>Appends a piece to the connection's output.</summary>
+    /// <returns>True when the body has reached its end.</returns>
     private bool Take(PipeReader reader, in ReadResult result)
     {
         foreach (var piece in result.Buffer)

@@ -5,10 +5,10 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// Counts what passes once a connection or stream has changed its protocol: WebSocket over HTTP/1.1 (RFC 6455) and over HTTP/2 (RFC 8441).
+/// Counts the bytes of a connection or stream that has switched protocols: WebSocket over HTTP/1.1 (RFC 6455) and over HTTP/2 (RFC 8441).
 /// </summary>
 /// <remarks>
-/// The end of the client's side is the end of both, as in <see cref="Tunnel"/>: YARP alone would wait for the service's until the idle
+/// The end of the client's side ends both sides, as in <see cref="Tunnel"/>: YARP alone would wait for the service's end until the idle
 /// timeout.
 /// </remarks>
 internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectFeature, IDisposable
@@ -45,7 +45,7 @@ internal sealed class CountedTunnel : IHttpUpgradeFeature, IHttpExtendedConnectF
     public string? Protocol => _connect?.Protocol;
 
     /// <summary>
-    /// Puts one in the place of the request's own feature; <see langword="null"/> for a request that cannot change its protocol.
+    /// Replaces the request's own feature with a counting one; <see langword="null"/> for a request that cannot switch protocols.
     /// </summary>
     public static CountedTunnel? CountFor(HttpContext context, Deadline deadline)
     {

@@ -4,18 +4,18 @@ using Lintel.Pipeline;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// When a request must be over: the response's head within <c>timeouts.request</c> of the end of the request's body, a gRPC call as a whole
-/// within the time its client gives it.
+/// The deadline of a request: the response head within <c>timeouts.request</c> of the end of the request body, a gRPC call as a whole
+/// within the timeout that its client sets.
 /// </summary>
 /// <remarks>
-/// A forwarder that has timers of its own asks for <see cref="Left"/>; one that has none takes the <see cref="Token"/>, which costs a
-/// timer. Thread rule: where there is a body, its reader and the response's reader both call, and a lock orders them; without one there is
-/// nobody to be ordered, and nothing is locked.
+/// A forwarder with its own timers uses <see cref="Left"/>; one without uses the <see cref="Token"/>, which costs a timer. Thread rule:
+/// with a request body, its reader and the response's reader both call, synchronized by a lock; without one there is a single caller, and
+/// no lock is taken.
 /// </remarks>
 internal sealed class Deadline : IDisposable
 {
     private Lock? _lock;
-    private TimeProvider _time = null!; // from Begin on
+    private TimeProvider _time = null!; // set by Begin
     private TimeSpan _head;
     private TimeSpan? _call;
     private long _started;
@@ -29,12 +29,12 @@ internal sealed class Deadline : IDisposable
 
     private Deadline() { }
 
-    /// <summary>Begins.</summary>
-    /// <param name="head">For the head, from now on where there is no body to wait for.</param>
-    /// <param name="call">For everything, from now on; <see langword="null"/> without such a limit.</param>
-    /// <param name="hasBody">Whether a body comes first.</param>
+    /// <summary>Starts the deadline.</summary>
+    /// <param name="head">The limit for the response head; it starts now if there is no body to wait for.</param>
+    /// <param name="call">The limit for the whole call, starting now; <see langword="null"/> for no limit.</param>
+    /// <param name="hasBody">Whether the request has a body, which is sent first.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="now">Its timestamp.</param>
+    /// <param name="now">The clock's current timestamp.</param>
     public static Deadline Begin(TimeSpan head, TimeSpan? call, bool hasBody, TimeProvider time, long now)
     {
         var deadline = Spares<Deadline>.Take() ?? new Deadline();
@@ -53,7 +53,7 @@ internal sealed class Deadline : IDisposable
         return deadline;
     }
 
-    /// <summary>Canceled when the time is over.</summary>
+    /// <summary>Canceled when the deadline has passed.</summary>
     public CancellationToken Token
     {
         get
@@ -63,26 +63,27 @@ internal sealed class Deadline : IDisposable
         }
     }
 
-    /// <summary>What is left of the limit that holds now; <see langword="null"/> without one.</summary>
+    /// <summary>The time left of the limit that currently applies; <see langword="null"/> without one.</summary>
     public TimeSpan? Left => _limit == Timeout.InfiniteTimeSpan ? null : LeftAt(_time.GetTimestamp());
 
-    /// <summary>The same, for who has looked at the clock a moment ago.</summary>
+    /// <summary>The time left of the current limit, for callers that have just read the clock.</summary>
     public TimeSpan? LeftAt(long timestamp) =>
         _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from, timestamp));
 
     public bool IsOver => _isOver || Left <= TimeSpan.Zero || _source is { IsCancellationRequested: true };
 
-    /// <summary>What it means that the time is over.</summary>
+    /// <summary>The error kind of a deadline that has passed.</summary>
     public GatewayErrorKind Kind => _callIsNext ? GatewayErrorKind.DeadlineExceeded : GatewayErrorKind.ResponseTimeout;
 
-    /// <summary>Whether nothing of the request is left to send.</summary>
+    /// <summary>Whether the request has been sent completely.</summary>
     public bool IsBodySent { get; private set; }
 
-    /// <summary>The forwarder's own timer says that the time is over.</summary>
+    /// <summary>Marks the deadline as passed: the forwarder's own timer has fired.</summary>
     public void Expire() => _isOver = true;
 
     /// <summary>
-    /// The request is sent whole: an upload may take its time as long as it moves, and the wait for the head begins here.
+    /// Signals that the request is sent completely: an upload may take as long as it makes progress, and the wait for the response head
+    /// begins here.
     /// </summary>
     public void BodySent()
     {
@@ -97,7 +98,7 @@ internal sealed class Deadline : IDisposable
         }
     }
 
-    /// <summary>The response's head is there: what follows has the idle timeout, and the call's own time.</summary>
+    /// <summary>Signals that the response head has arrived: from here on only the idle timeout and the call's own limit apply.</summary>
     public void HeadCame()
     {
         using (Enter())
@@ -107,12 +108,14 @@ internal sealed class Deadline : IDisposable
             if (_callIsNext || _source is not null)
                 Set_NeedsLock(LeftOfCall() ?? Timeout.InfiniteTimeSpan);
             else if (!_isOver)
-                // the forwarder's own timer has not fired: it came in time, and the clock need not be asked
+                // the forwarder's own timer has not fired: the head came in time, and the clock need not be read
                 _limit = Timeout.InfiniteTimeSpan;
         }
     }
 
-    /// <summary>Ends it. One that had neither a body nor a token was known to its owner alone, and serves another request.</summary>
+    /// <summary>
+    /// Ends the deadline. An object that had neither a body nor a token was visible to its owner alone, and is reused for another request.
+    /// </summary>
     public void Dispose()
     {
         if (_lock is null && _source is null)

@@ -2,7 +2,7 @@ using Lintel.Services.Connections;
 
 namespace Lintel.Forwarding;
 
-/// <summary>A stream that is only read, from beginning to end: what bodies are.</summary>
+/// <summary>A read-only, forward-only stream, as request and response bodies are.</summary>
 internal abstract class ForwardOnlyStream : SequentialStream
 {
     public override bool CanRead => true;

@@ -6,12 +6,12 @@ using Lintel.Services.Attempts;
 
 namespace Lintel.Forwarding;
 
-/// <summary>What a forwarding route is compiled to.</summary>
-/// <param name="Choice">Where requests go.</param>
-/// <param name="Path">The path that the service sees; <see langword="null"/> for the request's own.</param>
-/// <param name="Query">Changes of the query.</param>
-/// <param name="RequestHeaders">Changes of the request's headers.</param>
-/// <param name="Mirror">Gets copies of some requests.</param>
+/// <summary>The compiled form of a forwarding route.</summary>
+/// <param name="Choice">Chooses the service of each request.</param>
+/// <param name="Path">The path that is sent to the service; <see langword="null"/> for the request's own.</param>
+/// <param name="Query">Changes to the query.</param>
+/// <param name="RequestHeaders">Changes to the request headers.</param>
+/// <param name="Mirror">Receives copies of some requests.</param>
 internal sealed record ForwardPlan(
     ServiceChoice Choice,
     UpstreamPath? Path,
@@ -24,13 +24,13 @@ internal sealed record ForwardPlan(
     public UpgradeSet Upgrades { get; init; } = UpgradeSet.Default;
 }
 
-/// <summary>Sends the request to an instance of a service, and to another one where that fails before anything was sent.</summary>
+/// <summary>Sends the request to an instance of a service, and retries another instance if that fails before anything was sent.</summary>
 internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, AttemptParts parts) : Target
 {
-    /// <summary>What an attempt that threw is counted as.</summary>
+    /// <summary>The error that an attempt with an escaped exception is counted as.</summary>
     private static readonly GatewayError Escaped = new(GatewayErrorKind.Internal);
 
-    /// <summary>What is forwarded and how, for <c>explain</c>.</summary>
+    /// <summary>The forwarding plan, for <c>explain</c>.</summary>
     public ForwardPlan Plan => plan;
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
@@ -55,7 +55,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         var now = parts.Time.GetTimestamp();
         using var deadline = Deadline.Begin(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, parts.Time, now);
 
-        // The attempts are made here and not in a method of their own: each async method on the way costs every request an object and a
+        // The attempt loop is inline and not a separate method: each async method on the path costs every request an object and a
         // resumption (decision 0015).
         var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
         var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: !exchange.HasBody, parts);
@@ -102,12 +102,12 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         if (recorder is not null)
             plan.Mirror!.Send(recorder, request);
         else if (request.Grpc is null)
-            request.Release(); // a copy, and a call's answer, may be under way still
+            request.Release(); // a copy, and the answer to a call, may still be in progress
         decoded?.Stop();
         return error;
     }
 
-    /// <summary>What logs and spans are told of the attempt that begins.</summary>
+    /// <summary>Records the attempt that begins, for logs and spans.</summary>
     private static void Note(Exchange exchange, in AttemptSeries attempts)
     {
         exchange.Instance = attempts.Instance.Name;

@@ -3,10 +3,10 @@ using Lintel.Carriers;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// The body of a response whose length nobody knows. Where none of it is there yet, the head goes to the client alone: an EventSource opens
-/// before its first event.
+/// The body of a response of unknown length. If no data is available yet, the head is sent to the client alone: an EventSource opens before
+/// its first event.
 /// </summary>
-/// <remarks>A gRPC response does not want this: one without messages must be told in a single head.</remarks>
+/// <remarks>Not for gRPC responses: one without messages must be sent in a single head.</remarks>
 internal sealed class HeadFirstContent(HttpContent original, ClientResponse response) : ReplacedContent(original)
 {
     protected override Stream Replace(Stream body) => new Body(body, response);

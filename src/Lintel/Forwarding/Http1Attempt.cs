@@ -12,17 +12,18 @@ namespace Lintel.Forwarding;
 
 /// <summary>One request on one connection to an instance.</summary>
 /// <remarks>
-/// Thread rule: one flow, and a <see cref="BodyPump"/> beside it where the request has a body; the client's leaving comes from anywhere.
+/// Thread rule: one flow, and a <see cref="BodyPump"/> beside it if the request has a body; a client disconnect is reported from any
+/// thread.
 /// </remarks>
 internal sealed class Http1Attempt : IClientWatch
 {
-    /// <summary>How much of a response is collected while more is there: fewer and larger sends.</summary>
+    /// <summary>How much of a response is buffered before a flush while more is available: fewer and larger sends.</summary>
     private const int FlushThreshold = 64 * 1024;
 
-    /// <summary>What a response of unknown length is read into at first: most are small.</summary>
+    /// <summary>The initial read size for a response of unknown length: most are small.</summary>
     private const int UsualPiece = 4096;
 
-    // Whether the client's leaving may still cut off the exchange: the connection carries another request as soon as this one is over.
+    // Whether a client disconnect may still abort the exchange: the connection carries another request as soon as this one is over.
     private const int MayLeave = 0;
     private const int IsLeaving = 1;
     private const int IsOver = 2;
@@ -39,11 +40,11 @@ internal sealed class Http1Attempt : IClientWatch
     private readonly bool _isRepeatable;
     private readonly bool _needsFreshConnection;
 
-    private Http1Connection _connection = null!; // from RunAsync on
+    private Http1Connection _connection = null!; // set by RunAsync
     private BodyPump? _pump;
     private CancellationTokenRegistration _leaving;
     private bool _passesBody;
-    private bool _hasWaited; // for a connection: the attempt did not begin a moment ago
+    private bool _hasWaited; // for a connection: the attempt did not begin just now
     private volatile bool _clientLeft;
     private int _leavingState;
 
@@ -61,7 +62,7 @@ internal sealed class Http1Attempt : IClientWatch
     }
 
     /// <summary>
-    /// Sends the request and passes the answer on, over a connection that is kept, at once; only who finds none has to wait for one.
+    /// Sends the request and passes the response on. With a pooled connection it starts immediately; only without one does it wait.
     /// </summary>
     public ValueTask<GatewayError?> RunAsync()
     {
@@ -89,11 +90,11 @@ internal sealed class Http1Attempt : IClientWatch
 
         if (!connection.IsReused || _isRepeatable || !connection.HasBecomeReadable)
             return await RunAsync(connection).ConfigureAwait(false);
-        connection.Release(); // the server has ended it, and this request could not be sent a second time: nothing was sent
+        connection.Release(); // the server has closed it, and this request could not be sent a second time: nothing was sent
         return await ConnectAndRunAsync(pool, loop, isFresh: true).ConfigureAwait(false);
     }
 
-    /// <summary>The exchange on one connection, which is given back at its end.</summary>
+    /// <summary>Runs the exchange on one connection and returns the connection at the end.</summary>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<GatewayError?> RunAsync(Http1Connection connection)
     {
@@ -107,12 +108,12 @@ internal sealed class Http1Attempt : IClientWatch
             await SendAsync().ConfigureAwait(false);
             while (!connection.HasFinalHead)
             {
-                // The socket's own wait: no frame lies below this one while the service works on its answer.
+                // Awaits the socket directly: there is no frame below this one while the service processes the request.
                 while (!connection.TryReadHead())
                 {
                     await connection.WaitAsync().ConfigureAwait(false);
                     if (_pump?.Error is { } told)
-                        return told; // it has cut off the exchange, and reading would only throw that
+                        return told; // it has aborted the exchange, and reading would only rethrow the same error
                 }
 
                 if (!connection.HasFinalHead)
@@ -135,7 +136,7 @@ internal sealed class Http1Attempt : IClientWatch
         }
         finally
         {
-            // In this order: nobody may touch the connection once it is given back.
+            // In this order: the connection must not be used after it is returned to the pool.
             UnwatchClient();
             if (_pump is { IsOver: false })
                 await _pump.StopAsync().ConfigureAwait(false);
@@ -145,7 +146,7 @@ internal sealed class Http1Attempt : IClientWatch
         return error;
     }
 
-    /// <summary>The client's loop, else the one that this runs on.</summary>
+    /// <summary>The client's loop, otherwise the current one.</summary>
     private EventLoop Loop(Http1Pool pool) => _exchange.Loop ?? EventLoop.Current ?? pool.AnyLoop();
 
     private void WatchClient()
@@ -177,7 +178,7 @@ internal sealed class Http1Attempt : IClientWatch
 
     // The request.
 
-    /// <summary>What the server does not take is no failure yet: its answer may be there.</summary>
+    /// <summary>Sends the request. It is not yet a failure if the server accepts no more: its response may already be available.</summary>
     private ValueTask<bool> SendAsync()
     {
         if (_pump is not null)
@@ -193,7 +194,7 @@ internal sealed class Http1Attempt : IClientWatch
         return _connection.FlushAsync();
     }
 
-    // The answer.
+    // The response.
 
     private ValueTask PassInterimAsync()
     {
@@ -221,9 +222,9 @@ internal sealed class Http1Attempt : IClientWatch
     {
         if (_connection.IsBodyWhole || !_passesBody)
             return default; // the server writes the head when the handler ends; a body that the status does not allow ends the connection
-        _connection.CheckAhead(); // what is malformed from its first chunk on has not begun for the client
+        _connection.CheckAhead(); // a response that is malformed from its first chunk has not started for the client
 
-        // Head and body in one go: of Kestrel's locks one instead of five. In HTTP/2 it would be a frame more, see below.
+        // Head and body in one write: one of Kestrel's locks instead of five. In HTTP/2 it would cost one more frame, see below.
         if (!_exchange.Request.IsHttp2 && _connection.TakeWholeBody() is { IsEmpty: false } whole)
         {
             _exchange.ResponseBytes += whole.Length;
@@ -249,7 +250,7 @@ internal sealed class Http1Attempt : IClientWatch
             }
             catch (Http1Exception) when (!_clientLeft)
             {
-                await PassedAsync(writer.FlushAsync()).ConfigureAwait(false); // what came before the cut is the client's
+                await PassedAsync(writer.FlushAsync()).ConfigureAwait(false); // the client receives what arrived before the cut
                 throw;
             }
 
@@ -266,7 +267,7 @@ internal sealed class Http1Attempt : IClientWatch
             if (_connection.IsBodyWhole)
                 break;
 
-            // Nothing more is there, or enough is collected: the client gets what came, the head alone included.
+            // No more is available, or enough is buffered: the client gets what has arrived, even the head alone.
             _connection.Limit(_service.IdleTimeout);
             await PassedAsync(writer.FlushAsync()).ConfigureAwait(false);
             unflushed = 0;
@@ -274,7 +275,7 @@ internal sealed class Http1Attempt : IClientWatch
                 await _connection.WaitAsync().ConfigureAwait(false);
         }
 
-        // In HTTP/2 the last bytes and the stream's end are one frame, if the end is what sends them.
+        // In HTTP/2 the last bytes and the end of the stream are one frame, if completing the response sends them.
         if (!_exchange.Request.IsHttp2)
             await PassedAsync(writer.FlushAsync()).ConfigureAwait(false);
     }
@@ -300,7 +301,7 @@ internal sealed class Http1Attempt : IClientWatch
         if (_connection.Trailers is { Count: > 0 } trailers)
             Trailers.Send(_exchange, trailers.Select(t => KeyValuePair.Create(t.Name, t.Value)));
 
-        // An answer before the end of the request: the client has it now, and may go on sending or not.
+        // A response before the end of the request: the client has received it, and may continue sending or not.
         if (!_deadline.IsBodySent)
             await _exchange.Response.CompleteAsync().ConfigureAwait(false);
     }
@@ -308,7 +309,7 @@ internal sealed class Http1Attempt : IClientWatch
     private async ValueTask<GatewayError?> TunnelAsync()
     {
         var client = await _exchange.Response.UpgradeAsync().ConfigureAwait(false);
-        UnwatchClient(); // from now on its leaving is the end of its stream
+        UnwatchClient(); // from here on a client disconnect is the end of its stream
         var end = await Tunnel.RunAsync(client, _connection.OpenTunnel(), Moved).ConfigureAwait(false);
         if (end.Error is null)
             return null;
@@ -317,7 +318,7 @@ internal sealed class Http1Attempt : IClientWatch
         return Http1Failures.Of(end.Error, AttemptPhase.Body, expired: null);
     }
 
-    /// <summary>Both directions call it, each for its own count.</summary>
+    /// <summary>Called by both directions, each with its own count.</summary>
     private void Moved(int received, int sent)
     {
         if (received > 0)

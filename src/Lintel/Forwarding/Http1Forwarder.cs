@@ -4,8 +4,8 @@ using Lintel.Pipeline;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// Carries attempts over HTTP/1.1 on the event loops: the connection to the instance lives on the loop of the client's, and nothing changes
-/// threads on the way.
+/// Forwards attempts over HTTP/1.1 on the event loops: the connection to the instance uses the same loop as the client's, and no step
+/// changes threads.
 /// </summary>
 internal sealed class Http1Forwarder(TimeProvider time) : IForwarder
 {

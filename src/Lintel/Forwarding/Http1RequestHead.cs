@@ -6,21 +6,21 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Writes a prepared request's head for an attempt over HTTP/1.1, up to the fields that frame its body.</summary>
+/// <summary>Writes the head of a prepared request for an attempt over HTTP/1.1, up to the fields that frame its body.</summary>
 internal static class Http1RequestHead
 {
-    /// <param name="connection">What it is written to.</param>
-    /// <param name="request">What is sent.</param>
-    /// <param name="instance">Where it goes.</param>
-    /// <param name="host">What the instance is told of the host.</param>
-    /// <param name="exchange">The request at hand.</param>
+    /// <param name="connection">The connection to write to.</param>
+    /// <param name="request">The request to send.</param>
+    /// <param name="instance">The destination.</param>
+    /// <param name="host">The value of <c>Host</c>.</param>
+    /// <param name="exchange">The client's exchange.</param>
     public static void Write(Http1Connection connection, UpstreamRequest request, Instance instance, string host, Exchange exchange)
     {
         connection.Begin(request.Method, instance.BasePath, request.PathAndQuery);
         connection.AddField("Host", host);
         foreach (var (name, values) in request.Headers)
         {
-            if (!name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) // framing is written where the head ends
+            if (!name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) // framing is written at the end of the head
                 Add(connection, name, values);
         }
 
@@ -49,7 +49,7 @@ internal static class Http1RequestHead
             return;
         }
 
-        // HTTP/2 clients may send a cookie in pieces; HTTP/1.1 wants one line (RFC 9113 section 8.2.3).
+        // HTTP/2 clients may split a cookie into pieces; HTTP/1.1 requires one line (RFC 9113 section 8.2.3).
         if (name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
         {
             connection.AddField(name, string.Join("; ", values.ToArray()));

@@ -5,10 +5,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Passes the head of an answer that came over HTTP/1.1 on to the client's response.</summary>
+/// <summary>Copies the head of an HTTP/1.1 response to the client's response.</summary>
 internal static class Http1ResponseHead
 {
-    /// <summary>All fields of a head.</summary>
+    /// <summary>Returns all fields of a head.</summary>
     public static KeyValuePair<string, string>[] Fields(ResponseHead head)
     {
         var fields = new KeyValuePair<string, string>[head.Count];
@@ -17,8 +17,8 @@ internal static class Http1ResponseHead
         return fields;
     }
 
-    /// <param name="head">What came.</param>
-    /// <param name="exchange">The request at hand.</param>
+    /// <param name="head">The head received.</param>
+    /// <param name="exchange">The client's exchange.</param>
     /// <returns>Whether content may follow.</returns>
     public static bool Pass(ResponseHead head, Exchange exchange)
     {
@@ -33,7 +33,7 @@ internal static class Http1ResponseHead
             if (!HeaderRules.KeepsResponse(name) || (nominated is not null && nominated.Contains(name)))
                 continue;
 
-            // A name of a length that was not there before was not there before: the server's table need not be asked.
+            // A name with a new length is a new name: no lookup in the server's table is needed.
             var length = 1UL << name.Length;
             if ((lengths & length) == 0)
                 headers[name] = value;

@@ -4,21 +4,21 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Interim responses on their way to a client: 103 Early Hints above all.</summary>
+/// <summary>Passes interim responses on to a client, mainly 103 Early Hints.</summary>
 internal static class Interim
 {
-    /// <summary>What tells the client of them; <see langword="null"/> for a client that is better not told.</summary>
+    /// <summary>Returns the feature that sends them; <see langword="null"/> for a client that should not receive them.</summary>
     /// <remarks>
-    /// Browsers that open a page are: others make nothing of early hints, and some HTTP/1.1 clients take them for the answer (RFC 8297
-    /// section 3; nginx advises the same condition). A client that waits for 100 (Continue) gets that one from Kestrel, and two cannot
-    /// write at once.
+    /// Only browsers that open a page receive them: others make no use of early hints, and some HTTP/1.1 clients mistake them for the final
+    /// response (RFC 8297 section 3; nginx advises the same condition). A client that waits for 100 (Continue) gets it from Kestrel, and
+    /// two writers cannot write at once.
     /// </remarks>
     public static IInformationalResponseFeature? To(ClientRequest request) =>
         request.IsHttp11 && request.Headers["Sec-Fetch-Mode"] is ["navigate"] && request.Headers.Expect.Count == 0
             ? request.Response.Interim
             : null;
 
-    /// <summary>An interim response goes on to the client before the final one.</summary>
+    /// <summary>Sends an interim response to the client before the final one.</summary>
     public static async ValueTask TellAsync(
         IInformationalResponseFeature client,
         int status,
@@ -42,7 +42,7 @@ internal static class Interim
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            // The client left: the final response will find out.
+            // The client disconnected: the final response will detect it.
         }
     }
 }

@@ -10,7 +10,7 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;
 
-/// <summary>What mirrors need of the gateway.</summary>
+/// <summary>The gateway's parts that mirrors use.</summary>
 internal sealed record MirrorParts(AttemptParts Attempts, MemoryBudget Memory)
 {
     public GatewayMetrics Metrics => Attempts.Metrics;
@@ -19,23 +19,23 @@ internal sealed record MirrorParts(AttemptParts Attempts, MemoryBudget Memory)
 }
 
 /// <summary>
-/// Sends copies of some requests to a second service and throws its answers away. The caller never waits for it and never sees it fail.
+/// Sends copies of some requests to a second service and discards the responses. The caller never waits for a copy and never sees it fail.
 /// </summary>
 /// <remarks>
-/// A copy is sent when the original has ended. Bounded: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once,
-/// and the memory of all that are recorded or sent by the gateway's budget; what is beyond is counted and not copied.
+/// A copy is sent when the original has ended. Limits: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once,
+/// and the gateway's budget for the memory of all copies that are recorded or sent; a request beyond them is counted and not copied.
 /// </remarks>
 internal sealed class Mirror(Service service, double percent, Random random, MirrorParts parts)
 {
-    /// <summary>A copy is kept in memory while its original streams through.</summary>
+    /// <summary>The largest body that is copied: a copy is kept in memory while its original is streamed.</summary>
     public const int MaxBodyBytes = 1024 * 1024;
 
-    /// <summary>A slow mirror service must not collect requests without end.</summary>
+    /// <summary>The maximum number of copies in flight: a slow mirror service must not accumulate requests without limit.</summary>
     public const int MaxInFlight = 64;
 
     private int _inFlight;
 
-    /// <summary>Decides whether this request is copied, and if so begins to record its body.</summary>
+    /// <summary>Decides whether this request is copied, and if so starts recording its body.</summary>
     public BodyRecorder? Record(Exchange exchange)
     {
         if (random.NextDouble() * 100 >= percent)
@@ -49,7 +49,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
         return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes, parts.Memory);
     }
 
-    /// <summary>Sends the copy, on its own.</summary>
+    /// <summary>Sends the copy in the background.</summary>
     public void Send(BodyRecorder recorder, UpstreamRequest request)
     {
         recorder.Stop();
@@ -66,7 +66,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             return;
         }
 
-        // Many were recorded at once: those that ended first are being sent.
+        // More were recorded than may be sent: those that ended first are being sent.
         Interlocked.Decrement(ref _inFlight);
         recorder.Discard();
         parts.Metrics.Mirrored(service.Name, "overloaded");
@@ -90,7 +90,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
         }
     }
 
-    /// <summary>One attempt: a copy that is lost is nobody's loss.</summary>
+    /// <summary>Makes one attempt: a lost copy has no consequences.</summary>
     private async ValueTask<bool> TrySendAsync(ReadOnlyMemory<byte>? body, UpstreamRequest request)
     {
         var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: true, parts.Attempts);
@@ -112,7 +112,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             if (message.Content is not null)
                 message.Content.Headers.ContentLength = body!.Value.Length;
             if (service.Config.Protocol == ServiceProtocol.Http1)
-                Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
+                Http1Exchange.Current.Value = new Http1Exchange(null); // interim responses are counted
             using var response = await service.Invoker.SendAsync(message, deadline.Token).ConfigureAwait(false);
             status = (int)response.StatusCode;
         }

@@ -4,14 +4,14 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Lintel.Forwarding;
 
-/// <summary>A route's changes of the query, compiled. What is not changed passes as the client wrote it, byte for byte.</summary>
-/// <param name="removed">Parameter names that do not pass; those that are set are among them.</param>
-/// <param name="set">Names with their values; a value whose placeholders are all absent sets nothing.</param>
+/// <summary>A route's compiled changes to the query. Everything else passes as the client wrote it, byte for byte.</summary>
+/// <param name="removed">Parameter names to remove, including those that are set.</param>
+/// <param name="set">Names and their values; a value whose placeholders are all absent sets nothing.</param>
 internal sealed class QueryChanges(IEnumerable<string> removed, (string Name, Template Value)[] set)
 {
     private readonly HashSet<string> _removed = new(removed, StringComparer.Ordinal);
 
-    /// <summary>The query for the service: empty, or beginning with <c>?</c>.</summary>
+    /// <summary>Returns the query for the service: empty, or beginning with <c>?</c>.</summary>
     public string Apply(Exchange exchange)
     {
         var query = exchange.RequestTarget.Query;

@@ -2,10 +2,10 @@ using System.Net;
 
 namespace Lintel.Forwarding;
 
-/// <summary>A response's content with something between its body and whoever reads it.</summary>
+/// <summary>Response content with a stream wrapped around its body.</summary>
 internal abstract class ReplacedContent(HttpContent original) : HttpContent
 {
-    /// <summary>What is read in the body's place.</summary>
+    /// <summary>Returns the stream that replaces the body.</summary>
     protected abstract Stream Replace(Stream body);
 
     protected sealed override Task<Stream> CreateContentReadStreamAsync() => CreateContentReadStreamAsync(CancellationToken.None);

@@ -3,13 +3,13 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;
 
-/// <summary>A request's body while a forwarder reads it: somebody looks at what passes.</summary>
+/// <summary>A request body that observes what a forwarder reads from it.</summary>
 internal abstract class RequestBody : ForwardOnlyStream
 {
     private readonly ClientRequest _request;
     private readonly Stream _inner;
 
-    /// <summary>Puts itself in the body's place.</summary>
+    /// <summary>Replaces the request's body with this one.</summary>
     protected RequestBody(ClientRequest request)
     {
         _request = request;
@@ -17,7 +17,7 @@ internal abstract class RequestBody : ForwardOnlyStream
         request.Body = this;
     }
 
-    /// <summary>Gives the request its own body back.</summary>
+    /// <summary>Restores the request's own body.</summary>
     public void Stop() => _request.Body = _inner;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -30,19 +30,19 @@ internal abstract class RequestBody : ForwardOnlyStream
         return count;
     }
 
-    /// <summary>Some of it went by.</summary>
+    /// <summary>Called with the bytes that were read.</summary>
     protected abstract void Passed(ReadOnlySpan<byte> bytes);
 
-    /// <summary>All of it went by.</summary>
+    /// <summary>Called when the body was read to its end.</summary>
     protected abstract void Ended();
 }
 
-/// <summary>Tells the deadline when the request is sent whole.</summary>
+/// <summary>Notifies the deadline when the request is sent completely.</summary>
 internal sealed class DeadlineBody(ClientRequest request, Deadline deadline) : RequestBody(request)
 {
     private long _count;
 
-    /// <summary>Whether the client's part failed: what a service that broke off cancels is no failure of the client's.</summary>
+    /// <summary>Whether reading from the client failed: a cancellation by a service that broke off is not the client's failure.</summary>
     public bool HasFailed { get; private set; }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -58,7 +58,7 @@ internal sealed class DeadlineBody(ClientRequest request, Deadline deadline) : R
         }
     }
 
-    /// <summary>Bytes that went by.</summary>
+    /// <summary>The number of bytes read.</summary>
     public long Count => Interlocked.Read(ref _count);
 
     protected override void Passed(ReadOnlySpan<byte> bytes) => Interlocked.Add(ref _count, bytes.Length);
@@ -67,10 +67,10 @@ internal sealed class DeadlineBody(ClientRequest request, Deadline deadline) : R
 }
 
 /// <summary>Keeps a copy of a request body for a mirror, up to a limit and as long as the budget has memory for it.</summary>
-/// <remarks>Thread rule: the body is read by one at a time; <see cref="Discard"/> from anywhere.</remarks>
+/// <remarks>Thread rule: the body has one reader at a time; <see cref="Discard"/> may be called from any thread.</remarks>
 internal sealed class BodyRecorder : RequestBody
 {
-    /// <summary>Most bodies are small.</summary>
+    /// <summary>The initial capacity: most bodies are small.</summary>
     private const int FirstSize = 4096;
 
     private readonly Lock _lock = new();
@@ -79,10 +79,10 @@ internal sealed class BodyRecorder : RequestBody
     private MemoryLease _lease;
     private bool _isOver;
 
-    /// <param name="request">Whose body it is.</param>
-    /// <param name="canHaveBody">Whether it has one.</param>
-    /// <param name="limit">The longest copy.</param>
-    /// <param name="memory">Where the copy's memory comes from.</param>
+    /// <param name="request">The request that owns the body.</param>
+    /// <param name="canHaveBody">Whether the request may have a body.</param>
+    /// <param name="limit">The maximum length of the copy, in bytes.</param>
+    /// <param name="memory">The budget that the copy's memory is taken from.</param>
     public BodyRecorder(ClientRequest request, bool canHaveBody, int limit, MemoryBudget memory)
         : base(request)
     {
@@ -103,7 +103,7 @@ internal sealed class BodyRecorder : RequestBody
     /// <summary>Why there is no copy.</summary>
     public enum NoCopyReason
     {
-        /// <summary>There is one, or the body did not come to its end.</summary>
+        /// <summary>There is one, or the body was not read to its end.</summary>
         Nothing,
 
         /// <summary>The body is longer than the limit.</summary>
@@ -113,16 +113,16 @@ internal sealed class BodyRecorder : RequestBody
         Memory,
     }
 
-    /// <summary>Why it gave up, if it did: then it holds no memory.</summary>
+    /// <summary>Why recording was abandoned, if it was: then no memory is held.</summary>
     public NoCopyReason GaveUp { get; private set; }
 
     /// <summary>Whether the whole body was read and kept.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>The copy; <see langword="null"/> for a request without body. It is there until it is discarded.</summary>
+    /// <summary>The copy, available until it is discarded; <see langword="null"/> for a request without a body.</summary>
     public ReadOnlyMemory<byte>? Body => _copy?.GetBuffer().AsMemory(0, (int)_copy.Length);
 
-    /// <summary>Gives the memory back: nobody needs the copy any more.</summary>
+    /// <summary>Releases the memory of a copy that is no longer needed.</summary>
     public void Discard()
     {
         lock (_lock)
@@ -160,7 +160,7 @@ internal sealed class BodyRecorder : RequestBody
         Release_NeedsLock();
     }
 
-    /// <summary>Takes the memory before it is allocated, that of the array that is copied from included.</summary>
+    /// <summary>Reserves the memory before it is allocated, including that of the array that is copied from.</summary>
     private bool TryReserve_NeedsLock(int length)
     {
         if (length <= _copy!.Capacity)

@@ -4,18 +4,18 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Stands between the gateway and the client's connection and counts the response body's bytes, whoever writes them.</summary>
-/// <remarks>Made for each request and never used again: a write that comes late cannot count for another request.</remarks>
+/// <summary>Wraps the response body and counts its bytes, regardless of the writer.</summary>
+/// <remarks>Created for each request and never reused: a late write cannot count for another request.</remarks>
 internal sealed class ResponseBody(HttpContext context, IHttpResponseBodyFeature inner) : Stream, IHttpResponseBodyFeature
 {
     private readonly Stream _stream = inner.Stream;
     private CountedWriter? _writer;
     private long _count;
 
-    /// <summary>Bytes that the connection took.</summary>
+    /// <summary>The number of bytes that the connection accepted.</summary>
     public long Count => Interlocked.Read(ref _count);
 
-    /// <summary>Puts one in the place of the request's own.</summary>
+    /// <summary>Replaces the request's own feature with a counting one.</summary>
     public static ResponseBody CountFor(HttpContext context)
     {
         var body = new ResponseBody(context, context.Features.GetRequiredFeature<IHttpResponseBodyFeature>());
@@ -23,7 +23,7 @@ internal sealed class ResponseBody(HttpContext context, IHttpResponseBodyFeature
         return body;
     }
 
-    /// <summary>Gives the request its own back.</summary>
+    /// <summary>Restores the request's own feature.</summary>
     public void Stop() => context.Features.Set(inner);
 
     public Stream Stream => this;

@@ -4,7 +4,7 @@ using Lintel.Services;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Which service a route's request goes to: its only one, or one of a weighted split.</summary>
+/// <summary>Chooses the service for a route's request: its only one, or one of a weighted split.</summary>
 internal sealed class ServiceChoice
 {
     private readonly Service[] _services;
@@ -12,10 +12,10 @@ internal sealed class ServiceChoice
     private readonly bool _isSticky;
     private readonly Random _random;
 
-    /// <param name="shares">Services with their shares, in declared order: a sticky client keeps its service as long as the shares before
-    /// it stand.</param>
-    /// <param name="isSticky">Whether the client's address decides instead of chance.</param>
-    /// <param name="random">Chance.</param>
+    /// <param name="shares">Services and their shares, in declared order: a sticky client keeps its service as long as the shares before it
+    /// do not change.</param>
+    /// <param name="isSticky">Whether the client's address decides instead of a random number.</param>
+    /// <param name="random">The source of random numbers.</param>
     public ServiceChoice(IReadOnlyList<(Service Service, int Share)> shares, bool isSticky, Random random)
     {
         _services = [.. shares.Where(s => s.Share > 0).Select(s => s.Service)];
@@ -37,7 +37,7 @@ internal sealed class ServiceChoice
         return _services[found >= 0 ? found + 1 : ~found];
     }
 
-    /// <summary>The same point from 0 to 1 for an address on every node, after every restart.</summary>
+    /// <summary>Maps an address to a point from 0 to 1, the same on every node and after every restart.</summary>
     private static double Position(IPAddress? address)
     {
         Span<byte> bytes = stackalloc byte[16];

@@ -4,10 +4,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Fields that come after a body, under the rules of those before it.</summary>
+/// <summary>Passes trailers on, under the same rules as headers.</summary>
 internal static class Trailers
 {
-    /// <summary>The request's, once its body was read to its end.</summary>
+    /// <summary>Returns the request's trailers, available once its body was read to the end.</summary>
     public static IEnumerable<KeyValuePair<string, string>> OfRequest(ClientRequest request) =>
         request.Trailers is { } trailers
             ? from trailer in trailers
@@ -16,7 +16,7 @@ internal static class Trailers
             select KeyValuePair.Create(trailer.Key, value)
             : [];
 
-    /// <summary>Passes a response's on: over HTTP/2 and 3 always, to a client of HTTP/1.1 that wants them.</summary>
+    /// <summary>Sends a response's trailers: always over HTTP/2 and HTTP/3, over HTTP/1.1 to a client that accepts them.</summary>
     public static void Send(Exchange exchange, IEnumerable<KeyValuePair<string, string>> fields)
     {
         var (request, response) = (exchange.Request, exchange.Response);

@@ -2,16 +2,16 @@ using System.Buffers;
 
 namespace Lintel.Forwarding;
 
-/// <summary>Passes bytes both ways between two connections that have left HTTP, until either ends.</summary>
+/// <summary>Relays bytes in both directions between two connections that have left HTTP, until either ends.</summary>
 internal static class Tunnel
 {
-    /// <summary>A WebSocket message of usual size passes in one piece.</summary>
+    /// <summary>The buffer size: a WebSocket message of usual size fits in one piece.</summary>
     private const int BufferSize = 16 * 1024;
 
     /// <param name="client">The client's side.</param>
     /// <param name="server">The service's side.</param>
-    /// <param name="moved">Called when something has moved: with how many bytes to the service, and how many to the client.</param>
-    /// <returns>How it ended.</returns>
+    /// <param name="moved">Called after each transfer with the number of bytes sent to the service and to the client.</param>
+    /// <returns>How the tunnel ended.</returns>
     public static async Task<TunnelEnd> RunAsync(Stream client, Stream server, Action<int, int> moved)
     {
         using var ended = new CancellationTokenSource();
@@ -20,7 +20,7 @@ internal static class Tunnel
         var down = CopyAsync(server, client, fromServer: true, moved, ended.Token);
         var first = await Task.WhenAny(up, down).ConfigureAwait(false);
 
-        // One end is the end of both: what the other side still says would reach nobody.
+        // The end of one side ends both: what the other side still sends could not be delivered.
         await ended.CancelAsync().ConfigureAwait(false);
         await server.DisposeAsync().ConfigureAwait(false);
         await client.DisposeAsync().ConfigureAwait(false);
@@ -64,6 +64,6 @@ internal static class Tunnel
 }
 
 /// <summary>How a tunnel ended.</summary>
-/// <param name="Error">What broke it; <see langword="null"/> when a side ended it.</param>
-/// <param name="AtServer">Whether that was the service's side.</param>
+/// <param name="Error">The error that broke it; <see langword="null"/> if a side ended it.</param>
+/// <param name="AtServer">Whether it ended on the service's side.</param>
 internal readonly record struct TunnelEnd(Exception? Error, bool AtServer);

@@ -6,12 +6,13 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// Switching protocols: by <c>Upgrade</c> in HTTP/1.1 to what the route allows, by extended CONNECT (RFC 8441) in HTTP/2 to WebSocket.
+/// Handles protocol switches: by <c>Upgrade</c> in HTTP/1.1 to the protocols that the route allows, by extended CONNECT (RFC 8441) in
+/// HTTP/2 to WebSocket.
 /// </summary>
 internal static class Upgrade
 {
     /// <summary>
-    /// What is wrong with an answer; <see langword="null"/> where it is a proper switch, or a refusal that passes like any answer.
+    /// Returns what is wrong with a response; <see langword="null"/> for a valid switch, or a refusal that is passed on like any response.
     /// </summary>
     public static string? Problem(Exchange exchange, HttpResponseMessage response)
     {
@@ -24,7 +25,7 @@ internal static class Upgrade
                 : "the service switched to a protocol that was not requested";
         }
 
-        // To a client of RFC 8441 any 2xx means that the tunnel is open.
+        // To an RFC 8441 client any 2xx means that the tunnel is open.
         if (!exchange.IsExtendedConnect || !response.IsSuccessStatusCode)
             return null;
         return response.Version.Major == 2 && response.StatusCode == HttpStatusCode.OK
@@ -32,9 +33,9 @@ internal static class Upgrade
             : $"the service responded with {(int)response.StatusCode} and did not switch protocols";
     }
 
-    /// <summary>The same, for an answer of HTTP/1.1 to a request that went over HTTP/1.1.</summary>
-    /// <param name="asked">The protocol that the service was asked for; <see langword="null"/> for none.</param>
-    /// <param name="head">The answer.</param>
+    /// <summary>Returns what is wrong with an HTTP/1.1 response to a request that was sent over HTTP/1.1.</summary>
+    /// <param name="asked">The protocol requested from the service; <see langword="null"/> for none.</param>
+    /// <param name="head">The response head.</param>
     public static string? Problem(string? asked, ResponseHead head)
     {
         if (head.Status != StatusCodes.Status101SwitchingProtocols)
@@ -76,5 +77,5 @@ internal static class Upgrade
     }
 }
 
-/// <summary>A service's answer to a request to switch protocols cannot be passed on.</summary>
+/// <summary>The service's response to a protocol switch cannot be passed on.</summary>
 internal sealed class UpgradeException(string message) : Exception(message);

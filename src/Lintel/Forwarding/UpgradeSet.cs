@@ -3,23 +3,23 @@ using Lintel.Pipeline;
 namespace Lintel.Forwarding;
 
 /// <summary>The protocols that a route's requests may switch to.</summary>
-/// <param name="protocols">Names, with a version or for all versions; compared without case.</param>
+/// <param name="protocols">Names, with a version or for all versions; case-insensitive.</param>
 internal sealed class UpgradeSet(IEnumerable<string> protocols)
 {
-    /// <summary>As services are asked for it.</summary>
+    /// <summary>The name that is sent to services.</summary>
     public const string WebSocket = "websocket";
 
     private readonly string[] _protocols = [.. protocols];
 
-    /// <summary>What a route allows that says nothing of it.</summary>
+    /// <summary>The protocols of a route that configures none.</summary>
     public static UpgradeSet Default { get; } = new([WebSocket]);
 
-    /// <summary>One of them that is not WebSocket; <see langword="null"/> where there is none.</summary>
+    /// <summary>One of the protocols other than WebSocket; <see langword="null"/> if there is none.</summary>
     public string? Others => _protocols.FirstOrDefault(p => !p.Equals(WebSocket, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>
-    /// The first protocol of a request's list that is allowed, as the service is asked for it; <see langword="null"/> for a request that
-    /// switches to nothing.
+    /// Returns the first allowed protocol of a request's list, as it is sent to the service; <see langword="null"/> for a request that does
+    /// not switch protocols.
     /// </summary>
     public string? Choose(Exchange exchange)
     {

@@ -8,14 +8,14 @@ namespace Lintel.Forwarding;
 /// <summary>Writes a prepared request into the HTTP client's message.</summary>
 internal static class UpstreamMessage
 {
-    /// <summary>Nothing is added to the target: it was normalised and is sent to the letter.</summary>
+    /// <summary>Disables canonicalization: the target is already normalized and is sent verbatim.</summary>
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
-    /// <param name="message">What the HTTP client sends.</param>
-    /// <param name="service">Says what <c>Host</c> is.</param>
-    /// <param name="instance">Where it goes.</param>
-    /// <param name="request">What is sent.</param>
-    /// <param name="span">The attempt's own span, the parent of the service's; <see langword="null"/> where nobody records it.</param>
+    /// <param name="message">The HTTP client's message.</param>
+    /// <param name="service">Determines <c>Host</c>.</param>
+    /// <param name="instance">The destination.</param>
+    /// <param name="request">The request to send.</param>
+    /// <param name="span">The attempt's span, the parent of the service's; <see langword="null"/> if it is not recorded.</param>
     public static void Fill(HttpRequestMessage message, Service service, Instance instance, UpstreamRequest request, Activity? span)
     {
         message.RequestUri = new Uri(instance.Prefix + instance.BasePath + request.PathAndQuery, AsItIs);
@@ -28,7 +28,7 @@ internal static class UpstreamMessage
 
     private static void Add(HttpRequestMessage message, string name, StringValues values)
     {
-        // HTTP/2 clients may send a cookie in pieces; HTTP/1.1 wants one line (RFC 9113 section 8.2.3).
+        // HTTP/2 clients may split a cookie into pieces; HTTP/1.1 requires one line (RFC 9113 section 8.2.3).
         if (values.Count > 1 && name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
             values = string.Join("; ", values.ToArray());
         var isAdded =

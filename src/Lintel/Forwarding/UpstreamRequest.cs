@@ -10,36 +10,36 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// What a service is sent, the same for every attempt: all rules applied, nothing left for a forwarder to decide but the framing.
+/// The request to a service, the same for every attempt: all rules are applied, and only the framing is left to the forwarder.
 /// </summary>
-/// <remarks>Used again once nobody knows it any more: <see cref="Release"/>.</remarks>
+/// <remarks>Reused once it is no longer referenced: <see cref="Release"/>.</remarks>
 internal sealed class UpstreamRequest
 {
-    /// <summary>A browser's and our own.</summary>
+    /// <summary>The initial capacity: the headers of a browser and the gateway's own.</summary>
     private const int UsualHeaders = 24;
 
-    /// <summary>A list that grew larger, for a request of many headers, is not kept.</summary>
+    /// <summary>A list that grew larger, for a request with many headers, is not kept.</summary>
     private const int MostHeaders = 64;
 
     private UpstreamRequest() { }
 
     public string Method { get; private set; } = "";
 
-    /// <summary>Below the instance's base path; escaped.</summary>
+    /// <summary>The escaped path and query, relative to the instance's base path.</summary>
     public string PathAndQuery { get; private set; } = "";
 
-    /// <summary>The client's <c>Host</c>, for services that keep it.</summary>
+    /// <summary>The client's <c>Host</c>, for services that preserve it.</summary>
     public string Host { get; private set; } = "";
 
     public List<KeyValuePair<string, StringValues>> Headers { get; } = new(UsualHeaders);
 
-    /// <summary>Each attempt, and each copy, writes a <c>traceparent</c> of its own below this one.</summary>
+    /// <summary>The trace context; each attempt, and each copy, writes its own <c>traceparent</c> as a child of it.</summary>
     public TraceContext Trace { get; private set; }
 
-    /// <summary>Whether <c>traceparent</c> is written at all: a route may remove it, or set another.</summary>
+    /// <summary>Whether <c>traceparent</c> is written: a route may remove it, or set another.</summary>
     public bool SendsTraceContext { get; private set; }
 
-    /// <summary>The gRPC call that this request is; <see langword="null"/> for any other request.</summary>
+    /// <summary>The request's gRPC call; <see langword="null"/> for any other request.</summary>
     public GrpcCall? Grpc { get; set; }
 
     /// <summary>Applies path, query and header rules.</summary>
@@ -80,13 +80,13 @@ internal sealed class UpstreamRequest
         error = null;
         result.Method = request.Method;
         result.PathAndQuery = target + query.Apply(exchange);
-        result.Host = exchange.Host; // empty for HTTP/1.0 without one: the instance's own takes its place
+        result.Host = exchange.Host; // empty for HTTP/1.0 without one: the instance's own replaces it
         result.Trace = exchange.Trace;
         result.SendsTraceContext = sendsTraceContext;
         return result;
     }
 
-    /// <summary>Nobody knows it any more: it may become another request's.</summary>
+    /// <summary>Returns the object for reuse once it is no longer referenced.</summary>
     public void Release()
     {
         if (Headers.Capacity > MostHeaders)
@@ -114,7 +114,7 @@ internal sealed class UpstreamRequest
             if (changes.Removes(name))
                 continue;
             if (exchange.IsExtendedConnect && name.Equals("Sec-WebSocket-Key", StringComparison.OrdinalIgnoreCase))
-                continue; // RFC 8441 section 5: it has no meaning there, and HTTP/1.1's handshake makes one of its own
+                continue; // RFC 8441 section 5: it has no meaning there, and the HTTP/1.1 handshake generates its own
             if (left is { } forwards && name.Equals("Max-Forwards", StringComparison.OrdinalIgnoreCase))
                 headers.Add(new(name, (forwards - 1).ToString(System.Globalization.CultureInfo.InvariantCulture)));
             else if (fate != HeaderHandling.Limit)
@@ -148,7 +148,7 @@ internal sealed class UpstreamRequest
         else if (exchange.Host.Length > 0)
             headers.Add(new("X-Forwarded-Host", exchange.Host));
 
-        // RFC 7239 is continued where a trusted proxy began it; what does not parse ends here.
+        // RFC 7239 is continued if a trusted proxy began it; a value that does not parse is dropped.
         if (believed is { BelievesForwarded: true } && incoming["Forwarded"] is { Count: > 0 } forwarded)
         {
             var own = "for=" + ForwardedNode(exchange.Peer.Text) + ";proto=" + request.Scheme;
@@ -163,13 +163,13 @@ internal sealed class UpstreamRequest
         headers.Add(new("Via", incoming.Via.Count > 0 ? StringValues.Concat(incoming.Via, via) : via));
     }
 
-    /// <summary>A peer without an address adds nothing to a chain that it sent: whoever reads it from the right would end there.</summary>
+    /// <summary>Appends the peer to a chain. A peer without an address adds nothing: a reader from the right would stop there.</summary>
     private static string Chain(string before, Peer peer) =>
         before.Length == 0 ? peer.Text
         : peer.Address is null ? before
         : before + ", " + peer.Text;
 
-    /// <summary>RFC 7239 section 6: IPv6 addresses stand in brackets and quotes.</summary>
+    /// <summary>Formats a node. RFC 7239 section 6: IPv6 addresses are enclosed in brackets and quotes.</summary>
     private static string ForwardedNode(string address) => address.Contains(':') ? $"\"[{address}]\"" : address;
 
     private static string ViaVersion(string protocol) => HttpProtocol.IsHttp3(protocol) ? "3.0" : "1.0";

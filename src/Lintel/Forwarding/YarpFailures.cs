@@ -6,13 +6,13 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// What YARP's errors say of the client, and how far the attempt was; what they say of the service is <see cref="HandlerFailures"/>'s.
+/// Maps YARP's errors to the client's part and the progress of the attempt; <see cref="HandlerFailures"/> maps the service's part.
 /// </summary>
 internal static class YarpFailures
 {
-    /// <summary>The error of an attempt.</summary>
-    /// <param name="error">Where YARP failed.</param>
-    /// <param name="cause">What it met there.</param>
+    /// <summary>Returns the error of an attempt.</summary>
+    /// <param name="error">The stage at which YARP failed.</param>
+    /// <param name="cause">The exception.</param>
     /// <param name="deadline">The request's deadline.</param>
     /// <param name="body">The client's body; <see langword="null"/> for none.</param>
     public static GatewayError Of(ForwarderError error, Exception? cause, Deadline deadline, DeadlineBody? body)
@@ -36,7 +36,7 @@ internal static class YarpFailures
             or ForwarderError.UpgradeResponseCanceled => Told(expired ?? GatewayErrorKind.ClientAborted),
             ForwarderError.Request when body is not null && HandlerFailures.Find<InvalidOperationException>(cause) is not null => Told(
                 expired ?? GatewayErrorKind.ConnectionTerminated
-            ), // refused, and the body is gone
+            ), // refused, and the body is consumed
             ForwarderError.ResponseHeaders
                 when HandlerFailures.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => Told(
                 expired ?? GatewayErrorKind.UpgradeFailed
@@ -47,7 +47,7 @@ internal static class YarpFailures
         GatewayError Told(GatewayErrorKind kind) => new(kind, Cause: cause);
     }
 
-    /// <summary>YARP's own limit, which ends the exchange in several ways.</summary>
+    /// <summary>Whether YARP's own idle limit has passed, which ends the exchange in several ways.</summary>
     private static bool HasStoodStill(ForwarderError error, Exception? cause) =>
         error is ForwarderError.RequestTimedOut or ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout
         || (error == ForwarderError.ResponseBodyDestination && HandlerFailures.Find<OperationCanceledException>(cause) is not null);

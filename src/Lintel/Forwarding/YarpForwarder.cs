@@ -13,8 +13,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Lintel.Forwarding;
 
 /// <summary>
-/// Carries one attempt by YARP's forwarder: bodies both ways with back-pressure, trailers, upgrades. All decisions about headers and
-/// targets were made before.
+/// Forwards one attempt with YARP's forwarder: bodies in both directions with backpressure, trailers, upgrades. All decisions about headers
+/// and targets were made before.
 /// </summary>
 internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 {
@@ -24,7 +24,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
     private async ValueTask<GatewayError?> SendAsync(Attempt attempt)
     {
         var (exchange, _, _, _, deadline) = attempt.Parts;
-        // What the loops' forwarder does itself is done here by standing in the way of what YARP reads and writes.
+        // What the loops' forwarder does itself is done here by wrapping what YARP reads and writes.
         var context = exchange.Request.AsHttpContext();
         var answer = ResponseBody.CountFor(context);
         var body = exchange.HasBody ? new DeadlineBody(exchange.Request, deadline) : null;
@@ -65,18 +65,18 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         if (request.Grpc?.Error is { } told)
             return told;
         if (result == ForwarderError.None)
-            // YARP found out, on the way to HTTP/2
+            // detected by YARP when converting to HTTP/2
             return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "Sec-WebSocket-Key is not valid");
         if (tunnel is { HasEnded: true })
             return null;
         if (attempt.ClientLeft ?? context.RequestAborted.IsCancellationRequested)
             return new GatewayError(GatewayErrorKind.ClientAborted);
 
-        // An answer that came whole before the request did is an answer: what became of the rest of the request is nobody's failure.
+        // A complete response before the end of the request is a response: an error in the rest of the request is not a failure.
         return attempt.IsWhole ? null : YarpFailures.Of(result, context.Features.Get<IForwarderErrorFeature>()?.Exception, deadline, body);
     }
 
-    /// <summary>Hands the prepared request to YARP, and the response's headers to the client.</summary>
+    /// <summary>Passes the prepared request to YARP, and the response headers to the client.</summary>
     private sealed class Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
         : HttpTransformer,
             IHttpResetFeature
@@ -86,15 +86,16 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 
         public bool HasResponse { get; private set; }
 
-        /// <summary>Whether the response was passed on to its end.</summary>
+        /// <summary>Whether the response was passed on completely.</summary>
         public bool IsWhole { get; private set; }
 
         /// <summary>
-        /// Whether the client had left when the forwarder wanted to cut off its response; <see langword="null"/> where it did not want to.
+        /// Whether the client had disconnected when the forwarder wanted to abort its response; <see langword="null"/> if it did not want
+        /// to.
         /// </summary>
         public bool? ClientLeft { get; private set; }
 
-        /// <summary>Cutting off is the pipeline's: done here, it would look as if the client had left.</summary>
+        /// <summary>Leaves the reset to the pipeline: a reset here would look like a client disconnect.</summary>
         public void Reset(int errorCode) => ClientLeft = exchange.IsAborted;
 
         public override ValueTask TransformRequestAsync(
@@ -162,13 +163,15 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                     );
             }
 
-            // An answer before the end of the request: the client has it now, and may go on sending or not.
+            // A response before the end of the request: the client has received it, and may continue sending or not.
             if (!deadline.IsBodySent)
                 await httpContext.Response.CompleteAsync().ConfigureAwait(false);
             IsWhole = true;
         }
 
-        /// <summary>What the connection to an HTTP/1.1 instance has to know of this request; <see langword="null"/> for nothing.</summary>
+        /// <summary>
+        /// Returns the state that the connection to an HTTP/1.1 instance needs of this request; <see langword="null"/> for none.
+        /// </summary>
         public Http1Exchange? Watch()
         {
             var client = Interim.To(exchange.Request);
@@ -191,14 +194,14 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                 if (FieldSyntax.Problem(name, value) is { } problem)
                     throw new HttpRequestException(HttpRequestError.InvalidResponse, "The response is malformed: " + problem);
                 if (HeaderRules.KeepsResponse(name) && (nominated is null || !nominated.Contains(name)))
-                    to[name] = value; // each name comes once; what the application had set gives way
+                    to[name] = value; // each name occurs once; the application's own value is replaced
                 else if (HeaderRules.IsRequiredUpgrade(name, exchange.Response.StatusCode) && exchange.Request.IsHttp11)
                     (to.Connection, to.Upgrade) = ("Upgrade", value);
             }
         }
 
         /// <summary>
-        /// Content that the status does not allow ends here, and with it what the handler cannot read to its end in a moment.
+        /// Discards content that the status does not allow, and the connection with it if the handler cannot drain it quickly.
         /// </summary>
         private static void Discard(HttpResponseMessage response)
         {

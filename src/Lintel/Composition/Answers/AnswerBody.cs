@@ -4,21 +4,21 @@ using Lintel.Transport.Memory;
 namespace Lintel.Composition.Answers;
 
 /// <summary>
-/// Bytes that are kept as a whole, in one array that grows by doubling: at most twice what came is held, and three times for the moment of
-/// growing. They are taken from the budget before they are allocated.
+/// Holds a complete body in one array that grows by doubling: it uses at most twice the received length, and three times while growing. The
+/// memory is taken from the budget before it is allocated.
 /// </summary>
-/// <remarks>Thread rule: its owner's.</remarks>
+/// <remarks>Thread rule: used by its owner only.</remarks>
 internal sealed class AnswerBody : IBufferWriter<byte>
 {
-    /// <summary>Most parts of a composed answer are small.</summary>
+    /// <summary>The initial size: most parts of a composed answer are small.</summary>
     private const int UsualSize = 4096;
 
-    /// <summary>What a service says about its length is believed up to here; beyond it the bytes have to come first.</summary>
+    /// <summary>The largest announced length that is allocated in advance; beyond it the bytes have to arrive first.</summary>
     private const int LargestPromise = 1 << 20;
 
     /// <summary>
-    /// Larger arrays are the collector's: the shared pool would keep 32 of each size for each core, for a minute, and the budget would not
-    /// know of them.
+    /// The largest array that is pooled. Larger arrays are left to the garbage collector: the shared pool would keep 32 of each size per
+    /// core, for a minute, unknown to the budget.
     /// </summary>
     private const int LargestPooled = 64 * 1024;
 
@@ -33,8 +33,8 @@ internal sealed class AnswerBody : IBufferWriter<byte>
 
     public ReadOnlySpan<byte> Span => _bytes.AsSpan(0, Length);
 
-    /// <summary>From now on it takes its memory from the budget, and what it has already; a second time it does nothing.</summary>
-    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    /// <summary>Takes memory from the budget from now on, including for what is already held; a second call has no effect.</summary>
+    /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public void TakeFrom(MemoryBudget budget, BufferUse use = BufferUse.Answer)
     {
         if (_isCounted)
@@ -45,10 +45,10 @@ internal sealed class AnswerBody : IBufferWriter<byte>
     }
 
     /// <summary>
-    /// Takes more memory for what is made of the bytes beside them: a document that points into them. Given back with them. Two who read
-    /// the same bytes may ask at once.
+    /// Reserves memory for an object that is derived from the bytes, such as a document that points into them. It is released with them.
+    /// Two readers of the same bytes may call concurrently.
     /// </summary>
-    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public void HoldBeside(long bytes)
     {
         if (_bytes is not { } array || bytes == 0)
@@ -64,9 +64,9 @@ internal sealed class AnswerBody : IBufferWriter<byte>
         throw Refused();
     }
 
-    /// <summary>Where the next bytes go.</summary>
-    /// <param name="expected">How many are still to come, where that is known.</param>
-    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    /// <summary>Returns room for the next bytes.</summary>
+    /// <param name="expected">How many are still to come, if known.</param>
+    /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public Memory<byte> Room(long expected = UsualSize)
     {
         if (_bytes is null)
@@ -78,7 +78,7 @@ internal sealed class AnswerBody : IBufferWriter<byte>
 
     public void Advance(int count) => Length += count;
 
-    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public Memory<byte> GetMemory(int sizeHint = 0)
     {
         var needed = (long)Length + Math.Max(1, sizeHint);
@@ -91,11 +91,11 @@ internal sealed class AnswerBody : IBufferWriter<byte>
 
     public Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
 
-    /// <summary>The last bytes are not wanted.</summary>
+    /// <summary>Removes the last bytes.</summary>
     public void TakeBack(int count) => Length -= count;
 
-    /// <summary>Puts other bytes in the place of these.</summary>
-    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    /// <summary>Replaces the bytes.</summary>
+    /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public void Replace(ReadOnlySpan<byte> bytes)
     {
         Release();
@@ -104,7 +104,7 @@ internal sealed class AnswerBody : IBufferWriter<byte>
         Length = bytes.Length;
     }
 
-    /// <summary>Gives everything back. Nothing may read it any more.</summary>
+    /// <summary>Releases all memory. The bytes must not be read afterwards.</summary>
     public void Release()
     {
         if (_bytes is not null)
@@ -143,7 +143,7 @@ internal sealed class AnswerBody : IBufferWriter<byte>
 
     private bool TryHold(long bytes) => !_isCounted || _lease.TryHold(bytes + _beside);
 
-    /// <summary>What an array that holds so much takes: those of the pool are powers of two.</summary>
+    /// <summary>Returns the memory of an array of this capacity: pooled arrays are powers of two.</summary>
     private static long Size(int size) =>
         size > LargestPooled ? size : (long)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, size));
 

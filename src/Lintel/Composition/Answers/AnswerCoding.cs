@@ -7,17 +7,17 @@ using Lintel.Errors;
 
 namespace Lintel.Composition.Answers;
 
-/// <summary>Undoes what a service did to its text before it sent it: compression, and another charset than UTF-8.</summary>
+/// <summary>Decodes the text of a service: decompresses it and converts charsets other than UTF-8.</summary>
 internal static class AnswerCoding
 {
-    /// <summary>Nobody compresses twice; who says so three times wants something else.</summary>
+    /// <summary>The maximum number of content codings: a service has no reason to compress twice, and three codings serve another purpose.</summary>
     private const int MaxCodings = 2;
 
     /// <summary>
-    /// Decompresses an answer that was asked for without compression and came with it all the same. What comes out counts as if it had come
-    /// so.
+    /// Decompresses an answer that is compressed although the request did not accept compression. The decompressed bytes count as if they
+    /// had been received uncompressed.
     /// </summary>
-    /// <returns>Why it is too large.</returns>
+    /// <returns>The error if it is too large.</returns>
     public static GatewayError? Decompress(CallAnswer answer, CompositionRun run)
     {
         if (answer.ContentEncoding is not { } written)
@@ -35,11 +35,11 @@ internal static class AnswerCoding
         return null;
     }
 
-    /// <summary>The charset of an answer.</summary>
+    /// <summary>Returns the charset of an answer.</summary>
     /// <param name="text">The answer.</param>
-    /// <param name="contentType">Its media type, which may name a charset. A byte order mark counts more.</param>
-    /// <param name="isStrict">Whether bytes that are no text are an error; they become U+FFFD otherwise.</param>
-    /// <param name="mark">How long the byte order mark is.</param>
+    /// <param name="contentType">The media type, which may name a charset. A byte order mark takes precedence.</param>
+    /// <param name="isStrict">Whether bytes that are not valid text are an error; otherwise they become U+FFFD.</param>
+    /// <param name="mark">The length of the byte order mark.</param>
     /// <returns><see langword="null"/> for UTF-8.</returns>
     public static Encoding? Charset(ReadOnlySpan<byte> text, string? contentType, bool isStrict, out int mark)
     {
@@ -70,7 +70,7 @@ internal static class AnswerCoding
         }
     }
 
-    /// <summary>Puts UTF-8 without a byte order mark in the place of a text.</summary>
+    /// <summary>Converts a text to UTF-8 without a byte order mark.</summary>
     public static void ToUtf8(CallAnswer answer, bool isStrict)
     {
         var body = answer.Body;
@@ -127,7 +127,7 @@ internal static class AnswerCoding
             "gzip" or "x-gzip" => new GZipStream(source, CompressionMode.Decompress),
             "br" => new BrotliStream(source, CompressionMode.Decompress),
 
-            // RFC 9110 section 8.4.1.2: zlib's format; some send the bare stream.
+            // RFC 9110 section 8.4.1.2: zlib's format; some servers send the bare stream.
             "deflate" when bytes.Span is [var first, var second, ..] && (first & 0xF) == 8 && ((first << 8) | second) % 31 == 0 =>
                 new ZLibStream(source, CompressionMode.Decompress),
             "deflate" => new DeflateStream(source, CompressionMode.Decompress),

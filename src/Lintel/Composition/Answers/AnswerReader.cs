@@ -11,16 +11,16 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition.Answers;
 
-/// <summary>Makes JSON of what a service answered, and sees to it that it is JSON.</summary>
+/// <summary>Converts a service's answer to JSON, and verifies that it is JSON.</summary>
 internal static class AnswerReader
 {
-    /// <summary>Twice System.Text.Json's own default; deeper documents are not data.</summary>
+    /// <summary>The maximum depth: twice System.Text.Json's own default; deeper documents are not data.</summary>
     public const int MaxDepth = 128;
 
     private static readonly JsonDocumentOptions DocumentOptions = new() { MaxDepth = MaxDepth };
     private static readonly JsonDocumentOptions JudgedOptions = new() { MaxDepth = MaxDepth, AllowDuplicateProperties = false };
 
-    /// <summary>Puts JSON text in the place of whatever the answer came as; what is wrong with it is kept for who reads it.</summary>
+    /// <summary>Replaces the answer, whatever its format, with JSON text; an error is kept for the reader of the answer.</summary>
     public static void Normalize(CallAnswer answer, AnswerFormat format, CompositionRun run)
     {
         if (answer.IsNormalized || answer.Body.Length == 0)
@@ -48,11 +48,11 @@ internal static class AnswerReader
         }
     }
 
-    /// <summary>Reads an answer that was normalized.</summary>
-    /// <param name="answer">A success.</param>
-    /// <param name="documents">Where the document goes, if it has to be parsed; <see langword="null"/> where the text is enough.</param>
-    /// <param name="part">What it says.</param>
-    /// <returns>Why it cannot be used.</returns>
+    /// <summary>Reads a normalized answer.</summary>
+    /// <param name="answer">A successful answer.</param>
+    /// <param name="documents">Receives the document, if it has to be parsed; <see langword="null"/> if the text is sufficient.</param>
+    /// <param name="part">The content.</param>
+    /// <returns>The error if it cannot be used.</returns>
     public static GatewayError? Read(CallAnswer answer, List<JsonDocument>? documents, out JsonPart part)
     {
         part = JsonPart.Null;
@@ -73,7 +73,7 @@ internal static class AnswerReader
         }
     }
 
-    /// <summary>Reads an answer, and takes the part of it that is the call's value.</summary>
+    /// <summary>Reads an answer, and selects the part of it that is the call's value.</summary>
     public static GatewayError? Read(CallAnswer answer, List<JsonDocument>? documents, Expression? select, out JsonPart part)
     {
         var error = Read(answer, documents, out part);
@@ -86,20 +86,20 @@ internal static class AnswerReader
     }
 
     /// <summary>
-    /// Parses a body that is JSON; it must stay as long as the document is used, and the document's memory counts as its own.
+    /// Parses a JSON body, which must stay valid as long as the document is used; the document's memory counts as part of it.
     /// </summary>
-    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public static Value Parse(AnswerBody body, List<JsonDocument> owner, bool isJudged = false)
     {
         body.HoldBeside(DocumentSize(body.Span));
         return Parse(body.Memory, owner, isJudged);
     }
 
-    /// <summary>Parses JSON; the text must stay as long as the document is used.</summary>
+    /// <summary>Parses JSON; the text must stay valid as long as the document is used.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="owner">Where the document goes.</param>
-    /// <param name="isJudged">Whether a stranger wrote it, who could have one of two properties of a name judged and the other one used: no
-    /// name may stand twice.</param>
+    /// <param name="owner">Receives the document.</param>
+    /// <param name="isJudged">Whether the text is untrusted input that is validated: its author could have one of two properties of the
+    /// same name validated and the other one used, so duplicate names are rejected.</param>
     public static Value Parse(ReadOnlyMemory<byte> text, List<JsonDocument> owner, bool isJudged = false)
     {
         CheckEncoding(text.Span);
@@ -110,8 +110,8 @@ internal static class AnswerReader
     }
 
     /// <summary>
-    /// At most what System.Text.Json keeps for a text beside it: 12 bytes for each value, name, beginning and end, in an array that grows
-    /// by doubling. What stands in strings is counted too.
+    /// Returns the maximum memory that System.Text.Json holds for a text in addition to it: 12 bytes for each value, name, start and end,
+    /// in an array that grows by doubling. Characters inside strings are counted too.
     /// </summary>
     private static long DocumentSize(ReadOnlySpan<byte> text)
     {
@@ -120,7 +120,8 @@ internal static class AnswerReader
     }
 
     /// <summary>
-    /// How many times an answer's length making JSON of it takes for a while: measured with what is densest, <c>&lt;a/></c> for XML.
+    /// Returns the temporary memory of the conversion to JSON as a multiple of the answer's length: measured with the densest input,
+    /// <c>&lt;a/></c> for XML.
     /// </summary>
     private static int Workspace(AnswerFormat format) =>
         format switch
@@ -191,7 +192,7 @@ internal static class AnswerReader
         return quoted.WrittenSpan;
     }
 
-    /// <summary>Checks the text where nobody looks into it: far cheaper than a document.</summary>
+    /// <summary>Checks a text that no expression looks into: far cheaper than building a document.</summary>
     private static ReadOnlyMemory<byte> Check(AnswerBody body)
     {
         CheckEncoding(body.Span);
@@ -201,7 +202,9 @@ internal static class AnswerReader
         return body.Memory;
     }
 
-    /// <summary>The parser does not look into strings; a client's would, and refuse the answer as a whole.</summary>
+    /// <summary>
+    /// Checks the encoding: the parser does not look into strings, but a client's parser would, and would reject the whole answer.
+    /// </summary>
     private static void CheckEncoding(ReadOnlySpan<byte> text)
     {
         if (!Utf8.IsValid(text))

@@ -6,19 +6,19 @@ using Lintel.Services;
 
 namespace Lintel.Composition.Answers;
 
-/// <summary>What a service permits with its answer, as a cache between clients has to read it (RFC 9111 section 3).</summary>
-/// <param name="MayBeKept">Whether it may be kept for, or shared with, another request of the same key: not what is <c>private</c> or
-/// <c>no-store</c>, and not what varies by more than the key says.</param>
-/// <param name="StaleUntil">Until when it may stand in for an answer that cannot be had; <see langword="null"/> for never.</param>
+/// <summary>What a service permits for its answer, as a shared cache has to read it (RFC 9111 section 3).</summary>
+/// <param name="MayBeKept">Whether it may be stored for, or shared with, another request of the same key: not if it is <c>private</c> or
+/// <c>no-store</c>, and not if it varies by more than the key covers.</param>
+/// <param name="StaleUntil">Until when it may replace an answer that is unavailable; <see langword="null"/> for never.</param>
 internal readonly record struct AnswerRules(bool MayBeKept, DateTimeOffset? StaleUntil)
 {
     private const string StaleIfError = "stale-if-error";
 
     private static readonly AnswerRules Nothing = new(false, null);
 
-    /// <summary>Reads the fields of a success.</summary>
-    /// <param name="answer">What was answered.</param>
-    /// <param name="service">By whom.</param>
+    /// <summary>Reads the fields of a successful answer.</summary>
+    /// <param name="answer">The answer.</param>
+    /// <param name="service">The service that sent it.</param>
     /// <param name="now">The time of the answer.</param>
     public static AnswerRules Of(CallAnswer answer, Service service, DateTimeOffset now)
     {
@@ -40,20 +40,19 @@ internal readonly record struct AnswerRules(bool MayBeKept, DateTimeOffset? Stal
     private static AnswerRules OfOne(CallAnswer answer, Service service, DateTimeOffset now)
     {
         if (!CallKey.Covers(answer.Vary, service) || !CacheControlHeaderValue.TryParse(answer.CacheControl ?? "", out var control))
-            return Nothing; // what cannot be read may have forbidden it
+            return Nothing; // an invalid field may have forbidden it
         if (control is null)
             return new AnswerRules(true, DateTimeOffset.MaxValue);
         if (control.NoStore || control.Private)
             return Nothing;
 
-        // RFC 9111 section 4.2.4: these forbid to use it once it is stale; `s-maxage` does so for a cache between clients (section
-        // 5.2.2.10).
+        // RFC 9111 section 4.2.4: these forbid the use of a stale answer; `s-maxage` does so for a shared cache (section 5.2.2.10).
         var insists = control.NoCache || control.MustRevalidate || control.ProxyRevalidate || control.SharedMaxAge is not null;
         return new AnswerRules(true, insists ? null : StaleLimit(answer, control, now));
     }
 
     /// <summary>
-    /// RFC 5861 section 4: how long after it is stale; without it the configuration's word, which is `stale`, has no limit of time.
+    /// RFC 5861 section 4: how long it may be used once stale; without it the configuration's `stale` applies, which has no time limit.
     /// </summary>
     private static DateTimeOffset? StaleLimit(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
     {

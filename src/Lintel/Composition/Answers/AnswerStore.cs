@@ -4,15 +4,15 @@ using Microsoft.Extensions.Caching.Memory;
 
 namespace Lintel.Composition.Answers;
 
-/// <summary>An answer that was good, as JSON text, with what is needed to ask for it again and to tell how long it holds.</summary>
+/// <summary>A successful answer as JSON text, with what is needed to revalidate it and to compute its freshness.</summary>
 internal sealed record StoredAnswer(int Status, byte[] Text, string? ETag, string? LastModified, string? CacheControl, string? Vary)
 {
-    /// <summary>Until when it may stand in for an answer that cannot be had; <see langword="null"/> for never.</summary>
+    /// <summary>Until when it may replace an answer that is unavailable; <see langword="null"/> for never.</summary>
     public DateTimeOffset? StaleUntil { get; init; }
 
     public CallAnswer Restore()
     {
-        // Whatever is said of its age was said when it was fresh: a kept answer has no freshness left.
+        // Its age headers applied when it was fresh: a stored answer has no freshness left.
         var answer = new CallAnswer
         {
             Status = Status,
@@ -29,34 +29,34 @@ internal sealed record StoredAnswer(int Status, byte[] Text, string? ETag, strin
 }
 
 /// <summary>
-/// The last good answers of calls: what <c>stale</c> falls back to, and what a service need not send again while its <c>ETag</c> stands
-/// (RFC 9110 section 13.1.2).
+/// Stores the last successful answers of calls: the fallback of <c>stale</c>, and what a service need not send again while its <c>ETag</c>
+/// is unchanged (RFC 9110 section 13.1.2).
 /// </summary>
 /// <remarks>
-/// Keyed by <see cref="CallKey"/>: everything that an answer may depend on. Its memory is a part of the budget; where that has no more,
-/// nothing is kept.
+/// Keyed by <see cref="CallKey"/>: everything that an answer may depend on. Its memory is part of the budget; when the budget is exhausted,
+/// nothing is stored.
 /// </remarks>
 internal sealed class AnswerStore(MemoryBudget budget) : IDisposable
 {
-    /// <summary>Enough for thousands of usual answers; what is used least goes first.</summary>
+    /// <summary>The maximum total size, enough for thousands of usual answers; the least recently used is evicted first.</summary>
     private const long MaxBytes = 64 << 20;
 
-    /// <summary>An answer that nobody asked for this long says nothing any more.</summary>
+    /// <summary>How long an answer is kept without being requested.</summary>
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(1);
 
-    /// <summary>Larger ones would push out the others.</summary>
+    /// <summary>The largest answer that is stored; larger ones would evict the others.</summary>
     private const int MaxAnswer = 4 << 20;
 
-    /// <summary>What an entry takes beside its text and key, about.</summary>
+    /// <summary>The approximate memory of an entry in addition to its text and key.</summary>
     private const int Overhead = 200;
 
     private readonly MemoryCache _answers = new(new MemoryCacheOptions { SizeLimit = MaxBytes });
 
     public StoredAnswer? Find(string key) => _answers.Get<StoredAnswer>(key);
 
-    /// <summary>Keeps an answer in the place of the one before, or of none where it must not be kept.</summary>
-    /// <param name="key">What was asked.</param>
-    /// <param name="answer">With its body as JSON text.</param>
+    /// <summary>Stores an answer in place of the previous one, or removes that one if this one must not be stored.</summary>
+    /// <param name="key">The request's key.</param>
+    /// <param name="answer">The answer, with its body as JSON text.</param>
     /// <param name="rules">What its service permits.</param>
     public void Keep(string key, CallAnswer answer, AnswerRules rules)
     {
@@ -66,7 +66,7 @@ internal sealed class AnswerStore(MemoryBudget budget) : IDisposable
             return;
         }
 
-        // The same answer once more: what is said of it may be new, and its text is not.
+        // The same answer again: its metadata may be new, its text is not.
         var known = answer is { ETag: { } tag, RedirectedBy: null } && Find(key) is { } before && before.ETag == tag ? before : null;
         if (
             known is not null
@@ -98,13 +98,14 @@ internal sealed class AnswerStore(MemoryBudget budget) : IDisposable
         _answers.Set(key, kept, options);
     }
 
-    /// <summary>What was kept no longer holds.</summary>
+    /// <summary>Removes an answer that is no longer valid.</summary>
     public void Drop(string key) => _answers.Remove(key);
 
     public void Dispose() => _answers.Dispose();
 
     /// <summary>
-    /// What an entry has of the budget. The cache tells of each entry's end once, be it put out, replaced or not taken at all.
+    /// An entry's share of the budget. The cache reports the end of each entry once, whether it is evicted, replaced or not accepted at
+    /// all.
     /// </summary>
     private sealed class Taken(MemoryBudget budget, long size)
     {

@@ -2,7 +2,7 @@ using Lintel.Errors;
 
 namespace Lintel.Composition.Answers;
 
-/// <summary>What a service answered to one request.</summary>
+/// <summary>A service's answer to one request.</summary>
 internal sealed class CallAnswer
 {
     public required int Status { get; init; }
@@ -25,32 +25,32 @@ internal sealed class CallAnswer
 
     public string? Vary { get; set; }
 
-    /// <summary>Where a redirect leads; of use only where the answer passes through.</summary>
+    /// <summary>The target of a redirect; used only if the answer passes through.</summary>
     public string? Location { get; set; }
 
     public string? RetryAfter { get; set; }
 
-    /// <summary>How the client is to identify itself: <c>WWW-Authenticate</c>.</summary>
+    /// <summary>The authentication challenge for the client: <c>WWW-Authenticate</c>.</summary>
     public string? Challenge { get; set; }
 
-    /// <summary>The redirect that led here; <see langword="null"/> where none did. What it says of caching counts too.</summary>
+    /// <summary>The redirect that led here; <see langword="null"/> for none. Its caching directives count too.</summary>
     public CallAnswer? RedirectedBy { get; set; }
 
     public AnswerBody Body { get; private set; } = new();
 
-    /// <summary>Whether the body is JSON text by now, whatever it came as.</summary>
+    /// <summary>Whether the body has been converted to JSON text.</summary>
     public bool IsNormalized { get; set; }
 
-    /// <summary>Why the body could not become JSON text.</summary>
+    /// <summary>Why the body could not be converted to JSON text.</summary>
     public GatewayError? Problem { get; set; }
 
-    /// <summary>How much there is to read, in bytes. What is compressed may be any length.</summary>
+    /// <summary>The amount of work to read it, in bytes. A compressed body may have any length.</summary>
     public long Work => ContentEncoding is null || IsNormalized ? Body.Length : OffLoop.Threshold;
 
-    /// <summary>Any 2xx is a success, also one without content.</summary>
+    /// <summary>Whether the status is a success: any 2xx, also one without content.</summary>
     public bool IsSuccess => Status is >= 200 and < 300;
 
-    /// <summary>The same for somebody else, with bytes of its own.</summary>
+    /// <summary>Copies the answer, with bytes of its own.</summary>
     public CallAnswer Copy()
     {
         var copy = (CallAnswer)MemberwiseClone();
@@ -59,10 +59,10 @@ internal sealed class CallAnswer
         return copy;
     }
 
-    /// <summary>Keeps a field, if it is one that compositions look at.</summary>
+    /// <summary>Keeps a field, if compositions use it.</summary>
     public void Take(string name, string value)
     {
-        // By length first: of a usual head's ten fields, most go no further.
+        // By length first: of the ten fields of a usual head, most are rejected here.
         switch (name.Length)
         {
             case 3 when Is(name, "Age"):
@@ -87,7 +87,7 @@ internal sealed class CallAnswer
                 RetryAfter = value;
                 break;
             case 12 when Is(name, "Content-Type"):
-                if (ContentType is not null) // a singleton field (RFC 9110 section 8.3): which of two is meant, readers decide differently
+                if (ContentType is not null) // a singleton field (RFC 9110 section 8.3): of two, recipients disagree which applies
                     Problem = new GatewayError(
                         GatewayErrorKind.MalformedAnswer,
                         Cause: new NotSupportedException("The response has more than one Content-Type.")
@@ -112,6 +112,6 @@ internal sealed class CallAnswer
     private static bool Is(string name, string known) =>
         ReferenceEquals(name, known) || name.Equals(known, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Lines of one list-based field are one list (RFC 9110 section 5.3).</summary>
+    /// <summary>Joins the lines of a list-based field into one list (RFC 9110 section 5.3).</summary>
     private static string Join(string? before, string value) => before is null ? value : before + ", " + value;
 }

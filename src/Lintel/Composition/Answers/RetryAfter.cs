@@ -2,14 +2,14 @@ using System.Globalization;
 
 namespace Lintel.Composition.Answers;
 
-/// <summary>The <c>Retry-After</c> of a service (RFC 9110 section 10.2.3), before it becomes the composed answer's.</summary>
+/// <summary>Limits the <c>Retry-After</c> of a service (RFC 9110 section 10.2.3) before it becomes that of the composed answer.</summary>
 internal static class RetryAfter
 {
-    /// <summary>A day: who is told to stay away for longer may as well ask again.</summary>
+    /// <summary>The maximum, one day: a client told to wait longer may as well retry then.</summary>
     private const int MaxSeconds = 24 * 60 * 60;
 
-    /// <summary>The value as it was received; a longer wait than a day becomes one.</summary>
-    /// <returns><see langword="null"/> where it is neither seconds nor a date.</returns>
+    /// <summary>Returns the value as received; a wait longer than a day becomes one day.</summary>
+    /// <returns><see langword="null"/> if it is neither seconds nor a date.</returns>
     public static string? Limit(string? value, DateTimeOffset now)
     {
         if (string.IsNullOrEmpty(value))

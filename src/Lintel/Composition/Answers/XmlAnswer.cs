@@ -7,12 +7,14 @@ using Lintel.JmesPath;
 namespace Lintel.Composition.Answers;
 
 /// <summary>
-/// Makes JSON of XML: elements are properties, repeated ones lists, attributes begin with <c>@</c>, text beside either is <c>#text</c>. One
-/// pass to read, one to write; its memory is in proportion to the text.
+/// Converts XML to JSON: elements become properties, repeated elements lists, attributes properties with an <c>@</c> prefix, and text
+/// beside either <c>#text</c>. One pass reads, one pass writes; the memory is proportional to the text.
 /// </summary>
 internal sealed class XmlAnswer
 {
-    /// <summary>Elements, attributes and texts together: as many as an expression may look at. Each takes 24 bytes.</summary>
+    /// <summary>
+    /// The maximum number of elements, attributes and texts together: as many as an expression may visit. Each takes 24 bytes.
+    /// </summary>
     public const int MaxNodes = 1_000_000;
 
     private static readonly XmlReaderSettings Settings = new()
@@ -31,11 +33,11 @@ internal sealed class XmlAnswer
 
     private XmlAnswer() { }
 
-    /// <summary>Converts.</summary>
+    /// <summary>Converts a document.</summary>
     /// <param name="text">The XML.</param>
-    /// <param name="charset">How it is encoded; <see langword="null"/> where its own declaration says it.</param>
-    /// <param name="output">Where the JSON goes.</param>
-    /// <exception cref="XmlException">It is not well-formed, or larger than what is data.</exception>
+    /// <param name="charset">The encoding; <see langword="null"/> if the XML declaration specifies it.</param>
+    /// <param name="output">Receives the JSON.</param>
+    /// <exception cref="XmlException">The document is not well-formed, or exceeds the limits of data.</exception>
     public static void Convert(ReadOnlyMemory<byte> text, Encoding? charset, IBufferWriter<byte> output)
     {
         MemoryMarshal.TryGetArray(text, out var array);
@@ -86,7 +88,7 @@ internal sealed class XmlAnswer
         if (!_ids.TryGetValue(name, out var id))
         {
             _ids.Add(name, id = _names.Count);
-            _names.Add(Encoding.UTF8.GetBytes($"\"{name}\":")); // an XML name has nothing to escape
+            _names.Add(Encoding.UTF8.GetBytes($"\"{name}\":")); // an XML name needs no escaping
         }
 
         _nodes.Add(new Node { Name = id });
@@ -107,7 +109,7 @@ internal sealed class XmlAnswer
         node.Length = (int)Encoding.UTF8.GetBytes(text, _text);
     }
 
-    /// <summary>Text and CDATA side by side are one text: nothing was written between them.</summary>
+    /// <summary>Adds a text. Adjacent text and CDATA are one text.</summary>
     private void AddText(int parent, string text)
     {
         var last = _nodes[parent].Last;
@@ -160,7 +162,7 @@ internal sealed class XmlAnswer
     }
 
     /// <summary>
-    /// Threads a node's children anew: the first of each name by <see cref="Node.Next"/>, those of one name by <see cref="Node.Same"/>.
+    /// Relinks a node's children: the first of each name by <see cref="Node.Next"/>, those of the same name by <see cref="Node.Same"/>.
     /// </summary>
     private int Group(int parent, Groups groups)
     {
@@ -192,8 +194,8 @@ internal sealed class XmlAnswer
     }
 
     /// <summary>
-    /// For each name, whose children were grouped last, and the last of them that has it: one table for the document, so that grouping
-    /// costs no more than the children.
+    /// For each name, the parent that was grouped last and the last of its children with that name: one table for the document, so that
+    /// grouping costs no more than the children.
     /// </summary>
     private sealed class Groups(int names)
     {
@@ -212,7 +214,7 @@ internal sealed class XmlAnswer
         public bool IsText;
         public bool IsEmpty;
 
-        /// <summary>Where its text stands; only texts and attributes have one, and only elements have children.</summary>
+        /// <summary>The start of the text; only texts and attributes have one, and only elements have children.</summary>
         public int Start
         {
             readonly get => First;

@@ -8,21 +8,21 @@ using Lintel.Pipeline;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// The way from a request of a call to its answer, and all that stands between them: the same request of another call or another client,
-/// answers that are kept and their confirmation, redirects, and the second request to a slow service.
+/// Fetches the answer to a request of a call, through everything between them: the same request of another call or another client, stored
+/// answers and their revalidation, redirects, and hedging.
 /// </summary>
-/// <param name="run">The composition.</param>
-/// <param name="result">The call, whose result is told what became of its requests.</param>
-/// <param name="span">The call's span, where somebody records it.</param>
+/// <param name="run">The composition run.</param>
+/// <param name="result">The call's result, which records what happened to its requests.</param>
+/// <param name="span">The call's span, if it is recorded.</param>
 internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activity? span)
 {
     private readonly PlannedCall _call = result.Call;
 
-    /// <summary>The answer to a request of the call, whose body is the composition's.</summary>
+    /// <summary>Fetches the answer to a request of the call; the composition owns its body.</summary>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<FetchOutcome> FetchAsync(CallRequest request)
     {
-        // Most requests are made once and for nobody else: no key, no frame between the call and its attempts.
+        // Most requests are made once and are not shared: no key, and no frame between the call and its attempts.
         FetchOutcome outcome;
         if (NeedsKey)
         {
@@ -41,7 +41,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
     }
 
     /// <summary>
-    /// The last good answer to a request that the service could not answer; <see langword="null"/> where none may stand in.
+    /// Returns the last successful answer to a request that the service could not answer; <see langword="null"/> if none may be used.
     /// </summary>
     public CallAnswer? FindStale(CallRequest request, FetchOutcome outcome, GatewayError error)
     {
@@ -57,7 +57,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         return answer;
     }
 
-    /// <summary>The answer of another call of this composition to the same request, or else one of its own.</summary>
+    /// <summary>Returns the answer to the same request of another call of this composition, otherwise one of its own.</summary>
     private async ValueTask<FetchOutcome> DeduplicateAsync(CallRequest request, string key)
     {
         if (!_call.MayRepeat)
@@ -71,13 +71,13 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         }
         finally
         {
-            same.SetResult(outcome); // whatever happens: others wait for it
+            same.SetResult(outcome); // in every case: others wait for it
         }
     }
 
     /// <summary>
-    /// The answer to the same request of another call, within this call's own time; <see langword="null"/> where that call's limits, and
-    /// not the service, kept it from one.
+    /// Returns the answer to the same request of another call, within this call's own time; <see langword="null"/> if that call's limits,
+    /// and not the service, prevented an answer.
     /// </summary>
     private async ValueTask<FetchOutcome?> SharedAsync(CallRequest request, Task<FetchOutcome> same)
     {
@@ -103,7 +103,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         run.Parts.Compositions.Deduplicated(run.Plan.Route, _call.Name);
     }
 
-    /// <summary>The answer to another client's same request that is under way, or else one of its own.</summary>
+    /// <summary>Returns the answer to the same request of another client that is in progress, otherwise one of its own.</summary>
     private async ValueTask<FetchOutcome> CollapseAsync(CallRequest request, string key)
     {
         if (!_call.Config.Collapse)
@@ -116,7 +116,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         return outcome;
     }
 
-    /// <summary>The service's answer, or the one that is kept where the service confirms it.</summary>
+    /// <summary>Returns the service's answer, or the stored one if the service confirms it.</summary>
     private async ValueTask<FetchOutcome> RevalidateAsync(CallRequest request, string key)
     {
         var stored = _call.HasKept ? run.Parts.Store.Find(key) : null;
@@ -126,10 +126,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         return Received(outcome, request, key, stored);
     }
 
-    /// <summary>
-    /// Makes JSON of what the service says, or of what it said before where it need not say it again; and keeps it, where that may be of
-    /// use.
-    /// </summary>
+    /// <summary>Converts the received answer, or the stored one that it confirms, to JSON, and stores it if that may be of use.</summary>
     private FetchOutcome Received(FetchOutcome outcome, CallRequest request, string? key, StoredAnswer? stored)
     {
         if (outcome.Answer is not { } answer)
@@ -143,7 +140,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         return outcome with { Answer = answer };
     }
 
-    /// <summary>RFC 9111 section 4.3.4: what the 304 says of freshness takes the place of what was kept.</summary>
+    /// <summary>RFC 9111 section 4.3.4: the freshness information of the 304 replaces that of the stored answer.</summary>
     private static CallAnswer Confirmed(StoredAnswer stored, CallAnswer confirmation)
     {
         confirmation.Body.Release();
@@ -156,17 +153,17 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
     }
 
     /// <summary>
-    /// Keeps a good answer that may be of use; and lets go of one that no longer holds, because the service has another one now, or none
-    /// for this client any more.
+    /// Stores a successful answer that may be of use; removes one that is no longer valid, because the service now has another one, or none
+    /// for this client.
     /// </summary>
     private void Keep(CallRequest request, string? key, CallAnswer answer)
     {
-        // a tag is one resource's, and a redirect may lead to another one next time
+        // a tag belongs to one resource, and a redirect may lead to another one next time
         var isUseful = answer.IsSuccess && (answer is { ETag: not null, RedirectedBy: null } || _call.MayBeStale);
         if (!isUseful && !_call.HasKept && !_call.MayBeStale)
             return;
         if (isUseful ? answer.Problem is not null || AnswerReader.Read(answer, null, out _) is not null : IsOutage(answer.Status))
-            return; // what cannot be read is not good, and an outage says nothing of what was good
+            return; // an invalid answer is not a success, and an outage does not affect the last successful one
         if (isUseful)
         {
             _call.HasKept = true;
@@ -179,7 +176,8 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
     }
 
     /// <summary>
-    /// RFC 5861 section 4: no answer, or one that says of the service that it cannot answer now. Every other status is an answer.
+    /// RFC 5861 section 4: no answer, or one with a status that reports a temporary failure of the service. Every other status is an
+    /// answer.
     /// </summary>
     private static bool IsOutage(FetchOutcome outcome, GatewayError error)
     {
@@ -218,7 +216,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         return new CallAttempts(run, request).RunAsync(span);
     }
 
-    /// <summary>Keys are made only where something is looked up by them.</summary>
+    /// <summary>Whether keys are needed: only if something is looked up by them.</summary>
     private bool NeedsKey => _call.Request.Config.IsSafe && (_call.MayRepeat || _call.Config.Collapse || _call.HasKept);
 
     private string KeyOf(CallRequest request) => CallKey.Of(run, request, _call.Config.Format);

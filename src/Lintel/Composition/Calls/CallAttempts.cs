@@ -11,12 +11,12 @@ namespace Lintel.Composition.Calls;
 
 /// <summary>The attempts of one request of a composition, which may be cut off at any time.</summary>
 /// <remarks>
-/// Thread rule: one flow; <see cref="CutOff"/> from anywhere, ordered by a lock against the moments in which a connection is taken and
-/// given back.
+/// Thread rule: one flow; <see cref="CutOff"/> may be called from any thread, synchronized by a lock with acquiring and returning a
+/// connection.
 /// </remarks>
 internal sealed class CallAttempts(CompositionRun run, CallRequest request) : OngoingRequest
 {
-    /// <summary>The request was cut off: nobody waits for its answer.</summary>
+    /// <summary>The request was cut off: its answer is no longer needed.</summary>
     public static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
 
     private readonly Lock _lock = new();
@@ -32,19 +32,19 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
 
     public CallRequest Request => request;
 
-    /// <summary>The instance that is tried.</summary>
+    /// <summary>The current instance.</summary>
     public Instance Instance => _attempts.Instance;
 
-    /// <summary>Whether the request may be sent a second time where the service may have seen it.</summary>
+    /// <summary>Whether the request may be sent a second time after the service may have received it.</summary>
     public bool IsRepeatable => _attempts.IsRepeatable;
 
-    /// <summary>Whether the attempt needs a connection of its own: a kept one ended under the one before.</summary>
+    /// <summary>Whether the attempt needs a new connection: a pooled one was closed during the previous attempt.</summary>
     public bool NeedsFreshConnection => _attempts.NeedsFreshConnection;
 
-    /// <summary>The span of the attempt under way, where somebody records it.</summary>
+    /// <summary>The span of the current attempt, if it is recorded.</summary>
     public Activity? Span => _attempts.Span;
 
-    /// <summary>The instances that were tried so far.</summary>
+    /// <summary>The instances tried so far.</summary>
     public List<Instance> Tried
     {
         get
@@ -54,21 +54,21 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         }
     }
 
-    /// <summary>Instances that are not asked again while there are others.</summary>
+    /// <summary>Instances that are not chosen while there are others.</summary>
     public List<Instance>? Avoided { get; init; }
 
-    /// <summary>What is left of the request's time.</summary>
+    /// <summary>The time left for the request.</summary>
     public TimeSpan Left => run.Time.Until(request.Due);
 
-    /// <summary>How long its answer may take from now on.</summary>
+    /// <summary>The time left for its answer, from now on.</summary>
     public TimeSpan LeftForAnswer => run.Time.Until(request.AwaitedUntil ?? request.Due);
 
-    /// <summary>The same when the attempt began, a moment ago: saves a look at the clock where nothing was waited for.</summary>
+    /// <summary>The time left for the answer when the attempt began: saves reading the clock if nothing was waited for.</summary>
     public TimeSpan LeftAtBegin => run.Time.Until(request.AwaitedUntil ?? request.Due, _began);
 
     /// <remarks>
-    /// What can be undone is awaited once it is sent, for as long as undoing it may take: a service that was told to do something does it
-    /// whether somebody listens or not.
+    /// A write that can be undone is awaited once it is sent, for as long as undoing it may take: the service performs it whether or not
+    /// its answer is read.
     /// </remarks>
     public override void CutOff()
     {
@@ -89,8 +89,8 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         }
     }
 
-    /// <summary>Sends the request, to another instance where one cannot be connected. Never throws.</summary>
-    /// <param name="callSpan">The span that attempts are children of.</param>
+    /// <summary>Sends the request, and retries another instance if one cannot be connected. Never throws.</summary>
+    /// <param name="callSpan">The parent span of the attempts.</param>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<FetchOutcome> RunAsync(Activity? callSpan)
     {
@@ -101,8 +101,8 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
             return Canceled;
         try
         {
-            // The attempts are made here and not in a method of their own, as forwarded requests' are: each async method on the way costs
-            // every call an object and a resumption (decision 0015).
+            // The attempt loop is inline and not a separate method, as for forwarded requests: each async method on the path costs every
+            // call an object and a resumption (decision 0015).
             if (!TryChoose())
                 return new GatewayError(GatewayErrorKind.NoInstance);
             while (true)
@@ -140,8 +140,8 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         }
     }
 
-    /// <summary>From now on the service may see the request.</summary>
-    /// <returns>False when it was cut off already.</returns>
+    /// <summary>Marks the request as sent: from now on the service may receive it.</summary>
+    /// <returns>False if it was already cut off.</returns>
     public bool TrySend()
     {
         lock (_lock)
@@ -151,8 +151,8 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         }
     }
 
-    /// <summary>Takes a connection under the rule that it is aborted when the request is cut off.</summary>
-    /// <returns>False when it was already.</returns>
+    /// <summary>Registers a connection, which is aborted when the request is cut off.</summary>
+    /// <returns>False if it was already cut off.</returns>
     public bool Hold(Http1Connection connection)
     {
         lock (_lock)
@@ -165,14 +165,17 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         }
     }
 
-    /// <summary>From now on the connection is somebody else's.</summary>
+    /// <summary>Unregisters the connection before another request uses it.</summary>
     public void LetGo()
     {
         lock (_lock)
             _connection = null;
     }
 
-    /// <summary>A token that ends after a time, or when the request is cut off. Costs a timer: only for what has none of its own.</summary>
+    /// <summary>
+    /// Creates a token that is canceled after a time, or when the request is cut off. Costs a timer: only for operations without a timeout
+    /// of their own.
+    /// </summary>
     public CancellationTokenSource Timer(TimeSpan left)
     {
         var source = new CancellationTokenSource(left, run.Parts.Time);
@@ -193,7 +196,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         source.Dispose();
     }
 
-    /// <summary>What a failure means where the request may have been cut off here.</summary>
+    /// <summary>Returns the error for a failure, considering that the request may have been cut off here.</summary>
     public GatewayError Explain(GatewayError error)
     {
         lock (_lock)
@@ -205,7 +208,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
     private void Abort_NeedsLock(Http1Failure failure)
     {
         _connection?.Abort(failure);
-        _ = _source?.CancelAsync(); // its followers are anybody's code, and must not run under the lock
+        _ = _source?.CancelAsync(); // its callbacks are arbitrary code, and must not run under the lock
     }
 
     private void EndPatience()
@@ -228,7 +231,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
             return _isCutOff;
     }
 
-    /// <summary>Who hedges this request may ask at any time which instances were tried.</summary>
+    /// <summary>Chooses an instance under the lock: hedging may read the tried instances at any time.</summary>
     private bool TryChoose()
     {
         lock (_lock)

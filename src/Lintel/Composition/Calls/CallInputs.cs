@@ -5,16 +5,16 @@ using Lintel.Pipeline;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>What the placeholders of a request refer to, for one rendering.</summary>
+/// <summary>The values of a request's placeholders, for one rendering.</summary>
 internal sealed class CallInputs(Expression[] references, Value scope) : ReferencedValues
 {
     /// <summary>
-    /// The last reference that was asked for a path, which is the one that does not fit where the path cannot be made;
-    /// <see langword="null"/> where it fits, and something else does not.
+    /// The last reference evaluated for a path, which is the one that does not fit if the path cannot be rendered; <see langword="null"/>
+    /// if it fits, and the cause is a different one.
     /// </summary>
     public Expression? Misfit { get; private set; }
 
-    /// <summary>What other calls' answers look like to this one.</summary>
+    /// <summary>The answers of other calls as this call sees them.</summary>
     public Value Scope => scope;
 
     public override string? Text(int slot)
@@ -40,7 +40,7 @@ internal sealed class CallInputs(Expression[] references, Value scope) : Referen
         return joined.ToString();
     }
 
-    /// <summary>The text of what can stand in a URL or a header: numbers as the service wrote them.</summary>
+    /// <summary>Returns the text of a value that is allowed in a URL or a header: numbers as the service wrote them.</summary>
     public static string? Scalar(in Value value) =>
         value.Kind switch
         {

@@ -8,19 +8,18 @@ using Lintel.Services;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// What tells requests apart whose answers are kept or shared: the request as it is sent, to whom, and how its answer is read.
+/// Computes the key of a request for storing or sharing its answer: the request as it is sent, its service, and how its answer is read.
 /// </summary>
 /// <remarks>
-/// Everything that the service sees is in it: method, target, <c>Host</c> and all fields, the client's and the gateway's own
-/// (<c>X-Forwarded-*</c>, <c>Forwarded</c>, <c>Via</c>, <c>User-Agent</c>, …). What is left out is listed here and nowhere else:
-/// <see cref="Unkeyed"/>. Hashed, so that credentials are not kept with the answers, and by SHA-256, so that nobody makes two requests
-/// meet.
+/// The key covers everything that the service receives: method, target, <c>Host</c> and all fields, the client's and the gateway's own
+/// (<c>X-Forwarded-*</c>, <c>Forwarded</c>, <c>Via</c>, <c>User-Agent</c>, …). All exceptions are listed in <see cref="Unkeyed"/>. It is
+/// hashed, so that credentials are not stored with the answers, and with SHA-256, so that collisions cannot be constructed.
 /// </remarks>
 internal static class CallKey
 {
     /// <summary>
-    /// Fields that a request is sent with and that are no part of its key: those that name the request and not what it asks, the condition
-    /// for an answer that is kept, and those of one connection.
+    /// Fields of a request that are not part of its key: those that identify the request and not what it requests, the condition for a
+    /// stored answer, and connection-specific fields.
     /// </summary>
     private static readonly FrozenSet<string> Unkeyed = new[]
     {
@@ -38,7 +37,7 @@ internal static class CallKey
         "Content-Length",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The key of a request.</summary>
+    /// <summary>Returns the key of a request.</summary>
     public static string Of(CompositionRun run, CallRequest request, AnswerFormat format)
     {
         var text = new StringBuilder(512);
@@ -68,11 +67,11 @@ internal static class CallKey
     }
 
     /// <summary>
-    /// Whether equal keys mean that an answer's <c>Vary</c> holds too (RFC 9111 section 4.1): a field that the key has is equal, and one
-    /// that is not sent at all is absent from both.
+    /// Whether equal keys imply that an answer's <c>Vary</c> matches too (RFC 9111 section 4.1): a field in the key is equal, and one that
+    /// is never sent is absent from both.
     /// </summary>
     /// <param name="vary">The answer's field; <see langword="null"/> for none.</param>
-    /// <param name="service">Who answered.</param>
+    /// <param name="service">The service that answered.</param>
     public static bool Covers(string? vary, Service service)
     {
         if (vary is null)

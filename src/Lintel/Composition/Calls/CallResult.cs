@@ -5,29 +5,29 @@ using Lintel.Errors;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>How far a call is.</summary>
+/// <summary>The state of a call.</summary>
 internal enum CallState
 {
-    /// <summary>What it needs is not there yet.</summary>
+    /// <summary>It waits for calls that it needs.</summary>
     Waiting,
 
-    /// <summary>It is under way.</summary>
+    /// <summary>It is in progress.</summary>
     Running,
 
     /// <summary>Its value is the service's answer.</summary>
     Succeeded,
 
-    /// <summary>Its condition did not hold; its value is null.</summary>
+    /// <summary>Its condition was not met; its value is null.</summary>
     Skipped,
 
-    /// <summary>It failed; its value is what its fallback says.</summary>
+    /// <summary>It failed; its value is that of its fallback.</summary>
     Failed,
 
-    /// <summary>It was given up, because the answer failed or the client left.</summary>
+    /// <summary>It was abandoned, because the composition failed or the client disconnected.</summary>
     Canceled,
 }
 
-/// <summary>How a call of one composed answer ended.</summary>
+/// <summary>The result of one call of a composed answer.</summary>
 internal sealed class CallResult(PlannedCall call)
 {
     public PlannedCall Call => call;
@@ -38,49 +38,50 @@ internal sealed class CallResult(PlannedCall call)
 
     public GatewayError? Error { get; set; }
 
-    /// <summary>The status that the service answered with; <see langword="null"/> where there was no answer, or there were many.</summary>
+    /// <summary>The status of the service's answer; <see langword="null"/> if there was none, or there were many.</summary>
     public int? Status { get; set; }
 
     /// <summary>
-    /// Where a failed call's value, or that of an item, comes from: <c>stale</c> or <c>value</c>; <see langword="null"/> for null, and
-    /// where nothing failed.
+    /// The source of the value of a failed call, or of a failed item: <c>stale</c> or <c>value</c>; <see langword="null"/> for a null
+    /// value, and if nothing failed.
     /// </summary>
     public string? Source { get; set; }
 
     public TimeSpan Duration { get; set; }
 
-    /// <summary>Its place in the order in which the calls ended.</summary>
+    /// <summary>Its position in the order in which the calls ended.</summary>
     public int Order { get; set; }
 
-    /// <summary>Whether its answer was another call's too.</summary>
+    /// <summary>Whether its answer was shared with another call.</summary>
     public bool IsShared { get; set; }
 
     public bool WasHedged { get; set; }
 
-    /// <summary>How many items a <c>forEach</c> had; <see langword="null"/> for a single call.</summary>
+    /// <summary>The number of items of a <c>forEach</c>; <see langword="null"/> for a single call.</summary>
     public int? Items { get; set; }
 
-    /// <summary>How many of them are null because their requests failed.</summary>
+    /// <summary>The number of items that are null because their requests failed.</summary>
     public int FailedItems { get; set; }
 
-    /// <summary>Whether all that it did was undone; <see langword="null"/> where nothing had to be.</summary>
+    /// <summary>Whether all its writes were undone; <see langword="null"/> if nothing had to be undone.</summary>
     public bool? IsCompensated { get; set; }
 
-    /// <summary>Whether something was undone of which nobody knows if it was done.</summary>
+    /// <summary>Whether a write was undone although it is unknown whether it was performed.</summary>
     public bool IsUncertain { get; set; }
 
     /// <summary>
-    /// What it changed, or may have changed, and what can be undone; <see langword="null"/> for nothing. Added to from any thread.
+    /// The writes that it performed, or may have performed, and that can be undone; <see langword="null"/> for none. May be added to from
+    /// any thread.
     /// </summary>
     public List<PerformedWrite>? Writes { get; private set; }
 
-    /// <summary>When the service wants to be asked again, as it said with a 503 or 429.</summary>
+    /// <summary>When the service wants the request to be retried, from its 503 or 429.</summary>
     public string? RetryAfter { get; set; }
 
-    /// <summary>The instance that was asked last, for the log.</summary>
+    /// <summary>The instance of the last attempt, for the log.</summary>
     public string? Instance { get; set; }
 
-    /// <summary>Everything that the service answered, for caching and for passing on.</summary>
+    /// <summary>All answers of the service, for caching and for passing through.</summary>
     public List<CallAnswer> Answers { get; } = [];
 
     public void Add(PerformedWrite write)
@@ -89,10 +90,10 @@ internal sealed class CallResult(PlannedCall call)
             (Writes ??= []).Add(write);
     }
 
-    /// <summary>Whether its value is all that it should be.</summary>
+    /// <summary>Whether its value is complete.</summary>
     public bool IsWhole => State is CallState.Succeeded or CallState.Skipped && FailedItems == 0 && Source is null;
 
-    /// <summary>Whether its failure is the answer's: that of a required call, or a status that passes through.</summary>
+    /// <summary>Whether its failure is that of the composition: a required call, or a status that passes through.</summary>
     public bool IsDecisive =>
         State == CallState.Failed && (!Call.Config.Optional || (Status is { } status && Call.Passthrough.Contains(status)));
 }

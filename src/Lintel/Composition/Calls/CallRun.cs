@@ -7,24 +7,24 @@ using Lintel.Observability.Metrics;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>One call of one composition being answered: its condition, its request or requests, its value or fallback.</summary>
+/// <summary>Runs one call of a composition: its condition, its request or requests, its value or fallback.</summary>
 internal sealed class CallRun(CompositionRun run, CallResult result)
 {
     private static readonly GatewayError GivenUp = new(GatewayErrorKind.ClientAborted);
 
     private readonly PlannedCall _call = result.Call;
-    private AnswerFetcher _fetcher = null!; // from RunAsync on
+    private AnswerFetcher _fetcher = null!; // set by RunAsync
     private long _due;
     private long? _awaitedUntil;
 
-    /// <summary>The answer has failed before the call could begin.</summary>
+    /// <summary>Cancels the call: the composition failed before the call could begin.</summary>
     public void GiveUp()
     {
         result.State = CallState.Canceled;
         run.Finished(result);
     }
 
-    /// <summary>Runs it. Never throws: whatever happens is in the result.</summary>
+    /// <summary>Runs the call. Never throws: the outcome is in the result.</summary>
     public async Task RunAsync()
     {
         var started = run.Parts.Time.GetTimestamp();
@@ -37,7 +37,7 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
         try
         {
             if (_call.Needs.Length > 0)
-                await OffLoop.For(run.Spent.BytesReceived); // its expressions look into what came
+                await OffLoop.For(run.Spent.BytesReceived); // its expressions look into what was received
             error = MissingBefore() ?? CheckCondition();
             if (error is null && result.State == CallState.Running)
             {
@@ -63,9 +63,9 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
     public ValueTask<FetchOutcome> FetchAsync(CallRequest request) => _fetcher.FetchAsync(request);
 
     /// <summary>Reads an answer of this call.</summary>
-    /// <param name="outcome">The answer, or why there is none.</param>
+    /// <param name="outcome">The answer, or the error.</param>
     /// <param name="isDocument">Whether expressions look into it.</param>
-    /// <param name="part">What it says.</param>
+    /// <param name="part">The content.</param>
     public GatewayError? Read(FetchOutcome outcome, bool isDocument, out JsonPart part)
     {
         part = JsonPart.Null;
@@ -86,7 +86,7 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
         return AnswerReader.Read(answer, isDocument ? run.Documents : null, _call.Select, out part);
     }
 
-    /// <summary>A request of this call, with its placeholders filled in.</summary>
+    /// <summary>Renders a request of this call by filling in its placeholders.</summary>
     public GatewayError? Render(PlannedRequest planned, in Value scope, out CallRequest request)
     {
         request = null!;
@@ -99,13 +99,13 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
         return null;
     }
 
-    /// <summary>Notes what a request did, or may have done, where it can be undone.</summary>
-    /// <param name="outcome">How it ended.</param>
-    /// <param name="answer">What it answered.</param>
-    /// <param name="item">The item that it was made for.</param>
-    /// <param name="items">The batch that it was made for.</param>
-    /// <param name="error">Why its answer is of no use.</param>
-    /// <returns>The same, or that the answer came too late.</returns>
+    /// <summary>Records a write that a request performed, or may have performed, if it can be undone.</summary>
+    /// <param name="outcome">The outcome of the request.</param>
+    /// <param name="answer">The answer.</param>
+    /// <param name="item">The item that the request was made for.</param>
+    /// <param name="items">The batch that the request was made for.</param>
+    /// <param name="error">Why the answer cannot be used.</param>
+    /// <returns>The same error, or that the answer was too late.</returns>
     public GatewayError? NoteWrite(FetchOutcome outcome, in Value answer, in Value item, in Value items, GatewayError? error)
     {
         if (_awaitedUntil is null || (!outcome.IsDone && !outcome.IsUncertain))
@@ -122,7 +122,7 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
         return error;
     }
 
-    /// <summary>The last good answer to a request that the service could not answer.</summary>
+    /// <summary>Returns the last successful answer to a request that the service could not answer.</summary>
     public bool TryStale(CallRequest request, FetchOutcome outcome, GatewayError error, bool isDocument, out JsonPart part)
     {
         part = JsonPart.Null;
@@ -135,7 +135,7 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
         return true;
     }
 
-    /// <summary>What a single request brought is the call's value.</summary>
+    /// <summary>Takes the answer to a single request as the call's value.</summary>
     private GatewayError? Take(CallRequest request, FetchOutcome outcome)
     {
         var error = Read(outcome, _call.NeedsDocument, out var part);
@@ -149,7 +149,7 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
     {
         foreach (var index in _call.After)
         {
-            // `after` means order: what was skipped has happened
+            // `after` means order: a skipped call counts as done
             if (run.Results[index].State is not (CallState.Succeeded or CallState.Skipped))
                 return new GatewayError(GatewayErrorKind.MissingInput, $"the call `{run.Plan.Calls[index].Name}` must succeed first");
         }
@@ -212,7 +212,7 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
         result.Part = _call.NeedsDocument ? JsonPart.Of(AnswerReader.Parse(value, run.Documents)) : JsonPart.OfText(value);
     }
 
-    /// <summary>What an error status of a service means for the answer.</summary>
+    /// <summary>Returns the error for an error status of a service.</summary>
     public static GatewayError OfStatus(int status) =>
         new(
             status switch

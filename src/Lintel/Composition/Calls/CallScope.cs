@@ -4,20 +4,20 @@ using Lintel.JmesPath;
 namespace Lintel.Composition.Calls;
 
 /// <summary>The values of one composition as its expressions see them, by the plan's names.</summary>
-/// <remarks>Thread rule: a value is set once, before anything begins that looks at it.</remarks>
+/// <remarks>Thread rule: a value is set once, before anything that reads it begins.</remarks>
 internal readonly struct CallScope(CallPlan plan)
 {
     private readonly Value[] _values = new Value[plan.ScopeSize];
 
     public void Set(int slot, in Value value) => _values[slot] = value;
 
-    /// <summary>What a call's expressions see.</summary>
+    /// <summary>Returns the scope of a call's expressions.</summary>
     public Value Of() => Value.Object(plan.Scope, _values);
 
-    /// <summary>What the request of one item, or batch, sees.</summary>
+    /// <summary>Returns the scope of the request for one item, or batch.</summary>
     public Value Of(in Value item, in Value items) => Of((Value[])_values.Clone(), item, items);
 
-    /// <summary>What the request that undoes another one sees: of its call the answer to that request alone.</summary>
+    /// <summary>Returns the scope of a request that undoes another one: of its call only the answer to that request is visible.</summary>
     public Value Of(PerformedWrite write)
     {
         var values = (Value[])_values.Clone();

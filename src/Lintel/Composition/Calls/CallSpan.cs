@@ -38,7 +38,7 @@ internal static class CallSpan
         span.Stop();
     }
 
-    /// <summary>The state as spans, metrics and the header show it.</summary>
+    /// <summary>Returns the state as spans, metrics and the header show it.</summary>
     public static string StateText(CallState state) =>
         state switch
         {

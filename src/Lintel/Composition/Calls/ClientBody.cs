@@ -8,19 +8,19 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>The client's body, for calls that name it.</summary>
+/// <summary>The client's body, for calls that refer to it.</summary>
 internal static class ClientBody
 {
-    /// <summary>Reads it whole.</summary>
+    /// <summary>Reads the complete body.</summary>
     /// <param name="exchange">The request.</param>
-    /// <param name="body">Where it goes.</param>
-    /// <param name="limit">How long it may be.</param>
-    /// <param name="left">How long it may take: the answer's time runs already.</param>
+    /// <param name="body">Receives the body.</param>
+    /// <param name="limit">The maximum length, in bytes.</param>
+    /// <param name="left">The maximum time: the composition's deadline is already running.</param>
     /// <param name="time">The clock.</param>
     public static async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, long limit, TimeSpan left, TimeProvider time)
     {
-        // Not by a token: Kestrel takes a read that a token ends for one that goes on, and tells of it as an error when the request is
-        // over.
+        // Not with a cancellation token: Kestrel treats a read that a token cancels as still pending, and reports it as an error when the
+        // request is over.
         var reader = exchange.Request.BodyReader;
         using var ends = new CancellationTokenSource(left, time);
         await using var cancel = ends.Token.UnsafeRegister(static r => ((PipeReader)r!).CancelPendingRead(), reader).ConfigureAwait(false);
@@ -28,7 +28,7 @@ internal static class ClientBody
         {
             while (true)
             {
-                var read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false); // that the client leaves ends it too
+                var read = await reader.ReadAsync(CancellationToken.None).ConfigureAwait(false); // a client disconnect ends it too
                 try
                 {
                     if (read.IsCanceled)
@@ -61,7 +61,7 @@ internal static class ClientBody
         }
     }
 
-    /// <summary>Gives it to expressions, as <c>request</c>.</summary>
+    /// <summary>Provides it to expressions as <c>request</c>.</summary>
     public static GatewayError? Parse(CompositionRun run, AnswerBody body)
     {
         if (body.Length == 0)

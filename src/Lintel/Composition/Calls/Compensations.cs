@@ -4,19 +4,19 @@ using Lintel.Errors;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// Undoes what requests did, or may have done: in the reverse of the order in which they ended, one after the other, before the client
-/// hears of it.
+/// Undoes writes that requests performed, or may have performed: in the reverse of the order in which they ended, sequentially, before the
+/// client gets its answer.
 /// </summary>
 /// <remarks>
-/// Undone is a request with <c>compensate</c> that the service answered with a 2xx, and one that was sent and to which no answer came: it
-/// may have been done. Those of a composition that failed are undone all; where the composition holds, those whose own call, or item,
-/// counts as failed.
+/// A request with <c>compensate</c> is undone if the service answered with a 2xx, or if it was sent and no answer came: it may have been
+/// performed. If the composition failed, all of them are undone; otherwise those of calls, or items, that count as failed.
 /// </remarks>
 internal static class Compensations
 {
     /// <summary>Undoes what has not been undone before.</summary>
-    /// <param name="run">Whose calls have ended.</param>
-    /// <param name="all">Whether the answer has failed; otherwise only what the client is told has failed is undone.</param>
+    /// <param name="run">The composition run, with all calls ended.</param>
+    /// <param name="all">Whether the composition has failed; otherwise only writes that are reported to the client as failed are
+    /// undone.</param>
     public static async ValueTask RunAsync(CompositionRun run, bool all)
     {
         if (Pending(run, all) is not { } writes)
@@ -31,7 +31,7 @@ internal static class Compensations
             result.IsUncertain |= write.IsUncertain;
             run.Parts.Compositions.Compensated(run.Plan.Route, call.Name, error is null);
 
-            // What is left behind is a matter for people: it is in the error log whatever the answer says.
+            // A failed compensation needs an operator: it is in the error log regardless of the answer.
             if (error is not null)
                 run.Parts.Errors.Record(
                     NotUndone(call, error).WithCauseInLog(),
@@ -43,7 +43,7 @@ internal static class Compensations
         }
     }
 
-    /// <summary>What was undone, as a sentence for the client and the log; <see langword="null"/> where nothing had to be.</summary>
+    /// <summary>Describes what was undone in a sentence for the client and the log; <see langword="null"/> if nothing had to be.</summary>
     public static string? Describe(CallResult[] results)
     {
         var (undone, left) = (Names(results, r => r.IsCompensated == true), Names(results, r => r.IsCompensated == false));

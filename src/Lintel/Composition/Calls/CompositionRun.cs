@@ -10,11 +10,11 @@ using Lintel.Transport.Loop;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// One composition being answered: its calls, each begun as soon as what it needs is there, on the thread on which that came; and what they
-/// share, its time, its limits, their values and what is under way.
+/// Runs one composition: its calls, each started as soon as its inputs are available, on the thread that provided them; and their shared
+/// state: time, limits, values and requests in progress.
 /// </summary>
 /// <remarks>
-/// Thread rule: calls end on any thread; a lock orders what they do to the plan's progress, and no call is started under it.
+/// Thread rule: calls end on any thread; a lock synchronizes their updates to the plan's progress, and no call is started under it.
 /// </remarks>
 internal sealed class CompositionRun : IValueTaskSource, IClientWatch
 {
@@ -65,16 +65,16 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
     /// <summary>The shape of this client's answer.</summary>
     public AnswerShape Shape { get; }
 
-    /// <summary>When it began, and when what is due.</summary>
+    /// <summary>The start and the deadlines.</summary>
     public CompositionTime Time { get; }
 
-    /// <summary>What it has used of its limits.</summary>
+    /// <summary>The consumption of its limits.</summary>
     public SpentLimits Spent { get; }
 
-    /// <summary>What expressions see.</summary>
+    /// <summary>The values that expressions see.</summary>
     public CallScope Scope { get; }
 
-    /// <summary>What all calls get of the client's fields, and the gateway's own.</summary>
+    /// <summary>The client's and the gateway's own fields that all calls receive.</summary>
     public CallFields Fields { get; }
 
     public CallResult[] Results { get; }
@@ -82,27 +82,27 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
     /// <summary>Documents that values point into.</summary>
     public List<JsonDocument> Documents { get; } = [];
 
-    /// <summary>The requests that calls of this answer have made, for others that make the same.</summary>
+    /// <summary>The requests of this composition's calls, shared with calls that make the same request.</summary>
     public SameRequests Same => LazyInitializer.EnsureInitialized(ref _same, static () => new SameRequests());
 
-    /// <summary>The requests under way; replaced for those that undo others, which go on when everything else is cut off.</summary>
+    /// <summary>The requests in progress; replaced for those that undo others, which continue when everything else is cut off.</summary>
     public OngoingRequests Ongoing { get; private set; } = new();
 
-    /// <summary>The call whose end decides the answer: a required one that failed, or one whose status passes through.</summary>
+    /// <summary>The call that decides the answer: a required one that failed, or one with a status that passes through.</summary>
     public CallResult? Decisive { get; private set; }
 
     public bool HasClientLeft { get; private set; }
 
-    /// <summary>Told of each call that ends, in the order in which they end; for answers that are sent piece by piece.</summary>
+    /// <summary>Called for each call that ends, in the order in which they end; for answers that are streamed.</summary>
     public Action<CallResult>? Ended { get; init; }
 
-    /// <summary>The client's body, where the plan reads it.</summary>
+    /// <summary>The client's body, if the plan reads it.</summary>
     public AnswerBody? ClientBody { get; set; }
 
-    /// <summary>How long the client may take for its answer.</summary>
+    /// <summary>The time limit for sending the answer to the client.</summary>
     public SendingLimit Sending { get; }
 
-    /// <summary>Runs all calls. Ends when each has ended, been skipped or been given up.</summary>
+    /// <summary>Runs all calls. Completes when each has ended, been skipped or been canceled.</summary>
     public ValueTask RunAsync()
     {
         if (_unfinished == 0)
@@ -117,8 +117,8 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
         return new ValueTask(this, _done.Version);
     }
 
-    /// <summary>The body is this answer's until it is over, and counts as such.</summary>
-    /// <exception cref="InsufficientMemoryException">The budget has no more.</exception>
+    /// <summary>Takes ownership of a body until the composition is over, and counts it.</summary>
+    /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public void Own(AnswerBody body)
     {
         lock (_lock)
@@ -126,7 +126,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
         body.TakeFrom(Parts.Memory);
     }
 
-    /// <summary>A call has ended: those that waited for it alone begin.</summary>
+    /// <summary>Records the end of a call: calls that waited for it alone begin.</summary>
     public void Finished(CallResult result)
     {
         var call = result.Call;
@@ -137,7 +137,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
             result.Order = _ended++;
             if (Decisive is null && !HasClientLeft && result.IsDecisive)
                 Decisive = result;
-            Ended?.Invoke(result); // after what it decides: who is told may look at once, on another thread
+            Ended?.Invoke(result); // after the decision: the callback may read it immediately, on another thread
             foreach (var next in call.NeededBy)
             {
                 if (--_missing[next] == 0)
@@ -161,7 +161,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
     }
 
     /// <summary>
-    /// A call that succeeded has failed after all: its value does not fit its place in the answer. The value is what its fallback says.
+    /// Fails a call that had succeeded: its value does not fit its place in the answer. The value becomes that of its fallback.
     /// </summary>
     public void FailLate(CallResult result, GatewayError error)
     {
@@ -183,18 +183,18 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
             Ongoing.CutOffAll();
     }
 
-    /// <summary>From now on requests run that nobody cuts off, and that no limit counts: they undo what others did.</summary>
+    /// <summary>Starts the undo phase: its requests are not cut off and do not count against limits.</summary>
     public void BeginUndoing()
     {
         Ongoing = new OngoingRequests();
         Spent.Unlimit();
     }
 
-    /// <summary>Gives back all that the answer was made of. Nothing may look at it any more.</summary>
+    /// <summary>Releases everything that the answer was made of. It must not be accessed afterwards.</summary>
     public void Release()
     {
         foreach (var document in Documents)
-            document.Dispose(); // before the memory that is counted for them
+            document.Dispose(); // before the memory that is reserved for them
         foreach (var body in _bodies)
             body.Release();
         ClientBody?.Release();
@@ -231,7 +231,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
         _leaving.Dispose();
     }
 
-    /// <summary>Nobody will read the answer any more: what is under way is cut off, and what was done undone.</summary>
+    /// <summary>Handles a client disconnect: requests in progress are cut off, and performed writes are undone.</summary>
     public void ClientDisconnected()
     {
         lock (_lock)

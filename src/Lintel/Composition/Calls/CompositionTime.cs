@@ -1,12 +1,12 @@
 namespace Lintel.Composition.Calls;
 
-/// <summary>The times of one composition, by the clock's timestamps: its beginning, its deadline, and those of its calls.</summary>
+/// <summary>The times of one composition, as timestamps of the clock: its start, its deadline, and those of its calls.</summary>
 internal readonly struct CompositionTime
 {
     private readonly TimeProvider _clock;
 
     /// <param name="clock">The clock.</param>
-    /// <param name="deadline">How long the whole answer may take from now on.</param>
+    /// <param name="deadline">The time limit of the whole composition, from now on.</param>
     public CompositionTime(TimeProvider clock, TimeSpan deadline)
     {
         _clock = clock;
@@ -16,7 +16,7 @@ internal readonly struct CompositionTime
 
     public long Started { get; }
 
-    /// <summary>When the whole answer is due.</summary>
+    /// <summary>The deadline of the whole composition.</summary>
     public long Due { get; }
 
     public TimeSpan Elapsed => _clock.GetElapsedTime(Started);
@@ -29,12 +29,12 @@ internal readonly struct CompositionTime
         return left <= 0 ? TimeSpan.Zero : TimeSpan.FromTicks((long)(left * ((double)TimeSpan.TicksPerSecond / _clock.TimestampFrequency)));
     }
 
-    /// <summary>When a call is due that begins now.</summary>
+    /// <summary>Returns the deadline of a call that begins now.</summary>
     public long DueAfter(TimeSpan? timeout, long now) => timeout is { } own ? Math.Min(Due, now + Ticks(own)) : Due;
 
     /// <summary>
-    /// Until when the answer to a write that can be undone is awaited: its own time, and at most as long after the deadline as undoing it
-    /// may take.
+    /// Returns until when the answer to a write that can be undone is awaited: its own timeout, and at most as long after the deadline as
+    /// undoing it may take.
     /// </summary>
     public long AwaitedUntil(TimeSpan? timeout, TimeSpan undoing, long now)
     {
@@ -42,7 +42,7 @@ internal readonly struct CompositionTime
         return timeout is { } own ? Math.Min(last, now + Ticks(own)) : last;
     }
 
-    /// <summary>When undoing is due: the answer's own deadline may be what it follows on.</summary>
+    /// <summary>Returns the deadline of undoing, which may begin because the composition's own deadline has passed.</summary>
     public long DueOfUndoing(TimeSpan timeout) => _clock.GetTimestamp() + Ticks(timeout);
 
     private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * _clock.TimestampFrequency);

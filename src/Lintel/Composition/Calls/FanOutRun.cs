@@ -9,7 +9,7 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>A call for each item of a list: equal items are asked for once, and no more than so many requests run at once.</summary>
+/// <summary>Runs a call for each item of a list: equal items are requested once, with a limit on concurrent requests.</summary>
 internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult result, FanOut fanOut)
 {
     private readonly PlannedCall _planned = result.Call;
@@ -21,11 +21,11 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
     private int _failed;
     private int _failedItems;
 
-    /// <summary>Whether the answers are parsed: to be joined, put together from batches, or looked into.</summary>
+    /// <summary>Whether the answers are parsed: to be joined, reassembled from batches, or evaluated.</summary>
     private bool IsDocument => _planned.NeedsDocument || fanOut.Join is not null || fanOut.Batch > 0;
 
     /// <summary>Runs all requests.</summary>
-    /// <returns>Why there is no list; of an optional call only if none of its requests succeeded.</returns>
+    /// <returns>The error if there is no list; for an optional call only if none of its requests succeeded.</returns>
     public async ValueTask<GatewayError?> RunAsync()
     {
         if (Plan() is { } refusal)
@@ -38,7 +38,7 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
             running[i] = WorkAsync();
         await Task.WhenAll(running).ConfigureAwait(false);
 
-        // In the items' order, whichever came first: the composed answer's tag is made of theirs.
+        // In the order of the items, not of arrival: the composed answer's tag is derived from theirs.
         result.Answers.AddRange(_answers.OfType<CallAnswer>());
         result.FailedItems = _failedItems;
         if (_error is not null && (!_planned.Config.Optional || _failed == _asks.Count))
@@ -69,8 +69,8 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
                 ? items.ConvertAll(i => (i, Value.Null))
                 : [.. items.Chunk(fanOut.Batch).Select(chunk => (Value.Null, Value.Array(chunk)))];
 
-        // What another call of the answer has asked already is not asked again: only where nothing can be, is it known how many requests
-        // there will be.
+        // Requests that another call of the composition has made are not repeated: the number of requests is known in advance only if none
+        // can be.
         if (!_planned.MayRepeat && !run.Spent.TryPromise(_asks.Count))
             return new GatewayError(
                 GatewayErrorKind.TooManyItems,
@@ -110,7 +110,7 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
             if (error is null)
                 continue;
             Interlocked.Increment(ref _failed);
-            if (error.Kind != GatewayErrorKind.ClientAborted) // those that were given up say nothing of the service
+            if (error.Kind != GatewayErrorKind.ClientAborted) // canceled requests say nothing about the service
                 Interlocked.Add(ref _failedItems, fanOut.Batch > 0 ? _asks[index].Items.Count : 1);
             Interlocked.CompareExchange(ref _error, error, null);
             if (IsHopeless)
@@ -118,7 +118,7 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
         }
     }
 
-    /// <summary>The first failure of a required call is its end, and with it the whole answer's.</summary>
+    /// <summary>Whether the fan-out has failed: the first failure of a required call ends it, and the whole composition.</summary>
     private bool IsHopeless => Volatile.Read(ref _error) is not null && !_planned.Config.Optional;
 
     private async ValueTask<GatewayError?> AskAsync(int index)
@@ -163,7 +163,7 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
     {
         var body = new AnswerBody();
         run.Own(body);
-        body.GetMemory(2 + _parts.Sum(p => p.Text.Length + 1)); // at once: growing would leave as much again in the pool
+        body.GetMemory(2 + _parts.Sum(p => p.Text.Length + 1)); // at once: growing would leave the same amount again in the pool
         body.Write("["u8);
         for (var i = 0; i < _parts.Length; i++)
         {

@@ -6,7 +6,7 @@ using Lintel.Services.Connections;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>One attempt of a call by .NET's HTTP handler: HTTP/2, and HTTP/1.1 where there are no event loops.</summary>
+/// <summary>Makes one attempt of a call with .NET's HTTP handler: HTTP/2, and HTTP/1.1 without event loops.</summary>
 internal static class HandlerCall
 {
     private static readonly UriCreationOptions AsItIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
@@ -21,12 +21,12 @@ internal static class HandlerCall
             if (!attempts.TrySend())
                 return CallAttempts.Canceled;
             if (attempts.Request.Service.Config.Protocol == Config.ServiceProtocol.Http1)
-                Http1Exchange.Current.Value = new Http1Exchange(null); // interim answers are counted
+                Http1Exchange.Current.Value = new Http1Exchange(null); // interim responses are counted
             using var response = await attempts.Request.Service.Invoker.SendAsync(message, timer.Token).ConfigureAwait(false);
             answer = ReadHead(response);
             answer.Body.TakeFrom(attempts.Run.Parts.Memory);
             if (answer.Status == 101)
-                return attempts.Explain(new GatewayError(GatewayErrorKind.ProtocolError)); // what would follow is another protocol's
+                return attempts.Explain(new GatewayError(GatewayErrorKind.ProtocolError)); // what follows would belong to another protocol
             if (response.Content.Headers.ContentLength > attempts.Run.Plan.Limits.Call)
                 return TooLarge(answer, attempts.Run.Plan.Limits.Call);
             using var stream = await response.Content.ReadAsStreamAsync(timer.Token).ConfigureAwait(false);
@@ -78,7 +78,7 @@ internal static class HandlerCall
         }
         else if (!attempts.IsRepeatable)
         {
-            // what has a body, if an empty one, the handler does not send twice where a kept connection ends under it
+            // the handler does not resend a request with a body, even an empty one, when a pooled connection closes
             message.Content = new ReadOnlyMemoryContent(ReadOnlyMemory<byte>.Empty);
         }
 

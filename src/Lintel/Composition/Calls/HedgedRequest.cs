@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// A request that is sent a second time, to another instance, where the first is slow: the first good answer wins, and the other request is
-/// cut off.
+/// Sends a request a second time, to another instance, if the first is slow: the first successful answer wins, and the other request is cut
+/// off.
 /// </summary>
 internal static class HedgedRequest
 {
@@ -43,7 +43,7 @@ internal static class HedgedRequest
             return Answered(outcome);
         }
 
-        // Bad news came first: the other one may still be good.
+        // The failure came first: the other one may still succeed.
         var other = await loserEnd.ConfigureAwait(false);
         if (other.Answer is not { IsSuccess: true })
         {

@@ -2,10 +2,13 @@ using Lintel.Config;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>When a call sends a second request, and whether it still may: one object a call and configuration, for all clients.</summary>
+/// <summary>
+/// Decides when a call sends a second request, and whether the budget allows it: one object per call and configuration, shared by all
+/// clients.
+/// </summary>
 /// <remarks>
-/// The time in which 95 % of the answers came is read from a histogram with steps of 25 % that forgets: its counts are halved every 1 024
-/// answers. Before 20 answers nothing is known, and nothing is hedged. Thread rule: any thread; counts are approximate on purpose.
+/// The 95th percentile of the response times is read from a decaying histogram with steps of 25 %: its counts are halved every 1 024
+/// answers. Below 20 answers it is unknown, and nothing is hedged. Thread rule: any thread; counts are approximate by design.
 /// </remarks>
 internal sealed class Hedging(HedgeConfig config)
 {
@@ -14,7 +17,7 @@ internal sealed class Hedging(HedgeConfig config)
     private const int Forgetting = 1024;
     private const int FewestKnown = 20;
 
-    /// <summary>A burst of slow answers after a quiet time must not spend more than this at once.</summary>
+    /// <summary>The maximum of the saved budget: limits hedging in a burst of slow answers after a quiet period.</summary>
     private const double MaxSaved = 10;
 
     private readonly Lock _lock = new();
@@ -22,7 +25,7 @@ internal sealed class Hedging(HedgeConfig config)
     private int _total;
     private double _saved = 1;
 
-    /// <summary>How long to wait before the second request; <see langword="null"/> while that is not known.</summary>
+    /// <summary>The delay before the second request; <see langword="null"/> while it is unknown.</summary>
     public TimeSpan? Delay
     {
         get
@@ -34,14 +37,14 @@ internal sealed class Hedging(HedgeConfig config)
         }
     }
 
-    /// <summary>A request was sent: it earns its share of the budget.</summary>
+    /// <summary>Records a sent request: it adds its share to the budget.</summary>
     public void Sent()
     {
         lock (_lock)
             _saved = Math.Min(MaxSaved, _saved + (config.Budget / 100));
     }
 
-    /// <summary>Takes a second request out of the budget.</summary>
+    /// <summary>Takes a second request from the budget.</summary>
     public bool TrySpend()
     {
         lock (_lock)
@@ -53,7 +56,7 @@ internal sealed class Hedging(HedgeConfig config)
         }
     }
 
-    /// <summary>An answer took this long.</summary>
+    /// <summary>Records the duration of an answer.</summary>
     public void Answered(TimeSpan duration)
     {
         if (config.After is not null)

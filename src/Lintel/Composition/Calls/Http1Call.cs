@@ -10,13 +10,13 @@ using Lintel.Transport.Loop;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// One attempt of a call over HTTP/1.1 on the event loops: the connection lives on the loop of the client's, and so does everything that
-/// follows the answer.
+/// Makes one attempt of a call over HTTP/1.1 on the event loops: the connection uses the same loop as the client's, and so does everything
+/// that follows the answer.
 /// </summary>
 internal static class Http1Call
 {
     /// <summary>
-    /// Sends the request and reads the answer, over a connection that is kept, at once; only who finds none has to wait for one.
+    /// Sends the request and reads the answer. With a pooled connection it starts immediately; only without one does it wait.
     /// </summary>
     public static ValueTask<FetchOutcome> SendAsync(CallAttempts attempts)
     {
@@ -49,14 +49,14 @@ internal static class Http1Call
 
         if (!connection.IsReused || attempts.IsRepeatable || !connection.HasBecomeReadable)
             return await ExchangeAsync(attempts, connection, attempts.LeftForAnswer).ConfigureAwait(false);
-        connection.Release(); // the server has ended it, and this request could not be sent a second time: nothing was sent
+        connection.Release(); // the server has closed it, and this request could not be sent a second time: nothing was sent
         return await ConnectAndSendAsync(attempts, loop, isFresh: true).ConfigureAwait(false);
     }
 
-    /// <summary>The exchange on one connection, which is given back at its end.</summary>
+    /// <summary>Runs the exchange on one connection and returns the connection at the end.</summary>
     /// <remarks>
-    /// One frame, from the request's first byte to the answer's last, whose only waits are the socket's own: a composed answer has several
-    /// of them under way, and each frame below would cost every call an object and a resumption.
+    /// One frame, from the first byte of the request to the last byte of the answer, that awaits only the socket: a composed answer has
+    /// several in progress, and each frame below would cost every call an object and a resumption.
     /// </remarks>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private static async ValueTask<FetchOutcome> ExchangeAsync(CallAttempts attempts, Http1Connection connection, TimeSpan left)
@@ -73,7 +73,7 @@ internal static class Http1Call
         {
             Write(attempts, connection);
             connection.Limit(left);
-            // what the server does not take is no failure yet: its answer may be there
+            // it is not yet a failure if the server accepts no more: its answer may already be available
             _ = await connection.FlushAsync().ConfigureAwait(false);
             while (!connection.HasFinalHead)
             {
@@ -144,8 +144,8 @@ internal static class Http1Call
         return answer;
     }
 
-    /// <summary>Reads of the body what is there.</summary>
-    /// <returns>Whether that was the end of it, the good one or the bad one; otherwise more has to be waited for.</returns>
+    /// <summary>Reads the available part of the body.</summary>
+    /// <returns>Whether that was its end, successful or not; otherwise more has to be awaited.</returns>
     private static bool TryReadBody(CompositionRun run, Http1Connection connection, CallAnswer answer, out GatewayError? error)
     {
         error = null;

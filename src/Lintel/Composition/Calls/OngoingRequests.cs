@@ -1,16 +1,16 @@
 namespace Lintel.Composition.Calls;
 
-/// <summary>A request to a service that is under way and can be cut off.</summary>
+/// <summary>A request to a service that is in progress and can be cut off.</summary>
 internal abstract class OngoingRequest
 {
-    /// <summary>Ends it, from any thread: who waits for it gets a failure. Does nothing to one that is over.</summary>
+    /// <summary>Cuts it off, from any thread: its awaiter gets a failure. Has no effect on a completed request.</summary>
     public abstract void CutOff();
 }
 
 /// <summary>
-/// The requests that one composed answer has under way: a client that leaves, or a required call that fails, ends them all.
+/// The requests that one composition has in progress: a client disconnect, or the failure of a required call, cuts them all off.
 /// </summary>
-/// <remarks>Thread rule: any thread; a lock orders them.</remarks>
+/// <remarks>Thread rule: any thread; synchronized by a lock.</remarks>
 internal sealed class OngoingRequests
 {
     private readonly Lock _lock = new();
@@ -19,7 +19,7 @@ internal sealed class OngoingRequests
 
     public bool IsCutOff => Volatile.Read(ref _isCutOff);
 
-    /// <returns>False when everything was cut off already: the request must not begin.</returns>
+    /// <returns>False if everything was already cut off: the request must not begin.</returns>
     public bool TryAdd(OngoingRequest request)
     {
         lock (_lock)
@@ -37,7 +37,7 @@ internal sealed class OngoingRequests
             _requests.Remove(request);
     }
 
-    /// <remarks>Outside the lock: a request that ends inline takes itself out, and others may follow it.</remarks>
+    /// <remarks>Outside the lock: a request that ends inline removes itself, and others may follow it.</remarks>
     public void CutOffAll()
     {
         OngoingRequest[] all;

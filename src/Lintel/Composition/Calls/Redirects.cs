@@ -5,16 +5,16 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// Follows a service's redirect (RFC 9110 section 15.4) to a place of the same service, never to another: a service must not choose whom
-/// the gateway calls, and with whose credentials.
+/// Follows a service's redirect (RFC 9110 section 15.4) within the same service, never to another: a service must not choose the host that
+/// the gateway calls, and the credentials that it sends.
 /// </summary>
 internal static class Redirects
 {
-    /// <summary>The request that an answer leads to.</summary>
+    /// <summary>Returns the request for an answer's redirect.</summary>
     /// <param name="exchange">The client's request.</param>
-    /// <param name="request">What was asked.</param>
-    /// <param name="outcome">What came of it.</param>
-    /// <returns><see langword="null"/> where it is no redirect, or one that is not followed.</returns>
+    /// <param name="request">The request that was sent.</param>
+    /// <param name="outcome">The outcome of the request.</param>
+    /// <returns><see langword="null"/> if it is not a redirect, or one that is not followed.</returns>
     public static CallRequest? Next(Exchange exchange, CallRequest request, FetchOutcome outcome)
     {
         if (
@@ -46,7 +46,8 @@ internal static class Redirects
     }
 
     /// <summary>
-    /// 303 leads from what was done to a description of it; 301 and 302 have meant both, and are followed for safe methods only.
+    /// Returns the method of the redirected request. A 303 leads from a performed action to its description; 301 and 302 are ambiguous, and
+    /// are followed for safe methods only.
     /// </summary>
     private static string? MethodAfter(int status, CallRequest request) =>
         status switch
@@ -57,7 +58,9 @@ internal static class Redirects
             _ => null,
         };
 
-    /// <summary>Path and query below the instance's base path; <see langword="null"/> where the place is not the service's.</summary>
+    /// <summary>
+    /// Returns path and query relative to the instance's base path; <see langword="null"/> if the location is not part of the service.
+    /// </summary>
     private static string? TargetAt(Uri to, Service service, Instance instance, string host)
     {
         var of = Array.Find(service.Instances.All, i =>
@@ -74,7 +77,7 @@ internal static class Redirects
             + to.GetComponents(UriComponents.Query | UriComponents.KeepDelimiter, UriFormat.UriEscaped);
     }
 
-    /// <summary>A service names itself as it was asked.</summary>
+    /// <summary>Whether a location names the host that the request was sent to.</summary>
     private static bool IsHost(Uri to, string host)
     {
         var asked = new HostString(host);

@@ -9,13 +9,13 @@ namespace Lintel.Composition.Calls;
 /// <summary>Fills in the placeholders of a request.</summary>
 internal static class RequestRenderer
 {
-    /// <summary>Makes a request.</summary>
-    /// <param name="run">Whose client's request and body it may use.</param>
-    /// <param name="call">Whose request it is.</param>
-    /// <param name="planned">As it was compiled.</param>
-    /// <param name="scope">What its references see.</param>
-    /// <param name="request">What is sent.</param>
-    /// <returns>Why it cannot be made.</returns>
+    /// <summary>Renders a request.</summary>
+    /// <param name="run">The composition run, with the client's request and body.</param>
+    /// <param name="call">The call that it belongs to.</param>
+    /// <param name="planned">The compiled request.</param>
+    /// <param name="scope">The values that its references see.</param>
+    /// <param name="request">The rendered request.</param>
+    /// <returns>The error if it cannot be rendered.</returns>
     public static GatewayError? Render(
         CompositionRun run,
         PlannedCall call,

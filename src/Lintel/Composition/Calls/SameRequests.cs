@@ -1,13 +1,13 @@
 namespace Lintel.Composition.Calls;
 
-/// <summary>The requests of one composition by their keys: who makes the same again gets the first one's answer.</summary>
+/// <summary>The requests of one composition by key: a call that repeats a request gets the answer of the first.</summary>
 /// <remarks>Thread rule: any thread.</remarks>
 internal sealed class SameRequests
 {
     private readonly Lock _lock = new();
     private Dictionary<string, TaskCompletionSource<FetchOutcome>>? _requests;
 
-    /// <summary>Whether the same request was made already; who makes it first answers all others.</summary>
+    /// <summary>Whether the same request was already made; the first caller provides the answer for all others.</summary>
     public bool WasMade(string key, out TaskCompletionSource<FetchOutcome> outcome)
     {
         lock (_lock)

@@ -5,19 +5,19 @@ using Lintel.Errors;
 namespace Lintel.Composition.Calls;
 
 /// <summary>
-/// Requests of different clients that ask for the same at the same time: one asks the service, the others get its answer (<c>collapse</c>).
+/// Shares concurrent identical requests of different clients: one is sent to the service, the others get its answer (<c>collapse</c>).
 /// </summary>
-/// <remarks>Thread rule: any thread. Who leads may be cut off by its own client's leaving; then one of the others leads.</remarks>
+/// <remarks>Thread rule: any thread. The leader may be cut off by its own client's disconnect; then one of the others leads.</remarks>
 internal sealed class SharedRequests
 {
     private readonly ConcurrentDictionary<string, TaskCompletionSource<FetchOutcome?>> _leaders = new(StringComparer.Ordinal);
 
-    /// <summary>Asks, or waits for who asks already.</summary>
-    /// <param name="run">For whom; its end ends the wait.</param>
-    /// <param name="request">Its time ends the wait too.</param>
-    /// <param name="key">What is asked; the same key means the same answer.</param>
-    /// <param name="send">Asks.</param>
-    /// <returns>The answer, which is the caller's own, and whether it was another's first.</returns>
+    /// <summary>Sends the request, or waits for a leader that has already sent it.</summary>
+    /// <param name="run">The composition run; its end ends the wait.</param>
+    /// <param name="request">The request; its deadline ends the wait too.</param>
+    /// <param name="key">The request's key; the same key means the same answer.</param>
+    /// <param name="send">Sends the request.</param>
+    /// <returns>The answer, which the caller owns, and whether it was first another request's.</returns>
     public async ValueTask<(FetchOutcome Outcome, bool IsShared)> AskAsync(
         CompositionRun run,
         CallRequest request,
@@ -27,7 +27,7 @@ internal sealed class SharedRequests
     {
         while (true)
         {
-            // the others' requests belong to other loops
+            // the waiting requests belong to other loops
             var mine = new TaskCompletionSource<FetchOutcome?>(TaskCreationOptions.RunContinuationsAsynchronously);
             var leader = _leaders.GetOrAdd(key, mine);
             if (leader == mine)
@@ -57,12 +57,12 @@ internal sealed class SharedRequests
             }
         }
 
-        // what the service said is for the leader alone: everybody asks, and nobody waits for the next leader
+        // the answer is for the leader alone: each waiter sends its own request and does not wait for the next leader
         return (await send().ConfigureAwait(false), false);
     }
 
     /// <summary>
-    /// Whether a failure says something of who asked, its time and its limits, and nothing of the service: then others try for themselves.
+    /// Whether a failure concerns only the sender, its time and its limits, and not the service: then others try for themselves.
     /// </summary>
     public static bool IsOwnAffair(GatewayError error) =>
         error.Kind
@@ -89,7 +89,7 @@ internal sealed class SharedRequests
             if (outcome.Answer is not { } answer)
                 shared = outcome;
             else if (AnswerRules.Of(answer, request.Service, run.Parts.Time.GetUtcNow()).MayBeKept)
-                shared = outcome with { Answer = answer.Copy() }; // the leader's own goes back to the pool when its client has its answer
+                shared = outcome with { Answer = answer.Copy() }; // the leader's own returns to the pool once its client has the answer
             else
                 shared = null;
             return outcome;
@@ -101,7 +101,7 @@ internal sealed class SharedRequests
         }
     }
 
-    /// <summary>Somebody who waits for another's answer.</summary>
+    /// <summary>A request that waits for another's answer.</summary>
     private sealed class SharedWait : OngoingRequest, IDisposable
     {
         private readonly Lock _lock = new();

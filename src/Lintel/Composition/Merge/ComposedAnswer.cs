@@ -9,18 +9,18 @@ namespace Lintel.Composition.Merge;
 /// <summary>Writes the answer of a composition whose calls have ended.</summary>
 internal static class ComposedAnswer
 {
-    /// <summary>Up to here an answer goes out with its head in one piece, when the request ends.</summary>
+    /// <summary>The largest answer that is sent together with its head, when the request ends.</summary>
     private const int SmallBody = 64 * 1024;
 
     /// <summary>
-    /// Whether a field says of the answer what the gateway alone knows, so that no expression may say it. (Those that frame messages no
-    /// configuration may set.)
+    /// Whether a field describes the answer in a way that only the gateway can, so that no expression may set it. (Framing fields cannot be
+    /// configured at all.)
     /// </summary>
     public static bool Owns(string name) =>
         name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase)
         || name.Equals(CompositionField.Name, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Whether a failed call's own answer is the composition's.</summary>
+    /// <summary>Whether a failed call's own answer becomes that of the composition.</summary>
     public static bool PassesThrough(CallResult result) =>
         result is { State: CallState.Failed, Status: { } status, Answers.Count: > 0 } && result.Call.Passthrough.Contains(status);
 
@@ -49,7 +49,7 @@ internal static class ComposedAnswer
         return error;
     }
 
-    /// <summary>Measures what is to be written: what is made of answers may be far longer than they are.</summary>
+    /// <summary>Measures the output before it is written: it may be far longer than the answers that it is made of.</summary>
     public static async ValueTask<GatewayError?> MeasureAsync(CompositionRun run, JsonPieces text)
     {
         if (!text.TryMeasure(Math.Min(OffLoop.Threshold, run.Spent.BytesLeftToSend)))
@@ -62,7 +62,7 @@ internal static class ComposedAnswer
         return run.Spent.TryCountSent(text.Counted) ? null : run.Spent.TooLong();
     }
 
-    /// <summary>Says what became of the calls.</summary>
+    /// <summary>Writes the header that describes the results of the calls.</summary>
     public static void Tell(CompositionRun run, IHeaderDictionary headers)
     {
         headers[CompositionField.Name] = CompositionField.Render(run.Results);
@@ -119,7 +119,7 @@ internal static class ComposedAnswer
         response.ContentLength = body.Length;
         if (!ResponsePhase.Enter(exchange) || body.Length == 0)
             return null;
-        // sends nothing yet; the writer has no room before
+        // sends nothing yet; the writer has no buffer before
         await response.StartAsync(exchange.Aborted).ConfigureAwait(false);
         var writer = response.BodyWriter;
         if (body.Length <= SmallBody)
@@ -133,7 +133,7 @@ internal static class ComposedAnswer
         using var limit = run.Sending.Begin();
         var isTaken =
             await body.WriteAsync(writer, writer, exchange.Aborted).ConfigureAwait(false)
-            // the end of it too, while the answer's time is counted
+            // the end of it too, within the answer's time limit
             && !(await writer.FlushAsync(exchange.Aborted).ConfigureAwait(false)).IsCompleted;
         exchange.ResponseBytes += body.Written;
         return isTaken ? null : new GatewayError(GatewayErrorKind.ClientAborted);

@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Composition.Merge;
 
-/// <summary>What a composed answer may say of caching: never more than all of its parts say.</summary>
+/// <summary>Computes the caching headers of a composed answer: never more permissive than all of its parts.</summary>
 internal static class CompositeCaching
 {
     /// <summary>Sets <c>Cache-Control</c>, <c>Vary</c> and <c>ETag</c>.</summary>
@@ -20,11 +20,11 @@ internal static class CompositeCaching
             headers.ETag = tag;
     }
 
-    /// <summary>The same for a service's own answer that passes through: that it is this one depends on the parts before it.</summary>
+    /// <summary>Sets the same fields for a service's own answer that passes through: its choice depends on the parts before it.</summary>
     public static void DescribePassed(CompositionRun run, CallResult passed, CallAnswer answer, IHeaderDictionary headers) =>
         DescribeParts(run, headers, answer.CacheControl is not null && Array.TrueForAll(run.Results, r => r == passed || r.Error is null));
 
-    /// <returns>False where nobody may keep the answer.</returns>
+    /// <returns>False if no cache may store the answer.</returns>
     private static bool DescribeParts(CompositionRun run, IHeaderDictionary headers, bool isWhole)
     {
         var plan = run.Plan;
@@ -43,11 +43,11 @@ internal static class CompositeCaching
         return true;
     }
 
-    /// <summary>Whether the client has this very answer (RFC 9110 section 13.1.2: compared weakly).</summary>
+    /// <summary>Whether the client already has this answer (RFC 9110 section 13.1.2: weak comparison).</summary>
     public static bool IsKnown(ClientRequest request, string? tag)
     {
         if (tag is null || !(HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
-            return false; // for other methods the field is a condition, and 304 no answer (RFC 9110 section 13.1.2)
+            return false; // for other methods the field is a condition, and 304 is not allowed (RFC 9110 section 13.1.2)
         foreach (var line in request.Headers.IfNoneMatch)
         {
             foreach (var item in (line ?? "").Split(','))
@@ -61,7 +61,7 @@ internal static class CompositeCaching
         return false;
     }
 
-    /// <summary>All answers, and the redirects that led to them.</summary>
+    /// <summary>Returns all answers, and the redirects that led to them.</summary>
     private static IEnumerable<CallAnswer> Parts(CompositionRun run)
     {
         foreach (var result in run.Results)
@@ -82,7 +82,7 @@ internal static class CompositeCaching
         foreach (var answer in Parts(run))
         {
             if (!CacheControlHeaderValue.TryParse(answer.CacheControl ?? "", out var control))
-                return "no-store"; // what cannot be read may have said so
+                return "no-store"; // an invalid field may have said so
             control ??= new CacheControlHeaderValue();
             if (control.NoStore)
                 return "no-store";
@@ -98,7 +98,7 @@ internal static class CompositeCaching
         }
 
         if (fresh == TimeSpan.MaxValue)
-            fresh = TimeSpan.Zero; // no part at all
+            fresh = TimeSpan.Zero; // no parts at all
         var text = new StringBuilder(
             isPrivate ? "private, "
             : isPublic ? "public, "
@@ -114,9 +114,7 @@ internal static class CompositeCaching
         return text.ToString();
     }
 
-    /// <summary>
-    /// RFC 9111 section 4.2; an answer that says nothing has no freshness: what it is worth to its service is not the gateway's to guess.
-    /// </summary>
+    /// <summary>RFC 9111 section 4.2; an answer without freshness information has no freshness: the gateway uses no heuristics.</summary>
     public static TimeSpan Freshness(CallAnswer answer, CacheControlHeaderValue control, DateTimeOffset now)
     {
         if (control.NoCache)
@@ -139,10 +137,10 @@ internal static class CompositeCaching
         DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out date);
 
     /// <summary>
-    /// Of what the parts vary by, what calls get of the client's: that, and what the plan itself looks at, is what can differ between
-    /// clients.
+    /// Adds the fields that the parts vary by, limited to those of the client that calls receive: only they, and what the plan itself
+    /// reads, can differ between clients.
     /// </summary>
-    /// <returns>Whether a part varies by what the gateway says of the client: no field of the client's says that.</returns>
+    /// <returns>Whether a part varies by what the gateway adds about the client, which no client field expresses.</returns>
     private static bool AddVary(CompositionRun run, List<string> names)
     {
         var isForOne = false;
@@ -162,7 +160,7 @@ internal static class CompositeCaching
         return isForOne;
     }
 
-    /// <summary>A weak tag of the parts' validators; none where a part has none.</summary>
+    /// <summary>Returns a weak tag of the parts' validators; none if a part has none.</summary>
     private static string? Tag(CompositionRun run, AnswerShape shape)
     {
         StringBuilder? all = null;

@@ -6,20 +6,21 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition.Merge;
 
-/// <summary>A call's value with another call's answers put into the elements of a list in it.</summary>
+/// <summary>Joins another call's answers into the elements of a list in a call's value.</summary>
 internal sealed class JoinedList
 {
     /// <summary>
-    /// How many answers one join may put into elements that have lists of keys: as much as one evaluation of an expression.
+    /// The maximum number of answers that one join may place into elements with lists of keys: equal to the work limit of one evaluation of
+    /// an expression.
     /// </summary>
     private const int MaxPlaced = Expression.DefaultMaxWork;
 
-    /// <summary>Longer answers of one key are taken for different.</summary>
+    /// <summary>The maximum length of answers of one key that are compared; longer ones count as different.</summary>
     private const int MaxCompared = 1 << 20;
 
     private readonly Join _join;
     private readonly Dictionary<string, Matches> _byKey = new(StringComparer.Ordinal);
-    private readonly bool _isKnown; // of a call that failed or was skipped nobody knows what belongs to an element
+    private readonly bool _isKnown; // for a call that failed or was skipped it is unknown what belongs to an element
     private Names? _names;
     private bool _hasAnswers;
     private int _placed;
@@ -31,13 +32,14 @@ internal sealed class JoinedList
         _isKnown = isKnown;
     }
 
-    /// <summary>Joins.</summary>
-    /// <param name="parent">What holds the list: where the join says, or as a whole; one object stands for a list of one.</param>
-    /// <param name="children">A list; what failed is null in it, and belongs nowhere. Null where there is no list: every element then has
-    /// null.</param>
-    /// <param name="join">Which belong together: keys are compared as text, so that <c>42</c> and <c>"42"</c> are the same.</param>
+    /// <summary>Joins the answers.</summary>
+    /// <param name="parent">The value that holds the list: at the join's path, or as a whole; a single object is treated as a list of
+    /// one.</param>
+    /// <param name="children">The answers, as a list; a failed one is null in it, and belongs to no element. Null if there is no list:
+    /// every element then has null.</param>
+    /// <param name="join">How elements and answers match: keys are compared as text, so that <c>42</c> and <c>"42"</c> are equal.</param>
     /// <param name="joined">The parent with the answers in it.</param>
-    /// <returns>Why they do not fit together: nothing is left out silently.</returns>
+    /// <returns>Why they do not match: nothing is dropped silently.</returns>
     public static string? TryJoin(in Value parent, in Value children, Join join, out Value joined)
     {
         var list = new JoinedList(join, isKnown: children.Kind != JsonValueKind.Null);
@@ -77,7 +79,7 @@ internal sealed class JoinedList
             && text.WrittenSpan.SequenceEqual(otherText.WrittenSpan);
     }
 
-    /// <summary>Goes down to the list, and makes anew what holds it.</summary>
+    /// <summary>Descends to the list, and rebuilds the values that contain it.</summary>
     private bool TryReplace(in Value value, int depth, out Value replaced)
     {
         replaced = value;
@@ -126,7 +128,7 @@ internal sealed class JoinedList
         return true;
     }
 
-    /// <summary>An element with what belongs to it.</summary>
+    /// <summary>Builds an element with the answers that belong to it.</summary>
     private bool TryExtend(in Value element, bool isAlone, out Value extended)
     {
         extended = element;
@@ -156,7 +158,7 @@ internal sealed class JoinedList
             return true;
         }
 
-        // A list of keys: the element belongs to several answers.
+        // A list of keys: the element has several answers.
         var all = new List<Value>();
         foreach (var item in new Elements(key))
         {
@@ -183,7 +185,8 @@ internal sealed class JoinedList
     }
 
     /// <summary>
-    /// The object with one property more; one of that name gives way. Elements of a list usually have the same names: these are made once.
+    /// Returns the object with one more property; an existing one of that name is replaced. Elements of a list usually have the same names:
+    /// the names are built once.
     /// </summary>
     private Value With(in Value element, in Value value)
     {
@@ -212,7 +215,7 @@ internal sealed class JoinedList
 
         public List<Value> Values { get; } = [first];
 
-        /// <summary>As a list, made once for all elements that have the key.</summary>
+        /// <summary>The answers as a list, built once for all elements with the key.</summary>
         public Value AsList => _list ??= Value.Array([.. Values]);
     }
 }

@@ -9,7 +9,8 @@ using Lintel.JmesPath;
 namespace Lintel.Composition.Merge;
 
 /// <summary>
-/// Makes one document of the calls' parts: in declared order, whatever came first; and what services wrote goes through byte for byte.
+/// Builds one document from the calls' parts: in declared order, regardless of the order of arrival; text from services is passed through
+/// byte for byte.
 /// </summary>
 internal static class JsonMerge
 {
@@ -23,12 +24,12 @@ internal static class JsonMerge
     };
 
     /// <summary>
-    /// Puts answers into the lists that they belong to, and sees to it that what shares a place goes together. A call whose value does not
-    /// fit fails.
+    /// Joins answers into their lists, and checks that values which share a place are compatible. A call with a value that does not fit
+    /// fails.
     /// </summary>
-    /// <param name="run">Whose calls have ended.</param>
-    /// <param name="which">Only those joins; all without it. Other calls may still run then, and their expressions see the lists as they
-    /// came.</param>
+    /// <param name="run">The composition run, with the calls ended.</param>
+    /// <param name="which">Limits the joins to some calls; all without it. Other calls may still be running then, and their expressions see
+    /// the lists as received.</param>
     public static void Settle(CompositionRun run, Func<PlannedCall, bool>? which = null)
     {
         foreach (var (call, join) in run.Plan.Joins)
@@ -41,8 +42,8 @@ internal static class JsonMerge
             CheckRoot(run);
     }
 
-    /// <summary>Puts the answer's body together, and what it tells of parts that failed.</summary>
-    /// <returns>Why there is none.</returns>
+    /// <summary>Builds the body of the answer, including the report of failed parts.</summary>
+    /// <returns>The error if there is none.</returns>
     public static GatewayError? Compose(CompositionRun run, JsonPieces body)
     {
         var shape = run.Shape;
@@ -68,8 +69,7 @@ internal static class JsonMerge
     }
 
     /// <summary>
-    /// What the client may know of parts that failed, as RFC 9457 objects, each with a JSON Pointer (RFC 6901) to its place in the default
-    /// answer.
+    /// Writes the failed parts for the client as RFC 9457 objects, each with a JSON Pointer (RFC 6901) to its place in the default answer.
     /// </summary>
     public static void WriteErrors(CompositionRun run, IBufferWriter<byte> output)
     {
@@ -99,7 +99,7 @@ internal static class JsonMerge
     {
         var parent = run.Results[join.Into];
         if (parent is { State: not CallState.Succeeded, Source: null } || run.Shape.Unneeded?[child.Call.Index] == true)
-            return; // there is no list, and that is told already; or nobody looks at it
+            return; // there is no list, which is already reported; or it is not used
         if (JoinedList.TryJoin(parent.Part.Value, child.Part.Value, join, out var joined) is { } problem)
         {
             run.FailLate(child, new GatewayError(GatewayErrorKind.ExpressionFailed, problem));
@@ -115,7 +115,9 @@ internal static class JsonMerge
             run.Scope.Set(join.Into, joined);
     }
 
-    /// <summary>Beside other properties only an object's can stand; without them lists go with lists too.</summary>
+    /// <summary>
+    /// Checks the values at the root: next to other properties only an object is valid; without them lists can be merged too.
+    /// </summary>
     private static void CheckRoot(CompositionRun run)
     {
         var kind = Array.Exists(run.Plan.Calls, c => c is { Property: not null, IsSpread: false })
@@ -148,7 +150,7 @@ internal static class JsonMerge
                 continue;
             if (result.Call.IsSpread)
             {
-                // The only call that writes: its object is the answer. Where it has none, there is still a place for what went wrong.
+                // The only call that writes: its object is the answer. If it has none, there is still a place for the errors.
                 if (tellsErrors && result.Part.IsNull)
                     body.Add(EmptyObject);
                 else
@@ -165,7 +167,7 @@ internal static class JsonMerge
     }
 
     /// <summary>
-    /// The place of a call's value, by RFC 6901. What is joined into a list stands in each of its elements: the pointer is the list's.
+    /// Returns the place of a call's value, by RFC 6901. A joined value is in each element of the list: the pointer is that of the list.
     /// </summary>
     private static string Pointer(CallPlan plan, PlannedCall call)
     {

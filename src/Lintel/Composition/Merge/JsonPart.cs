@@ -4,12 +4,12 @@ using Lintel.JmesPath;
 namespace Lintel.Composition.Merge;
 
 /// <summary>
-/// A part of a composed answer: JSON text as a service wrote it, a value that was made of such, or both, where an expression looks into
-/// what goes out as it came.
+/// A part of a composed answer: JSON text as a service wrote it, a value built from such texts, or both, if an expression looks into text
+/// that is passed through.
 /// </summary>
 internal readonly struct JsonPart
 {
-    /// <summary>What may stand around a document.</summary>
+    /// <summary>The whitespace allowed around a document.</summary>
     internal static readonly ReadOnlyMemory<byte> Whitespace = " \t\r\n"u8.ToArray();
 
     private static readonly ReadOnlyMemory<byte> NullText = "null"u8.ToArray();
@@ -27,30 +27,30 @@ internal readonly struct JsonPart
 
     public static JsonPart Null { get; } = new(NullText, Value.Null, isText: true);
 
-    /// <summary>Its text; empty for a value that was built.</summary>
+    /// <summary>The text; empty for a value that was built.</summary>
     public ReadOnlyMemory<byte> Text => _text;
 
-    /// <summary>Whether it has a text, which then goes out as it is.</summary>
+    /// <summary>Whether it has a text, which is then sent unchanged.</summary>
     public bool IsText => _isText;
 
-    /// <summary>Whether it is null. Of text alone that is known by its bytes.</summary>
+    /// <summary>Whether it is null. For text alone this is determined from its bytes.</summary>
     public bool IsNull => _value.IsNull && (!_isText || _text.Span.SequenceEqual(NullText.Span));
 
-    /// <summary>What expressions see: null for text alone, for that is only kept where no expression looks.</summary>
+    /// <summary>The value for expressions: null for text alone, which is kept only if no expression looks into it.</summary>
     public Value Value => _value;
 
     public static JsonPart OfText(ReadOnlyMemory<byte> text) => new(text, Value.Null, isText: true);
 
-    /// <summary>Text that was parsed. What stands around the document is no part of it.</summary>
+    /// <summary>Creates a part from parsed text. Whitespace around the document is not included.</summary>
     public static JsonPart OfDocument(ReadOnlyMemory<byte> text, in Value document) =>
         new(text.Trim(Whitespace.Span), document, isText: true);
 
     public static JsonPart Of(in Value value) => new(default, value, isText: false);
 
-    /// <summary>How long its text is.</summary>
-    /// <param name="maxBytes">The longest text allowed.</param>
-    /// <param name="length">Its length.</param>
-    /// <returns>False if the text is longer: a value that was made may hold one part many times.</returns>
+    /// <summary>Measures the text.</summary>
+    /// <param name="maxBytes">The maximum length, in bytes.</param>
+    /// <param name="length">The length, in bytes.</param>
+    /// <returns>False if the text is longer: a built value may contain one part many times.</returns>
     public bool TryMeasure(long maxBytes, out long length)
     {
         if (!_isText)
@@ -59,7 +59,7 @@ internal readonly struct JsonPart
         return length <= maxBytes;
     }
 
-    /// <summary>Writes its text, whose length is known to be right.</summary>
+    /// <summary>Writes the text, after its length was checked.</summary>
     public void WriteTo(IBufferWriter<byte> output)
     {
         if (!_isText)

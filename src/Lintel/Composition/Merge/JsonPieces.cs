@@ -5,24 +5,26 @@ using Lintel.JmesPath;
 namespace Lintel.Composition.Merge;
 
 /// <summary>
-/// A JSON text before it is written: the pieces that it is put together from, none of them copied. Its length is known before its first
-/// byte is.
+/// A JSON text before it is written: a list of the pieces that it consists of, without copies. Its length is known before the first byte is
+/// written.
 /// </summary>
 internal sealed class JsonPieces
 {
-    /// <summary>What is written between two waits for the reader.</summary>
+    /// <summary>How much is written between two flushes.</summary>
     private const int Slice = 64 * 1024;
 
     private readonly List<JsonPart> _pieces = [];
     private long _fixed;
 
-    /// <summary>The length of the text, once it was measured.</summary>
+    /// <summary>The length of the text, once measured.</summary>
     public long Length { get; private set; }
 
-    /// <summary>How much of it was written slice by slice.</summary>
+    /// <summary>How much was written slice by slice.</summary>
     public long Written { get; private set; }
 
-    /// <summary>What of the length was made of services' answers; the rest is the configuration's own text, such as names.</summary>
+    /// <summary>
+    /// The part of the length that comes from services' answers; the rest is the configuration's own text, such as names.
+    /// </summary>
     public long Counted => Length - _fixed;
 
     /// <summary>Adds text of the configuration.</summary>
@@ -36,9 +38,9 @@ internal sealed class JsonPieces
 
     public void Add(in Value value) => _pieces.Add(JsonPart.Of(value));
 
-    /// <summary>Adds a property to the object that was put together; where the text is no object it stays as it is.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="value">Its value.</param>
+    /// <summary>Adds a property to the object built so far; a text that is not an object is left unchanged.</summary>
+    /// <param name="name">The property's name.</param>
+    /// <param name="value">The property's value.</param>
     public void AddProperty(Name name, in Value value)
     {
         var last = _pieces[^1];
@@ -52,7 +54,7 @@ internal sealed class JsonPieces
         var text = last.Text.TrimEnd(JsonPart.Whitespace.Span);
         if (text.IsEmpty || text.Span[^1] != '}')
             return;
-        // of an object that was begun in an earlier piece nothing is left: it has members
+        // an empty rest means that the object began in an earlier piece, so that it has members
         text = text[..^1].TrimEnd(JsonPart.Whitespace.Span);
         _pieces[^1] = JsonPart.OfText(text);
         Add(text.IsEmpty || text.Span[^1] != '{' ? (byte[])[(byte)',', .. name.Json] : name.Json.ToArray());
@@ -61,7 +63,7 @@ internal sealed class JsonPieces
     }
 
     /// <summary>Measures the text.</summary>
-    /// <param name="maxBytes">How much of it may be <see cref="Counted"/>; nothing is measured beyond that.</param>
+    /// <param name="maxBytes">The maximum of <see cref="Counted"/>; measuring stops beyond it.</param>
     /// <returns>False if the text is longer.</returns>
     public bool TryMeasure(long maxBytes)
     {
@@ -77,18 +79,18 @@ internal sealed class JsonPieces
         return true;
     }
 
-    /// <summary>Writes the text at once.</summary>
+    /// <summary>Writes the complete text.</summary>
     public void WriteTo(IBufferWriter<byte> output)
     {
         foreach (var piece in _pieces)
             piece.WriteTo(output);
     }
 
-    /// <summary>Writes the text slice by slice, as fast as it is read. The last slice is not flushed: more may follow it.</summary>
-    /// <param name="writer">Where it goes, and who says when the reader wants more.</param>
-    /// <param name="output">What the bytes are handed to: the writer, or what changes them before.</param>
-    /// <param name="cancellation">Ends the wait for the reader.</param>
-    /// <returns>False where the reader takes no more.</returns>
+    /// <summary>Writes the text slice by slice, at the speed of the reader. The last slice is not flushed: more may follow it.</summary>
+    /// <param name="writer">The destination, which signals when the reader accepts more.</param>
+    /// <param name="output">Receives the bytes: the writer, or a filter in front of it.</param>
+    /// <param name="cancellation">Cancels the wait for the reader.</param>
+    /// <returns>False if the reader accepts no more.</returns>
     public async ValueTask<bool> WriteAsync(PipeWriter writer, IBufferWriter<byte> output, CancellationToken cancellation)
     {
         var waiting = 0L;

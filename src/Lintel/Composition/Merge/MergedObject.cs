@@ -5,14 +5,14 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition.Merge;
 
-/// <summary>An object that several calls write into, under a rule for what more than one of them writes.</summary>
+/// <summary>Builds an object that several calls write into, under a rule for conflicts between them.</summary>
 internal static class MergedObject
 {
-    /// <summary>The default answer of calls that share places.</summary>
+    /// <summary>Returns the default answer of calls that share places.</summary>
     public static Value Of(CompositionRun run, ConflictRule rule)
     {
         var merged = new Entries();
-        Value? list = null; // where all that stands at `.` are lists
+        Value? list = null; // if all values at `.` are lists
         foreach (var result in run.Results)
         {
             if (result.Call.Property is null)
@@ -22,7 +22,7 @@ internal static class MergedObject
                 merged.Put(new Names(result.Call.Config.As ?? result.Call.Name)[0], value, rule);
             else if (value.Kind == JsonValueKind.Array)
                 list = list is { } before ? Merge(before, value, rule) : value;
-            // Null, for an optional call that failed or was skipped, has no properties to give.
+            // Null, for an optional call that failed or was skipped, adds no properties.
             else if (value.Kind == JsonValueKind.Object)
                 merged.PutAll(value, rule);
         }
@@ -30,11 +30,11 @@ internal static class MergedObject
         return list ?? merged.ToValue();
     }
 
-    /// <summary>An object with one property more; of that name there is none but this one.</summary>
+    /// <summary>Returns an object with one more property; an existing one of that name is replaced.</summary>
     /// <param name="element">The object.</param>
     /// <param name="name">The property's name.</param>
     /// <param name="value">Its value.</param>
-    /// <param name="inPlace">Whether it stands where one of that name stood; at the end otherwise.</param>
+    /// <param name="inPlace">Whether it takes the position of an existing property of that name; otherwise it is at the end.</param>
     public static Value With(in Value element, Name name, in Value value, bool inPlace = false)
     {
         var entries = new Entries();
@@ -50,7 +50,7 @@ internal static class MergedObject
         return entries.ToValue();
     }
 
-    /// <summary>What becomes of two values at one place.</summary>
+    /// <summary>Merges two values at one place.</summary>
     internal static Value Merge(in Value first, in Value second, ConflictRule rule)
     {
         switch (rule)
@@ -82,7 +82,7 @@ internal static class MergedObject
         return Value.Array(items);
     }
 
-    /// <summary>Members in the order in which their names came up first.</summary>
+    /// <summary>Members in the order of the first occurrence of their names.</summary>
     private sealed class Entries
     {
         private readonly List<Name> _names = [];

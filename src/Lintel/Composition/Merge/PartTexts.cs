@@ -4,14 +4,14 @@ using Lintel.Errors;
 
 namespace Lintel.Composition.Merge;
 
-/// <summary>The calls' answers as JSON text, for code that makes an answer of them.</summary>
+/// <summary>The calls' answers as JSON text, for code that builds an answer from them.</summary>
 internal sealed class PartTexts(CompositionRun run)
 {
-    /// <summary>Why a text could not be given.</summary>
+    /// <summary>Why a text is not available.</summary>
     public GatewayError? Problem { get; private set; }
 
-    /// <summary>A call's text: as the service wrote it, or, where lists were joined or batches put together, written once more.</summary>
-    /// <returns><see langword="null"/> where there is no such call.</returns>
+    /// <summary>Returns a call's text: as the service wrote it or, if lists were joined or batches reassembled, serialized again.</summary>
+    /// <returns><see langword="null"/> if there is no such call.</returns>
     public ReadOnlyMemory<byte>? Text(string call)
     {
         var result = Array.Find(run.Results, r => r.Call.Name == call);
@@ -32,7 +32,7 @@ internal sealed class PartTexts(CompositionRun run)
         return text.Memory;
     }
 
-    /// <summary>Room for a text that lives as long as the answer.</summary>
+    /// <summary>Creates a buffer for a text that is valid as long as the answer.</summary>
     public AnswerBody NewText()
     {
         var text = new AnswerBody();

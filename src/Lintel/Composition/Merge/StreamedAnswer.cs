@@ -10,14 +10,13 @@ using Lintel.Pipeline;
 namespace Lintel.Composition.Merge;
 
 /// <summary>
-/// An answer that is sent piece by piece, each call's part as soon as it is there: NDJSON, or server-sent events where the client asks for
-/// them.
+/// Streams an answer, each call's part as soon as it is available: as NDJSON, or as server-sent events if the client requests them.
 /// </summary>
 /// <remarks>
-/// A line is an object of one property: the call's name and its value. The last one is <c>_composition</c>, with what the header of that
-/// name says; before it comes <c>_errors</c> where something failed that the client should know of. What is joined into another call's list
-/// is sent with that list.
-/// The first line waits for the calls that have <c>passthrough</c>: until they have ended, a service's own answer may be the composition's.
+/// A line is an object with one property: the call's name and its value. The last one is <c>_composition</c>, with the content of the
+/// header of that name; it is preceded by <c>_errors</c> if there are failures to report to the client. A value that is joined into another
+/// call's list is sent with that list. The first line waits for the calls that have <c>passthrough</c>: until they have ended, a service's
+/// own answer may become that of the composition.
 /// </remarks>
 internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
 {
@@ -29,12 +28,12 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     private readonly List<PlannedCall> _ready = [];
     private bool _hasBegun;
 
-    /// <summary>A call has ended.</summary>
+    /// <summary>Records that a call has ended.</summary>
     public void Take(CallResult result) => _ended.Writer.TryWrite(result);
 
     /// <summary>Runs the calls and sends their parts.</summary>
-    /// <param name="run">Runs them.</param>
-    /// <param name="finish">What to do when they have ended, whatever happened here.</param>
+    /// <param name="run">The composition run.</param>
+    /// <param name="finish">Called when the calls have ended, in every case.</param>
     /// <param name="send">Sends an answer that is not a stream: a service's own.</param>
     public async ValueTask<GatewayError?> RunAsync(
         CompositionRun run,
@@ -57,8 +56,8 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         }
         catch (Exception e)
         {
-            run.ClientDisconnected(); // what was sent has no end: nobody can use it
-            await running.ConfigureAwait(false); // whatever happens here, the calls' memory is theirs until they have ended
+            run.ClientDisconnected(); // the stream has no end: it cannot be used
+            await running.ConfigureAwait(false); // in every case: the calls own their memory until they have ended
             var failure = await finish().ConfigureAwait(false);
             if (failure is not null && e is OperationCanceledException or IOException)
                 return failure;
@@ -85,8 +84,8 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     }
 
     /// <summary>
-    /// Whether a service's own answer may still become the composition's: its status is not known before, and a stream that has begun has
-    /// one already.
+    /// Whether a service's own answer may still become that of the composition: its status is not known before, and a stream that has begun
+    /// already has one.
     /// </summary>
     private bool AwaitsPassthrough => Array.Exists(plan.Calls, c => c.Passthrough.Count > 0 && !_known.Contains(c.Index));
 
@@ -97,7 +96,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
         _ready.Clear();
     }
 
-    /// <summary>The call whose value a call's answers end up in.</summary>
+    /// <summary>Returns the call whose value contains a call's answers in the end.</summary>
     private PlannedCall Root(PlannedCall call)
     {
         while (call.FanOut?.Join is { } join)
@@ -108,7 +107,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
     private async ValueTask SendAsync(CompositionRun run, PlannedCall call)
     {
         if (!Array.TrueForAll(plan.Calls, c => Root(c) != call || _known.Contains(c.Index)))
-            return; // what is joined into it is still to come
+            return; // a value that is joined into it is still missing
         await OffLoop.ForMerge(run.Spent.BytesReceived);
         JsonMerge.Settle(run, j => Root(j) == call);
         var result = run.Results[call.Index];
@@ -176,7 +175,10 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
 
     private void Write(PipeWriter writer, string text) => exchange.ResponseBytes += Encoding.ASCII.GetBytes(text, writer);
 
-    /// <summary>JSON's line breaks stand between tokens only: as spaces they mean the same, and the text stays on its line.</summary>
+    /// <summary>
+    /// Replaces line breaks with spaces: in JSON they occur between tokens only, so the meaning is the same, and the text stays on one
+    /// line.
+    /// </summary>
     private sealed class OneLine(IBufferWriter<byte> output) : IBufferWriter<byte>
     {
         private Memory<byte> _room;

@@ -11,21 +11,21 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Composition.Plan;
 
-/// <summary>A field of the client's that calls get.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="NeedsTrust">Whether only a trusted proxy's is believed.</param>
+/// <summary>A field of the client that calls receive.</summary>
+/// <param name="Name">The field name.</param>
+/// <param name="NeedsTrust">Whether it is accepted from a trusted proxy only.</param>
 internal readonly record struct ForwardedField(string Name, bool NeedsTrust);
 
 /// <summary>
-/// The fields that all calls of one composed answer get: the client's that are on the list, and the gateway's own. Put together once.
+/// The fields that all calls of one composed answer receive: the listed fields of the client, and the gateway's own. Built once.
 /// </summary>
 internal sealed class CallFields
 {
     private static readonly SearchValues<char> Breaks = SearchValues.Create("\r\n\0");
 
     /// <summary>
-    /// Fields that the gateway needs for itself in a call, whatever the list says: a body of its own type, an encoding that it can read, a
-    /// condition for what it has kept, a whole answer.
+    /// Fields that the gateway controls in a call regardless of the list: its own media type, an encoding that it can read, conditions for
+    /// its stored answers, no ranges.
     /// </summary>
     private static readonly FrozenSet<string> Own = new[]
     {
@@ -42,7 +42,7 @@ internal sealed class CallFields
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>
-    /// What the gateway writes itself and of what it knows of the client beside its fields: an address, a proxy's words, a trace.
+    /// Fields that the gateway itself writes from what it knows of the client beyond its fields: an address, a proxy's statement, a trace.
     /// </summary>
     private static readonly FrozenSet<string> GatewaysWord = new[]
     {
@@ -54,17 +54,17 @@ internal sealed class CallFields
         "baggage",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Who asks, where the client's own name is not passed on (RFC 9110 section 10.1.5).</summary>
+    /// <summary>The gateway's own user agent, sent if the client's is not passed on (RFC 9110 section 10.1.5).</summary>
     private static readonly string UserAgent = "Lintel/" + typeof(CallFields).Assembly.GetName().Version!.ToString(3);
 
     private readonly AnswerBody _lines = new();
 
     private CallFields(List<KeyValuePair<string, StringValues>> list) => List = list;
 
-    /// <summary>One by one.</summary>
+    /// <summary>The fields one by one.</summary>
     public List<KeyValuePair<string, StringValues>> List { get; }
 
-    /// <summary>Which of the listed fields can go into calls at all: found once, when the snapshot is compiled.</summary>
+    /// <summary>Returns the listed fields that can be sent in calls: computed once, when the snapshot is compiled.</summary>
     public static ForwardedField[] Plan(IEnumerable<string> names) =>
         [
             .. names
@@ -74,7 +74,7 @@ internal sealed class CallFields
                 .Select(f => new ForwardedField(f.Name, f.Fate == HeaderHandling.KeepIfTrusted)),
         ];
 
-    /// <summary>Why a listed field cannot go into calls; <see langword="null"/> where it can.</summary>
+    /// <summary>Returns why a listed field cannot be sent in calls; <see langword="null"/> if it can.</summary>
     public static string? Refusal(string name)
     {
         if (name == "*")
@@ -86,7 +86,7 @@ internal sealed class CallFields
             : null;
     }
 
-    /// <summary>Whether a field tells the service what no field of the client's does, or not alone.</summary>
+    /// <summary>Whether the value of a field does not depend on the client's fields alone.</summary>
     public static bool IsGatewaysWord(string name) =>
         name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || GatewaysWord.Contains(name);
 
@@ -111,20 +111,20 @@ internal sealed class CallFields
 
         if (!list.Exists(f => f.Key.Equals("User-Agent", StringComparison.OrdinalIgnoreCase)))
             list.Add(new("User-Agent", UserAgent));
-        list.Add(new("Accept-Encoding", "identity")); // what comes in goes into one document
+        list.Add(new("Accept-Encoding", "identity")); // all answers go into one document
         UpstreamRequest.AddOwnHeaders(exchange, list);
         if (exchange.Trace.State is { } state)
             list.Add(new("tracestate", state));
         var fields = new CallFields(list);
-        Write(list, fields._lines); // at once: calls on several threads read them
+        Write(list, fields._lines); // in advance: calls on several threads read them
         return fields;
     }
 
-    /// <summary>Those that a request gets: what it sets itself takes the client's place.</summary>
+    /// <summary>Returns the fields for a request: its own fields replace the client's.</summary>
     public IReadOnlyList<KeyValuePair<string, StringValues>> ListFor(CallRequest request) =>
         request.Headers is { } own && List.Exists(f => Sets(own, f.Key)) ? List.FindAll(f => !Sets(own, f.Key)) : List;
 
-    /// <summary>Adds the same to a request, as lines that were written once.</summary>
+    /// <summary>Adds the same fields to a request, as lines that are rendered once.</summary>
     public void AddTo(Http1Connection connection, CallRequest request)
     {
         var fields = ListFor(request);
@@ -139,7 +139,7 @@ internal sealed class CallFields
         connection.AddFields(lines.WrittenSpan);
     }
 
-    /// <summary>No call is sent any more.</summary>
+    /// <summary>Releases the lines: no more calls are sent.</summary>
     public void Release() => _lines.Release();
 
     private static bool Sets(List<KeyValuePair<string, string>> own, string name) =>

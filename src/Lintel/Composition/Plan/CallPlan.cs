@@ -4,68 +4,68 @@ using Lintel.Routing;
 
 namespace Lintel.Composition.Plan;
 
-/// <summary>A composition as it is compiled: its calls as a graph, and the shapes of its answers.</summary>
+/// <summary>A compiled composition: its calls as a graph, and the shapes of its answers.</summary>
 internal sealed class CallPlan
 {
     public required string Route { get; init; }
 
     public required PlannedCall[] Calls { get; init; }
 
-    /// <summary>For the whole answer.</summary>
+    /// <summary>The deadline of the whole composition.</summary>
     public required TimeSpan Deadline { get; init; }
 
     public required ComposeLimitsConfig Limits { get; init; }
 
-    /// <summary>The client's fields that calls may get, as they are listed.</summary>
+    /// <summary>The client's fields that calls may receive, as configured.</summary>
     public required string[] ForwardHeaders { get; init; }
 
-    /// <summary>Those of them that calls do get.</summary>
+    /// <summary>Those of them that calls do receive.</summary>
     public required ForwardedField[] Forwarded { get; init; }
 
-    /// <summary>The names that expressions know: the calls in their order, then <c>request</c>, <c>item</c> and <c>items</c>.</summary>
+    /// <summary>The names that expressions can use: the calls in their order, then <c>request</c>, <c>item</c> and <c>items</c>.</summary>
     public required Names Scope { get; init; }
 
     public required AnswerShape Answer { get; init; }
 
     public required Variant[] Variants { get; init; }
 
-    /// <summary>How the default answer begins: the brace and the first property's name.</summary>
+    /// <summary>The start of the default answer: the brace and the first property's name.</summary>
     public required byte[] Opening { get; init; }
 
     public ConflictRule? Conflict { get; init; }
 
-    /// <summary>Whether several calls write into the answer itself, so that their values have to go together.</summary>
+    /// <summary>Whether several calls write into the root of the answer, so that their values must be compatible.</summary>
     public bool SharesRoot { get; init; }
 
     public bool Streams { get; init; }
 
-    /// <summary>Joins in the order in which they are made: what is joined into a list before the list itself is joined.</summary>
+    /// <summary>Joins in the order in which they are made: a join into a list before the join of the list itself.</summary>
     public required (PlannedCall Call, Join Join)[] Joins { get; init; }
 
-    /// <summary>Whether anything uses the client's body.</summary>
+    /// <summary>Whether the client's body is used.</summary>
     public bool ReadsBody { get; init; }
 
-    /// <summary>Whether an expression looks into the client's body, which then has to be JSON.</summary>
+    /// <summary>Whether an expression looks into the client's body, which then must be JSON.</summary>
     public bool ParsesBody { get; init; }
 
-    /// <summary>Headers of the client, beside the forwarded ones, that the answer depends on.</summary>
+    /// <summary>Headers of the client, in addition to the forwarded ones, that the answer depends on.</summary>
     public required string[] VaryBy { get; init; }
 
-    /// <summary>Whether the answer depends on the client's address, which no header of the client says.</summary>
+    /// <summary>Whether the answer depends on the client's address, which no client header expresses.</summary>
     public bool DependsOnAddress { get; init; }
 
-    /// <summary>Tells this plan's answers from those of another one over the same parts.</summary>
+    /// <summary>Distinguishes this plan's answers from those of another one over the same parts.</summary>
     public required ulong Fingerprint { get; init; }
 
-    /// <summary>Where in the scope the client's body stands.</summary>
+    /// <summary>The slot of the client's body in the scope.</summary>
     public int RequestSlot => Calls.Length;
 
-    /// <summary>Where in the scope the item of a <c>forEach</c> stands; the list of a batch comes behind it.</summary>
+    /// <summary>The slot of the item of a <c>forEach</c> in the scope; the list of a batch follows it.</summary>
     public int ItemSlot => Calls.Length + 1;
 
     public int ScopeSize => Calls.Length + 3;
 
-    /// <summary>The shape for a client.</summary>
+    /// <summary>Returns the shape for a client.</summary>
     public AnswerShape ShapeFor(RoutedRequest request)
     {
         foreach (var variant in Variants)
@@ -78,15 +78,15 @@ internal sealed class CallPlan
     }
 }
 
-/// <summary>An answer's shape.</summary>
-/// <param name="Client">Whose it is; <see langword="null"/> for everybody else's.</param>
-/// <param name="Body">The body; <see langword="null"/> for one property a call.</param>
-/// <param name="Headers">Fields with what gives their value.</param>
+/// <summary>The shape of an answer.</summary>
+/// <param name="Client">The client it is for; <see langword="null"/> for all others.</param>
+/// <param name="Body">The body; <see langword="null"/> for one property per call.</param>
+/// <param name="Headers">Fields and the expressions of their values.</param>
 /// <param name="Status">The status of an answer with all required parts.</param>
-/// <param name="TellsErrors">Whether <c>_errors</c> tells of optional parts that failed.</param>
+/// <param name="TellsErrors">Whether <c>_errors</c> reports optional parts that failed.</param>
 internal sealed record AnswerShape(string? Client, Shape? Body, (string Name, Expression Value)[] Headers, int Status, bool TellsErrors)
 {
-    /// <summary>The calls that are not made for it, by index; <see langword="null"/> where all are.</summary>
+    /// <summary>The calls that are not made for it, by index; <see langword="null"/> if all are made.</summary>
     public bool[]? Unneeded { get; init; }
 
     /// <summary>The calls that it shows; <see langword="null"/> for all of them.</summary>
@@ -109,7 +109,7 @@ internal sealed record AnswerShape(string? Client, Shape? Body, (string Name, Ex
     }
 }
 
-/// <summary>A shape that one client gets.</summary>
-/// <param name="Conditions">How the client is recognised.</param>
-/// <param name="Shape">Its answer.</param>
+/// <summary>The shape for one client.</summary>
+/// <param name="Conditions">The conditions that identify the client.</param>
+/// <param name="Shape">Its shape.</param>
 internal sealed record Variant(Condition[] Conditions, AnswerShape Shape);

@@ -4,7 +4,7 @@ using Lintel.Pipeline;
 
 namespace Lintel.Composition.Plan;
 
-/// <summary>A call's path and query, compiled. What is inserted can never leave its segment or parameter.</summary>
+/// <summary>A call's compiled path and query. An inserted value can never leave its segment or parameter.</summary>
 internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value)[] query)
 {
     private readonly UpstreamPath _path = path;
@@ -12,14 +12,14 @@ internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value
     /// <summary>Names and values of the query.</summary>
     public (string Name, Template Value)[] Query => query;
 
-    /// <summary>Whether another target may come out the same.</summary>
+    /// <summary>Whether another target may render to the same text.</summary>
     public bool MayEqual(CallTarget other) => _path.MayEqual(other._path);
 
-    /// <summary>Path and query for a request.</summary>
+    /// <summary>Renders path and query for a request.</summary>
     /// <param name="exchange">The client's request.</param>
-    /// <param name="references">Other calls' answers; <see langword="null"/> where no placeholder asks for one.</param>
-    /// <param name="target">Escaped.</param>
-    /// <param name="problem">Why there is none.</param>
+    /// <param name="references">Other calls' answers; <see langword="null"/> if no placeholder refers to one.</param>
+    /// <param name="target">The escaped path and query.</param>
+    /// <param name="problem">Why it cannot be rendered.</param>
     public bool TryRender(Exchange exchange, ReferencedValues? references, out string target, [NotNullWhen(false)] out string? problem)
     {
         if (!_path.TryRender(exchange, references, out target, out problem))
@@ -32,7 +32,7 @@ internal sealed class CallTarget(UpstreamPath path, (string Name, Template Value
         foreach (var (name, template) in query)
         {
             if (template.RenderForQuery(exchange, name, references) is not { } value)
-                continue; // all it refers to is absent
+                continue; // all its placeholders are absent
             text.AppendLiteral(separator);
             text.AppendLiteral(name);
             text.AppendLiteral("=");

@@ -6,7 +6,7 @@ using Lintel.Composition.Calls;
 namespace Lintel.Composition.Plan;
 
 /// <summary>
-/// The <c>Composition</c> header: a list (RFC 9651 section 3.1) with a token for each call, in declared order, and what became of it.
+/// Renders the <c>Composition</c> header: a list (RFC 9651 section 3.1) with a token and the result of each call, in declared order.
 /// </summary>
 /// <remarks>
 /// <c>user;s=200;d=12, orders;err=response-timeout;d=300;src=stale, products;n=12;failed=2;d=31, segment;skipped</c>: status, duration in
@@ -66,7 +66,9 @@ internal static class CompositionField
         text.AppendLiteral(value);
     }
 
-    /// <summary>The members of <c>Proxy-Status</c> (RFC 9209) for the calls that failed; <see langword="null"/> where none did.</summary>
+    /// <summary>
+    /// Renders the members of <c>Proxy-Status</c> (RFC 9209) for the calls that failed; <see langword="null"/> if none did.
+    /// </summary>
     /// <param name="results">All calls.</param>
     /// <param name="gateway">The gateway's name: a token.</param>
     public static string? RenderProxyStatus(CallResult[] results, string gateway)
@@ -82,7 +84,7 @@ internal static class CompositionField
                 text.Append("; error=").Append(type);
             if (result.Status is { } status)
                 text.Append("; received-status=").Append(status.ToString(CultureInfo.InvariantCulture));
-            text.Append("; details=\"").Append(result.Call.Name).Append('"'); // a name of letters, digits and `_`
+            text.Append("; details=\"").Append(result.Call.Name).Append('"'); // a name consists of letters, digits and `_`
         }
 
         return text?.ToString();

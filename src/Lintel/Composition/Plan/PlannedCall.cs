@@ -9,7 +9,7 @@ using Lintel.Services;
 
 namespace Lintel.Composition.Plan;
 
-/// <summary>A call as it is compiled: nothing is looked up by name after that.</summary>
+/// <summary>A compiled call: nothing is looked up by name afterwards.</summary>
 internal sealed class PlannedCall
 {
     public required int Index { get; init; }
@@ -18,13 +18,13 @@ internal sealed class PlannedCall
 
     public required PlannedRequest Request { get; init; }
 
-    /// <summary>Calls whose results it needs.</summary>
+    /// <summary>The calls with results that it needs.</summary>
     public required int[] Needs { get; init; }
 
-    /// <summary>Calls that must have succeeded; a part of <see cref="Needs"/>.</summary>
+    /// <summary>The calls that must have succeeded; a subset of <see cref="Needs"/>.</summary>
     public required int[] After { get; init; }
 
-    /// <summary>Calls that need it.</summary>
+    /// <summary>The calls that need it.</summary>
     public int[] NeededBy { get; set; } = [];
 
     public required CallConfig Config { get; init; }
@@ -35,14 +35,14 @@ internal sealed class PlannedCall
 
     public required FrozenSet<int> Passthrough { get; init; }
 
-    /// <summary>What takes a failed answer's place at last, as JSON; <see langword="null"/> for null.</summary>
+    /// <summary>The last fallback for a failed answer, as JSON; <see langword="null"/> for null.</summary>
     public byte[]? FallbackValue { get; init; }
 
     public bool MayBeStale { get; init; }
 
     public PlannedRequest? Compensation { get; init; }
 
-    /// <summary>Which part of an answer is the call's value; <see langword="null"/> for all of it.</summary>
+    /// <summary>Selects the part of an answer that is the call's value; <see langword="null"/> for all of it.</summary>
     public Expression? Select { get; init; }
 
     public Hedging? Hedging { get; init; }
@@ -52,35 +52,35 @@ internal sealed class PlannedCall
     /// </summary>
     public byte[]? Property { get; init; }
 
-    /// <summary>Whether the properties of its value stand in the answer itself.</summary>
+    /// <summary>Whether the properties of its value are placed in the root of the answer.</summary>
     public bool IsSpread { get; init; }
 
     /// <summary>
-    /// Whether an expression looks into its value; otherwise its text is checked and goes on byte for byte, and nothing is parsed.
+    /// Whether an expression looks into its value; otherwise its text is checked and passed through byte for byte, without parsing.
     /// </summary>
     public bool NeedsDocument { get; set; }
 
-    /// <summary>Whether another call of the composition may ask for the same: then requests are compared.</summary>
+    /// <summary>Whether another call of the composition may make the same request: then requests are compared.</summary>
     public bool MayRepeat { get; set; }
 
-    /// <summary>Whether an answer of this call is, or was, in the store. Any thread; never goes back.</summary>
+    /// <summary>Whether an answer of this call is, or was, in the store. Set from any thread; never reset.</summary>
     public bool HasKept { get; set; }
 
     /// <summary>
-    /// An expression of this call that cannot be evaluated: the client's mistake where it looks at nothing but the client's body, and the
-    /// services' otherwise.
+    /// Returns the error of an expression of this call that cannot be evaluated: the client's if it reads only the client's body, otherwise
+    /// the services'.
     /// </summary>
     /// <param name="expression">The expression.</param>
-    /// <param name="key">Where it stands in the call.</param>
-    /// <param name="problem">What went wrong.</param>
+    /// <param name="key">Its key in the call.</param>
+    /// <param name="problem">The problem.</param>
     public GatewayError Misfit(Expression expression, string key, string problem) =>
         new(
             IsOfClient(expression.Roots?.Select(r => r.Name)) ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.ExpressionFailed,
             $"`calls.{Name}.{key}`: {problem}"
         );
 
-    /// <summary>Whether what is looked at is the client's body, or an item of a list of it.</summary>
-    /// <param name="roots">The names; <see langword="null"/> for everything.</param>
+    /// <summary>Whether all names refer to the client's body, or an item of a list in it.</summary>
+    /// <param name="roots">The names; <see langword="null"/> for the whole scope.</param>
     public bool IsOfClient(IEnumerable<string>? roots)
     {
         var (any, all) = (false, roots is not null);
@@ -95,17 +95,19 @@ internal sealed class PlannedCall
         return any && all;
     }
 
-    /// <summary>Counts what services answered to it; found at the first answer. Any thread: whoever finds it, it is the same.</summary>
+    /// <summary>
+    /// Counts the bytes of its answers; resolved at the first answer. May be set from any thread: the result is always the same.
+    /// </summary>
     public CallBytes? Bytes { get; set; }
 }
 
-/// <summary>A request as it is compiled.</summary>
-/// <param name="Service">Where it goes.</param>
-/// <param name="Config">What was written.</param>
+/// <summary>A compiled request.</summary>
+/// <param name="Service">The destination.</param>
+/// <param name="Config">The configuration.</param>
 /// <param name="Target">Path and query.</param>
-/// <param name="References">What its placeholders refer to, by slot.</param>
-/// <param name="Headers">Fields of its own.</param>
-/// <param name="Body">Its body; <see langword="null"/> for none.</param>
+/// <param name="References">The references of its placeholders, by slot.</param>
+/// <param name="Headers">Its own fields.</param>
+/// <param name="Body">The body; <see langword="null"/> for none.</param>
 internal sealed record PlannedRequest(
     Service Service,
     CallRequestConfig Config,
@@ -119,24 +121,23 @@ internal sealed record PlannedRequest(
     public bool PassesBody { get; init; }
 }
 
-/// <summary>A call for each item of a list.</summary>
-/// <param name="Items">Gives the list.</param>
-/// <param name="Batch">How many items go into one request; 0 where each has its own.</param>
-/// <param name="Concurrency">How many requests run at once.</param>
-/// <param name="MaxItems">How many different items there may be.</param>
-/// <param name="Join">Where the answers go; <see langword="null"/> where they stay a list.</param>
+/// <summary>Makes a call for each item of a list.</summary>
+/// <param name="Items">The expression of the list.</param>
+/// <param name="Batch">How many items one request takes; 0 for a request per item.</param>
+/// <param name="Concurrency">The maximum number of concurrent requests.</param>
+/// <param name="MaxItems">The maximum number of different items.</param>
+/// <param name="Join">Where the answers are joined; <see langword="null"/> if they stay a list.</param>
 internal sealed record FanOut(Expression Items, int Batch, int Concurrency, int MaxItems, Join? Join);
 
-/// <summary>Puts answers into the elements of another call's list.</summary>
+/// <summary>Joins answers into the elements of another call's list.</summary>
 /// <param name="Into">The other call.</param>
-/// <param name="Path">Where in its value the list stands; empty where it is the list.</param>
-/// <param name="Place">Both, as they are written.</param>
-/// <param name="Key">Over an answer.</param>
-/// <param name="ParentKey">Over an element; may give a list of keys.</param>
+/// <param name="Path">The path of the list in its value; empty if the value is the list.</param>
+/// <param name="Place">Call and path, as configured.</param>
+/// <param name="Key">The key of an answer.</param>
+/// <param name="ParentKey">The key of an element; may be a list of keys.</param>
 /// <param name="As">The element's property.</param>
-/// <param name="Many">Whether the property is the list of all answers that belong to the element; otherwise there may be one.</param>
-/// <param name="IsOfItems">Whether each item has a request of its own: different items may then have brought the same answer, which counts
-/// once.</param>
+/// <param name="Many">Whether the property is the list of all answers that belong to the element; otherwise at most one is allowed.</param>
+/// <param name="IsOfItems">Whether each item has its own request: different items may then have the same answer, which counts once.</param>
 internal sealed record Join(
     int Into,
     Name[] Path,

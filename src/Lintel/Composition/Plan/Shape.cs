@@ -6,7 +6,7 @@ using Lintel.JmesPath;
 
 namespace Lintel.Composition.Plan;
 
-/// <summary>A JSON document whose leaves are expressions or code, compiled.</summary>
+/// <summary>A compiled JSON document with expressions or code as leaves.</summary>
 internal abstract class Shape
 {
     private static readonly byte[] EmptyObject = "{}"u8.ToArray();
@@ -17,16 +17,16 @@ internal abstract class Shape
 
     private Shape() { }
 
-    /// <summary>The names of the scope that it looks at; <see langword="null"/> where it looks at the scope as a whole.</summary>
+    /// <summary>The names of the scope that it reads; <see langword="null"/> if it reads the scope as a whole.</summary>
     public abstract IEnumerable<string>? Roots { get; }
 
-    /// <summary>Puts the document together.</summary>
-    /// <param name="input">What it is made of.</param>
-    /// <param name="output">Where its pieces go.</param>
-    /// <returns>Why there is none; the pieces so far are of no use then.</returns>
+    /// <summary>Builds the document.</summary>
+    /// <param name="input">The values it is built from.</param>
+    /// <param name="output">Receives the pieces.</param>
+    /// <returns>The error if there is none; the pieces added so far are then of no use.</returns>
     public abstract GatewayError? AddTo(JsonPieces output, in ShapeInput input);
 
-    /// <summary>What an expression gives.</summary>
+    /// <summary>The value of an expression.</summary>
     internal sealed class Leaf(Expression expression, string place) : Shape
     {
         public override IEnumerable<string>? Roots => expression.Roots?.Select(r => r.Name);
@@ -43,7 +43,7 @@ internal abstract class Shape
         }
     }
 
-    /// <summary>What code makes of the calls' answers.</summary>
+    /// <summary>The result of code that processes the calls' answers.</summary>
     internal sealed class Code(ShapeCode code) : Shape
     {
         public override IEnumerable<string>? Roots => null;
@@ -62,13 +62,13 @@ internal abstract class Shape
             }
             catch (Exception e)
             {
-                // Whatever it is: the code is not ours, and its text may tell what no client should know.
+                // Any exception: the code belongs to the embedder, and its message may contain what clients must not see.
                 return parts.Problem ?? new GatewayError(GatewayErrorKind.ExpressionFailed, Cause: e);
             }
         }
     }
 
-    /// <summary>An object: what stands before each value is written beforehand.</summary>
+    /// <summary>An object: the text before each value is rendered in advance.</summary>
     internal sealed class Members((byte[] Lead, Shape Value)[] members) : Shape
     {
         public override IEnumerable<string>? Roots => RootsOf(members.Select(m => m.Value));
@@ -122,7 +122,8 @@ internal abstract class Shape
     }
 }
 
-/// <summary>What a document is made of.</summary>
+/// <summary>The values that a document is built from.</summary>
 /// <param name="Scope">The calls' values by name, for expressions.</param>
-/// <param name="Parts">The calls' answers as text, for code; <see langword="null"/> while calls still run, where no code is.</param>
+/// <param name="Parts">The calls' answers as text, for code; <see langword="null"/> while calls are still running, when no code
+/// runs.</param>
 internal readonly record struct ShapeInput(Value Scope, PartTexts? Parts = null);

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Forwarding.Grpc;
 
 /// <summary>
-/// Decodes a body of <c>application/grpc-web-text</c> as it comes: pieces of base64, each of them padded or not, one after the other.
+/// Decodes a body of <c>application/grpc-web-text</c> as it arrives: consecutive pieces of base64, each of them padded or not.
 /// </summary>
 internal sealed class Base64RequestBody(ClientRequest request) : RequestBody(request)
 {
@@ -41,14 +41,14 @@ internal sealed class Base64RequestBody(ClientRequest request) : RequestBody(req
 
     private static BadHttpRequestException Bad() => new("the request body is not valid base64");
 
-    /// <summary>Decodes the whole groups of four; what is left over waits for the rest of its group.</summary>
+    /// <summary>Decodes the complete groups of four; the remainder waits for the rest of its group.</summary>
     private void Decode()
     {
         _start = _end = 0;
         var text = _text.AsSpan(0, _textLength / 4 * 4);
         while (!text.IsEmpty)
         {
-            // Padding ends a piece, and the next one begins behind it.
+            // Padding ends a piece; the next one begins after it.
             var padding = text.IndexOf((byte)'=');
             var piece = padding < 0 ? text : text[..((padding / 4 * 4) + 4)];
             if (

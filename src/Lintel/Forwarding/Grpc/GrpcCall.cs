@@ -7,7 +7,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Forwarding.Grpc;
 
-/// <summary>A gRPC call under way: how its client speaks, and how its end is told, whatever that end is.</summary>
+/// <summary>A gRPC call in progress: the client's dialect, and how the end of the call is reported in every case.</summary>
 internal sealed class GrpcCall
 {
     private const string Accept = "Accept";
@@ -25,20 +25,20 @@ internal sealed class GrpcCall
         Timeout = GrpcTimeout.Parse(exchange.Request.Headers[GrpcTimeout.Header]);
     }
 
-    /// <summary>What the client gives the call as a whole; <see langword="null"/> for no limit.</summary>
+    /// <summary>The client's timeout for the call as a whole; <see langword="null"/> for no limit.</summary>
     public TimeSpan? Timeout { get; }
 
-    /// <summary>A failure after the response's head. The client is told by the trailers.</summary>
+    /// <summary>A failure after the response head. It is reported to the client in the trailers.</summary>
     public GatewayError? Error { get; private set; }
 
     private bool IsText => _response.Dialect == GrpcDialect.WebText;
 
-    /// <summary>The call that the request is; <see langword="null"/> for a request of another kind.</summary>
+    /// <summary>Returns the call of a gRPC request; <see langword="null"/> for any other request.</summary>
     public static GrpcCall? Of(Exchange exchange) =>
         GrpcMediaType.Of(exchange.Request) is { Dialect: not GrpcDialect.None } media ? new GrpcCall(exchange, media) : null;
 
-    /// <summary>Makes plain gRPC of a gRPC-Web call. A plain one stays as it is.</summary>
-    /// <returns>The body that stands in for the client's; <see langword="null"/> where that one needs no change.</returns>
+    /// <summary>Translates gRPC-Web to plain gRPC. A plain call is left unchanged.</summary>
+    /// <returns>The body that replaces the client's; <see langword="null"/> if no change is needed.</returns>
     public RequestBody? Translate(UpstreamRequest request)
     {
         if (_request.Dialect == GrpcDialect.Plain)
@@ -54,19 +54,17 @@ internal sealed class GrpcCall
         headers.Add(new("TE", "trailers"));
         if (!isText)
             return null;
-        _exchange.Request.ContentLength = null; // that of the base64 text
+        _exchange.Request.ContentLength = null; // the length of the base64 text
         return new Base64RequestBody(_exchange.Request);
 
         static bool Is(KeyValuePair<string, StringValues> header, string name) =>
             header.Key.Equals(name, StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>
-    /// Takes charge of a response whose headers are copied already: from here on its end is told in the client's dialect.
-    /// </summary>
+    /// <summary>Takes over a response after its headers were copied: from here on its end is reported in the client's dialect.</summary>
     public void Take(HttpResponseMessage response, Deadline deadline)
     {
-        // Something that is not gRPC, the page of another proxy for instance, is passed on as it is.
+        // A response that is not gRPC, such as another proxy's error page, is passed through unchanged.
         var media = GrpcMediaType.Of(_exchange.Response.ContentType);
         if (media.Dialect != GrpcDialect.Plain)
             return;
@@ -88,8 +86,8 @@ internal sealed class GrpcCall
         response.Content = new GrpcResponseContent(this, response.Content, _translates && IsText, deadline);
     }
 
-    /// <summary>Writes the trailers, or in place of the service's own those that tell of a failure.</summary>
-    /// <returns>Whether that is done; otherwise they pass as they are.</returns>
+    /// <summary>Writes the trailers, or trailers that report a failure in place of the service's own.</summary>
+    /// <returns>Whether trailers were written; otherwise they are passed through unchanged.</returns>
     public async ValueTask<bool> EndAsync(HttpResponseMessage response, Predicate<string> keeps)
     {
         var trailers = response.TrailingHeaders.NonValidated;
@@ -128,8 +126,8 @@ internal sealed class GrpcCall
         return true;
     }
 
-    /// <summary>The service's part ended before its time.</summary>
-    /// <returns>Whether the client can be told; a client that left cannot.</returns>
+    /// <summary>Handles a premature end of the service's response.</summary>
+    /// <returns>Whether the client can be notified; a disconnected client cannot.</returns>
     public bool TryFail(Exception cause, Deadline deadline)
     {
         if (_exchange.IsAborted)
@@ -150,10 +148,10 @@ internal sealed class GrpcCall
             _exchange.GrpcStatus = code;
     }
 
-    /// <summary>HTTP/1.1 towards clients has none.</summary>
+    /// <summary>Response trailers; HTTP/1.1 has none towards clients.</summary>
     private IHeaderDictionary? Trailers() => _exchange.Response.Trailers;
 
-    /// <summary>PROTOCOL-WEB.md: a client that accepts nothing of gRPC-Web by name gets what it sent.</summary>
+    /// <summary>PROTOCOL-WEB.md: a client that names no gRPC-Web type in <c>Accept</c> gets the type that it sent.</summary>
     private GrpcDialect AcceptedDialect()
     {
         var accept = _exchange.Request.Headers.Accept.ToString();
@@ -162,9 +160,7 @@ internal sealed class GrpcCall
         return accept.Contains("application/grpc-web", StringComparison.OrdinalIgnoreCase) ? GrpcDialect.Web : _request.Dialect;
     }
 
-    /// <summary>
-    /// PROTOCOL-WEB.md: a frame whose flags have the highest bit set holds trailers, written like the headers of HTTP/1.1.
-    /// </summary>
+    /// <summary>PROTOCOL-WEB.md: a frame with the highest flag bit set holds trailers, formatted like HTTP/1.1 headers.</summary>
     private byte[] Frame(string block)
     {
         var frame = new byte[5 + Encoding.Latin1.GetByteCount(block)];

@@ -3,8 +3,8 @@ using System.Buffers.Text;
 namespace Lintel.Forwarding.Grpc;
 
 /// <summary>
-/// The body of a gRPC response. A failure of the service ends it like its own end would, so that trailers can tell of the failure; for
-/// gRPC-Web's text form it becomes base64.
+/// The body of a gRPC response. A failure of the service ends it like a normal end of the body, so that trailers can report the failure;
+/// for gRPC-Web's text form it is encoded as base64.
 /// </summary>
 internal sealed class GrpcResponseContent(GrpcCall call, HttpContent original, bool asText, Deadline deadline) : ReplacedContent(original)
 {
@@ -39,7 +39,7 @@ internal sealed class GrpcResponseContent(GrpcCall call, HttpContent original, b
             base.Dispose(disposing);
         }
 
-        /// <summary>What came at once is one padded piece of base64, so that the client can decode it at once.</summary>
+        /// <summary>Encodes each read as one padded piece of base64, so that the client can decode it immediately.</summary>
         private async ValueTask<int> ReadTextAsync(Memory<byte> buffer, CancellationToken cancellationToken)
         {
             _bytes ??= new byte[12 * 1024];

@@ -2,15 +2,17 @@ using System.Globalization;
 
 namespace Lintel.Forwarding.Grpc;
 
-/// <summary>The <c>grpc-timeout</c> header: how long the client gives its call (PROTOCOL-HTTP2.md).</summary>
+/// <summary>Parses the <c>grpc-timeout</c> header, the client's timeout for a call (PROTOCOL-HTTP2.md).</summary>
 internal static class GrpcTimeout
 {
     public const string Header = "grpc-timeout";
 
-    /// <summary>Timers take no more; a call of that length has no limit that matters.</summary>
+    /// <summary>The maximum of a timer; a longer call has no limit that matters.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromDays(24);
 
-    /// <summary>At most eight digits and a unit. Anything else is <see langword="null"/>: the service says what it thinks of it.</summary>
+    /// <summary>
+    /// Parses at most eight digits and a unit. Anything else is <see langword="null"/>: the service decides how to respond to it.
+    /// </summary>
     public static TimeSpan? Parse(string? text)
     {
         if (
