@@ -4,17 +4,17 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Control;
 
 /// <summary>
-/// The admin address's connections. When there are as many as may be, the one that has been without a request for longest makes room: a
-/// probe always gets in.
+/// Limits the connections of the admin address. At the maximum, the connection that has been idle for longest is closed for a new one: a
+/// probe can always connect.
 /// </summary>
-/// <remarks>Thread rule: any thread, ordered by a lock.</remarks>
+/// <remarks>Thread rule: any thread, synchronized by a lock.</remarks>
 internal sealed class AdminConnections
 {
     private readonly Lock _lock = new();
     private readonly LinkedList<Entry> _idle = []; // the longest idle one first
     private int _count;
 
-    /// <summary>The step of a connection.</summary>
+    /// <summary>The connection middleware.</summary>
     public ConnectionDelegate Use(ConnectionDelegate next) =>
         async connection =>
         {
@@ -31,7 +31,7 @@ internal sealed class AdminConnections
             }
         };
 
-    /// <summary>The step of a request: while it lasts its connection is not idle.</summary>
+    /// <summary>The request middleware: the connection is not idle during a request.</summary>
     public static RequestDelegate Use(RequestDelegate next) =>
         async context =>
         {
@@ -47,7 +47,7 @@ internal sealed class AdminConnections
             }
         };
 
-    /// <returns>The connection that makes room.</returns>
+    /// <returns>The connection to close.</returns>
     private Entry? Begin(Entry entry)
     {
         lock (_lock)
@@ -92,7 +92,7 @@ internal sealed class AdminConnections
         }
     }
 
-    /// <summary>A connection; one that was told to make room is never idle again.</summary>
+    /// <summary>A connection; one that was selected for closing is never idle again.</summary>
     private sealed class Entry
     {
         public Entry(AdminConnections owner, ConnectionContext connection)

@@ -8,10 +8,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Control;
 
-/// <summary>Decides who is answered at the admin address.</summary>
+/// <summary>Authorizes requests at the admin address.</summary>
 /// <remarks>
-/// With a token, who has it. Without one (on loopback only), whoever is on this machine, but for browsers that a foreign page sends: a page
-/// whose name was made to point at 127.0.0.1 (DNS rebinding) shows itself by the <c>Host</c>, a page of another origin by the
+/// With a token, its bearer is authorized. Without one (on loopback only), any local caller is, except for browsers with requests from
+/// foreign pages: a page with a name that resolves to 127.0.0.1 (DNS rebinding) is detected by <c>Host</c>, a page of another origin by
 /// <c>Origin</c>.
 /// </remarks>
 internal sealed class AdminGuard(GatewayConfig config)
@@ -19,12 +19,12 @@ internal sealed class AdminGuard(GatewayConfig config)
     private readonly byte[]? _token = config.Admin.Token.Length > 0 ? Hash(config.Admin.Token) : null;
     private readonly string _host = config.Admin.Address.Host;
 
-    /// <summary>Whether <c>/metrics</c> is there.</summary>
+    /// <summary>Whether <c>/metrics</c> exists.</summary>
     public bool HasMetrics { get; } = config.Observability.Metrics.Prometheus;
 
-    /// <summary>What is wrong with the request; <see langword="null"/> to answer it. May set headers.</summary>
+    /// <summary>Returns the problem of the request; <see langword="null"/> to answer it. May set headers.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="isOpen">Whether no token is asked for: probes carry none.</param>
+    /// <param name="isOpen">Whether no token is required: probes have none.</param>
     public Problem? Check(HttpContext context, bool isOpen)
     {
         var request = context.Request;
@@ -41,7 +41,7 @@ internal sealed class AdminGuard(GatewayConfig config)
         if (isOpen || IsToken(request.Headers.Authorization))
             return null;
 
-        // RFC 6750 section 3.1: the error is named only to who tried.
+        // RFC 6750 section 3.1: the error is included only if the request had credentials.
         context.Response.Headers.WWWAuthenticate =
             request.Headers.Authorization.Count == 0
                 ? "Bearer realm=\"lintel-admin\""
@@ -49,7 +49,9 @@ internal sealed class AdminGuard(GatewayConfig config)
         return Problems.Unauthorized;
     }
 
-    /// <summary>Hashes have one length: how long the comparison takes tells nothing about the token.</summary>
+    /// <summary>
+    /// Whether the token is correct. Hashes have one length: the duration of the comparison reveals nothing about the token.
+    /// </summary>
     private bool IsToken(StringValues authorization)
     {
         const string Scheme = "Bearer ";
@@ -58,7 +60,7 @@ internal sealed class AdminGuard(GatewayConfig config)
         return CryptographicOperations.FixedTimeEquals(Hash(given), _token);
     }
 
-    /// <summary>A name that no one else's DNS can give away: loopback's, or the configured address.</summary>
+    /// <summary>Whether the host is a name that no foreign DNS can define: loopback, or the configured address.</summary>
     private bool IsOurs(string host)
     {
         var name = host.TrimEnd('.').Trim('[', ']');

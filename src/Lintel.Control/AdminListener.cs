@@ -9,10 +9,10 @@ using Microsoft.Extensions.Hosting;
 
 namespace Lintel.Control;
 
-/// <summary>One opened admin address: a Kestrel of its own with limits of its own, far below those of a listener for clients.</summary>
+/// <summary>One bound admin address: a separate Kestrel server with its own limits, far below those of a listener for clients.</summary>
 internal sealed class AdminListener
 {
-    /// <summary>Requests in flight get this long once the address is given up: scrapes take less.</summary>
+    /// <summary>How long requests in flight may take once the address is closed: scrapes take less.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private readonly WebApplication _application;
@@ -27,11 +27,11 @@ internal sealed class AdminListener
 
     public GatewayConfig Config { get; private set; }
 
-    /// <summary>The address it is bound to; the real port where port 0 was asked for.</summary>
+    /// <summary>The address it is bound to; the actual port if port 0 was requested.</summary>
     public string Address { get; private set; } = "";
 
     /// <summary>Opens the address.</summary>
-    /// <exception cref="IOException">It is taken, or cannot be had.</exception>
+    /// <exception cref="IOException">The address is in use, or cannot be bound.</exception>
     public static async Task<AdminListener> OpenAsync(
         GatewayConfig config,
         AdminRequests requests,
@@ -40,7 +40,7 @@ internal sealed class AdminListener
     )
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddLintelTransport(usesReserve: true); // operators look when things run out
+        builder.Services.AddLintelTransport(usesReserve: true); // operators need access when resources are exhausted
         builder.WebHost.UseKestrelCore().ConfigureKestrel(o => Configure(o, config.Admin.Address));
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         var application = builder.Build();
@@ -64,14 +64,14 @@ internal sealed class AdminListener
         return listener;
     }
 
-    /// <summary>Goes on at the same address with another token and other settings.</summary>
+    /// <summary>Continues at the same address with another token and other settings.</summary>
     public void Take(GatewayConfig config)
     {
         Config = config;
         _guard = new AdminGuard(config);
     }
 
-    /// <summary>Takes no new connections and ends when the requests in flight have ended or had their time.</summary>
+    /// <summary>Stops accepting connections and completes when the requests in flight have ended or their time is over.</summary>
     public async Task CloseAsync()
     {
         using var deadline = new CancellationTokenSource(Patience);
@@ -107,7 +107,7 @@ internal sealed class AdminListener
             options.Listen(address.Host == "localhost" ? IPAddress.Loopback : IPAddress.Parse(address.Host), address.Port, Plain);
     }
 
-    /// <summary>Signals belong to the process's own host.</summary>
+    /// <summary>Ignores signals, which belong to the process's own host.</summary>
     private sealed class NoLifetime : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -6,16 +6,16 @@ using Microsoft.Extensions.Hosting;
 
 namespace Lintel.Control;
 
-/// <summary>The admin address: a server of its own, so that operators reach the gateway however busy its listeners are.</summary>
+/// <summary>The admin address: a separate server, so that operators can reach the gateway however busy its listeners are.</summary>
 /// <remarks>
-/// It follows the configuration as listeners do: a new address is opened before a change goes live, one that cannot be had refuses the
-/// change, and the address before is closed afterwards. Thread rule: what changes it is called by the gateway's reload, one at a time.
+/// It follows the configuration as listeners do: a new address is opened before a change goes live, one that cannot be bound refuses the
+/// change, and the previous address is closed afterwards. Thread rule: changes are made by the gateway's reload, one at a time.
 /// </remarks>
-/// <param name="gateway">What it tells about.</param>
-/// <param name="metrics">Adds the metrics endpoint, at <c>/metrics</c>; not asked while <c>observability.metrics.prometheus</c> is
+/// <param name="gateway">The gateway that it describes.</param>
+/// <param name="metrics">Adds the metrics endpoint, at <c>/metrics</c>; not called while <c>observability.metrics.prometheus</c> is
 /// false.</param>
-/// <param name="documentation">The description of a type's property, and of the type itself for an empty name, for the API's own
-/// description.</param>
+/// <param name="documentation">Returns the description of a type's property, or of the type itself for an empty name, for the OpenAPI
+/// document.</param>
 public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> metrics, Func<Type, string, string?> documentation)
     : IHostedService,
         IAsyncDisposable
@@ -24,11 +24,11 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
     private readonly List<Task> _closing = [];
     private volatile AdminListener? _listener;
 
-    /// <summary>Where it listens; <see langword="null"/> when it is turned off.</summary>
+    /// <summary>The address it is bound to; <see langword="null"/> when it is turned off.</summary>
     public string? Address => _listener?.Address;
 
-    /// <summary>Begins to follow the gateway. The address is opened with its next configuration; at once, if it has one.</summary>
-    /// <exception cref="IOException">The gateway runs already, and the address cannot be had.</exception>
+    /// <summary>Starts following the gateway. The address is opened with its next configuration; immediately, if it has one.</summary>
+    /// <exception cref="IOException">The gateway is already running, and the address cannot be bound.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         gateway.Applying += PrepareAsync;
@@ -63,7 +63,7 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
             return;
         }
 
-        // The grammar says so too; a configuration made in code has not passed it.
+        // The grammar checks this too; a configuration made in code has not passed it.
         if (!admin.Address.IsLoopback && admin.Token.Length == 0)
         {
             change.Refuse(
@@ -85,7 +85,7 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
             return;
         }
 
-        // The same port at another address can only be had once it is let go: 127.0.0.1:9901 stands in the way of 0.0.0.0:9901.
+        // The same port at another address is available only after it is released: 127.0.0.1:9901 conflicts with 0.0.0.0:9901.
         var isReplaced = before is not null && admin.Address.Port != 0 && before.Config.Admin.Address.Port == admin.Address.Port;
         if (isReplaced)
         {
@@ -122,7 +122,7 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
         return Task.CompletedTask;
     }
 
-    /// <summary>Answers under way end by themselves: a reload does not wait for them.</summary>
+    /// <summary>Closes a listener. Its answers in progress complete on their own: a reload does not wait for them.</summary>
     private void Close(AdminListener? listener)
     {
         if (listener is null)
@@ -144,7 +144,7 @@ public sealed class AdminServer(Gateway gateway, Action<IApplicationBuilder> met
             }
             catch (IOException) when (retry && attempt < 50)
             {
-                // A listener lets go of its address as the first step of its closing; that takes a moment.
+                // A listener releases its address as the first step of closing; that takes a moment.
                 await Task.Delay(TimeSpan.FromMilliseconds(20), cancellation).ConfigureAwait(false);
             }
         }

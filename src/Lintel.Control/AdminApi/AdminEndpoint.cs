@@ -4,43 +4,43 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Control.AdminApi;
 
-/// <summary>One address of the admin API. The same object answers and is described, so that the two cannot differ.</summary>
-/// <param name="path">Its path; a last segment <c>{name}</c> stands for the name of one thing.</param>
-/// <param name="summary">What it tells, in a sentence.</param>
+/// <summary>One endpoint of the admin API. The same object answers requests and is described, so that the two cannot differ.</summary>
+/// <param name="path">The path; a last segment <c>{name}</c> is a placeholder for a name.</param>
+/// <param name="summary">The description, in one sentence.</param>
 internal abstract class AdminEndpoint(string path, string summary)
 {
     public string Path { get; } = path;
 
     public string Summary { get; } = summary;
 
-    /// <summary>Whether the path ends with the name of one thing.</summary>
+    /// <summary>Whether the path ends with a name.</summary>
     public bool TakesName { get; } = path.EndsWith("/{name}", StringComparison.Ordinal);
 
-    /// <summary>Whether it is answered without a token and without waiting: probes have neither credentials nor patience.</summary>
+    /// <summary>Whether it answers without a token and without waiting: probes have no credentials and short timeouts.</summary>
     public bool IsHealth { get; } = path.StartsWith("/health/", StringComparison.Ordinal);
 
-    /// <summary>The form of its answers; <see langword="null"/> where that is not JSON.</summary>
+    /// <summary>The type of its JSON answers; <see langword="null"/> if they are not JSON.</summary>
     public abstract JsonTypeInfo? Answer { get; }
 
-    /// <summary>Status codes of its answers in that form.</summary>
+    /// <summary>Status codes of answers of that type.</summary>
     public virtual IReadOnlyList<int> Statuses => [StatusCodes.Status200OK];
 
-    /// <summary>Answers; otherwise says what is wrong.</summary>
+    /// <summary>Answers the request, or returns the problem.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="name">The name in the path; empty where it takes none.</param>
-    /// <param name="next">The server's further steps.</param>
+    /// <param name="name">The name in the path; empty if it has none.</param>
+    /// <param name="next">The next middleware.</param>
     public abstract Task<Problem?> RunAsync(HttpContext context, string name, RequestDelegate next);
 }
 
 /// <summary>An endpoint that answers with JSON.</summary>
-/// <typeparam name="T">The answer.</typeparam>
+/// <typeparam name="T">The type of the answer.</typeparam>
 internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo<T> form, Func<string, T?> look)
     : AdminEndpoint(path, summary)
     where T : class
 {
     public override JsonTypeInfo Answer => form;
 
-    /// <summary>The status code of an answer, where it is not always 200.</summary>
+    /// <summary>Returns the status code of an answer, if it is not always 200.</summary>
     public Func<T, int>? StatusOf { get; init; }
 
     public override IReadOnlyList<int> Statuses =>
@@ -53,14 +53,14 @@ internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo
         context.Response.StatusCode = StatusOf?.Invoke(answer) ?? StatusCodes.Status200OK;
         context.Response.ContentType = "application/json";
 
-        // Written while it is made, some kilobytes at a time: ten thousand routes are never one block of memory.
+        // Streamed while it is serialized, some kilobytes at a time: ten thousand routes are never one block of memory.
         if (!HttpMethods.IsHead(context.Request.Method))
             await JsonSerializer.SerializeAsync(context.Response.BodyWriter, answer, form, context.RequestAborted).ConfigureAwait(false);
         return null;
     }
 }
 
-/// <summary>The metrics: another's middleware answers.</summary>
+/// <summary>The metrics: answered by the middleware of another component.</summary>
 internal sealed class MetricsEndpoint() : AdminEndpoint("/metrics", "The metrics in Prometheus text format.")
 {
     public override JsonTypeInfo? Answer => null;

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Control.AdminApi;
 
-/// <summary>Everything that the admin address answers.</summary>
+/// <summary>All endpoints of the admin address.</summary>
 internal sealed class AdminEndpoints
 {
     private readonly AdminEndpoint[] _all;
@@ -70,7 +70,7 @@ internal sealed class AdminEndpoints
         _byPath = _all.ToDictionary(e => e.TakesName ? e.Path[..^"{name}".Length] : e.Path, StringComparer.Ordinal);
     }
 
-    /// <summary>The endpoint of a path, and the name in it.</summary>
+    /// <summary>Finds the endpoint of a path, and the name in the path.</summary>
     public AdminEndpoint? Find(string path, out string name)
     {
         name = "";

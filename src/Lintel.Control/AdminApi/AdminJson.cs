@@ -9,20 +9,20 @@ using Lintel.Observability;
 
 namespace Lintel.Control.AdminApi;
 
-/// <summary>A list. An object and not a bare array, so that something can be added beside the items.</summary>
+/// <summary>A list. An object and not a bare array, so that properties can be added beside the items.</summary>
 /// <param name="Items">The items.</param>
 internal sealed record ItemList<T>(IEnumerable<T> Items);
 
-/// <summary>The process answers.</summary>
+/// <summary>The liveness of the process.</summary>
 /// <param name="Status"><c>live</c>, or <c>hung</c>.</param>
 internal sealed record LiveStatus(string Status);
 
-/// <summary>Whether requests should be sent here.</summary>
+/// <summary>The readiness of the gateway.</summary>
 /// <param name="Status"><c>ready</c> or <c>not ready</c>.</param>
-/// <param name="Reasons">Why not; empty when it is ready.</param>
+/// <param name="Reasons">Why it is not ready; empty when it is ready.</param>
 internal sealed record ReadyStatus(string Status, IReadOnlyList<string> Reasons)
 {
-    /// <summary>What an operator should look at all the same, such as a refused reload; absent when all is well.</summary>
+    /// <summary>What an operator should look at although the gateway is ready, such as a refused reload; absent when all is well.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Notes { get; init; }
 
@@ -30,16 +30,16 @@ internal sealed record ReadyStatus(string Status, IReadOnlyList<string> Reasons)
         new(reasons.Count == 0 ? "ready" : "not ready", reasons) { Notes = notes.Count == 0 ? null : notes };
 }
 
-/// <summary>What the admin address has.</summary>
-/// <param name="Endpoints">Its addresses.</param>
+/// <summary>The endpoints of the admin address.</summary>
+/// <param name="Endpoints">The endpoints.</param>
 internal sealed record IndexStatus(IReadOnlyList<IndexEntry> Endpoints);
 
-/// <summary>An address.</summary>
-/// <param name="Path">Its path; <c>{name}</c> stands for the name of one thing.</param>
-/// <param name="Summary">What it tells.</param>
+/// <summary>An endpoint.</summary>
+/// <param name="Path">The path; <c>{name}</c> is a placeholder for a name.</param>
+/// <param name="Summary">The description.</param>
 internal sealed record IndexEntry(string Path, string Summary);
 
-/// <summary>The forms of all answers, worked out by the compiler: no reflection at run time.</summary>
+/// <summary>The types of all answers, generated at compile time: no reflection at run time.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     GenerationMode = JsonSourceGenerationMode.Metadata,
@@ -66,12 +66,12 @@ internal sealed record IndexEntry(string Path, string Summary);
 [JsonSerializable(typeof(JsonObject))]
 internal sealed partial class AdminJson : JsonSerializerContext
 {
-    // Apostrophes and other scripts stay readable: this is JSON for programs and people, never a part of a page.
+    // Apostrophes and non-Latin scripts are not escaped: this JSON is for programs and people, and never embedded in a page.
     static AdminJson() =>
         Default = new AdminJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 }
 
-/// <summary>Durations as the configuration writes them: <c>300ms</c>, <c>5s</c>, <c>1m</c>, <c>2h</c>.</summary>
+/// <summary>Formats durations as in the configuration: <c>300ms</c>, <c>5s</c>, <c>1m</c>, <c>2h</c>.</summary>
 internal sealed class DurationConverter : JsonConverter<TimeSpan>
 {
     public const string Pattern = "^[0-9]+(ms|s|m|h)$";
@@ -93,6 +93,6 @@ internal sealed class DurationConverter : JsonConverter<TimeSpan>
     }
 }
 
-/// <summary>Choices as the configuration writes them: <c>leastRequests</c>.</summary>
+/// <summary>Formats enum values as in the configuration: <c>leastRequests</c>.</summary>
 internal sealed class WordConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
     where T : struct, Enum;

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Control.AdminApi;
 
-/// <summary>A request's way at the admin address, top to bottom.</summary>
+/// <summary>Handles a request at the admin address, from top to bottom.</summary>
 internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
 {
     private readonly SemaphoreSlim _answers = new(AdminLimits.Answers);
@@ -32,7 +32,7 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
     {
         if (endpoint is null)
             return Problems.NotFound;
-        if (context.Request.Method is not ("GET" or "HEAD")) // case counts (RFC 9110 section 9.1)
+        if (context.Request.Method is not ("GET" or "HEAD")) // case-sensitive (RFC 9110 section 9.1)
         {
             context.Response.Headers.Allow = "GET, HEAD";
             return Problems.MethodNotAllowed;
@@ -40,13 +40,13 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
 
         if (context.Request.ContentLength is not > AdminLimits.BodyBytes)
             return null;
-        context.Response.Headers.Connection = "close"; // the body is on its way; nobody will read it
+        context.Response.Headers.Connection = "close"; // the body is being sent and is not read
         return Problems.BodyTooLarge;
     }
 
     /// <summary>
-    /// Two answers at one time, and after each a rest as long as it took and twice that again: whoever asks for ten thousand routes again
-    /// and again gets half a core at most, so that clients' requests go on.
+    /// Runs at most two answers at a time, each followed by a pause of three times its duration: a caller that requests ten
+    /// thousand routes repeatedly uses half a core at most, so that clients' requests are still served.
     /// </summary>
     private async Task<Problem?> WaitAndRunAsync(AdminEndpoint endpoint, HttpContext context, string name, RequestDelegate next)
     {
@@ -67,7 +67,7 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
         }
     }
 
-    /// <summary>Gives the place free after a rest. The answer does not wait for it.</summary>
+    /// <summary>Releases the slot after a pause. The answer does not wait for it.</summary>
     private async Task RestAsync(TimeSpan rest)
     {
         if (rest > TimeSpan.FromMilliseconds(1))
@@ -78,7 +78,7 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // The server has ended in the meantime.
+            // The server has stopped in the meantime.
         }
     }
 

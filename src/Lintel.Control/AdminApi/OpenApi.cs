@@ -5,7 +5,7 @@ using Lintel.Hosting;
 
 namespace Lintel.Control.AdminApi;
 
-/// <summary>Describes the admin API in OpenAPI 3.1, from the endpoints themselves and the forms of their answers.</summary>
+/// <summary>Describes the admin API in OpenAPI 3.1, from the endpoints and the types of their answers.</summary>
 internal sealed class OpenApi
 {
     private readonly Func<Type, string, string?> _documentation;
@@ -67,7 +67,7 @@ internal sealed class OpenApi
             ["summary"] = endpoint.Summary,
             ["responses"] = responses,
 
-            // Each entry is enough by itself; the empty one: no token is configured.
+            // Each entry is sufficient on its own; the empty one applies if no token is configured.
             ["security"] = endpoint.IsHealth
                 ? new JsonArray()
                 : new JsonArray(new JsonObject { ["token"] = new JsonArray() }, new JsonObject()),
@@ -89,7 +89,7 @@ internal sealed class OpenApi
         return new JsonObject { ["get"] = operation };
     }
 
-    /// <summary>What a reader may meet.</summary>
+    /// <summary>Returns the problems that a caller may receive.</summary>
     private static IEnumerable<Problem> RefusalsOf(AdminEndpoint endpoint)
     {
         if (!endpoint.IsHealth)
@@ -103,7 +103,7 @@ internal sealed class OpenApi
             yield return Problems.Busy;
     }
 
-    /// <summary><c>/api/v1/routes/{name}</c> becomes <c>apiV1RoutesName</c>.</summary>
+    /// <summary>Converts <c>/api/v1/routes/{name}</c> to <c>apiV1RoutesName</c>.</summary>
     private static string OperationId(string path)
     {
         var words = path.Split(['/', '{', '}', '.'], StringSplitOptions.RemoveEmptyEntries);
@@ -129,7 +129,7 @@ internal sealed class OpenApi
                 var name = NameOf(form.Type);
                 if (!_schemas.ContainsKey(name))
                 {
-                    _schemas[name] = null; // holds the place: a type may lead back to itself
+                    _schemas[name] = null; // reserves the name: a type may refer to itself
                     _schemas[name] = Properties(form);
                 }
 
@@ -162,7 +162,7 @@ internal sealed class OpenApi
         if (_documentation(form.Type, "") is { } description)
             result["description"] = description;
         result["properties"] = properties;
-        // what is absent is null: every property is always there
+        // an absent value is null: every property is always present
         result["required"] = new JsonArray([.. form.Properties.Select(p => (JsonNode)p.Name)]);
         return result;
     }

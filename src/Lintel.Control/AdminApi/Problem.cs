@@ -2,10 +2,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Control.AdminApi;
 
-/// <summary>A refusal (RFC 9457).</summary>
+/// <summary>A problem (RFC 9457).</summary>
 internal sealed record Problem
 {
-    /// <summary>A stable identifier of the kind of problem, not an address to fetch.</summary>
+    /// <summary>A stable identifier of the kind of problem, not a URL to fetch.</summary>
     public required string Type { get; init; }
 
     /// <summary>What went wrong, the same for all problems of this kind.</summary>
@@ -14,11 +14,11 @@ internal sealed record Problem
     /// <summary>The status code.</summary>
     public required int Status { get; init; }
 
-    /// <summary>What would be right.</summary>
+    /// <summary>What to do about it.</summary>
     public required string Detail { get; init; }
 }
 
-/// <summary>All refusals of the admin address.</summary>
+/// <summary>All problems of the admin address.</summary>
 internal static class Problems
 {
     public static Problem Unauthorized { get; } =

@@ -3,10 +3,10 @@ using Lintel.Observability;
 
 namespace Lintel.Hosting;
 
-/// <summary>Says a route's conditions in words: <c>header X-Beta is "on"</c>. Values of credentials are hidden.</summary>
+/// <summary>Describes a route's conditions in words: <c>header X-Beta is "on"</c>. Values of credentials are hidden.</summary>
 internal static class ConditionDescriptions
 {
-    /// <summary>The conditions of a match, then those of its client.</summary>
+    /// <summary>Describes the conditions of a match, then those of its client.</summary>
     public static IEnumerable<string> Of(MatchConfig match, GatewayConfig config)
     {
         var own = Origin(match).Concat(Of(match.Headers, match.Query, match.Cookies));

@@ -5,10 +5,10 @@ using Lintel.Runtime;
 
 namespace Lintel.Hosting;
 
-/// <summary>A configuration that is about to go live, for those who must follow it: each makes ready what it needs, or refuses.</summary>
+/// <summary>A configuration that is about to go live. Each handler prepares what it needs for it, or refuses it.</summary>
 /// <remarks>
-/// Handlers run one after the other. When all agree, the commits run in their order, after the switch; when anything refuses, the rollbacks
-/// run in the opposite order.
+/// Handlers run sequentially. If all agree, the commits run in the same order, after the switch; if anything refuses, the rollbacks run in
+/// reverse order.
 /// </remarks>
 public sealed class ConfigChange
 {
@@ -28,24 +28,23 @@ public sealed class ConfigChange
     /// <summary>The configuration. It is valid, and not live yet.</summary>
     public GatewayConfig Config { get; }
 
-    /// <summary>Refuses the configuration: the one before goes on, and the report tells why.</summary>
-    /// <param name="code">A stable name of the kind of problem; <c>listen</c> where an address cannot be had.</param>
-    /// <param name="path">The keys that lead to the value at fault, such as <c>["admin", "address"]</c>.</param>
+    /// <summary>Refuses the configuration: the previous one stays live, and the report contains the problem.</summary>
+    /// <param name="code">A stable identifier of the kind of problem; <c>listen</c> if an address cannot be bound.</param>
+    /// <param name="path">The keys that lead to the invalid value, such as <c>["admin", "address"]</c>.</param>
     /// <param name="message">What is wrong.</param>
-    /// <param name="hint">What would be right.</param>
+    /// <param name="hint">What is correct.</param>
     public void Refuse(string code, IEnumerable<string> path, string message, string? hint = null) =>
         new ProblemSink(_source, _report).Add(code, path.Aggregate(KeyPath.Root, (above, key) => above[key]), message, hint);
 
-    /// <summary>Adds what to do once the configuration is live.</summary>
-    /// <param name="commit">Must not fail: what can fail belongs before. One that fails all the same is told in the log, and the
-    /// configuration stays live.</param>
+    /// <summary>Adds an action to run once the configuration is live.</summary>
+    /// <param name="commit">Must not fail: what can fail belongs before. A failure is logged, and the configuration stays live.</param>
     public void OnCommit(Func<Task> commit) => _commits.Add((_preparing, commit));
 
-    /// <summary>Adds what to do if the configuration is refused after all.</summary>
-    /// <param name="rollback">Puts everything back.</param>
+    /// <summary>Adds an action to run if the configuration is refused after all.</summary>
+    /// <param name="rollback">Restores the previous state.</param>
     public void OnRollback(Func<Task> rollback) => _rollbacks.Add((_preparing, rollback));
 
-    /// <summary>A handler that fails refuses: what it was to make ready is not there.</summary>
+    /// <summary>Runs a handler. One that throws refuses: its preparation is incomplete.</summary>
     internal async Task PrepareAsync(Func<ConfigChange, CancellationToken, Task> handler, CancellationToken cancellation)
     {
         _preparing = Follower.NameOf(handler);
@@ -63,7 +62,7 @@ public sealed class ConfigChange
 
     internal Task RollBackAsync(Action<string, Exception> failed) => RunAsync(Enumerable.Reverse(_rollbacks), failed);
 
-    /// <summary>One that fails keeps none of the others from running.</summary>
+    /// <summary>Runs the steps. A failure does not prevent the others from running.</summary>
     private static async Task RunAsync(IEnumerable<(string Follower, Func<Task> Step)> steps, Action<string, Exception> failed)
     {
         foreach (var (follower, step) in steps)

@@ -5,17 +5,17 @@ using Lintel.Observability;
 
 namespace Lintel.Hosting;
 
-/// <summary>A hash by which two nodes, or two moments, can be told to have the same configuration.</summary>
+/// <summary>Computes a hash that shows whether two nodes, or two points in time, have the same configuration.</summary>
 internal static class ConfigHash
 {
-    /// <summary>Maps whose keys are the user's own names: a service called <c>tokens</c> is no credential.</summary>
+    /// <summary>Maps with user-defined names as keys: a service called <c>tokens</c> is not a credential.</summary>
     private static readonly string[] Named = ["listeners", "services", "policies", "routes", "clients", "split"];
 
     /// <summary>
-    /// SHA-256 over the tree after overlays and expansion. The order of keys does not count, and credentials are left out: a hash of a weak
-    /// one could be turned back.
+    /// Computes SHA-256 over the tree after overlays and expansion. The order of keys does not count, and credentials are left out: the
+    /// hash of a weak one could be reversed.
     /// </summary>
-    /// <returns><see langword="null"/> where there is no tree: the configuration was made in code.</returns>
+    /// <returns><see langword="null"/> if there is no tree: the configuration was made in code.</returns>
     public static string? Of(MapNode root)
     {
         if (root.Entries.Count == 0)
@@ -55,7 +55,7 @@ internal static class ConfigHash
         }
     }
 
-    /// <summary>The length goes first, so that no two trees have the same bytes.</summary>
+    /// <summary>Appends a text. Its length precedes it, so that no two trees have the same bytes.</summary>
     private static void Append(IncrementalHash hash, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);

@@ -4,11 +4,11 @@ using Lintel.Policies;
 
 namespace Lintel.Hosting;
 
-/// <summary>The configuration's JSON Schema, made from the grammar that reads it.</summary>
+/// <summary>Generates the configuration's JSON Schema from the grammar that reads it.</summary>
 internal static class ConfigSchema
 {
-    /// <summary>The schema (draft 2020-12).</summary>
-    /// <param name="documentation">The description of a record's property, or <see langword="null"/>.</param>
+    /// <summary>Creates the schema (draft 2020-12).</summary>
+    /// <param name="documentation">Returns the description of a record's property, or <see langword="null"/>.</param>
     public static JsonObject Create(Func<Type, string, string?> documentation)
     {
         var schema = new SchemaDefinitions(documentation).ToSchema(PolicyCatalog.Grammar);

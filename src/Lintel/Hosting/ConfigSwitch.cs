@@ -11,16 +11,15 @@ using Microsoft.Extensions.Logging;
 namespace Lintel.Hosting;
 
 /// <summary>
-/// Puts a configuration that was read in the place of the one before: everything that can refuse it comes first, then one reference write,
-/// then those who follow it.
+/// Replaces the live configuration with a new one: first everything that can refuse it, then one reference write, then its followers.
 /// </summary>
-/// <remarks>Thread rule: one caller at a time, the gateway's reload gate; <see cref="Loaded"/> is read by any thread.</remarks>
+/// <remarks>Thread rule: one caller at a time, under the gateway's reload gate; <see cref="Loaded"/> may be read from any thread.</remarks>
 internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, RequestHandler handle, ILogger logger)
 {
     private volatile LoadedConfig? _loaded;
     private AccessLogConfig? _accessLog;
 
-    /// <summary>What is being served; <see langword="null"/> before the first configuration.</summary>
+    /// <summary>The live configuration; <see langword="null"/> before the first one.</summary>
     public LoadedConfig? Loaded => _loaded;
 
     /// <inheritdoc cref="Gateway.Applying"/>
@@ -29,10 +28,10 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     /// <inheritdoc cref="Gateway.Applied"/>
     public event Func<GatewayConfig, Task>? Applied;
 
-    /// <summary>Makes the configuration live, or adds to the report why not. Once it is live nothing throws.</summary>
+    /// <summary>Makes the configuration live, or adds the reason to the report. Once it is live nothing throws.</summary>
     public async Task<bool> TryApplyAsync(GatewayConfig config, SourceReading reading, CancellationToken cancellation)
     {
-        // At the start nothing waits for the processor; later, requests go first.
+        // At startup nothing else needs the processor; later, requests take precedence.
         var (compiled, hash) = _loaded is null
             ? Compile(config, reading)
             : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
@@ -60,7 +59,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         return true;
     }
 
-    /// <summary>Asks all who can refuse; <see langword="null"/> where one of them did.</summary>
+    /// <summary>Runs everything that can refuse the configuration; <see langword="null"/> if it was refused.</summary>
     private async Task<Action<TimeSpan>?> PrepareAsync(
         ConfigChange change,
         SourceReading reading,
@@ -71,11 +70,13 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         foreach (var handler in Delegate.EnumerateInvocationList(Applying))
             await change.PrepareAsync(handler, cancellation).ConfigureAwait(false);
 
-        // At the start every address that cannot be had is told; later, listeners are not touched for a change that is refused already.
+        // At startup every address that cannot be bound is reported; later, listeners are not changed for a configuration that is already
+        // refused.
         if (_loaded is not null && !reading.Report.IsValid)
             return null;
 
-        // The first listener that is open has something to serve: who connects while the others open, or code is compiled, is no error.
+        // The first open listener must be able to serve: a client that connects while the others open, or code is compiled, must not get an
+        // error.
         if (_loaded is null && reading.Report.IsValid)
             serve();
         if (listeners is not null)
@@ -97,7 +98,8 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     }
 
     /// <summary>
-    /// From here on nothing can refuse: a step that fails is told for what it is, and keeps none of the others from being taken.
+    /// Makes the configuration live. From here on nothing can refuse it: a failing step is reported as such, and does not prevent the
+    /// others from running.
     /// </summary>
     private async Task GoLiveAsync(Snapshot snapshot, LoadedConfig loaded, AccessLog log, Action<TimeSpan> commit, ConfigChange change)
     {
@@ -120,7 +122,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         }
     }
 
-    /// <summary>The switch: from here on requests see the configuration, and are logged as it says.</summary>
+    /// <summary>Switches the configuration: from here on requests use it, and are logged by its settings.</summary>
     private void Serve(Snapshot snapshot, GatewayConfig config, AccessLog log)
     {
         parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
@@ -148,7 +150,10 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
             ? (snapshot, ConfigHash.Of(reading.Root))
             : (null, null);
 
-    /// <summary>Of this process, not of the configuration: where it is checked, other answers may be read by others.</summary>
+    /// <summary>
+    /// Refuses leniency that this process does not support. Not a check of the configuration: where that is validated, another process may
+    /// read the responses.
+    /// </summary>
     private void CheckLeniency(GatewayConfig config, SourceReading reading)
     {
         foreach (var (name, service) in config.Services)

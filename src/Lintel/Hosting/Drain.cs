@@ -4,16 +4,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
 
-/// <summary>The gateway's end: happens once, however many ask for it.</summary>
-/// <param name="parts">The gateway's.</param>
-/// <param name="listeners">Its own listeners; <see langword="null"/> inside another host.</param>
-/// <param name="reloads">Held by a reload that is under way.</param>
-/// <param name="config">What is being served.</param>
-/// <param name="logger">Told of the beginning and the end.</param>
+/// <summary>Drains the gateway: runs once, however often it is called.</summary>
+/// <param name="parts">The gateway's parts.</param>
+/// <param name="listeners">The gateway's own listeners; <see langword="null"/> inside another host.</param>
+/// <param name="reloads">The gate that is held by a reload in progress.</param>
+/// <param name="config">Returns the live configuration.</param>
+/// <param name="logger">Logs the start and the end.</param>
 internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, SemaphoreSlim reloads, Func<GatewayConfig?> config, ILogger logger)
     : IDisposable
 {
-    /// <summary>What was cut off notices in a moment; who does not has lost its place in the log.</summary>
+    /// <summary>How long aborted requests have to end; one that takes longer is missing from the access log.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
@@ -25,17 +25,17 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
     private volatile bool _takesNoReloads;
     private long _arrived;
 
-    /// <summary><see langword="null"/> until the end has begun.</summary>
+    /// <summary>The state of the drain; <see langword="null"/> until it has begun.</summary>
     public DrainStatus? Status => _status;
 
-    /// <summary>Whether a reload that begins now comes too late.</summary>
+    /// <summary>Whether a reload that begins now is too late.</summary>
     public bool TakesNoReloads => _takesNoReloads;
 
     /// <summary>
-    /// Stops being ready, after <c>drainDelay</c> takes no new connections, and waits for requests in flight for as long as the
-    /// configuration says. A second call waits for the first.
+    /// Stops being ready, accepts no new connections after <c>drainDelay</c>, and waits for requests in flight for as long as the
+    /// configuration allows. A second call waits for the first.
     /// </summary>
-    /// <param name="cancellation">Ends the patience of all who wait: what is under way is cut off.</param>
+    /// <param name="cancellation">Ends the wait: requests in flight are aborted.</param>
     public async Task StopAsync(CancellationToken cancellation)
     {
         using var hurry = cancellation.UnsafeRegister(static d => ((Drain)d!)._hurry.Cancel(), this);
@@ -44,7 +44,7 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
         await _stopping.ConfigureAwait(false);
     }
 
-    /// <summary>A request has come since the end began.</summary>
+    /// <summary>Counts a request that arrived since the drain began.</summary>
     public void Arrived() => Interlocked.Increment(ref _arrived);
 
     public void Dispose() => _hurry.Dispose();
@@ -57,7 +57,7 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
         if (delay > TimeSpan.Zero)
             await Task.Delay(delay, parts.Time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        // A reload under way ends first; one that has waited for it does nothing.
+        // A reload in progress ends first; one that has waited for it does nothing.
         _takesNoReloads = true;
         var waiting = reloads.WaitAsync(cancellation);
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -77,7 +77,7 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
     }
 
     /// <summary>
-    /// Kestrel lets go of connections whose requests have yet to notice that they were cut off: their lines are still to come.
+    /// Waits for aborted requests: Kestrel releases their connections before they have ended and written their log lines.
     /// </summary>
     private async Task SettleAsync()
     {
@@ -92,7 +92,7 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
         GatewayLog.Draining(logger, parts.Metrics.RequestsInFlight, open.Connections, timeout);
         await open.StopAsync(timeout, cancellation).ConfigureAwait(false);
         await SettleAsync().ConfigureAwait(false);
-        var left = parts.Metrics.RequestsInFlight; // cut off, and not yet aware of it
+        var left = parts.Metrics.RequestsInFlight; // aborted, and not ended yet
         cut = parts.Pipeline.Stopped - cut + left;
         GatewayLog.Stopped(logger, Math.Max(0, active + Volatile.Read(ref _arrived) - cut), cut);
     }

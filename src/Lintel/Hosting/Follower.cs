@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Lintel.Hosting;
 
-/// <summary>Those who follow the configuration, by the name that a log line gives them.</summary>
+/// <summary>Names the followers of the configuration for log lines.</summary>
 internal static class Follower
 {
-    /// <summary>The type that the code belongs to, as its source names it.</summary>
+    /// <summary>Returns the type that declares the handler, by its name in the source.</summary>
     public static string NameOf(Delegate handler)
     {
         var type = handler.Method.DeclaringType;

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
 
-/// <summary>A running gateway: serves requests, and takes a new configuration whenever its source changes.</summary>
+/// <summary>A running gateway: serves requests, and applies a new configuration whenever its source changes.</summary>
 public sealed class Gateway : IDisposable
 {
     private readonly GatewayParts _parts;
@@ -31,27 +31,28 @@ public sealed class Gateway : IDisposable
         _reloads = new Reloads(parts, listeners is null, _switch, _drain, _gate, logger);
     }
 
-    /// <summary>Whether requests may be sent here: there is a configuration, nothing is missing, and the gateway is not stopping.</summary>
+    /// <summary>Whether requests may be sent to this gateway: it has a configuration, nothing is missing, and it is not stopping.</summary>
     public bool IsReady => NotReadyReasons.Count == 0;
 
-    /// <summary>The configuration that is being served; <see langword="null"/> before the first one.</summary>
+    /// <summary>The live configuration; <see langword="null"/> before the first one.</summary>
     public GatewayConfig? Config => _switch.Loaded?.Config;
 
     /// <summary>
-    /// Which configuration is being served: SHA-256 over its keys and values, credentials left out, equal on nodes that have the same one.
-    /// <see langword="null"/> before the first one, and where it was made in code.
+    /// A hash of the live configuration: SHA-256 over its keys and values, excluding credentials, equal on nodes with the same
+    /// configuration. <see langword="null"/> before the first one, and if it was made in code.
     /// </summary>
     public string? ConfigHash => _switch.Loaded?.Hash;
 
     /// <summary>
-    /// What is wrong with the configuration that was read last. Where it is valid it went live; otherwise the one before is still served.
+    /// The problems of the configuration that was read last. If it is valid it went live; otherwise the gateway is still serving the
+    /// previous one.
     /// </summary>
     public ConfigReport LastReport => _reloads.LastReport;
 
-    /// <summary>How the last attempt to take a configuration ended; <see langword="null"/> before the first one.</summary>
+    /// <summary>The outcome of the last attempt to apply a configuration; <see langword="null"/> before the first one.</summary>
     internal ReloadStatus? LastReload => _reloads.LastReload;
 
-    /// <summary>Called before a valid configuration goes live: each handler makes ready what it needs for it, or refuses it.</summary>
+    /// <summary>Raised before a valid configuration goes live: each handler prepares what it needs for it, or refuses it.</summary>
     public event Func<ConfigChange, CancellationToken, Task>? Applying
     {
         add => _switch.Applying += value;
@@ -59,8 +60,8 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>
-    /// Called after a new configuration went live, with that configuration. It is live whatever happens here: a handler that fails is told
-    /// in the log, and the others are called all the same.
+    /// Raised after a new configuration went live, with that configuration. It stays live in every case: an exception of a handler is
+    /// logged, and the other handlers still run.
     /// </summary>
     public event Func<GatewayConfig, Task>? Applied
     {
@@ -68,16 +69,14 @@ public sealed class Gateway : IDisposable
         remove => _switch.Applied -= value;
     }
 
-    /// <summary>
-    /// Called before the configuration is read again. From the outside it can be told apart from a start by <see cref="Config"/>.
-    /// </summary>
+    /// <summary>Raised before the configuration is read again. <see cref="Config"/> distinguishes a reload from startup.</summary>
     internal event Action? Reloading
     {
         add => _reloads.Reloading += value;
         remove => _reloads.Reloading -= value;
     }
 
-    /// <summary>Called after each attempt to take a configuration, with its report: it went live or changed nothing.</summary>
+    /// <summary>Raised after each attempt to apply a configuration, with its report: it went live or changed nothing.</summary>
     internal event Action<ConfigReport>? Reloaded
     {
         add => _reloads.Reloaded += value;
@@ -85,21 +84,21 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>
-    /// The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the
-    /// files themselves are.
+    /// The last good configuration that is served because the given files were invalid at startup; <see langword="null"/> while the files
+    /// themselves are served.
     /// </summary>
     internal FallbackStatus? Fallback => _reloads.Fallback;
 
     /// <summary>
-    /// Whether an event loop has been held by one callback for 10 s, and still is: its connections are dead, and only a restart of the
-    /// process helps. The log names the route.
+    /// Whether one callback has blocked an event loop for 10 s, and still does: its connections are dead, and only a restart of the process
+    /// helps. The log names the route.
     /// </summary>
     internal bool IsHung => _parts.Loops?.Hangs ?? false;
 
-    /// <summary>The addresses that are listened on, by listener. Empty inside another host: it has listeners of its own.</summary>
+    /// <summary>The bound addresses, by listener. Empty inside another host, which has its own listeners.</summary>
     internal IReadOnlyList<(string Name, string Address)> Addresses => _listeners?.Addresses ?? [];
 
-    /// <summary>Why no requests should be sent here; empty when the gateway is ready.</summary>
+    /// <summary>Why no requests should be sent to this gateway; empty when it is ready.</summary>
     public IReadOnlyList<string> NotReadyReasons =>
         _readiness.Reasons(
             _drain.Status is not null ? "stopping"
@@ -107,7 +106,7 @@ public sealed class Gateway : IDisposable
             : null
         );
 
-    /// <summary>What an operator should look at though requests may be sent here, without details; empty when all is well.</summary>
+    /// <summary>What an operator should look at although the gateway is ready, without details; empty when all is well.</summary>
     internal IReadOnlyList<string> Notes =>
         [
             .. Fallback is { } fallback
@@ -118,7 +117,7 @@ public sealed class Gateway : IDisposable
                 : (string[])[],
         ];
 
-    /// <summary>The gateway and the configuration that it serves.</summary>
+    /// <summary>The status of the gateway and of its live configuration.</summary>
     internal SnapshotStatus Status
     {
         get
@@ -148,14 +147,14 @@ public sealed class Gateway : IDisposable
         }
     }
 
-    /// <summary>The routes of the configuration, in its order. Each is made when it is looked at: there may be very many.</summary>
+    /// <summary>The routes of the configuration, in its order. Each is created when it is enumerated: there may be very many.</summary>
     internal IEnumerable<RouteStatus> Routes =>
         Config is { } config ? config.Routes.Select(r => RouteStatus.Of(r.Key, r.Value, config)) : [];
 
     /// <summary>The services of the configuration, in its order.</summary>
     internal IEnumerable<ServiceStatus> Services => Config is { } config ? config.Services.Select(s => Look(s.Key, s.Value, config)) : [];
 
-    /// <summary>The listeners of the configuration, in its order. Empty inside another host: it has listeners of its own.</summary>
+    /// <summary>The listeners of the configuration, in its order. Empty inside another host, which has its own listeners.</summary>
     internal IReadOnlyList<ListenerStatus> Listeners
     {
         get
@@ -167,12 +166,12 @@ public sealed class Gateway : IDisposable
         }
     }
 
-    /// <summary>What is being served.</summary>
+    /// <summary>The live snapshot.</summary>
     internal SnapshotHolder Snapshots => _parts.Snapshots;
 
     /// <summary>
-    /// The kinds of failure that came since the gateway's start, the last one first; at most 512, of which the one not seen for longest
-    /// leaves.
+    /// The kinds of failure since the gateway's start, the most recent first; at most 512, beyond which the least recently seen one is
+    /// dropped.
     /// </summary>
     internal IReadOnlyList<ErrorStatus> Errors => _parts.Errors.Recent;
 
@@ -180,9 +179,9 @@ public sealed class Gateway : IDisposable
     /// <param name="context">A request from any server of ASP.NET Core.</param>
     internal Task HandleAsync(HttpContext context) => HandleAsync(context, static (_, _) => true);
 
-    /// <summary>The same, behind an endpoint of the application.</summary>
+    /// <summary>Serves one request behind an endpoint of the application.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="permits">Whether the application lets the request through to the route of this name.</param>
+    /// <param name="permits">Whether the application allows the request for the route of this name.</param>
     internal Task HandleAsync(HttpContext context, Func<HttpContext, string, bool> permits)
     {
         var hosted = HostedRequest.Of(context, permits);
@@ -192,7 +191,7 @@ public sealed class Gateway : IDisposable
         return HandleAsync(request, new RequestOrigin(null, hosted));
     }
 
-    /// <summary>The same, for requests of the gateway's own listeners.</summary>
+    /// <summary>Serves one request of the gateway's own listeners.</summary>
     private Task HandleAsync(ClientRequest request, ListenerIdentity listener) => HandleAsync(request, new RequestOrigin(listener, null));
 
     private Task HandleAsync(ClientRequest request, RequestOrigin origin)
@@ -206,23 +205,23 @@ public sealed class Gateway : IDisposable
         return _parts.Pipeline.RunAsync(request, origin);
     }
 
-    /// <summary>A route of the configuration; <see langword="null"/> where none has this name.</summary>
+    /// <summary>Finds a route of the configuration; <see langword="null"/> if none has this name.</summary>
     /// <param name="name">The route's name.</param>
     internal RouteStatus? FindRoute(string name) =>
         Config is { } config && config.Routes.TryGetValue(name, out var route) ? RouteStatus.Of(name, route, config) : null;
 
-    /// <summary>A service of the configuration; <see langword="null"/> where none has this name.</summary>
+    /// <summary>Finds a service of the configuration; <see langword="null"/> if none has this name.</summary>
     /// <param name="name">The service's name.</param>
     internal ServiceStatus? FindService(string name) =>
         Config is { } config && config.Services.TryGetValue(name, out var service) ? Look(name, service, config) : null;
 
-    /// <summary>Adds something that the gateway's readiness depends on.</summary>
-    /// <param name="reason">Gives the reason why no requests should be sent here, or <see langword="null"/>. Asked at every probe: quick,
-    /// never failing, and fit to be shown without a token.</param>
-    /// <returns>Takes it away again when disposed.</returns>
+    /// <summary>Adds a condition of the gateway's readiness.</summary>
+    /// <param name="reason">Returns why no requests should be sent to this gateway, or <see langword="null"/>. Called at every probe: it
+    /// must be fast, must not throw, and its text is shown without a token.</param>
+    /// <returns>Removes the condition when disposed.</returns>
     public IDisposable AddReadiness(Func<string?> reason) => _readiness.Add(reason);
 
-    /// <summary>Reads and checks the configuration without using it.</summary>
+    /// <summary>Reads and checks the configuration without applying it.</summary>
     public ConfigReport Validate()
     {
         var reading = _reloads.Check(_parts.Source.Read());
@@ -234,29 +233,30 @@ public sealed class Gateway : IDisposable
     }
 
     /// <summary>
-    /// Reads the configuration and says what would happen to a request, without using the configuration and without sending anything.
+    /// Reads the configuration and explains what would happen to a request, without applying the configuration and without sending
+    /// anything.
     /// </summary>
     /// <param name="request">The request.</param>
     internal Explanation Explain(ExplainRequest request) =>
         RequestExplainer.Explain(_reloads.Check(_parts.Source.Read()), _parts.Compiler, request);
 
     /// <summary>
-    /// Reads the configuration again and, if it is right, puts it in the place of the one before. If it is not, nothing changes.
+    /// Reads the configuration again and, if it is valid, replaces the previous one with it. If it is not, nothing changes.
     /// </summary>
-    /// <param name="cancellation">Gives up before the change goes live.</param>
-    /// <returns>What is wrong with it, if anything.</returns>
+    /// <param name="cancellation">Cancels before the change goes live.</param>
+    /// <returns>The problems, if any.</returns>
     public Task<ConfigReport> ReloadAsync(CancellationToken cancellation = default) => _reloads.RunAsync(cancellation);
 
-    /// <summary>Ends the gateway's own resources; the host calls it last.</summary>
+    /// <summary>Releases the gateway's own resources; called by the host at the end.</summary>
     public void Dispose()
     {
-        _parts.AccessLog.CloseAsync().GetAwaiter().GetResult(); // its own patience bounds it; another host's requests end after StopAsync
+        _parts.AccessLog.CloseAsync().GetAwaiter().GetResult(); // bounded by its own timeout; another host's requests end after StopAsync
         _parts.Errors.Dispose();
         _drain.Dispose();
         _gate.Dispose();
     }
 
-    /// <summary>Watches the source and takes every change of it, until disposed.</summary>
+    /// <summary>Watches the source and applies every change of it, until disposed.</summary>
     internal IDisposable Watch() => _reloads.Watch();
 
     /// <inheritdoc cref="Reloads.TryStartFromLastGoodAsync"/>

@@ -10,8 +10,8 @@ internal sealed class GatewayLifetime(Gateway gateway, IServiceProvider services
 {
     private IDisposable? _watch;
 
-    /// <exception cref="ConfigException">The configuration is not valid: a gateway that cannot start must not look as if it
-    /// had.</exception>
+    /// <exception cref="ConfigException">The configuration is invalid: a gateway that cannot start must not appear to have
+    /// started.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         Preparation.PrepareErrors();
@@ -20,7 +20,7 @@ internal sealed class GatewayLifetime(Gateway gateway, IServiceProvider services
             throw new ConfigException(report);
         _watch = gateway.Watch();
         _ = BackgroundThread.RunAsync("lintel-prepare", Preparation.InitializeTypes);
-        _ = services.GetService<LoadPeakWatch>(); // looks from now on
+        _ = services.GetService<LoadPeakWatch>(); // starts watching
     }
 
     public Task StopAsync(CancellationToken cancellationToken)
@@ -29,7 +29,9 @@ internal sealed class GatewayLifetime(Gateway gateway, IServiceProvider services
         return gateway.StopAsync(cancellationToken);
     }
 
-    /// <summary>A port that is taken is no fault of the files: the last good ones would most likely want it too.</summary>
+    /// <summary>
+    /// Whether the problems are those of the files. A port in use is not: the last good files would most likely use it too.
+    /// </summary>
     private static bool IsOfTheFiles(ConfigReport report) => report.Problems.Any(p => p.Code != "listen");
 
     public void Dispose() => _watch?.Dispose();

@@ -8,7 +8,7 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Hosting;
 
-/// <summary>What a gateway is made of.</summary>
+/// <summary>The parts of a gateway.</summary>
 internal sealed record GatewayParts(
     GatewaySource Source,
     ServiceRegistry Services,
@@ -22,6 +22,6 @@ internal sealed record GatewayParts(
     TimeProvider Time
 )
 {
-    /// <summary>The event loops, where there are some.</summary>
+    /// <summary>The event loops, if there are any.</summary>
     public LoopGroup? Loops { get; init; }
 }

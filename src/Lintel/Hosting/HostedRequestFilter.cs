@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Hosting;
 
 namespace Lintel.Hosting;
 
-/// <summary>The first middleware of the application that the gateway runs in: notes what later ones may replace.</summary>
+/// <summary>The first middleware of the embedding application: records what later ones may replace.</summary>
 internal sealed class HostedRequestFilter : IStartupFilter
 {
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) =>

@@ -5,16 +5,16 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>Puts the gateway into an application's endpoints.</summary>
+/// <summary>Adds the gateway to an application's endpoints.</summary>
 public static class LintelEndpointExtensions
 {
-    /// <summary>Hands every request that none of the application's own endpoints takes to the gateway.</summary>
+    /// <summary>Passes every request that matches none of the application's own endpoints to the gateway.</summary>
     /// <remarks>
-    /// Each route of the gateway is an endpoint, whose metadata have a <see cref="IGatewayRouteMetadata"/>. They are made anew with each
-    /// configuration, and conventions are applied to them again.
+    /// Each route of the gateway is an endpoint, with an <see cref="IGatewayRouteMetadata"/> in its metadata. The endpoints are created
+    /// again for each configuration, and conventions are applied to them again.
     /// </remarks>
     /// <param name="endpoints">The application.</param>
-    /// <returns>All endpoints of the gateway, for conventions such as <c>RequireAuthorization</c>; one route's alone:
+    /// <returns>All endpoints of the gateway, for conventions such as <c>RequireAuthorization</c>; for those of one route see
     /// <see cref="ForRoute"/>.</returns>
     public static IEndpointConventionBuilder MapLintel(this IEndpointRouteBuilder endpoints)
     {
@@ -28,13 +28,9 @@ public static class LintelEndpointExtensions
         return all.Conventions;
     }
 
-    /// <summary>
-    /// What the application adds to the endpoint of one route: <c>app.MapLintel().ForRoute("admin").RequireAuthorization()</c>.
-    /// </summary>
-    /// <remarks>
-    /// A configuration without a route of this name is refused: a route that is renamed must not lose what is demanded of it.
-    /// </remarks>
-    /// <param name="gateway">What <see cref="MapLintel"/> has returned.</param>
+    /// <summary>Adds conventions to the endpoint of one route: <c>app.MapLintel().ForRoute("admin").RequireAuthorization()</c>.</summary>
+    /// <remarks>A configuration without a route of this name is refused: a renamed route must not lose its requirements.</remarks>
+    /// <param name="gateway">The result of <see cref="MapLintel"/>.</param>
     /// <param name="route">The route's name in the configuration.</param>
     /// <returns>The route's endpoint, in this configuration and in later ones.</returns>
     public static IEndpointConventionBuilder ForRoute(this IEndpointConventionBuilder gateway, string route)

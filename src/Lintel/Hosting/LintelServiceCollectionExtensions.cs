@@ -31,15 +31,12 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds Lintel to a host.</summary>
 public static class LintelServiceCollectionExtensions
 {
-    /// <summary>
-    /// Adds the gateway to an ASP.NET Core host of yours, configured by files. Changes of the files are taken while it runs.
-    /// </summary>
+    /// <summary>Adds the gateway to an ASP.NET Core host, configured by files. Changes to the files are applied while it runs.</summary>
     /// <remarks>
-    /// Where the gateway is added more than once, whatever the source, the last one counts: a test can give an application another
-    /// configuration.
+    /// If the gateway is added more than once, from any source, the last call wins: a test can give an application another configuration.
     /// </remarks>
     /// <param name="services">The host's services.</param>
-    /// <param name="files">YAML or JSON files, each overlaying the ones before; at least one. Paths are relative to the host's content
+    /// <param name="files">YAML or JSON files, each overlaying the previous ones; at least one. Paths are relative to the host's content
     /// root.</param>
     public static IServiceCollection AddLintel(this IServiceCollection services, params string[] files)
     {
@@ -49,19 +46,19 @@ public static class LintelServiceCollectionExtensions
     }
 
     /// <summary>
-    /// Adds the gateway to an ASP.NET Core host of yours, configured by a section of its configuration. Reloads of it are taken while it
+    /// Adds the gateway to an ASP.NET Core host, configured by a section of its configuration. Reloads of the section are applied while it
     /// runs.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="section">The section that holds <c>services</c>, <c>routes</c> and so on. Paths in it, of certificates for one, are
-    /// relative to the host's content root.</param>
+    /// <param name="section">The section that contains <c>services</c>, <c>routes</c> and so on. Paths in it, for example of certificates,
+    /// are relative to the host's content root.</param>
     public static IServiceCollection AddLintel(this IServiceCollection services, IConfiguration section)
     {
         ArgumentNullException.ThrowIfNull(section);
         return Add(services, s => new GatewaySource.Section(section, ContentRoot(s)), ownsListeners: false);
     }
 
-    /// <summary>Adds the gateway to an ASP.NET Core host of yours, configured in code.</summary>
+    /// <summary>Adds the gateway to an ASP.NET Core host, configured in code.</summary>
     /// <param name="services">The host's services.</param>
     /// <param name="config">The configuration; the same model as in files.</param>
     public static IServiceCollection AddLintel(this IServiceCollection services, GatewayConfig config)
@@ -70,27 +67,27 @@ public static class LintelServiceCollectionExtensions
         return Add(services, _ => new GatewaySource.Code(config), ownsListeners: false);
     }
 
-    /// <summary>Adds a gateway that opens the listeners of its configuration by itself: what <c>lintel run</c> is made of.</summary>
+    /// <summary>Adds a gateway that opens the listeners of its configuration itself, as <c>lintel run</c> does.</summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="files">YAML or JSON files, each overlaying the ones before.</param>
+    /// <param name="files">YAML or JSON files, each overlaying the previous ones.</param>
     public static IServiceCollection AddLintelServer(this IServiceCollection services, params string[] files) =>
         Add(services, s => ReadFiles(s, files), ownsListeners: true);
 
     /// <summary>
-    /// Keeps the files of every configuration that goes live, and starts from the last such files when the given ones are broken or
-    /// missing. Secrets that the files draw on are not kept.
+    /// Saves the files of every configuration that goes live, and starts from the last saved files if the given ones are broken or missing.
+    /// Secrets that the files refer to are not saved.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="folder">Where they are kept, one file for each set of configuration files.</param>
+    /// <param name="folder">The folder to save to, one file for each set of configuration files.</param>
     internal static IServiceCollection AddLintelLastGood(this IServiceCollection services, string folder) =>
         services.AddSingleton(new LastGoodDirectory(folder));
 
     /// <summary>
-    /// Lets the Kestrel servers of this host accept connections as Lintel's own listeners do: while file descriptors are scarce, new
+    /// Makes the Kestrel servers of this host accept connections as Lintel's own listeners do: while file descriptors are scarce, new
     /// connections wait.
     /// </summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="usesReserve">Whether the servers may use the descriptors that listeners leave to everything else; for operators'
+    /// <param name="usesReserve">Whether the servers may use the descriptors that listeners reserve for everything else; for operators'
     /// addresses.</param>
     internal static IServiceCollection AddLintelTransport(this IServiceCollection services, bool usesReserve)
     {
@@ -113,7 +110,7 @@ public static class LintelServiceCollectionExtensions
         ));
     }
 
-    /// <summary>The host's own clock where it has one: a test's, for example.</summary>
+    /// <summary>Returns the host's own clock if it has one, for example that of a test.</summary>
     private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
 
     private static string ContentRoot(IServiceProvider services) =>
@@ -126,8 +123,8 @@ public static class LintelServiceCollectionExtensions
     }
 
     /// <summary>
-    /// A container of its own, so that YARP's forwarder neither becomes the host's nor writes to its log: it tells of every failure, and
-    /// the pipeline's line has all of it.
+    /// Creates the forwarder in a container of its own, so that YARP's forwarder is neither registered in the host nor writes to its log:
+    /// it would log every failure, and the pipeline's log line has all of it.
     /// </summary>
     private static IHttpForwarder CreateForwarder() =>
         new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider().GetRequiredService<IHttpForwarder>();
@@ -157,7 +154,7 @@ public static class LintelServiceCollectionExtensions
         ));
         services.Replace(ServiceDescriptor.Singleton(s => Create(s, ownsListeners)));
         if (ownsListeners)
-            services.TryAddSingleton(CreateCrowdWatch); // another host's heap is its own affair
+            services.TryAddSingleton(CreateCrowdWatch); // not for another host's heap
         services.AddHostedService<GatewayLifetime>();
         if (ownsListeners)
             return services;

@@ -5,13 +5,13 @@ namespace Lintel.Hosting;
 /// <summary>A listener.</summary>
 internal sealed record ListenerStatus
 {
-    /// <summary>The listener's name in the configuration; <c>default</c> where it names none.</summary>
+    /// <summary>The listener's name in the configuration; <c>default</c> if none is configured.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The address as it is configured.</summary>
+    /// <summary>The configured address.</summary>
     public required string Address { get; init; }
 
-    /// <summary>The addresses that it is bound to: the real port where port 0 is configured. Empty once it is closed for a drain.</summary>
+    /// <summary>The addresses that it is bound to: the actual port if port 0 is configured. Empty once it is closed for a drain.</summary>
     public required IReadOnlyList<string> BoundAddresses { get; init; }
 
     /// <summary>The HTTP versions that it offers.</summary>

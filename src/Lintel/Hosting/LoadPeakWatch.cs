@@ -1,22 +1,22 @@
 namespace Lintel.Hosting;
 
 /// <summary>
-/// Gives memory back to the system when a crowd has gone: what ten thousand connections or large answers have left behind would otherwise
-/// stay until the next crowd.
+/// Returns memory to the system after a load peak: what ten thousand connections or large responses have left behind would otherwise stay
+/// until the next peak.
 /// </summary>
 /// <remarks>
-/// The collector takes its time where little is allocated, and then keeps what it has freed. One compacting collection for each crowd, when
-/// it has been calm for a while, on a thread that requests do not wait for but for the pause itself.
+/// The garbage collector runs rarely while little is allocated, and then keeps the memory that it freed. One compacting collection per
+/// peak, when load has been low for a while, on a thread that requests do not wait for except for the pause itself.
 /// </remarks>
 internal sealed class LoadPeakWatch : IDisposable
 {
-    /// <summary>Between two looks; it is calm after two in a row.</summary>
+    /// <summary>The interval between two checks; load is low after two in a row.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
-    /// <summary>Fewer connections, at 10 kB each, leave nothing behind that is worth a pause.</summary>
+    /// <summary>The number of connections of a peak. Fewer, at 10 kB each, leave nothing behind that is worth a pause.</summary>
     public const long ManyConnections = 1000;
 
-    /// <summary>The same for what was buffered.</summary>
+    /// <summary>The buffered memory of a peak, in bytes.</summary>
     public const long MuchMemory = 32 << 20;
 
     private readonly Func<long> _connections;
@@ -27,10 +27,10 @@ internal sealed class LoadPeakWatch : IDisposable
     private long _mostBuffered;
     private int _calmLooks;
 
-    /// <param name="connections">How many connections there are.</param>
-    /// <param name="buffered">How much is held of the memory budget.</param>
+    /// <param name="connections">Returns the number of connections.</param>
+    /// <param name="buffered">Returns the memory held of the budget.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="collect">Collects, and gives back what is free.</param>
+    /// <param name="collect">Collects, and returns free memory to the system.</param>
     public LoadPeakWatch(Func<long> connections, Func<long> buffered, TimeProvider time, Action collect)
     {
         _connections = connections;
@@ -39,7 +39,7 @@ internal sealed class LoadPeakWatch : IDisposable
         _timer = time.CreateTimer(static watch => ((LoadPeakWatch)watch!).Look(), this, Interval, Interval);
     }
 
-    /// <summary>Compacts the heap and gives back what is free.</summary>
+    /// <summary>Compacts the heap and returns free memory to the system.</summary>
     public static void Collect() => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
 
     public void Dispose() => _timer.Dispose();

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
 
-/// <summary>Tells of callbacks that hold an event loop: each in the metrics, in the log one a second at most.</summary>
+/// <summary>Reports callbacks that block an event loop: each in the metrics, at most one per second in the log.</summary>
 internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider time, ILogger<LoopStalls> logger)
 {
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
@@ -23,7 +23,7 @@ internal sealed partial class LoopStalls(GatewayMetrics metrics, TimeProvider ti
         if (stall is { IsOver: false, Cause: not StallCause.NoProcessor } && stall.Held >= LoopGroup.HangThreshold)
         {
             Hangs(logger, stall.Loop, stall.Held.TotalSeconds, route ?? "none");
-            return; // one a second, whatever was told before
+            return; // one per second, whatever was logged before
         }
 
         if (!_throttle.MayLog(out _))

@@ -9,14 +9,14 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Hosting;
 
 /// <summary>
-/// Does at the start what would otherwise be done when it is needed first. .NET does not try a type's initialiser twice: one that fails
-/// because memory runs out leaves its type broken for as long as the process lives.
+/// Does at startup what would otherwise be done at first use. .NET does not run a type initializer twice: one that fails because memory is
+/// exhausted leaves its type broken for the rest of the process.
 /// </summary>
 internal static class Preparation
 {
     private const string Trimmed = "A type that was trimmed away is never needed, and so is its initialiser.";
 
-    /// <summary>Makes an answer of each kind of error once.</summary>
+    /// <summary>Creates a response for each kind of error once.</summary>
     public static void PrepareErrors()
     {
         foreach (var rule in ErrorTable.All)
@@ -30,8 +30,8 @@ internal static class Preparation
         }
     }
 
-    /// <summary>Runs the initialisers of all types of the gateway.</summary>
-    /// <returns>How many there were.</returns>
+    /// <summary>Runs the initializers of all types of the gateway.</summary>
+    /// <returns>The number of initializers.</returns>
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = Trimmed)]
     [UnconditionalSuppressMessage("Trimming", "IL2059", Justification = Trimmed)]
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Trimmed)]

@@ -1,11 +1,11 @@
 namespace Lintel.Hosting;
 
-/// <summary>What the system lets this process have.</summary>
+/// <summary>The memory available to this process.</summary>
 internal static class ProcessMemory
 {
     /// <summary>
-    /// What the garbage collector takes for all there is, in bytes: the machine's memory, three quarters of a control group's limit, or a
-    /// heap limit that somebody set.
+    /// The total memory as the garbage collector sees it, in bytes: the machine's memory, three quarters of a control group's limit, or a
+    /// configured heap limit.
     /// </summary>
     public static long Available => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 }

@@ -1,12 +1,12 @@
 namespace Lintel.Hosting;
 
-/// <summary>What others have to say about the gateway's readiness.</summary>
+/// <summary>The readiness conditions that others have added.</summary>
 /// <remarks>Thread rule: every member takes the lock; probes are few.</remarks>
 internal sealed class Readiness
 {
     private readonly List<Func<string?>> _others = [];
 
-    /// <summary>All reasons against it: the gateway's own, if it has one, then the others'.</summary>
+    /// <summary>Returns all reasons for not being ready: the gateway's own, if any, then those of others.</summary>
     public IReadOnlyList<string> Reasons(string? own)
     {
         lock (_others)

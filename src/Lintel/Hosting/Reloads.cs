@@ -5,13 +5,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Hosting;
 
-/// <summary>Takes new configurations, one at a time: reads, has them applied, and keeps how that ended.</summary>
-/// <param name="parts">The gateway's.</param>
-/// <param name="isHosted">Whether the gateway runs inside another host, which has listeners and logging of its own.</param>
-/// <param name="live">Puts a configuration in the place of the one before.</param>
-/// <param name="drain">The gateway's end, after which nothing is taken.</param>
-/// <param name="gate">Held while a configuration is taken.</param>
-/// <param name="logger">For the outcome.</param>
+/// <summary>Applies new configurations, one at a time: reads, applies, and records the outcome.</summary>
+/// <param name="parts">The gateway's parts.</param>
+/// <param name="isHosted">Whether the gateway runs inside another host, which has its own listeners and logging.</param>
+/// <param name="live">Replaces the live configuration.</param>
+/// <param name="drain">The gateway's drain, after which no configuration is applied.</param>
+/// <param name="gate">Held while a configuration is applied.</param>
+/// <param name="logger">Logs the outcome.</param>
 internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch live, Drain drain, SemaphoreSlim gate, ILogger logger)
 {
     /// <summary>See <see cref="Gateway.Reloading"/>.</summary>
@@ -41,7 +41,7 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
                 return LastReport;
             foreach (var handler in Delegate.EnumerateInvocationList(Reloading))
                 Tell(handler, handler);
-            parts.AccessLog.Current.Reopen(); // SIGHUP is also how logrotate says that it has moved the file
+            parts.AccessLog.Current.Reopen(); // SIGHUP also signals that logrotate has moved the file
             var report = await TakeAsync(cancellation).ConfigureAwait(false);
             foreach (var handler in Delegate.EnumerateInvocationList(Reloaded))
                 Tell(handler, () => handler(report));
@@ -53,7 +53,7 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         }
     }
 
-    /// <summary>Watches the source and takes every change of it, until disposed.</summary>
+    /// <summary>Watches the source and applies every change of it, until disposed.</summary>
     public IDisposable Watch() =>
         parts.Source.Watch(() =>
         {
@@ -63,13 +63,11 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
             }
             catch (ObjectDisposedException)
             {
-                // The host has ended in the meantime.
+                // The host has stopped in the meantime.
             }
         });
 
-    /// <summary>
-    /// Serves the last good configuration if one is kept. For the start alone: later the configuration before simply goes on.
-    /// </summary>
+    /// <summary>Serves the last good configuration if one is saved. Only at startup: later the previous configuration stays live.</summary>
     public async Task<bool> TryStartFromLastGoodAsync(CancellationToken cancellation)
     {
         await gate.WaitAsync(cancellation).ConfigureAwait(false);
@@ -101,7 +99,7 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         }
     }
 
-    /// <summary>Finds in a reading what the gateway's host does not allow.</summary>
+    /// <summary>Adds problems for settings that the gateway's host does not allow.</summary>
     public SourceReading Check(SourceReading reading)
     {
         if (isHosted && reading.Config is { } config)
@@ -162,7 +160,7 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         }
         catch (Exception e) when (e is not OperationCanceledException && Config is not null)
         {
-            // A defect while reading must cost the change, never the gateway that runs.
+            // A defect while reading must fail the change, never the running gateway.
             var report = new ConfigReport();
             report.Add(
                 new ConfigProblem(
@@ -194,7 +192,7 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         Tell(meter, meter);
     }
 
-    /// <summary>How a reload ended is not for those to decide who are told of it.</summary>
+    /// <summary>Notifies a follower. An exception does not change the outcome of the reload.</summary>
     private void Tell(Delegate follower, Action call)
     {
         try
@@ -224,7 +222,7 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
         }
         catch (Exception e)
         {
-            GatewayLog.NotKept(logger, e.Message); // it is served all the same
+            GatewayLog.NotKept(logger, e.Message); // it is served nevertheless
         }
     }
 }

@@ -3,29 +3,29 @@ using Lintel.Policies;
 
 namespace Lintel.Hosting;
 
-/// <summary>What a route does.</summary>
+/// <summary>The action of a route.</summary>
 internal enum RouteAction
 {
     /// <summary>Sends the request to a service.</summary>
     Forward,
 
-    /// <summary>Answers with what several calls to services bring.</summary>
+    /// <summary>Composes an answer from several calls to services.</summary>
     Compose,
 
-    /// <summary>Sends the client elsewhere.</summary>
+    /// <summary>Redirects the client.</summary>
     Redirect,
 
-    /// <summary>Answers by itself.</summary>
+    /// <summary>Answers itself.</summary>
     Respond,
 }
 
-/// <summary>A route that is being served.</summary>
+/// <summary>The status of a route.</summary>
 internal sealed record RouteStatus
 {
     /// <summary>The route's name in the configuration.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The path templates, as they are written.</summary>
+    /// <summary>The path templates, as configured.</summary>
     public required IReadOnlyList<string> Paths { get; init; }
 
     /// <summary>Host names, exact or beginning with <c>*.</c>; empty for any.</summary>
@@ -34,35 +34,35 @@ internal sealed record RouteStatus
     /// <summary>Methods in upper case; empty for any.</summary>
     public required IReadOnlyList<string> Methods { get; init; }
 
-    /// <summary>The named client that must be calling; <see langword="null"/> for any.</summary>
+    /// <summary>The named client that the request must come from; <see langword="null"/> for any.</summary>
     public string? Client { get; init; }
 
-    /// <summary>Further conditions in words, those of the client included. Values of credentials are hidden.</summary>
+    /// <summary>Further conditions in words, including those of the client. Values of credentials are hidden.</summary>
     public required IReadOnlyList<string> Conditions { get; init; }
 
     /// <summary>What the route does: <c>forward</c>, <c>compose</c>, <c>redirect</c> or <c>respond</c>.</summary>
     public required RouteAction Action { get; init; }
 
     /// <summary>
-    /// The template of the path that the service sees, or of the location that the client is sent to; <see langword="null"/> where the
-    /// request's own path goes on and where the route answers by itself.
+    /// The template of the path that the service sees, or of the location that the client is redirected to; <see langword="null"/> if the
+    /// request's own path is passed on or the route answers itself.
     /// </summary>
     public string? To { get; init; }
 
-    /// <summary>The status code of a redirect or an answer; <see langword="null"/> where a service decides.</summary>
+    /// <summary>The status code of a redirect or a fixed answer; <see langword="null"/> if a service decides.</summary>
     public int? Status { get; init; }
 
     /// <summary>
-    /// The services that requests go to, with their shares, or that the composition calls, each once; empty where the route answers by
+    /// The services that requests are sent to, with their shares, or that the composition calls, each once; empty if the route answers
     /// itself.
     /// </summary>
     public required IReadOnlyList<RouteServiceStatus> Services { get; init; }
 
-    /// <summary>The service that gets copies of requests; <see langword="null"/> for none.</summary>
+    /// <summary>The service that receives copies of requests; <see langword="null"/> for none.</summary>
     public RouteServiceStatus? Mirror { get; init; }
 
     /// <summary>
-    /// The names of the policies that apply, in the order in which they are asked, those of <c>defaults.policies</c> included; of a policy
+    /// The names of the policies that apply, in the order of their execution, including those of <c>defaults.policies</c>; for a policy
     /// without a name its kind.
     /// </summary>
     public required IReadOnlyList<string> Policies { get; init; }
@@ -115,5 +115,5 @@ internal sealed record RouteStatus
 
 /// <summary>A service of a route.</summary>
 /// <param name="Name">The service's name.</param>
-/// <param name="Percent">The share of the route's requests that it gets, from 0 to 100; of a composition 100 each.</param>
+/// <param name="Percent">The share of the route's requests that it receives, from 0 to 100; for a composition 100 each.</param>
 internal sealed record RouteServiceStatus(string Name, double Percent);

@@ -3,22 +3,22 @@ using Lintel.Services;
 
 namespace Lintel.Hosting;
 
-/// <summary>A service that routes may forward to.</summary>
+/// <summary>The status of a service.</summary>
 internal sealed record ServiceStatus
 {
     /// <summary>The service's name in the configuration.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The HTTP version spoken to the instances.</summary>
+    /// <summary>The HTTP version used with the instances.</summary>
     public required ServiceProtocol Protocol { get; init; }
 
     /// <summary>How an instance is chosen for a request.</summary>
     public required BalancingKind Balancing { get; init; }
 
-    /// <summary>The <c>Host</c> that the instances see: <c>request</c>, <c>instance</c>, or a name.</summary>
+    /// <summary>The <c>Host</c> that the instances receive: <c>request</c>, <c>instance</c>, or a name.</summary>
     public required string Host { get; init; }
 
-    /// <summary>The timeouts in force, defaults included.</summary>
+    /// <summary>The effective timeouts, including defaults.</summary>
     public required ServiceTimeouts Timeouts { get; init; }
 
     /// <summary>The instances, in the configuration's order.</summary>
@@ -49,10 +49,10 @@ internal sealed record ServiceStatus
         };
 }
 
-/// <summary>How long a service may take.</summary>
-/// <param name="Connect">For making a connection, TLS included.</param>
-/// <param name="Request">From the end of the request's body to the response's head, all attempts included.</param>
-/// <param name="Idle">How long neither side may move a byte.</param>
+/// <summary>The timeouts of a service.</summary>
+/// <param name="Connect">For opening a connection, including TLS.</param>
+/// <param name="Request">From the end of the request body to the response head, including all attempts.</param>
+/// <param name="Idle">The maximum time without a byte in either direction.</param>
 internal sealed record ServiceTimeouts(TimeSpan Connect, TimeSpan Request, TimeSpan Idle)
 {
     internal static ServiceTimeouts Of((TimeSpan Connect, TimeSpan Request, TimeSpan Idle) inForce) =>
@@ -62,12 +62,12 @@ internal sealed record ServiceTimeouts(TimeSpan Connect, TimeSpan Request, TimeS
 /// <summary>One process of a service.</summary>
 internal sealed record InstanceStatus
 {
-    /// <summary>Its address: scheme, host, port, and the path that goes before every request's own.</summary>
+    /// <summary>The address: scheme, host, port, and the path that precedes that of every request.</summary>
     public required string Address { get; init; }
 
-    /// <summary>Its share of the requests beside its neighbours.</summary>
+    /// <summary>Its weight relative to the other instances.</summary>
     public required int Weight { get; init; }
 
-    /// <summary>Requests that it has not answered to the end yet.</summary>
+    /// <summary>The number of requests without a complete response.</summary>
     public required int RequestsInFlight { get; init; }
 }

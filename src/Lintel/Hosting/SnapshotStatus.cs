@@ -2,7 +2,7 @@ using Lintel.Config;
 
 namespace Lintel.Hosting;
 
-/// <summary>What a gateway is about.</summary>
+/// <summary>The state of a gateway.</summary>
 internal enum GatewayState
 {
     /// <summary>It has no configuration yet.</summary>
@@ -11,23 +11,23 @@ internal enum GatewayState
     /// <summary>It serves requests.</summary>
     Serving,
 
-    /// <summary>It is stopping: no new connections, requests in flight go on to their end.</summary>
+    /// <summary>It is stopping: no new connections, requests in flight are completed.</summary>
     Draining,
 }
 
-/// <summary>The gateway and the configuration that it serves.</summary>
+/// <summary>The status of the gateway and of its live configuration.</summary>
 internal sealed record SnapshotStatus
 {
     /// <summary>Lintel's version.</summary>
     public required string Version { get; init; }
 
-    /// <summary>The gateway's name in <c>Via</c> and <c>Proxy-Status</c>; <see langword="null"/> where none is configured.</summary>
+    /// <summary>The gateway's name in <c>Via</c> and <c>Proxy-Status</c>; <see langword="null"/> if none is configured.</summary>
     public string? Name { get; init; }
 
-    /// <summary>What it is about: <c>starting</c>, <c>serving</c> or <c>draining</c>.</summary>
+    /// <summary>The state: <c>starting</c>, <c>serving</c> or <c>draining</c>.</summary>
     public required GatewayState State { get; init; }
 
-    /// <summary>Why no requests should be sent here; empty when the gateway is ready.</summary>
+    /// <summary>Why no requests should be sent to this gateway; empty when it is ready.</summary>
     public required IReadOnlyList<string> NotReadyReasons { get; init; }
 
     /// <summary>When the gateway started.</summary>
@@ -36,54 +36,54 @@ internal sealed record SnapshotStatus
     /// <summary>Seconds since then.</summary>
     public required double UptimeSeconds { get; init; }
 
-    /// <summary>The drain that is going on; <see langword="null"/> while there is none.</summary>
+    /// <summary>The drain in progress; <see langword="null"/> while there is none.</summary>
     public DrainStatus? Drain { get; init; }
 
-    /// <summary>When the configuration that is being served went live; <see langword="null"/> before the first one.</summary>
+    /// <summary>When the live configuration went live; <see langword="null"/> before the first one.</summary>
     public DateTimeOffset? LoadedAt { get; init; }
 
-    /// <summary>The files that it was read from, included ones too, in alphabetical order. Empty where it comes from no file.</summary>
+    /// <summary>
+    /// The files that it was read from, including included ones, in alphabetical order. Empty if it does not come from files.
+    /// </summary>
     public required IReadOnlyList<string> Files { get; init; }
 
     /// <summary>
-    /// SHA-256 over its keys and values after overlays and expansion, credentials left out, whatever the order of keys: equal on nodes that
-    /// have the same configuration. <see langword="null"/> where it was made in code.
+    /// SHA-256 over its keys and values after overlays and expansion, excluding credentials, independent of the order of keys: equal on
+    /// nodes with the same configuration. <see langword="null"/> if it was made in code.
     /// </summary>
     public string? Hash { get; init; }
 
-    /// <summary>
-    /// Whether the files hold something else now than when they were read last; <see langword="null"/> where it comes from no file.
-    /// </summary>
+    /// <summary>Whether the files have changed since they were last read; <see langword="null"/> if it does not come from files.</summary>
     public bool? FilesDiffer { get; init; }
 
-    /// <summary>The memory that everything that buffers takes from.</summary>
+    /// <summary>The memory budget of everything that buffers.</summary>
     public required MemoryStatus Memory { get; init; }
 
-    /// <summary>How many of each thing it has.</summary>
+    /// <summary>The number of objects of each kind.</summary>
     public required SnapshotCounts Counts { get; init; }
 
-    /// <summary>How the last attempt to take a configuration ended; <see langword="null"/> before the first one.</summary>
+    /// <summary>The outcome of the last attempt to apply a configuration; <see langword="null"/> before the first one.</summary>
     public ReloadStatus? LastReload { get; init; }
 
     /// <summary>
-    /// The last good configuration that is served because the given files were not right at the start; <see langword="null"/> while the
-    /// files themselves are.
+    /// The last good configuration that is served because the given files were invalid at startup; <see langword="null"/> while the files
+    /// themselves are served.
     /// </summary>
     public FallbackStatus? Fallback { get; init; }
 }
 
-/// <summary>The memory that everything that buffers takes from.</summary>
-/// <param name="LimitBytes">The most that may be held together.</param>
-/// <param name="UsedBytes">What is held now.</param>
+/// <summary>The memory budget of everything that buffers.</summary>
+/// <param name="LimitBytes">The maximum that may be held in total.</param>
+/// <param name="UsedBytes">The amount currently held.</param>
 internal sealed record MemoryStatus(long LimitBytes, long UsedBytes);
 
-/// <summary>The last good configuration, kept by <c>--fallback-last-good</c>.</summary>
-/// <param name="FilePath">Where it is kept.</param>
-/// <param name="SavedAt">When it went live for the first time.</param>
+/// <summary>The last good configuration, saved by <c>--fallback-last-good</c>.</summary>
+/// <param name="FilePath">The file that it is saved in.</param>
+/// <param name="SavedAt">When it first went live.</param>
 internal sealed record FallbackStatus(string FilePath, DateTimeOffset SavedAt);
 
-/// <summary>How many of each thing a configuration has.</summary>
-/// <param name="Listeners">Listeners, the default one included.</param>
+/// <summary>The number of objects of each kind in a configuration.</summary>
+/// <param name="Listeners">Listeners, including the default one.</param>
 /// <param name="Services">Services.</param>
 /// <param name="Instances">Instances of all services.</param>
 /// <param name="Routes">Routes.</param>
@@ -106,26 +106,26 @@ internal sealed record SnapshotCounts(int Listeners, int Services, int Instances
 
 /// <summary>A drain: the gateway waits for requests in flight.</summary>
 /// <param name="Since">When it began.</param>
-/// <param name="Until">When requests that are still in flight are cut off.</param>
+/// <param name="Until">When requests that are still in flight are aborted.</param>
 internal sealed record DrainStatus(DateTimeOffset Since, DateTimeOffset Until);
 
-/// <summary>How an attempt to take a configuration ended.</summary>
+/// <summary>The outcome of an attempt to apply a configuration.</summary>
 internal enum ReloadOutcome
 {
     /// <summary>It is live.</summary>
     Applied,
 
-    /// <summary>It has a mistake or needs something that cannot be had; the one before goes on.</summary>
+    /// <summary>It is invalid or needs something that is not available; the gateway is still serving the previous one.</summary>
     Refused,
 }
 
-/// <summary>An attempt to take a configuration.</summary>
+/// <summary>An attempt to apply a configuration.</summary>
 internal sealed record ReloadStatus
 {
     /// <summary>When it ended.</summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary>How it ended: <c>applied</c> or <c>refused</c>.</summary>
+    /// <summary>The outcome: <c>applied</c> or <c>refused</c>.</summary>
     public required ReloadOutcome Outcome { get; init; }
 
     /// <summary>How long it took, in milliseconds.</summary>
@@ -134,6 +134,6 @@ internal sealed record ReloadStatus
     /// <summary>The number of problems; only the first 200 are listed.</summary>
     public required int ProblemCount { get; init; }
 
-    /// <summary>What is wrong, in the order of files and lines.</summary>
+    /// <summary>The problems, in the order of files and lines.</summary>
     public required IReadOnlyList<ConfigProblem> Problems { get; init; }
 }

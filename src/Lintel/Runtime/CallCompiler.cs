@@ -10,10 +10,10 @@ using Lintel.Routing;
 
 namespace Lintel.Runtime;
 
-/// <summary>A call that compiled.</summary>
+/// <summary>A compiled call.</summary>
 internal sealed record CompiledCall(PlannedCall Call);
 
-/// <summary>Compiles one call of a composition after the other.</summary>
+/// <summary>Compiles the calls of a composition one by one.</summary>
 internal sealed class CallCompiler(
     ProblemSink problems,
     ServiceFinder services,
@@ -23,13 +23,13 @@ internal sealed class CallCompiler(
     PathTraits allowed
 )
 {
-    /// <summary>For each call, what it waits for.</summary>
+    /// <summary>For each call, the calls that it waits for.</summary>
     public Dictionary<string, HashSet<string>> Needs { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Headers of the client that requests are made of.</summary>
+    /// <summary>Headers of the client that requests depend on.</summary>
     public HashSet<string> ClientHeaders { get; } = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Whether requests are made of the client's address.</summary>
+    /// <summary>Whether requests depend on the client's address.</summary>
     public bool DependsOnAddress { get; private set; }
 
     public CompiledCall? Compile(string name, CallConfig config, KeyPath path)
@@ -90,7 +90,7 @@ internal sealed class CallCompiler(
         );
     }
 
-    /// <summary>A request that has no part of its item would be the same for all of them.</summary>
+    /// <summary>Checks that a request refers to its item: otherwise it would be the same for all of them.</summary>
     private void CheckItems(PlannedRequest request, bool isBatch, KeyPath path)
     {
         var roots = request.References.SelectMany(r => r.Roots ?? []).Select(r => r.Name).Concat(request.Body?.Roots ?? []).ToHashSet();
@@ -274,7 +274,7 @@ internal sealed class CallCompiler(
         );
     }
 
-    /// <summary>At the one `=` that is no comparison.</summary>
+    /// <summary>Splits at the single `=` that is not a comparison.</summary>
     private static (string Key, string? ParentKey) SplitKeys(string on)
     {
         for (var i = 1; i < on.Length - 1; i++)

@@ -2,16 +2,16 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Runtime;
 
-/// <summary>Which calls wait for which.</summary>
+/// <summary>The dependencies between calls.</summary>
 internal static class CallGraph
 {
     /// <summary>
-    /// Reports calls that wait for each other. Of rings that share a call the first one is told: mending it shows what is left.
+    /// Reports calls that wait for each other. Of cycles that share a call the first one is reported: fixing it reveals the rest.
     /// </summary>
-    /// <param name="needs">For each call by name, what it waits for.</param>
-    /// <param name="problems">Where they go.</param>
-    /// <param name="path">Of the calls.</param>
-    /// <returns>Whether there is none.</returns>
+    /// <param name="needs">For each call by name, the calls that it waits for.</param>
+    /// <param name="problems">Receives the problems.</param>
+    /// <param name="path">The path of the calls.</param>
+    /// <returns>Whether there is no cycle.</returns>
     public static bool Check(IReadOnlyDictionary<string, HashSet<string>> needs, ProblemSink problems, KeyPath path)
     {
         var rings = Rings(needs);
@@ -25,7 +25,7 @@ internal static class CallGraph
         return rings.Count == 0;
     }
 
-    /// <summary>The rings, no two of which share a call. Wherever calls wait for each other, one of them is here.</summary>
+    /// <summary>Returns the cycles, no two of which share a call. Every set of calls that wait for each other is represented.</summary>
     public static List<List<string>> Rings(IReadOnlyDictionary<string, HashSet<string>> needs)
     {
         var rings = new List<List<string>>();

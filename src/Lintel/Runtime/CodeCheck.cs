@@ -4,7 +4,8 @@ using Lintel.Config.Grammars;
 namespace Lintel.Runtime;
 
 /// <summary>
-/// What the grammar refuses where a configuration is read, refused where code makes it: what would silently mean everything, or nothing.
+/// Rejects values of a configuration made in code that the grammar rejects in files: values that would silently match everything, or
+/// nothing.
 /// </summary>
 internal sealed class CodeCheck(ProblemSink problems)
 {
@@ -102,7 +103,7 @@ internal sealed class CodeCheck(ProblemSink problems)
             Check(inner, path["not"]);
     }
 
-    /// <summary>Entries that stand in no file.</summary>
+    /// <summary>Returns the entries that are not in a file.</summary>
     private IEnumerable<KeyValuePair<string, T>> Made<T>(string section, ValueMap<T> entries) =>
         entries.Where(e => !problems.IsWritten(section, e.Key));
 }

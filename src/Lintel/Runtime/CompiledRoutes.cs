@@ -5,12 +5,10 @@ using Lintel.Services;
 
 namespace Lintel.Runtime;
 
-/// <summary>
-/// The routes of a compilation that succeeded, with what they were made from: the next one makes those anew that changed.
-/// </summary>
+/// <summary>The routes of a successful compilation, with their inputs: the next compilation recompiles only those that changed.</summary>
 /// <remarks>
-/// A reload of 10 000 routes of which one changed compiles one. What a route is made from is its own configuration, the defaults, and what
-/// its names refer to: services, clients, policies.
+/// A reload of 10 000 routes of which one changed compiles one. The inputs of a route are its own configuration, the defaults, and what its
+/// names refer to: services, clients, policies.
 /// </remarks>
 internal sealed class CompiledRoutes(
     GatewayConfig config,
@@ -21,10 +19,11 @@ internal sealed class CompiledRoutes(
     private readonly Dictionary<string, RouteEntry<Route>> _entries = entries.ToDictionary(e => e.Name, StringComparer.Ordinal);
 
     /// <summary>
-    /// The route of this name, where it and everything that it refers to is what it was then; otherwise <see langword="null"/>.
+    /// Returns the route of this name if neither it nor anything that it refers to has changed; otherwise <see langword="null"/>.
     /// </summary>
     /// <remarks>
-    /// Services and policies are compared by what runs, not by how it is written: a service whose certificates changed is another one.
+    /// Services and policies are compared by their running instances, not by their text: a service with changed certificates is a different
+    /// one.
     /// </remarks>
     public RouteEntry<Route>? Find(string name, RouteConfig written, PolicySet policies, CompileScope scope)
     {

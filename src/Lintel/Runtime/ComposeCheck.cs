@@ -5,8 +5,8 @@ using Lintel.Config.Grammars;
 namespace Lintel.Runtime;
 
 /// <summary>
-/// What the grammar sees to where a composition is written, seen to where code made it: whatever would hang, throw or harm when the first
-/// client comes.
+/// Checks a composition made in code for what the grammar checks in files: values that would hang, throw or do harm when the first request
+/// arrives.
 /// </summary>
 internal sealed class ComposeCheck(ProblemSink problems)
 {
@@ -14,12 +14,12 @@ internal sealed class ComposeCheck(ProblemSink problems)
 
     private bool _isRight = true;
 
-    /// <summary>Checks.</summary>
-    /// <returns>False where something is wrong; it is told then.</returns>
+    /// <summary>Checks a composition.</summary>
+    /// <returns>False if something is wrong; it is then reported.</returns>
     public bool Check(ComposeConfig config, KeyPath path)
     {
         if (problems.IsWritten(path["calls"]))
-            return true; // the grammar has read it
+            return true; // the grammar has checked it
         Expect(config.Calls.Count > 0, "missing-key", path["calls"], "the composition has no calls", "add a call");
         Expect(IsTime(config.Deadline), "out-of-range", path["deadline"], "the deadline must be from 1 ms to 1 h", "choose another value");
         Expect(
@@ -99,7 +99,7 @@ internal sealed class ComposeCheck(ProblemSink problems)
         );
     }
 
-    /// <summary>What happens where the call fails, or is slow.</summary>
+    /// <summary>Checks what applies when the call fails, or is slow.</summary>
     private void CheckFailing(CallConfig call, KeyPath path)
     {
         Expect(

@@ -15,19 +15,21 @@ namespace Lintel.Runtime;
 internal delegate Service? ServiceFinder(string name, KeyPath path);
 
 /// <summary>
-/// Compiles a composition: references become a graph, expressions and templates programs. What cannot work is told here, not to clients.
+/// Compiles a composition: references become a graph, expressions and templates programs. Errors are reported here, not to clients.
 /// </summary>
 internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler conditions, ServiceFinder services)
 {
-    /// <summary>A composition of more is a program of its own; and each call costs every answer something.</summary>
+    /// <summary>
+    /// The maximum number of calls: a larger composition is a program of its own, and each call has a cost for every answer.
+    /// </summary>
     private const int MaxCalls = 100;
 
-    /// <summary>Compiles.</summary>
+    /// <summary>Compiles a composition.</summary>
     /// <param name="route">The route's name.</param>
-    /// <param name="config">What was written.</param>
+    /// <param name="config">The configuration.</param>
     /// <param name="parameters">The route's parameters.</param>
-    /// <param name="allowed">Path spellings that it allows.</param>
-    /// <returns><see langword="null"/> where something is wrong; it is told then.</returns>
+    /// <param name="allowed">The path spellings that the route allows.</param>
+    /// <returns><see langword="null"/> if something is wrong; it is then reported.</returns>
     public CallPlan? Compile(string route, ComposeConfig config, RouteParameters parameters, PathTraits allowed)
     {
         var path = KeyPath.Root["routes"][route]["compose"];
@@ -91,7 +93,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         };
     }
 
-    /// <summary>Checks the names of calls and of forwarded headers; what is wrong does not keep the rest from being checked.</summary>
+    /// <summary>Checks the names of calls and of forwarded headers; an error does not prevent the other checks.</summary>
     private void CheckNames(ComposeConfig config, List<string> names, RouteParameters parameters, KeyPath path)
     {
         if (names.Count > MaxCalls)
@@ -172,13 +174,13 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         );
     }
 
-    /// <summary>What is joined into a list that is itself joined goes first.</summary>
+    /// <summary>Orders the joins: a join into a list precedes the join of that list.</summary>
     private List<int>? OrderJoins(ComposeConfig config, ExpressionCompiler expressions, KeyPath path)
     {
         var names = config.Calls.Keys.ToList();
         var joined = config.Calls.Where(c => c.Value.Join is not null).ToList();
         var into = joined.ToDictionary(c => c.Key, c => c.Value.Join!.Into.Split('.')[0], StringComparer.Ordinal);
-        var valid = joined.TrueForAll(c => c.Value.ForEach is not null); // told where it is written
+        var valid = joined.TrueForAll(c => c.Value.ForEach is not null); // reported at its own place
         foreach (var group in joined.GroupBy(c => (c.Value.Join!.Into, c.Value.Join.As)).Where(g => g.Count() > 1))
         {
             valid = false;
@@ -193,10 +195,10 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
 
         foreach (var (name, target) in into)
         {
-            valid &= name != target; // told with the call
+            valid &= name != target; // reported with the call
             expressions.LookedInto.Add(name);
             expressions.LookedInto.Add(target);
-            valid &= names.Contains(target); // told with the call
+            valid &= names.Contains(target); // reported with the call
         }
 
         var rings = into.Where(p => p.Key != p.Value)
@@ -208,7 +210,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         int Depth(string name) => into.TryGetValue(name, out var target) ? 1 + Depth(target) : 0;
     }
 
-    /// <summary>Two calls that can write one place need a rule for it.</summary>
+    /// <summary>Checks that two calls which can write to one place have a rule for conflicts.</summary>
     private bool CheckPlaces(ComposeConfig config, KeyPath path)
     {
         var isShaped = config.Respond.Body is not null && !config.Stream;
@@ -231,7 +233,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
             return true;
         var spread = writers.Find(w => w.Place == ".").Call;
         if (spread is not null && writers.Count > 1)
-            writers.RemoveAll(w => w.Place != "." && w.Call != writers.Find(o => o.Place != ".").Call); // one pair says it
+            writers.RemoveAll(w => w.Place != "." && w.Call != writers.Find(o => o.Place != ".").Call); // one pair is reported
         var groups =
             spread is not null && writers.Count > 1
                 ? [writers]
@@ -275,7 +277,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         return [.. config.When.Headers.Keys, .. config.When.Cookies.Count > 0 ? (string[])["Cookie"] : []];
     }
 
-    /// <summary>All that decides how parts become an answer, as text.</summary>
+    /// <summary>Returns everything that determines how parts become an answer, as text.</summary>
     private static string Text(ComposeConfig config)
     {
         var text = new StringBuilder();

@@ -7,7 +7,7 @@ namespace Lintel.Runtime;
 /// <summary>Compiles the conditions of matches and clients.</summary>
 internal sealed class ConditionCompiler(CompileScope scope)
 {
-    /// <summary>A match's conditions, those of its client included; <see langword="null"/> when one does not compile.</summary>
+    /// <summary>Compiles a match's conditions, including those of its client; <see langword="null"/> if one does not compile.</summary>
     public Condition[]? Compile(MatchConfig match, KeyPath path)
     {
         var result = new List<Condition>();
@@ -23,7 +23,9 @@ internal sealed class ConditionCompiler(CompileScope scope)
         return valid ? [.. result] : null;
     }
 
-    /// <summary>How a client is recognised; <see langword="null"/> when there is no such client, or a condition does not compile.</summary>
+    /// <summary>
+    /// Compiles the conditions of a client; <see langword="null"/> if there is no such client, or a condition does not compile.
+    /// </summary>
     public Condition[]? OfClient(string name, KeyPath path)
     {
         var result = new List<Condition>();
@@ -83,7 +85,7 @@ internal sealed class ConditionCompiler(CompileScope scope)
 
     private ValueTest? Compile(ConditionConfig config, ConditionPlace place, KeyPath path)
     {
-        // Fields are bytes: what is written here is compared as its UTF-8.
+        // Fields are bytes: configured text is compared as its UTF-8.
         var isOfBytes = place is ConditionPlace.Header or ConditionPlace.Cookie;
         switch (config)
         {
@@ -103,7 +105,7 @@ internal sealed class ConditionCompiler(CompileScope scope)
                 scope.Problems.Add("bad-regex", path["regex"], $"the regular expression does not compile: {problem}");
                 return null;
             default:
-                return null; // told when it was read
+                return null; // reported when it was read
         }
 
         string Text(string written) => isOfBytes ? FieldText.ToBytes(written) : written;

@@ -6,21 +6,21 @@ using Lintel.Pipeline;
 
 namespace Lintel.Runtime;
 
-/// <summary>Compiles a composition's expressions, and notes which calls each of them looks at.</summary>
-/// <param name="problems">Where mistakes go.</param>
-/// <param name="calls">The calls' names.</param>
+/// <summary>Compiles a composition's expressions, and records which calls each of them reads.</summary>
+/// <param name="problems">Receives the problems.</param>
+/// <param name="calls">The names of the calls.</param>
 internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<string> calls)
 {
-    /// <summary>Calls whose values expressions look into.</summary>
+    /// <summary>The calls with values that expressions look into.</summary>
     public HashSet<string> LookedInto { get; } = [];
 
     /// <summary>Whether an expression looks into the client's body.</summary>
     public bool LooksIntoRequest { get; private set; }
 
     /// <summary>Compiles an expression over the calls' values.</summary>
-    /// <param name="text">What was written.</param>
-    /// <param name="path">Where.</param>
-    /// <param name="use">What the expression is for: what it may see, and who has to wait for what it looks at.</param>
+    /// <param name="text">The expression.</param>
+    /// <param name="path">Its place.</param>
+    /// <param name="use">The purpose of the expression: what it may read, and who waits for it.</param>
     public Expression? Compile(string text, KeyPath path, ExpressionUse use)
     {
         if (Parse(text, path) is not { } expression)
@@ -42,7 +42,7 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
         return expression;
     }
 
-    /// <summary>A long expression as its beginning: the position says where to look.</summary>
+    /// <summary>Returns the start of a long expression: the position identifies the place.</summary>
     private static string Shown(string text) => text.Length <= 200 ? text : text[..100] + "…";
 
     /// <summary>Compiles a document of expressions.</summary>
@@ -90,11 +90,12 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
         return all ? new Shape.Items([.. items]) : null;
     }
 
-    /// <summary>A property's name with what stands before and behind it.</summary>
+    /// <summary>Returns a property's name with the characters before and after it.</summary>
     public static byte[] Lead(string name, bool isFirst) => [isFirst ? (byte)'{' : (byte)',', .. Name.Of(name).Json];
 
     /// <summary>
-    /// Where an expression stands in its composition, for who learns that it does not fit: what is above is the operator's business.
+    /// Returns the place of an expression in its composition, for a client that is told that it does not fit: the outer levels concern only
+    /// the operator.
     /// </summary>
     private static string PlaceOf(KeyPath path)
     {
@@ -171,18 +172,18 @@ internal sealed class ExpressionCompiler(ProblemSink problems, IReadOnlyList<str
     }
 }
 
-/// <summary>What an expression is for.</summary>
+/// <summary>The purpose of an expression.</summary>
 /// <param name="Owner">The call that it belongs to; <see langword="null"/> for the answer.</param>
 /// <param name="HasItems">Whether it may see <c>item</c> and <c>items</c>.</param>
-/// <param name="MaySeeAll">Whether it may look at the scope as a whole, because all calls have ended.</param>
-/// <param name="MaySeeItself">Whether it may look at its own call's value.</param>
+/// <param name="MaySeeAll">Whether it may read the scope as a whole, because all calls have ended.</param>
+/// <param name="MaySeeItself">Whether it may read its own call's value.</param>
 internal sealed record ExpressionUse(string? Owner, bool HasItems = false, bool MaySeeAll = false, bool MaySeeItself = false)
 {
-    /// <summary>The calls that it looks at.</summary>
+    /// <summary>The calls that it reads.</summary>
     public HashSet<string> Needs { get; init; } = [];
 }
 
-/// <summary>The references of a request's placeholders: calls, and items of its own.</summary>
+/// <summary>The references of a request's placeholders: calls, and the call's own items.</summary>
 internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyList<string> calls, KeyPath path, ExpressionUse use)
     : ReferenceScope
 {
@@ -199,13 +200,13 @@ internal sealed class CallReferences(ExpressionCompiler expressions, IReadOnlyLi
         return Slots.Count - 1;
     }
 
-    /// <summary>No slot, and the report knows why.</summary>
+    /// <summary>No slot; the problem is already reported.</summary>
     private const int Reported = -1;
 }
 
 /// <summary>
-/// Where references are refused: in a call's headers. A value of a service could name the client's credentials' place, or break what the
-/// header means.
+/// Rejects references in a call's headers. A value from a service could select the client's credentials, or change the meaning of the
+/// header.
 /// </summary>
 internal sealed class NoReferences(IReadOnlyList<string> calls) : ReferenceScope
 {

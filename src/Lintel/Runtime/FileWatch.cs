@@ -3,11 +3,11 @@ using Lintel.Config.Reading;
 namespace Lintel.Runtime;
 
 /// <summary>
-/// Notices that watched files have other content. Events of the file system make it quick; looking again every two seconds makes it sure.
+/// Detects changed content of watched files. File system events make detection fast; polling every two seconds makes it reliable.
 /// </summary>
 /// <remarks>
-/// Content counts, not events: an editor that writes a new file over the old one, a Kubernetes volume that swaps a symbolic link, and a
-/// network file system without events are all the same to it. A change is told once the content has stood still for one look.
+/// Content is compared, not events: an editor that writes a new file over the old one, a Kubernetes volume that swaps a symbolic link, and
+/// a network file system without events are handled alike. A change is reported once the content was the same in one more check.
 /// </remarks>
 internal sealed class FileWatch : IDisposable
 {
@@ -25,8 +25,9 @@ internal sealed class FileWatch : IDisposable
     private bool _isTelling;
     private bool _disposed;
 
-    /// <param name="watched">What is watched, with what was taken of it last: the watch looks for what differs from that.</param>
-    /// <param name="changed">Takes a change; what is watched is another one afterwards.</param>
+    /// <param name="watched">Returns the watched files and their content when they were last read: the watch looks for differences from
+    /// it.</param>
+    /// <param name="changed">Handles a change; the set of watched files may differ afterwards.</param>
     /// <param name="time">The clock.</param>
     public FileWatch(Func<WatchedFiles> watched, Action changed, TimeProvider time)
     {
@@ -34,7 +35,7 @@ internal sealed class FileWatch : IDisposable
         _changed = changed;
         WatchFolders();
 
-        // What changed since it was read is told soon; the first look of all may hash large files and is not waited for.
+        // A change since the last read is reported soon; the first check may hash large files and is not awaited.
         _timer = time.CreateTimer(_ => Look(), null, Settle, Patience);
     }
 
@@ -71,7 +72,7 @@ internal sealed class FileWatch : IDisposable
                 return;
             }
 
-            // A change that nobody could even read is told once.
+            // A change that could not even be read is reported once.
             _untaken = (watched, now);
             _isTelling = true;
         }
@@ -93,7 +94,7 @@ internal sealed class FileWatch : IDisposable
         if (_disposed)
             return;
 
-        // The change may have brought other includes with it, and somebody may have written while it was being taken.
+        // The change may have added includes, and files may have been written while it was being applied.
         WatchFolders();
         _timer.Change(Settle, Patience);
     }
@@ -102,7 +103,7 @@ internal sealed class FileWatch : IDisposable
     {
         lock (_lock)
         {
-            // The first event of a storm counts: a log that is written in the same folder must not put the look off for ever.
+            // The first event of a burst counts: a log written in the same folder must not delay the check forever.
             if (_disposed || _isHinted)
                 return;
             _isHinted = true;
@@ -141,14 +142,14 @@ internal sealed class FileWatch : IDisposable
             }
             catch (IOException)
             {
-                // The machine's limit of inotify watches is reached: the timer alone does it.
+                // The machine's limit of inotify watches is reached: the timer alone is used.
             }
         }
     }
 }
 
-/// <summary>What a configuration was read from.</summary>
+/// <summary>The files and folders that a configuration was read from.</summary>
 /// <param name="Files">Full paths.</param>
-/// <param name="Folders">The folders that are looked into for files.</param>
-/// <param name="Taken">What they held when they were read; <see langword="null"/> where that is not known.</param>
+/// <param name="Folders">The folders that are searched for files.</param>
+/// <param name="Taken">Their content when they were read; <see langword="null"/> if unknown.</param>
 internal sealed record WatchedFiles(IReadOnlyCollection<string> Files, IReadOnlyCollection<WatchedDirectory> Folders, UInt128? Taken);

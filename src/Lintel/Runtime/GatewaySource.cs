@@ -9,53 +9,53 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Runtime;
 
-/// <summary>What one reading yielded. The configuration is <see langword="null"/> where nothing could be made of it.</summary>
+/// <summary>The result of one read. The configuration is <see langword="null"/> if none could be built.</summary>
 internal sealed record SourceReading(GatewayConfig? Config, MapNode Root, ConfigReport Report)
 {
-    /// <summary>The files as they are written, by full path; empty where the source is no file.</summary>
+    /// <summary>The raw files, by full path; empty if the source is not files.</summary>
     public IReadOnlyDictionary<string, byte[]> Contents { get; init; } = ReadOnlyDictionary<string, byte[]>.Empty;
 
-    /// <summary>What was read, for the watch.</summary>
+    /// <summary>The files that were read, for the watch.</summary>
     public WatchedFiles Watched { get; init; } = new([], [], null);
 }
 
-/// <summary>What a reading of the last good configuration yielded.</summary>
+/// <summary>The result of reading the last good configuration.</summary>
 internal sealed record LastGoodReading(SourceReading Reading, DateTimeOffset SavedAt, string FilePath);
 
-/// <summary>Where the configuration comes from: files, <c>IConfiguration</c>, or code.</summary>
+/// <summary>The source of the configuration: files, <c>IConfiguration</c>, or code.</summary>
 internal abstract class GatewaySource
 {
-    /// <summary>Reads, and nothing else: whoever validates a running gateway's files does not change what is watched.</summary>
+    /// <summary>Reads without side effects: validating a running gateway's files does not change what is watched.</summary>
     public abstract SourceReading Read();
 
     /// <summary>
-    /// Reads once nobody is writing: a program that writes a file empties it first, and half of a configuration may well be a valid one.
+    /// Reads once no file is being written: a program that writes a file truncates it first, and half of a configuration may well be valid.
     /// </summary>
     public virtual Task<SourceReading> ReadSettledAsync(CancellationToken cancellation) => BackgroundThread.RunAsync("lintel-read", Read);
 
-    /// <summary>Is told of each reading that is taken, whether it goes live or is refused: changes are changes of it.</summary>
+    /// <summary>Records a read that is applied, whether it goes live or is refused: later changes are relative to it.</summary>
     public virtual void Take(SourceReading reading) { }
 
     /// <summary>
-    /// Whether reading again would yield something else than what was taken last; <see langword="null"/> where that cannot be told.
+    /// Whether another read would return different content from the last recorded one; <see langword="null"/> if unknown.
     /// </summary>
     public virtual bool? HasOtherContent() => null;
 
-    /// <summary>Calls back whenever reading again may yield something else, until disposed.</summary>
+    /// <summary>Calls back whenever another read may return different content, until disposed.</summary>
     public abstract IDisposable Watch(Action changed);
 
-    /// <summary>Is told of what went live, and keeps it if this source keeps anything.</summary>
+    /// <summary>Saves the configuration that went live, if this source supports it.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access to write it is denied.</exception>
     public virtual void Keep(SourceReading reading) { }
 
-    /// <summary>Reads what was kept; <see langword="null"/> where nothing is.</summary>
+    /// <summary>Reads the saved configuration; <see langword="null"/> if there is none.</summary>
     /// <exception cref="InvalidDataException">It is damaged.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access to read it is denied.</exception>
     public virtual LastGoodReading? ReadKept() => null;
 
-    /// <summary>Gives the tree its meaning: the one way from a document to a configuration.</summary>
+    /// <summary>Interprets the tree: the only way from a document to a configuration.</summary>
     protected static SourceReading Interpret(ConfigDocument document)
     {
         var root = document.Root;
@@ -64,11 +64,11 @@ internal abstract class GatewaySource
             : new SourceReading(null, root, document.Report);
     }
 
-    /// <summary>Files, each overlaying the ones before.</summary>
+    /// <summary>Files, each overlaying the previous ones.</summary>
     internal sealed class Files(IReadOnlyList<string> files, ConfigEnvironment surroundings, TimeProvider time, LastGood? lastGood = null)
         : GatewaySource
     {
-        /// <summary>Emptying a file and writing it are a few milliseconds apart at most.</summary>
+        /// <summary>The minimum age of a file: truncating and writing it are a few milliseconds apart at most.</summary>
         private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(50);
 
         private volatile WatchedFiles _watched = new(
@@ -77,7 +77,7 @@ internal abstract class GatewaySource
             null
         );
 
-        // The files that held something when they went live: a program that writes a file empties it first, a full disk leaves it so.
+        // The files that had content when they went live: a program that writes a file truncates it first, and a full disk leaves it empty.
         private HashSet<string> _written = [];
 
         public override SourceReading Read()
@@ -95,7 +95,7 @@ internal abstract class GatewaySource
                 );
             var reading = Interpret(document) with { Contents = document.Sources.Contents };
 
-            // Certificates are looked at before they are loaded: what changes in between is told once too often rather than never.
+            // Certificates are hashed before they are loaded: a change in between is reported once too often rather than never.
             IReadOnlyCollection<string> watched =
             [
                 .. document.Sources.Files.Concat(reading.Config?.Files ?? []).Distinct(StringComparer.Ordinal),
@@ -110,7 +110,7 @@ internal abstract class GatewaySource
             };
         }
 
-        /// <summary>Young files are looked at again, but not for ever: one that is always being written is read as it is.</summary>
+        /// <summary>Reads recently written files again, but not forever: a file that is always being written is read as it is.</summary>
         public override async Task<SourceReading> ReadSettledAsync(CancellationToken cancellation)
         {
             var watched = _watched.Files;
@@ -157,7 +157,7 @@ internal abstract class GatewaySource
 
     /// <summary>A section of .NET's configuration system.</summary>
     /// <param name="section">The section.</param>
-    /// <param name="root">The folder that relative paths begin at.</param>
+    /// <param name="root">The base folder of relative paths.</param>
     internal sealed class Section(IConfiguration section, string root) : GatewaySource
     {
         public override SourceReading Read()
@@ -179,7 +179,7 @@ internal abstract class GatewaySource
         public override IDisposable Watch(Action changed) => ChangeToken.OnChange(section.GetReloadToken, changed);
     }
 
-    /// <summary>A configuration made in code. It does not change.</summary>
+    /// <summary>A configuration made in code. It never changes.</summary>
     internal sealed class Code(GatewayConfig config) : GatewaySource
     {
         public override SourceReading Read() => new(config, new MapNode(new SourcePosition("code", 0, 0)), new ConfigReport());

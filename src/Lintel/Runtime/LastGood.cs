@@ -11,14 +11,14 @@ using Microsoft.Extensions.FileSystemGlobbing.Abstractions;
 namespace Lintel.Runtime;
 
 /// <summary>
-/// Keeps the files of the last configuration that went live, so that a gateway can start though its files are broken or gone.
+/// Saves the files of the last configuration that went live, so that a gateway can start although its files are broken or missing.
 /// </summary>
 /// <remarks>
-/// One file holds all of them as they are written: variables and secrets' files are expanded anew when it is read. Its first line has a
-/// checksum of the rest. It is written beside, flushed, renamed, and the folder flushed: a crash at any moment leaves the one before or the
-/// new one. What is served from here decides who may do what, so the folder and the file must be this user's or root's, writable by nobody
-/// else, and the file no link; otherwise nothing is written and nothing is read. Thread rule: one caller at a time, the gateway's reload
-/// gate.
+/// One file holds all of them unexpanded: variables and secret files are expanded again when it is read. Its first line is a checksum of
+/// the rest. It is written to a temporary file, flushed, renamed, and the folder is flushed: a crash at any moment leaves either the
+/// previous or the new one. Its content controls access, so the folder and the file must belong to this user or root, must not be writable
+/// by others, and the file must not be a link; otherwise nothing is written and nothing is read. Thread rule: one caller at a time, under
+/// the gateway's reload gate.
 /// </remarks>
 internal sealed class LastGood
 {
@@ -26,8 +26,8 @@ internal sealed class LastGood
 
     private readonly string _folder;
 
-    /// <param name="folder">Where it is kept; made when it is first needed.</param>
-    /// <param name="files">The files that the gateway was given. Gateways of other files may use the same folder.</param>
+    /// <param name="folder">The folder to save to; created when it is first needed.</param>
+    /// <param name="files">The gateway's configuration files. Gateways with other files may use the same folder.</param>
     public LastGood(string folder, IReadOnlyList<string> files)
     {
         _folder = Path.GetFullPath(folder);
@@ -37,9 +37,9 @@ internal sealed class LastGood
 
     public string FilePath { get; }
 
-    /// <summary>Keeps these files, by full path, in the place of those kept before. Does nothing if they are the same.</summary>
+    /// <summary>Saves these files, by full path, in place of those saved before. Does nothing if they are equal.</summary>
     /// <exception cref="IOException">The folder or the file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access to write the folder or the file is denied.</exception>
     public void Keep(IReadOnlyDictionary<string, byte[]> contents, DateTimeOffset now)
     {
         if (IsKept(contents))
@@ -50,10 +50,10 @@ internal sealed class LastGood
         if (Ownership.Objection(RealPath.Of(_folder)) is { } objection)
             throw new IOException($"the directory {_folder} is not trusted: {objection}; it must be owned by this user and have mode 700");
         foreach (var left in Directory.EnumerateFiles(_folder, Path.GetFileName(FilePath) + ".*"))
-            File.Delete(left); // of a crash
+            File.Delete(left); // left by a crash
         var beside = $"{FilePath}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
 
-        // Never through a name that is there already: it might be a link.
+        // Never opens an existing name: it might be a link.
         var options = new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
@@ -61,7 +61,7 @@ internal sealed class LastGood
             Share = FileShare.None,
         };
         if (!OperatingSystem.IsWindows())
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // what is written in the files may be secret
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // the files may contain secrets
         try
         {
             using (var stream = new FileStream(beside, options))
@@ -82,10 +82,10 @@ internal sealed class LastGood
         DirectoryFlush.Flush(_folder);
     }
 
-    /// <summary>What is kept; <see langword="null"/> where nothing is.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged, or others may have written it.</exception>
+    /// <summary>Reads the saved files; <see langword="null"/> if there are none.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged, or may have been written by others.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access to read the file is denied.</exception>
     public SavedFiles? Read()
     {
         if (!File.Exists(FilePath))
@@ -124,7 +124,7 @@ internal sealed class LastGood
             json.WriteString("saved", now.ToString("O", CultureInfo.InvariantCulture));
             json.WriteStartObject("files");
             foreach (var (path, content) in contents)
-                json.WriteString(path, content); // is UTF-8: other files are not read
+                json.WriteString(path, content); // valid UTF-8: other files are rejected when read
             json.WriteEndObject();
             json.WriteEndObject();
         }
@@ -140,7 +140,7 @@ internal sealed class LastGood
         }
         catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
         {
-            return false; // what is damaged is written again; what cannot be written is told then
+            return false; // a damaged file is written again; a failure to write it is then reported
         }
     }
 
@@ -152,7 +152,7 @@ internal sealed class LastGood
             Directory.CreateDirectory(_folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
-    /// <summary>A rename is on the disk when its folder is. .NET opens no folders, so the system is asked.</summary>
+    /// <summary>Flushes a folder, which makes a rename durable. .NET cannot open folders, so system calls are used.</summary>
     private static class DirectoryFlush
     {
         public static void Flush(string folder)
@@ -161,7 +161,7 @@ internal sealed class LastGood
                 return;
             var descriptor = Open(Encoding.UTF8.GetBytes(folder + "\0"), 0);
             if (descriptor < 0)
-                return; // the rename stands, it may only come to the disk later
+                return; // the rename is done, it may only reach the disk later
             _ = Synchronize(descriptor);
             _ = Close(descriptor);
         }
@@ -180,7 +180,7 @@ internal sealed class LastGood
     }
 }
 
-/// <summary>Configuration files out of a <see cref="LastGood"/>.</summary>
+/// <summary>Configuration files from a <see cref="LastGood"/>.</summary>
 internal sealed class SavedFiles(DateTimeOffset savedAt, IReadOnlyDictionary<string, byte[]> contents) : ConfigFiles
 {
     public DateTimeOffset SavedAt { get; } = savedAt;
@@ -195,7 +195,7 @@ internal sealed class SavedFiles(DateTimeOffset savedAt, IReadOnlyDictionary<str
 
     public override byte[] Read(string path) => contents.TryGetValue(path, out var content) ? content : throw new FileNotFoundException();
 
-    // A folder without any file that matched was there all the same.
+    // A folder without any matching file existed all the same.
     public override DirectoryInfoBase Folder(string path) =>
         new InMemoryDirectoryInfo(path, contents.Keys.Where(k => k.StartsWith(path, StringComparison.Ordinal)));
 }

@@ -2,11 +2,11 @@ using Lintel.Composition.Plan;
 
 namespace Lintel.Runtime;
 
-/// <summary>Finds the calls that an answer can do without, so that they are not made for it.</summary>
+/// <summary>Finds the calls that an answer does not need, so that they are not made for it.</summary>
 /// <remarks>
-/// Needed is what the answer's body and headers refer to, what is joined into that, and whatever these calls refer to or come after. Needed
-/// in any case are calls with effects, calls whose statuses pass through (they decide about the answer), and calls that no answer shows and
-/// no call refers to: somebody wants them for their own sake, such as a check that has to succeed.
+/// Needed are the calls that the answer's body and headers refer to, the calls joined into them, and all calls that these refer to or come
+/// after. Always needed are calls with effects, calls with statuses that pass through (they decide the answer), and calls that no answer
+/// shows and no call refers to: they are made for their own sake, such as a check that has to succeed.
 /// </remarks>
 internal sealed class NeededCalls
 {
@@ -26,8 +26,8 @@ internal sealed class NeededCalls
         );
     }
 
-    /// <summary>The calls that are not made for a shape.</summary>
-    /// <returns>By index; <see langword="null"/> where all are made.</returns>
+    /// <summary>Returns the calls that are not made for a shape.</summary>
+    /// <returns>By index; <see langword="null"/> if all are made.</returns>
     public bool[]? Unneeded(AnswerShape shape)
     {
         var needed = (bool[])_always.Clone();

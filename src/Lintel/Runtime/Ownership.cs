@@ -4,14 +4,14 @@ using System.Text;
 namespace Lintel.Runtime;
 
 /// <summary>
-/// Whether a file or folder is this process's own affair: nobody but its user and root may have made it, or may change it.
+/// Checks whether a file or folder can be trusted: only the process's user and root may have created it, or may change it.
 /// </summary>
 internal static class Ownership
 {
     private const UnixFileMode WritableByOthers = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
-    /// <summary>What speaks against trusting it; <see langword="null"/> where nothing does.</summary>
-    /// <param name="path">A file or a folder that exists. A symbolic link is looked at itself, not what it leads to.</param>
+    /// <summary>Returns why it is not trusted; <see langword="null"/> if it is.</summary>
+    /// <param name="path">An existing file or folder. Symbolic links are not followed.</param>
     public static string? Objection(string path)
     {
         if (OperatingSystem.IsWindows())
@@ -25,7 +25,8 @@ internal static class Ownership
     }
 
     /// <summary>
-    /// The owner's number, by statx(2), whose structure is the same on every processor; <see langword="null"/> where that cannot be asked.
+    /// Returns the owner's user id, from statx(2), whose structure is the same on every architecture; <see langword="null"/> if it is not
+    /// available.
     /// </summary>
     private static uint? OwnerOf(string path)
     {
@@ -51,7 +52,7 @@ internal static class Ownership
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern uint EffectiveUser();
 
-    /// <summary>By number: not every C library has a function of that name.</summary>
+    /// <summary>Calls statx by number: not every C library has a function of that name.</summary>
     [DllImport("libc", EntryPoint = "syscall")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern nint SystemCall(nint number, nint folder, byte[] path, nint flags, nint mask, byte[] result);

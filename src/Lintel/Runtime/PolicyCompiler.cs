@@ -5,7 +5,7 @@ using Lintel.Policies;
 
 namespace Lintel.Runtime;
 
-/// <summary>Gives routes their policies: names become running policies, in the catalogue's order.</summary>
+/// <summary>Resolves the policies of routes: names become running policies, in the order of the catalogue.</summary>
 internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig config, ProblemSink problems)
 {
     private readonly Dictionary<(string Place, PolicyConfig Config), Policy> _acquired = [];
@@ -14,10 +14,10 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
     /// <summary>Whether any route answers CORS preflights.</summary>
     public bool AnswersPreflights { get; private set; }
 
-    /// <summary>The policies of routes that name none.</summary>
+    /// <summary>The policies of routes without policies of their own.</summary>
     public PolicySet Defaults => _defaults ??= Compile(config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
 
-    /// <summary>The policies of a route.</summary>
+    /// <summary>Returns the policies of a route.</summary>
     public PolicySet Compile(string name, RouteConfig route)
     {
         var set = route.Policies is { } own ? Compile(own, KeyPath.Root["routes"][name]["policies"]) : Defaults;
@@ -25,7 +25,7 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
         return set;
     }
 
-    /// <summary>The snapshot that was compiled is gone, or was refused.</summary>
+    /// <summary>Releases the policies: the compiled snapshot is no longer used, or was refused.</summary>
     public void Release()
     {
         foreach (var (place, policy) in _acquired.Keys)

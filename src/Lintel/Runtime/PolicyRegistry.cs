@@ -5,8 +5,8 @@ using Lintel.Policies;
 namespace Lintel.Runtime;
 
 /// <summary>
-/// Owns the running policies, whose state outlives a reload: a policy lives as long as a snapshot uses it, and an equal configuration at
-/// the same place gets the same one again.
+/// Owns the running policies and their state across reloads: a policy exists as long as a snapshot uses it, and an equal configuration at
+/// the same place reuses it.
 /// </summary>
 /// <remarks>Thread rule: every member takes the lock; none is on the request path.</remarks>
 internal sealed class PolicyRegistry
@@ -15,7 +15,7 @@ internal sealed class PolicyRegistry
     private readonly Dictionary<(string Place, PolicyConfig Config), (Policy Policy, int Uses)> _policies = [];
 
     /// <summary>
-    /// The policy of this place and configuration, with one more user. Each call is followed by one <see cref="Release"/>.
+    /// Returns the policy of this place and configuration, with one more reference. Each call is paired with one <see cref="Release"/>.
     /// </summary>
     public Policy Acquire(string place, PolicyConfig config)
     {
@@ -28,7 +28,7 @@ internal sealed class PolicyRegistry
         }
     }
 
-    /// <summary>One user fewer. The last one ends the policy.</summary>
+    /// <summary>Removes one reference. The last one disposes the policy.</summary>
     public void Release(string place, PolicyConfig config)
     {
         lock (_lock)

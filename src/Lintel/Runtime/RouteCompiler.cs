@@ -11,7 +11,7 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Runtime;
 
-/// <summary>What targets are made of.</summary>
+/// <summary>The dependencies of targets.</summary>
 internal sealed record RouteParts(
     Forwarders Forwarders,
     CompositionParts Compositions,
@@ -20,7 +20,7 @@ internal sealed record RouteParts(
     Random Random
 );
 
-/// <summary>Compiles one route after the other. A route with a problem yields nothing and does not stop its neighbours.</summary>
+/// <summary>Compiles routes one by one. A route with a problem is dropped and does not affect the others.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
 {
     private readonly ConditionCompiler _conditions = new(scope);
@@ -87,7 +87,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
     private List<PathTemplate>? ParsePaths(MatchConfig match, KeyPath path)
     {
         var templates = new List<PathTemplate>();
-        var index = scope.Problems.IsWritten(path["path"]) ? -1 : 0; // `path` comes before `paths`
+        var index = scope.Problems.IsWritten(path["path"]) ? -1 : 0; // `path` precedes `paths`
         foreach (var text in match.Paths)
         {
             var at = index < 0 ? path["path"] : path["paths"][index];
@@ -154,7 +154,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         return new ForwardTarget(plan, parts.Forwarders, parts.Attempts);
     }
 
-    /// <summary>HTTP/2 has a form for WebSocket (RFC 8441), and for nothing else that HTTP/1.1 switches to.</summary>
+    /// <summary>Compiles the upgrades. HTTP/2 supports only WebSocket (RFC 8441) of the protocols that HTTP/1.1 can switch to.</summary>
     private UpgradeSet CompileUpgrades(ValueList<string>? config, List<(Service Service, int Share)> shares, KeyPath path)
     {
         var upgrades = config is null ? UpgradeSet.Default : new UpgradeSet(config);
@@ -193,7 +193,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         }
 
         if (config.To is null)
-            return null; // told when it was read
+            return null; // reported when it was read
         if (Location.Parse(config.To, compile.Parameters, out var problem, out var hint) is { } location)
             return new RedirectTarget(location, config.Status);
         scope.Problems.Add("bad-template", path["to"], problem!, hint);

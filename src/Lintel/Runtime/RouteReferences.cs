@@ -5,7 +5,7 @@ namespace Lintel.Runtime;
 /// <summary>The names that a route refers to.</summary>
 internal static class RouteReferences
 {
-    /// <summary>Services that requests go to, or copies of them.</summary>
+    /// <summary>The services that requests, or copies of them, are sent to.</summary>
     public static IEnumerable<string> Services(RouteConfig route)
     {
         if (route.Forward is { } forward)
@@ -28,7 +28,7 @@ internal static class RouteReferences
         }
     }
 
-    /// <summary>Clients that a route is for, or has variants for.</summary>
+    /// <summary>The clients that a route matches, or has variants for.</summary>
     public static IEnumerable<string> Clients(RouteConfig route)
     {
         if (route.Match.Client is { } client)
@@ -37,7 +37,7 @@ internal static class RouteReferences
             yield return name;
     }
 
-    /// <summary>Policies that a route names, or that the defaults name for it.</summary>
+    /// <summary>The policies of a route, its own or those of the defaults.</summary>
     public static IEnumerable<string> Policies(RouteConfig route, GatewayConfig config) =>
         (route.Policies ?? config.Defaults.Policies).Select(u => u.Name).OfType<string>();
 }

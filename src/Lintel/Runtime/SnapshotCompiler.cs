@@ -8,23 +8,21 @@ using Lintel.Services;
 
 namespace Lintel.Runtime;
 
-/// <summary>
-/// Turns a configuration into a snapshot: everything that is written as a name becomes a reference, every template and condition a program.
-/// </summary>
+/// <summary>Compiles a configuration to a snapshot: every name becomes a reference, every template and condition a program.</summary>
 internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts parts)
 {
-    /// <summary>A name of its own for each process: two gateways in a row with no name configured are no loop.</summary>
+    /// <summary>A unique name per process: two gateways in a row without a configured name are not a loop.</summary>
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
     private readonly PolicyRegistry _policies = new();
 
-    // What the next compilation may take over. Whoever explains a request compiles too, on any thread.
+    // Reused by the next compilation. Explaining a request compiles too, on any thread.
     private volatile CompiledRoutes? _last;
 
-    /// <summary>Compiles. Problems go to the report; nothing is left behind when there are any.</summary>
-    /// <param name="config">What was read; entries that could not be read are missing.</param>
-    /// <param name="source">The tree it was read from, for positions.</param>
-    /// <param name="report">Problems so far; the snapshot is made only if there are none in the end.</param>
+    /// <summary>Compiles a configuration. Problems are added to the report; with any, no state is left behind.</summary>
+    /// <param name="config">The configuration; entries that could not be read are missing.</param>
+    /// <param name="source">The tree that it was read from, for positions.</param>
+    /// <param name="report">The problems so far; a snapshot is made only if there are none at the end.</param>
     public Snapshot? Compile(GatewayConfig config, MapNode source, ConfigReport report)
     {
         var problems = new ProblemSink(source, report);
@@ -33,7 +31,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         new CodeCheck(problems).Check(config);
         CheckClientCertificates(config, problems);
         var policies = new PolicyCompiler(_policies, config, problems);
-        _ = policies.Defaults; // mistakes in what no route uses are told, too
+        _ = policies.Defaults; // errors in policies that no route uses are reported, too
 
         var scope = new CompileScope(config, acquired, problems);
         var routes = new RouteCompiler(scope, parts);
@@ -72,8 +70,8 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     }
 
     /// <summary>
-    /// Compiles a route. What goes wrong in the compiler itself is a problem with a place, too: who wrote the configuration can work around
-    /// it, and tell us.
+    /// Compiles a route. A defect of the compiler itself is reported as a problem with a place, too: the author of the configuration can
+    /// work around it, and report it.
     /// </summary>
     private static RouteEntry<Route>? Compile(
         RouteCompiler routes,
@@ -193,7 +191,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         }
     }
 
-    /// <summary>A route that is reachable with a client's certificate, and without one by another way.</summary>
+    /// <summary>Checks for a route that requires a client certificate on one listener, and is reachable without one on another.</summary>
     private static void CheckClientCertificates(GatewayConfig config, ProblemSink problems)
     {
         var open = config
@@ -233,35 +231,35 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     private static bool IsAny(string host) => host is "*" or "0.0.0.0" or "::";
 }
 
-/// <summary>Takes problems of the compile pass and finds their place in the source.</summary>
+/// <summary>Collects problems of the compilation and finds their place in the source.</summary>
 internal sealed class ProblemSink(MapNode source, ConfigReport report)
 {
-    /// <summary>How many there are.</summary>
+    /// <summary>The number of problems.</summary>
     public int Count => report.Count;
 
     public void Add(string code, KeyPath path, string message, string? hint = null)
     {
         var node = path.Locate(source, out var found);
 
-        // In a short form the value stands where the map would be; what stands nowhere (a default, code) keeps its whole path.
+        // In a short form the value is in place of the map; what is in no file (a default, code) keeps its full path.
         report.Add(code, node, node is ScalarNode ? found : path, message, hint);
     }
 
-    /// <summary>Tells of what can be used and is probably not meant.</summary>
+    /// <summary>Reports a valid setting that is probably not intended.</summary>
     public void Warn(string code, KeyPath path, string message, string? hint = null)
     {
         var node = path.Locate(source, out var found);
         report.Warn(code, node, node is ScalarNode ? found : path, message, hint);
     }
 
-    /// <summary>Whether something stands at exactly this path.</summary>
+    /// <summary>Whether the source has a value at exactly this path.</summary>
     public bool IsWritten(KeyPath path)
     {
         path.Locate(source, out var found);
         return found == path;
     }
 
-    /// <summary>Whether the user wrote such an entry, readable or not: an entry with a mistake of its own is not also unknown.</summary>
+    /// <summary>Whether the source has such an entry, valid or not: an entry with an error of its own is not also unknown.</summary>
     public bool IsWritten(string section, string name) =>
         source.Find(section)?.Value switch
         {
@@ -271,5 +269,5 @@ internal sealed class ProblemSink(MapNode source, ConfigReport report)
         };
 }
 
-/// <summary>What routes may refer to.</summary>
+/// <summary>Everything that routes may refer to.</summary>
 internal sealed record CompileScope(GatewayConfig Config, IReadOnlyDictionary<string, Service> Services, ProblemSink Problems);

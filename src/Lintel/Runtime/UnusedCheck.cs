@@ -3,7 +3,7 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Runtime;
 
-/// <summary>Warns of what stands in a valid configuration and nobody uses: often the other end of a mistyped or forgotten line.</summary>
+/// <summary>Warns of unused entries in a valid configuration: often the other end of a mistyped or forgotten line.</summary>
 internal sealed class UnusedCheck(GatewayConfig config, ProblemSink problems)
 {
     public void Check()

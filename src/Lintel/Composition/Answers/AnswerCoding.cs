@@ -10,7 +10,9 @@ namespace Lintel.Composition.Answers;
 /// <summary>Decodes the text of a service: decompresses it and converts charsets other than UTF-8.</summary>
 internal static class AnswerCoding
 {
-    /// <summary>The maximum number of content codings: a service has no reason to compress twice, and three codings serve another purpose.</summary>
+    /// <summary>
+    /// The maximum number of content codings: a service has no reason to compress twice, and three codings serve another purpose.
+    /// </summary>
     private const int MaxCodings = 2;
 
     /// <summary>

@@ -3,7 +3,8 @@ using Microsoft.AspNetCore.Builder;
 namespace Lintel.Hosting.Embedding;
 
 /// <summary>
-/// What the application adds to the gateway's endpoints: to all, or to a route's. It is added to those of every later configuration too.
+/// Conventions that the application adds to the gateway's endpoints: to all, or to those of a route. They are applied to those of every
+/// later configuration too.
 /// </summary>
 internal sealed class GatewayConventions : IEndpointConventionBuilder
 {
@@ -11,7 +12,7 @@ internal sealed class GatewayConventions : IEndpointConventionBuilder
     private readonly List<Action<EndpointBuilder>> _finally = [];
     private readonly HashSet<string> _routes = new(StringComparer.Ordinal);
 
-    /// <summary>The routes that something is added to by name.</summary>
+    /// <summary>The routes with conventions of their own.</summary>
     public IReadOnlyCollection<string> Routes => _routes;
 
     public void Add(Action<EndpointBuilder> convention) => _conventions.Add(convention);

@@ -11,13 +11,13 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Hosting.Embedding;
 
 /// <summary>
-/// The endpoints of one <c>MapLintel</c>: one that takes every request, and one for each route, which <see cref="GatewayMatcherPolicy"/>
-/// puts in its place.
+/// The endpoints of one <c>MapLintel</c>: one that accepts every request, and one for each route, which <see cref="GatewayMatcherPolicy"/>
+/// selects in its place.
 /// </summary>
 /// <remarks>
-/// The gateway's own router decides (hosts, headers, query and cookies count), so that routes' endpoints take no part in the application's
-/// matching. They carry what conventions add to them, for the application's authorization, CORS, rate limits. Thread rule: the endpoints
-/// are made and replaced under the lock.
+/// The gateway's own router decides (by hosts, headers, query and cookies too), so that the endpoints of routes take no part in the
+/// application's matching. They carry what conventions add to them, for the application's authorization, CORS, rate limits. Thread rule:
+/// the endpoints are created and replaced under the lock.
 /// </remarks>
 internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
 {
@@ -71,10 +71,10 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
             return new CancellationChangeToken(_changes.Token);
     }
 
-    /// <summary>The application's container calls it.</summary>
+    /// <summary>Called by the application's container.</summary>
     public void Dispose() => _changes.Dispose();
 
-    /// <summary>Tells those who keep the endpoints that a configuration went live.</summary>
+    /// <summary>Notifies consumers of the endpoints that a configuration went live.</summary>
     public void Refresh()
     {
         CancellationTokenSource before;
@@ -90,19 +90,20 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     }
 
     /// <summary>
-    /// The endpoint of a route as the application has it, with what its groups have added; <see langword="null"/> where it has none.
+    /// Returns the endpoint of a route as the application has it, including what its groups have added; <see langword="null"/> if there is
+    /// none.
     /// </summary>
     public Endpoint? Find(HttpContext context, string route)
     {
         var all = context.RequestServices.GetRequiredService<EndpointDataSource>();
         if (IndexOf(all.Endpoints).Routes.GetValueOrDefault(route) is { } found)
             return found;
-        Refresh(); // a request between a configuration and the news of it
+        Refresh(); // a request between a configuration and its notification
         return IndexOf(all.Endpoints).Routes.GetValueOrDefault(route);
     }
 
     /// <summary>
-    /// Whether what the application demands of a route has been demanded of the request: middleware may change a request after the
+    /// Whether the application's requirements for a route have been applied to the request: middleware may change a request after the
     /// application's routing.
     /// </summary>
     private bool Permits(HttpContext context, string route)
@@ -112,7 +113,7 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         return RouteOf(selected) == route || (Find(context, route) is { } wanted && DemandTheSame(selected, wanted));
     }
 
-    /// <summary>The application makes a new list when an endpoint changes.</summary>
+    /// <summary>Returns the index of the endpoints. The application creates a new list when an endpoint changes.</summary>
     private Index IndexOf(IReadOnlyList<Endpoint> all)
     {
         if (_index is not { } index || index.All != all)
@@ -124,10 +125,10 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         return index;
     }
 
-    /// <summary>The route whose conventions an endpoint carries; <see langword="null"/> for the one that takes every request.</summary>
+    /// <summary>Returns the route of an endpoint; <see langword="null"/> for the one that accepts every request.</summary>
     private static string? RouteOf(Endpoint endpoint) => endpoint.Metadata.GetMetadata<GatewayRouteMetadata>()?.Name;
 
-    /// <summary>Whether two endpoints of the gateway demand the same: they differ in nothing that conventions have added.</summary>
+    /// <summary>Whether two endpoints of the gateway have the same requirements: conventions have added the same to both.</summary>
     private static bool DemandTheSame(Endpoint one, Endpoint other) =>
         one.Metadata.Where(IsAdded).SequenceEqual(other.Metadata.Where(IsAdded));
 
@@ -159,7 +160,9 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         return builder.Build();
     }
 
-    /// <summary>For those who look: nothing is matched by it. What ASP.NET Core's templates cannot say is shown as any path.</summary>
+    /// <summary>
+    /// Returns the pattern for display: it is not used for matching. A template that ASP.NET Core cannot express is shown as any path.
+    /// </summary>
     private static RoutePattern PatternOf(string template)
     {
         try
@@ -172,7 +175,9 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         }
     }
 
-    /// <summary>A route that lost its name would lose what the application demands of it.</summary>
+    /// <summary>
+    /// Refuses a configuration without a route that has conventions: a renamed route would lose the application's requirements.
+    /// </summary>
     private Task CheckAsync(ConfigChange change, CancellationToken cancellation)
     {
         foreach (var name in _conventions.Routes.Where(r => !change.Config.Routes.ContainsKey(r)))
@@ -187,7 +192,7 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
 
     private sealed record Index(IReadOnlyList<Endpoint> All, FrozenDictionary<string, Endpoint> Routes);
 
-    /// <summary>The path template as it is written, for the application's own metrics and traces.</summary>
+    /// <summary>The path template as configured, for the application's own metrics and traces.</summary>
     private sealed class Template(string text) : IRouteDiagnosticsMetadata
     {
         public string Route { get; } = text;

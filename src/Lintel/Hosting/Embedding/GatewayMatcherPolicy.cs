@@ -5,13 +5,13 @@ using Microsoft.AspNetCore.Routing.Matching;
 namespace Lintel.Hosting.Embedding;
 
 /// <summary>
-/// Where the application's own endpoints leave a request to the gateway, puts the endpoint of the gateway's route in the place of the one
-/// that takes every request.
+/// Replaces the endpoint that accepts every request with that of the gateway's route, if the application's own endpoints leave the request
+/// to the gateway.
 /// </summary>
-/// <param name="gateway">Whose router decides.</param>
+/// <param name="gateway">The gateway, whose router decides.</param>
 internal sealed class GatewayMatcherPolicy(Gateway gateway) : MatcherPolicy, IEndpointSelectorPolicy
 {
-    /// <summary>After all others: what they rule out must not count.</summary>
+    /// <summary>Runs after all others: candidates that they rule out must not count.</summary>
     public override int Order => int.MaxValue;
 
     public bool AppliesToEndpoints(IReadOnlyList<Endpoint> endpoints) =>
@@ -24,7 +24,7 @@ internal sealed class GatewayMatcherPolicy(Gateway gateway) : MatcherPolicy, IEn
             if (!candidates.IsValidCandidate(i))
                 continue;
             if (candidates[i].Endpoint.Metadata.GetMetadata<GatewayEndpoints>() is not { } endpoints)
-                break; // an endpoint of the application takes it
+                break; // an endpoint of the application matches
             if (
                 HostedMatch.Find(gateway.Snapshots, httpContext, out var values) is { } name
                 && endpoints.Find(httpContext, name) is { } found

@@ -6,11 +6,11 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Lintel.Hosting.Embedding;
 
-/// <summary>What the gateway would do with a request of the application, before it does it.</summary>
+/// <summary>Determines what the gateway would do with a request of the application.</summary>
 internal static class HostedMatch
 {
-    /// <summary>The route that takes the request as it is now; <see langword="null"/> where the gateway refuses it.</summary>
-    /// <param name="snapshots">What is being served.</param>
+    /// <summary>Returns the route that matches the request as it is now; <see langword="null"/> if the gateway refuses it.</summary>
+    /// <param name="snapshots">The live snapshot.</param>
     /// <param name="context">The request.</param>
     /// <param name="values">The route's parameters, decoded.</param>
     public static string? Find(SnapshotHolder snapshots, HttpContext context, out RouteValueDictionary values)

@@ -6,7 +6,7 @@ using Lintel.Pipeline;
 
 namespace Lintel.Hosting.Explaining;
 
-/// <summary>Reads a call plan for a person.</summary>
+/// <summary>Explains a call plan.</summary>
 internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, Exchange exchange)
 {
     public ExplainedComposition Explain()
@@ -34,7 +34,7 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
             Answer = Answer(),
         };
 
-        // The graph has no rings; its depth is at most the number of calls.
+        // The graph has no cycles; its depth is at most the number of calls.
         int Level(PlannedCall call) =>
             levels[call.Index] > 0 || call.Needs.Length == 0
                 ? levels[call.Index]
@@ -158,7 +158,7 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         );
     }
 
-    /// <summary>What gives one value; <see langword="null"/> for objects and lists.</summary>
+    /// <summary>Returns the source of one value; <see langword="null"/> for objects and lists.</summary>
     private static string? Leaf(ShapeConfig shape) => shape.Expression ?? (shape.Code is null ? null : "produced by code");
 
     private static string Compact(ShapeConfig shape) =>
@@ -170,7 +170,8 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
         };
 
     /// <summary>
-    /// References that nobody has answered yet: each is a mark of unreserved characters, and is written out when the target is whole.
+    /// References without values: each is rendered as a mark of unreserved characters, and replaced with its text when the target is
+    /// complete.
     /// </summary>
     private sealed class WrittenReferences(Expression[] references) : ReferencedValues
     {

@@ -3,25 +3,25 @@ namespace Lintel.Hosting.Explaining;
 /// <summary>A request to explain.</summary>
 internal sealed record ExplainRequest
 {
-    /// <summary>The method, in capitals. Default GET.</summary>
+    /// <summary>The method, in upper case. Default GET.</summary>
     public string Method { get; init; } = "GET";
 
-    /// <summary>Path and query as a request line has them, or a whole address whose host then is the request's.</summary>
+    /// <summary>Path and query as in a request line, or an absolute URL, whose host is then that of the request.</summary>
     public required string Target { get; init; }
 
-    /// <summary>Header fields. Without <c>Host</c> the host is that of the target, else <c>localhost</c>.</summary>
+    /// <summary>Header fields. Without <c>Host</c> the host is that of the target, otherwise <c>localhost</c>.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
     /// <summary>
-    /// The name of the listener that it comes by. Default: the first one of the target's scheme, <c>http</c> where the target is a path.
+    /// The name of the listener that receives it. Default: the first one of the target's scheme, <c>http</c> if the target is a path.
     /// </summary>
     public string? Listener { get; init; }
 
-    /// <summary>Reads <c>[METHOD] /path?query</c>.</summary>
+    /// <summary>Parses <c>[METHOD] /path?query</c>.</summary>
     /// <param name="line">Such as <c>GET /api/users/42</c>.</param>
     /// <param name="headers">Such as <c>X-Client: ios</c>.</param>
     /// <param name="problem">What is wrong with them.</param>
-    /// <returns><see langword="null"/> where they are no request.</returns>
+    /// <returns><see langword="null"/> if they are not a valid request.</returns>
     public static ExplainRequest? Parse(string line, IEnumerable<string> headers, out string? problem)
     {
         ArgumentNullException.ThrowIfNull(line);

@@ -1,18 +1,18 @@
 namespace Lintel.Hosting.Explaining;
 
-/// <summary>What would be asked of whom, and what the answer would be made of.</summary>
+/// <summary>The calls that would be made, and how the answer would be built.</summary>
 internal sealed record ExplainedComposition
 {
-    /// <summary>For the whole answer. A shorter one of the client holds instead.</summary>
+    /// <summary>The deadline of the whole composition. A shorter one of the client takes precedence.</summary>
     public required TimeSpan Deadline { get; init; }
 
     /// <summary>
-    /// The calls: those of the first list start at once, those of each further one wait for calls before them. A call starts as soon as
-    /// what it needs is there, and waits for no level as a whole.
+    /// The calls: those of the first list start at once, those of each further one wait for calls before them. A call starts as soon as its
+    /// inputs are available, and does not wait for a whole level.
     /// </summary>
     public required IReadOnlyList<IReadOnlyList<ExplainedCall>> Levels { get; init; }
 
-    /// <summary>The header fields that every call gets.</summary>
+    /// <summary>The header fields that every call receives.</summary>
     public required IReadOnlyList<ExplainedHeader> Headers { get; init; }
 
     /// <summary>The answer.</summary>
@@ -25,56 +25,56 @@ internal sealed record ExplainedCall
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Method, service and path with query; what other calls give stands in braces.</summary>
+    /// <summary>Method, service and path with query; values from other calls are shown in braces.</summary>
     public required string Request { get; init; }
 
-    /// <summary>Why this request cannot be made; <see langword="null"/> where it can.</summary>
+    /// <summary>Why this request cannot be made; <see langword="null"/> if it can.</summary>
     public string? Problem { get; init; }
 
     /// <summary>The service's name.</summary>
     public required string Service { get; init; }
 
-    /// <summary>The calls that it waits for, each with what makes it wait.</summary>
+    /// <summary>The calls that it waits for, each with the reason.</summary>
     public required IReadOnlyList<ExplainedNeed> Needs { get; init; }
 
-    /// <summary>Whether the answer can do without it.</summary>
+    /// <summary>Whether the composition can succeed without it.</summary>
     public required bool IsOptional { get; init; }
 
-    /// <summary>How long it may take; <see langword="null"/> for what is left of the deadline.</summary>
+    /// <summary>Its timeout; <see langword="null"/> for what is left of the deadline.</summary>
     public TimeSpan? Timeout { get; init; }
 
     /// <summary>
-    /// Whether its answer is parsed because an expression looks into it; otherwise it is checked and passes byte for byte.
+    /// Whether its answer is parsed because an expression looks into it; otherwise it is checked and passed through byte for byte.
     /// </summary>
     public required bool IsParsed { get; init; }
 
-    /// <summary>What else holds for it, in words: condition, fallback, fan-out, join, hedging and so on.</summary>
+    /// <summary>Its other settings, in words: condition, fallback, fan-out, join, hedging and so on.</summary>
     public required IReadOnlyList<string> Traits { get; init; }
 }
 
 /// <summary>Why a call waits for another.</summary>
 /// <param name="Call">The other call.</param>
-/// <param name="Because">Where it is referred to: <c>request {user.id}</c>, <c>forEach orders[*].id</c>.</param>
+/// <param name="Because">The place of the reference: <c>request {user.id}</c>, <c>forEach orders[*].id</c>.</param>
 internal sealed record ExplainedNeed(string Call, string Because);
 
 /// <summary>The shape of a composed answer.</summary>
 internal sealed record ExplainedShape
 {
-    /// <summary>The client whose variant this is; <see langword="null"/> for everybody's.</summary>
+    /// <summary>The client of this variant; <see langword="null"/> for all clients.</summary>
     public string? Variant { get; init; }
 
-    /// <summary>The status, where all required calls succeed.</summary>
+    /// <summary>The status if all required calls succeed.</summary>
     public required int Status { get; init; }
 
     /// <summary>The media type.</summary>
     public required string MediaType { get; init; }
 
-    /// <summary>The body, a line for each property with what gives its value.</summary>
+    /// <summary>The body, one line per property with the source of its value.</summary>
     public required IReadOnlyList<string> Body { get; init; }
 
-    /// <summary>The header fields with the expressions that give their values.</summary>
+    /// <summary>The header fields with the expressions of their values.</summary>
     public required IReadOnlyList<ExplainedHeader> Headers { get; init; }
 
-    /// <summary>Whether <c>_errors</c> tells of parts that failed.</summary>
+    /// <summary>Whether <c>_errors</c> reports parts that failed.</summary>
     public required bool TellsErrors { get; init; }
 }

@@ -6,34 +6,34 @@ using Lintel.Pipeline;
 
 namespace Lintel.Hosting.Explaining;
 
-/// <summary>What a service would be sent.</summary>
+/// <summary>The request that a service would receive.</summary>
 internal sealed record ExplainedForward
 {
-    /// <summary>The services that the request can go to, with their share.</summary>
+    /// <summary>The services that the request can be sent to, with their shares.</summary>
     public required IReadOnlyList<RouteServiceStatus> Services { get; init; }
 
     /// <summary>The instances of those services.</summary>
     public required IReadOnlyList<ServiceStatus> Instances { get; init; }
 
-    /// <summary>The service that gets copies of requests; <see langword="null"/> for none.</summary>
+    /// <summary>The service that receives copies of requests; <see langword="null"/> for none.</summary>
     public RouteServiceStatus? Mirror { get; init; }
 
-    /// <summary>The request line, below an instance's own path.</summary>
+    /// <summary>The request line, relative to an instance's own path.</summary>
     public required string RequestLine { get; init; }
 
     /// <summary>Fields that the client did not send.</summary>
     public required IReadOnlyList<ExplainedHeader> Added { get; init; }
 
-    /// <summary>Fields that get another value than the client's.</summary>
+    /// <summary>Fields with a value other than the client's.</summary>
     public required IReadOnlyList<ExplainedHeader> Changed { get; init; }
 
-    /// <summary>Names of the client's fields that do not pass.</summary>
+    /// <summary>Names of the client's fields that are removed.</summary>
     public required IReadOnlyList<string> Removed { get; init; }
 
-    /// <summary>Names of the client's fields that pass as they are.</summary>
+    /// <summary>Names of the client's fields that are passed on unchanged.</summary>
     public required IReadOnlyList<string> Passed { get; init; }
 
-    /// <summary>Changes of the answer's fields, in words.</summary>
+    /// <summary>Changes to the response's fields, in words.</summary>
     public required IReadOnlyList<string> Response { get; init; }
 
     internal static ExplainedForward? Of(

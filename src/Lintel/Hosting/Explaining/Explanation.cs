@@ -6,32 +6,32 @@ namespace Lintel.Hosting.Explaining;
 /// <summary>What would happen to a request. Nothing has been sent.</summary>
 internal sealed record Explanation
 {
-    /// <summary>What is wrong with the configuration; if anything is, nothing else is known.</summary>
+    /// <summary>The problems of the configuration; if there are any, nothing else is set.</summary>
     [JsonIgnore]
     public ConfigReport Report { get; init; } = new();
 
     /// <summary>The request's method.</summary>
     public string Method { get; init; } = "";
 
-    /// <summary>Path and query as routes and services see them: normalised.</summary>
+    /// <summary>Path and query as routes and services see them: normalized.</summary>
     public string Target { get; init; } = "";
 
-    /// <summary>The host that routes compare.</summary>
+    /// <summary>The host that routes are matched against.</summary>
     public string Host { get; init; } = "";
 
-    /// <summary>The name of the listener that the request is taken to come by.</summary>
+    /// <summary>The name of the listener that the request is assumed to arrive on.</summary>
     public string Listener { get; init; } = "";
 
-    /// <summary>The status with which the gateway itself refuses the request; <see langword="null"/> where it does not.</summary>
+    /// <summary>The status with which the gateway itself refuses the request; <see langword="null"/> if it does not.</summary>
     public int? RefusedWith { get; init; }
 
-    /// <summary>Why it refuses it.</summary>
+    /// <summary>Why the request is refused.</summary>
     public string? Refusal { get; init; }
 
-    /// <summary>The route that wins; <see langword="null"/> for none.</summary>
+    /// <summary>The route that matches; <see langword="null"/> for none.</summary>
     public string? Route { get; init; }
 
-    /// <summary>The winner's first path, as it is written.</summary>
+    /// <summary>The first path of the matching route, as configured.</summary>
     public string? Path { get; init; }
 
     /// <summary>What the route does.</summary>
@@ -40,10 +40,10 @@ internal sealed record Explanation
     /// <summary>The values of the route's parameters, escaped.</summary>
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Routes that lose, the nearest first: all whose path fits, or the ten nearest.</summary>
+    /// <summary>Routes that do not match, the nearest first: all with a matching path, or the ten nearest.</summary>
     public IReadOnlyList<LosingRoute> Others { get; init; } = [];
 
-    /// <summary>How many further routes lose because of their path.</summary>
+    /// <summary>The number of further routes that do not match because of their path.</summary>
     public int FurtherRoutes { get; init; }
 
     /// <summary>The names of the policies that apply, in their order.</summary>
@@ -52,7 +52,7 @@ internal sealed record Explanation
     /// <summary>What is forwarded.</summary>
     public ExplainedForward? Forward { get; init; }
 
-    /// <summary>What the gateway answers by itself: a redirect or a fixed answer.</summary>
+    /// <summary>What the gateway answers itself: a redirect or a fixed answer.</summary>
     public ExplainedAnswer? Answer { get; init; }
 
     /// <summary>What is composed.</summary>
@@ -62,10 +62,10 @@ internal sealed record Explanation
     public string ToText() => new ExplanationText(this).ToString();
 }
 
-/// <summary>A route that does not win.</summary>
+/// <summary>A route that does not match.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Path">The path of it that comes nearest.</param>
-/// <param name="Reasons">Why not.</param>
+/// <param name="Path">The nearest of its paths.</param>
+/// <param name="Reasons">Why it does not match.</param>
 internal sealed record LosingRoute(string Name, string Path, IReadOnlyList<string> Reasons);
 
 /// <summary>A header field. The value of a credential is hidden.</summary>
@@ -73,7 +73,7 @@ internal sealed record LosingRoute(string Name, string Path, IReadOnlyList<strin
 /// <param name="Value">Its value.</param>
 internal sealed record ExplainedHeader(string Name, string Value);
 
-/// <summary>What the gateway answers by itself.</summary>
+/// <summary>What the gateway answers itself.</summary>
 /// <param name="Status">The status.</param>
 /// <param name="Headers">Its header fields.</param>
 /// <param name="Body">Its body as text.</param>

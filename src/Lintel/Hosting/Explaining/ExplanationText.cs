@@ -3,7 +3,7 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Hosting.Explaining;
 
-/// <summary>An explanation as text: labels in a column, one thing a line.</summary>
+/// <summary>Formats an explanation as text: labels in a column, one item per line.</summary>
 internal sealed class ExplanationText
 {
     private const int Column = 12;

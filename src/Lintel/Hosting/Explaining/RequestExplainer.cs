@@ -15,13 +15,13 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Hosting.Explaining;
 
-/// <summary>Takes a request the way of <see cref="RoutePipeline"/>, up to where something would be sent.</summary>
+/// <summary>Follows a request through <see cref="RoutePipeline"/>, up to the point where something would be sent.</summary>
 internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
 {
-    /// <summary>Of routes with another path, so many are told.</summary>
+    /// <summary>The maximum number of routes with a different path that are listed.</summary>
     private const int MaxOtherPaths = 10;
 
-    /// <summary>Compiles what was read, explains, and lets go of it.</summary>
+    /// <summary>Compiles the configuration that was read, explains, and releases it.</summary>
     public static Explanation Explain(SourceReading reading, SnapshotCompiler compiler, ExplainRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -38,8 +38,8 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
     }
 
     /// <summary>
-    /// Explains. The client is 127.0.0.1, speaks HTTP/1.1, and comes by the listener that is asked for, else by the first one of the
-    /// target's scheme.
+    /// Explains a request. The client is 127.0.0.1, uses HTTP/1.1, and connects to the requested listener, otherwise to the first one of
+    /// the target's scheme.
     /// </summary>
     public Explanation Explain(ExplainRequest request, ConfigReport report)
     {
@@ -153,7 +153,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             };
     }
 
-    /// <summary>The client's words, and for who writes the configuration the key.</summary>
+    /// <summary>Returns the client's message and, for the author of the configuration, the key.</summary>
     private static string Refusal(PathTraits refused, GatewayError error) =>
         refused switch
         {
@@ -185,13 +185,13 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
         return values;
     }
 
-    /// <summary>These targets answer at once and ask nobody: they are run, into memory.</summary>
+    /// <summary>Runs a target that answers itself, in memory: such targets answer at once and call no service.</summary>
     private static ExplainedAnswer? Answer(Target target, Exchange exchange, out string? problem)
     {
         using var body = new MemoryStream();
         exchange.Response.Body = body;
         var run = target.RunAsync(exchange);
-        problem = run.AsTask().GetAwaiter().GetResult()?.Detail; // it never waits: memory takes everything
+        problem = run.AsTask().GetAwaiter().GetResult()?.Detail; // it never waits: memory accepts everything
         if (problem is not null)
             return null;
         var headers = exchange.Response.Headers.Select(h => ExplainedForward.Field(h.Key, h.Value.ToString()));
