@@ -13,6 +13,8 @@ public sealed class GrpcFixture : IAsyncLifetime
 
     internal GatewayProcess Gateway { get; private set; } = null!;
 
+    internal GrpcServer Server => _server;
+
     internal string ServerAddress => _server.Address;
 
     public async ValueTask InitializeAsync()

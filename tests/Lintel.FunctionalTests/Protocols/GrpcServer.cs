@@ -13,11 +13,16 @@ namespace Lintel.FunctionalTests.Protocols;
 internal sealed class GrpcServer : IAsyncDisposable
 {
     private readonly WebApplication _application;
+    private readonly CanceledCalls _calls;
 
-    private GrpcServer(WebApplication application) => _application = application;
+    private GrpcServer(WebApplication application, CanceledCalls calls) => (_application, _calls) = (application, calls);
 
-    /// <summary>Completed when a call is canceled, anew for every call that hangs.</summary>
-    public static TaskCompletionSource Canceled { get; set; } = new();
+    /// <summary>Completed when a call is canceled, anew for every call that hangs. Each server has its own: classes run in parallel.</summary>
+    public TaskCompletionSource Canceled
+    {
+        get => _calls.Next;
+        set => _calls.Next = value;
+    }
 
     public string Address => _application.Urls.First();
 
@@ -31,10 +36,12 @@ internal sealed class GrpcServer : IAsyncDisposable
             o.MaxReceiveMessageSize = null;
             o.MaxSendMessageSize = null;
         });
+        var calls = new CanceledCalls();
+        builder.Services.AddSingleton(calls);
         var application = builder.Build();
         application.MapGrpcService<ProbeService>();
         await application.StartAsync();
-        return new GrpcServer(application);
+        return new GrpcServer(application, calls);
     }
 
     public async ValueTask DisposeAsync()
@@ -44,7 +51,12 @@ internal sealed class GrpcServer : IAsyncDisposable
         await _application.DisposeAsync();
     }
 
-    private sealed class ProbeService : Probe.ProbeBase
+    private sealed class CanceledCalls
+    {
+        public TaskCompletionSource Next { get; set; } = new();
+    }
+
+    private sealed class ProbeService(CanceledCalls calls) : Probe.ProbeBase
     {
         public override async Task<Answer> Say(Ask request, ServerCallContext context)
         {
@@ -124,7 +136,7 @@ internal sealed class GrpcServer : IAsyncDisposable
             }
             catch (Exception e) when (e is OperationCanceledException or IOException)
             {
-                Canceled.TrySetResult();
+                calls.Next.TrySetResult();
                 throw;
             }
         }
@@ -132,7 +144,7 @@ internal sealed class GrpcServer : IAsyncDisposable
         /// <summary>
         /// A message now and then: a client that has closed an HTTP/1.1 connection is noticed when something is sent to it.
         /// </summary>
-        private static async Task TickAsync(IServerStreamWriter<Answer> responseStream, ServerCallContext context)
+        private async Task TickAsync(IServerStreamWriter<Answer> responseStream, ServerCallContext context)
         {
             try
             {
@@ -144,12 +156,12 @@ internal sealed class GrpcServer : IAsyncDisposable
             }
             catch (Exception e) when (e is OperationCanceledException or IOException or InvalidOperationException)
             {
-                Canceled.TrySetResult();
+                calls.Next.TrySetResult();
                 throw;
             }
         }
 
-        private static async Task HangAsync(ServerCallContext context)
+        private async Task HangAsync(ServerCallContext context)
         {
             try
             {
@@ -157,7 +169,7 @@ internal sealed class GrpcServer : IAsyncDisposable
             }
             catch (OperationCanceledException)
             {
-                Canceled.TrySetResult();
+                calls.Next.TrySetResult();
                 throw;
             }
         }

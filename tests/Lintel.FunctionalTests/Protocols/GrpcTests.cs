@@ -49,7 +49,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     [Fact]
     public async Task ServerStreaming_ComesMessageByMessage()
     {
-        GrpcServer.Canceled = new();
+        fixture.Server.Canceled = new();
         using var call = fixture.Plain().Count(new Ask { Number = 3, Text = "hang" }, deadline: Soon);
         for (var i = 0; i < 3; i++)
         {
@@ -58,7 +58,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
         }
 
         call.Dispose(); // the client gives up, and the service learns of it
-        await GrpcServer.Canceled.Task.WaitAsync(GatewayProcess.Patience);
+        await fixture.Server.Canceled.Task.WaitAsync(GatewayProcess.Patience);
     }
 
     [Fact]
@@ -80,14 +80,14 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     [Fact]
     public async Task Duplex_CanceledByTheClient_IsCanceledAtTheService()
     {
-        GrpcServer.Canceled = new();
+        fixture.Server.Canceled = new();
         using (var call = fixture.Plain().Chat(deadline: Soon))
         {
             await call.RequestStream.WriteAsync(new Ask());
             Assert.True(await call.ResponseStream.MoveNext());
         }
 
-        await GrpcServer.Canceled.Task.WaitAsync(GatewayProcess.Patience);
+        await fixture.Server.Canceled.Task.WaitAsync(GatewayProcess.Patience);
     }
 
     [Theory]
@@ -109,12 +109,12 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     public async Task Deadline_OfTheClient_IsKeptByTheGateway()
     {
         // A client that does not watch its own deadline: the header alone says it. Long enough for the first message on a busy machine.
-        GrpcServer.Canceled = new();
+        fixture.Server.Canceled = new();
         using var call = fixture.Plain().Count(new Ask { Number = 1, Text = "hang" }, new Metadata { { "x-timeout", "8S" } });
         Assert.True(await call.ResponseStream.MoveNext());
         var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext());
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
-        await GrpcServer.Canceled.Task.WaitAsync(GatewayProcess.Patience);
+        await fixture.Server.Canceled.Task.WaitAsync(GatewayProcess.Patience);
     }
 
     [Theory]
@@ -122,14 +122,14 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     [InlineData("impatient", "1H", "response-timeout")] // timeouts.request is shorter
     public async Task Deadline_BeforeTheHead_IsDeadlineExceeded(string service, string timeout, string slug)
     {
-        GrpcServer.Canceled = new();
+        fixture.Server.Canceled = new();
         var metadata = GrpcFixture.To(service);
         metadata.Add("x-timeout", timeout);
         using var call = fixture.Plain().Count(new Ask { Text = "hang" }, metadata);
         var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext());
         Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
         Assert.Equal("lintel; error=http_response_timeout", failure.Trailers.GetValue("proxy-status"));
-        await GrpcServer.Canceled.Task.WaitAsync(GatewayProcess.Patience);
+        await fixture.Server.Canceled.Task.WaitAsync(GatewayProcess.Patience);
         await Until.TrueAsync(() => fixture.Gateway.Errors.Contains(slug, StringComparison.Ordinal));
     }
 

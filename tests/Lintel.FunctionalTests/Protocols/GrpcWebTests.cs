@@ -63,7 +63,7 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
     [InlineData(GrpcWebMode.GrpcWebText, false, "tick")]
     public async Task ServerStreaming_ComesMessageByMessage(GrpcWebMode mode, bool http2, string then)
     {
-        GrpcServer.Canceled = new();
+        fixture.Server.Canceled = new();
         using (var call = fixture.Web(mode, http2, leaves: then == "hang").Count(new Ask { Number = 3, Text = then }, deadline: Soon))
         {
             for (var i = 0; i < 3; i++)
@@ -73,7 +73,7 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
             }
         }
 
-        await GrpcServer.Canceled.Task.WaitAsync(GatewayProcess.Patience);
+        await fixture.Server.Canceled.Task.WaitAsync(GatewayProcess.Patience);
     }
 
     [Theory]
