@@ -14,7 +14,6 @@ internal static unsafe partial class Libc
     public const uint EpollRdHup = 0x2000;
     public const uint EpollEdge = 1u << 31;
     public const int EpollAdd = 1;
-    public const int EpollDelete = 2;
     private const int EpollCloseOnExec = 0x80000;
 
     // <sys/eventfd.h>

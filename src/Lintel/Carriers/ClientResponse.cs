@@ -49,7 +49,7 @@ internal sealed class ClientResponse(ClientRequest request, HttpContext context)
     /// Preserves the headers that an application around the gateway has set so far: security headers, CORS, a correlation id.
     /// <see cref="Restart"/> keeps them.
     /// </summary>
-    public void KeepHeaders() => _kept = [.. _response.Headers];
+    public void KeepHeaders() => _kept = _response.Headers.Count == 0 ? [] : [.. _response.Headers];
 
     /// <summary>Clears everything that the gateway has set on a response that has not started.</summary>
     public void Restart()

@@ -27,9 +27,6 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
     private volatile bool _hasFinalHead;
     private volatile bool _isReading;
 
-    /// <summary>Whether sending begins only when the service requests the body, or sends nothing for a while.</summary>
-    public bool Waits => _goAhead is not null;
-
     /// <summary>Whether the body was sent completely, or abandoned.</summary>
     public bool IsOver => _pumping.IsCompleted;
 

@@ -91,9 +91,6 @@ internal sealed class AnswerBody : IBufferWriter<byte>
 
     public Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
 
-    /// <summary>Removes the last bytes.</summary>
-    public void TakeBack(int count) => Length -= count;
-
     /// <summary>Replaces the bytes.</summary>
     /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
     public void Replace(ReadOnlySpan<byte> bytes)

@@ -5,14 +5,13 @@ namespace Lintel.Composition.Calls;
 internal sealed class SameRequests
 {
     private readonly Lock _lock = new();
-    private Dictionary<string, TaskCompletionSource<FetchOutcome>>? _requests;
+    private readonly Dictionary<string, TaskCompletionSource<FetchOutcome>> _requests = new(StringComparer.Ordinal);
 
     /// <summary>Whether the same request was already made; the first caller provides the answer for all others.</summary>
     public bool WasMade(string key, out TaskCompletionSource<FetchOutcome> outcome)
     {
         lock (_lock)
         {
-            _requests ??= new Dictionary<string, TaskCompletionSource<FetchOutcome>>(StringComparer.Ordinal);
             if (_requests.TryGetValue(key, out outcome!))
                 return true;
             _requests[key] = outcome = new TaskCompletionSource<FetchOutcome>();
