@@ -24,6 +24,9 @@ internal sealed class GrpcServer : IAsyncDisposable
         set => _calls.Next = value;
     }
 
+    /// <summary>How many calls that hang have come.</summary>
+    public int Hanging => Volatile.Read(ref _calls.Hanging);
+
     public string Address => _application.Urls.First();
 
     public static async Task<GrpcServer> StartAsync()
@@ -53,6 +56,8 @@ internal sealed class GrpcServer : IAsyncDisposable
 
     private sealed class CanceledCalls
     {
+        public int Hanging;
+
         public TaskCompletionSource Next { get; set; } = new();
     }
 
@@ -163,6 +168,7 @@ internal sealed class GrpcServer : IAsyncDisposable
 
         private async Task HangAsync(ServerCallContext context)
         {
+            Interlocked.Increment(ref calls.Hanging);
             try
             {
                 await Task.Delay(Timeout.Infinite, context.CancellationToken);

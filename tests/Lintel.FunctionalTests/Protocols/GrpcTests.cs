@@ -123,12 +123,16 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     public async Task Deadline_BeforeTheHead_IsDeadlineExceeded(string service, string timeout, string slug)
     {
         fixture.Server.Canceled = new();
+        var before = fixture.Server.Hanging;
         var metadata = GrpcFixture.To(service);
         metadata.Add("x-timeout", timeout);
-        using var call = fixture.Plain().Count(new Ask { Text = "hang" }, metadata);
-        var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext());
-        Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
-        Assert.Equal("lintel; error=http_response_timeout", failure.Trailers.GetValue("proxy-status"));
+        do
+        {
+            using var call = fixture.Plain().Count(new Ask { Text = "hang" }, metadata);
+            var failure = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext());
+            Assert.Equal(StatusCode.DeadlineExceeded, failure.StatusCode);
+            Assert.Equal("lintel; error=http_response_timeout", failure.Trailers.GetValue("proxy-status"));
+        } while (fixture.Server.Hanging == before); // a busy machine may need longer than the deadline to bring the call to the service
         await fixture.Server.Canceled.Task.WaitAsync(GatewayProcess.Patience);
         await Until.TrueAsync(() => fixture.Gateway.Errors.Contains(slug, StringComparison.Ordinal));
     }
