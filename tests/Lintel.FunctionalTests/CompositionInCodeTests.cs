@@ -397,7 +397,7 @@ public sealed partial class CompositionInCodeTests
         var builder = WebApplication.CreateSlimBuilder();
         var app = new Embedded();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Logging.ClearProviders().AddProvider(new Lines(app.Log));
+        builder.Logging.ClearProviders().AddProvider(new LogLines(app.Log));
         builder.Services.AddLintel(
             new GatewayConfig
             {
@@ -457,25 +457,5 @@ public sealed partial class CompositionInCodeTests
             await Application.StopAsync();
             await Application.DisposeAsync();
         }
-    }
-
-    private sealed class Lines(System.Collections.Concurrent.ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter
-        ) => lines.Enqueue($"{formatter(state, exception)} {exception}");
-
-        public void Dispose() { }
     }
 }

@@ -218,30 +218,13 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
     }
 
     /// <summary>For all tests: what is refused leaves nothing behind that another request could see.</summary>
-    public sealed class SharedGateways : IAsyncLifetime
-    {
-        /// <summary>Where nothing of what is refused may reach the service.</summary>
-        internal ServedGateway Refusing { get; private set; } = null!;
-
-        /// <summary>Where the beginning of it may, at a moment when the next test has begun.</summary>
-        internal ServedGateway Passing { get; private set; } = null!;
-
-        public async ValueTask InitializeAsync() => (Refusing, Passing) = (await StartAsync(), await StartAsync());
-
-        public async ValueTask DisposeAsync()
-        {
-            await Refusing.DisposeAsync();
-            await Passing.DisposeAsync();
-        }
-
-        private static Task<ServedGateway> StartAsync() =>
-            ServedGateway.StartAsync(service =>
-                $$"""
-                    services: { s: "{{service}}" }
-                    routes:
-                      s: { match: "/s/{**rest}", forward: s, limits: { body: 1000B } }
-                      smuggled: { match: "/smuggled", forward: s }
-                    """
-            );
-    }
+    public sealed class SharedGateways()
+        : HostileGateways(service =>
+            $$"""
+                services: { s: "{{service}}" }
+                routes:
+                  s: { match: "/s/{**rest}", forward: s, limits: { body: 1000B } }
+                  smuggled: { match: "/smuggled", forward: s }
+                """
+        );
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Lintel.Hosting;
+using Lintel.TestKit;
 using Lintel.Tests.Observability;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -110,25 +111,5 @@ public sealed class ReloadTests : IDisposable
         if (kept is not null)
             services.AddLintelLastGood(kept);
         return services.BuildServiceProvider();
-    }
-
-    private sealed class LogLines(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter
-        ) => lines.Enqueue($"{logLevel}: {formatter(state, exception)}");
-
-        public void Dispose() { }
     }
 }
