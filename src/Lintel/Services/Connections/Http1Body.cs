@@ -23,15 +23,18 @@ internal sealed class Http1Body(Http1Stream connection, long? length, Func<IEnum
         if (length is null)
             return WriteChunkAsync(piece, cancellation);
         _left -= piece.Length;
-        return _left >= 0
-            ? connection.WriteBodyAsync(piece, cancellation)
-            : throw new IOException("the request's body is longer than its Content-Length");
+        return _left switch
+        {
+            > 0 => connection.WriteBodyAsync(piece, cancellation),
+            0 => connection.EndBodyAsync(piece, cancellation),
+            _ => throw new IOException("the request's body is longer than its Content-Length"),
+        };
     }
 
     public ValueTask EndAsync(CancellationToken cancellation)
     {
         if (length is null)
-            return connection.WriteBodyAsync(End(), cancellation);
+            return connection.EndBodyAsync(End(), cancellation);
         return _left == 0 ? default : throw new IOException("the request's body is shorter than its Content-Length");
     }
 

@@ -16,9 +16,14 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
 {
     private static readonly byte[] CloseField = "Connection: close\r\n"u8.ToArray();
 
+    // A service that has read the body's last bytes may answer before the write that carried them has returned here. The head then waits for
+    // that write, so that the connection is kept; a service that answers without reading them costs its response no more than this.
+    private static readonly TimeSpan LastWriteGrace = TimeSpan.FromMilliseconds(20);
+
     private readonly Lock _lock = new();
     private Http1Exchange? _exchange;
     private TaskCompletionSource? _changed;
+    private TaskCompletionSource? _lastWrite;
     private List<(int Status, List<KeyValuePair<string, string>> Fields)>? _interim;
     private Exception? _failure;
     private bool _isReading;
@@ -68,6 +73,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
             try
             {
                 count = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+                await LastWriteAsync().ConfigureAwait(false);
             }
             finally
             {
@@ -106,11 +112,22 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
     public ValueTask WriteBodyAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
         inner.WriteAsync(bytes, cancellationToken);
 
-    /// <summary>Marks the body as completely sent: the connection may carry further requests.</summary>
-    public void EndBody()
+    /// <summary>Writes the last bytes of the body; afterwards the connection may carry further requests.</summary>
+    public async ValueTask EndBodyAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
+        var lastWrite = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
-            _hasBodyUnderWay = false;
+            _lastWrite = lastWrite;
+        try
+        {
+            await inner.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
+            lock (_lock)
+                _hasBodyUnderWay = false;
+        }
+        finally
+        {
+            lastWrite.SetResult();
+        }
     }
 
     /// <summary>
@@ -161,9 +178,21 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
             exchange.Stream = this;
             _exchange = exchange;
             _isFinal = false;
+            _lastWrite = null;
             _hasBodyUnderWay = exchange.StreamsBody; // before the head is sent: the response may arrive before the next line runs
             _start = _safe = _end = _interimHeads = 0;
         }
+    }
+
+    /// <summary>Waits for the end of the body's last write, if it is under way, for a bounded time.</summary>
+    private ValueTask LastWriteAsync()
+    {
+        Task? write;
+        lock (_lock)
+            write = _lastWrite?.Task;
+        return write is null or { IsCompleted: true }
+            ? default
+            : new ValueTask(write.WaitAsync(LastWriteGrace).ContinueWith(static _ => { }, TaskScheduler.Default));
     }
 
     /// <summary>Reads ahead for the watch only. The data, or the failure, is kept for the handler.</summary>
@@ -175,6 +204,7 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
         try
         {
             count = await inner.ReadAsync(buffer).ConfigureAwait(false);
+            await LastWriteAsync().ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {

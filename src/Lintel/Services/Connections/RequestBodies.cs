@@ -105,7 +105,7 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
             await stream.FlushAsync(cancellationToken).ConfigureAwait(false); // the head, which makes the connection known
             var connection = exchange.Stream ?? throw new InvalidOperationException("the request's head was not written");
             var body = new Http1Body(connection, Headers.ContentLength, exchange.Trailers);
-            var sending = SendAsync(body, connection, context, cancellationToken);
+            var sending = SendAsync(body, context, cancellationToken);
             var answered = connection.WatchAsync();
             if (await Task.WhenAny(sending, answered).ConfigureAwait(false) == sending)
                 await sending.ConfigureAwait(false);
@@ -118,11 +118,10 @@ internal sealed class RequestBodies(HttpMessageHandler inner) : DelegatingHandle
                 await stream.WriteAsync(Nothing.AsMemory(0, (int)Math.Min(left, Nothing.Length)), cancellationToken).ConfigureAwait(false);
         }
 
-        private async Task SendAsync(Http1Body body, Http1Stream connection, TransportContext? context, CancellationToken cancellationToken)
+        private async Task SendAsync(Http1Body body, TransportContext? context, CancellationToken cancellationToken)
         {
             await Original.CopyToAsync(new PieceStream(body.WriteAsync), context, cancellationToken).ConfigureAwait(false);
             await body.EndAsync(cancellationToken).ConfigureAwait(false);
-            connection.EndBody();
         }
 
         /// <summary>Observes the exception: the forwarder already has the result of its own copying.</summary>

@@ -139,6 +139,24 @@ public sealed class Http1StreamTests : IDisposable
         );
     }
 
+    [Fact]
+    public async Task Response_ThatOvertakesTheLastWritesCompletion_LeavesTheConnectionOpen()
+    {
+        const string Answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        var inner = new AnswersBeforeTheWriteReturns(Encoding.ASCII.GetBytes(Answer));
+        await using var stream = new Http1Stream(inner);
+        Http1Exchange.Current.Value = new Http1Exchange(null) { StreamsBody = true };
+        await stream.WriteAsync("POST / HTTP/1.1\r\n\r\n"u8.ToArray(), _patience.Token);
+        Http1Exchange.Current.Value = null;
+
+        var sending = stream.EndBodyAsync("body"u8.ToArray(), _patience.Token).AsTask();
+        await stream.WatchAsync();
+        await sending;
+
+        var buffer = new byte[1024];
+        Assert.Equal(Answer, Encoding.ASCII.GetString(buffer, 0, await stream.ReadAsync(buffer, _patience.Token)));
+    }
+
     [Theory]
     [InlineData("HTTP/1.1 413 Large\r\nContent-Length: 2\r\n\r\nno")]
     [InlineData("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 413 Large\r\nContent-Length: 2\r\n\r\nno")]
@@ -360,5 +378,33 @@ public sealed class Http1StreamTests : IDisposable
             while (true)
                 await destination.WriteAsync(buffer.AsMemory(0, await ReadAsync(buffer, cancellationToken)), cancellationToken);
         }
+    }
+
+    /// <summary>A connection whose service has answered before the write that completes the request returns.</summary>
+    private sealed class AnswersBeforeTheWriteReturns(byte[] answer) : SequentialStream
+    {
+        private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _writes;
+
+        public override bool CanRead => true;
+
+        public override bool CanWrite => true;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            answer.CopyTo(buffer);
+            _read.SetResult();
+            return new(answer.Length);
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (++_writes > 1)
+                await _read.Task;
+        }
+
+        public override void Flush() { }
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
