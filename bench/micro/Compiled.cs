@@ -10,8 +10,10 @@ using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
+using Lintel.Services.Health;
 using Lintel.Transport.Memory;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Benchmarks;
 
@@ -40,7 +42,15 @@ internal static class Compiled
         var random = new Random(1);
         var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!));
         return new SnapshotCompiler(
-            new ServiceRegistry(random, new UpstreamDependencies(null, NameResolver.OfSystem(TimeProvider.System), metrics)),
+            new ServiceRegistry(
+                random,
+                new UpstreamDependencies(
+                    null,
+                    NameResolver.OfSystem(TimeProvider.System),
+                    metrics,
+                    new HealthParts(TimeProvider.System, random, metrics, NullLogger.Instance)
+                )
+            ),
             new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random)
         );
     }

@@ -7,10 +7,13 @@ namespace Lintel.FunctionalTests;
 /// <summary>Takes connections and lets the test speak bytes.</summary>
 internal sealed class RawServer : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
 
-    public RawServer(Func<Socket, string, Task> answer)
+    /// <param name="answer">Answers a request.</param>
+    /// <param name="port">Where; 0 for any free port.</param>
+    public RawServer(Func<Socket, string, Task> answer, int port = 0)
     {
+        _listener = new TcpListener(IPAddress.Loopback, port);
         _listener.Start();
         Address = $"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}";
         _ = AcceptAsync(answer);

@@ -13,7 +13,6 @@ using Lintel.Policies;
 using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
-using Lintel.Services.Connections;
 using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Http;
@@ -53,7 +52,7 @@ internal sealed class MemoryGateway : IDisposable
         Memory = new MemoryBudget(1 << 30);
         Store = new AnswerStore(Memory);
         var random = new Random(1);
-        _registry = new ServiceRegistry(random, new UpstreamDependencies(loops, NameResolver.OfSystem(time), _metrics));
+        _registry = new ServiceRegistry(random, TestMetrics.Surroundings(_metrics, time, loops));
         var attempts = new AttemptParts(_metrics, Errors, time);
         var compositions = new CompositionParts(attempts, TestMetrics.CreateCompositions(), Store, new SharedRequests(), Memory);
         var forwarders = new Forwarders(new Http1Forwarder(time), new YarpForwarder(Yarp));

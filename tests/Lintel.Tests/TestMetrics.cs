@@ -1,6 +1,9 @@
 using System.Diagnostics.Metrics;
 using Lintel.Observability.Metrics;
 using Lintel.Services.Connections;
+using Lintel.Services.Health;
+using Lintel.Transport.Loop;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Tests;
 
@@ -21,8 +24,22 @@ internal static class TestMetrics
     public static CompositionMetrics CreateCompositions() => new(new Meters());
 
     /// <summary>What services need around them, without loops.</summary>
-    public static UpstreamDependencies Surroundings(GatewayMetrics? metrics = null) =>
-        new(null, NameResolver.OfSystem(TimeProvider.System), metrics ?? Create());
+    public static UpstreamDependencies Surroundings(
+        GatewayMetrics? metrics = null,
+        TimeProvider? time = null,
+        LoopGroup? loops = null,
+        NameResolver? names = null
+    )
+    {
+        time ??= TimeProvider.System;
+        metrics ??= Create();
+        return new(
+            loops,
+            names ?? NameResolver.OfSystem(time),
+            metrics,
+            new HealthParts(time, new Random(1), metrics, NullLogger.Instance)
+        );
+    }
 
     private sealed class Meters : IMeterFactory
     {

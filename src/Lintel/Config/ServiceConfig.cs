@@ -54,6 +54,15 @@ public sealed record ServiceConfig
     /// <summary>The load-balancing algorithm: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
     public BalancingKind Balancing { get; init; }
 
+    /// <summary>How the instances' health is found out. Default: not at all, all get requests.</summary>
+    public HealthConfig? Health { get; init; }
+
+    /// <summary>
+    /// The share of available instances below which all are used, whatever their health: then it is more likely that the checks are wrong,
+    /// and the few that are left would break under the load of all. In percent, default 50 (Envoy's), 0 to 100; 0 for never.
+    /// </summary>
+    public double Panic { get; init; } = 50;
+
     /// <summary>
     /// The <c>Host</c> sent to instances: <c>request</c> (default) keeps the client's, <c>instance</c> sends the address of the instance,
     /// any other value is sent as written.
@@ -108,7 +117,7 @@ public sealed record ServiceConfig
             "The address of its only instance, such as http://127.0.0.1:5101",
             new RecordGrammar<ServiceConfig>(static f =>
             {
-                f.NotYet("discover", "affinity", "health", "breaker", "retry", "limits");
+                f.NotYet("discover", "affinity", "breaker", "retry", "limits");
                 var service = new ServiceConfig
                 {
                     Instances = f.Has("discover")
@@ -133,6 +142,8 @@ public sealed record ServiceConfig
                         ),
                         BalancingKind.LeastRequests
                     ),
+                    Health = f.Find("health", HealthConfig.Grammar),
+                    Panic = f.Get("panic", Scalars.Percent, 50),
                     Host = f.Get("host", HostGrammar, "request"),
                     Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
                     Connections = f.Get("connections", ConnectionsConfig.Grammar, new()),
@@ -150,6 +161,15 @@ public sealed record ServiceConfig
                     f.Report("bad-value", "connections", "`keepAlivePing` requires HTTP/2", "remove it, or add `protocol: http2`");
                 if (service is { Protocol: ServiceProtocol.Http2, Lenient.Count: > 0 } && !f.HasFailed("protocol"))
                     f.Report("bad-value", "lenient", "HTTP/2 has neither line endings nor framing by `Content-Length`", "remove `lenient`");
+                if (service is { Protocol: ServiceProtocol.Http1, Health.Active.Grpc: not null } && !f.HasFailed("protocol"))
+                    f.Report("bad-value", "health", "gRPC's health protocol requires HTTP/2", "add `protocol: http2`");
+                if (f.Has("panic") && !f.Has("health"))
+                    f.Report(
+                        "conflict",
+                        "panic",
+                        "`panic` is about instances that are not healthy, and nothing checks that",
+                        "add `health`"
+                    );
                 if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
                     f.Report("bad-value", "grpcWeb", "gRPC-Web translation requires a service with HTTP/2", "add `protocol: http2`");
                 return service;

@@ -15,6 +15,7 @@ using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
+using Lintel.Services.Health;
 using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
@@ -149,7 +150,13 @@ public static class LintelServiceCollectionExtensions
             new UpstreamDependencies(
                 s.GetRequiredService<GatewayLoops>().Group,
                 s.GetRequiredService<NameResolver>(),
-                s.GetRequiredService<GatewayMetrics>()
+                s.GetRequiredService<GatewayMetrics>(),
+                new HealthParts(
+                    Time(s),
+                    Random.Shared,
+                    s.GetRequiredService<GatewayMetrics>(),
+                    s.GetRequiredService<ILogger<ServiceHealth>>()
+                )
             )
         ));
         services.Replace(ServiceDescriptor.Singleton(s => Create(s, ownsListeners)));

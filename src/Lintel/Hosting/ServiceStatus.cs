@@ -1,5 +1,7 @@
+using System.Text.Json.Serialization;
 using Lintel.Config;
 using Lintel.Services;
+using Lintel.Services.Health;
 
 namespace Lintel.Hosting;
 
@@ -24,6 +26,12 @@ internal sealed record ServiceStatus
     /// <summary>The instances, in the configuration's order.</summary>
     public required IReadOnlyList<InstanceStatus> Instances { get; init; }
 
+    /// <summary>
+    /// Whether so few instances are available that all are used (<c>panic</c>); absent where their health is not checked.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? IsPanicking { get; init; }
+
     internal static ServiceStatus Of(string name, ServiceConfig config, TimeoutsConfig defaults, Service? running) =>
         new()
         {
@@ -34,18 +42,15 @@ internal sealed record ServiceStatus
             Timeouts = ServiceTimeouts.Of(config.Timeouts.Over(defaults)),
             Instances =
             [
-                .. config.Instances.Select(instance => new InstanceStatus
-                {
-                    // Without user and query: a configuration made in code may have them.
-                    Address = instance.UnixPath is { } path
-                        ? "http://unix:" + path
-                        : instance
-                            .Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
-                            .TrimEnd('/'),
-                    Weight = instance.Weight,
-                    RequestsInFlight = running is null ? 0 : Array.Find(running.Instances.All, i => i.Fits(instance))?.Active ?? 0,
-                }),
+                .. config.Instances.Select(i =>
+                    InstanceStatus.Of(
+                        i,
+                        running is null ? null : Array.Find(running.Instances.All, r => r.Fits(i)),
+                        config.Health is not null
+                    )
+                ),
             ],
+            IsPanicking = config.Health is null ? null : running?.Instances.IsPanicking ?? false,
         };
 }
 
@@ -70,4 +75,56 @@ internal sealed record InstanceStatus
 
     /// <summary>The number of requests without a complete response.</summary>
     public required int RequestsInFlight { get; init; }
+
+    /// <summary>Its health; absent where that is not checked.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HealthStatus? Health { get; init; }
+
+    internal static InstanceStatus Of(InstanceConfig config, Instance? running, bool isChecked) =>
+        new()
+        {
+            // Without user and query: a configuration made in code may have them.
+            Address = config.UnixPath is { } path
+                ? "http://unix:" + path
+                : config.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
+            Weight = config.Weight,
+            RequestsInFlight = running?.Active ?? 0,
+            Health = isChecked && running is not null ? HealthStatus.Of(running.Health) : null,
+        };
+}
+
+/// <summary>The health of an instance.</summary>
+internal sealed record HealthStatus
+{
+    /// <summary><c>available</c>, <c>unhealthy</c> (its active checks fail) or <c>ejected</c> (it failed clients' requests).</summary>
+    public required string State { get; init; }
+
+    /// <summary>Why it gets no requests; absent while it does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Reason { get; init; }
+
+    /// <summary>Since when it is in this state; absent where it has been since the start.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>When an ejected instance gets requests again; absent in other states.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Until { get; init; }
+
+    internal static HealthStatus Of(InstanceHealth health)
+    {
+        lock (health.Lock)
+            return new HealthStatus
+            {
+                State = health.Unavailability switch
+                {
+                    Unavailability.Unhealthy => "unhealthy",
+                    Unavailability.Ejected => "ejected",
+                    _ => "available",
+                },
+                Reason = health.IsAvailable ? null : health.Reason,
+                Since = health.Since,
+                Until = health.EjectedUntil,
+            };
+    }
 }

@@ -1,6 +1,7 @@
 using Lintel.Config;
 using Lintel.Observability.Metrics;
 using Lintel.Services.Connections;
+using Lintel.Services.Health;
 using Lintel.Transport.Http1;
 
 namespace Lintel.Services;
@@ -79,6 +80,9 @@ internal sealed class Instance : IDisposable
 
     /// <summary>The metric labels of its attempts.</summary>
     public LabelMemo<AttemptOutcome> Labels { get; } = new();
+
+    /// <summary>What is known of its health.</summary>
+    public InstanceHealth Health { get; } = new();
 
     /// <summary>Requests in flight.</summary>
     public int Active => Volatile.Read(ref _active);

@@ -3,18 +3,34 @@ using Lintel.Services.Balancing;
 
 namespace Lintel.Services;
 
-/// <summary>A service's instances and their balancer. Immutable: a service replaces it as a whole.</summary>
+/// <summary>
+/// A service's instances and the balancer of those that are available. Immutable: a service replaces it as a whole whenever an instance is
+/// added, removed, or changes its availability.
+/// </summary>
 internal sealed class InstanceSet
 {
     private readonly Balancer? _balancer;
 
-    public InstanceSet(Instance[] instances, BalancingKind balancing, Random random)
+    /// <param name="instances">All of them.</param>
+    /// <param name="balancing">How one is chosen.</param>
+    /// <param name="panic">
+    /// The share of available instances in percent below which all are used: most are hardly ill at once, and the few that are left would
+    /// fall next.
+    /// </param>
+    /// <param name="random">For choices by chance.</param>
+    public InstanceSet(Instance[] instances, BalancingKind balancing, double panic, Random random)
     {
         All = instances;
-        _balancer = instances.Length == 0 ? null : Balancer.Create(balancing, instances, random);
+        var available = Array.FindAll(instances, i => i.Health.IsAvailable);
+        IsPanicking = available.Length < instances.Length && 100.0 * available.Length / instances.Length < panic;
+        var used = IsPanicking ? instances : available;
+        _balancer = used.Length == 0 ? null : Balancer.Create(balancing, used, random);
     }
 
     public Instance[] All { get; }
+
+    /// <summary>Whether so few instances are available that all of them are used.</summary>
+    public bool IsPanicking { get; }
 
     /// <summary>Chooses an instance for a request; <see langword="null"/> if there is none.</summary>
     public Instance? Pick() => _balancer?.Pick();

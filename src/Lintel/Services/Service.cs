@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
 using Lintel.Services.Connections;
+using Lintel.Services.Health;
 
 namespace Lintel.Services;
 
@@ -12,6 +13,7 @@ internal sealed class Service : IDisposable
 {
     private readonly UpstreamClient _client;
     private readonly Random _random;
+    private readonly Lock _exchange = new();
     private volatile InstanceSet _instances;
 
     /// <summary>
@@ -54,11 +56,12 @@ internal sealed class Service : IDisposable
                 ? previous._client.Share()
                 : new UpstreamClient(client, certificates, name, around);
         HasLoops = around.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null };
-        _instances = new InstanceSet(
-            [.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))],
-            config.Balancing,
-            random
-        );
+        _instances = Arrange([.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))]);
+        if (config.Health is { } health)
+        {
+            Health = new ServiceHealth(this, health, around.Health);
+            Health.Watch(_instances.All);
+        }
     }
 
     public string Name { get; }
@@ -81,6 +84,9 @@ internal sealed class Service : IDisposable
 
     /// <summary>Whether gRPC-Web calls are translated to plain gRPC for this service.</summary>
     public bool TranslatesGrpcWeb => Config.Protocol == ServiceProtocol.Http2 && (Config.GrpcWeb ?? true);
+
+    /// <summary>Decides which instances receive requests; <see langword="null"/> if all of them always do.</summary>
+    public ServiceHealth? Health { get; }
 
     /// <summary>The current instances.</summary>
     public InstanceSet Instances => _instances;
@@ -108,21 +114,31 @@ internal sealed class Service : IDisposable
     /// Replaces the instances, without a new snapshot: instances that remain keep their connections and counts, removed ones complete their
     /// requests in flight.
     /// </summary>
-    /// <remarks>Thread rule: one caller at a time; requests see the old set or the new one.</remarks>
+    /// <remarks>Thread rule: any thread; requests see the old set or the new one.</remarks>
     public void Exchange(IEnumerable<InstanceConfig> instances)
     {
-        var before = _instances;
-        _instances = new InstanceSet(
-            [.. instances.Select(i => Array.Find(before.All, b => b.Fits(i))?.Share() ?? new Instance(i, _client))],
-            Config.Balancing,
-            _random
-        );
+        InstanceSet before;
+        lock (_exchange)
+        {
+            before = _instances;
+            _instances = Arrange([.. instances.Select(i => Array.Find(before.All, b => b.Fits(i))?.Share() ?? new Instance(i, _client))]);
+        }
+
+        Health?.Watch(_instances.All);
         foreach (var instance in before.All)
             instance.Dispose();
     }
 
+    /// <summary>Looks again which instances are available.</summary>
+    public void Renew()
+    {
+        lock (_exchange)
+            _instances = Arrange(_instances.All);
+    }
+
     public void Dispose()
     {
+        Health?.Dispose();
         foreach (var instance in _instances.All)
             instance.Dispose();
         _client.Dispose();
@@ -133,6 +149,8 @@ internal sealed class Service : IDisposable
     /// </summary>
     private Instance? Find(Service? previous, InstanceConfig config) =>
         previous?._client == _client ? Array.Find(previous.Instances.All, i => i.Fits(config)) : null;
+
+    private InstanceSet Arrange(Instance[] instances) => new(instances, Config.Balancing, Config.Panic, _random);
 
     private static string Fingerprint(string name, ServiceConfig config, string certificates)
     {

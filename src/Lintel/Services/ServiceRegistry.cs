@@ -93,7 +93,14 @@ internal sealed class ServiceRegistry : IDisposable
             return
             [
                 .. _newest.Values.SelectMany(s =>
-                    s.Instances.All.Select(i => new InstanceUse(s.Name, i.Host, i.Port, i.Active, s.OpenConnections(i)))
+                    s.Instances.All.Select(i => new InstanceUse(
+                        s.Name,
+                        i.Host,
+                        i.Port,
+                        i.Active,
+                        s.OpenConnections(i),
+                        i.Health.IsAvailable
+                    ))
                 ),
             ];
     }

@@ -44,6 +44,7 @@ internal sealed class GatewayMetrics
     private readonly ActiveRequests _active = new();
     private readonly Counter<long> _errors;
     private readonly ConcurrentDictionary<string, StrongBox<long>> _broken = new(StringComparer.Ordinal);
+    private readonly Counter<long> _ejections;
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
     private readonly Gauge<int> _fallback;
@@ -83,6 +84,11 @@ internal sealed class GatewayMetrics
             "Duration of connection attempts to instances, including TLS.",
             null,
             ConnectSeconds
+        );
+        _ejections = _meter.CreateCounter<long>(
+            "lintel.instance.ejections",
+            "{ejection}",
+            "Instances that were left out for a while because they failed too often."
         );
         _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Configuration loads, by result.");
         _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
@@ -217,6 +223,15 @@ internal sealed class GatewayMetrics
 
     internal void Fallback(bool isServed) => _fallback.Record(isServed ? 1 : 0);
 
+    /// <summary>An instance is left out because it failed too often.</summary>
+    internal void Ejected(string service, string host, int port) =>
+        _ejections.Add(
+            1,
+            new KeyValuePair<string, object?>("lintel.service", service),
+            new KeyValuePair<string, object?>("server.address", host),
+            new KeyValuePair<string, object?>("server.port", port)
+        );
+
     internal void Mirrored(string service, string result) =>
         _mirrors.Add(1, new KeyValuePair<string, object?>("lintel.service", service), new KeyValuePair<string, object?>("result", result));
 
@@ -236,6 +251,11 @@ internal sealed class GatewayMetrics
             () => instances().Select(i => new Measurement<long>(i.Connections, i.Tags)),
             "{connection}",
             "Open connections to an instance, busy or idle."
+        );
+        _meter.CreateObservableUpDownCounter(
+            "lintel.instance.available",
+            () => instances().Select(i => new Measurement<int>(i.IsAvailable ? 1 : 0, i.Tags)),
+            description: "1 if the instance gets requests, 0 while it is unhealthy or ejected."
         );
     }
 
@@ -352,7 +372,7 @@ internal readonly record struct RequestOutcome(
 internal readonly record struct AttemptOutcome(string Method, string Service, string Address, int Port, int? Status, string? Error);
 
 /// <summary>What an instance has to do at the moment.</summary>
-internal readonly record struct InstanceUse(string Service, string Address, int Port, long Active, long Connections)
+internal readonly record struct InstanceUse(string Service, string Address, int Port, long Active, long Connections, bool IsAvailable)
 {
     public KeyValuePair<string, object?>[] Tags =>
         [new("lintel.service", Service), new("server.address", Address), new("server.port", Port)];

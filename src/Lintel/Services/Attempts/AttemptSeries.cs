@@ -105,6 +105,7 @@ internal struct AttemptSeries
     public TimeSpan End(int? status, GatewayError? error)
     {
         Instance.Leave();
+        _service.Health?.Attempted(Instance, status, error);
         var duration = _parts.Time.GetElapsedTime(_began);
         _parts.Metrics.AttemptEnded(
             new AttemptOutcome(_method, _service.Name, Instance.Host, Instance.Port, status, error?.Rule.Slug),
