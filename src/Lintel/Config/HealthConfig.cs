@@ -2,13 +2,13 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
 
-/// <summary>How the health of a service's instances is found out.</summary>
+/// <summary>How the health of a service's instances is determined.</summary>
 public sealed record HealthConfig
 {
-    /// <summary>Requests of the gateway's own that ask each instance. Default: none.</summary>
+    /// <summary>Requests of the gateway that check each instance. Default: none.</summary>
     public ActiveHealthConfig? Active { get; init; }
 
-    /// <summary>What the instances' answers to clients' requests say of them. Default: nothing.</summary>
+    /// <summary>Ejection by the outcome of clients' requests. Default: none.</summary>
     public PassiveHealthConfig? Passive { get; init; }
 
     internal static Grammar<HealthConfig> Grammar { get; } =
@@ -28,8 +28,8 @@ public sealed record HealthConfig
 public sealed record ActiveHealthConfig
 {
     /// <summary>
-    /// The target of a GET that a healthy instance answers as <see cref="Expect"/> says, such as <c>/healthz</c>. The instance's base path
-    /// does not go before it.
+    /// The target of a GET that a healthy instance answers as <see cref="Expect"/> defines, such as <c>/healthz</c>. It is not prefixed with
+    /// the instance's base path.
     /// </summary>
     public string? Path { get; init; }
 
@@ -39,27 +39,27 @@ public sealed record ActiveHealthConfig
     /// </summary>
     public string? Grpc { get; init; }
 
-    /// <summary>Whether a connection that can be made is enough. Default <c>false</c>.</summary>
+    /// <summary>Whether a connection that can be established is sufficient. Default <c>false</c>.</summary>
     public bool Tcp { get; init; }
 
-    /// <summary>From one check of an instance to the next. Default 5s (Envoy Gateway's is 3s, YARP's 15s), 100ms to 1h.</summary>
+    /// <summary>The interval between two checks of an instance. Default 5s (Envoy Gateway's is 3s, YARP's 15s), 100ms to 1h.</summary>
     public TimeSpan Every { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a check may take; then it has failed. Default 1s, 10ms to 1m.</summary>
+    /// <summary>The time after which a check without a result has failed. Default 1s, 10ms to 1m.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// By how much <see cref="Every"/> varies, so that gateways do not ask all at once. In percent of it, default 20, from 0 to 100.
+    /// The variation of <see cref="Every"/>, so that several gateways do not check at the same moment, in percent of it. Default 20, 0 to 100.
     /// </summary>
     public double Jitter { get; init; } = 20;
 
-    /// <summary>Checks in a row that bring an unhealthy instance back. Default 2 (Envoy Gateway's is 1), 1 to 100.</summary>
+    /// <summary>Passed checks in a row that make an unhealthy instance available again. Default 2 (Envoy Gateway's is 1), 1 to 100.</summary>
     public int HealthyAfter { get; init; } = 2;
 
     /// <summary>Failed checks in a row that make an instance unhealthy. Default 3 (Envoy Gateway's), 1 to 100.</summary>
     public int UnhealthyAfter { get; init; } = 3;
 
-    /// <summary>What a healthy instance answers to <see cref="Path"/>. Default: any status from 200 to 299.</summary>
+    /// <summary>The expected response to <see cref="Path"/>. Default: any status from 200 to 299.</summary>
     public ExpectedHealthConfig Expect { get; init; } = new();
 
     private static Grammar<string> PathGrammar { get; } =
@@ -106,7 +106,7 @@ public sealed record ActiveHealthConfig
         });
 }
 
-/// <summary>What a healthy instance answers.</summary>
+/// <summary>The expected response of a healthy instance.</summary>
 public sealed record ExpectedHealthConfig
 {
     /// <summary>The statuses of a healthy instance, 100 to 599. Default: 200 to 299.</summary>
@@ -124,29 +124,29 @@ public sealed record ExpectedHealthConfig
 }
 
 /// <summary>
-/// Passive health: an instance that fails too often is ejected for a while. Failures are attempts without an answer, and statuses from 500
-/// to 599.
+/// Passive health: an instance that fails too often is ejected for some time. Failures are attempts without a response, and statuses from
+/// 500 to 599.
 /// </summary>
 public sealed record PassiveHealthConfig
 {
     /// <summary>Failures in a row that eject an instance. Default 5 (Envoy's), 1 to 10000.</summary>
     public int ConsecutiveFailures { get; init; } = 5;
 
-    /// <summary>Ejects an instance by its share of good answers, too. Default: none.</summary>
+    /// <summary>Ejects an instance by its share of successful attempts, in addition. Default: none.</summary>
     public SuccessRateConfig? SuccessRate { get; init; }
 
     /// <summary>
-    /// How long an instance is left out the first time; each further time it is as much longer. The count falls by one for each such time
-    /// that it stays well. Default 30s (Envoy's), 100ms to 1h.
+    /// The duration of the first ejection; the second is twice as long, the third three times. The count decreases by one for each such time
+    /// without an ejection. Default 30s (Envoy's), 100ms to 1h.
     /// </summary>
     public TimeSpan EjectFor { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The longest time that an instance is left out. Default 5m (Envoy's), 100ms to 1d.</summary>
+    /// <summary>The longest ejection. Default 5m (Envoy's), 100ms to 1d.</summary>
     public TimeSpan MaxEjectFor { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// The largest share of the instances that is left out at a time, in percent. Default 50 (Envoy's is 10, which is none of less than
-    /// ten instances), from 0 to 100.
+    /// The largest share of the instances that is ejected at a time, in percent. Default 50 (Envoy's is 10, which is none of fewer
+    /// than ten instances), 0 to 100.
     /// </summary>
     public double MaxEjected { get; init; } = 50;
 
@@ -165,16 +165,16 @@ public sealed record PassiveHealthConfig
         });
 }
 
-/// <summary>The share of good answers below which an instance is ejected.</summary>
+/// <summary>The share of successful attempts below which an instance is ejected.</summary>
 public sealed record SuccessRateConfig
 {
     /// <summary>The share in percent, from 0 to 100.</summary>
     public required double Below { get; init; }
 
-    /// <summary>Attempts within the window that are needed for a judgement. Default 100 (Envoy's), 1 to 1000000.</summary>
+    /// <summary>Attempts within the window that a decision requires. Default 100 (Envoy's), 1 to 1000000.</summary>
     public int Minimum { get; init; } = 100;
 
-    /// <summary>What is looked back on, in ten parts. Default 10s (Envoy's interval), 1s to 10m.</summary>
+    /// <summary>The length of the window, in ten buckets. Default 10s (Envoy's interval), 1s to 10m.</summary>
     public TimeSpan Window { get; init; } = TimeSpan.FromSeconds(10);
 
     internal static Grammar<SuccessRateConfig> Grammar { get; } =

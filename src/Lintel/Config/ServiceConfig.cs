@@ -54,12 +54,12 @@ public sealed record ServiceConfig
     /// <summary>The load-balancing algorithm: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
     public BalancingKind Balancing { get; init; }
 
-    /// <summary>How the instances' health is found out. Default: not at all, all get requests.</summary>
+    /// <summary>How the health of the instances is determined. Default: not at all; all of them receive requests.</summary>
     public HealthConfig? Health { get; init; }
 
     /// <summary>
-    /// The share of available instances below which all are used, whatever their health: then it is more likely that the checks are wrong,
-    /// and the few that are left would break under the load of all. In percent, default 50 (Envoy's), 0 to 100; 0 for never.
+    /// The share of available instances below which all are used, regardless of their health: it is more likely that the checks are wrong,
+    /// and the remaining ones would break under the load of all. In percent, default 50 (Envoy's), 0 to 100; 0 for never.
     /// </summary>
     public double Panic { get; init; } = 50;
 
@@ -164,12 +164,7 @@ public sealed record ServiceConfig
                 if (service is { Protocol: ServiceProtocol.Http1, Health.Active.Grpc: not null } && !f.HasFailed("protocol"))
                     f.Report("bad-value", "health", "gRPC's health protocol requires HTTP/2", "add `protocol: http2`");
                 if (f.Has("panic") && !f.Has("health"))
-                    f.Report(
-                        "conflict",
-                        "panic",
-                        "`panic` is about instances that are not healthy, and nothing checks that",
-                        "add `health`"
-                    );
+                    f.Report("conflict", "panic", "`panic` applies to unavailable instances, which only `health` detects", "add `health`");
                 if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
                     f.Report("bad-value", "grpcWeb", "gRPC-Web translation requires a service with HTTP/2", "add `protocol: http2`");
                 return service;

@@ -11,13 +11,13 @@ internal sealed class InstanceSet
 {
     private readonly Balancer? _balancer;
 
-    /// <param name="instances">All of them.</param>
-    /// <param name="balancing">How one is chosen.</param>
+    /// <param name="instances">The instances of the service.</param>
+    /// <param name="balancing">The load-balancing algorithm.</param>
     /// <param name="panic">
-    /// The share of available instances in percent below which all are used: most are hardly ill at once, and the few that are left would
-    /// fall next.
+    /// The share of available instances in percent below which all are used: most instances hardly fail at once, and the rest would break
+    /// under the load of all.
     /// </param>
-    /// <param name="random">For choices by chance.</param>
+    /// <param name="random">The source of random choices.</param>
     public InstanceSet(Instance[] instances, BalancingKind balancing, double panic, Random random)
     {
         All = instances;

@@ -129,7 +129,7 @@ internal sealed class Service : IDisposable
             instance.Dispose();
     }
 
-    /// <summary>Looks again which instances are available.</summary>
+    /// <summary>Rebuilds the set after a change of availability.</summary>
     public void Renew()
     {
         lock (_exchange)

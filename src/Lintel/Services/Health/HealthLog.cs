@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Services.Health;
 
-/// <summary>What the log says of instances' health.</summary>
+/// <summary>Log messages about the health of instances.</summary>
 internal static partial class HealthLog
 {
     [LoggerMessage(

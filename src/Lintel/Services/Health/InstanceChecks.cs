@@ -7,10 +7,10 @@ using Lintel.Services.Connections;
 
 namespace Lintel.Services.Health;
 
-/// <summary>The active checks of one instance: one after the other, over connections that clients' requests do not use.</summary>
+/// <summary>Runs the active checks of one instance, one at a time, over connections that clients' requests do not use.</summary>
 internal sealed class InstanceChecks : IDisposable
 {
-    /// <summary>What is read of a body that has to contain a text.</summary>
+    /// <summary>The part of a body that is searched for the expected text.</summary>
     private const int MaxBody = 64 * 1024;
 
     private readonly Service _service;
@@ -37,7 +37,7 @@ internal sealed class InstanceChecks : IDisposable
             System.Threading.Timeout.InfiniteTimeSpan,
             System.Threading.Timeout.InfiniteTimeSpan
         );
-        // The first one at once: a dead instance should not be found by clients.
+        // The first check runs at once: a dead instance should not be discovered by clients.
         _ = _timer.Change(TimeSpan.Zero, System.Threading.Timeout.InfiniteTimeSpan);
     }
 
@@ -45,10 +45,10 @@ internal sealed class InstanceChecks : IDisposable
     {
         _instance.Health.LeaveChecks(this);
         _timer.Dispose();
-        _ended.Cancel(); // and not disposed: a check may be about to ask it
+        _ended.Cancel(); // not disposed: a check may still use it
     }
 
-    /// <summary>The interval is from one beginning to the next; a check that takes longer leaves the next one out.</summary>
+    /// <summary>The interval is measured from start to start; a check that takes longer skips the next one.</summary>
     private async Task RunAsync()
     {
         var spread = _config.Every * (_config.Jitter / 100);
@@ -61,8 +61,8 @@ internal sealed class InstanceChecks : IDisposable
             _health.Checked(_instance, problem);
     }
 
-    /// <summary>Makes one check. Never throws.</summary>
-    /// <returns>What was wrong; <see langword="null"/> for nothing.</returns>
+    /// <summary>Performs one check. Never throws.</summary>
+    /// <returns>The problem; <see langword="null"/> if the check passed.</returns>
     private async ValueTask<string?> CheckAsync(CancellationToken ended)
     {
         using var timeout = new CancellationTokenSource(_config.Timeout, _parts.Time);
@@ -130,7 +130,7 @@ internal sealed class InstanceChecks : IDisposable
         return (body, length);
     }
 
-    // gRPC's health protocol (https://github.com/grpc/grpc/blob/master/doc/health-checking.md): one field in each direction, so that a library would be more than what it saves.
+    // gRPC's health protocol (https://github.com/grpc/grpc/blob/master/doc/health-checking.md): one field in each direction, so that a library would be more code than it saves.
 
     private HttpRequestMessage GrpcCheck(string name)
     {

@@ -1,59 +1,59 @@
 namespace Lintel.Services.Health;
 
-/// <summary>Why an instance gets no requests.</summary>
+/// <summary>Why an instance receives no requests.</summary>
 internal enum Unavailability
 {
-    /// <summary>It gets requests.</summary>
+    /// <summary>It receives requests.</summary>
     None,
 
     /// <summary>Its active checks failed.</summary>
     Unhealthy,
 
-    /// <summary>It failed clients' requests, and is left out for a while.</summary>
+    /// <summary>It failed too many requests and is ejected for some time.</summary>
     Ejected,
 }
 
-/// <summary>What is known of an instance's health. Lives with its instance, so that reloads keep it.</summary>
+/// <summary>The health state of an instance. Part of the instance, so that reloads keep it.</summary>
 /// <remarks>
 /// Thread rule: <see cref="FailuresInRow"/> and the window are written by attempts on any thread; everything else is written by the
-/// <see cref="ServiceHealth"/> of a generation of its service under <see cref="Lock"/>, and read by anyone.
+/// <see cref="ServiceHealth"/> of a generation of its service under <see cref="Lock"/>, and read by any thread.
 /// </remarks>
 internal sealed class InstanceHealth
 {
     private int _failuresInRow;
     private object? _checker;
 
-    /// <summary>Instances become available, or no longer are: every generation of the service has to know.</summary>
+    /// <summary>Raised when the availability changes: every generation of the service rebuilds its set.</summary>
     public event Action? Changed;
 
-    /// <summary>Guards every verdict.</summary>
+    /// <summary>Guards every change of state.</summary>
     public Lock Lock { get; } = new();
 
-    /// <summary>Failures since the last good answer.</summary>
+    /// <summary>Failures since the last success.</summary>
     public int FailuresInRow => Volatile.Read(ref _failuresInRow);
 
-    /// <summary>The attempts of the last moments; <see langword="null"/> where nobody asks for their share of success.</summary>
+    /// <summary>The recent attempts; <see langword="null"/> if the success rate is not configured.</summary>
     public SuccessWindow? Window { get; set; }
 
-    /// <summary>Whether the active checks hold the instance for unhealthy.</summary>
+    /// <summary>Whether the active checks consider the instance unhealthy.</summary>
     public bool IsUnhealthy { get; set; }
 
     /// <summary>Checks in a row that contradict <see cref="IsUnhealthy"/>.</summary>
     public int ChecksInRow { get; set; }
 
-    /// <summary>When the instance gets requests again; <see langword="null"/> while it is not ejected.</summary>
+    /// <summary>When the ejection ends; <see langword="null"/> while it is not ejected.</summary>
     public DateTimeOffset? EjectedUntil { get; set; }
 
-    /// <summary>How often it was ejected, less the times that it stayed well.</summary>
+    /// <summary>The number of ejections, reduced by one for each ejection time without one.</summary>
     public int Ejections { get; set; }
 
-    /// <summary>When it last came back.</summary>
+    /// <summary>The end of the last ejection.</summary>
     public DateTimeOffset LastReturn { get; set; }
 
-    /// <summary>Since when it is as it is; <see langword="null"/> while nothing has happened.</summary>
+    /// <summary>When the state last changed; <see langword="null"/> if it never has.</summary>
     public DateTimeOffset? Since { get; set; }
 
-    /// <summary>What was wrong when it was taken out.</summary>
+    /// <summary>Why it became unavailable.</summary>
     public string? Reason { get; set; }
 
     public Unavailability Unavailability =>
@@ -64,35 +64,35 @@ internal sealed class InstanceHealth
     public bool IsAvailable => Unavailability == Unavailability.None;
 
     /// <summary>
-    /// Of two generations that check an instance, the newer one does: it claims the instance. The older one goes on where the newer one is
-    /// given up, after a reload that was refused.
+    /// Of two generations of a service, only the newer one checks an instance: it claims it. The older one continues if the newer one is
+    /// discarded, after a reload that was rejected.
     /// </summary>
     public void ClaimChecks(object checker) => Volatile.Write(ref _checker, checker);
 
-    /// <summary>Whether the checks are this one's.</summary>
+    /// <summary>Whether this checker runs the checks.</summary>
     public bool OwnsChecks(object checker) => (Interlocked.CompareExchange(ref _checker, checker, null) ?? checker) == checker;
 
-    /// <summary>The checker is given up.</summary>
+    /// <summary>Releases the claim of a checker.</summary>
     public void LeaveChecks(object checker) => Interlocked.CompareExchange(ref _checker, null, checker);
 
-    /// <summary>Tells the generations of the service.</summary>
+    /// <summary>Raises <see cref="Changed"/>.</summary>
     public void Change() => Changed?.Invoke();
 
-    /// <summary>A good answer.</summary>
+    /// <summary>Records a success.</summary>
     public void Succeeded()
     {
-        if (Volatile.Read(ref _failuresInRow) != 0) // or every good answer would take the cache line from all other threads
+        if (Volatile.Read(ref _failuresInRow) != 0) // an unconditional write would take the cache line from all other threads
             Volatile.Write(ref _failuresInRow, 0);
     }
 
-    /// <summary>Forgets what attempts have said of it.</summary>
+    /// <summary>Clears what attempts have recorded.</summary>
     public void Forget()
     {
         Succeeded();
         Window?.Clear();
     }
 
-    /// <summary>A failure.</summary>
-    /// <returns>How many there are in a row.</returns>
+    /// <summary>Records a failure.</summary>
+    /// <returns>The number of failures in a row.</returns>
     public int Failed() => Interlocked.Increment(ref _failuresInRow);
 }

@@ -6,17 +6,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Services.Health;
 
-/// <summary>What the health of instances needs of the gateway.</summary>
+/// <summary>The dependencies of health checks and ejection.</summary>
 internal sealed record HealthParts(TimeProvider Time, Random Random, GatewayMetrics Metrics, ILogger Logger);
 
 /// <summary>
-/// Decides which instances of a service get requests: those that fail too often are ejected for a while, those whose checks fail are left
-/// out until they pass again. Whoever is left out keeps what it is doing.
+/// Decides which instances of a service receive requests: an instance that fails too often is ejected for some time, one whose active
+/// checks fail is unavailable until they pass again. Requests in flight continue.
 /// </summary>
 /// <remarks>
-/// Nothing is decided where a request picks its instance: a change makes a new <see cref="InstanceSet"/>. Generations of a service share
-/// their instances, and so what is known of them. Thread rule: verdicts are made under the instance's lock, and ejections under this one's
-/// before; <see cref="Attempted"/> takes one only where an instance may have to go.
+/// Picking an instance decides nothing: each change builds a new <see cref="InstanceSet"/>. Generations of a service share their instances
+/// and with them the state. Thread rule: the state changes under the instance's lock, ejections also under this object's lock, which is
+/// taken first; <see cref="Attempted"/> takes them only if the instance may have to be ejected.
 /// </remarks>
 internal sealed class ServiceHealth : IDisposable
 {
@@ -29,9 +29,9 @@ internal sealed class ServiceHealth : IDisposable
     private readonly Dictionary<Instance, InstanceChecks?> _watched = [];
     private bool _isOver;
 
-    /// <param name="service">Whose instances.</param>
-    /// <param name="config">How their health is found out.</param>
-    /// <param name="parts">What it needs of the gateway.</param>
+    /// <param name="service">The service.</param>
+    /// <param name="config">Its health configuration.</param>
+    /// <param name="parts">The dependencies.</param>
     public ServiceHealth(Service service, HealthConfig config, HealthParts parts)
     {
         _service = service;
@@ -45,7 +45,7 @@ internal sealed class ServiceHealth : IDisposable
         );
     }
 
-    /// <summary>The instances have become others: those that are new are watched, those that are gone no more.</summary>
+    /// <summary>Follows a change of the instances: begins to check new ones and stops checking removed ones.</summary>
     public void Watch(Instance[] instances)
     {
         lock (_lock)
@@ -61,10 +61,10 @@ internal sealed class ServiceHealth : IDisposable
         PlanReturn();
     }
 
-    /// <summary>An attempt has ended: what it says of its instance.</summary>
+    /// <summary>Evaluates the end of an attempt.</summary>
     /// <param name="instance">The instance.</param>
-    /// <param name="status">The status that it answered with; <see langword="null"/> for none.</param>
-    /// <param name="error">Why it failed; <see langword="null"/> for an answer of whatever status.</param>
+    /// <param name="status">The status of its response; <see langword="null"/> for none.</param>
+    /// <param name="error">Why the attempt failed; <see langword="null"/> for a response of any status.</param>
     public void Attempted(Instance instance, int? status, GatewayError? error)
     {
         if (_passive is null)
@@ -73,7 +73,7 @@ internal sealed class ServiceHealth : IDisposable
         if (error is null ? status is null or < 500 : error.Rule.Source != ErrorSource.Upstream)
         {
             if (error is not null)
-                return; // it says nothing of the instance
+                return; // not caused by the instance
             health.Succeeded();
             health.Window?.Count(isFailure: false);
             return;
@@ -96,9 +96,9 @@ internal sealed class ServiceHealth : IDisposable
             );
     }
 
-    /// <summary>The result of an active check.</summary>
+    /// <summary>Evaluates the result of an active check.</summary>
     /// <param name="instance">The instance.</param>
-    /// <param name="problem">What was wrong; <see langword="null"/> for a check that passed.</param>
+    /// <param name="problem">The problem; <see langword="null"/> if the check passed.</param>
     public void Checked(Instance instance, string? problem)
     {
         var health = instance.Health;
@@ -108,7 +108,7 @@ internal sealed class ServiceHealth : IDisposable
                 Return_NeedsLock(instance, "an active check passed");
             if (problem is null != health.IsUnhealthy)
             {
-                health.ChecksInRow = 0; // as before
+                health.ChecksInRow = 0; // confirms the current state
                 return;
             }
 
@@ -146,7 +146,7 @@ internal sealed class ServiceHealth : IDisposable
         if (_active is not null)
             return new InstanceChecks(_service, instance, _active, this, _parts);
         lock (health.Lock)
-            health.IsUnhealthy = false; // nothing would find out that it is well
+            health.IsUnhealthy = false; // without checks nothing would make it healthy again
         return null;
     }
 
@@ -159,14 +159,14 @@ internal sealed class ServiceHealth : IDisposable
 
     private void Eject(Instance instance, string reason)
     {
-        lock (_lock) // one after the other: two at once could leave out more than allowed
+        lock (_lock) // serialized: two concurrent ejections could exceed the limit
         {
             var health = instance.Health;
             if (_isOver || health.EjectedUntil is not null || !_watched.ContainsKey(instance))
                 return;
             if (100.0 * (_watched.Keys.Count(i => i.Health.EjectedUntil is not null) + 1) / _watched.Count > _passive!.MaxEjected)
             {
-                health.Forget(); // the question comes up again after as many failures
+                health.Forget(); // evaluated again after as many failures
                 HealthLog.Kept(_parts.Logger, instance.Name, _service.Name, reason);
                 return;
             }
@@ -190,7 +190,7 @@ internal sealed class ServiceHealth : IDisposable
         PlanReturn();
     }
 
-    /// <summary>Those whose time is over get requests again.</summary>
+    /// <summary>Ends the ejections whose time is over.</summary>
     private void Return()
     {
         foreach (var instance in _service.Instances.All)

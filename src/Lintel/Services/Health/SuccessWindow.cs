@@ -1,9 +1,9 @@
 namespace Lintel.Services.Health;
 
-/// <summary>The attempts of the last moments, counted in ten parts of exact length: what has passed leaves by parts, not all at once.</summary>
+/// <summary>Counts recent attempts in ten buckets of exact length, so that old attempts expire bucket by bucket.</summary>
 /// <remarks>
-/// Thread rule: any thread. A part that is begun anew while others count may lose a few counts, which is nothing beside the minimum that a
-/// judgement needs.
+/// Thread rule: any thread. A bucket that is reset while others count may lose a few counts, which is negligible beside the minimum number of
+/// attempts that a decision requires.
 /// </remarks>
 internal sealed class SuccessWindow(TimeSpan length, TimeProvider time)
 {
@@ -23,7 +23,7 @@ internal sealed class SuccessWindow(TimeSpan length, TimeProvider time)
             Interlocked.Increment(ref part.Failed);
     }
 
-    /// <summary>What is in the window.</summary>
+    /// <summary>Sums the window.</summary>
     public (int All, int Failed) Sum()
     {
         var last = time.GetTimestamp() / _ticksPerPart;
@@ -39,7 +39,7 @@ internal sealed class SuccessWindow(TimeSpan length, TimeProvider time)
         return (all, failed);
     }
 
-    /// <summary>Forgets everything.</summary>
+    /// <summary>Clears the window.</summary>
     public void Clear()
     {
         foreach (var part in _parts)
