@@ -130,7 +130,8 @@ internal sealed class InstanceChecks : IDisposable
         return (body, length);
     }
 
-    // gRPC's health protocol (https://github.com/grpc/grpc/blob/master/doc/health-checking.md): one field in each direction, so that a library would be more code than it saves.
+    // gRPC's health protocol (https://github.com/grpc/grpc/blob/master/doc/health-checking.md): one field in each direction, so that a
+    // library would be more code than it saves.
 
     private HttpRequestMessage GrpcCheck(string name)
     {
