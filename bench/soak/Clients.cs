@@ -36,7 +36,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
             Loop(() => AbortAsync(_h2c)),
             Loop(WebSocketAsync),
             Loop(HostileAsync),
-            Loop(LeaveAsync),
+            Loop(DisconnectAsync),
             Loop(AbortAnywhereAsync),
             Loop(AbortAnywhereAsync),
             HammerAsync()
@@ -221,7 +221,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     }
 
     /// <summary>Connects and leaves, with and without a few bytes that are no request yet: nobody's request, nobody's failure.</summary>
-    private async Task LeaveAsync()
+    private async Task DisconnectAsync()
     {
         using var raw = await RawClient.ConnectAsync(plain);
         raw.Socket.LingerState = new(true, 0);

@@ -4,15 +4,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Cli;
 
-/// <summary>Tells the error log when metrics or spans do not reach their receiver. Requests do not notice; operators should.</summary>
+/// <summary>Writes to the error log when metrics or spans do not reach their receiver. Requests do not notice; operators should.</summary>
 internal sealed partial class TelemetryFailures(TimeProvider time, ILogger logger) : EventListener
 {
     /// <summary>A receiver that is down fails every export: one line in this time is enough.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
-    private long _told;
-    private bool _hasTold;
+    private long _reportedAt;
+    private bool _hasReported;
     private int _unreported;
 
     protected override void OnEventSourceCreated(EventSource eventSource)
@@ -27,9 +27,9 @@ internal sealed partial class TelemetryFailures(TimeProvider time, ILogger logge
         lock (_lock)
         {
             _unreported++;
-            if (_hasTold && time.GetElapsedTime(_told) < Interval)
+            if (_hasReported && time.GetElapsedTime(_reportedAt) < Interval)
                 return;
-            (_told, _hasTold, before, _unreported) = (time.GetTimestamp(), true, _unreported - 1, 0);
+            (_reportedAt, _hasReported, before, _unreported) = (time.GetTimestamp(), true, _unreported - 1, 0);
         }
 
         NotSent(logger, Text(eventData), before);

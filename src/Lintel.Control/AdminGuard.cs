@@ -30,7 +30,7 @@ internal sealed class AdminGuard(GatewayConfig config)
         var request = context.Request;
         if (_token is null)
         {
-            if (request.Host.HasValue && !IsOurs(request.Host.Host))
+            if (request.Host.HasValue && !IsOwnHost(request.Host.Host))
                 return Problems.MisdirectedHost;
             return
                 request.Headers.Origin is [{ } origin, ..] && !origin.Equals($"http://{request.Host}", StringComparison.OrdinalIgnoreCase)
@@ -61,7 +61,7 @@ internal sealed class AdminGuard(GatewayConfig config)
     }
 
     /// <summary>Whether the host is a name that no foreign DNS can define: loopback, or the configured address.</summary>
-    private bool IsOurs(string host)
+    private bool IsOwnHost(string host)
     {
         var name = host.TrimEnd('.').Trim('[', ']');
         return name.Equals("localhost", StringComparison.OrdinalIgnoreCase)

@@ -21,12 +21,13 @@ internal static class GatewayReader
         ["NAME"] = "edge",
     };
 
-    public static ConfigEnvironment Surroundings { get; } = new() { Variable = Variables.GetValueOrDefault, ReadFile = File.ReadAllText };
+    public static ConfigEnvironment TestEnvironment { get; } =
+        new() { Variable = Variables.GetValueOrDefault, ReadFile = File.ReadAllText };
 
     /// <summary>Reads, checks and compiles files; the problems of all passes are in the report.</summary>
     public static SourceReading Load(params string[] files)
     {
-        var reading = new GatewaySource.Files(files, Surroundings, TimeProvider.System).Read();
+        var reading = new GatewaySource.Files(files, TestEnvironment, TimeProvider.System).Read();
         Compile(reading);
         return reading;
     }
@@ -34,7 +35,7 @@ internal static class GatewayReader
     /// <summary>Reads, checks and compiles text.</summary>
     public static SourceReading Parse(string yaml, string name = "test.yaml")
     {
-        var document = ConfigDocument.Parse(name, yaml, Surroundings);
+        var document = ConfigDocument.Parse(name, yaml, TestEnvironment);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var reading = new SourceReading(config, document.Root, document.Report);
         Compile(reading);
@@ -44,7 +45,7 @@ internal static class GatewayReader
     /// <summary>A snapshot of a configuration that must be right.</summary>
     public static Snapshot Snapshot(string yaml, Random? random = null)
     {
-        var document = ConfigDocument.Parse("test.yaml", yaml, Surroundings);
+        var document = ConfigDocument.Parse("test.yaml", yaml, TestEnvironment);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         var snapshot = Compiler(random).Compile(config, document.Root, document.Report);
         Assert.Empty(document.Report.Problems);
@@ -54,7 +55,7 @@ internal static class GatewayReader
     /// <summary>What would happen to a request under a configuration that must be right.</summary>
     public static Explanation Explain(string file, ExplainRequest request)
     {
-        var reading = new GatewaySource.Files([file], Surroundings, TimeProvider.System).Read();
+        var reading = new GatewaySource.Files([file], TestEnvironment, TimeProvider.System).Read();
         var explanation = RequestExplainer.Explain(reading, Compiler(), request);
         Assert.Empty(explanation.Report.Problems);
         return explanation;
@@ -72,7 +73,7 @@ internal static class GatewayReader
         random ??= new Random(1);
         var metrics = TestMetrics.Create();
         return new SnapshotCompiler(
-            new ServiceRegistry(random, TestMetrics.Surroundings(metrics)),
+            new ServiceRegistry(random, TestMetrics.Dependencies(metrics)),
             new RouteParts(
                 new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)),
                 null!,

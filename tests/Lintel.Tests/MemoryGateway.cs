@@ -52,7 +52,7 @@ internal sealed class MemoryGateway : IDisposable
         Memory = new MemoryBudget(1 << 30);
         Store = new AnswerStore(Memory);
         var random = new Random(1);
-        _registry = new ServiceRegistry(random, TestMetrics.Surroundings(_metrics, time, loops));
+        _registry = new ServiceRegistry(random, TestMetrics.Dependencies(_metrics, time, loops));
         var attempts = new AttemptParts(_metrics, Errors, time);
         var compositions = new CompositionParts(attempts, TestMetrics.CreateCompositions(), Store, new SharedRequests(), Memory);
         var forwarders = new Forwarders(new Http1Forwarder(time), new YarpForwarder(Yarp));
@@ -140,7 +140,7 @@ internal sealed class MemoryGateway : IDisposable
 
     private static (Snapshot, GatewayConfig) Compile(SnapshotCompiler compiler, string yaml, HttpMessageHandler? services)
     {
-        var document = ConfigDocument.Parse("test.yaml", yaml, GatewayReader.Surroundings);
+        var document = ConfigDocument.Parse("test.yaml", yaml, GatewayReader.TestEnvironment);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         if (services is not null)
             config = config with

@@ -23,8 +23,8 @@ internal static class TestMetrics
 
     public static CompositionMetrics CreateCompositions() => new(new Meters());
 
-    /// <summary>What services need around them, without loops.</summary>
-    public static UpstreamDependencies Surroundings(
+    /// <summary>The dependencies of services, by default without loops.</summary>
+    public static UpstreamDependencies Dependencies(
         GatewayMetrics? metrics = null,
         TimeProvider? time = null,
         LoopGroup? loops = null,

@@ -26,7 +26,7 @@ internal readonly record struct LogLine(
 )
 {
     /// <summary>Names that every line has: a part of a message does not take their place.</summary>
-    private static readonly HashSet<string> Own = new(
+    private static readonly HashSet<string> Reserved = new(
         ["time", "level", "category", "eventId", "event", "message", "exception"],
         StringComparer.Ordinal
     );
@@ -99,7 +99,7 @@ internal readonly record struct LogLine(
         if (key.Length == 0 || key[0] == '{' || value is null or "" or "-")
             return;
         var name = JsonNamingPolicy.CamelCase.ConvertName(key);
-        if (Own.Contains(name))
+        if (Reserved.Contains(name))
             return;
         switch (value)
         {

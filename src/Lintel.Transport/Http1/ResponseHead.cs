@@ -204,10 +204,10 @@ public sealed class ResponseHead
         }
 
         if (line.KnownField != KnownField.None)
-            Heed(line);
+            ApplyField(line);
     }
 
-    private void Heed(in Line line)
+    private void ApplyField(in Line line)
     {
         switch (line.KnownField)
         {

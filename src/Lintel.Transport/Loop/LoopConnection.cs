@@ -32,7 +32,7 @@ public sealed class LoopConnection
     private string? _id;
     private IDictionary<object, object?>? _items;
     private IClientWatch? _watch; // what is told, and whom, in one reference: never one's deed with another's state
-    private int _hasTold;
+    private int _hasNotified;
     private int _isDisposed;
 
     internal LoopConnection(EventLoop loop, Socket socket)
@@ -108,8 +108,8 @@ public sealed class LoopConnection
     public void Watch(IClientWatch? watch)
     {
         Volatile.Write(ref _watch, watch);
-        Interlocked.MemoryBarrier(); // whoever tells does it in the opposite order
-        if (watch is not null && Volatile.Read(ref _hasTold) == 1)
+        Interlocked.MemoryBarrier(); // the notifying side uses the opposite order
+        if (watch is not null && Volatile.Read(ref _hasNotified) == 1)
             NotifyRequest();
     }
 
@@ -147,7 +147,7 @@ public sealed class LoopConnection
     /// </summary>
     internal void NotifyClosed()
     {
-        if (Interlocked.Exchange(ref _hasTold, 1) == 1)
+        if (Interlocked.Exchange(ref _hasNotified, 1) == 1)
             return;
         NotifyRequest();
         ThreadPool.UnsafeQueueUserWorkItem(static closed => closed.Cancel(), _closed, preferLocal: false);

@@ -40,13 +40,13 @@ internal sealed class TurnInput(PipeReader inner, EventLoop loop, bool isFramed)
 
     private ManualResetValueTaskSourceCore<ReadResult> _wait;
     private ConfiguredValueTaskAwaitable<ReadResult>.ConfiguredValueTaskAwaiter _reading;
-    private Action? _goOn;
+    private Action? _resume;
     private ReadResult _held;
     private int _inARow;
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
-        if (++_inARow > FreeReads && IsTurnOver() && TryRead(out _held))
+        if (++_inARow > FreeReads && IsTurnExceeded() && TryRead(out _held))
         {
             _inARow = 0;
             _wait.Reset();
@@ -95,7 +95,7 @@ internal sealed class TurnInput(PipeReader inner, EventLoop loop, bool isFramed)
         ValueTaskSourceOnCompletedFlags flags
     ) => _wait.OnCompleted(continuation, state, token, flags);
 
-    private bool IsTurnOver() => EventLoop.Current == loop && Stopwatch.GetTimestamp() - loop.Entered > Turn;
+    private bool IsTurnExceeded() => EventLoop.Current == loop && Stopwatch.GetTimestamp() - loop.Entered > Turn;
 
     private ValueTask<ReadResult> Show(ValueTask<ReadResult> reading)
     {
@@ -104,11 +104,11 @@ internal sealed class TurnInput(PipeReader inner, EventLoop loop, bool isFramed)
         _wait.Reset();
         var version = _wait.Version;
         _reading = reading.ConfigureAwait(false).GetAwaiter();
-        _reading.UnsafeOnCompleted(_goOn ??= GoOn);
+        _reading.UnsafeOnCompleted(_resume ??= Resume);
         return new(this, version);
     }
 
-    private void GoOn()
+    private void Resume()
     {
         ReadResult result;
         try

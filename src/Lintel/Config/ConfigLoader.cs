@@ -6,7 +6,7 @@ using Microsoft.Extensions.FileSystemGlobbing;
 namespace Lintel.Config;
 
 /// <summary>Reads the files of a configuration with those that they include, each once.</summary>
-internal sealed class ConfigLoader(ConfigDocument document, ConfigEnvironment surroundings)
+internal sealed class ConfigLoader(ConfigDocument document, ConfigEnvironment environment)
 {
     /// <summary>A configuration file larger than this is refused: 100 000 routes need about a tenth of it.</summary>
     private const long MaxFileBytes = 64 * 1024 * 1024;
@@ -17,7 +17,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigEnvironment su
     // The files that the given one includes, by whatever way and name.
     private readonly HashSet<string> _met = new(StringComparer.Ordinal);
 
-    private ConfigFiles Disk => surroundings.Files;
+    private ConfigFiles Disk => environment.Files;
 
     private ConfigReport Report => document.Report;
 
@@ -79,7 +79,7 @@ internal sealed class ConfigLoader(ConfigDocument document, ConfigEnvironment su
             return null;
 
         var directory = file == ConfigFiles.StandardInput ? Environment.CurrentDirectory : Path.GetDirectoryName(full)!;
-        var expansion = new Expansion(surroundings, directory, Report);
+        var expansion = new Expansion(environment, directory, Report);
         expansion.Expand(map, KeyPath.Root);
         foreach (var (path, fingerprint) in expansion.Files)
             document.Sources.AddFile(path, fingerprint);

@@ -93,7 +93,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
                     recorder?.Discard();
             }
 
-            if (error is null || exchange.Response.HasStarted || deadline.IsOver || !TryGoOn(exchange, ref attempts, error))
+            if (error is null || exchange.Response.HasStarted || deadline.IsOver || !TryContinue(exchange, ref attempts, error))
                 break;
             error = null;
             now = parts.Time.GetTimestamp();
@@ -116,10 +116,10 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         exchange.AttemptTimestamp = attempts.Began;
     }
 
-    private static bool TryGoOn(Exchange exchange, ref AttemptSeries attempts, GatewayError error)
+    private static bool TryContinue(Exchange exchange, ref AttemptSeries attempts, GatewayError error)
     {
         var failed = attempts.Instance;
-        if (!attempts.TryGoOn(error, exchange.Route!.Name, exchange.TraceId))
+        if (!attempts.TryContinue(error, exchange.Route!.Name, exchange.TraceId))
             return false;
         if (exchange.Span is { } span)
             RequestSpan.Retried(span, failed.Name, error, attempts.Count);

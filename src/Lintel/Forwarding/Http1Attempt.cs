@@ -24,11 +24,11 @@ internal sealed class Http1Attempt : IClientWatch
     private const int UsualPiece = 4096;
 
     // Whether a client disconnect may still abort the exchange: the connection carries another request as soon as this one is over.
-    private const int MayLeave = 0;
-    private const int IsLeaving = 1;
+    private const int IsAttached = 0;
+    private const int IsAborting = 1;
     private const int IsOver = 2;
 
-    private static readonly Action<object?> Leave = static attempt => ((Http1Attempt)attempt!).ClientDisconnected();
+    private static readonly Action<object?> OnAborted = static attempt => ((Http1Attempt)attempt!).ClientDisconnected();
 
     private readonly Exchange _exchange;
     private readonly Service _service;
@@ -42,11 +42,11 @@ internal sealed class Http1Attempt : IClientWatch
 
     private Http1Connection _connection = null!; // set by RunAsync
     private BodyPump? _pump;
-    private CancellationTokenRegistration _leaving;
+    private CancellationTokenRegistration _abortRegistration;
     private bool _passesBody;
     private bool _hasWaited; // for a connection: the attempt did not begin just now
-    private volatile bool _clientLeft;
-    private int _leavingState;
+    private volatile bool _isClientGone;
+    private int _clientState;
 
     public Http1Attempt(Exchange exchange, in ForwardAttempt attempt, TimeProvider time)
     {
@@ -151,29 +151,29 @@ internal sealed class Http1Attempt : IClientWatch
 
     private void WatchClient()
     {
-        _leavingState = MayLeave;
+        _clientState = IsAttached;
         if (_exchange.ClientConnection is { } client)
             client.Watch(this);
         else
-            _leaving = _exchange.Aborted.UnsafeRegister(Leave, this);
+            _abortRegistration = _exchange.Aborted.UnsafeRegister(OnAborted, this);
     }
 
     private void UnwatchClient()
     {
         _exchange.ClientConnection?.Watch(null);
-        _leaving.Dispose();
-        for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _leavingState, IsOver, MayLeave) == IsLeaving; )
+        _abortRegistration.Dispose();
+        for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _clientState, IsOver, IsAttached) == IsAborting; )
             spin.SpinOnce();
     }
 
     /// <inheritdoc/>
     public void ClientDisconnected()
     {
-        if (Interlocked.CompareExchange(ref _leavingState, IsLeaving, MayLeave) != MayLeave)
+        if (Interlocked.CompareExchange(ref _clientState, IsAborting, IsAttached) != IsAttached)
             return;
-        _clientLeft = true;
+        _isClientGone = true;
         _connection.Abort(Http1Failure.Aborted);
-        Volatile.Write(ref _leavingState, IsOver);
+        Volatile.Write(ref _clientState, IsOver);
     }
 
     // The request.
@@ -201,7 +201,7 @@ internal sealed class Http1Attempt : IClientWatch
         if (_connection.Head.Status == StatusCodes.Status100Continue)
             _pump?.GoAhead();
         else if (Interim.To(_exchange.Request) is { } client)
-            return Interim.TellAsync(
+            return Interim.SendAsync(
                 client,
                 _connection.Head.Status,
                 Http1ResponseHead.Fields(_connection.Head),
@@ -248,7 +248,7 @@ internal sealed class Http1Attempt : IClientWatch
             {
                 count = _connection.TryReadBody(writer.GetSpan((int)Math.Min(piece, _connection.BodyLeft)));
             }
-            catch (Http1Exception) when (!_clientLeft)
+            catch (Http1Exception) when (!_isClientGone)
             {
                 await PassedAsync(writer.FlushAsync()).ConfigureAwait(false); // the client receives what arrived before the cut
                 throw;
@@ -332,7 +332,7 @@ internal sealed class Http1Attempt : IClientWatch
     {
         if (_pump?.Error is { } error)
             return error;
-        if (_clientLeft || _exchange.IsAborted)
+        if (_isClientGone || _exchange.IsAborted)
             return new GatewayError(GatewayErrorKind.ClientAborted);
         if (e.Failure == Http1Failure.TimedOut && !_connection.HasFinalHead && _deadline.IsBodySent)
             _deadline.Expire();

@@ -19,7 +19,7 @@ internal static class Interim
             : null;
 
     /// <summary>Sends an interim response to the client before the final one.</summary>
-    public static async ValueTask TellAsync(
+    public static async ValueTask SendAsync(
         IInformationalResponseFeature client,
         int status,
         IReadOnlyCollection<KeyValuePair<string, string>> fields,

@@ -107,7 +107,7 @@ internal sealed class UpstreamRequest
         foreach (var (name, values) in incoming)
         {
             var fate = HeaderRules.OfRequest(name, underscores);
-            if (fate == HeaderHandling.Drop || (fate == HeaderHandling.KeepIfTrusted && exchange.Believed?.Believes(name) != true))
+            if (fate == HeaderHandling.Drop || (fate == HeaderHandling.KeepIfTrusted && exchange.TrustedPeer?.TrustsField(name) != true))
                 continue;
             if (nominated is not null && nominated.Contains(name) && name != "Content-Length")
                 continue;
@@ -131,25 +131,23 @@ internal sealed class UpstreamRequest
     {
         var request = exchange.Request;
         var incoming = request.Headers;
-        var believed = exchange.Believed;
+        var trusted = exchange.TrustedPeer;
         headers.Add(
-            new("X-Forwarded-For", Chain(believed is { BelievesFor: true } ? incoming["X-Forwarded-For"].ToString() : "", exchange.Peer))
+            new("X-Forwarded-For", Chain(trusted is { TrustsFor: true } ? incoming["X-Forwarded-For"].ToString() : "", exchange.Peer))
         );
         headers.Add(
             new(
                 "X-Forwarded-Proto",
-                believed is { BelievesProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto
-                    ? proto
-                    : exchange.Routed.Scheme
+                trusted is { TrustsProto: true } && incoming["X-Forwarded-Proto"] is { Count: > 0 } proto ? proto : exchange.Routed.Scheme
             )
         );
-        if (believed is not null && believed.Believes("X-Forwarded-Host") && incoming["X-Forwarded-Host"] is { Count: > 0 } host)
+        if (trusted is not null && trusted.TrustsField("X-Forwarded-Host") && incoming["X-Forwarded-Host"] is { Count: > 0 } host)
             headers.Add(new("X-Forwarded-Host", host));
         else if (exchange.Host.Length > 0)
             headers.Add(new("X-Forwarded-Host", exchange.Host));
 
         // RFC 7239 is continued if a trusted proxy began it; a value that does not parse is dropped.
-        if (believed is { BelievesForwarded: true } && incoming["Forwarded"] is { Count: > 0 } forwarded)
+        if (trusted is { TrustsForwarded: true } && incoming["Forwarded"] is { Count: > 0 } forwarded)
         {
             var own = "for=" + ForwardedNode(exchange.Peer.Text) + ";proto=" + request.Scheme;
             headers.Add(new("Forwarded", ForwardedChain.Parse(forwarded)?.With(own) ?? own));

@@ -24,31 +24,31 @@ internal static class YarpFailures
             return GatewayError.OfRequestBody(refused);
         GatewayErrorKind? expired =
             deadline.IsOver ? deadline.Kind
-            : HasStoodStill(error, cause) ? GatewayErrorKind.IdleTimeout
+            : IsIdleTimeout(error, cause) ? GatewayErrorKind.IdleTimeout
             : null;
         return error switch
         {
-            ForwarderError.RequestBodyClient when body is { HasFailed: true } => Told(GatewayErrorKind.BadRequestBody),
+            ForwarderError.RequestBodyClient when body is { HasFailed: true } => Failure(GatewayErrorKind.BadRequestBody),
             ForwarderError.ResponseBodyClient
             or ForwarderError.UpgradeRequestClient
             or ForwarderError.UpgradeResponseClient
             or ForwarderError.UpgradeRequestCanceled
-            or ForwarderError.UpgradeResponseCanceled => Told(expired ?? GatewayErrorKind.ClientAborted),
-            ForwarderError.Request when body is not null && HandlerFailures.Find<InvalidOperationException>(cause) is not null => Told(
+            or ForwarderError.UpgradeResponseCanceled => Failure(expired ?? GatewayErrorKind.ClientAborted),
+            ForwarderError.Request when body is not null && HandlerFailures.Find<InvalidOperationException>(cause) is not null => Failure(
                 expired ?? GatewayErrorKind.ConnectionTerminated
             ), // refused, and the body is consumed
             ForwarderError.ResponseHeaders
-                when HandlerFailures.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => Told(
+                when HandlerFailures.Find<UpgradeException>(cause) is not null || cause is InvalidOperationException => Failure(
                 expired ?? GatewayErrorKind.UpgradeFailed
             ),
             _ => HandlerFailures.Of(cause, PhaseOf(error), expired),
         };
 
-        GatewayError Told(GatewayErrorKind kind) => new(kind, Cause: cause);
+        GatewayError Failure(GatewayErrorKind kind) => new(kind, Cause: cause);
     }
 
     /// <summary>Whether YARP's own idle limit has passed, which ends the exchange in several ways.</summary>
-    private static bool HasStoodStill(ForwarderError error, Exception? cause) =>
+    private static bool IsIdleTimeout(ForwarderError error, Exception? cause) =>
         error is ForwarderError.RequestTimedOut or ForwarderError.ResponseBodyCanceled or ForwarderError.UpgradeActivityTimeout
         || (error == ForwarderError.ResponseBodyDestination && HandlerFailures.Find<OperationCanceledException>(cause) is not null);
 

@@ -179,7 +179,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             if (client is null && !mayHaveTrailers)
                 return null;
             return new Http1Exchange(
-                client is null ? null : (status, fields) => Interim.TellAsync(client, status, fields, exchange.Route!.ResponseHeaders)
+                client is null ? null : (status, fields) => Interim.SendAsync(client, status, fields, exchange.Route!.ResponseHeaders)
             )
             {
                 Trailers = mayHaveTrailers ? () => Trailers.OfRequest(exchange.Request) : null,

@@ -19,7 +19,7 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
 
     private readonly Lock _lock = new();
-    private readonly CancellationTokenSource _hurry = new();
+    private readonly CancellationTokenSource _abort = new();
     private Task? _stopping;
     private volatile DrainStatus? _status;
     private volatile bool _takesNoReloads;
@@ -38,16 +38,16 @@ internal sealed class Drain(GatewayParts parts, ListenerSet? listeners, Semaphor
     /// <param name="cancellation">Ends the wait: requests in flight are aborted.</param>
     public async Task StopAsync(CancellationToken cancellation)
     {
-        using var hurry = cancellation.UnsafeRegister(static d => ((Drain)d!)._hurry.Cancel(), this);
+        using var registration = cancellation.UnsafeRegister(static d => ((Drain)d!)._abort.Cancel(), this);
         lock (_lock)
-            _stopping ??= RunAsync(_hurry.Token);
+            _stopping ??= RunAsync(_abort.Token);
         await _stopping.ConfigureAwait(false);
     }
 
     /// <summary>Counts a request that arrived since the drain began.</summary>
     public void Arrived() => Interlocked.Increment(ref _arrived);
 
-    public void Dispose() => _hurry.Dispose();
+    public void Dispose() => _abort.Dispose();
 
     private async Task RunAsync(CancellationToken cancellation)
     {

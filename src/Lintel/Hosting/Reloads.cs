@@ -40,11 +40,11 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
             if (drain.TakesNoReloads)
                 return LastReport;
             foreach (var handler in Delegate.EnumerateInvocationList(Reloading))
-                Tell(handler, handler);
+                Notify(handler, handler);
             parts.AccessLog.Current.Reopen(); // SIGHUP also signals that logrotate has moved the file
             var report = await TakeAsync(cancellation).ConfigureAwait(false);
             foreach (var handler in Delegate.EnumerateInvocationList(Reloaded))
-                Tell(handler, () => handler(report));
+                Notify(handler, () => handler(report));
             return report;
         }
         finally
@@ -189,11 +189,11 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
             Problems = report.Problems,
         };
         Action meter = () => parts.Metrics.Reloaded(applied, parts.Time.GetUtcNow());
-        Tell(meter, meter);
+        Notify(meter, meter);
     }
 
     /// <summary>Notifies a follower. An exception does not change the outcome of the reload.</summary>
-    private void Tell(Delegate follower, Action call)
+    private void Notify(Delegate follower, Action call)
     {
         try
         {
@@ -211,7 +211,7 @@ internal sealed class Reloads(GatewayParts parts, bool isHosted, ConfigSwitch li
     {
         Fallback = status;
         Action meter = () => parts.Metrics.Fallback(status is not null);
-        Tell(meter, meter);
+        Notify(meter, meter);
     }
 
     private void Keep(SourceReading reading)

@@ -21,14 +21,14 @@ internal static class AbortReasons
     public const string SlowSender = "Reading the request body timed out";
 
     /// <summary>The reason of an abort without one: it follows the end of the connection.</summary>
-    private static readonly string Unsaid = new ConnectionAbortedException().Message;
+    private static readonly string DefaultMessage = new ConnectionAbortedException().Message;
 
     /// <returns><see langword="null"/> if it was not aborted by this side.</returns>
     public static GatewayError? Of(ConnectionAbortedException? abort) =>
         abort switch
         {
             null or { Message: ByClient } => null,
-            _ when abort.Message == Unsaid => null,
+            _ when abort.Message == DefaultMessage => null,
             UnreadOutputException => new GatewayError(GatewayErrorKind.SlowReader, abort.Message),
             { Message: var words } when words.StartsWith(SlowReader, StringComparison.Ordinal) => new GatewayError(
                 GatewayErrorKind.SlowReader,

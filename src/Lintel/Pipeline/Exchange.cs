@@ -137,10 +137,10 @@ internal sealed class Exchange
     }
 
     /// <summary>Whether the response has started and its trailers carry the error, so that the response need not be cut off.</summary>
-    public bool IsErrorTold
+    public bool IsErrorReported
     {
-        get => _state.IsErrorTold;
-        set => _state.IsErrorTold = value;
+        get => _state.IsErrorReported;
+        set => _state.IsErrorReported = value;
     }
 
     /// <summary>Whether the request has a body, including an empty chunked one.</summary>
@@ -243,7 +243,7 @@ internal sealed class Exchange
         {
             if (!_state.HasClientAddress)
             {
-                _state.ClientAddress = Believed is { } proxies ? proxies.ClientAddress(Request.Headers, Peer.Address) : Peer.Address;
+                _state.ClientAddress = TrustedPeer is { } proxies ? proxies.ClientAddress(Request.Headers, Peer.Address) : Peer.Address;
                 _state.HasClientAddress = true;
             }
 
@@ -255,18 +255,18 @@ internal sealed class Exchange
     public ListenerIdentity? Listener => _state.Listener;
 
     /// <summary>The trusted proxies, if the request was received from one of them; otherwise <see langword="null"/>.</summary>
-    public TrustedProxies? Believed
+    public TrustedProxies? TrustedPeer
     {
         get
         {
-            if (!_state.HasBelieved)
+            if (!_state.IsPeerChecked)
             {
                 var proxies = Listener?.TrustedProxies ?? Snapshot.TrustedProxies;
-                _state.Believed = proxies.Trusts(Peer.Address) ? proxies : null;
-                _state.HasBelieved = true;
+                _state.TrustedPeer = proxies.Trusts(Peer.Address) ? proxies : null;
+                _state.IsPeerChecked = true;
             }
 
-            return _state.Believed;
+            return _state.TrustedPeer;
         }
     }
 
@@ -274,7 +274,7 @@ internal sealed class Exchange
     public string Host => Request.Host;
 
     /// <summary>The scheme that the client used: that of its connection, or as reported by a trusted proxy.</summary>
-    public string Scheme => Believed is { } proxies ? proxies.Scheme(Request) : Request.Scheme;
+    public string Scheme => TrustedPeer is { } proxies ? proxies.Scheme(Request) : Request.Scheme;
 
     /// <summary>Whether the client used HTTPS.</summary>
     public bool IsHttps => Scheme == "https";
@@ -391,7 +391,7 @@ internal sealed class Exchange
         public long RequestBytes;
         public long ResponseBytes;
         public int? GrpcStatus;
-        public bool IsErrorTold;
+        public bool IsErrorReported;
         public bool HasBody;
         public LoopConnection? ClientConnection;
         public EventLoop? Loop;
@@ -407,7 +407,7 @@ internal sealed class Exchange
         public bool HasTrace;
         public IPAddress? ClientAddress;
         public bool HasClientAddress;
-        public TrustedProxies? Believed;
-        public bool HasBelieved;
+        public TrustedProxies? TrustedPeer;
+        public bool IsPeerChecked;
     }
 }

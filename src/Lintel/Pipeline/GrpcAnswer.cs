@@ -25,11 +25,11 @@ internal static class GrpcAnswer
         response.Headers.CacheControl = "no-store"; // the status is 200: keeps caches from storing the error
         if (error.Rule.ProxyStatus is { } type)
             response.Headers["Proxy-Status"] = $"{proxyName}; error={type}";
-        Tell(response.Headers, error);
+        WriteStatus(response.Headers, error);
     }
 
     /// <summary>Writes status and message into headers or trailers.</summary>
-    public static void Tell(IHeaderDictionary headers, GatewayError error)
+    public static void WriteStatus(IHeaderDictionary headers, GatewayError error)
     {
         headers[Status] = error.Rule.GrpcStatus.ToString(System.Globalization.CultureInfo.InvariantCulture);
         headers[Message] = MessageOf(error);

@@ -6,11 +6,11 @@ namespace Lintel.Pipeline;
 /// <summary>Compiled header changes of a route.</summary>
 /// <param name="removed">Names to remove, including those that are set.</param>
 /// <param name="added">Names and values to add; a value that renders empty adds nothing.</param>
-/// <param name="coversTwins">Whether <c>X_User</c> is treated as <c>X-User</c>, as many services do: for requests.</param>
-internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, Template Value)[] added, bool coversTwins = false)
+/// <param name="foldsUnderscores">Whether <c>X_User</c> is treated as <c>X-User</c>, as many services do: for requests.</param>
+internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, Template Value)[] added, bool foldsUnderscores = false)
 {
     private readonly FrozenSet<string> _removed = removed
-        .Select(n => coversTwins ? Twin(n) : n)
+        .Select(n => foldsUnderscores ? Fold(n) : n)
         .ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>No changes.</summary>
@@ -18,7 +18,7 @@ internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, T
 
     public (string Name, Template Value)[] Added { get; } = added;
 
-    public bool Removes(string name) => _removed.Count > 0 && _removed.Contains(coversTwins ? Twin(name) : name);
+    public bool Removes(string name) => _removed.Count > 0 && _removed.Contains(foldsUnderscores ? Fold(name) : name);
 
     /// <summary>Applies the changes to a response's headers.</summary>
     public void Apply(Exchange exchange, IHeaderDictionary headers)
@@ -36,5 +36,5 @@ internal sealed class HeaderChanges(IEnumerable<string> removed, (string Name, T
         }
     }
 
-    private static string Twin(string name) => name.Contains('_') ? name.Replace('_', '-') : name;
+    private static string Fold(string name) => name.Contains('_') ? name.Replace('_', '-') : name;
 }

@@ -15,16 +15,16 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
     {
         try
         {
-            Tell(exchange, error);
+            RecordEnd(exchange, error);
         }
         finally
         {
             if (exchange.ActivePlace is { } place)
-                metrics.RequestLeft(place); // last of all: shutdown waits for the count, and the log line is written by then
+                metrics.RequestCompleted(place); // last of all: shutdown waits for the count, and the log line is written by then
         }
     }
 
-    private void Tell(Exchange exchange, GatewayError? error)
+    private void RecordEnd(Exchange exchange, GatewayError? error)
     {
         var duration = time.GetElapsedTime(exchange.StartTimestamp);
         var status = StatusOf(exchange, error);

@@ -21,7 +21,7 @@ internal static class RequestChecks
             return null;
         if (claimed is not ("http" or "https"))
             return new GatewayError(GatewayErrorKind.Misdirected, "only the schemes http and https are supported");
-        if (exchange.Believed is not { } proxies || Denies(proxies, request, claimed))
+        if (exchange.TrustedPeer is not { } proxies || Denies(proxies, request, claimed))
             return new GatewayError(
                 GatewayErrorKind.Misdirected,
                 $"the target's scheme is {claimed}, the connection's is {request.Scheme}"
@@ -79,7 +79,7 @@ internal static class RequestChecks
             if (
                 via is not null
                 && via.Contains(exchange.Snapshot.Identity.Via, StringComparison.OrdinalIgnoreCase)
-                && NamesUs(via, exchange.Snapshot.Identity.Via)
+                && NamesGateway(via, exchange.Snapshot.Identity.Via)
             )
                 return new GatewayError(GatewayErrorKind.LoopDetected);
         }
@@ -119,9 +119,9 @@ internal static class RequestChecks
     {
         if (
             !(
-                proxies.BelievesProto
+                proxies.TrustsProto
                     ? request.Headers.ContainsKey("X-Forwarded-Proto")
-                    : proxies.BelievesForwarded && request.Headers.ContainsKey("Forwarded")
+                    : proxies.TrustsForwarded && request.Headers.ContainsKey("Forwarded")
             )
         )
             return false;
@@ -129,7 +129,7 @@ internal static class RequestChecks
     }
 
     /// <summary>RFC 9110 section 7.6.3: items of protocol, name and optional comment.</summary>
-    private static bool NamesUs(string via, string name)
+    private static bool NamesGateway(string via, string name)
     {
         foreach (var item in via.Split(','))
         {

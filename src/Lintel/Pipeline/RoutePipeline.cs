@@ -21,7 +21,7 @@ namespace Lintel.Pipeline;
 /// </remarks>
 internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount account, TimeProvider time)
 {
-    private const string Unasked =
+    private const string NotAuthorizedByHost =
         "the request was changed after the application's routing, so the application's requirements for this route were not checked: "
         + "call app.UseRouting() after the middleware that changes it";
 
@@ -91,7 +91,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             if (error is { Kind: GatewayErrorKind.ClientAborted or GatewayErrorKind.BadRequestBody })
                 error = Explain(exchange, error);
             if (error is not null)
-                await TellAsync(exchange, error).ConfigureAwait(false);
+                await ReportErrorAsync(exchange, error).ConfigureAwait(false);
         }
         finally
         {
@@ -130,7 +130,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                 : error;
         if (exchange.CutReason is not { } reason)
             return error;
-        exchange.IsErrorTold = true; // the client is gone
+        exchange.IsErrorReported = true; // the client is gone
         if (reason.Kind == GatewayErrorKind.Stopped)
             Interlocked.Increment(ref _stopped);
         return reason with { Cause = error.Cause, Detail = error.Detail is null ? reason.Detail : reason.Detail + "; " + error.Detail };
@@ -164,7 +164,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
             return new GatewayError(GatewayErrorKind.BadTarget, problem);
         return application.Permits(exchange.Request.AsHttpContext(), route.Name)
             ? error
-            : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(Unasked));
+            : new GatewayError(GatewayErrorKind.Internal, Cause: new InvalidOperationException(NotAuthorizedByHost));
     }
 
     private static async ValueTask<GatewayError?> AdmitAsync(Exchange exchange)
@@ -190,9 +190,9 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     }
 
     /// <summary>Reports an error to the client as far as that is possible. Never throws.</summary>
-    private static async ValueTask TellAsync(Exchange exchange, GatewayError error)
+    private static async ValueTask ReportErrorAsync(Exchange exchange, GatewayError error)
     {
-        if (exchange.IsErrorTold || error.Kind == GatewayErrorKind.ClientAborted)
+        if (exchange.IsErrorReported || error.Kind == GatewayErrorKind.ClientAborted)
             return;
         try
         {
@@ -250,7 +250,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         {
             exchange.End();
             Spares<Exchange>.Keep(exchange);
-            snapshot.Leave();
+            snapshot.Exit();
         }
     }
 

@@ -34,11 +34,11 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
     {
         if (Interlocked.Increment(ref _uses) < Retired)
             return true;
-        Leave();
+        Exit();
         return false;
     }
 
-    public void Leave()
+    public void Exit()
     {
         if (Interlocked.Decrement(ref _uses) == Retired)
             Finish();
@@ -77,7 +77,7 @@ internal sealed class SnapshotHolder
 
     /// <summary>
     /// Acquires the current snapshot for one request; <see langword="null"/> before the first one. The caller must call
-    /// <see cref="Snapshot.Leave"/>.
+    /// <see cref="Snapshot.Exit"/>.
     /// </summary>
     public Snapshot? Enter()
     {

@@ -24,19 +24,19 @@ internal sealed class TrustedProxies
         _trustsUnix = config.From.Contains(TrustedProxiesConfig.Unix);
         _ranges = new AddressRanges(config.From.Where(n => n != TrustedProxiesConfig.Unix), []);
         _fields = config.Fields.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
-        BelievesFor = Believes("X-Forwarded-For");
-        BelievesForwarded = Believes("Forwarded");
-        BelievesProto = Believes("X-Forwarded-Proto");
+        TrustsFor = TrustsField("X-Forwarded-For");
+        TrustsForwarded = TrustsField("Forwarded");
+        TrustsProto = TrustsField("X-Forwarded-Proto");
     }
 
-    public bool BelievesFor { get; }
+    public bool TrustsFor { get; }
 
-    public bool BelievesForwarded { get; }
+    public bool TrustsForwarded { get; }
 
-    public bool BelievesProto { get; }
+    public bool TrustsProto { get; }
 
     /// <summary>Whether trusted proxies overwrite a field, so that it cannot come from the client.</summary>
-    public bool Believes(string field) => _fields.Contains(field);
+    public bool TrustsField(string field) => _fields.Contains(field);
 
     /// <param name="address"><see langword="null"/> for a peer without one, behind a Unix socket.</param>
     public bool Trusts(IPAddress? address)
@@ -57,8 +57,8 @@ internal sealed class TrustedProxies
             return peer;
         var address = peer;
         var hops =
-            BelievesFor ? Chain(headers["X-Forwarded-For"].ToString())
-            : BelievesForwarded ? ForwardedChain.Parse(headers["Forwarded"])?.Nearest("for")
+            TrustsFor ? Chain(headers["X-Forwarded-For"].ToString())
+            : TrustsForwarded ? ForwardedChain.Parse(headers["Forwarded"])?.Nearest("for")
             : null;
         foreach (var text in (hops ?? []).Take(MaxHops))
         {
@@ -76,8 +76,8 @@ internal sealed class TrustedProxies
     public string Scheme(ClientRequest request)
     {
         var said =
-            BelievesProto ? request.Headers["X-Forwarded-Proto"].ToString()
-            : BelievesForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("proto").FirstOrDefault()
+            TrustsProto ? request.Headers["X-Forwarded-Proto"].ToString()
+            : TrustsForwarded ? ForwardedChain.Parse(request.Headers["Forwarded"])?.Nearest("proto").FirstOrDefault()
             : null;
         var nearest = said.AsSpan();
         nearest = nearest[(nearest.LastIndexOf(',') + 1)..].Trim();

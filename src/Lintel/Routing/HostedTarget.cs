@@ -42,24 +42,24 @@ internal static class HostedTarget
         if (raw.Length > 0 && !RequestTarget.TryParse(raw, out target, out problem))
             return false;
         var (pathBase, path, query) = seen;
-        string? spelled;
+        string? rewritten;
         var received = target.Unmerged ?? target.Path;
-        if (raw.Length > 0 && Spells(received, pathBase, path, out var start))
+        if (raw.Length > 0 && IsSamePath(received, pathBase, path, out var start))
         {
             if (start == 0 && target.Query == query)
                 return true; // unchanged: nearly every request
-            spelled = received[start..];
+            rewritten = received[start..];
         }
         else
         {
-            spelled = isChanged || raw.Length == 0 ? Escape(path) : null;
+            rewritten = isChanged || raw.Length == 0 ? Escape(path) : null;
         }
 
-        if (spelled is "")
-            spelled = "/";
-        if (spelled is not null && !RequestTarget.TryParse(spelled + query, out target, out problem))
+        if (rewritten is "")
+            rewritten = "/";
+        if (rewritten is not null && !RequestTarget.TryParse(rewritten + query, out target, out problem))
             return false;
-        if (spelled is not null && (target.Unmerged ?? target.Path) == spelled)
+        if (rewritten is not null && (target.Unmerged ?? target.Path) == rewritten)
             return true;
         problem = TwoReadings;
         return false;
@@ -80,14 +80,14 @@ internal static class HostedTarget
     /// <param name="pathBase">The part that the application has moved off the path.</param>
     /// <param name="path">The remaining path.</param>
     /// <param name="start">Where the remaining path begins in the normalized path.</param>
-    private static bool Spells(string normal, string pathBase, string path, out int start)
+    private static bool IsSamePath(string normal, string pathBase, string path, out int start)
     {
         start = pathBase.Length;
         if (!normal.Contains('%', StringComparison.Ordinal))
             return normal.Length == pathBase.Length + path.Length
                 && normal.StartsWith(pathBase, StringComparison.Ordinal)
                 && normal.AsSpan(start).SequenceEqual(path);
-        if (!Alike(Decode(normal), pathBase + path))
+        if (!AreEqualDecoded(Decode(normal), pathBase + path))
             return false;
 
         // The base must end at a segment boundary, and slashes are the same in both.
@@ -101,7 +101,7 @@ internal static class HostedTarget
         return true;
     }
 
-    private static bool Alike(string decoded, string seen) =>
+    private static bool AreEqualDecoded(string decoded, string seen) =>
         decoded.Replace("%2f", "%2F", StringComparison.Ordinal) == seen.Replace("%2f", "%2F", StringComparison.Ordinal);
 
     /// <summary>Decodes as Kestrel does: everything except an escaped slash.</summary>

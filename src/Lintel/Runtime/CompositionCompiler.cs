@@ -217,8 +217,8 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
         var writers = config.Calls.Where(c => c.Value.Join is null).Select(c => (Call: c.Key, Place: c.Value.As ?? c.Key)).ToList();
         if (isShaped || config.Stream)
             return true;
-        var tellsErrors = config.Variants.Values.Prepend(config.Respond).Any(a => a.Errors == true);
-        if (tellsErrors && writers.Find(w => w.Place == "_errors").Call is { } hidden)
+        var reportsErrors = config.Variants.Values.Prepend(config.Respond).Any(a => a.Errors == true);
+        if (reportsErrors && writers.Find(w => w.Place == "_errors").Call is { } hidden)
         {
             scope.Problems.Add(
                 "conflict",

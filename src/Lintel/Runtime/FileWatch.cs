@@ -22,7 +22,7 @@ internal sealed class FileWatch : IDisposable
     private UInt128? _seen;
     private (WatchedFiles Watched, UInt128 Content)? _untaken;
     private bool _isHinted;
-    private bool _isTelling;
+    private bool _isNotifying;
     private bool _disposed;
 
     /// <param name="watched">Returns the watched files and their content when they were last read: the watch looks for differences from
@@ -57,7 +57,7 @@ internal sealed class FileWatch : IDisposable
         lock (_lock)
         {
             _isHinted = false;
-            if (_disposed || _isTelling)
+            if (_disposed || _isNotifying)
                 return;
             watched = _watched();
             if (ContentFingerprint.OfAll(watched.Files, watched.Folders) is not { } now)
@@ -74,7 +74,7 @@ internal sealed class FileWatch : IDisposable
 
             // A change that could not even be read is reported once.
             _untaken = (watched, now);
-            _isTelling = true;
+            _isNotifying = true;
         }
 
         try
@@ -84,13 +84,13 @@ internal sealed class FileWatch : IDisposable
         finally
         {
             lock (_lock)
-                GoOn();
+                Rearm();
         }
     }
 
-    private void GoOn()
+    private void Rearm()
     {
-        _isTelling = false;
+        _isNotifying = false;
         if (_disposed)
             return;
 

@@ -65,7 +65,7 @@ internal abstract class GatewaySource
     }
 
     /// <summary>Files, each overlaying the previous ones.</summary>
-    internal sealed class Files(IReadOnlyList<string> files, ConfigEnvironment surroundings, TimeProvider time, LastGood? lastGood = null)
+    internal sealed class Files(IReadOnlyList<string> files, ConfigEnvironment environment, TimeProvider time, LastGood? lastGood = null)
         : GatewaySource
     {
         /// <summary>The minimum age of a file: truncating and writing it are a few milliseconds apart at most.</summary>
@@ -82,7 +82,7 @@ internal abstract class GatewaySource
 
         public override SourceReading Read()
         {
-            var document = ConfigDocument.Load(files, surroundings);
+            var document = ConfigDocument.Load(files, environment);
             foreach (var file in document.Sources.Contents.Where(c => _written.Contains(c.Key) && IsBlank(c.Value)).Select(c => c.Key))
                 document.Report.Add(
                     new ConfigProblem(
@@ -146,7 +146,7 @@ internal abstract class GatewaySource
 
         public override LastGoodReading? ReadKept() =>
             lastGood?.Read() is { } kept
-                ? new LastGoodReading(Interpret(ConfigDocument.Load(files, surroundings.With(kept))), kept.SavedAt, lastGood.FilePath)
+                ? new LastGoodReading(Interpret(ConfigDocument.Load(files, environment.With(kept))), kept.SavedAt, lastGood.FilePath)
                 : null;
 
         private static bool IsBlank(byte[] content) => content.AsSpan().IndexOfAnyExcept(" \t\r\n"u8) < 0;

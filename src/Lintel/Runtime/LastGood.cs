@@ -47,8 +47,8 @@ internal sealed class LastGood
         var body = Write(contents, now);
         if (!Directory.Exists(_folder))
             CreateFolder();
-        if (Ownership.Objection(RealPath.Of(_folder)) is { } objection)
-            throw new IOException($"the directory {_folder} is not trusted: {objection}; it must be owned by this user and have mode 700");
+        if (Ownership.FindProblem(RealPath.Of(_folder)) is { } problem)
+            throw new IOException($"the directory {_folder} is not trusted: {problem}; it must be owned by this user and have mode 700");
         foreach (var left in Directory.EnumerateFiles(_folder, Path.GetFileName(FilePath) + ".*"))
             File.Delete(left); // left by a crash
         var beside = $"{FilePath}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
@@ -90,8 +90,8 @@ internal sealed class LastGood
     {
         if (!File.Exists(FilePath))
             return null;
-        if ((Ownership.Objection(RealPath.Of(_folder)) ?? Ownership.Objection(FilePath)) is { } objection)
-            throw new InvalidDataException($"{FilePath} is not trusted: {objection}");
+        if ((Ownership.FindProblem(RealPath.Of(_folder)) ?? Ownership.FindProblem(FilePath)) is { } problem)
+            throw new InvalidDataException($"{FilePath} is not trusted: {problem}");
         var bytes = File.ReadAllBytes(FilePath);
         var line = bytes.AsSpan().IndexOf((byte)'\n');
         if (line < 0 || !bytes.AsSpan().StartsWith(Encoding.ASCII.GetBytes(Magic)))

@@ -12,7 +12,7 @@ internal static class Ownership
 
     /// <summary>Returns why it is not trusted; <see langword="null"/> if it is.</summary>
     /// <param name="path">An existing file or folder. Symbolic links are not followed.</param>
-    public static string? Objection(string path)
+    public static string? FindProblem(string path)
     {
         if (OperatingSystem.IsWindows())
             return null;

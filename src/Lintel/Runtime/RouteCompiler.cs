@@ -138,7 +138,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             request.RemoveHeaders,
             compile,
             requestPath,
-            coversTwins: true
+            foldsUnderscores: true
         );
         var mirror =
             config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
@@ -174,9 +174,13 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         ValueList<string> remove,
         Templates compile,
         KeyPath path,
-        bool coversTwins = false
+        bool foldsUnderscores = false
     ) =>
-        new(remove.Concat(set.Keys), [.. compile.Values(set, path["setHeaders"]), .. compile.Values(add, path["addHeaders"])], coversTwins);
+        new(
+            remove.Concat(set.Keys),
+            [.. compile.Values(set, path["setHeaders"]), .. compile.Values(add, path["addHeaders"])],
+            foldsUnderscores
+        );
 
     private RedirectTarget? CompileRedirect(RedirectConfig config, MatchConfig match, Templates compile, KeyPath path)
     {

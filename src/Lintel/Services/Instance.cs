@@ -103,7 +103,7 @@ internal sealed class Instance : IDisposable
 
     public void Enter() => Interlocked.Increment(ref _active);
 
-    public void Leave() => Interlocked.Decrement(ref _active);
+    public void Exit() => Interlocked.Decrement(ref _active);
 
     private static string Bracketed(string host) => host.Contains(':') ? $"[{host}]" : host;
 

@@ -27,7 +27,7 @@ internal sealed class Service : IDisposable
         ServiceCertificates certificates,
         Service? previous,
         Random random,
-        UpstreamDependencies around
+        UpstreamDependencies dependencies
     )
     {
         Name = name;
@@ -54,12 +54,12 @@ internal sealed class Service : IDisposable
         _client =
             previous is not null && previous._client.Fits(client)
                 ? previous._client.Share()
-                : new UpstreamClient(client, certificates, name, around);
-        HasLoops = around.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null };
+                : new UpstreamClient(client, certificates, name, dependencies);
+        HasLoops = dependencies.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null };
         _instances = Arrange([.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))]);
         if (config.Health is { } health)
         {
-            Health = new ServiceHealth(this, health, around.Health);
+            Health = new ServiceHealth(this, health, dependencies.Health);
             Health.Watch(_instances.All);
         }
     }

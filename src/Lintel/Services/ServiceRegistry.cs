@@ -13,17 +13,17 @@ internal sealed class ServiceRegistry : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Random _random;
-    private readonly UpstreamDependencies _around;
+    private readonly UpstreamDependencies _dependencies;
     private readonly Dictionary<string, Service> _newest = new(StringComparer.Ordinal);
     private readonly Dictionary<Service, int> _uses = [];
 
     /// <param name="random">For balancing.</param>
-    /// <param name="around">The dependencies that the services' connections share. Its metrics observe the load of the instances.</param>
-    public ServiceRegistry(Random random, UpstreamDependencies around)
+    /// <param name="dependencies">The dependencies of the services' connections; its metrics observe the load of the instances.</param>
+    public ServiceRegistry(Random random, UpstreamDependencies dependencies)
     {
         _random = random;
-        _around = around;
-        around.Metrics.Observe(Observe);
+        _dependencies = dependencies;
+        dependencies.Metrics.Observe(Observe);
     }
 
     /// <summary>Acquires the service of this name and configuration. Each call must be followed by one <see cref="Release"/>.</summary>
@@ -42,7 +42,7 @@ internal sealed class ServiceRegistry : IDisposable
                 && existing.Defaults == defaults
                 && existing.Certificates == certificates.Fingerprint()
                     ? existing
-                    : new Service(name, config, defaults, certificates, existing, _random, _around);
+                    : new Service(name, config, defaults, certificates, existing, _random, _dependencies);
             _newest[name] = service;
             _uses[service] = _uses.GetValueOrDefault(service) + 1;
             return service;

@@ -113,10 +113,10 @@ public sealed class FaultMatrixTests
     private static void ExpectError(string error, Answer answer)
     {
         var told = answer.Of("x");
-        var isTold =
+        var isReported =
             told.Contains(";err=" + error + ";", StringComparison.Ordinal)
             || (Transport.IsSockets && error is "protocol-error" && told.Contains(";err=connection-terminated;", StringComparison.Ordinal));
-        Assert.True(isTold, $"`{error}` is expected, not `{told}`");
+        Assert.True(isReported, $"`{error}` is expected, not `{told}`");
     }
 
     private static async Task ExpectGoodAsync(ComposedGateway gateway)

@@ -121,7 +121,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
     public async Task Value_OfTheRoutesParameter_StaysInItsPlace(string value)
     {
         await using var backend = await StartAsync();
-        Tell(backend, "v");
+        Publish(backend, "v");
         await using var gateway = await ComposedGateway.StartAsync("calls: { x: \"a/x/{id}/end?q={id}&after=2\" }", backend);
         using var client = await gateway.Process.ConnectAsync();
         var answer = await client.GetAsync("/c/" + value);
@@ -279,7 +279,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
         return backend;
     }
 
-    private static void Tell(Backend backend, string value) => backend.On("source", JsonSerializer.Serialize(new { v = value }));
+    private static void Publish(Backend backend, string value) => backend.On("source", JsonSerializer.Serialize(new { v = value }));
 
     /// <summary>Either the value stands in its one segment, or nothing was asked.</summary>
     private static void ExpectSegment(Backend backend, string name, string before, string value, string behind = "", string? query = "")
@@ -353,7 +353,7 @@ public sealed class InputTests(InputTests.SharedGateway shared) : IClassFixture<
         /// <summary>With a value that <c>source</c> answers, and nothing asked for yet.</summary>
         internal (Backend Backend, ComposedGateway Gateway) With(string value)
         {
-            Tell(_backend, value);
+            Publish(_backend, value);
             _backend.Forget();
             return (_backend, _gateway);
         }

@@ -62,7 +62,7 @@ public sealed class DeadKeyTests
     {
         var calls = Paths()
             .SelectMany(IlCalls.Read)
-            .Where(c => Own.IsMatch(c.Called) && !OnlyTells(c.Caller))
+            .Where(c => Own.IsMatch(c.Called) && !OnlyReports(c.Caller))
             .ToLookup(c => IsOwn(c.Caller) ? c.Caller : "", c => c.Called);
         var read = new HashSet<string>(calls[""], StringComparer.Ordinal);
         var waiting = new Queue<string>(read);
@@ -81,7 +81,7 @@ public sealed class DeadKeyTests
     private static bool IsOwn(string method) => Own.IsMatch(method);
 
     /// <summary>Code that looks at a configuration and changes nothing by it: the admin API's views, explanations, warnings.</summary>
-    private static bool OnlyTells(string caller) =>
+    private static bool OnlyReports(string caller) =>
         caller.StartsWith("Lintel.Hosting.Explaining.", StringComparison.Ordinal)
         || caller.Contains("Status.", StringComparison.Ordinal)
         || caller.Contains("Status+", StringComparison.Ordinal)

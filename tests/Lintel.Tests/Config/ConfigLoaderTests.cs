@@ -30,7 +30,10 @@ public sealed class ConfigLoaderTests : IDisposable
         }
 
         var files = new CountedFiles();
-        var document = ConfigDocument.Load([Write("gateway.yaml", "include: [a0.yaml, b0.yaml]")], GatewayReader.Surroundings.With(files));
+        var document = ConfigDocument.Load(
+            [Write("gateway.yaml", "include: [a0.yaml, b0.yaml]")],
+            GatewayReader.TestEnvironment.With(files)
+        );
         Assert.Empty(document.Report.Problems);
         Assert.Equal((2 * Levels) + 1, files.Reads);
         Assert.Equal(2 * Levels, ((MapNode)document.Root.Find("services")!.Value).Entries.Count);
@@ -41,7 +44,7 @@ public sealed class ConfigLoaderTests : IDisposable
     {
         for (var i = 0; i < 200; i++)
             Write($"{i}.yaml", $"include: {i + 1}.yaml");
-        var problem = Assert.Single(ConfigDocument.Load([_folder["0.yaml"]], GatewayReader.Surroundings).Report.Problems);
+        var problem = Assert.Single(ConfigDocument.Load([_folder["0.yaml"]], GatewayReader.TestEnvironment).Report.Problems);
         Assert.Equal(("include", "includes are nested more than 32 levels deep"), (problem.Code, problem.Message));
     }
 
@@ -50,7 +53,7 @@ public sealed class ConfigLoaderTests : IDisposable
     {
         Write("services/a.yaml", "services: { a: \"http://127.0.0.1:1\" }");
         File.CreateSymbolicLink(_folder["services/b.yaml"], "a.yaml");
-        var document = ConfigDocument.Load([Write("gateway.yaml", "include: [\"services/*.yaml\"]")], GatewayReader.Surroundings);
+        var document = ConfigDocument.Load([Write("gateway.yaml", "include: [\"services/*.yaml\"]")], GatewayReader.TestEnvironment);
         Assert.Empty(document.Report.Problems);
         Assert.Equal(3, document.Sources.Files.Count); // both names are watched
         Assert.Equal(
@@ -66,7 +69,7 @@ public sealed class ConfigLoaderTests : IDisposable
         File.CreateSymbolicLink(_folder["other.yaml"], "gateway.yaml");
         Assert.Equal(
             "the file includes itself",
-            Assert.Single(ConfigDocument.Load([file], GatewayReader.Surroundings).Report.Problems).Message
+            Assert.Single(ConfigDocument.Load([file], GatewayReader.TestEnvironment).Report.Problems).Message
         );
     }
 
@@ -82,7 +85,7 @@ public sealed class ConfigLoaderTests : IDisposable
             ("a.part.yaml", "services: { a: \"http://127.0.0.1:1\" }"),
             ("b.part.yaml", "services: { b: \"http://127.0.0.1:1\" }")
         );
-        var document = ConfigDocument.Load([_folder["gateway.yaml"]], GatewayReader.Surroundings);
+        var document = ConfigDocument.Load([_folder["gateway.yaml"]], GatewayReader.TestEnvironment);
         Assert.Empty(document.Report.Problems);
         Assert.Equal(["a", "b"], ((MapNode)document.Root.Find("services")!.Value).Entries.Select(e => e.Key));
         Assert.Equal(3, document.Sources.Files.Count);
@@ -94,7 +97,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Write("conf/a.yaml", "services: { a: \"http://127.0.0.1:1\" }");
         Directory.CreateSymbolicLink(_folder["conf/loop"], ".");
         Directory.CreateSymbolicLink(_folder["conf/up"], "../../" + Path.GetFileName(_folder.Path));
-        var document = ConfigDocument.Load([Write("gateway.yaml", "include: [\"conf/**/*.yaml\"]")], GatewayReader.Surroundings);
+        var document = ConfigDocument.Load([Write("gateway.yaml", "include: [\"conf/**/*.yaml\"]")], GatewayReader.TestEnvironment);
         Assert.Empty(document.Report.Problems);
         Assert.Equal(2, document.Sources.Files.Count);
     }
@@ -108,7 +111,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Write("conf.d/notes.txt", "no: yaml: here");
         Write("conf.d/.hidden.yaml", "no: yaml: here");
         Write("conf.d/more/40-d.yaml", "no: yaml: here");
-        var document = ConfigDocument.Load([_folder["conf.d"]], GatewayReader.Surroundings);
+        var document = ConfigDocument.Load([_folder["conf.d"]], GatewayReader.TestEnvironment);
         Assert.Empty(document.Report.Problems);
         Assert.Equal(["name", "services", "routes", "clients"], document.Root.Entries.Select(e => e.Key));
         Assert.Equal("second", ((ScalarNode)document.Root.Find("name")!.Value).Text);
@@ -121,7 +124,7 @@ public sealed class ConfigLoaderTests : IDisposable
         Write("conf.d/notes.txt", "");
         var problem = Assert.Single(
             ConfigDocument
-                .Load([Path.GetRelativePath(Environment.CurrentDirectory, _folder["conf.d"])], GatewayReader.Surroundings)
+                .Load([Path.GetRelativePath(Environment.CurrentDirectory, _folder["conf.d"])], GatewayReader.TestEnvironment)
                 .Report.Problems
         );
         Assert.Equal("the directory contains no configuration files", problem.Message);
@@ -131,7 +134,7 @@ public sealed class ConfigLoaderTests : IDisposable
     [Fact]
     public void File_ThatIsMissing_IsToldWithItsFullPath()
     {
-        var problem = Assert.Single(ConfigDocument.Load(["missing.yaml"], GatewayReader.Surroundings).Report.Problems);
+        var problem = Assert.Single(ConfigDocument.Load(["missing.yaml"], GatewayReader.TestEnvironment).Report.Problems);
         Assert.Equal("the full path is " + Path.GetFullPath("missing.yaml"), problem.Hint);
         Assert.Equal("missing.yaml: file: the file does not exist; " + problem.Hint, problem.ToString());
     }
@@ -140,7 +143,7 @@ public sealed class ConfigLoaderTests : IDisposable
     public void StandardInput_GivenAsAFile_IsReadOnceAndNotWatched()
     {
         var opened = 0;
-        var surroundings = GatewayReader.Surroundings.With(
+        var environment = GatewayReader.TestEnvironment.With(
             new DiskFiles(() =>
             {
                 opened++;
@@ -149,7 +152,7 @@ public sealed class ConfigLoaderTests : IDisposable
         );
         for (var i = 0; i < 2; i++)
         {
-            var document = ConfigDocument.Load(["-"], surroundings);
+            var document = ConfigDocument.Load(["-"], environment);
             PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out _);
             Assert.Equal("<stdin>:2:9", Assert.Single(document.Report.Problems).Position.ToString());
             Assert.Empty(document.Sources.Files);
@@ -166,10 +169,10 @@ public sealed class ConfigLoaderTests : IDisposable
         using (var made = Process.Start("mkfifo", [pipe]))
             await made.WaitForExitAsync(TestContext.Current.CancellationToken);
         var writing = Task.Run(() => File.WriteAllText(pipe, "name: edge"), TestContext.Current.CancellationToken);
-        var surroundings = GatewayReader.Surroundings.With(new DiskFiles(() => Stream.Null));
+        var environment = GatewayReader.TestEnvironment.With(new DiskFiles(() => Stream.Null));
         for (var i = 0; i < 2; i++)
         {
-            var document = ConfigDocument.Load([pipe], surroundings);
+            var document = ConfigDocument.Load([pipe], environment);
             Assert.Empty(document.Report.Problems);
             Assert.NotNull(document.Root.Find("name"));
             Assert.Empty(document.Sources.Files);

@@ -112,7 +112,7 @@ public sealed class SchemaTests
 
     private static string SchemaName(Type record) => char.ToLowerInvariant(record.Name[0]) + record.Name[1..^"Config".Length];
 
-    private static JsonNode? Load(string file) => ToJson(ConfigDocument.Load([file], GatewayReader.Surroundings).Root);
+    private static JsonNode? Load(string file) => ToJson(ConfigDocument.Load([file], GatewayReader.TestEnvironment).Root);
 
     /// <summary>YAML's core schema, after expansion: an unquoted number that came from a variable counts as the text it is.</summary>
     private static JsonNode? ToJson(ConfigNode node) =>

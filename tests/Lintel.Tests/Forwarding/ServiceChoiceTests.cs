@@ -17,7 +17,7 @@ public sealed class ServiceChoiceTests
     [InlineData(true)]
     public void Split_OverManyClients_IsInProportion(bool isSticky)
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var services = Services(registry, 3);
         var choice = new ServiceChoice([(services[0], 90), (services[1], 0), (services[2], 10)], isSticky, new Random(5));
         var picks = Enumerable.Range(0, 20_000).Select(i => choice.Pick(From(i))).GroupBy(s => s).ToDictionary(g => g.Key, g => g.Count());
@@ -29,7 +29,7 @@ public sealed class ServiceChoiceTests
     [Fact]
     public void StickySplit_ForOneClient_IsAlwaysTheSameAndOnEveryNode()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var services = Services(registry, 2);
         var (one, other) = (
             new ServiceChoice([(services[0], 1), (services[1], 1)], true, new Random(1)),
@@ -43,7 +43,7 @@ public sealed class ServiceChoiceTests
     [Fact]
     public void StickySplit_WithAGrowingLastShare_MovesClientsOneWayOnly()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var services = Services(registry, 2);
         var before = new ServiceChoice([(services[0], 95), (services[1], 5)], true, new Random(1));
         var after = new ServiceChoice([(services[0], 50), (services[1], 50)], true, new Random(1));
@@ -62,7 +62,7 @@ public sealed class ServiceChoiceTests
     [Fact]
     public void OnlyShare_IsAlwaysPicked()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var services = Services(registry, 2);
         Assert.Same(services[1], new ServiceChoice([(services[0], 0), (services[1], 3)], false, new Random(1)).Pick(From(1)));
     }

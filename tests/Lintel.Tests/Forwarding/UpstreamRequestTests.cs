@@ -64,7 +64,7 @@ public sealed class UpstreamRequestTests
             ("X_Forwarded_For", "6.6.6.6"),
             ("Proxy", "evil")
         );
-        var request = Create(Begin(Snapshot, context, listener), new HeaderChanges(["X-User", "X_Admin"], [], coversTwins: true));
+        var request = Create(Begin(Snapshot, context, listener), new HeaderChanges(["X-User", "X_Admin"], [], foldsUnderscores: true));
         Assert.Equal(
             expected,
             string.Join(

@@ -167,7 +167,7 @@ public sealed class ValidConfigurationTests
     [Fact]
     public void Include_WhenRead_NamesAllFilesAndFoldersToWatch()
     {
-        var document = ConfigDocument.Load([Path.Combine(Folder, "includes.yaml")], GatewayReader.Surroundings);
+        var document = ConfigDocument.Load([Path.Combine(Folder, "includes.yaml")], GatewayReader.TestEnvironment);
         string[] files = ["includes.yaml", "parts/services.yaml", "parts/routes/users.yaml", "parts/routes/orders.yaml"];
         Assert.Equal(
             files.Select(f => Path.Combine(Folder, f)).Order(StringComparer.Ordinal),

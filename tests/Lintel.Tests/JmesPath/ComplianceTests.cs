@@ -46,8 +46,8 @@ public sealed class ComplianceTests
         // Only types are known no earlier than the input.
         if (kind is not null and not "invalid-type")
             return $"parses, and should be {kind}";
-        if (!expression.TryEvaluate(new Value(given), out var value, out var told))
-            return kind is null ? told : null;
+        if (!expression.TryEvaluate(new Value(given), out var value, out var failure))
+            return kind is null ? failure : null;
         if (kind is not null)
             return $"gives {value}, and should be {kind}";
         using var written = JsonDocument.Parse(value.ToString());

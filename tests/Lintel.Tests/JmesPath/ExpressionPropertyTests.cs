@@ -31,8 +31,8 @@ public sealed class ExpressionPropertyTests
                 var expression = Expression.Parse(random.Expression(), out var problem);
                 Assert.True(expression is not null, problem?.Message);
                 using var document = JsonDocument.Parse(random.Document(odd: true));
-                if (!expression.TryEvaluate(new Value(document.RootElement), out var result, out var told))
-                    return told.Length > 0;
+                if (!expression.TryEvaluate(new Value(document.RootElement), out var result, out var error))
+                    return error.Length > 0;
                 using var written = JsonDocument.Parse(Written(result));
                 return true;
             },
@@ -82,9 +82,9 @@ public sealed class ExpressionPropertyTests
                 Value[] second = [.. document.RootElement.EnumerateArray().Skip(4).Select(e => new Value(e))];
                 foreach (var root in roots)
                     second[names.IndexOf(Encoding.UTF8.GetBytes(root.Name))] = first[names.IndexOf(Encoding.UTF8.GetBytes(root.Name))];
-                var one = expression.TryEvaluate(Value.Object(names, first), out var result, out var told);
-                var other = expression.TryEvaluate(Value.Object(names, second), out var otherResult, out var otherTold);
-                return one == other && told == otherTold && Written(result).AsSpan().SequenceEqual(Written(otherResult));
+                var one = expression.TryEvaluate(Value.Object(names, first), out var result, out var error);
+                var other = expression.TryEvaluate(Value.Object(names, second), out var otherResult, out var otherError);
+                return one == other && error == otherError && Written(result).AsSpan().SequenceEqual(Written(otherResult));
             },
             iter: 20_000
         );

@@ -102,7 +102,7 @@ public sealed class NumberTests
     {
         var expression = Expression.Parse(text, out var problem);
         Assert.True(expression is not null, problem?.Message);
-        Assert.True(expression.TryEvaluate(Value.Null, out var result, out var told), told);
+        Assert.True(expression.TryEvaluate(Value.Null, out var result, out var error), error);
         Assert.Equal(expected, result.ToString());
     }
 

@@ -109,7 +109,7 @@ public sealed class ValueTests
     {
         var expression = Expression.Parse(text, out var problem);
         Assert.True(expression is not null, problem?.ToString());
-        Assert.True(expression.TryEvaluate(new Value(document.RootElement), out var result, out var told), told);
+        Assert.True(expression.TryEvaluate(new Value(document.RootElement), out var result, out var error), error);
         return result.ToString();
     }
 }

@@ -23,12 +23,12 @@ public sealed class SnapshotTests
         var snapshot = Make(() => retired++);
         Assert.True(snapshot.TryEnter());
         Assert.True(snapshot.TryEnter());
-        snapshot.Leave();
+        snapshot.Exit();
         snapshot.Retire();
         Assert.Equal(0, retired);
         Assert.False(snapshot.TryEnter());
         Assert.Equal(0, retired);
-        snapshot.Leave();
+        snapshot.Exit();
         Assert.Equal(1, retired);
         Assert.False(snapshot.TryEnter());
         Assert.Equal(1, retired);
@@ -49,7 +49,7 @@ public sealed class SnapshotTests
         holder.Swap(second);
         Assert.Same(second, holder.Enter());
         Assert.Empty(retired);
-        entered!.Leave();
+        entered!.Exit();
         Assert.Equal(["first"], retired);
     }
 
@@ -93,7 +93,7 @@ public sealed class SnapshotTests
                             Interlocked.Increment(ref using_[(int)i!]);
                             Interlocked.Increment(ref requests);
                             Interlocked.Decrement(ref using_[(int)i]);
-                            snapshot.Leave();
+                            snapshot.Exit();
                         }
                     },
                     TestContext.Current.CancellationToken

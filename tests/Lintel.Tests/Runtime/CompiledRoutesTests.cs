@@ -87,7 +87,7 @@ public sealed class CompiledRoutesTests
 
     private static SourceReading Read(string yaml)
     {
-        var document = ConfigDocument.Parse("test.yaml", yaml, GatewayReader.Surroundings);
+        var document = ConfigDocument.Parse("test.yaml", yaml, GatewayReader.TestEnvironment);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
         return new SourceReading(config, document.Root, document.Report);
     }

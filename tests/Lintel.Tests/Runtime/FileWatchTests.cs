@@ -115,7 +115,7 @@ public sealed class FileWatchTests : IDisposable
         await WriteAsync("routes/b.yaml", "routes: {}");
         await WriteAsync("secret", "edge");
         await WriteAsync("ca.pem", "");
-        var source = new GatewaySource.Files([Path.Combine(_folder, "a.yaml")], GatewayReader.Surroundings, TimeProvider.System);
+        var source = new GatewaySource.Files([Path.Combine(_folder, "a.yaml")], GatewayReader.TestEnvironment, TimeProvider.System);
         var reading = source.Read();
         Assert.True(reading.Report.IsValid);
         source.Take(reading);
@@ -135,7 +135,7 @@ public sealed class FileWatchTests : IDisposable
             ("gateway.yaml", "include: [\"**/routes-*.yaml\"]"),
             ("routes-a.yaml", "routes: { a: { match: /a, respond: {} } }")
         );
-        var source = new GatewaySource.Files([Path.Combine(_folder, "gateway.yaml")], GatewayReader.Surroundings, TimeProvider.System);
+        var source = new GatewaySource.Files([Path.Combine(_folder, "gateway.yaml")], GatewayReader.TestEnvironment, TimeProvider.System);
         var reading = source.Read();
         Assert.Empty(reading.Report.Problems);
         source.Take(reading);
@@ -160,7 +160,11 @@ public sealed class FileWatchTests : IDisposable
         File.WriteAllText(file, "\uFEFFinclude: [routes/*.yaml, missing.yaml, none/*.yaml]\nname: \"${file:secret}${file:none}\"");
         File.WriteAllBytes(Path.Combine(_folder, "routes", "b.yaml"), [0x61, 0xff]);
         File.WriteAllText(Path.Combine(_folder, "secret"), "edge\n");
-        var watched = new GatewaySource.Files([file, Path.Combine(_folder, "gone.yaml")], GatewayReader.Surroundings, TimeProvider.System)
+        var watched = new GatewaySource.Files(
+            [file, Path.Combine(_folder, "gone.yaml")],
+            GatewayReader.TestEnvironment,
+            TimeProvider.System
+        )
             .Read()
             .Watched;
         Assert.Equal(6, watched.Files.Count);

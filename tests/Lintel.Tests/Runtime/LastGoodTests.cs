@@ -86,11 +86,11 @@ public sealed class LastGoodTests : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "gives a folder away");
         Directory.CreateDirectory(_folder);
-        Assert.Null(Ownership.Objection("/etc"));
-        Assert.Null(Ownership.Objection(_folder));
+        Assert.Null(Ownership.FindProblem("/etc"));
+        Assert.Null(Ownership.FindProblem(_folder));
         using (var chown = System.Diagnostics.Process.Start("chown", ["12345", _folder]))
             chown.WaitForExit();
-        Assert.Equal("it is owned by another user (12345)", Ownership.Objection(_folder));
+        Assert.Equal("it is owned by another user (12345)", Ownership.FindProblem(_folder));
     }
 
     [Fact]
@@ -185,7 +185,7 @@ public sealed class LastGoodTests : IDisposable
         File.WriteAllText(Path.Combine(_folder, "config", "routes", "b.yaml"), "routes: { b: { match: /b, forward: s } }\n");
         var source = new GatewaySource.Files(
             [main, over],
-            GatewayReader.Surroundings,
+            GatewayReader.TestEnvironment,
             TimeProvider.System,
             new LastGood(_folder, [main, over])
         );
@@ -213,7 +213,7 @@ public sealed class LastGoodTests : IDisposable
     {
         Directory.CreateDirectory(_folder);
         var file = Path.Combine(_folder, "a.yaml");
-        var source = new GatewaySource.Files([file], GatewayReader.Surroundings, TimeProvider.System);
+        var source = new GatewaySource.Files([file], GatewayReader.TestEnvironment, TimeProvider.System);
         File.WriteAllText(file, text);
         Assert.True(source.Read().Report.IsValid, "an empty file is no mistake at the start");
         File.WriteAllText(file, "name: edge\n");

@@ -131,7 +131,7 @@ public sealed class NameLookupTests : IDisposable
             ),
             ServiceCertificates.None,
             "orders",
-            TestMetrics.Surroundings(loops: loops, names: new NameResolver(lookup, TimeProvider.System))
+            TestMetrics.Dependencies(loops: loops, names: new NameResolver(lookup, TimeProvider.System))
         );
 
     private async Task<GatewayErrorKind> KindAsync(UpstreamClient client)

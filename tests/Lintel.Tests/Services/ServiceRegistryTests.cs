@@ -10,7 +10,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Acquire_OfAnEqualConfiguration_GivesTheSameService()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         Assert.Same(first, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
         Assert.NotSame(first, registry.Acquire("orders", Config("http://10.0.0.1"), Defaults));
@@ -23,7 +23,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Acquire_WithOtherInstances_KeepsConnectionsAndTheInstancesThatStay()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var first = registry.Acquire("users", Config("http://10.0.0.1", "http://10.0.0.2"), Defaults);
         first.Instances.All[1].Enter();
         var second = registry.Acquire("users", Config("http://10.0.0.2", "http://10.0.0.3"), Defaults);
@@ -36,7 +36,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Acquire_WithAnotherWeight_MakesTheInstanceAnew()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var heavier = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://10.0.0.1"), Weight = 2 }] };
         Assert.NotSame(first.Instances.All[0], registry.Acquire("users", heavier, Defaults).Instances.All[0]);
@@ -48,7 +48,7 @@ public sealed class ServiceRegistryTests
     [InlineData("scheme")]
     public void Acquire_WithOtherConnections_MakesThemAnew(string change)
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var config = Config("http://10.0.0.1");
         var other = change switch
         {
@@ -62,7 +62,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Find_OfARunningService_GivesTheOneThatFits_AndUsesNothing()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         Assert.Null(registry.Find("users", Config("http://10.0.0.1"), Defaults));
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var second = registry.Acquire("users", Config("http://10.0.0.2"), Defaults); // a reload that may still be refused
@@ -77,7 +77,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public async Task Release_ByTheLastUser_ClosesTheConnections()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var service = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         registry.Release(service);
@@ -90,7 +90,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public async Task Release_OfTheServiceBefore_LeavesSharedConnectionsOpen()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var second = registry.Acquire("users", Config("http://10.0.0.2"), Defaults);
         registry.Release(first);
@@ -102,7 +102,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Release_OfARefusedReload_GoesBackToTheServiceThatRuns()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var running = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         registry.Release(registry.Acquire("users", Config("http://10.0.0.2"), Defaults));
         Assert.Same(running, registry.Acquire("users", Config("http://10.0.0.1"), Defaults));
@@ -116,7 +116,7 @@ public sealed class ServiceRegistryTests
     [InlineData("users.internal", "gateway.test", "users.internal")]
     public void Host_ForAnInstance_FollowsTheConfiguration(string host, string? client, string expected)
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var service = registry.Acquire("users", Config("http://10.0.0.1:81/base") with { Host = host }, Defaults);
         Assert.Equal(expected, service.HostFor(service.Instances.All[0], client));
         Assert.Equal(("/base", "http://10.0.0.1:81"), (service.Instances.All[0].BasePath, service.Instances.All[0].Prefix));
@@ -125,7 +125,7 @@ public sealed class ServiceRegistryTests
     [Fact]
     public void Timeouts_OfAService_ComeFromItThenDefaultsThenBuiltIn()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var config = Config("http://10.0.0.1") with { Timeouts = new TimeoutsConfig { Request = TimeSpan.FromSeconds(1) } };
         var service = registry.Acquire(
             "users",

@@ -154,7 +154,7 @@ public sealed class LoopConnectionTests
         peer.Shutdown(SocketShutdown.Send);
         Assert.Empty(await ReadToEndAsync(ours.Transport.Input));
         await EventLoopTests.TurnAsync(wire.Loop);
-        Assert.Equal((0, false), (watch.Told, ours.ConnectionClosed.IsCancellationRequested));
+        Assert.Equal((0, false), (watch.Notifications, ours.ConnectionClosed.IsCancellationRequested));
         Write(ours.Transport.Output, [1, 2, 3]);
         Assert.False((await ours.Transport.Output.FlushAsync()).IsCompleted);
         await ours.DisposeAsync();
@@ -194,10 +194,10 @@ public sealed class LoopConnectionTests
         if (isEndedFirst)
             peer.Shutdown(SocketShutdown.Send);
         Wire.Reset(peer);
-        await Wire.UntilAsync(() => watch.Told > 0 && ours.ConnectionClosed.IsCancellationRequested);
+        await Wire.UntilAsync(() => watch.Notifications > 0 && ours.ConnectionClosed.IsCancellationRequested);
         var next = new Watch();
         ours.Watch(next); // the next request's: at once
-        Assert.Equal((1, 1), (watch.Told, next.Told));
+        Assert.Equal((1, 1), (watch.Notifications, next.Notifications));
     }
 
     /// <summary>Requests that end as their client leaves: nobody is told twice, and nobody is told in the name of another.</summary>
@@ -221,7 +221,7 @@ public sealed class LoopConnectionTests
             });
             Wire.Reset(peer);
             await changing;
-            Assert.All(watches, w => Assert.InRange(w.Told, 0, 1));
+            Assert.All(watches, w => Assert.InRange(w.Notifications, 0, 1));
         }
     }
 
@@ -241,7 +241,7 @@ public sealed class LoopConnectionTests
             Wire.Reset(peer);
             Assert.True((await flushing.WaitAsync(Wire.Patience)).IsCompleted);
             await Assert.ThrowsAsync<ConnectionResetException>(() => reading.WaitAsync(Wire.Patience));
-            await Wire.UntilAsync(() => watch.Told == 1);
+            await Wire.UntilAsync(() => watch.Notifications == 1);
         }
     }
 
@@ -528,10 +528,10 @@ public sealed class LoopConnectionTests
 
     private sealed class Watch : IClientWatch
     {
-        private int _told;
+        private int _notifications;
 
-        public int Told => Volatile.Read(ref _told);
+        public int Notifications => Volatile.Read(ref _notifications);
 
-        public void ClientDisconnected() => Interlocked.Increment(ref _told);
+        public void ClientDisconnected() => Interlocked.Increment(ref _notifications);
     }
 }

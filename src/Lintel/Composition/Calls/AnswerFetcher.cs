@@ -36,7 +36,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         }
 
         if (outcome.Answer is { } answer)
-            run.Own(answer.Body);
+            run.Track(answer.Body);
         return outcome;
     }
 
@@ -53,7 +53,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         )
             return null;
         var answer = stored.Restore();
-        run.Own(answer.Body);
+        run.Track(answer.Body);
         return answer;
     }
 
@@ -91,7 +91,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
             return new GatewayError(GatewayErrorKind.ResponseTimeout, Cause: e);
         }
 
-        if (outcome.Error is { } error && SharedRequests.IsOwnAffair(error))
+        if (outcome.Error is { } error && SharedRequests.ConcernsSenderOnly(error))
             return null;
         MarkShared();
         return outcome;
@@ -199,9 +199,9 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
         {
             var redirect = outcome.Answer!;
             redirect.Body.Release();
-            var ledFromAWrite = outcome.LedFromAWrite || (!request.IsSafe && next.IsSafe);
+            var followsWrite = outcome.FollowsWrite || (!request.IsSafe && next.IsSafe);
             request = next;
-            outcome = await AttemptAsync(request).ConfigureAwait(false) with { LedFromAWrite = ledFromAWrite };
+            outcome = await AttemptAsync(request).ConfigureAwait(false) with { FollowsWrite = followsWrite };
             if (outcome.Answer is { } answer)
                 answer.RedirectedBy = redirect;
         }

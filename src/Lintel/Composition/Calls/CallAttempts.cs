@@ -128,7 +128,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
                 }
 
                 _attempts.End(outcome.Answer?.Status, outcome.Error);
-                if (outcome.Error is not { } error || IsCutOff() || Left <= TimeSpan.Zero || !TryGoOn(error))
+                if (outcome.Error is not { } error || IsCutOff() || Left <= TimeSpan.Zero || !TryContinue(error))
                     return outcome with { Instance = instance, WasSent = _wasSent && outcome.Error?.Rule.Retry != RetryScope.NothingSent };
                 _began = run.Parts.Time.GetTimestamp();
             }
@@ -166,7 +166,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
     }
 
     /// <summary>Unregisters the connection before another request uses it.</summary>
-    public void LetGo()
+    public void Detach()
     {
         lock (_lock)
             _connection = null;
@@ -238,9 +238,9 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
             return _attempts.TryChoose(Avoided);
     }
 
-    private bool TryGoOn(GatewayError error)
+    private bool TryContinue(GatewayError error)
     {
         lock (_lock)
-            return _attempts.TryGoOn(error, run.Plan.Route, run.Exchange.TraceId);
+            return _attempts.TryContinue(error, run.Plan.Route, run.Exchange.TraceId);
     }
 }

@@ -12,7 +12,7 @@ internal sealed class CallInputs(Expression[] references, Value scope) : Referen
     /// The last reference evaluated for a path, which is the one that does not fit if the path cannot be rendered; <see langword="null"/>
     /// if it fits, and the cause is a different one.
     /// </summary>
-    public Expression? Misfit { get; private set; }
+    public Expression? Unusable { get; private set; }
 
     /// <summary>The answers of other calls as this call sees them.</summary>
     public Value Scope => scope;
@@ -20,7 +20,7 @@ internal sealed class CallInputs(Expression[] references, Value scope) : Referen
     public override string? Text(int slot)
     {
         var text = references[slot].TryEvaluate(scope, out var value, out _) ? Scalar(value) : null;
-        Misfit = text is null or "" or "." or ".." ? references[slot] : null;
+        Unusable = text is null or "" or "." or ".." ? references[slot] : null;
         return text;
     }
 

@@ -162,7 +162,7 @@ internal sealed class CallRun(CompositionRun run, CallResult result)
         if (_call.Condition is not { } condition)
             return null;
         if (!condition.TryEvaluate(run.Scope.Of(), out var value, out var problem))
-            return _call.Misfit(condition, "if", problem);
+            return _call.ExpressionError(condition, "if", problem);
         if (!value.IsTrue)
             result.State = CallState.Skipped;
         return null;

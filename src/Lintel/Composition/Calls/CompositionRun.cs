@@ -119,7 +119,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
 
     /// <summary>Takes ownership of a body until the composition is over, and counts it.</summary>
     /// <exception cref="InsufficientMemoryException">The budget is exhausted.</exception>
-    public void Own(AnswerBody body)
+    public void Track(AnswerBody body)
     {
         lock (_lock)
             _bodies.Add(body);

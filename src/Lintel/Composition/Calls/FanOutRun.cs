@@ -51,9 +51,9 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
     private GatewayError? Plan()
     {
         if (!fanOut.Items.TryEvaluate(run.Scope.Of(), out var list, out var problem))
-            return _planned.Misfit(fanOut.Items, "forEach", problem);
+            return _planned.ExpressionError(fanOut.Items, "forEach", problem);
         if (list.Kind is not (JsonValueKind.Array or JsonValueKind.Null))
-            return _planned.Misfit(fanOut.Items, "forEach", "the result is not a list");
+            return _planned.ExpressionError(fanOut.Items, "forEach", "the result is not a list");
 
         var items = Distinct(list);
         result.Items = items.Count;
@@ -103,7 +103,7 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
 
     private async Task WorkAsync()
     {
-        while (Interlocked.Increment(ref _next) is var index && index < _asks.Count && !IsHopeless)
+        while (Interlocked.Increment(ref _next) is var index && index < _asks.Count && !HasFailed)
         {
             _parts[index] = JsonPart.Null;
             var error = await AskAsync(index).ConfigureAwait(false);
@@ -113,13 +113,13 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
             if (error.Kind != GatewayErrorKind.ClientAborted) // canceled requests say nothing about the service
                 Interlocked.Add(ref _failedItems, fanOut.Batch > 0 ? _asks[index].Items.Count : 1);
             Interlocked.CompareExchange(ref _error, error, null);
-            if (IsHopeless)
+            if (HasFailed)
                 run.Ongoing.CutOffAll();
         }
     }
 
     /// <summary>Whether the fan-out has failed: the first failure of a required call ends it, and the whole composition.</summary>
-    private bool IsHopeless => Volatile.Read(ref _error) is not null && !_planned.Config.Optional;
+    private bool HasFailed => Volatile.Read(ref _error) is not null && !_planned.Config.Optional;
 
     private async ValueTask<GatewayError?> AskAsync(int index)
     {
@@ -162,7 +162,7 @@ internal sealed class FanOutRun(CompositionRun run, CallRun call, CallResult res
     private ReadOnlyMemory<byte> Write()
     {
         var body = new AnswerBody();
-        run.Own(body);
+        run.Track(body);
         body.GetMemory(2 + _parts.Sum(p => p.Text.Length + 1)); // at once: growing would leave the same amount again in the pool
         body.Write("["u8);
         for (var i = 0; i < _parts.Length; i++)

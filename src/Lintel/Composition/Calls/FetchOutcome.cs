@@ -20,10 +20,10 @@ internal readonly record struct FetchOutcome(CallAnswer? Answer, GatewayError? E
     public bool IsUncertain => Answer is null ? WasSent : Answer.Status is 301 or 302 or 303 or 502 or 504;
 
     /// <summary>Whether the service performed the request: it answered with a success, or with a 303 that led to the answer.</summary>
-    public bool IsDone => LedFromAWrite || Answer is { IsSuccess: true };
+    public bool IsDone => FollowsWrite || Answer is { IsSuccess: true };
 
     /// <summary>Whether the answer was reached by a 303 (See Other) of a request that changed something.</summary>
-    public bool LedFromAWrite { get; init; }
+    public bool FollowsWrite { get; init; }
 
     public static implicit operator FetchOutcome(CallAnswer answer) => new(answer, null);
 

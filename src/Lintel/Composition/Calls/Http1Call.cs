@@ -100,7 +100,7 @@ internal static class Http1Call
         }
         finally
         {
-            attempts.LetGo();
+            attempts.Detach();
             connection.Release();
         }
 

@@ -29,7 +29,7 @@ internal static class RequestRenderer
         var inputs = planned.References.Length == 0 ? null : new CallInputs(planned.References, scope);
         if (!planned.Target.TryRender(exchange, inputs, out var target, out var problem))
             return new GatewayError(
-                inputs?.Misfit is { } misfit && !call.IsOfClient(misfit.Roots?.Select(r => r.Name))
+                inputs?.Unusable is { } unusable && !call.IsOfClient(unusable.Roots?.Select(r => r.Name))
                     ? GatewayErrorKind.MissingInput
                     : GatewayErrorKind.BadPlaceholder,
                 problem

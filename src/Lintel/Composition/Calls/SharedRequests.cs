@@ -41,7 +41,7 @@ internal sealed class SharedRequests
                     break;
                 if (outcome.Answer is { } answer)
                     return (outcome with { Answer = answer.Copy() }, true);
-                if (!IsOwnAffair(outcome.Error!))
+                if (!ConcernsSenderOnly(outcome.Error!))
                     return (outcome, true);
             }
             catch (OperationCanceledException e)
@@ -64,7 +64,7 @@ internal sealed class SharedRequests
     /// <summary>
     /// Whether a failure concerns only the sender, its time and its limits, and not the service: then others try for themselves.
     /// </summary>
-    public static bool IsOwnAffair(GatewayError error) =>
+    public static bool ConcernsSenderOnly(GatewayError error) =>
         error.Kind
             is GatewayErrorKind.ClientAborted
                 or GatewayErrorKind.ResponseTimeout

@@ -63,7 +63,7 @@ internal static class ComposedAnswer
     }
 
     /// <summary>Writes the header that describes the results of the calls.</summary>
-    public static void Tell(CompositionRun run, IHeaderDictionary headers)
+    public static void DescribeCalls(CompositionRun run, IHeaderDictionary headers)
     {
         headers[CompositionField.Name] = CompositionField.Render(run.Results);
         if (CompositionField.RenderProxyStatus(run.Results, run.Exchange.Snapshot.Identity.Name) is { } status)
@@ -73,7 +73,7 @@ internal static class ComposedAnswer
     private static GatewayError? Head(CompositionRun run, AnswerShape shape)
     {
         var headers = run.Exchange.Response.Headers;
-        Tell(run, headers);
+        DescribeCalls(run, headers);
         CompositeCaching.Describe(run, shape, headers);
         foreach (var (name, expression) in shape.Headers)
         {
@@ -93,7 +93,7 @@ internal static class ComposedAnswer
     {
         var response = run.Exchange.Response;
         var answer = own.Answers[^1];
-        Tell(run, response.Headers);
+        DescribeCalls(run, response.Headers);
         response.StatusCode = answer.Status;
         CompositeCaching.DescribePassed(run, own, answer, response.Headers);
         if (answer.ContentType is { } type)

@@ -148,7 +148,7 @@ internal static class CompositeCaching
         {
             foreach (var item in (part.Vary ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
             {
-                isForOne |= CallFields.IsGatewaysWord(item);
+                isForOne |= CallFields.IsDerivedFromPeer(item);
                 if (
                     (item == "*" || run.Plan.ForwardHeaders.Contains(item, StringComparer.OrdinalIgnoreCase))
                     && !names.Contains(item, StringComparer.OrdinalIgnoreCase)

@@ -47,7 +47,7 @@ internal static class JsonMerge
     public static GatewayError? Compose(CompositionRun run, JsonPieces body)
     {
         var shape = run.Shape;
-        var tellsErrors = shape.TellsErrors && Array.Exists(run.Results, r => r.Error is not null);
+        var reportsErrors = shape.ReportsErrors && Array.Exists(run.Results, r => r.Error is not null);
         if (shape.Body is { } written)
         {
             if (written.AddTo(body, new ShapeInput(run.Scope.Of(), new PartTexts(run))) is { } error)
@@ -56,9 +56,9 @@ internal static class JsonMerge
         else if (run.Plan.Conflict is { } rule)
             body.Add(MergedObject.Of(run, rule));
         else
-            AddProperties(run, body, tellsErrors);
+            AddProperties(run, body, reportsErrors);
 
-        if (tellsErrors)
+        if (reportsErrors)
         {
             var errors = new ArrayBufferWriter<byte>();
             WriteErrors(run, errors);
@@ -141,7 +141,7 @@ internal static class JsonMerge
         }
     }
 
-    private static void AddProperties(CompositionRun run, JsonPieces body, bool tellsErrors)
+    private static void AddProperties(CompositionRun run, JsonPieces body, bool reportsErrors)
     {
         var isFirst = true;
         foreach (var result in run.Results)
@@ -151,7 +151,7 @@ internal static class JsonMerge
             if (result.Call.IsSpread)
             {
                 // The only call that writes: its object is the answer. If it has none, there is still a place for the errors.
-                if (tellsErrors && result.Part.IsNull)
+                if (reportsErrors && result.Part.IsNull)
                     body.Add(EmptyObject);
                 else
                     body.Add(result.Part);

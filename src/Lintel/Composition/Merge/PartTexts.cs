@@ -36,7 +36,7 @@ internal sealed class PartTexts(CompositionRun run)
     public AnswerBody NewText()
     {
         var text = new AnswerBody();
-        run.Own(text);
+        run.Track(text);
         return text;
     }
 }

@@ -79,7 +79,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             await EndAsync(run).ConfigureAwait(false);
         if (run.HasClientLeft)
             return new GatewayError(GatewayErrorKind.ClientAborted);
-        exchange.IsErrorTold = error is not null;
+        exchange.IsErrorReported = error is not null;
         return error;
     }
 
@@ -126,7 +126,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
 
     private async ValueTask EndAsync(CompositionRun run)
     {
-        if (Array.Exists(run.Results, r => r.Error is not null) && (run.Decisive is not null || plan.Answer.TellsErrors))
+        if (Array.Exists(run.Results, r => r.Error is not null) && (run.Decisive is not null || plan.Answer.ReportsErrors))
         {
             var errors = new ArrayBufferWriter<byte>();
             JsonMerge.WriteErrors(run, errors);

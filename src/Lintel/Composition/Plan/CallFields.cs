@@ -27,7 +27,7 @@ internal sealed class CallFields
     /// Fields that the gateway controls in a call regardless of the list: its own media type, an encoding that it can read, conditions for
     /// its stored answers, no ranges.
     /// </summary>
-    private static readonly FrozenSet<string> Own = new[]
+    private static readonly FrozenSet<string> SetByGateway = new[]
     {
         "Content-Type",
         "Content-Encoding",
@@ -44,7 +44,7 @@ internal sealed class CallFields
     /// <summary>
     /// Fields that the gateway itself writes from what it knows of the client beyond its fields: an address, a proxy's statement, a trace.
     /// </summary>
-    private static readonly FrozenSet<string> GatewaysWord = new[]
+    private static readonly FrozenSet<string> DerivedFromPeer = new[]
     {
         "Forwarded",
         "Via",
@@ -68,7 +68,7 @@ internal sealed class CallFields
     public static ForwardedField[] Plan(IEnumerable<string> names) =>
         [
             .. names
-                .Where(n => !Own.Contains(n))
+                .Where(n => !SetByGateway.Contains(n))
                 .Select(n => (Name: n, Fate: HeaderRules.OfRequest(n, UnderscoreFields.Allow)))
                 .Where(f => f.Fate != HeaderHandling.Drop)
                 .Select(f => new ForwardedField(f.Name, f.Fate == HeaderHandling.KeepIfTrusted)),
@@ -79,7 +79,7 @@ internal sealed class CallFields
     {
         if (name == "*")
             return "`*` is not allowed: list the headers that calls receive by name";
-        if (Own.Contains(name))
+        if (SetByGateway.Contains(name))
             return $"`{name}` is set by the gateway in calls";
         return HeaderRules.OfRequest(name, UnderscoreFields.Allow) == HeaderHandling.Drop
             ? $"`{name}` is not forwarded to services, or is generated for them"
@@ -87,8 +87,8 @@ internal sealed class CallFields
     }
 
     /// <summary>Whether the value of a field does not depend on the client's fields alone.</summary>
-    public static bool IsGatewaysWord(string name) =>
-        name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || GatewaysWord.Contains(name);
+    public static bool IsDerivedFromPeer(string name) =>
+        name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || DerivedFromPeer.Contains(name);
 
     public static CallFields Of(Exchange exchange, ForwardedField[] forwarded)
     {
@@ -101,7 +101,7 @@ internal sealed class CallFields
             if (
                 !incoming.TryGetValue(name, out var values)
                 || nominated?.Contains(name) == true
-                || (needsTrust && exchange.Believed?.Believes(name) != true)
+                || (needsTrust && exchange.TrustedPeer?.TrustsField(name) != true)
             )
                 continue;
             if (name.Contains('_') && underscores == UnderscoreFields.Drop)

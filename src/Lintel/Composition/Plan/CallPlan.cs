@@ -83,8 +83,8 @@ internal sealed class CallPlan
 /// <param name="Body">The body; <see langword="null"/> for one property per call.</param>
 /// <param name="Headers">Fields and the expressions of their values.</param>
 /// <param name="Status">The status of an answer with all required parts.</param>
-/// <param name="TellsErrors">Whether <c>_errors</c> reports optional parts that failed.</param>
-internal sealed record AnswerShape(string? Client, Shape? Body, (string Name, Expression Value)[] Headers, int Status, bool TellsErrors)
+/// <param name="ReportsErrors">Whether <c>_errors</c> reports optional parts that failed.</param>
+internal sealed record AnswerShape(string? Client, Shape? Body, (string Name, Expression Value)[] Headers, int Status, bool ReportsErrors)
 {
     /// <summary>The calls that are not made for it, by index; <see langword="null"/> if all are made.</summary>
     public bool[]? Unneeded { get; init; }

@@ -73,7 +73,7 @@ internal sealed class PlannedCall
     /// <param name="expression">The expression.</param>
     /// <param name="key">Its key in the call.</param>
     /// <param name="problem">The problem.</param>
-    public GatewayError Misfit(Expression expression, string key, string problem) =>
+    public GatewayError ExpressionError(Expression expression, string key, string problem) =>
         new(
             IsOfClient(expression.Roots?.Select(r => r.Name)) ? GatewayErrorKind.BadPlaceholder : GatewayErrorKind.ExpressionFailed,
             $"`calls.{Name}.{key}`: {problem}"

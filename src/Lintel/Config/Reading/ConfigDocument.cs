@@ -23,11 +23,11 @@ internal sealed class ConfigDocument
     /// <summary>Reads files, each overlaying the ones before.</summary>
     /// <param name="files">Paths of files; of folders, which stand for the configuration files in them by name; or <c>-</c> for standard
     /// input.</param>
-    /// <param name="surroundings">Where they are read from, and what they draw on.</param>
-    public static ConfigDocument Load(IReadOnlyList<string> files, ConfigEnvironment surroundings)
+    /// <param name="environment">The environment: where files are read from, and the variables.</param>
+    public static ConfigDocument Load(IReadOnlyList<string> files, ConfigEnvironment environment)
     {
         var document = new ConfigDocument();
-        var loader = new ConfigLoader(document, surroundings);
+        var loader = new ConfigLoader(document, environment);
         MapNode? root = null;
         foreach (var file in files.SelectMany(loader.Expand))
         {
@@ -40,13 +40,13 @@ internal sealed class ConfigDocument
     }
 
     /// <summary>Takes text as if it were a file of that name; the name's extension decides between YAML and JSON.</summary>
-    public static ConfigDocument Parse(string source, string text, ConfigEnvironment surroundings)
+    public static ConfigDocument Parse(string source, string text, ConfigEnvironment environment)
     {
         var document = new ConfigDocument();
         if (document.ParseText(source, text) is { } root)
         {
             document.Root = root;
-            new Expansion(surroundings, Environment.CurrentDirectory, document.Report).Expand(root, KeyPath.Root);
+            new Expansion(environment, Environment.CurrentDirectory, document.Report).Expand(root, KeyPath.Root);
         }
 
         return document;

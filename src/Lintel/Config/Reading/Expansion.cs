@@ -3,7 +3,7 @@ using Lintel.Config.Grammars;
 
 namespace Lintel.Config.Reading;
 
-/// <summary>What configuration text may draw from its surroundings.</summary>
+/// <summary>The environment that configuration text is expanded from: variables, files, and the configuration's own files.</summary>
 internal sealed class ConfigEnvironment
 {
     /// <summary>The process's environment and file system.</summary>
@@ -20,7 +20,7 @@ internal sealed class ConfigEnvironment
     /// <summary>Where the configuration's own files are read from.</summary>
     public ConfigFiles Files { get; init; } = new DiskFiles(Console.OpenStandardInput);
 
-    /// <summary>The same surroundings with the configuration's own files from elsewhere.</summary>
+    /// <summary>Returns the same environment with another source of the configuration's own files.</summary>
     public ConfigEnvironment With(ConfigFiles files) =>
         new()
         {
@@ -34,7 +34,7 @@ internal sealed class ConfigEnvironment
 /// Replaces <c>${NAME}</c>, <c>${NAME:-default}</c> and <c>${file:/path}</c> in every scalar value; <c>$${</c> stands for <c>${</c>. Keys
 /// are left alone.
 /// </summary>
-internal sealed class Expansion(ConfigEnvironment surroundings, string directory, ConfigReport report)
+internal sealed class Expansion(ConfigEnvironment environment, string directory, ConfigReport report)
 {
     private readonly HashSet<ScalarNode> _done = [];
 
@@ -110,7 +110,7 @@ internal sealed class Expansion(ConfigEnvironment surroundings, string directory
             return "";
         }
 
-        var value = surroundings.Variable(name);
+        var value = environment.Variable(name);
         if (string.IsNullOrEmpty(value) && fallback is not null)
             return fallback;
         if (value is null)
@@ -126,7 +126,7 @@ internal sealed class Expansion(ConfigEnvironment surroundings, string directory
         try
         {
             // A secret's file usually ends with a newline that is no part of the secret.
-            return surroundings.ReadFile(full).TrimEnd('\r', '\n');
+            return environment.ReadFile(full).TrimEnd('\r', '\n');
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

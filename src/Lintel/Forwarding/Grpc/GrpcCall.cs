@@ -97,7 +97,7 @@ internal sealed class GrpcCall
             return false;
         if (!_translates)
         {
-            GrpcAnswer.Tell(Trailers()!, Error!);
+            GrpcAnswer.WriteStatus(Trailers()!, Error!);
             return true;
         }
 
@@ -138,7 +138,7 @@ internal sealed class GrpcCall
             : GatewayErrorKind.IdleTimeout;
         Error ??= new GatewayError(kind, Cause: cause);
         _exchange.GrpcStatus = Error.Rule.GrpcStatus;
-        _exchange.IsErrorTold = true;
+        _exchange.IsErrorReported = true;
         return true;
     }
 

@@ -110,7 +110,7 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     {
         if (context.GetEndpoint() is not { } selected || selected.Metadata.GetMetadata<GatewayEndpoints>() != this)
             return false;
-        return RouteOf(selected) == route || (Find(context, route) is { } wanted && DemandTheSame(selected, wanted));
+        return RouteOf(selected) == route || (Find(context, route) is { } expected && HaveSameMetadata(selected, expected));
     }
 
     /// <summary>Returns the index of the endpoints. The application creates a new list when an endpoint changes.</summary>
@@ -129,7 +129,7 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     private static string? RouteOf(Endpoint endpoint) => endpoint.Metadata.GetMetadata<GatewayRouteMetadata>()?.Name;
 
     /// <summary>Whether two endpoints of the gateway have the same requirements: conventions have added the same to both.</summary>
-    private static bool DemandTheSame(Endpoint one, Endpoint other) =>
+    private static bool HaveSameMetadata(Endpoint one, Endpoint other) =>
         one.Metadata.Where(IsAdded).SequenceEqual(other.Metadata.Where(IsAdded));
 
     private static bool IsAdded(object item) =>

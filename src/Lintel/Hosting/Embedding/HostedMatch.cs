@@ -42,7 +42,7 @@ internal static class HostedMatch
         {
             exchange.End();
             Spares<Exchange>.Keep(exchange);
-            snapshot.Leave();
+            snapshot.Exit();
         }
     }
 }

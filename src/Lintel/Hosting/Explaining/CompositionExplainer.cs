@@ -139,7 +139,7 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
                 : "application/x-ndjson",
             Body = [.. body is null ? DefaultBody() : Lines(body, "")],
             Headers = [.. shape.Headers.Select(h => new ExplainedHeader(h.Name, h.Value.Text))],
-            TellsErrors = shape.TellsErrors,
+            ReportsErrors = shape.ReportsErrors,
         };
     }
 

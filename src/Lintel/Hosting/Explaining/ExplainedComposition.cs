@@ -76,5 +76,5 @@ internal sealed record ExplainedShape
     public required IReadOnlyList<ExplainedHeader> Headers { get; init; }
 
     /// <summary>Whether <c>_errors</c> reports parts that failed.</summary>
-    public required bool TellsErrors { get; init; }
+    public required bool ReportsErrors { get; init; }
 }

@@ -104,7 +104,7 @@ internal sealed class ExplanationText
         var answer = compose.Answer;
         Line("answer", $"{answer.Status} {answer.MediaType}{(answer.Variant is { } client ? $", the variant of {client}" : "")}");
         List("", answer.Headers.Select(h => $"{h.Name}: {h.Value}"));
-        List("body", answer.Body.Concat(answer.TellsErrors ? ["_errors: parts that failed"] : []));
+        List("body", answer.Body.Concat(answer.ReportsErrors ? ["_errors: parts that failed"] : []));
     }
 
     private void Write(ExplainedCall call)

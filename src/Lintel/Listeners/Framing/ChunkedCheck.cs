@@ -73,12 +73,12 @@ internal sealed class ChunkedCheck(HeadCheck head)
     }
 
     /// <summary>Whether an unfinished line is too long already.</summary>
-    public bool Outgrows(long length) =>
+    public bool ExceedsLimit(long length) =>
         _part switch
         {
             Part.Size => length > MaxSizeLine && !Refuse("the chunk size and extensions are too long"),
             Part.DataEnd => length > 1 && !Refuse("the chunk data does not match the chunk size"),
-            _ => head.Outgrows(length) && (Refusal = head.Refusal) is not null,
+            _ => head.ExceedsLimit(length) && (Refusal = head.Refusal) is not null,
         };
 
     private bool Refuse(string detail)

@@ -47,7 +47,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
 
     private ManualResetValueTaskSourceCore<ReadResult> _wait;
     private ConfiguredValueTaskAwaitable<ReadResult>.ConfiguredValueTaskAwaiter _reading;
-    private Action? _goOn;
+    private Action? _resume;
     private CancellationToken _cancellation;
 
     private long _headStarted;
@@ -157,7 +157,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
     ) => _wait.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Reads until there is something to show.</summary>
-    /// <returns>False if data has to be awaited; then <see cref="GoOn"/> is called.</returns>
+    /// <returns>False if data has to be awaited; then <see cref="Resume"/> is called.</returns>
     private bool TryReadOn(out ReadResult result)
     {
         while (!TryReadStandIn(out result))
@@ -176,12 +176,12 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
         _reading = reading.ConfigureAwait(false).GetAwaiter();
         if (_reading.IsCompleted)
             return true;
-        _reading.UnsafeOnCompleted(_goOn ??= GoOn);
+        _reading.UnsafeOnCompleted(_resume ??= Resume);
         return false;
     }
 
     /// <summary>The connection's reader has something.</summary>
-    private void GoOn()
+    private void Resume()
     {
         ReadResult result;
         try
@@ -297,7 +297,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
             return _head.Refusal is null ? EndHead(buffer) : Refuse(_head.Refusal, buffer);
         }
 
-        if (_head.Outgrows(buffer.Length - _checked))
+        if (_head.ExceedsLimit(buffer.Length - _checked))
             return Refuse(_head.Refusal!, buffer);
         if (_isOverdue)
             return Refuse(new GatewayError(GatewayErrorKind.RequestTimeout, "the request head was not received in time"), buffer);
@@ -354,7 +354,7 @@ internal sealed class FramingGuard(PipeReader inner, ListenerLimitsConfig limits
             }
 
             var length = NextLine(buffer, _visible, out var line);
-            if (length == 0 ? chunks.Outgrows(buffer.Length - _visible) : !chunks.TakeLine(line))
+            if (length == 0 ? chunks.ExceedsLimit(buffer.Length - _visible) : !chunks.TakeLine(line))
                 return false;
             if (length == 0)
                 break;

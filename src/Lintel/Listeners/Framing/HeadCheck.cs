@@ -122,7 +122,7 @@ internal sealed class HeadCheck(ListenerLimitsConfig limits)
     }
 
     /// <summary>Whether an unfinished line is too long already.</summary>
-    public bool Outgrows(long length)
+    public bool ExceedsLimit(long length)
     {
         if (_lines == 0 && length > limits.RequestLine + 2)
             return Refuse(GatewayErrorKind.TargetTooLong, null);

@@ -8,7 +8,7 @@ namespace Lintel.Observability.Logs;
 internal sealed partial class LogFile : LogSink
 {
     /// <summary>How long lines may still go to a file that was moved away without a signal.</summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>A rotation that failed (permissions, for example) is not retried for every line.</summary>
     private static readonly TimeSpan TryAgain = TimeSpan.FromMinutes(1);
@@ -41,7 +41,7 @@ internal sealed partial class LogFile : LogSink
     public override void Write(ReadOnlySpan<byte> lines)
     {
         var now = _time.GetUtcNow();
-        if (_stream is null || _reopen || _time.GetElapsedTime(_opened) >= LookAgain)
+        if (_stream is null || _reopen || _time.GetElapsedTime(_opened) >= CheckInterval)
             OpenAnew();
         if (!_stream!.CanSeek)
         {

@@ -7,23 +7,23 @@ namespace Lintel.Observability.Logs;
 internal sealed class Throttle(TimeSpan silence, TimeProvider time)
 {
     private readonly Lock _lock = new();
-    private long? _lastTold;
+    private long? _lastLogged;
     private int _unreported;
 
-    /// <param name="untold">The number of lines suppressed since the last one.</param>
-    public bool MayLog(out int untold)
+    /// <param name="suppressed">The number of lines suppressed since the last one.</param>
+    public bool MayLog(out int suppressed)
     {
         lock (_lock)
         {
-            untold = 0;
-            if (_lastTold is { } last && time.GetElapsedTime(last) < silence)
+            suppressed = 0;
+            if (_lastLogged is { } last && time.GetElapsedTime(last) < silence)
             {
                 _unreported++;
                 return false;
             }
 
-            _lastTold = time.GetTimestamp();
-            (untold, _unreported) = (_unreported, 0);
+            _lastLogged = time.GetTimestamp();
+            (suppressed, _unreported) = (_unreported, 0);
             return true;
         }
     }

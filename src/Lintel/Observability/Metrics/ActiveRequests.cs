@@ -41,7 +41,7 @@ internal sealed class ActiveRequests
         return place;
     }
 
-    public void Leave(int place) => Interlocked.Decrement(ref _counts[place * Stride]);
+    public void Exit(int place) => Interlocked.Decrement(ref _counts[place * Stride]);
 
     /// <summary>All of them.</summary>
     public long Total()

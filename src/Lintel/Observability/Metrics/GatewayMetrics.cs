@@ -155,14 +155,14 @@ internal sealed class GatewayMetrics
         ));
 
     /// <summary>A request begins.</summary>
-    /// <returns>The argument of <see cref="RequestLeft"/> at the end of the request.</returns>
+    /// <returns>The argument of <see cref="RequestCompleted"/> at the end of the request.</returns>
     internal int RequestStarted(string method, string scheme) => _active.Enter(method, scheme);
 
     /// <summary>How many requests are in flight.</summary>
     internal long RequestsInFlight => _active.Total();
 
     /// <summary>A request is no longer in flight.</summary>
-    internal void RequestLeft(int place) => _active.Leave(place);
+    internal void RequestCompleted(int place) => _active.Exit(place);
 
     /// <summary>Called while the request's span is current, so that exemplars find it.</summary>
     /// <param name="request">How it ended.</param>

@@ -104,7 +104,7 @@ internal struct AttemptSeries
     /// <returns>The duration of the attempt.</returns>
     public TimeSpan End(int? status, GatewayError? error)
     {
-        Instance.Leave();
+        Instance.Exit();
         _service.Health?.Attempted(Instance, status, error);
         var duration = _parts.Time.GetElapsedTime(_began);
         _parts.Metrics.AttemptEnded(
@@ -128,7 +128,7 @@ internal struct AttemptSeries
     /// <param name="error">Why the last attempt failed.</param>
     /// <param name="route">The name of the route, for the log.</param>
     /// <param name="traceId">The request's trace, for the log.</param>
-    public bool TryGoOn(GatewayError error, string? route, string traceId)
+    public bool TryContinue(GatewayError error, string? route, string traceId)
     {
         if (Count >= Most)
             return false;

@@ -19,7 +19,7 @@ internal static class ConnectErrors
         error switch
         {
             _ when IsExhaustion(error) => GatewayErrorKind.OutOfSockets,
-            SocketError.AddressNotAvailable => address is not null && HasWayTo(address)
+            SocketError.AddressNotAvailable => address is not null && HasRouteTo(address)
                 ? GatewayErrorKind.OutOfSockets
                 : GatewayErrorKind.Unroutable,
             SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.HostDown =>
@@ -32,7 +32,7 @@ internal static class ConnectErrors
     /// Whether there is a route to the address. EADDRNOTAVAIL has two meanings: no local address has a route to it, or all ports of the one
     /// that does are in use. A datagram socket, which has other ports, distinguishes them; it sends nothing.
     /// </summary>
-    private static bool HasWayTo(IPAddress address)
+    private static bool HasRouteTo(IPAddress address)
     {
         try
         {

@@ -31,7 +31,7 @@ internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProv
         }
         catch (OperationCanceledException) when (answers == connections.Answers && time.GetElapsedTime(started) >= Silence)
         {
-            target.Leave(connections);
+            target.Replace(connections);
             throw;
         }
     }
@@ -56,20 +56,20 @@ internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProv
         /// Replaced handlers close their connections by themselves after these have been idle for long enough, and are then collected.
         /// Disposing them would cut off the streams that are still active.
         /// </summary>
-        private readonly List<WeakReference<Connections>> _left = [];
+        private readonly List<WeakReference<Connections>> _replaced = [];
         private volatile Connections _current = new(create());
 
         public Connections Current => _current;
 
-        public void Leave(Connections silent)
+        public void Replace(Connections silent)
         {
             lock (_lock)
             {
                 if (_current != silent)
                     return;
                 _current = new Connections(create());
-                _left.RemoveAll(l => !l.TryGetTarget(out _));
-                _left.Add(new WeakReference<Connections>(silent));
+                _replaced.RemoveAll(l => !l.TryGetTarget(out _));
+                _replaced.Add(new WeakReference<Connections>(silent));
             }
         }
 
@@ -78,9 +78,9 @@ internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProv
             lock (_lock)
             {
                 _current.Invoker.Dispose();
-                foreach (var left in _left)
+                foreach (var replaced in _replaced)
                 {
-                    if (left.TryGetTarget(out var connections))
+                    if (replaced.TryGetTarget(out var connections))
                         connections.Invoker.Dispose();
                 }
             }

@@ -51,7 +51,7 @@ internal sealed class UpstreamClient : IDisposable
     private readonly SslClientAuthenticationOptions? _tls;
     private readonly IDisposable[] _certificates = [];
     private readonly string _service;
-    private readonly UpstreamDependencies _around;
+    private readonly UpstreamDependencies _dependencies;
     private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
 
     // has its own lock; instances with the same address share their connections across changes of weight
@@ -60,12 +60,12 @@ internal sealed class UpstreamClient : IDisposable
     private int _users = 1;
 
     /// <exception cref="CryptographicException">A file is not a certificate, or key and certificate do not match.</exception>
-    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, UpstreamDependencies around)
+    public UpstreamClient(UpstreamClientConfig config, ServiceCertificates certificates, string service, UpstreamDependencies dependencies)
     {
         _config = config;
         _service = service;
-        _around = around;
-        _loops = config is { Protocol: ServiceProtocol.Http1, Handler: null } ? around.Loops : null;
+        _dependencies = dependencies;
+        _loops = config is { Protocol: ServiceProtocol.Http1, Handler: null } ? dependencies.Loops : null;
         if (config.UsesTls)
             (_tls, _certificates) = CreateTls(config, certificates);
         Invoker = new HttpMessageInvoker(
@@ -250,7 +250,7 @@ internal sealed class UpstreamClient : IDisposable
         finally
         {
             var path = UnixAddress.ToPath(address.Host);
-            _around.Metrics.ConnectEnded(
+            _dependencies.Metrics.ConnectEnded(
                 _service,
                 path ?? address.Host,
                 path is null ? address.Port : 0,
@@ -354,7 +354,7 @@ internal sealed class UpstreamClient : IDisposable
     {
         try
         {
-            return await _around.Names.ResolveAsync(host, cancellation).ConfigureAwait(false);
+            return await _dependencies.Names.ResolveAsync(host, cancellation).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {

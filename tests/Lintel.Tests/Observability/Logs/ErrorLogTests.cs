@@ -56,7 +56,7 @@ public sealed class ErrorLogTests : IDisposable
 
         _log.Flush();
         Assert.InRange(_lines.All.Count, 6, 8);
-        Assert.Equal(600, Told());
+        Assert.Equal(600, Reported());
     }
 
     [Fact]
@@ -183,7 +183,7 @@ public sealed class ErrorLogTests : IDisposable
         _time.Advance(ErrorLog.Window);
         Assert.InRange(_lines.All.Count, ErrorLog.MaxLines, (ErrorLog.MaxLines * 2) + 1);
         _log.Flush();
-        Assert.Equal(10 * Kinds, Told());
+        Assert.Equal(10 * Kinds, Reported());
     }
 
     [Fact]
@@ -192,7 +192,7 @@ public sealed class ErrorLogTests : IDisposable
         Parallel.For(0, 20_000, i => Refused($"i{i % 5}"));
         _log.Flush();
         Assert.Equal(20_000, _log.Recent.Sum(e => e.Count));
-        Assert.Equal(20_000, Told());
+        Assert.Equal(20_000, Reported());
     }
 
     /// <summary>Computed once: another version must not give another, or alerts on it fall silent.</summary>
@@ -207,8 +207,8 @@ public sealed class ErrorLogTests : IDisposable
             trace
         );
 
-    /// <summary>How many errors the lines speak of, all told.</summary>
-    private long Told() =>
+    /// <summary>The number of errors that the lines report in all.</summary>
+    private long Reported() =>
         _lines.All.Sum(l =>
             System.Text.RegularExpressions.Regex.Match(l, @"\((\d+) times since") is { Success: true } times
                 ? long.Parse(times.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)

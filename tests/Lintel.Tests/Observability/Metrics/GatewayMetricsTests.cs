@@ -44,8 +44,8 @@ public sealed class GatewayMetricsTests
             ],
             Active()
         );
-        metrics.RequestLeft(unknown);
-        metrics.RequestLeft(first);
+        metrics.RequestCompleted(unknown);
+        metrics.RequestCompleted(first);
         Assert.Equal(
             [
                 "http.server.active_requests 1 http.request.method=GET url.scheme=https",

@@ -23,7 +23,7 @@ public sealed class AttemptSeriesTests : IDisposable
     public AttemptSeriesTests()
     {
         _metrics = TestMetrics.Create(out var meter);
-        _registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings(_metrics));
+        _registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies(_metrics));
         _listener.InstrumentPublished = (i, l) =>
         {
             if (i.Meter == meter && i.Name == "http.client.request.duration")
@@ -52,7 +52,7 @@ public sealed class AttemptSeriesTests : IDisposable
             Assert.True(tried.Add(series.Instance));
             Assert.False(series.NeedsFreshConnection);
             Attempt(ref series, Refused);
-        } while (series.TryGoOn(Refused, "r", "trace"));
+        } while (series.TryContinue(Refused, "r", "trace"));
         Assert.Equal((3, 3), (series.Count, tried.Count));
         Assert.Equal(["connection-refused", "connection-refused", "connection-refused"], _counted);
         Assert.All(tried, i => Assert.Equal(0, i.Active));
@@ -64,7 +64,7 @@ public sealed class AttemptSeriesTests : IDisposable
     {
         var series = Series("GET", instances: 1);
         Attempt(ref series, Refused);
-        Assert.False(series.TryGoOn(Refused, "r", "trace"));
+        Assert.False(series.TryContinue(Refused, "r", "trace"));
         Assert.Equal([series.Instance], series.Tried);
     }
 
@@ -79,12 +79,12 @@ public sealed class AttemptSeriesTests : IDisposable
         var series = Series(method, instances: 3, isWhole);
         var instance = series.Instance;
         Attempt(ref series, Ended);
-        Assert.Equal(goesOn, series.TryGoOn(Ended, "r", "trace"));
+        Assert.Equal(goesOn, series.TryContinue(Ended, "r", "trace"));
         Assert.Equal((instance, goesOn, goesOn), (series.Instance, series.NeedsFreshConnection, series.IsRepeatable));
         if (!goesOn)
             return;
         Attempt(ref series, Ended);
-        Assert.False(series.TryGoOn(Ended, "r", "trace"));
+        Assert.False(series.TryContinue(Ended, "r", "trace"));
         Assert.Equal(2, _counted.Count);
         Assert.Empty(_errors.Recent); // that a service ends what it has kept is nobody's failure
     }
@@ -94,12 +94,12 @@ public sealed class AttemptSeriesTests : IDisposable
     {
         var series = Series("GET", instances: 5);
         Attempt(ref series, Ended);
-        Assert.True(series.TryGoOn(Ended, "r", "trace"));
+        Assert.True(series.TryContinue(Ended, "r", "trace"));
         Attempt(ref series, Refused);
-        Assert.True(series.TryGoOn(Refused, "r", "trace"));
+        Assert.True(series.TryContinue(Refused, "r", "trace"));
         Assert.False(series.NeedsFreshConnection);
         Attempt(ref series, Ended);
-        Assert.False(series.TryGoOn(Ended, "r", "trace"));
+        Assert.False(series.TryContinue(Ended, "r", "trace"));
         Assert.Equal(3, series.Count);
     }
 
@@ -113,7 +113,7 @@ public sealed class AttemptSeriesTests : IDisposable
         var error = new GatewayError(Enum.Parse<GatewayErrorKind>(kind));
         var series = Series("GET", instances: 3);
         Attempt(ref series, error);
-        Assert.False(series.TryGoOn(error, "r", "trace"));
+        Assert.False(series.TryContinue(error, "r", "trace"));
     }
 
     [Fact]

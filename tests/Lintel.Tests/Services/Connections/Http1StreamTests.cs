@@ -31,7 +31,7 @@ public sealed class Http1StreamTests : IDisposable
         ),
         ServiceCertificates.None,
         "s",
-        TestMetrics.Surroundings()
+        TestMetrics.Dependencies()
     );
     private readonly CancellationTokenSource _patience = new(TimeSpan.FromSeconds(30));
 

@@ -24,7 +24,7 @@ public sealed class ServiceCertificatesTests : IDisposable
     [Fact]
     public void Acquire_AfterTheCertificateWasRenewed_MakesTheConnectionsAnew()
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         Write(Certificate(), certificate: true, key: true);
         var first = registry.Acquire("s", Config, Defaults);
         Assert.Same(first, registry.Acquire("s", Config, Defaults));
@@ -40,7 +40,7 @@ public sealed class ServiceCertificatesTests : IDisposable
     [InlineData("rsa")]
     public void Acquire_WithAKeyOfAnotherCertificate_IsACryptographicException(string kind)
     {
-        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings());
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         Write(Certificate(kind), certificate: true, key: false);
         Write(Certificate(kind), certificate: false, key: true);
         Assert.ThrowsAny<CryptographicException>(() => registry.Acquire("s", Config, Defaults));

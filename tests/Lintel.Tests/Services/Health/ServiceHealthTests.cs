@@ -18,7 +18,7 @@ public sealed class ServiceHealthTests : IDisposable
     private readonly Answers _answers = new();
     private readonly ServiceRegistry _registry;
 
-    public ServiceHealthTests() => _registry = new ServiceRegistry(new Random(1), TestMetrics.Surroundings(time: _time));
+    public ServiceHealthTests() => _registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies(time: _time));
 
     public void Dispose() => _registry.Dispose();
 
