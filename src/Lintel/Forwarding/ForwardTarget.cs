@@ -58,7 +58,14 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         // The attempt loop is inline and not a separate method: each async method on the path costs every request an object and a
         // resumption (decision 0015).
         var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
-        var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: !exchange.HasBody, parts);
+        var attempts = new AttemptSeries(
+            service,
+            request.Method,
+            request.PathAndQuery,
+            isWhole: !exchange.HasBody,
+            service.KeyOf(exchange),
+            parts
+        );
         GatewayError? error = attempts.TryChoose() ? null : new GatewayError(GatewayErrorKind.NoInstance);
         while (error is null)
         {

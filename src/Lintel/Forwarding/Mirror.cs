@@ -46,7 +46,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             return null;
         }
 
-        return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes, parts.Memory);
+        return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes, parts.Memory) { Key = service.KeyOf(exchange) };
     }
 
     /// <summary>Sends the copy in the background.</summary>
@@ -79,7 +79,7 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
         var result = "failed";
         try
         {
-            if (await TrySendAsync(recorder.Body, request).ConfigureAwait(false))
+            if (await TrySendAsync(recorder, request).ConfigureAwait(false))
                 result = "sent";
         }
         finally
@@ -91,9 +91,10 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
     }
 
     /// <summary>Makes one attempt: a lost copy has no consequences.</summary>
-    private async ValueTask<bool> TrySendAsync(ReadOnlyMemory<byte>? body, UpstreamRequest request)
+    private async ValueTask<bool> TrySendAsync(BodyRecorder recorder, UpstreamRequest request)
     {
-        var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: true, parts.Attempts);
+        var body = recorder.Body;
+        var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: true, recorder.Key, parts.Attempts);
         if (!attempts.TryChoose())
             return false;
         attempts.Begin(request.Trace, parts.Time.GetTimestamp());

@@ -1,4 +1,5 @@
 using Lintel.Carriers;
+using Lintel.Services.Balancing;
 using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;
@@ -112,6 +113,9 @@ internal sealed class BodyRecorder : RequestBody
         /// <summary>The budget has no memory for it.</summary>
         Memory,
     }
+
+    /// <summary>What the request says about the instance of its copy; computed here, because the copy outlives the exchange.</summary>
+    public RequestKey Key { get; init; }
 
     /// <summary>Why recording was abandoned, if it was: then no memory is held.</summary>
     public NoCopyReason GaveUp { get; private set; }

@@ -1,5 +1,7 @@
 using Lintel.Config;
+using Lintel.Errors;
 using Lintel.Observability.Metrics;
+using Lintel.Services.Balancing;
 using Lintel.Services.Connections;
 using Lintel.Services.Health;
 using Lintel.Transport.Http1;
@@ -84,6 +86,9 @@ internal sealed class Instance : IDisposable
     /// <summary>What is known of its health.</summary>
     public InstanceHealth Health { get; } = new();
 
+    /// <summary>Its latency; <see langword="null"/> if the service's balancing does not consider it.</summary>
+    public PeakLatency? Latency { get; set; }
+
     /// <summary>Requests in flight.</summary>
     public int Active => Volatile.Read(ref _active);
 
@@ -104,6 +109,26 @@ internal sealed class Instance : IDisposable
     public void Enter() => Interlocked.Increment(ref _active);
 
     public void Exit() => Interlocked.Decrement(ref _active);
+
+    /// <summary>Records the duration of an attempt, if the service's balancing considers it.</summary>
+    /// <param name="duration">The duration.</param>
+    /// <param name="status">The status of the response; <see langword="null"/> for none.</param>
+    /// <param name="error">Why the attempt failed; <see langword="null"/> for a response of any status.</param>
+    public void Took(TimeSpan duration, int? status, GatewayError? error)
+    {
+        if (Latency is not { } latency)
+            return;
+        latency.Add(
+            duration,
+            error is null
+                ? status >= 500
+                    ? AttemptLatency.Failure
+                    : AttemptLatency.Answer
+                : error.Rule.Source == ErrorSource.Upstream
+                    ? AttemptLatency.Failure
+                    : AttemptLatency.AtLeast
+        );
+    }
 
     private static string Bracketed(string host) => host.Contains(':') ? $"[{host}]" : host;
 

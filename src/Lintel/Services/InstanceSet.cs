@@ -33,8 +33,8 @@ internal sealed class InstanceSet
     public bool IsPanicking { get; }
 
     /// <summary>Chooses an instance for a request; <see langword="null"/> if there is none.</summary>
-    public Instance? Pick() => _balancer?.Pick();
+    public Instance? Pick(RequestKey key) => _balancer?.Pick(key.Hash);
 
     /// <summary>Chooses an instance that was not tried yet; <see langword="null"/> if all were tried.</summary>
-    public Instance? PickOther(List<Instance> tried) => _balancer?.PickOther(tried);
+    public Instance? PickOther(List<Instance> tried, RequestKey key) => _balancer?.PickOther(tried, key.Hash);
 }

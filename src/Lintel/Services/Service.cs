@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
+using Lintel.Pipeline;
+using Lintel.Services.Balancing;
 using Lintel.Services.Connections;
 using Lintel.Services.Health;
 
@@ -97,6 +99,15 @@ internal sealed class Service : IDisposable
     public HttpMessageInvoker Invoker => _client.Invoker;
 
     public int OpenConnections(Instance instance) => _client.OpenConnections(instance);
+
+    /// <summary>
+    /// What a client's request says about the instance: its hash for <c>consistentHash</c>, its pin for <c>affinity</c>. The default value,
+    /// at no cost, if the service has neither.
+    /// </summary>
+    public RequestKey KeyOf(Exchange exchange) => Keys is { } keys ? keys(exchange) : default;
+
+    /// <summary>Computes the keys of requests; <see langword="null"/> if they have none.</summary>
+    internal Func<Exchange, RequestKey>? Keys { get; init; }
 
     /// <summary>The <c>Host</c> for an instance.</summary>
     /// <param name="instance">The instance.</param>

@@ -20,7 +20,14 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
     public static readonly GatewayError Canceled = new(GatewayErrorKind.ClientAborted);
 
     private readonly Lock _lock = new();
-    private AttemptSeries _attempts = new(request.Service, request.Method, request.Target, isWhole: true, run.Parts.Attempts);
+    private AttemptSeries _attempts = new(
+        request.Service,
+        request.Method,
+        request.Target,
+        isWhole: true,
+        request.Service.KeyOf(run.Exchange),
+        run.Parts.Attempts
+    );
     private Http1Connection? _connection;
     private CancellationTokenSource? _source;
     private ITimer? _patience;

@@ -3,6 +3,7 @@ using Lintel.Errors;
 using Lintel.Observability.Logs;
 using Lintel.Observability.Metrics;
 using Lintel.Observability.Traces;
+using Lintel.Services.Balancing;
 
 namespace Lintel.Services.Attempts;
 
@@ -30,6 +31,7 @@ internal struct AttemptSeries
     private readonly string _method;
     private readonly string _target;
     private readonly bool _isRepeatable;
+    private readonly RequestKey _key;
     private List<Instance>? _tried;
     private long _began;
 
@@ -37,12 +39,14 @@ internal struct AttemptSeries
     /// <param name="method">Its method.</param>
     /// <param name="target">Its path and query.</param>
     /// <param name="isWhole">Whether the whole request is available, so that it can be sent again from its beginning.</param>
+    /// <param name="key">What it says about the instance (<see cref="Service.KeyOf"/>).</param>
     /// <param name="parts">The dependencies of attempts.</param>
-    public AttemptSeries(Service service, string method, string target, bool isWhole, AttemptParts parts)
+    public AttemptSeries(Service service, string method, string target, bool isWhole, RequestKey key, AttemptParts parts)
     {
         _service = service;
         _method = method;
         _target = target;
+        _key = key;
         _parts = parts;
         _isRepeatable = isWhole && Idempotency.Allows(method);
     }
@@ -78,7 +82,7 @@ internal struct AttemptSeries
     {
         var instances = _service.Instances;
         _tried = avoided is null ? null : [.. avoided];
-        var chosen = (_tried is null ? null : instances.PickOther(_tried)) ?? instances.Pick();
+        var chosen = (_tried is null ? null : instances.PickOther(_tried, _key)) ?? instances.Pick(_key);
         if (chosen is null)
             return false;
         Instance = chosen;
@@ -107,6 +111,7 @@ internal struct AttemptSeries
         Instance.Exit();
         _service.Health?.Attempted(Instance, status, error);
         var duration = _parts.Time.GetElapsedTime(_began);
+        Instance.Took(duration, status, error);
         _parts.Metrics.AttemptEnded(
             new AttemptOutcome(_method, _service.Name, Instance.Host, Instance.Port, status, error?.Rule.Slug),
             duration,
@@ -136,7 +141,7 @@ internal struct AttemptSeries
         if (error.Rule.Retry == RetryScope.NothingSent)
         {
             (_tried ??= []).Add(failed);
-            if (_service.Instances.PickOther(_tried) is not { } other)
+            if (_service.Instances.PickOther(_tried, _key) is not { } other)
             {
                 _tried.RemoveAt(_tried.Count - 1);
                 return false;

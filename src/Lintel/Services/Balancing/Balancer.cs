@@ -16,15 +16,17 @@ internal abstract class Balancer(Instance[] instances)
             _ => new LeastRequests(instances, random),
         };
 
-    public abstract Instance Pick();
+    /// <summary>Chooses an instance.</summary>
+    /// <param name="key">The request's <see cref="RequestKey.Hash"/>.</param>
+    public abstract Instance Pick(ulong key);
 
     /// <summary>Chooses an instance that was not tried; <see langword="null"/> if all were tried.</summary>
-    public Instance? PickOther(List<Instance> tried)
+    public Instance? PickOther(List<Instance> tried, ulong key)
     {
         // A few picks preserve the balance; if they return only tried instances, any other is taken.
         for (var i = 0; i < 3; i++)
         {
-            var picked = Pick();
+            var picked = Pick(key);
             if (!tried.Contains(picked))
                 return picked;
         }
@@ -34,7 +36,7 @@ internal abstract class Balancer(Instance[] instances)
 
     private sealed class SingleInstance(Instance[] instances) : Balancer(instances)
     {
-        public override Instance Pick() => Instances[0];
+        public override Instance Pick(ulong key) => Instances[0];
     }
 }
 
@@ -54,7 +56,7 @@ internal sealed class WeightedRandom : Balancer
             _upTo[i] = sum += instances[i].Weight;
     }
 
-    public override Instance Pick() => Instances[Draw()];
+    public override Instance Pick(ulong key) => Instances[Draw()];
 
     /// <summary>Draws an index.</summary>
     public int Draw() => At(_random.Next(_upTo[^1]));
@@ -86,7 +88,7 @@ internal sealed class LeastRequests(Instance[] instances, Random random) : Balan
 {
     private readonly WeightedRandom _draw = new(instances, random);
 
-    public override Instance Pick()
+    public override Instance Pick(ulong key)
     {
         var place = _draw.Draw();
         var first = Instances[place];
@@ -126,7 +128,7 @@ internal sealed class RoundRobin : Balancer
         }
     }
 
-    public override Instance Pick() => _turns[(Interlocked.Increment(ref _next) - 1) % (uint)_turns.Length];
+    public override Instance Pick(ulong key) => _turns[(Interlocked.Increment(ref _next) - 1) % (uint)_turns.Length];
 
     private static int GreatestCommonDivisor(int a, int b) => b == 0 ? a : GreatestCommonDivisor(b, a % b);
 }

@@ -121,7 +121,14 @@ public sealed class AttemptSeriesTests : IDisposable
     {
         var service = Service(2);
         service.Exchange([]);
-        var series = new AttemptSeries(service, "GET", "/", isWhole: true, new AttemptParts(_metrics, _errors, TimeProvider.System));
+        var series = new AttemptSeries(
+            service,
+            "GET",
+            "/",
+            isWhole: true,
+            default,
+            new AttemptParts(_metrics, _errors, TimeProvider.System)
+        );
         Assert.False(series.TryChoose());
         Assert.Empty(series.Tried);
     }
@@ -133,7 +140,7 @@ public sealed class AttemptSeriesTests : IDisposable
         var parts = new AttemptParts(_metrics, _errors, TimeProvider.System);
         for (var i = 0; i < 20; i++)
         {
-            var series = new AttemptSeries(service, "GET", "/", isWhole: true, parts);
+            var series = new AttemptSeries(service, "GET", "/", isWhole: true, default, parts);
             Assert.True(series.TryChoose([service.Instances.All[0]]));
             Assert.Same(service.Instances.All[1], series.Instance);
             Assert.True(series.TryChoose([.. service.Instances.All]));
@@ -153,7 +160,14 @@ public sealed class AttemptSeriesTests : IDisposable
 
     private AttemptSeries Series(string method, int instances, bool isWhole = true)
     {
-        var series = new AttemptSeries(Service(instances), method, "/x", isWhole, new AttemptParts(_metrics, _errors, TimeProvider.System));
+        var series = new AttemptSeries(
+            Service(instances),
+            method,
+            "/x",
+            isWhole,
+            default,
+            new AttemptParts(_metrics, _errors, TimeProvider.System)
+        );
         Assert.True(series.TryChoose());
         return series;
     }

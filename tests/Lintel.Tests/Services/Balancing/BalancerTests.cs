@@ -26,7 +26,7 @@ public sealed class BalancerTests
     {
         var instances = Instances([.. weights.Split(' ').Select(int.Parse)]);
         var balancer = Balancer.Create(BalancingKind.RoundRobin, instances, new Random(1));
-        Assert.Equal(expected, string.Join(' ', expected.Split(' ').Select(_ => Array.IndexOf(instances, balancer.Pick()))));
+        Assert.Equal(expected, string.Join(' ', expected.Split(' ').Select(_ => Array.IndexOf(instances, balancer.Pick(0)))));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class BalancerTests
         var instances = Instances(1, 1, 1000);
         var balancer = Balancer.Create(kind, instances, new Random(3));
         var tried = new List<Instance>();
-        while (balancer.PickOther(tried) is { } next)
+        while (balancer.PickOther(tried, 0) is { } next)
         {
             Assert.DoesNotContain(next, tried);
             tried.Add(next);
@@ -93,12 +93,12 @@ public sealed class BalancerTests
     {
         var only = Instances(3);
         var balancer = Balancer.Create(BalancingKind.LeastRequests, only, new Random(1));
-        Assert.Same(only[0], balancer.Pick());
-        Assert.Null(balancer.PickOther([only[0]]));
+        Assert.Same(only[0], balancer.Pick(0));
+        Assert.Null(balancer.PickOther([only[0]], 0));
     }
 
     private static Dictionary<Instance, int> Counts(Balancer balancer, int picks) =>
-        Enumerable.Range(0, picks).Select(_ => balancer.Pick()).GroupBy(i => i).ToDictionary(g => g.Key, g => g.Count());
+        Enumerable.Range(0, picks).Select(_ => balancer.Pick(0)).GroupBy(i => i).ToDictionary(g => g.Key, g => g.Count());
 
     private static Instance[] Instances(params int[] weights) =>
         [.. weights.Select((w, i) => new Instance(new InstanceConfig { Address = new Uri($"http://10.0.0.{i + 1}"), Weight = w }))];

@@ -174,7 +174,7 @@ public sealed class ServiceHealthTests : IDisposable
             panic: 0
         );
         Fail(service, service.Instances.All[0], 1);
-        Assert.Null(service.Instances.Pick());
+        Assert.Null(service.Instances.Pick(default));
     }
 
     [Fact]
@@ -300,7 +300,7 @@ public sealed class ServiceHealthTests : IDisposable
         var after = _registry.Acquire("s", config with { Balancing = BalancingKind.Random }, new TimeoutsConfig());
         Assert.NotSame(before, after);
         Assert.Equal(before.Instances.All, after.Instances.All);
-        Assert.Null(after.Instances.Pick());
+        Assert.Null(after.Instances.Pick(default));
         await Until.TrueAsync(() => _answers.Count("h") == 4); // the new generation asks at once
         _time.Advance(TimeSpan.FromSeconds(5));
         await Until.TrueAsync(() => _answers.Count("h") == 6);
@@ -309,7 +309,7 @@ public sealed class ServiceHealthTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(5));
         await Until.TrueAsync(() => _answers.Count("h") == 8);
         _time.Advance(TimeSpan.FromSeconds(5));
-        await Until.TrueAsync(() => before.Instances.Pick() is not null);
+        await Until.TrueAsync(() => before.Instances.Pick(default) is not null);
     }
 
     private static void Fail(Service service, Instance instance, int times)
@@ -318,7 +318,7 @@ public sealed class ServiceHealthTests : IDisposable
             service.Health!.Attempted(instance, null, Refused);
     }
 
-    private static HashSet<Instance> Picked(Service service) => [.. Enumerable.Range(0, 200).Select(_ => service.Instances.Pick()!)];
+    private static HashSet<Instance> Picked(Service service) => [.. Enumerable.Range(0, 200).Select(_ => service.Instances.Pick(default)!)];
 
     private Service Create(int instances, HealthConfig health, double panic = 0) =>
         _registry.Acquire("s", Config(instances, health, panic), new TimeoutsConfig());
