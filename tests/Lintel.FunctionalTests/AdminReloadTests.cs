@@ -1,4 +1,5 @@
 using System.Net;
+using Lintel.Control.Status;
 using Lintel.Hosting;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;

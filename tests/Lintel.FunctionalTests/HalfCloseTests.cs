@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Lintel.Control.Status;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using Lintel.Hosting;
+using Lintel.Control.Status;
 using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;

@@ -7,6 +7,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Lintel.Control.Status;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 

@@ -1,7 +1,7 @@
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
+using Lintel.Control.Explaining;
 using Lintel.Forwarding;
-using Lintel.Hosting.Explaining;
 using Lintel.Pipeline;
 using Lintel.Policies;
 using Lintel.Runtime;

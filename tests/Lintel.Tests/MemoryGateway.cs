@@ -5,6 +5,7 @@ using Lintel.Composition.Calls;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
+using Lintel.Control.Status;
 using Lintel.Forwarding;
 using Lintel.Observability.Logs;
 using Lintel.Observability.Metrics;
@@ -74,7 +75,7 @@ internal sealed class MemoryGateway : IDisposable
     public int Busy => Services.Sum(s => s.Instances.All.Sum(i => i.Active));
 
     /// <summary>The slugs of the failures in the error log.</summary>
-    public IEnumerable<string> Failures => Errors.Recent.Select(e => e.Error);
+    public IEnumerable<string> Failures => Errors.Recent(ErrorStatus.Of).Select(e => e.Error);
 
     private IEnumerable<Service> Services => _config.Services.Select(s => _registry.Find(s.Key, s.Value, _config.Defaults.Timeouts)!);
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
+using Lintel.Control.Explaining;
 using Lintel.Hosting;
-using Lintel.Hosting.Explaining;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Lintel.Cli.Commands;
@@ -54,7 +54,7 @@ internal static class ExplainCommand
         }
 
         using var services = new ServiceCollection().AddLogging().AddLintelServer(words[..^1]).BuildServiceProvider();
-        var explanation = services.GetRequiredService<Gateway>().Explain(request with { Listener = listener });
+        var explanation = RequestExplainer.Explain(services.GetRequiredService<Gateway>(), request with { Listener = listener });
         if (!explanation.Report.IsValid)
         {
             ValidateCommand.Write(explanation.Report, asJson);

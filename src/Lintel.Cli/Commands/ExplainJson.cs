@@ -3,12 +3,12 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lintel.Config;
 using Lintel.Control.AdminApi;
-using Lintel.Hosting;
-using Lintel.Hosting.Explaining;
+using Lintel.Control.Explaining;
+using Lintel.Control.Status;
 
 namespace Lintel.Cli.Commands;
 
-/// <summary>The form of <c>lintel explain --format json</c>, worked out by the compiler: no reflection at run time.</summary>
+/// <summary>The JSON of <c>lintel explain --format json</c>, generated at compile time: no reflection at run time.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -24,7 +24,7 @@ namespace Lintel.Cli.Commands;
 [JsonSerializable(typeof(Explanation))]
 internal sealed partial class ExplainJson : JsonSerializerContext
 {
-    // As the admin API's: readable, and never a part of a page.
+    // As in the admin API: readable, and never embedded in a page.
     static ExplainJson() =>
         Default = new ExplainJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 }

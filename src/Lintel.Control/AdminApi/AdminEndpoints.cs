@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
+using Lintel.Control.Status;
 using Lintel.Hosting;
-using Lintel.Observability;
 using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Control.AdminApi;

@@ -4,8 +4,8 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Lintel.Config;
+using Lintel.Control.Status;
 using Lintel.Hosting;
-using Lintel.Observability;
 
 namespace Lintel.Control.AdminApi;
 

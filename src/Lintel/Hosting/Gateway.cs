@@ -1,9 +1,8 @@
 using Lintel.Carriers;
 using Lintel.Config;
-using Lintel.Hosting.Explaining;
 using Lintel.Listeners;
-using Lintel.Observability;
 using Lintel.Pipeline;
+using Lintel.Runtime;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -16,7 +15,6 @@ public sealed class Gateway : IDisposable
     private readonly ListenerSet? _listeners;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Reloads _reloads;
-    private readonly DateTimeOffset _startedAt;
     private readonly Readiness _readiness = new();
     private readonly Drain _drain;
     private readonly ConfigSwitch _switch;
@@ -26,7 +24,7 @@ public sealed class Gateway : IDisposable
         _parts = parts;
         _listeners = listeners;
         _switch = new ConfigSwitch(parts, listeners, HandleAsync, logger);
-        _startedAt = parts.Time.GetUtcNow();
+        StartedAt = parts.Time.GetUtcNow();
         _drain = new Drain(parts, listeners, _gate, () => Config, logger);
         _reloads = new Reloads(parts, listeners is null, _switch, _drain, _gate, logger);
     }
@@ -106,74 +104,23 @@ public sealed class Gateway : IDisposable
             : null
         );
 
-    /// <summary>What an operator should look at although the gateway is ready, without details; empty when all is well.</summary>
-    internal IReadOnlyList<string> Notes =>
-        [
-            .. Fallback is { } fallback
-                ? [$"serving the last good configuration of {fallback.SavedAt:u}: the given files are not valid"]
-                : (string[])[],
-            .. LastReload is { Outcome: ReloadOutcome.Refused } reload
-                ? [$"the reload at {reload.At:u} was refused; problems: {reload.ProblemCount}"]
-                : (string[])[],
-        ];
+    /// <summary>The parts, for the admin API and for tests.</summary>
+    internal GatewayParts Parts => _parts;
 
-    /// <summary>The status of the gateway and of its live configuration.</summary>
-    internal SnapshotStatus Status
-    {
-        get
-        {
-            var (loaded, drain, now) = (_switch.Loaded, _drain.Status, _parts.Time.GetUtcNow());
-            return new SnapshotStatus
-            {
-                Version = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
-                Name = loaded?.Config.Name,
-                State =
-                    drain is not null ? GatewayState.Draining
-                    : loaded is null ? GatewayState.Starting
-                    : GatewayState.Serving,
-                NotReadyReasons = NotReadyReasons,
-                StartedAt = _startedAt,
-                UptimeSeconds = Math.Round((now - _startedAt).TotalSeconds, 3),
-                Drain = drain,
-                LoadedAt = loaded?.At,
-                Files = loaded?.Files ?? [],
-                Hash = loaded?.Hash,
-                FilesDiffer = _parts.Source.HasOtherContent(),
-                Memory = new MemoryStatus(_parts.Memory.Limit, _parts.Memory.Used),
-                Counts = SnapshotCounts.Of(loaded?.Config, _listeners is null ? 0 : loaded?.Config.EffectiveListeners.Count ?? 0),
-                LastReload = LastReload,
-                Fallback = Fallback,
-            };
-        }
-    }
+    /// <summary>When the gateway was created.</summary>
+    internal DateTimeOffset StartedAt { get; }
 
-    /// <summary>The routes of the configuration, in its order. Each is created when it is enumerated: there may be very many.</summary>
-    internal IEnumerable<RouteStatus> Routes =>
-        Config is { } config ? config.Routes.Select(r => RouteStatus.Of(r.Key, r.Value, config)) : [];
+    /// <summary>The live configuration with its metadata; <see langword="null"/> before the first one.</summary>
+    internal LoadedConfig? Loaded => _switch.Loaded;
 
-    /// <summary>The services of the configuration, in its order.</summary>
-    internal IEnumerable<ServiceStatus> Services => Config is { } config ? config.Services.Select(s => Look(s.Key, s.Value, config)) : [];
+    /// <summary>The drain in progress; <see langword="null"/> while there is none.</summary>
+    internal DrainStatus? Drain => _drain.Status;
 
-    /// <summary>The listeners of the configuration, in its order. Empty inside another host, which has its own listeners.</summary>
-    internal IReadOnlyList<ListenerStatus> Listeners
-    {
-        get
-        {
-            if (_listeners is null || _switch.Loaded is not { } loaded)
-                return [];
-            var bound = _listeners.Addresses;
-            return [.. loaded.Config.EffectiveListeners.Select(l => ListenerStatus.Of(l.Key, l.Value, bound))];
-        }
-    }
+    /// <summary>Whether it has listeners of its own; not inside another host.</summary>
+    internal bool HasListeners => _listeners is not null;
 
-    /// <summary>The live snapshot.</summary>
+    /// <summary>The live snapshot, and those that requests still use.</summary>
     internal SnapshotHolder Snapshots => _parts.Snapshots;
-
-    /// <summary>
-    /// The kinds of failure since the gateway's start, the most recent first; at most 512, beyond which the least recently seen one is
-    /// dropped.
-    /// </summary>
-    internal IReadOnlyList<ErrorStatus> Errors => _parts.Errors.Recent;
 
     /// <summary>Serves one request.</summary>
     /// <param name="context">A request from any server of ASP.NET Core.</param>
@@ -205,40 +152,25 @@ public sealed class Gateway : IDisposable
         return _parts.Pipeline.RunAsync(request, origin);
     }
 
-    /// <summary>Finds a route of the configuration; <see langword="null"/> if none has this name.</summary>
-    /// <param name="name">The route's name.</param>
-    internal RouteStatus? FindRoute(string name) =>
-        Config is { } config && config.Routes.TryGetValue(name, out var route) ? RouteStatus.Of(name, route, config) : null;
-
-    /// <summary>Finds a service of the configuration; <see langword="null"/> if none has this name.</summary>
-    /// <param name="name">The service's name.</param>
-    internal ServiceStatus? FindService(string name) =>
-        Config is { } config && config.Services.TryGetValue(name, out var service) ? Look(name, service, config) : null;
-
     /// <summary>Adds a condition of the gateway's readiness.</summary>
     /// <param name="reason">Returns why no requests should be sent to this gateway, or <see langword="null"/>. Called at every probe: it
     /// must be fast, must not throw, and its text is shown without a token.</param>
     /// <returns>Removes the condition when disposed.</returns>
     public IDisposable AddReadiness(Func<string?> reason) => _readiness.Add(reason);
 
+    /// <summary>Reads the configuration without compiling or applying it.</summary>
+    internal SourceReading ReadSource() => _reloads.Check(_parts.Source.Read());
+
     /// <summary>Reads and checks the configuration without applying it.</summary>
     public ConfigReport Validate()
     {
-        var reading = _reloads.Check(_parts.Source.Read());
+        var reading = ReadSource();
         if (reading.Config is { } config && _parts.Compiler.Compile(config, reading.Root, reading.Report) is { } snapshot)
             snapshot.Retire();
         if (reading.Config is not null)
             ListenerSet.Check(reading.Config, reading.Root, reading.Report);
         return reading.Report;
     }
-
-    /// <summary>
-    /// Reads the configuration and explains what would happen to a request, without applying the configuration and without sending
-    /// anything.
-    /// </summary>
-    /// <param name="request">The request.</param>
-    internal Explanation Explain(ExplainRequest request) =>
-        RequestExplainer.Explain(_reloads.Check(_parts.Source.Read()), _parts.Compiler, request);
 
     /// <summary>
     /// Reads the configuration again and, if it is valid, replaces the previous one with it. If it is not, nothing changes.
@@ -264,7 +196,4 @@ public sealed class Gateway : IDisposable
 
     /// <inheritdoc cref="Drain.StopAsync" />
     internal Task StopAsync(CancellationToken cancellation) => _drain.StopAsync(cancellation);
-
-    private ServiceStatus Look(string name, ServiceConfig service, GatewayConfig config) =>
-        ServiceStatus.Of(name, service, config.Defaults.Timeouts, _parts.Services.Find(name, service, config.Defaults.Timeouts));
 }

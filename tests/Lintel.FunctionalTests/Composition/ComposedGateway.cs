@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
+using Lintel.Control.Status;
 using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Composition;

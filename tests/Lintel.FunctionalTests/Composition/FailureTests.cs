@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Lintel.Control.Status;
 using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Composition;

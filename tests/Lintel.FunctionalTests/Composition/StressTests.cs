@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Lintel.Control.Status;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;

@@ -1,4 +1,5 @@
 using System.Text;
+using Lintel.Control.Status;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Lintel.Control.Status;
 using Lintel.Hosting;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Builder;

@@ -1,3 +1,4 @@
+using Lintel.Control.Status;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Lintel.Tests.Composition;
@@ -238,7 +239,7 @@ public sealed class UndoTests
         var answer = await gateway.GetAsync("/c/1");
         Assert.Equal("the call `bad` failed; not compensated: `write`", (string?)answer.Json["detail"]);
         Assert.EndsWith(";compensated=?0", answer.Of("write"), StringComparison.Ordinal);
-        var told = Assert.Single(gateway.Errors.Recent, e => e.Error == "not-undone");
+        var told = Assert.Single(gateway.Errors.Recent(ErrorStatus.Of), e => e.Error == "not-undone");
         Assert.Contains("the call `write` was not compensated: call-unavailable", told.LastDetail, StringComparison.Ordinal);
         Assert.Equal(("a", backend.Address), (told.Service, told.Instance));
     }

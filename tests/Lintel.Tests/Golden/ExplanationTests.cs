@@ -1,4 +1,4 @@
-using Lintel.Hosting.Explaining;
+using Lintel.Control.Explaining;
 
 namespace Lintel.Tests.Golden;
 

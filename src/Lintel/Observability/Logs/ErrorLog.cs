@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.IO.Hashing;
-using System.Text;
 using Lintel.Errors;
 using Microsoft.Extensions.Logging;
 
@@ -36,7 +33,7 @@ internal sealed partial class ErrorLog : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
-    private readonly Dictionary<ErrorKey, Group> _groups = [];
+    private readonly Dictionary<ErrorKey, ErrorGroup> _groups = [];
     private readonly ITimer _timer;
     private long _windowStarted;
     private int _lines;
@@ -56,14 +53,12 @@ internal sealed partial class ErrorLog : IDisposable
         );
     }
 
-    /// <summary>The kinds of failure that are kept, the last one first.</summary>
-    public IReadOnlyList<ErrorStatus> Recent
+    /// <summary>Returns the kinds of failure that are kept, the last one first.</summary>
+    /// <param name="select">Copies what is needed of a group: called under the lock.</param>
+    public IReadOnlyList<T> Recent<T>(Func<ErrorGroup, T> select)
     {
-        get
-        {
-            lock (_lock)
-                return [.. _groups.Values.OrderByDescending(g => g.LastSeen).ThenByDescending(g => g.Count).Select(g => g.ToStatus())];
-        }
+        lock (_lock)
+            return [.. _groups.Values.OrderByDescending(g => g.LastSeen).ThenByDescending(g => g.Count).Select(select)];
     }
 
     /// <summary>Counts an error and logs it if it is due.</summary>
@@ -78,7 +73,7 @@ internal sealed partial class ErrorLog : IDisposable
             if (!_groups.TryGetValue(key, out var group))
             {
                 MakeRoom_NeedsLock();
-                _groups.Add(key, group = new Group(key, error.Rule.Slug, now));
+                _groups.Add(key, group = new ErrorGroup(key, error.Rule.Slug, now));
             }
 
             group.Count++;
@@ -89,7 +84,7 @@ internal sealed partial class ErrorLog : IDisposable
             {
                 group.Unreported++;
                 if (IsTurn_NeedsLock(group))
-                    line = group.TakeLine();
+                    line = Line.Take(group);
                 else
                     SetTimer_NeedsLock();
             }
@@ -126,7 +121,7 @@ internal sealed partial class ErrorLog : IDisposable
     private static Exception? LoggedCause(GatewayError error) => error.Kind == GatewayErrorKind.Internal ? error.Cause : null;
 
     /// <summary>Exception messages may contain input of clients, which must not inject lines.</summary>
-    private static string OneLine(string? detail)
+    internal static string OneLine(string? detail)
     {
         if (detail is null)
             return "";
@@ -135,7 +130,7 @@ internal sealed partial class ErrorLog : IDisposable
         return detail.Any(char.IsControl) ? string.Concat(detail.Select(c => char.IsControl(c) ? ' ' : c)) : detail;
     }
 
-    private bool IsTurn_NeedsLock(Group group)
+    private bool IsTurn_NeedsLock(ErrorGroup group)
     {
         if (group.LastLogged is { } last && _time.GetElapsedTime(last) < Window)
             return false;
@@ -182,7 +177,7 @@ internal sealed partial class ErrorLog : IDisposable
                 if (group.Unreported == 0)
                     continue;
                 if (isLast || IsTurn_NeedsLock(group))
-                    lines.Add(group.TakeLine());
+                    lines.Add(Line.Take(group));
                 else
                     SetTimer_NeedsLock();
             }
@@ -225,6 +220,14 @@ internal sealed partial class ErrorLog : IDisposable
     /// <summary>A line to be written, created under the lock and written outside of it.</summary>
     private sealed record Line(ErrorKey Key, string Slug, string Fingerprint, string TraceId, string? Detail, long Count)
     {
+        /// <summary>The line of the occurrences that have not been logged yet.</summary>
+        public static Line Take(ErrorGroup group)
+        {
+            var line = new Line(group.Key, group.Slug, group.Fingerprint, group.LastTraceId, group.LastDetail, group.Unreported);
+            group.Unreported = 0;
+            return line;
+        }
+
         public void Write(ILogger logger, Exception? cause) =>
             Failed(
                 logger,
@@ -239,62 +242,6 @@ internal sealed partial class ErrorLog : IDisposable
                 new Repetition(Count),
                 cause
             );
-    }
-
-    /// <summary>What makes two failures the same.</summary>
-    private readonly record struct ErrorKey(GatewayErrorKind Kind, string? Route, string? Service, string? Instance, Type? Exception);
-
-    private sealed class Group(ErrorKey key, string slug, DateTimeOffset now)
-    {
-        public ErrorKey Key => key;
-
-        public string Slug => slug;
-
-        public string Fingerprint { get; } = FingerprintOf(key, slug);
-
-        public DateTimeOffset FirstSeen { get; } = now;
-
-        public DateTimeOffset LastSeen { get; set; } = now;
-
-        public long Count { get; set; }
-
-        /// <summary>The number of occurrences since its last line.</summary>
-        public long Unreported { get; set; }
-
-        public long? LastLogged { get; set; }
-
-        public string LastTraceId { get; set; } = "";
-
-        public string? LastDetail { get; set; }
-
-        public Line TakeLine()
-        {
-            var line = new Line(key, slug, Fingerprint, LastTraceId, LastDetail, Unreported);
-            Unreported = 0;
-            return line;
-        }
-
-        public ErrorStatus ToStatus() =>
-            new(
-                Fingerprint,
-                slug,
-                key.Route,
-                key.Service,
-                key.Instance,
-                key.Exception?.FullName,
-                FirstSeen,
-                LastSeen,
-                Count,
-                LastTraceId,
-                LastDetail is null ? null : OneLine(LastDetail)
-            );
-
-        /// <summary>The same on every node and after every start: 48 bits of the parts' hash.</summary>
-        private static string FingerprintOf(ErrorKey key, string slug)
-        {
-            var text = string.Join('\n', slug, key.Route, key.Service, key.Instance, key.Exception?.FullName);
-            return (XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(text)) >> 16).ToString("x12", CultureInfo.InvariantCulture);
-        }
     }
 }
 

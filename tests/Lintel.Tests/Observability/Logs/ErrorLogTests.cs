@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using Lintel.Control.Status;
 using Lintel.Errors;
-using Lintel.Observability;
 using Lintel.Observability.Logs;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
@@ -68,7 +68,7 @@ public sealed class ErrorLogTests : IDisposable
         _log.Record(new GatewayError(GatewayErrorKind.ConnectionTimeout), "r", "s", "a", "t");
         _log.Record(new GatewayError(GatewayErrorKind.ConnectionRefused, null, new SocketException()), "other", "s", "a", "t");
         Assert.Equal(5, _lines.All.Count);
-        Assert.Equal(5, _log.Recent.Select(e => e.Fingerprint).Distinct().Count());
+        Assert.Equal(5, _log.Recent(ErrorStatus.Of).Select(e => e.Fingerprint).Distinct().Count());
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public sealed class ErrorLogTests : IDisposable
         _time.Advance(ErrorLog.Window);
         _log.Flush();
         Assert.Empty(_lines.All);
-        var status = Assert.Single(_log.Recent);
+        var status = Assert.Single(_log.Recent(ErrorStatus.Of));
         Assert.Equal(("route-not-found", 7L, "t6"), (status.Error, status.Count, status.LastTraceId));
     }
 
@@ -109,7 +109,7 @@ public sealed class ErrorLogTests : IDisposable
         );
         Assert.DoesNotContain(_lines.All.Single(), char.IsControl);
         Assert.True(_lines.All.Single().Length < 1000);
-        Assert.DoesNotContain(_log.Recent.Single().LastDetail!, char.IsControl);
+        Assert.DoesNotContain(_log.Recent(ErrorStatus.Of).Single().LastDetail!, char.IsControl);
     }
 
     [Fact]
@@ -118,8 +118,8 @@ public sealed class ErrorLogTests : IDisposable
         Refused("a");
         using var other = new ErrorLog(TimeProvider.System, new Lines());
         other.Record(new GatewayError(GatewayErrorKind.ConnectionRefused, "another sentence", new SocketException(1)), "r", "s", "a", "t9");
-        Assert.Equal(_log.Recent.Single().Fingerprint, other.Recent.Single().Fingerprint);
-        Assert.Equal(KnownFingerprint, _log.Recent.Single().Fingerprint);
+        Assert.Equal(_log.Recent(ErrorStatus.Of).Single().Fingerprint, other.Recent(ErrorStatus.Of).Single().Fingerprint);
+        Assert.Equal(KnownFingerprint, _log.Recent(ErrorStatus.Of).Single().Fingerprint);
     }
 
     [Fact]
@@ -129,8 +129,8 @@ public sealed class ErrorLogTests : IDisposable
         _time.Advance(TimeSpan.FromMinutes(5));
         Refused("a", "t2");
         Refused("b", "t3");
-        Assert.Equal(["b", "a"], _log.Recent.OrderByDescending(e => e.LastTraceId).Select(e => e.Instance));
-        var status = _log.Recent.Single(e => e.Instance == "a");
+        Assert.Equal(["b", "a"], _log.Recent(ErrorStatus.Of).OrderByDescending(e => e.LastTraceId).Select(e => e.Instance));
+        var status = _log.Recent(ErrorStatus.Of).Single(e => e.Instance == "a");
         Assert.Equal(
             new ErrorStatus(
                 KnownFingerprint,
@@ -163,10 +163,10 @@ public sealed class ErrorLogTests : IDisposable
         Refused("first"); // seen again: i0 is the oldest now
         _time.Advance(TimeSpan.FromSeconds(1));
         Refused("new");
-        Assert.Equal(ErrorLog.MaxGroups, _log.Recent.Count);
-        Assert.Equal("new", _log.Recent[0].Instance);
-        Assert.Contains(_log.Recent, e => e.Instance == "first");
-        Assert.DoesNotContain(_log.Recent, e => e.Instance == "i0");
+        Assert.Equal(ErrorLog.MaxGroups, _log.Recent(ErrorStatus.Of).Count);
+        Assert.Equal("new", _log.Recent(ErrorStatus.Of)[0].Instance);
+        Assert.Contains(_log.Recent(ErrorStatus.Of), e => e.Instance == "first");
+        Assert.DoesNotContain(_log.Recent(ErrorStatus.Of), e => e.Instance == "i0");
     }
 
     [Fact]
@@ -191,7 +191,7 @@ public sealed class ErrorLogTests : IDisposable
     {
         Parallel.For(0, 20_000, i => Refused($"i{i % 5}"));
         _log.Flush();
-        Assert.Equal(20_000, _log.Recent.Sum(e => e.Count));
+        Assert.Equal(20_000, _log.Recent(ErrorStatus.Of).Sum(e => e.Count));
         Assert.Equal(20_000, Reported());
     }
 

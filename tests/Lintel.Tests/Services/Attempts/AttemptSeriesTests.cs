@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Lintel.Config;
+using Lintel.Control.Status;
 using Lintel.Errors;
 using Lintel.Observability.Logs;
 using Lintel.Observability.Metrics;
@@ -56,7 +57,7 @@ public sealed class AttemptSeriesTests : IDisposable
         Assert.Equal((3, 3), (series.Count, tried.Count));
         Assert.Equal(["connection-refused", "connection-refused", "connection-refused"], _counted);
         Assert.All(tried, i => Assert.Equal(0, i.Active));
-        Assert.Equal(2, Assert.Single(_errors.Recent.GroupBy(e => e.Error)).Sum(e => e.Count)); // the last one is the request's own
+        Assert.Equal(2, Assert.Single(_errors.Recent(ErrorStatus.Of).GroupBy(e => e.Error)).Sum(e => e.Count)); // the last one is the request's own
     }
 
     [Fact]
@@ -86,7 +87,7 @@ public sealed class AttemptSeriesTests : IDisposable
         Attempt(ref series, Ended);
         Assert.False(series.TryContinue(Ended, "r", "trace"));
         Assert.Equal(2, _counted.Count);
-        Assert.Empty(_errors.Recent); // that a service ends what it has kept is nobody's failure
+        Assert.Empty(_errors.Recent(ErrorStatus.Of)); // that a service ends what it has kept is nobody's failure
     }
 
     [Fact]

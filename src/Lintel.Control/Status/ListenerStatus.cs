@@ -1,6 +1,6 @@
 using Lintel.Config;
 
-namespace Lintel.Hosting;
+namespace Lintel.Control.Status;
 
 /// <summary>A listener.</summary>
 internal sealed record ListenerStatus

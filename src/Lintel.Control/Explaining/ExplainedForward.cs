@@ -1,10 +1,11 @@
 using Lintel.Config;
 using Lintel.Config.Grammars;
+using Lintel.Control.Status;
 using Lintel.Forwarding;
 using Lintel.Observability;
 using Lintel.Pipeline;
 
-namespace Lintel.Hosting.Explaining;
+namespace Lintel.Control.Explaining;
 
 /// <summary>The request that a service would receive.</summary>
 internal sealed record ExplainedForward

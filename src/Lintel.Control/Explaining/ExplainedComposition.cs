@@ -1,4 +1,4 @@
-namespace Lintel.Hosting.Explaining;
+namespace Lintel.Control.Explaining;
 
 /// <summary>The calls that would be made, and how the answer would be built.</summary>
 internal sealed record ExplainedComposition

@@ -1,4 +1,4 @@
-namespace Lintel.Hosting.Explaining;
+namespace Lintel.Control.Explaining;
 
 /// <summary>A request to explain.</summary>
 internal sealed record ExplainRequest

@@ -1,7 +1,7 @@
 using Lintel.Config;
 using Lintel.Policies;
 
-namespace Lintel.Hosting;
+namespace Lintel.Control.Status;
 
 /// <summary>The action of a route.</summary>
 internal enum RouteAction

@@ -1,7 +1,8 @@
 using System.Text;
 using Lintel.Config.Grammars;
+using Lintel.Control.Status;
 
-namespace Lintel.Hosting.Explaining;
+namespace Lintel.Control.Explaining;
 
 /// <summary>Formats an explanation as text: labels in a column, one item per line.</summary>
 internal sealed class ExplanationText

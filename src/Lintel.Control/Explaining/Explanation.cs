@@ -1,7 +1,8 @@
 using System.Text.Json.Serialization;
 using Lintel.Config;
+using Lintel.Control.Status;
 
-namespace Lintel.Hosting.Explaining;
+namespace Lintel.Control.Explaining;
 
 /// <summary>What would happen to a request. Nothing has been sent.</summary>
 internal sealed record Explanation

@@ -1,7 +1,7 @@
 using Lintel.Config;
-using Lintel.Hosting;
+using Lintel.Control.Status;
 
-namespace Lintel.Tests.Hosting;
+namespace Lintel.Tests.Control.Status;
 
 /// <summary>What is shown of a configuration.</summary>
 public sealed class StatusTests

@@ -3,7 +3,7 @@ using Lintel.Config;
 using Lintel.Services;
 using Lintel.Services.Health;
 
-namespace Lintel.Hosting;
+namespace Lintel.Control.Status;
 
 /// <summary>The status of a service.</summary>
 internal sealed record ServiceStatus

@@ -5,21 +5,30 @@ using Lintel.Carriers;
 using Lintel.Composition;
 using Lintel.Config;
 using Lintel.Config.Grammars;
+using Lintel.Control.Status;
 using Lintel.Errors;
 using Lintel.Forwarding;
+using Lintel.Hosting;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Runtime;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Lintel.Hosting.Explaining;
+namespace Lintel.Control.Explaining;
 
 /// <summary>Follows a request through <see cref="RoutePipeline"/>, up to the point where something would be sent.</summary>
 internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
 {
     /// <summary>The maximum number of routes with a different path that are listed.</summary>
     private const int MaxOtherPaths = 10;
+
+    /// <summary>
+    /// Reads the configuration and explains what would happen to a request, without applying the configuration and without sending
+    /// anything.
+    /// </summary>
+    public static Explanation Explain(Gateway gateway, ExplainRequest request) =>
+        Explain(gateway.ReadSource(), gateway.Parts.Compiler, request);
 
     /// <summary>Compiles the configuration that was read, explains, and releases it.</summary>
     public static Explanation Explain(SourceReading reading, SnapshotCompiler compiler, ExplainRequest request)
@@ -95,9 +104,9 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
 
     private Explanation Others(Explanation explanation, List<RouteLoss> losses)
     {
-        var told = losses.Where(l => l.FitsPath).ToList();
-        told.AddRange(losses.Where(l => !l.FitsPath).Take(Math.Max(0, MaxOtherPaths - told.Count)));
-        return explanation with { Others = [.. told.Select(Words)], FurtherRoutes = losses.Count - told.Count };
+        var listed = losses.Where(l => l.FitsPath).ToList();
+        listed.AddRange(losses.Where(l => !l.FitsPath).Take(Math.Max(0, MaxOtherPaths - listed.Count)));
+        return explanation with { Others = [.. listed.Select(Words)], FurtherRoutes = losses.Count - listed.Count };
     }
 
     private LosingRoute Words(RouteLoss loss)

@@ -4,7 +4,7 @@ using Lintel.Config.Grammars;
 using Lintel.JmesPath;
 using Lintel.Pipeline;
 
-namespace Lintel.Hosting.Explaining;
+namespace Lintel.Control.Explaining;
 
 /// <summary>Explains a call plan.</summary>
 internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, Exchange exchange)

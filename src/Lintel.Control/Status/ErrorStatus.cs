@@ -1,4 +1,6 @@
-namespace Lintel.Observability;
+using Lintel.Observability.Logs;
+
+namespace Lintel.Control.Status;
 
 /// <summary>A kind of failure and its count.</summary>
 /// <param name="Fingerprint">
@@ -26,4 +28,20 @@ internal sealed record ErrorStatus(
     long Count,
     string LastTraceId,
     string? LastDetail
-);
+)
+{
+    internal static ErrorStatus Of(ErrorGroup group) =>
+        new(
+            group.Fingerprint,
+            group.Slug,
+            group.Key.Route,
+            group.Key.Service,
+            group.Key.Instance,
+            group.Key.Exception?.FullName,
+            group.FirstSeen,
+            group.LastSeen,
+            group.Count,
+            group.LastTraceId,
+            group.LastDetail is null ? null : ErrorLog.OneLine(group.LastDetail)
+        );
+}

@@ -1,7 +1,7 @@
 using Lintel.Config;
 using Lintel.Observability;
 
-namespace Lintel.Hosting;
+namespace Lintel.Control.Status;
 
 /// <summary>Describes a route's conditions in words: <c>header X-Beta is "on"</c>. Values of credentials are hidden.</summary>
 internal static class ConditionDescriptions

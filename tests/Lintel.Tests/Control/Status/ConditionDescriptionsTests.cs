@@ -1,7 +1,7 @@
-using Lintel.Hosting;
+using Lintel.Control.Status;
 using Lintel.Observability;
 
-namespace Lintel.Tests.Hosting;
+namespace Lintel.Tests.Control.Status;
 
 public sealed class ConditionWordsTests
 {

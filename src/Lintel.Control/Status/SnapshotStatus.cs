@@ -1,6 +1,7 @@
 using Lintel.Config;
+using Lintel.Hosting;
 
-namespace Lintel.Hosting;
+namespace Lintel.Control.Status;
 
 /// <summary>The state of a gateway.</summary>
 internal enum GatewayState
@@ -70,17 +71,38 @@ internal sealed record SnapshotStatus
     /// themselves are served.
     /// </summary>
     public FallbackStatus? Fallback { get; init; }
+
+    internal static SnapshotStatus Of(Gateway gateway)
+    {
+        var (loaded, drain, parts) = (gateway.Loaded, gateway.Drain, gateway.Parts);
+        return new SnapshotStatus
+        {
+            Version = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
+            Name = loaded?.Config.Name,
+            State =
+                drain is not null ? GatewayState.Draining
+                : loaded is null ? GatewayState.Starting
+                : GatewayState.Serving,
+            NotReadyReasons = gateway.NotReadyReasons,
+            StartedAt = gateway.StartedAt,
+            UptimeSeconds = Math.Round((parts.Time.GetUtcNow() - gateway.StartedAt).TotalSeconds, 3),
+            Drain = drain,
+            LoadedAt = loaded?.At,
+            Files = loaded?.Files ?? [],
+            Hash = loaded?.Hash,
+            FilesDiffer = parts.Source.HasOtherContent(),
+            Memory = new MemoryStatus(parts.Memory.Limit, parts.Memory.Used),
+            Counts = SnapshotCounts.Of(loaded?.Config, gateway.HasListeners ? loaded?.Config.EffectiveListeners.Count ?? 0 : 0),
+            LastReload = gateway.LastReload,
+            Fallback = gateway.Fallback,
+        };
+    }
 }
 
 /// <summary>The memory budget of everything that buffers.</summary>
 /// <param name="LimitBytes">The maximum that may be held in total.</param>
 /// <param name="UsedBytes">The amount currently held.</param>
 internal sealed record MemoryStatus(long LimitBytes, long UsedBytes);
-
-/// <summary>The last good configuration, saved by <c>--fallback-last-good</c>.</summary>
-/// <param name="FilePath">The file that it is saved in.</param>
-/// <param name="SavedAt">When it first went live.</param>
-internal sealed record FallbackStatus(string FilePath, DateTimeOffset SavedAt);
 
 /// <summary>The number of objects of each kind in a configuration.</summary>
 /// <param name="Listeners">Listeners, including the default one.</param>
@@ -102,38 +124,4 @@ internal sealed record SnapshotCounts(int Listeners, int Services, int Instances
                 config.Policies.Count,
                 config.Clients.Count
             );
-}
-
-/// <summary>A drain: the gateway waits for requests in flight.</summary>
-/// <param name="Since">When it began.</param>
-/// <param name="Until">When requests that are still in flight are aborted.</param>
-internal sealed record DrainStatus(DateTimeOffset Since, DateTimeOffset Until);
-
-/// <summary>The outcome of an attempt to apply a configuration.</summary>
-internal enum ReloadOutcome
-{
-    /// <summary>It is live.</summary>
-    Applied,
-
-    /// <summary>It is invalid or needs something that is not available; the gateway is still serving the previous one.</summary>
-    Refused,
-}
-
-/// <summary>An attempt to apply a configuration.</summary>
-internal sealed record ReloadStatus
-{
-    /// <summary>When it ended.</summary>
-    public required DateTimeOffset At { get; init; }
-
-    /// <summary>The outcome: <c>applied</c> or <c>refused</c>.</summary>
-    public required ReloadOutcome Outcome { get; init; }
-
-    /// <summary>How long it took, in milliseconds.</summary>
-    public required double DurationMs { get; init; }
-
-    /// <summary>The number of problems; only the first 200 are listed.</summary>
-    public required int ProblemCount { get; init; }
-
-    /// <summary>The problems, in the order of files and lines.</summary>
-    public required IReadOnlyList<ConfigProblem> Problems { get; init; }
 }
