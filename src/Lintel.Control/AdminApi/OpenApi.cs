@@ -162,8 +162,8 @@ internal sealed class OpenApi
         if (_documentation(form.Type, "") is { } description)
             result["description"] = description;
         result["properties"] = properties;
-        // an absent value is null: every property is always present
-        result["required"] = new JsonArray([.. form.Properties.Select(p => (JsonNode)p.Name)]);
+        // An absent value is null; only properties with a condition of their own may be missing.
+        result["required"] = new JsonArray([.. form.Properties.Where(p => p.ShouldSerialize is null).Select(p => (JsonNode)p.Name)]);
         return result;
     }
 

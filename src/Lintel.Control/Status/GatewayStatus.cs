@@ -11,7 +11,7 @@ internal static class GatewayStatus
         /// <summary>The status of the gateway and of its live configuration.</summary>
         public SnapshotStatus Status => SnapshotStatus.Of(gateway);
 
-        /// <summary>Conditions that need an operator's attention although the gateway is ready, without details; empty when there are none.</summary>
+        /// <summary>What needs an operator's attention although the gateway is ready, without details; empty when nothing does.</summary>
         public IReadOnlyList<string> Notes =>
             [
                 .. gateway.Fallback is { } fallback

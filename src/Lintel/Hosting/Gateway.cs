@@ -119,7 +119,7 @@ public sealed class Gateway : IDisposable
     /// <summary>Whether it has listeners of its own; not inside another host.</summary>
     internal bool HasListeners => _listeners is not null;
 
-    /// <summary>The live snapshot, and those that requests still use.</summary>
+    /// <summary>Holds the live snapshot.</summary>
     internal SnapshotHolder Snapshots => _parts.Snapshots;
 
     /// <summary>Serves one request.</summary>
