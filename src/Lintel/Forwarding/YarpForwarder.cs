@@ -62,8 +62,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         var result = await forwarder
             .SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token)
             .ConfigureAwait(false);
-        if (request.Grpc?.Error is { } told)
-            return told;
+        if (request.Grpc?.Error is { } error)
+            return error;
         if (result == ForwarderError.None)
             // detected by YARP when converting to HTTP/2
             return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "Sec-WebSocket-Key is not valid");
