@@ -10,7 +10,6 @@ using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
-using Lintel.Services.Health;
 using Lintel.Transport.Memory;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -48,7 +47,7 @@ internal static class Compiled
                     null,
                     NameResolver.OfSystem(TimeProvider.System),
                     metrics,
-                    new HealthParts(TimeProvider.System, random, metrics, NullLogger.Instance)
+                    new ServiceParts(TimeProvider.System, random, metrics, NullLogger.Instance)
                 )
             ),
             new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random)

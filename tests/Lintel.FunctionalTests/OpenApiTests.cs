@@ -113,7 +113,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     public void Properties_ThatMayBeAbsent_AreNotRequired()
     {
         Assert.Equal(["health"], Optional("InstanceStatus"));
-        Assert.Equal(["isPanicking"], Optional("ServiceStatus"));
+        Assert.Equal(["isPanicking", "breaker", "limits"], Optional("ServiceStatus"));
         Assert.Equal(["notes"], Optional("ReadyStatus"));
         Assert.Empty(Optional("RouteStatus"));
 

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using Lintel.Observability.Metrics;
+using Lintel.Services;
 using Lintel.Services.Connections;
-using Lintel.Services.Health;
 using Lintel.Transport.Loop;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -37,7 +37,7 @@ internal static class TestMetrics
             loops,
             names ?? NameResolver.OfSystem(time),
             metrics,
-            new HealthParts(time, new Random(1), metrics, NullLogger.Instance)
+            new ServiceParts(time, new Random(1), metrics, NullLogger.Instance)
         );
     }
 

@@ -32,6 +32,14 @@ internal sealed record ServiceStatus
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public bool? IsPanicking { get; init; }
 
+    /// <summary>Its circuit breaker; absent where none is configured.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BreakerStatus? Breaker { get; init; }
+
+    /// <summary>Its limit of requests in flight; absent where none is configured.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BulkheadStatus? Limits { get; init; }
+
     internal static ServiceStatus Of(string name, ServiceConfig config, TimeoutsConfig defaults, Service? running) =>
         new()
         {
@@ -51,6 +59,8 @@ internal sealed record ServiceStatus
                 ),
             ],
             IsPanicking = config.Health is null ? null : running?.Instances.IsPanicking ?? false,
+            Breaker = BreakerStatus.Of(running),
+            Limits = BulkheadStatus.Of(running),
         };
 }
 

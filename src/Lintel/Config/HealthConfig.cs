@@ -28,8 +28,8 @@ public sealed record HealthConfig
 public sealed record ActiveHealthConfig
 {
     /// <summary>
-    /// The target of a GET that a healthy instance answers as <see cref="Expect"/> defines, such as <c>/healthz</c>. It is not prefixed with
-    /// the instance's base path.
+    /// The target of a GET that a healthy instance answers as <see cref="Expect"/> defines, such as <c>/healthz</c>. It is not prefixed
+    /// with the instance's base path.
     /// </summary>
     public string? Path { get; init; }
 
@@ -49,11 +49,12 @@ public sealed record ActiveHealthConfig
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The variation of <see cref="Every"/>, so that several gateways do not check at the same moment, in percent of it. Default 20, 0 to 100.
+    /// The variation of <see cref="Every"/>, so that several gateways do not check at the same moment, in percent of it. Default 20, 0 to
+    /// 100.
     /// </summary>
     public double Jitter { get; init; } = 20;
 
-    /// <summary>Passed checks in a row that make an unhealthy instance available again. Default 2 (Envoy Gateway's is 1), 1 to 100.</summary>
+    /// <summary>Passed checks in a row that make an instance available again. Default 2 (Envoy Gateway's is 1), 1 to 100.</summary>
     public int HealthyAfter { get; init; } = 2;
 
     /// <summary>Failed checks in a row that make an instance unhealthy. Default 3 (Envoy Gateway's), 1 to 100.</summary>
@@ -136,8 +137,8 @@ public sealed record PassiveHealthConfig
     public SuccessRateConfig? SuccessRate { get; init; }
 
     /// <summary>
-    /// The duration of the first ejection; the second is twice as long, the third three times. The count decreases by one for each such time
-    /// without an ejection. Default 30s (Envoy's), 100ms to 1h.
+    /// The duration of the first ejection; the second is twice as long, the third three times. The count decreases by one for each such
+    /// time without an ejection. Default 30s (Envoy's), 100ms to 1h.
     /// </summary>
     public TimeSpan EjectFor { get; init; } = TimeSpan.FromSeconds(30);
 

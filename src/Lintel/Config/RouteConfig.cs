@@ -41,6 +41,12 @@ public sealed record RouteConfig
     /// </summary>
     public ValueList<string>? Upgrades { get; init; }
 
+    /// <summary>
+    /// Whether a request may be sent to the service twice whatever its method: its service recognizes repetitions. Default <c>false</c>:
+    /// only idempotent methods (RFC 9110 section 9.2.2) and requests with an <c>Idempotency-Key</c>. Only for routes that forward.
+    /// </summary>
+    public bool Idempotent { get; init; }
+
     /// <summary>Limits of the route's requests.</summary>
     public RouteLimitsConfig Limits { get; init; } = RouteLimitsConfig.None;
 
@@ -81,10 +87,13 @@ public sealed record RouteConfig
                 Transform = f.Get("transform", TransformConfig.Grammar, TransformConfig.None),
                 Policies = f.Find("policies", policies),
                 Upgrades = f.Find("upgrades", new ListGrammar<string>(UpgradeGrammar)),
+                Idempotent = f.Get("idempotent", Scalars.Boolean, false),
                 Limits = f.Get("limits", RouteLimitsConfig.Grammar, RouteLimitsConfig.None),
             };
             if (route.Upgrades is { Count: > MaxUpgrades } upgrades)
                 f.Report("out-of-range", "upgrades", $"{upgrades.Count} protocols are listed", $"list at most {MaxUpgrades}");
+            if (route.Idempotent && route.Forward is null && !f.HasFailed("forward"))
+                f.Report("conflict", "idempotent", "`idempotent` applies to routes that forward", "remove it");
             string[] actions = ["forward", "redirect", "respond", "compose", "versions"];
             var written = actions.Where(f.Has).ToList();
             if (f.IsReading && written.Count == 0)

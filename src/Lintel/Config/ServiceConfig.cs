@@ -64,6 +64,18 @@ public sealed record ServiceConfig
     public double Panic { get; init; } = 50;
 
     /// <summary>
+    /// When a failed attempt is followed by another one. Default: up to 3 attempts while no connection can be established, each to another
+    /// instance.
+    /// </summary>
+    public RetryConfig? Retry { get; init; }
+
+    /// <summary>The circuit breaker. Default: none.</summary>
+    public BreakerConfig? Breaker { get; init; }
+
+    /// <summary>The limit of requests in flight. Default: none.</summary>
+    public ServiceLimitsConfig? Limits { get; init; }
+
+    /// <summary>
     /// The <c>Host</c> sent to instances: <c>request</c> (default) keeps the client's, <c>instance</c> sends the address of the instance,
     /// any other value is sent as written.
     /// </summary>
@@ -117,7 +129,7 @@ public sealed record ServiceConfig
             "The address of its only instance, such as http://127.0.0.1:5101",
             new RecordGrammar<ServiceConfig>(static f =>
             {
-                f.NotYet("discover", "affinity", "breaker", "retry", "limits");
+                f.NotYet("discover", "affinity");
                 var service = new ServiceConfig
                 {
                     Instances = f.Has("discover")
@@ -144,6 +156,9 @@ public sealed record ServiceConfig
                     ),
                     Health = f.Find("health", HealthConfig.Grammar),
                     Panic = f.Get("panic", Scalars.Percent, 50),
+                    Retry = f.Find("retry", RetryConfig.Grammar),
+                    Breaker = f.Find("breaker", BreakerConfig.Grammar),
+                    Limits = f.Find("limits", ServiceLimitsConfig.Grammar),
                     Host = f.Get("host", HostGrammar, "request"),
                     Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
                     Connections = f.Get("connections", ConnectionsConfig.Grammar, new()),

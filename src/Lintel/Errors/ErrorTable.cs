@@ -150,6 +150,26 @@ internal static class ErrorTable
             retryAfter: 1
         );
         Gateway(
+            GatewayErrorKind.CircuitOpen,
+            503,
+            14,
+            "circuit-open",
+            "The service fails too often and is not called for the moment",
+            "destination_unavailable",
+            LogLevel.Warning,
+            retryAfter: 1
+        );
+        Gateway(
+            GatewayErrorKind.ServiceBusy,
+            503,
+            14,
+            "service-busy",
+            "The service has too many requests in flight",
+            "connection_limit_reached",
+            LogLevel.Warning,
+            retryAfter: 1
+        );
+        Gateway(
             GatewayErrorKind.CanceledByHost,
             504,
             4,
@@ -260,6 +280,7 @@ internal static class ErrorTable
             "http_response_timeout",
             RetryScope.None
         );
+        Upstream(GatewayErrorKind.ResponseRetried, 503, 14, "response-retried", "The service's response is retried", null, RetryScope.None);
         Upstream(
             GatewayErrorKind.DeadlineExceeded,
             504,

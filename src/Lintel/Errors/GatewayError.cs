@@ -39,6 +39,12 @@ internal sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null
     /// </summary>
     internal bool EndedKeptConnection { get; init; }
 
+    /// <summary>
+    /// Whether the instance reported that it did not process the request: REFUSED_STREAM (RFC 9113 section 8.7). Any method may be sent
+    /// again.
+    /// </summary>
+    internal bool IsNotProcessed { get; init; }
+
     /// <summary>The same error with its cause added to the detail in the log.</summary>
     internal GatewayError WithCauseInLog() =>
         Detail is not null && Cause?.GetBaseException().Message is { } cause && !Detail.Contains(cause, StringComparison.Ordinal)

@@ -162,4 +162,16 @@ internal enum GatewayErrorKind
     /// Its connection is cut off.
     /// </summary>
     Stopped,
+
+    /// <summary>The service's circuit breaker is open: too many attempts failed (<c>breaker</c>).</summary>
+    CircuitOpen,
+
+    /// <summary>The service has as many requests in flight as it may have (<c>limits</c>), and no place became free in time.</summary>
+    ServiceBusy,
+
+    /// <summary>
+    /// The response of an attempt was given up for another attempt (<c>retry</c>). For the log only: it is always followed by another
+    /// attempt.
+    /// </summary>
+    ResponseRetried,
 }

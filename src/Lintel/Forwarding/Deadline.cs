@@ -5,7 +5,7 @@ namespace Lintel.Forwarding;
 
 /// <summary>
 /// The deadline of a request: the response head within <c>timeouts.request</c> of the end of the request body, a gRPC call as a whole
-/// within the timeout that its client sets.
+/// within the timeout that its client sets. Within it, each attempt may have a limit of its own.
 /// </summary>
 /// <remarks>
 /// A forwarder with its own timers uses <see cref="Left"/>; one without uses the <see cref="Token"/>, which costs a timer. Thread rule:
@@ -22,9 +22,12 @@ internal sealed class Deadline : IDisposable
     private CancellationTokenSource? _source;
     private TimeSpan _limit;
     private long _from;
+    private TimeSpan? _perTry;
+    private long _tryFrom;
     private bool _hasHead;
     private bool _callIsNext;
     private bool _isOver;
+    private bool _isTryOver;
     private bool _disposed;
 
     private Deadline() { }
@@ -49,7 +52,8 @@ internal sealed class Deadline : IDisposable
             deadline._callIsNext ? call!.Value
             : hasBody ? Timeout.InfiniteTimeSpan
             : head;
-        deadline._hasHead = deadline._isOver = false;
+        deadline._perTry = null;
+        deadline._hasHead = deadline._isOver = deadline._isTryOver = false;
         return deadline;
     }
 
@@ -64,22 +68,66 @@ internal sealed class Deadline : IDisposable
     }
 
     /// <summary>The time left of the limit that currently applies; <see langword="null"/> without one.</summary>
-    public TimeSpan? Left => _limit == Timeout.InfiniteTimeSpan ? null : LeftAt(_time.GetTimestamp());
+    public TimeSpan? Left => _limit == Timeout.InfiniteTimeSpan && _perTry is null ? null : LeftAt(_time.GetTimestamp());
 
     /// <summary>The time left of the current limit, for callers that have just read the clock.</summary>
-    public TimeSpan? LeftAt(long timestamp) =>
+    public TimeSpan? LeftAt(long timestamp)
+    {
+        var left = LeftOfRequest(timestamp);
+        return LeftOfTry(timestamp) is { } ofTry && !(left <= ofTry) ? ofTry : left;
+    }
+
+    /// <summary>The time left of the request, regardless of the attempt.</summary>
+    public TimeSpan? LeftOfRequest(long timestamp) =>
         _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from, timestamp));
 
-    public bool IsOver => _isOver || Left <= TimeSpan.Zero || _source is { IsCancellationRequested: true };
+    /// <summary>Whether the request may not go on; the end of an attempt's own limit is not.</summary>
+    public bool IsOver =>
+        _isOver || LeftOfRequest(_time.GetTimestamp()) <= TimeSpan.Zero || (_source is { IsCancellationRequested: true } && !IsTryNext);
 
-    /// <summary>The error kind of a deadline that has passed.</summary>
-    public GatewayErrorKind Kind => _callIsNext ? GatewayErrorKind.DeadlineExceeded : GatewayErrorKind.ResponseTimeout;
+    /// <summary>The error kind of the limit that has passed; <see langword="null"/> if none has.</summary>
+    public GatewayErrorKind? Expired =>
+        IsOver ? (_callIsNext ? GatewayErrorKind.DeadlineExceeded : GatewayErrorKind.ResponseTimeout)
+        : IsTryOver ? GatewayErrorKind.ResponseTimeout
+        : null;
+
+    /// <summary>Whether the limit of the attempt ends before that of the request.</summary>
+    private bool IsTryNext =>
+        _perTry is not null && _time.GetTimestamp() is var now && LeftOfTry(now) is { } ofTry && !(LeftOfRequest(now) <= ofTry);
+
+    private bool IsTryOver =>
+        _isTryOver || (_perTry is not null && IsTryNext && (_source is { IsCancellationRequested: true } || Left <= TimeSpan.Zero));
 
     /// <summary>Whether the request has been sent completely.</summary>
     public bool IsBodySent { get; private set; }
 
-    /// <summary>Marks the deadline as passed: the forwarder's own timer has fired.</summary>
-    public void Expire() => _isOver = true;
+    /// <summary>Marks the deadline as passed: the forwarder's own timer has fired, which may be that of the attempt.</summary>
+    public void Expire()
+    {
+        if (IsTryNext)
+            _isTryOver = true;
+        else
+            _isOver = true;
+    }
+
+    /// <summary>Begins an attempt.</summary>
+    /// <param name="perTry">The limit for its response head, from the end of the request; <see langword="null"/> for none.</param>
+    /// <param name="now">The clock's current timestamp.</param>
+    public void BeginTry(TimeSpan? perTry, long now)
+    {
+        if (perTry is null)
+            return;
+        using (Enter())
+        {
+            (_perTry, _tryFrom, _isTryOver) = (perTry, now, false);
+            if (_source is { } source)
+            {
+                // One token for each attempt: that of an earlier one may have been canceled.
+                _source = null;
+                source.Dispose();
+            }
+        }
+    }
 
     /// <summary>
     /// Signals that the request is sent completely: an upload may take as long as it makes progress, and the wait for the response head
@@ -89,9 +137,17 @@ internal sealed class Deadline : IDisposable
     {
         using (Enter())
         {
+            var isRepeated = IsBodySent;
             IsBodySent = true;
+            _tryFrom = _time.GetTimestamp();
             if (_hasHead)
                 return;
+            if (isRepeated)
+            {
+                _source?.CancelAfter(LeftAt(_tryFrom) ?? Timeout.InfiniteTimeSpan); // the limit of the request began with its first attempt
+                return;
+            }
+
             var left = LeftOfCall();
             _callIsNext = left <= _head;
             Set_NeedsLock(_callIsNext ? left!.Value : _head);
@@ -129,6 +185,10 @@ internal sealed class Deadline : IDisposable
         _source?.Dispose();
     }
 
+    /// <summary>The time left of the attempt's own limit; <see langword="null"/> while none applies.</summary>
+    private TimeSpan? LeftOfTry(long timestamp) =>
+        _perTry is { } limit && IsBodySent && !_hasHead ? Positive(limit - _time.GetElapsedTime(_tryFrom, timestamp)) : null;
+
     private Lock.Scope Enter() => _lock is null ? default : _lock.EnterScope();
 
     private static TimeSpan Positive(TimeSpan time) => time > TimeSpan.Zero ? time : TimeSpan.Zero;
@@ -139,7 +199,7 @@ internal sealed class Deadline : IDisposable
             return;
         _from = _time.GetTimestamp();
         _limit = limit;
-        _source?.CancelAfter(limit);
+        _source?.CancelAfter(LeftAt(_from) ?? Timeout.InfiniteTimeSpan);
     }
 
     private TimeSpan? LeftOfCall() => _call is { } call ? Positive(call - _time.GetElapsedTime(_started)) : null;

@@ -3,6 +3,7 @@ using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Pipeline;
 using Lintel.Services.Attempts;
+using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;
 
@@ -22,10 +23,13 @@ internal sealed record ForwardPlan(
 {
     /// <summary>The protocols that requests may switch to.</summary>
     public UpgradeSet Upgrades { get; init; } = UpgradeSet.Default;
+
+    /// <summary>Whether the service recognizes repeated requests, whatever their method.</summary>
+    public bool IsIdempotent { get; init; }
 }
 
 /// <summary>Sends the request to an instance of a service, and retries another instance if that fails before anything was sent.</summary>
-internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, AttemptParts parts) : Target
+internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, AttemptParts parts, MemoryBudget memory) : Target
 {
     /// <summary>The error that an attempt with an escaped exception is counted as.</summary>
     private static readonly GatewayError Escaped = new(GatewayErrorKind.Internal);
@@ -40,36 +44,41 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
             return null;
         var service = plan.Choice.Pick(exchange);
         exchange.Service = service.Name;
-        if (UpstreamRequest.Create(exchange, plan.Path, plan.Query, plan.RequestHeaders, out var refusal) is not { } request)
+        if (Prepare(exchange, out var refusal) is not { } request)
             return refusal;
 
-        request.Grpc = GrpcCall.Of(exchange);
-        exchange.Upgrade = plan.Upgrades.Choose(exchange);
-        var wantsUpgrade = exchange.WantsUpgrade;
-        if (exchange.IsExtendedConnect && !wantsUpgrade)
-            return new GatewayError(GatewayErrorKind.BadUpgrade, "the route does not allow an upgrade to `websocket`");
-        if (request.Grpc is not null || wantsUpgrade)
-            exchange.Request.AllowPauses();
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
-        var recorder = wantsUpgrade ? null : plan.Mirror?.Record(exchange);
+        var recorder = exchange.WantsUpgrade ? null : plan.Mirror?.Record(exchange);
         var now = parts.Time.GetTimestamp();
         using var deadline = Deadline.Begin(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, parts.Time, now);
+        var isIdempotent = MayRepeat(exchange, request.Method);
+        var kept = KeptBody.For(exchange, service.Retries, isIdempotent, memory);
 
         // The attempt loop is inline and not a separate method: each async method on the path costs every request an object and a
         // resumption (decision 0015).
         var forwarder = forwarders.For(service, request, exchange.IsExtendedConnect);
         var attempts = new AttemptSeries(
             service,
-            request.Method,
-            request.PathAndQuery,
-            isWhole: !exchange.HasBody,
-            service.KeyOf(exchange),
+            new AttemptRequest(request.Method, request.PathAndQuery, IsWhole: !exchange.HasBody, isIdempotent)
+            {
+                Key = service.KeyOf(exchange),
+                MayReplay = kept is null ? null : kept.CanRewind,
+            },
             parts
         );
-        GatewayError? error = attempts.TryChoose() ? null : new GatewayError(GatewayErrorKind.NoInstance);
+        var error = attempts.TryChoose() ? null : new GatewayError(GatewayErrorKind.NoInstance);
         while (error is null)
         {
+            if (!attempts.TryAdmit(now, out error))
+            {
+                error ??= attempts.Waited(await service.Bulkhead!.WaitAsync(Left(deadline), exchange.Aborted).ConfigureAwait(false));
+                if (error is not null)
+                    break;
+                now = parts.Time.GetTimestamp();
+            }
+
             attempts.Begin(request.Trace, now);
+            deadline.BeginTry(service.Retries.PerTry, now);
             Note(exchange, in attempts);
             error = Escaped;
             try
@@ -85,6 +94,9 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
                             attempts.IsRepeatable,
                             attempts.NeedsFreshConnection
                         )
+                        {
+                            Offer = service.Retries.HasStatuses ? attempts.Offer(() => Left(deadline)) : null,
+                        }
                     )
                     .ConfigureAwait(false);
             }
@@ -100,12 +112,21 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
                     recorder?.Discard();
             }
 
-            if (error is null || exchange.Response.HasStarted || deadline.IsOver || !TryContinue(exchange, ref attempts, error))
+            if (
+                error is null
+                || exchange.Response.HasStarted
+                || deadline.IsOver
+                || !TryContinue(exchange, ref attempts, error, Left(deadline))
+            )
                 break;
-            error = null;
+            if (attempts.Delay > TimeSpan.Zero)
+                await Task.Delay(attempts.Delay, parts.Time, exchange.Aborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            kept?.Rewind();
+            error = exchange.IsAborted ? new GatewayError(GatewayErrorKind.ClientAborted) : null;
             now = parts.Time.GetTimestamp();
         }
 
+        kept?.Dispose();
         if (recorder is not null)
             plan.Mirror!.Send(recorder, request);
         else if (request.Grpc is null)
@@ -113,6 +134,35 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         decoded?.Stop();
         return error;
     }
+
+    /// <summary>Creates the request for the service.</summary>
+    /// <returns><see langword="null"/> if the request is refused.</returns>
+    private UpstreamRequest? Prepare(Exchange exchange, out GatewayError? refusal)
+    {
+        if (UpstreamRequest.Create(exchange, plan.Path, plan.Query, plan.RequestHeaders, out refusal) is not { } request)
+            return null;
+        request.Grpc = GrpcCall.Of(exchange);
+        exchange.Upgrade = plan.Upgrades.Choose(exchange);
+        var wantsUpgrade = exchange.WantsUpgrade;
+        if (exchange.IsExtendedConnect && !wantsUpgrade)
+        {
+            refusal = new GatewayError(GatewayErrorKind.BadUpgrade, "the route does not allow an upgrade to `websocket`");
+            return null;
+        }
+
+        if (request.Grpc is not null || wantsUpgrade)
+            exchange.Request.AllowPauses();
+        return request;
+    }
+
+    /// <summary>
+    /// Whether the request may be sent again after the service may have received it. A client that sends an <c>Idempotency-Key</c> expects
+    /// the service to recognize repetitions.
+    /// </summary>
+    private bool MayRepeat(Exchange exchange, string method) =>
+        Idempotency.Allows(method) || plan.IsIdempotent || exchange.Request.Headers.ContainsKey("Idempotency-Key");
+
+    private TimeSpan? Left(Deadline deadline) => deadline.LeftOfRequest(parts.Time.GetTimestamp());
 
     /// <summary>Records the attempt that begins, for logs and spans.</summary>
     private static void Note(Exchange exchange, in AttemptSeries attempts)
@@ -123,14 +173,15 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
         exchange.AttemptTimestamp = attempts.Began;
     }
 
-    private static bool TryContinue(Exchange exchange, ref AttemptSeries attempts, GatewayError error)
+    private static bool TryContinue(Exchange exchange, ref AttemptSeries attempts, GatewayError error, TimeSpan? left)
     {
         var failed = attempts.Instance;
-        if (!attempts.TryContinue(error, exchange.Route!.Name, exchange.TraceId))
+        if (!attempts.TryContinue(error, left, exchange.Route!.Name, exchange.TraceId))
             return false;
         if (exchange.Span is { } span)
             RequestSpan.Retried(span, failed.Name, error, attempts.Count);
         ResponsePhase.Restart(exchange); // the failed attempt may have left a status
+        exchange.RequestBytes = 0; // the next attempt sends the body from its beginning
         return true;
     }
 }

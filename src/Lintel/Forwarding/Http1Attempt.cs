@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
 using Lintel.Transport.Http1;
 using Lintel.Transport.Loop;
@@ -39,6 +40,7 @@ internal sealed class Http1Attempt : IClientWatch
     private readonly string? _upgrade;
     private readonly bool _isRepeatable;
     private readonly bool _needsFreshConnection;
+    private readonly RetryOffer? _offer;
 
     private Http1Connection _connection = null!; // set by RunAsync
     private BodyPump? _pump;
@@ -57,6 +59,7 @@ internal sealed class Http1Attempt : IClientWatch
         _deadline = attempt.Deadline;
         _isRepeatable = attempt.IsRepeatable;
         _needsFreshConnection = attempt.NeedsFreshConnection;
+        _offer = attempt.Offer;
         _time = time;
         _upgrade = exchange.Upgrade;
     }
@@ -112,14 +115,16 @@ internal sealed class Http1Attempt : IClientWatch
                 while (!connection.TryReadHead())
                 {
                     await connection.WaitAsync().ConfigureAwait(false);
-                    if (_pump?.Error is { } bodyError)
-                        return bodyError; // it has aborted the exchange, and reading would only rethrow the same error
+                    if (_pump?.Error is { } told)
+                        return told; // it has aborted the exchange, and reading would only rethrow the same error
                 }
 
                 if (!connection.HasFinalHead)
                     await PassInterimAsync().ConfigureAwait(false);
             }
 
+            if (_offer?.Take(connection.Head.Status, null, Http1ResponseHead.RetryAfter(connection.Head)) is { } retried)
+                return retried;
             HeadCame();
             if (Upgrade.Problem(_upgrade, connection.Head) is { } problem)
                 return new GatewayError(GatewayErrorKind.UpgradeFailed, Cause: new UpgradeException(problem));
@@ -339,5 +344,5 @@ internal sealed class Http1Attempt : IClientWatch
         return Http1Failures.Of(e, _connection, Expired);
     }
 
-    private GatewayErrorKind? Expired => _deadline.IsOver ? _deadline.Kind : null;
+    private GatewayErrorKind? Expired => _deadline.Expired;
 }

@@ -17,6 +17,18 @@ internal static class Http1ResponseHead
         return fields;
     }
 
+    /// <summary>Returns the value of <c>Retry-After</c>; <see langword="null"/> if there is none.</summary>
+    public static string? RetryAfter(ResponseHead head)
+    {
+        for (var i = 0; i < head.Count; i++)
+        {
+            if (head[i].Name.Equals("Retry-After", StringComparison.OrdinalIgnoreCase))
+                return head[i].Value;
+        }
+
+        return null;
+    }
+
     /// <param name="head">The head received.</param>
     /// <param name="exchange">The client's exchange.</param>
     /// <returns>Whether content may follow.</returns>

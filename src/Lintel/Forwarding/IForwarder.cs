@@ -19,7 +19,11 @@ internal readonly record struct ForwardAttempt(
     Deadline Deadline,
     bool IsRepeatable,
     bool NeedsFreshConnection
-);
+)
+{
+    /// <summary>Takes a response for another attempt in place of passing it on; <see langword="null"/> if none may follow.</summary>
+    public RetryOffer? Offer { get; init; }
+}
 
 /// <summary>Forwards one attempt: a prepared request to an instance, and its response to the client.</summary>
 internal interface IForwarder

@@ -5,6 +5,7 @@ using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Lintel.Services.Attempts;
+using Lintel.Services.Breaking;
 using Lintel.Services.Connections;
 using Lintel.Transport.Memory;
 
@@ -46,7 +47,10 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             return null;
         }
 
-        return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes, parts.Memory) { Key = service.KeyOf(exchange) };
+        return new BodyRecorder(exchange.Request, exchange.HasBody, MaxBodyBytes, parts.Memory, BufferUse.Mirror)
+        {
+            Key = service.KeyOf(exchange),
+        };
     }
 
     /// <summary>Sends the copy in the background.</summary>
@@ -94,10 +98,24 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
     private async ValueTask<bool> TrySendAsync(BodyRecorder recorder, UpstreamRequest request)
     {
         var body = recorder.Body;
-        var attempts = new AttemptSeries(service, request.Method, request.PathAndQuery, isWhole: true, recorder.Key, parts.Attempts);
+        var attempts = new AttemptSeries(
+            service,
+            new AttemptRequest(request.Method, request.PathAndQuery, IsWhole: true, Idempotency.Allows(request.Method))
+            {
+                Key = recorder.Key,
+            },
+            parts.Attempts
+        );
+        var now = parts.Time.GetTimestamp();
         if (!attempts.TryChoose())
             return false;
-        attempts.Begin(request.Trace, parts.Time.GetTimestamp());
+        if (!attempts.TryAdmit(now, out var refused))
+        {
+            attempts.Waited(refused ?? Bulkhead.Full); // a copy does not wait for a place
+            return false;
+        }
+
+        attempts.Begin(request.Trace, now);
         int? status = null;
         GatewayError? error = null;
         using var deadline = new CancellationTokenSource(service.RequestTimeout, parts.Time);

@@ -67,7 +67,9 @@ internal sealed class DeadlineBody(ClientRequest request, Deadline deadline) : R
     protected override void Ended() => deadline.BodySent();
 }
 
-/// <summary>Keeps a copy of a request body for a mirror, up to a limit and as long as the budget has memory for it.</summary>
+/// <summary>
+/// Keeps a copy of a request body for a mirror or another attempt, up to a limit and as long as the budget has memory for it.
+/// </summary>
 /// <remarks>Thread rule: the body has one reader at a time; <see cref="Discard"/> may be called from any thread.</remarks>
 internal sealed class BodyRecorder : RequestBody
 {
@@ -84,11 +86,12 @@ internal sealed class BodyRecorder : RequestBody
     /// <param name="canHaveBody">Whether the request may have a body.</param>
     /// <param name="limit">The maximum length of the copy, in bytes.</param>
     /// <param name="memory">The budget that the copy's memory is taken from.</param>
-    public BodyRecorder(ClientRequest request, bool canHaveBody, int limit, MemoryBudget memory)
+    /// <param name="use">The purpose of the copy.</param>
+    public BodyRecorder(ClientRequest request, bool canHaveBody, int limit, MemoryBudget memory, BufferUse use)
         : base(request)
     {
         _limit = limit;
-        _lease = new MemoryLease(memory, BufferUse.Mirror);
+        _lease = new MemoryLease(memory, use);
         IsComplete = !canHaveBody;
         if (!canHaveBody)
             return;

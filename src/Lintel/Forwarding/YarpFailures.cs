@@ -23,7 +23,7 @@ internal static class YarpFailures
         )
             return GatewayError.OfRequestBody(refused);
         GatewayErrorKind? expired =
-            deadline.IsOver ? deadline.Kind
+            deadline.Expired is { } passed ? passed
             : IsIdleTimeout(error, cause) ? GatewayErrorKind.IdleTimeout
             : null;
         return error switch

@@ -1,9 +1,11 @@
+using System.Globalization;
 using System.Net;
 using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -18,8 +20,7 @@ namespace Lintel.Forwarding;
 /// </summary>
 internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 {
-    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) =>
-        SendAsync(new Attempt(exchange, attempt.Service, attempt.Instance, attempt.Request, attempt.Deadline));
+    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) => SendAsync(new Attempt(exchange, attempt));
 
     private async ValueTask<GatewayError?> SendAsync(Attempt attempt)
     {
@@ -62,8 +63,10 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         var result = await forwarder
             .SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token)
             .ConfigureAwait(false);
-        if (request.Grpc?.Error is { } error)
-            return error;
+        if (attempt.Retried is { } retried)
+            return retried;
+        if (request.Grpc?.Error is { } told)
+            return told;
         if (result == ForwarderError.None)
             // detected by YARP when converting to HTTP/2
             return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "Sec-WebSocket-Key is not valid");
@@ -77,14 +80,21 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
     }
 
     /// <summary>Passes the prepared request to YARP, and the response headers to the client.</summary>
-    private sealed class Attempt(Exchange exchange, Service service, Instance instance, UpstreamRequest request, Deadline deadline)
-        : HttpTransformer,
-            IHttpResetFeature
+    private sealed class Attempt(Exchange exchange, in ForwardAttempt attempt) : HttpTransformer, IHttpResetFeature
     {
+        private readonly Service _service = attempt.Service;
+        private readonly Instance _instance = attempt.Instance;
+        private readonly UpstreamRequest _request = attempt.Request;
+        private readonly Deadline _deadline = attempt.Deadline;
+        private readonly RetryOffer? _offer = attempt.Offer;
+
         public (Exchange Exchange, Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline) Parts =>
-            (exchange, service, instance, request, deadline);
+            (exchange, _service, _instance, _request, _deadline);
 
         public bool HasResponse { get; private set; }
+
+        /// <summary>The error in place of a response that was given up for another attempt.</summary>
+        public GatewayError? Retried { get; private set; }
 
         /// <summary>Whether the response was passed on completely.</summary>
         public bool IsWhole { get; private set; }
@@ -105,7 +115,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             CancellationToken cancellationToken
         )
         {
-            UpstreamMessage.Fill(proxyRequest, service, instance, request, exchange.AttemptSpan);
+            UpstreamMessage.Fill(proxyRequest, _service, _instance, _request, exchange.AttemptSpan);
             if (proxyRequest.Content is not null && exchange.ExpectsContinue)
                 proxyRequest.Headers.ExpectContinue = true; // the service may refuse before the client sends the body
             if (exchange.Upgrade is { } upgrade and not UpgradeSet.WebSocket)
@@ -122,7 +132,22 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             if (proxyResponse is null)
                 return new(false);
             HasResponse = true;
-            deadline.HeadCame();
+            if (_offer is not null)
+            {
+                var fields = proxyResponse.Headers.NonValidated;
+                var grpcStatus =
+                    _request.Grpc is not null
+                    && fields.TryGetValues(GrpcAnswer.Status, out var status)
+                    && int.TryParse(status.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                        ? number
+                        : (int?)null;
+                var retryAfter = fields.TryGetValues("Retry-After", out var value) ? value.ToString() : null;
+                Retried = _offer.Take((int)proxyResponse.StatusCode, grpcStatus, retryAfter);
+                if (Retried is not null)
+                    return new(false);
+            }
+
+            _deadline.HeadCame();
             if (Upgrade.Problem(exchange, proxyResponse) is { } problem)
                 throw new UpgradeException(problem);
 
@@ -132,9 +157,9 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                 : null;
             Copy(proxyResponse.Headers.NonValidated, headers, nominated);
             Copy(proxyResponse.Content.Headers.NonValidated, headers, nominated);
-            request.Grpc?.Take(proxyResponse, deadline);
+            _request.Grpc?.Take(proxyResponse, _deadline);
             var mayHaveContent = ResponsePhase.Enter(exchange);
-            if (request.Grpc is not null)
+            if (_request.Grpc is not null)
                 return new(true);
             if (!mayHaveContent && proxyResponse.StatusCode == HttpStatusCode.ResetContent)
                 Discard(proxyResponse);
@@ -150,8 +175,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         )
         {
             if (
-                request.Grpc is null
-                || !await request
+                _request.Grpc is null
+                || !await _request
                     .Grpc.EndAsync(proxyResponse, n => HeaderRules.KeepsTrailer(n) && !exchange.Route!.ResponseHeaders.Removes(n))
                     .ConfigureAwait(false)
             )
@@ -164,7 +189,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             }
 
             // A response before the end of the request: the client has received it, and may continue sending or not.
-            if (!deadline.IsBodySent)
+            if (!_deadline.IsBodySent)
                 await httpContext.Response.CompleteAsync().ConfigureAwait(false);
             IsWhole = true;
         }

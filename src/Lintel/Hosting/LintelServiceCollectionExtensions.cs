@@ -151,7 +151,7 @@ public static class LintelServiceCollectionExtensions
                 s.GetRequiredService<GatewayLoops>().Group,
                 s.GetRequiredService<NameResolver>(),
                 s.GetRequiredService<GatewayMetrics>(),
-                new HealthParts(
+                new ServiceParts(
                     Time(s),
                     Random.Shared,
                     s.GetRequiredService<GatewayMetrics>(),

@@ -150,8 +150,9 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         var plan = new ForwardPlan(new ServiceChoice(shares, config.Sticky, parts.Random), upstream, query, requestHeaders, mirror)
         {
             Upgrades = upgrades,
+            IsIdempotent = owner.Idempotent,
         };
-        return new ForwardTarget(plan, parts.Forwarders, parts.Attempts);
+        return new ForwardTarget(plan, parts.Forwarders, parts.Attempts, parts.Memory);
     }
 
     /// <summary>Compiles the upgrades. HTTP/2 supports only WebSocket (RFC 8441) of the protocols that HTTP/1.1 can switch to.</summary>

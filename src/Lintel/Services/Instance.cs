@@ -1,6 +1,6 @@
 using Lintel.Config;
-using Lintel.Errors;
 using Lintel.Observability.Metrics;
+using Lintel.Services.Attempts;
 using Lintel.Services.Balancing;
 using Lintel.Services.Connections;
 using Lintel.Services.Health;
@@ -111,24 +111,16 @@ internal sealed class Instance : IDisposable
     public void Exit() => Interlocked.Decrement(ref _active);
 
     /// <summary>Records the duration of an attempt, if the service's balancing considers it.</summary>
-    /// <param name="duration">The duration.</param>
-    /// <param name="status">The status of the response; <see langword="null"/> for none.</param>
-    /// <param name="error">Why the attempt failed; <see langword="null"/> for a response of any status.</param>
-    public void Took(TimeSpan duration, int? status, GatewayError? error)
-    {
-        if (Latency is not { } latency)
-            return;
-        latency.Add(
-            duration,
-            error is null
-                ? status >= 500
-                    ? AttemptLatency.Failure
-                    : AttemptLatency.Answer
-                : error.Rule.Source == ErrorSource.Upstream
-                    ? AttemptLatency.Failure
-                    : AttemptLatency.AtLeast
+    public void Took(in AttemptEnd end) =>
+        Latency?.Add(
+            end.Duration,
+            end.Verdict switch
+            {
+                AttemptVerdict.Success => AttemptLatency.Answer,
+                AttemptVerdict.Failure => AttemptLatency.Failure,
+                _ => AttemptLatency.AtLeast,
+            }
         );
-    }
 
     private static string Bracketed(string host) => host.Contains(':') ? $"[{host}]" : host;
 

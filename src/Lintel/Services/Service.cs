@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
 using Lintel.Pipeline;
+using Lintel.Services.Attempts;
 using Lintel.Services.Balancing;
+using Lintel.Services.Breaking;
 using Lintel.Services.Connections;
 using Lintel.Services.Health;
 
@@ -58,10 +60,14 @@ internal sealed class Service : IDisposable
                 ? previous._client.Share()
                 : new UpstreamClient(client, certificates, name, dependencies);
         HasLoops = dependencies.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null };
+        Retries = Keep(config.Retry, previous?.Retries, r => r.Config, r => new RetryRules(r, dependencies.Services.Time, random))
+            ?? RetryRules.Default;
+        Breaker = Keep(config.Breaker, previous?.Breaker, b => b.Config, b => new CircuitBreaker(name, b, dependencies.Services));
+        Bulkhead = Keep(config.Limits, previous?.Bulkhead, b => b.Config, l => new Bulkhead(l, dependencies.Services.Time));
         _instances = Arrange([.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))]);
         if (config.Health is { } health)
         {
-            Health = new ServiceHealth(this, health, dependencies.Health);
+            Health = new ServiceHealth(this, health, dependencies.Services);
             Health.Watch(_instances.All);
         }
     }
@@ -89,6 +95,15 @@ internal sealed class Service : IDisposable
 
     /// <summary>Decides which instances receive requests; <see langword="null"/> if all of them always do.</summary>
     public ServiceHealth? Health { get; }
+
+    /// <summary>When a failed attempt is followed by another one.</summary>
+    public RetryRules Retries { get; }
+
+    /// <summary>Refuses attempts while the service fails; <see langword="null"/> if none is configured.</summary>
+    public CircuitBreaker? Breaker { get; }
+
+    /// <summary>Limits the attempts in flight; <see langword="null"/> if no limit is configured.</summary>
+    public Bulkhead? Bulkhead { get; }
 
     /// <summary>The current instances.</summary>
     public InstanceSet Instances => _instances;
@@ -160,6 +175,21 @@ internal sealed class Service : IDisposable
     /// </summary>
     private Instance? Find(Service? previous, InstanceConfig config) =>
         previous?._client == _client ? Array.Find(previous.Instances.All, i => i.Fits(config)) : null;
+
+    /// <summary>Returns the part of the previous generation if it has the same configuration, so that its state survives reloads.</summary>
+    private static TPart? Keep<TConfig, TPart>(
+        TConfig? config,
+        TPart? previous,
+        Func<TPart, TConfig?> configOf,
+        Func<TConfig, TPart> create
+    )
+        where TConfig : class, IEquatable<TConfig>
+        where TPart : class
+    {
+        if (config is null)
+            return null;
+        return previous is not null && config.Equals(configOf(previous)) ? previous : create(config);
+    }
 
     private InstanceSet Arrange(Instance[] instances) => new(instances, Config.Balancing, Config.Panic, _random);
 

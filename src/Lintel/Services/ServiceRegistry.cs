@@ -13,6 +13,7 @@ internal sealed class ServiceRegistry : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Random _random;
+    private readonly TimeProvider _time;
     private readonly UpstreamDependencies _dependencies;
     private readonly Dictionary<string, Service> _newest = new(StringComparer.Ordinal);
     private readonly Dictionary<Service, int> _uses = [];
@@ -23,7 +24,8 @@ internal sealed class ServiceRegistry : IDisposable
     {
         _random = random;
         _dependencies = dependencies;
-        dependencies.Metrics.Observe(Observe);
+        _time = dependencies.Services.Time;
+        dependencies.Metrics.Observe(Observe, ObserveServices);
     }
 
     /// <summary>Acquires the service of this name and configuration. Each call must be followed by one <see cref="Release"/>.</summary>
@@ -102,6 +104,21 @@ internal sealed class ServiceRegistry : IDisposable
                         i.Health.IsAvailable
                     ))
                 ),
+            ];
+    }
+
+    /// <summary>The state of the newest generation of each service.</summary>
+    private List<ServiceUse> ObserveServices()
+    {
+        lock (_lock)
+            return
+            [
+                .. _newest.Values.Select(s => new ServiceUse(
+                    s.Name,
+                    (int?)s.Breaker?.State,
+                    s.Bulkhead?.Queued,
+                    s.Retries.Budget?.Left(_time.GetTimestamp())
+                )),
             ];
     }
 

@@ -124,6 +124,9 @@ public sealed class SchemaTests
             ScalarNode { IsQuoted: false, Text: "true" or "false" } scalar => JsonValue.Create(scalar.Text == "true"),
             ScalarNode { IsQuoted: false } scalar when long.TryParse(scalar.Text, CultureInfo.InvariantCulture, out var number) =>
                 JsonValue.Create(number),
+            ScalarNode { IsQuoted: false } scalar
+                when double.TryParse(scalar.Text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) =>
+                JsonValue.Create(number),
             _ => JsonValue.Create(((ScalarNode)node).Text),
         };
 
@@ -146,9 +149,9 @@ public sealed class SchemaTests
             found.Add($"{path}: is none of {words.ToJsonString()}");
         if (schema["pattern"] is { } pattern && !Regex.IsMatch((string)value!, (string)pattern!))
             found.Add($"{path}: does not match {pattern}");
-        if (schema["minimum"] is { } minimum && (long)value! < (long)minimum)
+        if (schema["minimum"] is { } minimum && NumberOf(value) < NumberOf(minimum))
             found.Add($"{path}: below {minimum}");
-        if (schema["maximum"] is { } maximum && (long)value! > (long)maximum)
+        if (schema["maximum"] is { } maximum && NumberOf(value) > NumberOf(maximum))
             found.Add($"{path}: above {maximum}");
         if (value is JsonArray list)
         {
@@ -180,6 +183,8 @@ public sealed class SchemaTests
         }
     }
 
+    private static double NumberOf(JsonNode? value) => double.Parse(value!.ToJsonString(), CultureInfo.InvariantCulture);
+
     private static bool IsOfType(JsonNode? value, string type) =>
         (type, value?.GetValueKind()) switch
         {
@@ -188,7 +193,8 @@ public sealed class SchemaTests
             or
             ("array", System.Text.Json.JsonValueKind.Array)
             or ("string", System.Text.Json.JsonValueKind.String) => true,
-            ("integer" or "number", System.Text.Json.JsonValueKind.Number) => true,
+            ("integer", System.Text.Json.JsonValueKind.Number) => NumberOf(value) % 1 == 0,
+            ("number", System.Text.Json.JsonValueKind.Number) => true,
             ("boolean", System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False) => true,
             _ => false,
         };

@@ -12,6 +12,7 @@ public sealed class ErrorTableTests
         ["destination_unavailable"] = 503,
         ["destination_ip_unroutable"] = 502,
         ["dns_error"] = 502,
+        ["connection_limit_reached"] = 503,
         ["connection_refused"] = 502,
         ["connection_terminated"] = 502,
         ["connection_timeout"] = 504,
@@ -57,8 +58,16 @@ public sealed class ErrorTableTests
             Assert.Equal(("proxy_internal_error", 503), (rule.ProxyStatus, rule.Status));
         else if (rule.ProxyStatus is { } type)
             Assert.Equal(StatusOfProxyError[type], rule.Status);
-        // the composition's members say what failed
-        else if (kind is not (GatewayErrorKind.CallFailed or GatewayErrorKind.CallUnavailable or GatewayErrorKind.CallTimeout))
+        // the composition's members say what failed, and a retried response is passed to nobody
+        else if (
+            kind
+            is not (
+                GatewayErrorKind.CallFailed
+                or GatewayErrorKind.CallUnavailable
+                or GatewayErrorKind.CallTimeout
+                or GatewayErrorKind.ResponseRetried
+            )
+        )
             Assert.Equal(ErrorSource.Client, rule.Source);
     }
 

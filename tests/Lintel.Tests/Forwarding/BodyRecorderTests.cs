@@ -65,7 +65,7 @@ public sealed class BodyRecorderTests
     [Fact]
     public void Request_WithoutBody_NeedsNothing()
     {
-        using var recorder = new BodyRecorder(_context.Request.AsClient(), canHaveBody: false, Limit, _memory);
+        using var recorder = new BodyRecorder(_context.Request.AsClient(), canHaveBody: false, Limit, _memory, BufferUse.Mirror);
         Assert.Equal((true, null), (recorder.IsComplete, recorder.Body));
         recorder.Discard();
         Assert.Equal(0, _memory.Used);
@@ -75,7 +75,7 @@ public sealed class BodyRecorderTests
     {
         _context.Request.Body = new MemoryStream(new byte[length]);
         _context.Request.ContentLength = saysItsLength ? length : null;
-        return new BodyRecorder(_context.Request.AsClient(), canHaveBody: true, Limit, _memory);
+        return new BodyRecorder(_context.Request.AsClient(), canHaveBody: true, Limit, _memory, BufferUse.Mirror);
     }
 
     private async Task<int> ReadAsync()

@@ -16,7 +16,7 @@ public sealed class DeadlineTests
         Assert.False(deadline.IsOver);
         Pass(0.2);
         Assert.True(deadline.IsOver);
-        Assert.Equal(GatewayErrorKind.ResponseTimeout, deadline.Kind);
+        Assert.Equal(GatewayErrorKind.ResponseTimeout, deadline.Expired);
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class DeadlineTests
         Assert.False(deadline.IsOver);
         Pass(0.2);
         Assert.True(deadline.IsOver);
-        Assert.Equal(GatewayErrorKind.DeadlineExceeded, deadline.Kind);
+        Assert.Equal(GatewayErrorKind.DeadlineExceeded, deadline.Expired);
     }
 
     [Fact]
@@ -64,7 +64,46 @@ public sealed class DeadlineTests
         deadline.BodySent();
         Pass(3.1);
         Assert.True(deadline.IsOver);
-        Assert.Equal(GatewayErrorKind.ResponseTimeout, deadline.Kind);
+        Assert.Equal(GatewayErrorKind.ResponseTimeout, deadline.Expired);
+    }
+
+    [Fact]
+    public void LimitOfAnAttempt_EndsIt_AndNotTheRequest()
+    {
+        using var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: false);
+        deadline.BeginTry(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        Assert.Equal(TimeSpan.FromSeconds(1), deadline.Left);
+        Pass(1.1);
+        Assert.Equal((false, GatewayErrorKind.ResponseTimeout), (deadline.IsOver, deadline.Expired));
+        deadline.BeginTry(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        Assert.Null(deadline.Expired);
+        deadline.Expire(); // the forwarder's timer
+        Assert.Equal((false, GatewayErrorKind.ResponseTimeout), (deadline.IsOver, deadline.Expired));
+        Pass(1.5);
+        deadline.BeginTry(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        Assert.True(deadline.Left < TimeSpan.FromSeconds(0.5)); // what is left of the request
+        deadline.Expire();
+        Assert.True(deadline.IsOver);
+    }
+
+    [Fact]
+    public void LimitOfAnAttempt_CancelsATokenOfItsOwn()
+    {
+        using var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: true);
+        deadline.BeginTry(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var first = deadline.Token;
+        Pass(2);
+        Assert.False(first.IsCancellationRequested); // the body is still being sent
+        deadline.BodySent();
+        Pass(1.1);
+        Assert.Equal((true, false), (first.IsCancellationRequested, deadline.IsOver));
+        deadline.BeginTry(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var second = deadline.Token;
+        Assert.False(second.IsCancellationRequested);
+        deadline.BodySent(); // again: the body is replayed
+        deadline.HeadCame();
+        Pass(100);
+        Assert.Equal((false, false), (second.IsCancellationRequested, deadline.IsOver));
     }
 
     [Fact]
@@ -88,7 +127,7 @@ public sealed class DeadlineTests
         Assert.Same(first, second);
         Assert.False(second.IsOver);
         Assert.Equal(TimeSpan.FromSeconds(5), second.Left);
-        Assert.Equal(GatewayErrorKind.ResponseTimeout, second.Kind);
+        Assert.Null(second.Expired);
         second.HeadCame();
         Pass(100);
         Assert.False(second.IsOver);

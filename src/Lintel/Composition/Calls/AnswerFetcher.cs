@@ -183,7 +183,11 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
     {
         if (outcome.Answer is { IsSuccess: false } answer)
             return IsOutage(answer.Status);
-        return error.Kind is GatewayErrorKind.NoInstance or GatewayErrorKind.Unavailable
+        return error.Kind
+                is GatewayErrorKind.NoInstance
+                    or GatewayErrorKind.Unavailable
+                    or GatewayErrorKind.CircuitOpen
+                    or GatewayErrorKind.ServiceBusy
             || (error.Rule.Source == ErrorSource.Upstream && error.Kind != GatewayErrorKind.TooManyItems);
     }
 

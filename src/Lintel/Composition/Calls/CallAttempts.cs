@@ -22,10 +22,10 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
     private readonly Lock _lock = new();
     private AttemptSeries _attempts = new(
         request.Service,
-        request.Method,
-        request.Target,
-        isWhole: true,
-        request.Service.KeyOf(run.Exchange),
+        new AttemptRequest(request.Method, request.Target, IsWhole: true, Idempotency.Allows(request.Method))
+        {
+            Key = request.Service.KeyOf(run.Exchange),
+        },
         run.Parts.Attempts
     );
     private Http1Connection? _connection;
@@ -68,10 +68,10 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
     public TimeSpan Left => run.Time.Until(request.Due);
 
     /// <summary>The time left for its answer, from now on.</summary>
-    public TimeSpan LeftForAnswer => run.Time.Until(request.AwaitedUntil ?? request.Due);
+    public TimeSpan LeftForAnswer => OfTry(run.Time.Until(request.AwaitedUntil ?? request.Due));
 
     /// <summary>The time left for the answer when the attempt began: saves reading the clock if nothing was waited for.</summary>
-    public TimeSpan LeftAtBegin => run.Time.Until(request.AwaitedUntil ?? request.Due, _began);
+    public TimeSpan LeftAtBegin => OfTry(run.Time.Until(request.AwaitedUntil ?? request.Due, _began));
 
     /// <remarks>
     /// A write that can be undone is awaited once it is sent, for as long as undoing it may take: the service performs it whether or not
@@ -119,6 +119,8 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
                         GatewayErrorKind.TooManyItems,
                         $"a composed response may take at most {run.Plan.Limits.Requests} requests to services"
                     );
+                if (await AdmitAsync().ConfigureAwait(false) is { } refused)
+                    return refused;
                 _wasSent = false;
                 _attempts.Begin(callSpan is null ? run.Exchange.Trace : TraceContext.Of(callSpan), _began);
                 var instance = _attempts.Instance;
@@ -134,9 +136,12 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
                     outcome = Explain(GatewayError.OfDefect(e));
                 }
 
+                outcome = Offered(outcome);
                 _attempts.End(outcome.Answer?.Status, outcome.Error);
                 if (outcome.Error is not { } error || IsCutOff() || Left <= TimeSpan.Zero || !TryContinue(error))
                     return outcome with { Instance = instance, WasSent = _wasSent && outcome.Error?.Rule.Retry != RetryScope.NothingSent };
+                if (_attempts.Delay > TimeSpan.Zero && !await WaitAsync(_attempts.Delay).ConfigureAwait(false))
+                    return Canceled;
                 _began = run.Parts.Time.GetTimestamp();
             }
         }
@@ -146,6 +151,52 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
             EndWaiting();
         }
     }
+
+    /// <summary>Asks the service for a place, and waits for one if there is a queue.</summary>
+    private ValueTask<GatewayError?> AdmitAsync()
+    {
+        if (_attempts.TryAdmit(_began, out var refused))
+            return default;
+        return refused is not null ? new(refused) : QueueAsync();
+
+        async ValueTask<GatewayError?> QueueAsync()
+        {
+            var timer = Timer(Left);
+            try
+            {
+                var result = _attempts.Waited(await request.Service.Bulkhead!.WaitAsync(Left, timer.Token).ConfigureAwait(false));
+                _began = run.Parts.Time.GetTimestamp();
+                return result is null ? null : Explain(result);
+            }
+            finally
+            {
+                EndTimer(timer);
+            }
+        }
+    }
+
+    /// <summary>Waits before another attempt.</summary>
+    /// <returns>False if the request was cut off meanwhile.</returns>
+    private async ValueTask<bool> WaitAsync(TimeSpan delay)
+    {
+        var timer = Timer(Left);
+        await Task.Delay(delay, run.Parts.Time, timer.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        EndTimer(timer);
+        return !IsCutOff();
+    }
+
+    /// <summary>Gives up an answer that the service's rules retry. An answer is complete here: the offer is made after the fact.</summary>
+    private FetchOutcome Offered(FetchOutcome outcome)
+    {
+        if (outcome.Answer is not { } answer || !request.Service.Retries.HasStatuses)
+            return outcome;
+        if (_attempts.Offer(() => Left)?.Take(answer.Status, null, answer.RetryAfter) is not { } retried)
+            return outcome;
+        answer.Body.Release();
+        return retried;
+    }
+
+    private TimeSpan OfTry(TimeSpan left) => request.Service.Retries.PerTry is { } limit && limit < left ? limit : left;
 
     /// <summary>Marks the request as sent: from now on the service may receive it.</summary>
     /// <returns>False if it was already cut off.</returns>
@@ -248,6 +299,6 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
     private bool TryContinue(GatewayError error)
     {
         lock (_lock)
-            return _attempts.TryContinue(error, run.Plan.Route, run.Exchange.TraceId);
+            return _attempts.TryContinue(error, Left, run.Plan.Route, run.Exchange.TraceId);
     }
 }

@@ -50,7 +50,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
                 _known.Add(result.Call.Index);
                 if (result.State is not CallState.Canceled)
                     _ready.Add(Root(result.Call));
-                if (!AwaitsPassthrough && run.Decisive is null && !run.IsClientGone)
+                if (!AwaitsPassthrough && run.Decisive is null && !run.HasClientLeft)
                     await SendReadyAsync(run).ConfigureAwait(false);
             }
         }
@@ -73,11 +73,11 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             error = ComposeTarget.Describe(run, passing, passing.Error!);
         }
 
-        if (error is not null && (!_hasBegun || run.IsClientGone))
+        if (error is not null && (!_hasBegun || run.HasClientLeft))
             return error;
-        if (!run.IsClientGone)
+        if (!run.HasClientLeft)
             await EndAsync(run).ConfigureAwait(false);
-        if (run.IsClientGone)
+        if (run.HasClientLeft)
             return new GatewayError(GatewayErrorKind.ClientAborted);
         exchange.IsErrorReported = error is not null;
         return error;

@@ -58,6 +58,9 @@ internal static class Scalars
             "write a number with its unit, from `0%` to `100%`, such as `10%` or `0.5%`"
         );
 
+    /// <summary>A share as a number, from 0.01 to 1.</summary>
+    public static Grammar<double> Ratio { get; } = new RatioGrammar();
+
     public static Grammar<int> Integer(int minimum, int maximum) => new IntegerGrammar(minimum, maximum);
 
     /// <summary>One of a few words; those in <paramref name="notYet"/> are known but refused.</summary>
@@ -187,6 +190,38 @@ internal sealed class BooleanGrammar : Grammar<bool>
     }
 
     public override JsonObject Describe(SchemaDefinitions definitions) => new() { ["type"] = "boolean" };
+}
+
+internal sealed class RatioGrammar : Grammar<double>
+{
+    private const double Minimum = 0.01;
+
+    public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out double value)
+    {
+        value = 0;
+        if (
+            node is ScalarNode { IsNull: false } scalar
+            && double.TryParse(scalar.Text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value)
+            && value is >= Minimum and <= 1
+        )
+            return true;
+        report.Add(
+            "bad-value",
+            node,
+            path,
+            $"{(node is ScalarNode { IsNull: false } written ? $"`{written.Written}`" : node.Kind)} is not a ratio",
+            "write a number from 0.01 to 1, such as `0.5`"
+        );
+        return false;
+    }
+
+    public override JsonObject Describe(SchemaDefinitions definitions) =>
+        new()
+        {
+            ["type"] = "number",
+            ["minimum"] = Minimum,
+            ["maximum"] = 1,
+        };
 }
 
 internal sealed class IntegerGrammar(int minimum, int maximum) : Grammar<int>

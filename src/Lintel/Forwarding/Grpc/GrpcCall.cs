@@ -134,7 +134,7 @@ internal sealed class GrpcCall
             return false;
         var kind =
             cause is not OperationCanceledException ? GatewayErrorKind.ResponseIncomplete
-            : deadline.IsOver ? deadline.Kind
+            : deadline.IsOver ? deadline.Expired ?? GatewayErrorKind.ResponseTimeout
             : GatewayErrorKind.IdleTimeout;
         Error ??= new GatewayError(kind, Cause: cause);
         _exchange.GrpcStatus = Error.Rule.GrpcStatus;

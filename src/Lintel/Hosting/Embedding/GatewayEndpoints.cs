@@ -28,7 +28,7 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     private readonly GatewayConventions _conventions = new();
     private CancellationTokenSource _changes = new();
     private GatewayConfig? _config;
-    private GatewayConfig? _announced;
+    private GatewayConfig? _told;
     private IReadOnlyList<Endpoint>? _endpoints;
     private volatile Index? _index;
 
@@ -80,9 +80,9 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         CancellationTokenSource before;
         lock (_lock)
         {
-            if (_announced == _gateway.Config)
+            if (_told == _gateway.Config)
                 return;
-            _announced = _gateway.Config;
+            _told = _gateway.Config;
             (before, _changes) = (_changes, new CancellationTokenSource());
         }
 

@@ -45,6 +45,9 @@ internal sealed class GatewayMetrics
     private readonly Counter<long> _errors;
     private readonly ConcurrentDictionary<string, StrongBox<long>> _broken = new(StringComparer.Ordinal);
     private readonly Counter<long> _ejections;
+    private readonly Counter<long> _retries;
+    private readonly Counter<long> _refusals;
+    private readonly Counter<long> _breakerOpenings;
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
     private readonly Gauge<int> _fallback;
@@ -90,6 +93,13 @@ internal sealed class GatewayMetrics
             "{ejection}",
             "Instances that were left out for a while because they failed too often."
         );
+        _retries = _meter.CreateCounter<long>("lintel.service.retries", "{retry}", "Attempts that followed a failed one, by reason.");
+        _refusals = _meter.CreateCounter<long>(
+            "lintel.service.refused",
+            "{request}",
+            "Requests that were refused in place of a service: its circuit breaker is open, or it is busy."
+        );
+        _breakerOpenings = _meter.CreateCounter<long>("lintel.service.breaker.opened", "{opening}", "Openings of circuit breakers.");
         _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Configuration loads, by result.");
         _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
         _meter.CreateObservableCounter(
@@ -232,14 +242,47 @@ internal sealed class GatewayMetrics
             new KeyValuePair<string, object?>("server.port", port)
         );
 
+    /// <summary>An attempt follows a failed one.</summary>
+    internal void Retried(string service, string reason) => Count(_retries, service, reason);
+
+    /// <summary>A request was refused in place of a service.</summary>
+    internal void Refused(string service, string reason) => Count(_refusals, service, reason);
+
+    /// <summary>A circuit breaker has opened.</summary>
+    internal void BreakerOpened(string service) => _breakerOpenings.Add(1, new KeyValuePair<string, object?>("lintel.service", service));
+
+    private static void Count(Counter<long> counter, string service, string reason) =>
+        counter.Add(
+            1,
+            new KeyValuePair<string, object?>("lintel.service", service),
+            new KeyValuePair<string, object?>("error.type", reason)
+        );
+
     internal void Mirrored(string service, string result) =>
         _mirrors.Add(1, new KeyValuePair<string, object?>("lintel.service", service), new KeyValuePair<string, object?>("result", result));
 
     /// <summary>
     /// Gauges of the instances in use. They are observed at each collection, so that removed instances disappear with the next one.
     /// </summary>
-    internal void Observe(Func<IEnumerable<InstanceUse>> instances)
+    internal void Observe(Func<IEnumerable<InstanceUse>> instances, Func<IEnumerable<ServiceUse>> services)
     {
+        _meter.CreateObservableUpDownCounter(
+            "lintel.service.breaker.state",
+            () => services().Where(s => s.BreakerState is not null).Select(s => new Measurement<int>(s.BreakerState!.Value, s.Tag)),
+            description: "State of the circuit breaker: 0 closed, 1 open, 2 half-open."
+        );
+        _meter.CreateObservableUpDownCounter(
+            "lintel.service.queue",
+            () => services().Where(s => s.Queued is not null).Select(s => new Measurement<int>(s.Queued!.Value, s.Tag)),
+            "{request}",
+            "Requests that wait for a place among those in flight to a service."
+        );
+        _meter.CreateObservableUpDownCounter(
+            "lintel.service.retry.budget",
+            () => services().Where(s => s.RetriesLeft is not null).Select(s => new Measurement<int>(s.RetriesLeft!.Value, s.Tag)),
+            "{retry}",
+            "Retries that the budget of a service still allows."
+        );
         _meter.CreateObservableUpDownCounter(
             "http.client.active_requests",
             () => instances().Select(i => new Measurement<long>(i.Active, i.Tags)),
@@ -372,6 +415,12 @@ internal readonly record struct RequestOutcome(
 internal readonly record struct AttemptOutcome(string Method, string Service, string Address, int Port, int? Status, string? Error);
 
 /// <summary>What an instance has to do at the moment.</summary>
+internal readonly record struct ServiceUse(string Service, int? BreakerState, int? Queued, int? RetriesLeft)
+{
+    public KeyValuePair<string, object?> Tag => new("lintel.service", Service);
+}
+
+/// <summary>The load of an instance at this moment.</summary>
 internal readonly record struct InstanceUse(string Service, string Address, int Port, long Active, long Connections, bool IsAvailable)
 {
     public KeyValuePair<string, object?>[] Tags =>

@@ -7,12 +7,12 @@ namespace Lintel.Services.Balancing;
 /// <remarks>
 /// <para>
 /// A failure counts as an attempt of twice the estimate, of at least 1 s and at most 60 s, and enters as an average instead of a peak:
-/// otherwise an instance that fails fast would look like the fastest and attract all requests. The average makes the share of failures count:
-/// with one failure in a hundred, 10 ms are added to the estimate.
+/// otherwise an instance that fails fast would look like the fastest and attract all requests. The average makes the share of failures
+/// count: with one failure in a hundred, 10 ms are added to the estimate.
 /// </para>
 /// <para>
-/// Thread rule: any thread, without locks. Estimate and time are one 64-bit word, exchanged as a whole; whoever loses the exchange three times
-/// drops the sample, which many others of the same moment replace.
+/// Thread rule: any thread, without locks. Estimate and time are one 64-bit word, exchanged as a whole; whoever loses the exchange three
+/// times drops the sample, which many others of the same moment replace.
 /// </para>
 /// </remarks>
 /// <param name="decay">The time after which the weight of a sample has fallen to 1/e.</param>
@@ -35,7 +35,7 @@ internal sealed class PeakLatency(TimeSpan decay, TimeProvider time)
     /// <summary>The time constant.</summary>
     public TimeSpan Decay { get; } = decay;
 
-    /// <summary>The current estimate in seconds; without attempts it approaches zero, so that a slow instance gets another chance.</summary>
+    /// <summary>The estimate in seconds; without attempts it approaches zero, so that a slow instance gets another chance.</summary>
     public float Estimate => At(Ticks(time));
 
     /// <summary>The estimate at a time, as returned by <see cref="Ticks"/>.</summary>

@@ -10,13 +10,19 @@ namespace Lintel.Services.Connections;
 /// </summary>
 internal static class HandlerFailures
 {
+    /// <summary>RFC 9113 section 7.</summary>
+    private const long RefusedStream = 7;
+
     /// <summary>The error of an attempt.</summary>
     /// <param name="cause">The exception of the handler.</param>
     /// <param name="phase">The phase of the attempt.</param>
     /// <param name="expired">The kind of the expired time limit, if any. The handler fails in many ways when its token is canceled; only an
     /// exception that identifies the failure exactly takes precedence.</param>
     public static GatewayError Of(Exception? cause, AttemptPhase phase, GatewayErrorKind? expired) =>
-        new(KindOf(cause, phase, expired), Cause: cause);
+        new(KindOf(cause, phase, expired), Cause: cause)
+        {
+            IsNotProcessed = Find<HttpProtocolException>(cause) is { ErrorCode: RefusedStream },
+        };
 
     /// <summary>
     /// The mapping, in order of precedence: failures that are identified exactly, an expired limit, events on the connection.

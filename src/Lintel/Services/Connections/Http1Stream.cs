@@ -16,8 +16,8 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
 {
     private static readonly byte[] CloseField = "Connection: close\r\n"u8.ToArray();
 
-    // A service that has read the body's last bytes may answer before the write that carried them has returned here. The head then waits for
-    // that write, so that the connection is kept; a service that answers without reading them costs its response no more than this.
+    // A service that has read the body's last bytes may answer before the write that carried them has returned here. The head then waits
+    // for that write, so that the connection is kept; a service that answers without reading them costs its response no more than this.
     private static readonly TimeSpan LastWriteGrace = TimeSpan.FromMilliseconds(20);
 
     private readonly Lock _lock = new();
@@ -315,18 +315,18 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
 
     private async ValueTask SendInterimAsync()
     {
-        List<(int Status, List<KeyValuePair<string, string>> Fields)>? interims;
+        List<(int Status, List<KeyValuePair<string, string>> Fields)>? told;
         Func<int, List<KeyValuePair<string, string>>, ValueTask>? interim;
         lock (_lock)
         {
-            interims = _interim;
+            told = _interim;
             interim = _exchange?.Interim;
             _interim = null;
         }
 
-        if (interims is null || interim is null)
+        if (told is null || interim is null)
             return;
-        foreach (var (status, fields) in interims)
+        foreach (var (status, fields) in told)
             await interim(status, fields).ConfigureAwait(false);
     }
 }

@@ -17,12 +17,12 @@ internal sealed class InstanceChecks : IDisposable
     private readonly Instance _instance;
     private readonly ActiveHealthConfig _config;
     private readonly ServiceHealth _health;
-    private readonly HealthParts _parts;
+    private readonly ServiceParts _parts;
     private readonly CancellationTokenSource _ended = new();
     private readonly ITimer _timer;
     private bool _isRunning;
 
-    public InstanceChecks(Service service, Instance instance, ActiveHealthConfig config, ServiceHealth health, HealthParts parts)
+    public InstanceChecks(Service service, Instance instance, ActiveHealthConfig config, ServiceHealth health, ServiceParts parts)
     {
         _service = service;
         _instance = instance;

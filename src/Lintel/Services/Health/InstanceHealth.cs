@@ -33,7 +33,7 @@ internal sealed class InstanceHealth
     public int FailuresInRow => Volatile.Read(ref _failuresInRow);
 
     /// <summary>The recent attempts; <see langword="null"/> if the success rate is not configured.</summary>
-    public SuccessWindow? Window { get; set; }
+    public SlidingWindow? Window { get; set; }
 
     /// <summary>Whether the active checks consider the instance unhealthy.</summary>
     public bool IsUnhealthy { get; set; }

@@ -1,13 +1,8 @@
 using System.Globalization;
 using Lintel.Config;
-using Lintel.Errors;
-using Lintel.Observability.Metrics;
-using Microsoft.Extensions.Logging;
+using Lintel.Services.Attempts;
 
 namespace Lintel.Services.Health;
-
-/// <summary>The dependencies of health checks and ejection.</summary>
-internal sealed record HealthParts(TimeProvider Time, Random Random, GatewayMetrics Metrics, ILogger Logger);
 
 /// <summary>
 /// Decides which instances of a service receive requests: an instance that fails too often is ejected for some time, one whose active
@@ -22,7 +17,7 @@ internal sealed class ServiceHealth : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Service _service;
-    private readonly HealthParts _parts;
+    private readonly ServiceParts _parts;
     private readonly PassiveHealthConfig? _passive;
     private readonly ActiveHealthConfig? _active;
     private readonly ITimer _returns;
@@ -32,7 +27,7 @@ internal sealed class ServiceHealth : IDisposable
     /// <param name="service">The service.</param>
     /// <param name="config">Its health configuration.</param>
     /// <param name="parts">The dependencies.</param>
-    public ServiceHealth(Service service, HealthConfig config, HealthParts parts)
+    public ServiceHealth(Service service, HealthConfig config, ServiceParts parts)
     {
         _service = service;
         _parts = parts;
@@ -63,30 +58,26 @@ internal sealed class ServiceHealth : IDisposable
 
     /// <summary>Evaluates the end of an attempt.</summary>
     /// <param name="instance">The instance.</param>
-    /// <param name="status">The status of its response; <see langword="null"/> for none.</param>
-    /// <param name="error">Why the attempt failed; <see langword="null"/> for a response of any status.</param>
-    public void Attempted(Instance instance, int? status, GatewayError? error)
+    /// <param name="end">How it ended.</param>
+    public void Attempted(Instance instance, in AttemptEnd end)
     {
-        if (_passive is null)
+        if (_passive is null || end.Verdict == AttemptVerdict.Neutral)
             return;
         var health = instance.Health;
-        if (error is null ? status is null or < 500 : error.Rule.Source != ErrorSource.Upstream)
+        health.Window?.Count(end.Timestamp, end.Verdict == AttemptVerdict.Failure);
+        if (end.Verdict == AttemptVerdict.Success)
         {
-            if (error is not null)
-                return; // not caused by the instance
             health.Succeeded();
-            health.Window?.Count(isFailure: false);
             return;
         }
 
         var inRow = health.Failed();
-        health.Window?.Count(isFailure: true);
-        var what = error?.Rule.Slug ?? status!.Value.ToString(CultureInfo.InvariantCulture);
+        var what = end.Error?.Rule.Slug ?? end.Status!.Value.ToString(CultureInfo.InvariantCulture);
         if (inRow >= _passive.ConsecutiveFailures)
             Eject(instance, $"{inRow} failures in a row, the last one {what}");
         else if (
             _passive.SuccessRate is { } rate
-            && health.Window!.Sum() is var (all, failed)
+            && health.Window!.Sum(end.Timestamp) is var (all, failed)
             && all >= rate.Minimum
             && 100.0 * (all - failed) / all < rate.Below
         )
@@ -142,7 +133,7 @@ internal sealed class ServiceHealth : IDisposable
         var health = instance.Health;
         health.Changed += _service.Renew;
         if (_passive?.SuccessRate is { } rate)
-            health.Window = new SuccessWindow(rate.Window, _parts.Time);
+            health.Window = new SlidingWindow(rate.Window, _parts.Time);
         if (_active is not null)
             return new InstanceChecks(_service, instance, _active, this, _parts);
         lock (health.Lock)

@@ -165,7 +165,7 @@ public sealed class GatewayMetricsTests
     {
         List<InstanceUse> instances = [new("s", "a", 1, 2, 3, true), new("s", "b", 1, 0, 0, true)];
         var metrics = TestMetrics.Create(out var meter);
-        metrics.Observe(() => instances);
+        metrics.Observe(() => instances, () => []);
         Assert.Equal(4, Collect(meter).Count(s => s.StartsWith("http.client.", StringComparison.Ordinal)));
         instances.RemoveAt(1);
         Assert.Equal(

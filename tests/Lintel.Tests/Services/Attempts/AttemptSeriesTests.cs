@@ -53,7 +53,7 @@ public sealed class AttemptSeriesTests : IDisposable
             Assert.True(tried.Add(series.Instance));
             Assert.False(series.NeedsFreshConnection);
             Attempt(ref series, Refused);
-        } while (series.TryContinue(Refused, "r", "trace"));
+        } while (series.TryContinue(Refused, null, "r", "trace"));
         Assert.Equal((3, 3), (series.Count, tried.Count));
         Assert.Equal(["connection-refused", "connection-refused", "connection-refused"], _counted);
         Assert.All(tried, i => Assert.Equal(0, i.Active));
@@ -65,7 +65,7 @@ public sealed class AttemptSeriesTests : IDisposable
     {
         var series = Series("GET", instances: 1);
         Attempt(ref series, Refused);
-        Assert.False(series.TryContinue(Refused, "r", "trace"));
+        Assert.False(series.TryContinue(Refused, null, "r", "trace"));
         Assert.Equal([series.Instance], series.Tried);
     }
 
@@ -80,12 +80,12 @@ public sealed class AttemptSeriesTests : IDisposable
         var series = Series(method, instances: 3, isWhole);
         var instance = series.Instance;
         Attempt(ref series, Ended);
-        Assert.Equal(goesOn, series.TryContinue(Ended, "r", "trace"));
+        Assert.Equal(goesOn, series.TryContinue(Ended, null, "r", "trace"));
         Assert.Equal((instance, goesOn, goesOn), (series.Instance, series.NeedsFreshConnection, series.IsRepeatable));
         if (!goesOn)
             return;
         Attempt(ref series, Ended);
-        Assert.False(series.TryContinue(Ended, "r", "trace"));
+        Assert.False(series.TryContinue(Ended, null, "r", "trace"));
         Assert.Equal(2, _counted.Count);
         Assert.Empty(_errors.Recent(ErrorStatus.Of)); // that a service ends what it has kept is nobody's failure
     }
@@ -95,12 +95,12 @@ public sealed class AttemptSeriesTests : IDisposable
     {
         var series = Series("GET", instances: 5);
         Attempt(ref series, Ended);
-        Assert.True(series.TryContinue(Ended, "r", "trace"));
+        Assert.True(series.TryContinue(Ended, null, "r", "trace"));
         Attempt(ref series, Refused);
-        Assert.True(series.TryContinue(Refused, "r", "trace"));
+        Assert.True(series.TryContinue(Refused, null, "r", "trace"));
         Assert.False(series.NeedsFreshConnection);
         Attempt(ref series, Ended);
-        Assert.False(series.TryContinue(Ended, "r", "trace"));
+        Assert.False(series.TryContinue(Ended, null, "r", "trace"));
         Assert.Equal(3, series.Count);
     }
 
@@ -114,7 +114,7 @@ public sealed class AttemptSeriesTests : IDisposable
         var error = new GatewayError(Enum.Parse<GatewayErrorKind>(kind));
         var series = Series("GET", instances: 3);
         Attempt(ref series, error);
-        Assert.False(series.TryContinue(error, "r", "trace"));
+        Assert.False(series.TryContinue(error, null, "r", "trace"));
     }
 
     [Fact]
@@ -124,10 +124,7 @@ public sealed class AttemptSeriesTests : IDisposable
         service.Exchange([]);
         var series = new AttemptSeries(
             service,
-            "GET",
-            "/",
-            isWhole: true,
-            default,
+            new AttemptRequest("GET", "/", IsWhole: true, IsIdempotent: true),
             new AttemptParts(_metrics, _errors, TimeProvider.System)
         );
         Assert.False(series.TryChoose());
@@ -141,7 +138,7 @@ public sealed class AttemptSeriesTests : IDisposable
         var parts = new AttemptParts(_metrics, _errors, TimeProvider.System);
         for (var i = 0; i < 20; i++)
         {
-            var series = new AttemptSeries(service, "GET", "/", isWhole: true, default, parts);
+            var series = new AttemptSeries(service, new AttemptRequest("GET", "/", IsWhole: true, IsIdempotent: true), parts);
             Assert.True(series.TryChoose([service.Instances.All[0]]));
             Assert.Same(service.Instances.All[1], series.Instance);
             Assert.True(series.TryChoose([.. service.Instances.All]));
@@ -163,10 +160,7 @@ public sealed class AttemptSeriesTests : IDisposable
     {
         var series = new AttemptSeries(
             Service(instances),
-            method,
-            "/x",
-            isWhole,
-            default,
+            new AttemptRequest(method, "/x", isWhole, Idempotency.Allows(method)),
             new AttemptParts(_metrics, _errors, TimeProvider.System)
         );
         Assert.True(series.TryChoose());

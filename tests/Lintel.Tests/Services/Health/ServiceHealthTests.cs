@@ -3,6 +3,7 @@ using System.Net;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 using Lintel.Services.Health;
 using Lintel.TestKit;
 using Microsoft.Extensions.Time.Testing;
@@ -34,10 +35,10 @@ public sealed class ServiceHealthTests : IDisposable
         );
         var bad = service.Instances.All[1];
         Fail(service, bad, 2);
-        service.Health!.Attempted(bad, 200, null);
+        service.Health!.Attempted(bad, End(200, null));
         Fail(service, bad, 2);
         Assert.Equal(3, Picked(service).Count); // a good answer in between
-        service.Health.Attempted(bad, 503, null);
+        service.Health.Attempted(bad, End(503, null));
         Assert.Equal(Unavailability.Ejected, bad.Health.Unavailability);
         Assert.Equal("3 failures in a row, the last one 503", bad.Health.Reason);
         Assert.DoesNotContain(bad, Picked(service));
@@ -97,12 +98,12 @@ public sealed class ServiceHealthTests : IDisposable
         var service = Create(2, new() { Passive = new() { ConsecutiveFailures = 2 } });
         var instance = service.Instances.All[0];
         for (var i = 0; i < 10; i++)
-            service.Health!.Attempted(instance, null, Left);
-        service.Health!.Attempted(instance, 404, null);
+            service.Health!.Attempted(instance, End(null, Left));
+        service.Health!.Attempted(instance, End(404, null));
         Assert.Equal(0, instance.Health.FailuresInRow);
-        service.Health.Attempted(instance, null, Refused);
-        service.Health.Attempted(instance, null, Left); // neither good nor bad
-        service.Health.Attempted(instance, null, Refused);
+        service.Health.Attempted(instance, End(null, Refused));
+        service.Health.Attempted(instance, End(null, Left)); // neither good nor bad
+        service.Health.Attempted(instance, End(null, Refused));
         Assert.Equal(Unavailability.Ejected, instance.Health.Unavailability);
     }
 
@@ -136,7 +137,7 @@ public sealed class ServiceHealthTests : IDisposable
         void Mixed(int count)
         {
             for (var i = 0; i < count; i++)
-                service.Health!.Attempted(bad, i % 2 == 0 ? 500 : 200, null);
+                service.Health!.Attempted(bad, End(i % 2 == 0 ? 500 : 200, null));
         }
     }
 
@@ -312,10 +313,13 @@ public sealed class ServiceHealthTests : IDisposable
         await Until.TrueAsync(() => before.Instances.Pick(default) is not null);
     }
 
-    private static void Fail(Service service, Instance instance, int times)
+    private AttemptEnd End(int? status, GatewayError? error) =>
+        new(AttemptVerdicts.Of(status, error), status, error, _time.GetTimestamp(), TimeSpan.Zero);
+
+    private void Fail(Service service, Instance instance, int times)
     {
         for (var i = 0; i < times; i++)
-            service.Health!.Attempted(instance, null, Refused);
+            service.Health!.Attempted(instance, End(null, Refused));
     }
 
     private static HashSet<Instance> Picked(Service service) => [.. Enumerable.Range(0, 200).Select(_ => service.Instances.Pick(default)!)];

@@ -1,0 +1,95 @@
+using Lintel.Config;
+using Lintel.Errors;
+
+namespace Lintel.Services.Breaking;
+
+/// <summary>
+/// Limits the attempts to a service that are in flight, with a bounded queue: one slow service cannot take everything that the gateway has.
+/// </summary>
+/// <remarks>Thread rule: any thread; one lock, held for a few instructions.</remarks>
+internal sealed class Bulkhead(ServiceLimitsConfig config, TimeProvider time)
+{
+    private readonly Lock _lock = new();
+    private readonly LinkedList<TaskCompletionSource> _queue = [];
+    private int _active;
+
+    public ServiceLimitsConfig Config => config;
+
+    /// <summary>Attempts in flight.</summary>
+    public int Active => Volatile.Read(ref _active);
+
+    /// <summary>Attempts in the queue.</summary>
+    public int Queued
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.Count;
+        }
+    }
+
+    /// <summary>The error of a refused attempt.</summary>
+    public static GatewayError Full { get; } = new(GatewayErrorKind.ServiceBusy);
+
+    /// <summary>Admits an attempt if a place is free and no other attempt waits for it. Followed by <see cref="Exit"/>.</summary>
+    public bool TryEnter()
+    {
+        lock (_lock)
+        {
+            if (_active >= config.Concurrent || _queue.Count > 0)
+                return false;
+            _active++;
+            return true;
+        }
+    }
+
+    /// <summary>Waits in the queue for a place, first come, first served.</summary>
+    /// <param name="left">The time left for the request; <see langword="null"/> for no limit.</param>
+    /// <param name="cancellation">Ends the wait: the client has disconnected.</param>
+    /// <returns><see langword="null"/> if admitted, to be followed by <see cref="Exit"/>.</returns>
+    public async ValueTask<GatewayError?> WaitAsync(TimeSpan? left, CancellationToken cancellation)
+    {
+        var place = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        LinkedListNode<TaskCompletionSource> node;
+        lock (_lock)
+        {
+            if (_active < config.Concurrent && _queue.Count == 0)
+            {
+                _active++;
+                return null;
+            }
+
+            if (_queue.Count >= config.Queue)
+                return Full;
+            node = _queue.AddLast(place);
+        }
+
+        await place
+            .Task.WaitAsync(left < config.QueueTimeout ? left.Value : config.QueueTimeout, time, cancellation)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        lock (_lock)
+        {
+            if (place.Task.IsCompleted)
+                return null; // admitted, perhaps in the moment in which the wait ended
+            _queue.Remove(node);
+        }
+
+        return cancellation.IsCancellationRequested ? new GatewayError(GatewayErrorKind.ClientAborted) : Full;
+    }
+
+    /// <summary>Ends an admitted attempt: its place goes to the first in the queue.</summary>
+    public void Exit()
+    {
+        lock (_lock)
+        {
+            if (_queue.First is not { } first)
+            {
+                _active--;
+                return;
+            }
+
+            _queue.RemoveFirst();
+            first.Value.SetResult();
+        }
+    }
+}
