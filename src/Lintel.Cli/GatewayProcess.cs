@@ -11,27 +11,27 @@ using Microsoft.Extensions.Options;
 namespace Lintel.Cli;
 
 /// <summary>The composition root of <c>lintel run</c> and <c>lintel demo</c>: everything that makes a process of the gateway.</summary>
-internal static class GatewayProcess
+/// <param name="surroundings">Its process, or what stands in for it.</param>
+internal sealed class GatewayProcess(Surroundings surroundings)
 {
-    /// <summary>Runs a gateway until a signal ends it.</summary>
-    /// <param name="signals">The signals of the process, including those already received.</param>
-    /// <param name="files">Its configuration.</param>
-    /// <param name="started">Called when it listens, with its addresses and the admin address.</param>
-    /// <param name="configure">Further services of the process.</param>
-    /// <param name="level">
+    /// <summary>
     /// The minimum level of the error log, which overrides the configuration; <see langword="null"/> to use the configuration's.
-    /// </param>
+    /// </summary>
+    public LogLevel? Level { get; init; }
+
+    /// <summary>Runs a gateway until a signal ends it.</summary>
+    /// <param name="files">Its configuration.</param>
+    /// <param name="started">Called when it listens, with its addresses, the admin address and standard error.</param>
+    /// <param name="configure">Further services of the process.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(
-        Signals signals,
+    public async Task<int> RunAsync(
         string[] files,
-        Action<Gateway, string?> started,
-        Action<IServiceCollection>? configure = null,
-        LogLevel? level = null
+        Action<Gateway, string?, TextWriter> started,
+        Action<IServiceCollection>? configure = null
     )
     {
-        using var errors = ErrorOutput.Install(); // first: everything for stderr takes this way
-        using var levels = new LogLevels(level);
+        using var errors = surroundings.OpenErrorOutput(); // first: everything for stderr takes this way
+        using var levels = new LogLevels(Level);
         using var log = new ErrorLogProvider(errors, levels, TimeProvider.System);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.AddProvider(log); // the access log has stdout
@@ -54,7 +54,7 @@ internal static class GatewayProcess
         builder.Services.AddLintelServer(files);
         builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>();
         builder.Services.AddHostedService<ServiceManager>();
-        builder.Services.AddSingleton(signals);
+        builder.Services.AddSingleton(surroundings.Signals);
         builder.Services.AddSingleton<IHostLifetime, SignalLifetime>();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan); // the drain has its own deadline
         using var host = builder.Build();
@@ -66,7 +66,7 @@ internal static class GatewayProcess
         catch (ConfigException e)
         {
             foreach (var problem in e.Report.Problems)
-                await Console.Error.WriteLineAsync(problem.ToString()).ConfigureAwait(false);
+                await errors.WriteLineAsync(problem.ToString()).ConfigureAwait(false);
             return e.Report.Problems.All(p => p.Code == "listen") ? ExitCode.Unavailable : ExitCode.Invalid;
         }
         catch (OperationCanceledException)
@@ -77,11 +77,11 @@ internal static class GatewayProcess
         }
         catch (IOException e)
         {
-            await Console.Error.WriteLineAsync(e.Message).ConfigureAwait(false);
+            await errors.WriteLineAsync(e.Message).ConfigureAwait(false);
             return ExitCode.Unavailable;
         }
 
-        started(host.Services.GetRequiredService<Gateway>(), host.Services.GetRequiredService<AdminServer>().Address);
+        started(host.Services.GetRequiredService<Gateway>(), host.Services.GetRequiredService<AdminServer>().Address, errors);
         await host.WaitForShutdownAsync().ConfigureAwait(false);
         return ExitCode.Ok;
     }

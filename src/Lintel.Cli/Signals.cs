@@ -18,16 +18,20 @@ internal sealed class Signals : IDisposable
     private int _stops;
     private bool _isReloadAsked;
 
-    private Signals() { }
-
     /// <summary>Begins to take signals. Until then the system's default is in force, which ends the process.</summary>
     public static Signals Begin()
     {
         var signals = new Signals();
-        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, signals.Stop));
-        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, signals.Stop));
-        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, signals.Reload));
+        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, s => Take(s, signals.Stop)));
+        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, s => Take(s, signals.Stop)));
+        signals._registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, s => Take(s, signals.Reload)));
         return signals;
+
+        static void Take(PosixSignalContext signal, Action act)
+        {
+            signal.Cancel = true;
+            act();
+        }
     }
 
     /// <summary>
@@ -62,9 +66,9 @@ internal sealed class Signals : IDisposable
             _ = gateway.ReloadAsync(CancellationToken.None);
     }
 
-    private void Stop(PosixSignalContext signal)
+    /// <summary>SIGTERM or SIGINT.</summary>
+    public void Stop()
     {
-        signal.Cancel = true;
         IHostApplicationLifetime? lifetime;
         lock (_lock)
         {
@@ -76,9 +80,9 @@ internal sealed class Signals : IDisposable
         lifetime?.StopApplication();
     }
 
-    private void Reload(PosixSignalContext signal)
+    /// <summary>SIGHUP.</summary>
+    public void Reload()
     {
-        signal.Cancel = true;
         Gateway? gateway;
         lock (_lock)
         {

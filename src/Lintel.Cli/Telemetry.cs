@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net.Sockets;
 using Lintel.Cli.Logging;
 using Lintel.Config;
@@ -145,20 +146,25 @@ internal sealed class Telemetry : IHostedService, IAsyncDisposable
     /// <summary>Off the reload's path: the last export of a provider may wait for a receiver that is gone.</summary>
     private static Task Retire(IDisposable? provider) => provider is null ? Task.CompletedTask : Task.Run(provider.Dispose);
 
-    private MeterProviderBuilder Meters(GatewayConfig config) =>
-        Sdk.CreateMeterProviderBuilder()
+    private MeterProviderBuilder Meters(GatewayConfig config)
+    {
+        var meters = _services.GetRequiredService<IMeterFactory>();
+        return Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(Resource(config))
             .AddMeter(GatewayTelemetry.MeterName, ProcessMetrics.MeterName, KestrelMeter, "System.Runtime")
             .SetExemplarFilter(ExemplarFilterType.TraceBased)
-            .AddView(static instrument =>
+            .AddView(instrument =>
                 instrument.Meter.Name switch
                 {
                     KestrelMeter => new MetricStreamConfiguration { TagKeys = KestrelLabels },
+                    // Another gateway's of the same process: its own telemetry has them.
+                    GatewayTelemetry.MeterName when instrument.Meter.Scope != meters => MetricStreamConfiguration.Drop,
                     GatewayTelemetry.MeterName when instrument.Name is "http.server.request.duration" or "lintel.gateway.duration" =>
                         new MetricStreamConfiguration { CardinalityLimit = SeriesPerRouteMetric },
                     _ => null,
                 }
             );
+    }
 
     private MeterProvider BuildPush(GatewayConfig config, OtlpConfig to) =>
         Meters(config)

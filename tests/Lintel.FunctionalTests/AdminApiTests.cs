@@ -20,7 +20,7 @@ public sealed class AdminApiTests
     [Fact]
     public async Task Snapshot_OfARunningGateway_TellsWhereItComesFrom()
     {
-        await using var gateway = await GatewayProcess.StartAsync(
+        await using var gateway = await LocalProgram.StartAsync(
             "name: edge\ninclude: [routes/*.yaml]\nservices: { s: { instances: [http://127.0.0.1:1, http://127.0.0.1:2] } "
                 + "}\nclients: { ios: { when: { headers: { X-Client: ios } } } }",
             new Dictionary<string, string>
@@ -58,7 +58,7 @@ public sealed class AdminApiTests
     [Fact]
     public async Task Snapshot_AfterARefusedReload_TellsTheProblemsAndKeepsTheRest()
     {
-        await using var gateway = await GatewayProcess.StartAsync("routes: { a: { match: /a, respond: {} } }");
+        await using var gateway = await LocalProgram.StartAsync("routes: { a: { match: /a, respond: {} } }");
         using var admin = new AdminClient(gateway.Admin);
         var before = await admin.GetAsync("/api/v1/snapshot");
         await gateway.ReloadAsync("routes: { a: { match: /a, respnd: {} } }");
@@ -82,7 +82,7 @@ public sealed class AdminApiTests
     [Fact]
     public async Task Routes_OfEveryAction_AreToldInWords()
     {
-        await using var gateway = await GatewayProcess.StartAsync(
+        await using var gateway = await LocalProgram.StartAsync(
             """
             services: { a: "http://127.0.0.1:1", b: "http://127.0.0.1:2" }
             clients: { ios: { when: { headers: { X-Client: ios } } } }
@@ -123,7 +123,7 @@ public sealed class AdminApiTests
                 services: { s: { instances: [{ address: "{{service.Address}}", weight: 7 }], balancing: roundRobin, timeouts: { request: 90s, idle: 1500ms } } {{more}} }
                 routes: { r: { match: "/{**rest}", forward: s } }
                 """;
-        await using var gateway = await GatewayProcess.StartAsync(Config(""));
+        await using var gateway = await LocalProgram.StartAsync(Config(""));
         using var admin = new AdminClient(gateway.Admin);
         Assert.Equal(0, await InFlightAsync());
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
@@ -148,7 +148,7 @@ public sealed class AdminApiTests
     [Fact]
     public async Task Listeners_OnPortZero_TellTheRealPort()
     {
-        await using var gateway = await GatewayProcess.StartAsync(
+        await using var gateway = await LocalProgram.StartAsync(
             "listeners: { public: \"http://127.0.0.1:0\", inner: { address: \"http://127.0.0.1:0\", protocols: [http2] } }\nroutes: {}"
         );
         using var admin = new AdminClient(gateway.Admin);
@@ -170,7 +170,7 @@ public sealed class AdminApiTests
             await release.Task;
             await c.Response.WriteAsync("whole");
         });
-        await using var gateway = await GatewayProcess.StartAsync(
+        await using var gateway = await LocalProgram.StartAsync(
             $$"""
             drainTimeout: 45s
             services: { s: "{{service.Address}}" }
@@ -205,7 +205,7 @@ public sealed class AdminApiTests
     {
         const string Secret = "hunter2hunter2";
         Environment.SetEnvironmentVariable("LINTEL_TEST_SECRET", Secret); // inherited by the gateway
-        await using var gateway = await GatewayProcess.StartAsync(
+        await using var gateway = await LocalProgram.StartAsync(
             $$"""
             admin: { address: "http://127.0.0.1:0", token: "${LINTEL_TEST_SECRET}" }
             services: { s: "http://127.0.0.1:1" }

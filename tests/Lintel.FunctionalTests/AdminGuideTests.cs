@@ -15,8 +15,8 @@ public sealed partial class AdminGuideTests
         Environment.SetEnvironmentVariable("LINTEL_ADMIN_TOKEN", "guide"); // inherited by the gateways and by curl
         var configurations = Fence().Matches(Guide).Where(m => m.Groups[1].Value == "yaml").Select(m => m.Groups[2].Value).ToList();
         Assert.Equal(2, configurations.Count);
-        await using var open = await GatewayProcess.StartAsync(AnyPort(configurations[0]));
-        await using var guarded = await GatewayProcess.StartAsync(AnyPort(configurations[1]));
+        await using var open = await LocalProgram.StartAsync(AnyPort(configurations[0]));
+        await using var guarded = await LocalProgram.StartAsync(AnyPort(configurations[1]));
         var commands = Fence()
             .Matches(Guide)
             .Where(m => m.Groups[1].Value == "bash")

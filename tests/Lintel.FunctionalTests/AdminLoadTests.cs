@@ -8,7 +8,7 @@ namespace Lintel.FunctionalTests;
 /// <summary>The admin address under load, and beside it.</summary>
 [Collection(nameof(Alone))]
 [EveryTransport]
-public sealed class AdminLoadTests
+public sealed class AdminLoadTests(AdminLoadTests.ManyRoutes shared) : IClassFixture<AdminLoadTests.ManyRoutes>
 {
     private const string Routes =
         "observability: { accessLog: { to: none } }\nservices: { s: \"http://127.0.0.1:1\" }\nroutes:\n  live: { match: /live, "
@@ -23,7 +23,7 @@ public sealed class AdminLoadTests
     [AnyTransport]
     public async Task Routes_TenThousandOfThem_ArriveQuicklyAndPieceByPiece()
     {
-        await using var gateway = await GatewayProcess.StartAsync(TenThousand);
+        var gateway = await shared.StartAsync();
         using var admin = new AdminClient(gateway.Admin);
         await admin.GetAsync("/api/v1/routes"); // the first answer compiles code too
         var started = Stopwatch.GetTimestamp();
@@ -43,7 +43,7 @@ public sealed class AdminLoadTests
     [AnyTransport]
     public async Task Flood_OfTheAdminAddress_LeavesRequestsAlone()
     {
-        await using var gateway = await GatewayProcess.StartAsync(TenThousand);
+        var gateway = await shared.StartAsync();
         using var admin = new AdminClient(gateway.Admin);
         using var stop = new CancellationTokenSource();
 
@@ -74,7 +74,7 @@ public sealed class AdminLoadTests
         await Until.TrueAsync(() => answered > 3);
 
         var slowest = TimeSpan.Zero;
-        for (var i = 0; i < 500; i++)
+        for (var i = 0; i < 200; i++)
         {
             var started = Stopwatch.GetTimestamp();
             Assert.Equal("ok", await gateway.Client.GetStringAsync(new Uri("/live", UriKind.Relative), None));
@@ -107,7 +107,7 @@ public sealed class AdminLoadTests
             })
             .ToList();
         var slowest = TimeSpan.Zero;
-        for (var i = 0; i < 100; i++)
+        for (var i = 0; i < 50; i++)
         {
             var started = Stopwatch.GetTimestamp();
             using var ready = await admin.SendAsync("/health/ready");
@@ -121,5 +121,19 @@ public sealed class AdminLoadTests
         await Task.WhenAll(load);
         idle.ForEach(c => c.Dispose());
         Assert.True(slowest < TimeSpan.FromSeconds(2), $"slowest {slowest}");
+    }
+
+    /// <summary>A process with ten thousand routes, for those tests that want one.</summary>
+    public sealed class ManyRoutes : IAsyncDisposable
+    {
+        private GatewayProcess? _gateway;
+
+        public async ValueTask DisposeAsync()
+        {
+            if (_gateway is not null)
+                await _gateway.DisposeAsync();
+        }
+
+        internal async Task<GatewayProcess> StartAsync() => _gateway ??= await GatewayProcess.StartAsync(TenThousand);
     }
 }

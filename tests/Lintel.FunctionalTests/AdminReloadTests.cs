@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Lintel.Control.Status;
 using Lintel.Hosting;
 using Lintel.TestKit;
@@ -12,9 +13,12 @@ public sealed class AdminReloadTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
+    /// <summary>Where the search for a port has come to: other processes of tests begin elsewhere.</summary>
+    private static int _ports = Environment.ProcessId * 97;
+
     private static string Config(int port, string body, string more = "", string host = "127.0.0.1") =>
         $$"""
-            admin: { address: "http://{{host}}:{{port}}", token: "{{(host == "127.0.0.1" ? "" : "t")}}" }
+            admin: { address: "http://{{host}}:{{port}}", token: "{{(host == "0.0.0.0" ? "t" : "")}}" }
             routes: { r: { match: "/{**rest}", respond: { body: {{body}} } } }
             {{more}}
             """;
@@ -23,8 +27,7 @@ public sealed class AdminReloadTests
     public async Task Reload_NamingATakenAdminPort_IsRefusedAndChangesNothing()
     {
         await using var other = await TestService.StartAsync(c => c.Response.WriteAsync("other"));
-        var port = GatewayProcess.FreePort();
-        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        await using var gateway = await LocalProgram.StartAsync(Config(0, "one"));
         await gateway.ReloadAsync(Config(other.Port, "two"));
         Assert.Contains(
             $"listen at admin.address: cannot listen on http://127.0.0.1:{other.Port}",
@@ -40,10 +43,11 @@ public sealed class AdminReloadTests
     }
 
     [Fact]
-    public async Task Reload_ToAnotherPort_OpensItBeforeTheOldOneCloses()
+    public async Task Reload_ToAnotherAddress_OpensItBeforeTheOldOneCloses()
     {
-        var (first, second) = (GatewayProcess.FreePort(), GatewayProcess.FreePort());
-        await using var gateway = await GatewayProcess.StartAsync(Config(first, "one"));
+        await using var gateway = await LocalProgram.StartAsync(Config(0, "one"));
+        var first = gateway.Admin;
+        var second = new UriBuilder(first) { Host = "127.0.0.2" }.Uri; // free there, as it is held here
         using var stop = new CancellationTokenSource();
         var silent = 0;
         var looking = Task.Run(async () =>
@@ -55,7 +59,7 @@ public sealed class AdminReloadTests
                     silent++;
             }
         });
-        await gateway.ReloadAsync(Config(second, "two"));
+        await gateway.ReloadAsync(Config(second.Port, "two", host: second.Host));
         await Until.TrueAsync(() => !IsLiveAsync(first).GetAwaiter().GetResult());
         await stop.CancelAsync();
         await looking;
@@ -67,8 +71,8 @@ public sealed class AdminReloadTests
     [Fact]
     public async Task Reload_ToAnotherHostOnTheSamePort_TakesItOver()
     {
-        var port = GatewayProcess.FreePort();
-        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        var port = FreePort();
+        await using var gateway = await LocalProgram.StartAsync(Config(port, "one"));
         await gateway.ReloadAsync(Config(port, "two", host: "0.0.0.0"));
         using var admin = new AdminClient(gateway.Admin, "t");
         Assert.Equal(HttpStatusCode.OK, (await admin.AskAsync("/api/v1")).Status);
@@ -81,8 +85,8 @@ public sealed class AdminReloadTests
     public async Task Reload_RefusedByAListener_BringsTheAdminAddressBack()
     {
         await using var taken = await TestService.StartAsync(c => c.Response.WriteAsync("other"));
-        var (port, further) = (GatewayProcess.FreePort(), GatewayProcess.FreePort());
-        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        var (port, further) = (FreePort(), FreePort());
+        await using var gateway = await LocalProgram.StartAsync(Config(port, "one"));
         var listeners = "listeners: { public: \"http://127.0.0.1:0\", second: \"" + taken.Address + "\" }";
         using var admin = new AdminClient(gateway.Admin);
 
@@ -98,13 +102,11 @@ public sealed class AdminReloadTests
     [Fact]
     public async Task Reload_OfTheTokenAlone_KeepsConnectionsAndTakesTheNewOne()
     {
-        static string With(string token, int port) =>
-            $"admin: {{ address: \"http://127.0.0.1:{port}\", token: \"{token}\" }}\nroutes: {{}}";
-        var port = GatewayProcess.FreePort();
-        await using var gateway = await GatewayProcess.StartAsync(With("one", port));
+        static string With(string token) => $"admin: {{ address: \"http://127.0.0.1:0\", token: \"{token}\" }}\nroutes: {{}}";
+        await using var gateway = await LocalProgram.StartAsync(With("one"));
         using var client = await RawClient.ConnectAsync(gateway.Admin);
         Assert.Equal(200, (await client.GetAsync("/api/v1", "Authorization: Bearer one\r\n")).Status);
-        await gateway.ReloadAsync(With("two", port));
+        await gateway.ReloadAsync(With("two"));
         Assert.Equal(401, (await client.GetAsync("/api/v1", "Authorization: Bearer one\r\n")).Status);
         Assert.Equal(200, (await client.GetAsync("/api/v1", "Authorization: Bearer two\r\n")).Status);
     }
@@ -112,8 +114,8 @@ public sealed class AdminReloadTests
     [Fact]
     public async Task Reload_TurningTheAddressOffAndOn_Follows()
     {
-        var port = GatewayProcess.FreePort();
-        await using var gateway = await GatewayProcess.StartAsync(Config(port, "one"));
+        var port = FreePort();
+        await using var gateway = await LocalProgram.StartAsync(Config(port, "one"));
         await gateway.ReloadAsync("admin: { enabled: false }\nroutes: { r: { match: \"/{**rest}\", respond: { body: two } } }");
         await Until.TrueAsync(() => !IsLiveAsync(port).GetAwaiter().GetResult());
         Assert.Equal("two", await BodyAsync(gateway));
@@ -131,7 +133,7 @@ public sealed class AdminReloadTests
             "gateway.yaml",
             $"listeners: {{ public: \"{taken.Address}\" }}\nadmin: {{ address: \"{other.Address}\" }}\nroutes: {{}}"
         );
-        var (code, _, errors) = await GatewayProcess.RunAsync("run", file);
+        var (code, _, errors) = await LocalProgram.RunAsync("run", file);
         Assert.Equal(2, code);
         Assert.Contains($"{file}:1:", errors, StringComparison.Ordinal);
         Assert.Contains("listen at listeners.public", errors, StringComparison.Ordinal);
@@ -224,14 +226,38 @@ public sealed class AdminReloadTests
         Assert.Empty(gateway.Gateway.NotReadyReasons);
     }
 
-    private static Task<string> BodyAsync(GatewayProcess gateway) => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+    /// <summary>
+    /// A port that nobody has, for what must know it before it is bound. None of those that the system hands out: between here and there it
+    /// would give it to somebody else.
+    /// </summary>
+    private static int FreePort()
+    {
+        while (true)
+        {
+            var port = 20_000 + (int)((uint)Interlocked.Increment(ref _ports) % 10_000);
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Any, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it; the next one then.
+            }
+        }
+    }
 
-    private static async Task<bool> IsLiveAsync(int port)
+    private static Task<string> BodyAsync(LocalProgram gateway) => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+
+    private static Task<bool> IsLiveAsync(int port) => IsLiveAsync(new Uri($"http://127.0.0.1:{port}"));
+
+    private static async Task<bool> IsLiveAsync(Uri admin)
     {
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = GatewayProcess.Patience };
         try
         {
-            using var response = await client.GetAsync(new Uri($"http://127.0.0.1:{port}/health/live"), None);
+            using var response = await client.GetAsync(new Uri(admin, "/health/live"), None);
             return response.IsSuccessStatusCode;
         }
         catch (HttpRequestException)

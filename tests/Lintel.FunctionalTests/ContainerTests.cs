@@ -170,7 +170,7 @@ public sealed partial class ContainerTests
     [Fact]
     public async Task DeployedConfigurations_AreValid()
     {
-        var (code, output, _) = await GatewayProcess.RunAsync("validate", Path.Combine(Root, "deploy/docker/gateway.yaml"));
+        var (code, output, _) = await LocalProgram.RunAsync("validate", Path.Combine(Root, "deploy/docker/gateway.yaml"));
         Assert.Equal((0, "valid"), (code, output.Trim()));
     }
 

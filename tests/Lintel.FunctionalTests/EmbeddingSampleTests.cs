@@ -6,7 +6,6 @@ namespace Lintel.FunctionalTests;
 /// <summary>
 /// What the README of <c>samples/embedding</c> says can be done as it stands, and the guide shows the sample's own lines.
 /// </summary>
-[Collection(nameof(Alone))]
 [AnyTransport]
 public sealed partial class EmbeddingSampleTests
 {

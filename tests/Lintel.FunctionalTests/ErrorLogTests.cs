@@ -132,7 +132,7 @@ public sealed class ErrorLogTests
     public async Task Program_WithALevelThatIsNone_SaysWhatThereIs()
     {
         using var folder = new ConfigFolder();
-        var (code, _, errors) = await GatewayProcess.RunAsync("run", folder.Write("gateway.yaml", "routes: {}"), "--log-level", "loud");
+        var (code, _, errors) = await LocalProgram.RunAsync("run", folder.Write("gateway.yaml", "routes: {}"), "--log-level", "loud");
         Assert.NotEqual(0, code);
         Assert.Contains("`loud` is not one of trace, debug, information", errors, StringComparison.Ordinal);
     }
@@ -140,10 +140,12 @@ public sealed class ErrorLogTests
     [Fact]
     public async Task Program_WithLevelAndFile_WritesAndReopensIt()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix signals");
-        await using var gateway = await GatewayProcess.StartAsync(
-            "observability: { errorLog: { format: json, to: error.log, level: warn } }\nroutes: { r: { match: /x, respond: {} } }",
-            settings: new ProcessSettings { Arguments = ["--log-level", "INFO"] }
+        await using var gateway = await LocalProgram.StartAsync(
+            "observability: { accessLog: { to: none }, errorLog: { format: json, to: error.log, level: warn } }\n"
+                + "routes: { r: { match: /x, respond: {} } }",
+            null,
+            "--log-level",
+            "INFO"
         );
         var file = Path.Combine(gateway.Folder, "error.log");
         await Until.TrueAsync(() => File.ReadAllText(file).Contains("Configuration applied", StringComparison.Ordinal));

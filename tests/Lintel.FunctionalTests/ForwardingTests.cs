@@ -340,13 +340,9 @@ public sealed class ForwardingTests
     [Fact]
     public async Task Loop_ThroughItself_IsDetected()
     {
-        var port = GatewayProcess.FreePort();
-        await using var gateway = await InProcessGateway.StartAsync(
-            $$"""
-            listeners: { public: "http://127.0.0.1:{{port}}" }
-            services: { self: "http://127.0.0.1:{{port}}" }
-            routes: { s: { match: "/{**rest}", forward: self } }
-            """
+        await using var gateway = await InProcessGateway.StartAsync("routes: {}");
+        await gateway.ReloadAsync(
+            $"services: {{ self: \"{gateway.Address}\" }}\nroutes: {{ s: {{ match: \"/{{**rest}}\", forward: self }} }}"
         );
         using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
         Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);

@@ -1,14 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
-using System.Text.RegularExpressions;
 using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>The real executable on a configuration of the test's, on free ports. Ended by its process id.</summary>
-internal sealed partial class GatewayProcess : IAsyncDisposable
+/// <summary>The real executable in a process of its own, ended by its process id.</summary>
+internal sealed partial class GatewayProcess : RunningProgram
 {
     public static readonly TimeSpan Patience = Until.Patience;
 
@@ -21,35 +18,30 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> _errors = new();
     private readonly ConcurrentQueue<string> _lines = new();
 
-    /// <summary>Where the search for a port has come to: other processes of tests begin elsewhere.</summary>
-    private static int _ports = Environment.ProcessId * 97;
-
-    private bool _ownsFolder;
-
-    private GatewayProcess(Process process, string folder)
+    private GatewayProcess(Process process, string folder, bool readsOutput)
+        : base(folder)
     {
         _process = process;
-        Folder = folder;
+        _process.ErrorDataReceived += (_, e) => Keep(_errors, e.Data);
+        _process.OutputDataReceived += (_, e) => Keep(_lines, e.Data);
+        _process.BeginErrorReadLine();
+        if (readsOutput)
+            _process.BeginOutputReadLine();
+
+        static void Keep(ConcurrentQueue<string> lines, string? line)
+        {
+            if (line is not null)
+                lines.Enqueue(line);
+        }
     }
-
-    public string Folder { get; }
-
-    public string ConfigFile => Path.Combine(Folder, "gateway.yaml");
-
-    public Uri Address { get; private set; } = null!;
-
-    public Uri Admin { get; private set; } = null!;
-
-    public HttpClient Client { get; private set; } = null!;
-
-    /// <summary>Where a listener of this name is bound.</summary>
-    public Uri AddressOf(string listener) => new(Regex.Match(Errors, $@"^  {listener} +(\S+)", RegexOptions.Multiline).Groups[1].Value);
 
     public int Id => _process.Id;
 
-    public string Errors => string.Join('\n', _errors);
+    public override string Errors => string.Join('\n', _errors);
 
-    public IEnumerable<string> AccessLog => _lines;
+    protected override bool HasEnded => _process.HasExited;
+
+    public override IEnumerable<string> AccessLog => _lines;
 
     /// <summary>The folder of the repository.</summary>
     public static string Repository { get; } = FindRepository();
@@ -68,44 +60,11 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         string yaml,
         IReadOnlyDictionary<string, string>? files = null,
         ProcessSettings? settings = null
-    )
-    {
-        var folder = Directory.CreateTempSubdirectory("lintel-test-").FullName;
-        foreach (var (name, text) in files ?? new Dictionary<string, string>())
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, name))!);
-            await File.WriteAllTextAsync(Path.Combine(folder, name), text);
-        }
-
-        var file = Path.Combine(folder, "gateway.yaml");
-        await File.WriteAllTextAsync(file, WithPorts(yaml));
-        var gateway = await StartInAsync(folder, settings);
-        gateway._ownsFolder = true;
-        return gateway;
-    }
+    ) => await StartAsync(await CreateFolderAsync(WithPorts(yaml), files), settings ?? new ProcessSettings(), ownsFolder: true);
 
     /// <summary>Starts a gateway on <c>gateway.yaml</c> in a folder of the test's.</summary>
-    public static async Task<GatewayProcess> StartInAsync(string folder, ProcessSettings? settings = null)
-    {
-        settings ??= new ProcessSettings();
-        var gateway = new GatewayProcess(Start(["run", Path.Combine(folder, "gateway.yaml"), .. settings.Arguments], settings), folder);
-        try
-        {
-            await gateway.ConnectAsync();
-        }
-        catch
-        {
-            await gateway.DisposeAsync(); // nobody else knows of it
-            throw;
-        }
-
-        return gateway;
-    }
-
-    public static string WithPorts(string yaml) =>
-        (yaml.Contains("listeners:", StringComparison.Ordinal) ? "" : "listeners: { public: \"http://127.0.0.1:0\" }\n")
-        + (yaml.Contains("admin:", StringComparison.Ordinal) ? "" : "admin: { address: \"http://127.0.0.1:0\" }\n")
-        + yaml;
+    public static Task<GatewayProcess> StartInAsync(string folder, ProcessSettings? settings = null) =>
+        StartAsync(folder, settings ?? new ProcessSettings(), ownsFolder: false);
 
     /// <summary>Runs a command to its end.</summary>
     public static Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) =>
@@ -143,51 +102,19 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         return (Convert.ToUInt64(caught["SigCgt:".Length..].Trim(), 16) & 1) != 0;
     }
 
-    /// <summary>
-    /// A port that nobody has, for what must know it before it is bound. None of those that the system hands out: between here and there it
-    /// would give it to somebody else.
-    /// </summary>
-    public static int FreePort()
-    {
-        while (true)
-        {
-            var port = 20_000 + (int)((uint)Interlocked.Increment(ref _ports) % 10_000);
-            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            try
-            {
-                socket.Bind(new IPEndPoint(IPAddress.Any, port));
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Somebody has it; the next one then.
-            }
-        }
-    }
-
-    /// <summary>Writes the configuration and waits until it is applied or refused.</summary>
-    public async Task ReloadAsync(string yaml)
-    {
-        var before = Outcomes();
-        await File.WriteAllTextAsync(ConfigFile, WithPorts(yaml));
-        await Until.TrueAsync(() => Outcomes() > before);
-    }
-
-    public int Outcomes() =>
-        _errors.Count(l =>
-            l.Contains("Configuration applied", StringComparison.Ordinal) || l.Contains("Configuration refused", StringComparison.Ordinal)
-        );
-
-    public void Signal(int signal) => Signal(_process.Id, signal);
+    public override void Signal(int signal) => Signal(_process.Id, signal);
 
     public static void Signal(int process, int signal) => Assert.Equal(0, Kill(process, signal));
 
-    public async Task<int> ExitCodeAsync()
+    public override async Task<int> ExitCodeAsync()
     {
         using var deadline = new CancellationTokenSource(Patience);
         await _process.WaitForExitAsync(deadline.Token);
         return _process.ExitCode;
     }
+
+    /// <summary>Nobody reads its standard output any more.</summary>
+    public void CloseOutput() => _process.StandardOutput.Close();
 
     public long PeakMemoryKiB() =>
         long.Parse(
@@ -197,15 +124,20 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
             System.Globalization.CultureInfo.InvariantCulture
         );
 
-    public async ValueTask DisposeAsync()
+    protected override async Task EndAsync()
     {
-        Client?.Dispose();
         if (!_process.HasExited)
             _process.Kill(entireProcessTree: true);
         await _process.WaitForExitAsync();
         _process.Dispose();
-        if (_ownsFolder)
-            Directory.Delete(Folder, recursive: true);
+    }
+
+    private static async Task<GatewayProcess> StartAsync(string folder, ProcessSettings settings, bool ownsFolder)
+    {
+        var process = Start(["run", Path.Combine(folder, "gateway.yaml"), .. settings.Arguments], settings);
+        var gateway = new GatewayProcess(process, folder, settings.ReadsOutput) { OwnsFolder = ownsFolder };
+        await gateway.ConnectAsync();
+        return gateway;
     }
 
     private static Process Start(IReadOnlyList<string> arguments, ProcessSettings? settings = null)
@@ -230,50 +162,8 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
         return folder.FullName;
     }
 
-    private async Task ConnectAsync()
-    {
-        Read();
-        await Until.TrueAsync(() => _errors.Any(l => l.Contains("/health/ready", StringComparison.Ordinal)) || _process.HasExited);
-        var banner = Errors;
-        Address = new Uri(Listener().Match(banner).Groups[1].Value);
-        Admin = new Uri(AdminLine().Match(banner).Groups[1].Value);
-        Client = new HttpClient(
-            new SocketsHttpHandler
-            {
-                AllowAutoRedirect = false,
-                UseProxy = false,
-                UseCookies = false,
-                ConnectCallback = LeavingClient.ConnectAsync,
-            }
-        )
-        {
-            BaseAddress = Address,
-            Timeout = Patience,
-        };
-    }
-
-    private void Read()
-    {
-        _process.ErrorDataReceived += (_, e) => Keep(_errors, e.Data);
-        _process.OutputDataReceived += (_, e) => Keep(_lines, e.Data);
-        _process.BeginErrorReadLine();
-        _process.BeginOutputReadLine();
-
-        static void Keep(ConcurrentQueue<string> lines, string? line)
-        {
-            if (line is not null)
-                lines.Enqueue(line);
-        }
-    }
-
     [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);
-
-    [GeneratedRegex(@"^  public +(\S+)", RegexOptions.Multiline)]
-    private static partial Regex Listener();
-
-    [GeneratedRegex(@"^  admin +(\S+)", RegexOptions.Multiline)]
-    private static partial Regex AdminLine();
 }
 
 /// <summary>What a process of the gateway is started with beside its configuration.</summary>
@@ -282,6 +172,9 @@ internal sealed record ProcessSettings
     public string[] Arguments { get; init; } = [];
 
     public Dictionary<string, string> Environment { get; init; } = [];
+
+    /// <summary>Whether its standard output is read.</summary>
+    public bool ReadsOutput { get; init; } = true;
 
     /// <summary>The program, if not the one that the build made.</summary>
     public string? Program { get; init; }

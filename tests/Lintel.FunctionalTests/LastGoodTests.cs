@@ -2,7 +2,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary><c>--fallback-last-good</c> with the real program.</summary>
+/// <summary><c>--fallback-last-good</c>, and that a process which is killed leaves one to start from.</summary>
 [AnyTransport]
 public sealed class LastGoodTests : IDisposable
 {
@@ -15,8 +15,9 @@ public sealed class LastGoodTests : IDisposable
     private readonly ConfigFolder _config = new();
     private readonly ConfigFolder _state = new();
 
-    private ProcessSettings Settings =>
-        new() { Arguments = ["--fallback-last-good=" + _state.Path], Environment = { ["SECRET"] = "s3cret" } };
+    public LastGoodTests() => Environment.SetEnvironmentVariable("LINTEL_TEST_LAST_GOOD", "s3cret");
+
+    private string Option => "--fallback-last-good=" + _state.Path;
 
     public void Dispose()
     {
@@ -32,7 +33,9 @@ public sealed class LastGoodTests : IDisposable
     {
         var root = _config.Write(
             "gateway.yaml",
-            GatewayProcess.WithPorts("include: [\"routes/*.yaml\"]\nroutes: { s: { match: /s, respond: { body: \"${SECRET}\" } } }")
+            LocalProgram.Quiet(
+                "include: [\"routes/*.yaml\"]\nroutes: { s: { match: /s, respond: { body: \"${LINTEL_TEST_LAST_GOOD}\" } } }"
+            )
         );
         var part = _config.Write("routes/a.yaml", "routes: { a: { match: /a, respond: { body: one } } }");
         await RunOnceAsync("/a", "one");
@@ -55,7 +58,7 @@ public sealed class LastGoodTests : IDisposable
                 break;
         }
 
-        await using var gateway = await GatewayProcess.StartInAsync(_config.Path, Settings);
+        await using var gateway = await LocalProgram.StartInAsync(_config.Path, Option);
         Assert.Equal("one", await gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None));
         Assert.Equal("s3cret", await gateway.Client.GetStringAsync(new Uri("/s", UriKind.Relative), None));
         Assert.Contains("SERVING THE LAST GOOD CONFIGURATION", gateway.Errors, StringComparison.Ordinal);
@@ -82,14 +85,14 @@ public sealed class LastGoodTests : IDisposable
     [Fact]
     public async Task Start_WithADamagedCopy_IsRefusedAsWithoutOne()
     {
-        var root = _config.Write("gateway.yaml", GatewayProcess.WithPorts("routes: { a: { match: /a, respond: { body: one } } }"));
+        var root = _config.Write("gateway.yaml", LocalProgram.Quiet("routes: { a: { match: /a, respond: { body: one } } }"));
         await RunOnceAsync("/a", "one");
         var kept = Directory.GetFiles(_state.Path).Single();
         var bytes = await File.ReadAllBytesAsync(kept, None);
         bytes[^10] ^= 1;
         await File.WriteAllBytesAsync(kept, bytes, None);
         await File.WriteAllTextAsync(root, "routes: [", None);
-        var (code, _, errors) = await GatewayProcess.RunAsync("run", root, "--fallback-last-good=" + _state.Path);
+        var (code, _, errors) = await LocalProgram.RunAsync("run", root, "--fallback-last-good=" + _state.Path);
         Assert.Equal(1, code);
         Assert.Contains("checksum", errors, StringComparison.Ordinal);
         Assert.Contains("syntax", errors, StringComparison.Ordinal);
@@ -98,7 +101,7 @@ public sealed class LastGoodTests : IDisposable
     [Fact]
     public async Task Start_WithoutTheOption_NeitherKeepsNorFallsBack()
     {
-        var root = _config.Write("gateway.yaml", GatewayProcess.WithPorts("routes: { a: { match: /a, respond: { body: one } } }"));
+        var root = _config.Write("gateway.yaml", LocalProgram.Quiet("routes: { a: { match: /a, respond: { body: one } } }"));
         await using (
             var gateway = await GatewayProcess.StartInAsync(
                 _config.Path,
@@ -112,17 +115,17 @@ public sealed class LastGoodTests : IDisposable
         Assert.Empty(Directory.GetFiles(_state.Path));
         await RunOnceAsync("/a", "one");
         await File.WriteAllTextAsync(root, "routes: [", None);
-        Assert.Equal(1, (await GatewayProcess.RunAsync("run", root)).Code);
+        Assert.Equal(1, (await LocalProgram.RunAsync("run", root)).Code);
         Assert.Equal(
             1,
-            (await GatewayProcess.RunAsync("run", Path.Combine(_state.Path, "other.yaml"), "--fallback-last-good=" + _state.Path)).Code
+            (await LocalProgram.RunAsync("run", Path.Combine(_state.Path, "other.yaml"), "--fallback-last-good=" + _state.Path)).Code
         );
     }
 
     [Fact]
     public async Task Folder_WithoutOneNamed_IsSystemdsAndTheOptionTakesNoFileForIt()
     {
-        var file = _config.Write("gateway.yaml", GatewayProcess.WithPorts("routes: { a: { match: /a, respond: { body: one } } }"));
+        var file = _config.Write("gateway.yaml", LocalProgram.Quiet("routes: { a: { match: /a, respond: { body: one } } }"));
         var settings = new ProcessSettings
         {
             Environment = { ["STATE_DIRECTORY"] = _state["first"] + ":" + _state["second"] },
@@ -136,13 +139,13 @@ public sealed class LastGoodTests : IDisposable
     public async Task Kill_AtAnyMomentOfAReload_LeavesOneThatStarts()
     {
         string Yaml(int n) =>
-            GatewayProcess.WithPorts($"routes: {{ a: {{ match: /a, respond: {{ body: \"{n} {new string('x', 200_000)}\" }} }} }}");
+            LocalProgram.Quiet($"routes: {{ a: {{ match: /a, respond: {{ body: \"{n} {new string('x', 200_000)}\" }} }} }}");
         var root = _config.Write("gateway.yaml", Yaml(0));
         await RunOnceAsync("/a", null);
         var random = new Random(1);
         for (var round = 0; round < 3; round++)
         {
-            await using var victim = await GatewayProcess.StartInAsync(_config.Path, Settings);
+            await using var victim = await GatewayProcess.StartInAsync(_config.Path, new ProcessSettings { Arguments = [Option] });
             for (var n = 1; n <= 5; n++)
             {
                 await File.WriteAllTextAsync(root, Yaml((round * 100) + n), None);
@@ -154,7 +157,7 @@ public sealed class LastGoodTests : IDisposable
             await victim.ExitCodeAsync();
             var right = await File.ReadAllTextAsync(root, None);
             await File.WriteAllTextAsync(root, "routes: [", None);
-            await using (var again = await GatewayProcess.StartInAsync(_config.Path, Settings))
+            await using (var again = await LocalProgram.StartInAsync(_config.Path, Option))
             {
                 Assert.Contains("xxx", await again.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None), StringComparison.Ordinal);
                 Assert.Contains("SERVING THE LAST GOOD", again.Errors, StringComparison.Ordinal);
@@ -174,7 +177,7 @@ public sealed class LastGoodTests : IDisposable
     /// <summary>A gateway that takes its configuration, keeps it and ends.</summary>
     private async Task RunOnceAsync(string path, string? expected)
     {
-        await using var gateway = await GatewayProcess.StartInAsync(_config.Path, Settings);
+        await using var gateway = await LocalProgram.StartInAsync(_config.Path, Option);
         var answer = await gateway.Client.GetStringAsync(new Uri(path, UriKind.Relative), None);
         Assert.Equal(expected ?? answer, answer);
         gateway.Signal(SigTerm);

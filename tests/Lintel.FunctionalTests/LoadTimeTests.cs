@@ -7,7 +7,6 @@ namespace Lintel.FunctionalTests;
 public sealed class Alone;
 
 /// <summary>From a cold process.</summary>
-[Collection(nameof(Alone))]
 [AnyTransport]
 public sealed class LoadTimeTests
 {

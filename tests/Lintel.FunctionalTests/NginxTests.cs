@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
@@ -12,15 +13,15 @@ public sealed class NginxTests
     private static readonly CancellationToken None = CancellationToken.None;
 
     [Fact]
-    public async Task StaticFiles_RangesConditionsAndAGigabyte_PassThrough()
+    public async Task StaticFiles_RangesConditionsAndAQuarterOfAGigabyte_PassThrough()
     {
-        var port = GatewayProcess.FreePort();
         var folder = Directory.CreateTempSubdirectory("lintel-nginx-").FullName;
         File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101); // started by root, nginx reads as somebody else
+        var socket = Path.Combine(folder, "nginx.sock");
         Directory.CreateDirectory(Path.Combine(folder, "www"));
         await File.WriteAllTextAsync(Path.Combine(folder, "www", "hello.txt"), "hello, world", None);
         await using (var large = File.Create(Path.Combine(folder, "www", "large.bin")))
-            large.SetLength(1L << 30); // sparse: no gigabyte is written
+            large.SetLength(1L << 28); // sparse: nothing is written
         await File.WriteAllTextAsync(
             Path.Combine(folder, "nginx.conf"),
             $$"""
@@ -28,7 +29,7 @@ public sealed class NginxTests
             events { worker_connections 256; }
             http {
               access_log off; client_body_temp_path {{folder}}/body; proxy_temp_path {{folder}}/proxy; fastcgi_temp_path {{folder}}/f; uwsgi_temp_path {{folder}}/u; scgi_temp_path {{folder}}/s;
-              server { listen 127.0.0.1:{{port}}; root {{folder}}/www; }
+              server { listen unix:{{socket}}; root {{folder}}/www; }
             }
             """,
             None
@@ -41,9 +42,10 @@ public sealed class NginxTests
         )!;
         try
         {
+            await Until.TrueAsync(() => File.Exists(socket));
             await using var gateway = await GatewayProcess.StartAsync(
                 $$"""
-                services: { files: "http://127.0.0.1:{{port}}" }
+                services: { files: "http://unix:{{socket}}" }
                 routes: { files: { match: "/files/{**rest}", forward: "files/{rest}" } }
                 """
             );
@@ -70,7 +72,7 @@ public sealed class NginxTests
             Assert.Equal(12, (await client.SendAsync(head, None)).Content.Headers.ContentLength);
 
             var before = gateway.PeakMemoryKiB();
-            Assert.Equal(1L << 30, await DownloadAsync(client));
+            Assert.Equal(1L << 28, await DownloadAsync(client));
             Assert.InRange(gateway.PeakMemoryKiB() - before, 0, 64 * 1024);
         }
         finally

@@ -174,7 +174,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     /// <summary>A gateway with something of everything, so that no part of an answer is missing.</summary>
     public sealed class SharedGateway : IAsyncLifetime
     {
-        private GatewayProcess _gateway = null!;
+        private LocalProgram _gateway = null!;
 
         internal AdminClient Admin { get; private set; } = null!;
 
@@ -182,7 +182,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
 
         public async ValueTask InitializeAsync()
         {
-            _gateway = await GatewayProcess.StartAsync(
+            _gateway = await LocalProgram.StartAsync(
                 """
                 name: edge
                 services: { a: "http://127.0.0.1:1", b: { instances: ["http://127.0.0.1:2"], protocol: http2 } }

@@ -5,7 +5,6 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>The libraries as packages: what a feed asks for, and the embedding sample built on them instead of on the projects.</summary>
-[Collection(nameof(Alone))]
 [AnyTransport]
 public sealed class PackageTests : IDisposable
 {

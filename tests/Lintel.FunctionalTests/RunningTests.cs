@@ -27,10 +27,10 @@ public sealed class RunningTests
     [AnyTransport]
     public async Task Reload_OnAnyWayToChangeAFile_IsLive(string way)
     {
-        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
+        await using var gateway = await LocalProgram.StartAsync(Responds("one"));
         var other = Path.Combine(gateway.Folder, "other.yaml");
         var before = gateway.Outcomes();
-        var text = GatewayProcess.WithPorts(Responds("two"));
+        var text = LocalProgram.Quiet(Responds("two"));
         switch (way)
         {
             case "write":
@@ -58,7 +58,7 @@ public sealed class RunningTests
     [AnyTransport]
     public async Task Reload_OfABrokenFile_ChangesNothingAndSaysWhy()
     {
-        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
+        await using var gateway = await LocalProgram.StartAsync(Responds("one"));
         await gateway.ReloadAsync("routes: { r: { match: /x, forwrd: a } }");
         Assert.Contains("unknown-key at routes.r.forwrd", gateway.Errors, StringComparison.Ordinal);
         Assert.Contains("did you mean `forward`?", gateway.Errors, StringComparison.Ordinal);
@@ -70,7 +70,7 @@ public sealed class RunningTests
     public async Task Reload_NamingATakenPort_ChangesNothing()
     {
         await using var other = await TestService.StartAsync(c => c.Response.WriteAsync("other"));
-        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
+        await using var gateway = await LocalProgram.StartAsync(Responds("one"));
         await gateway.ReloadAsync(Responds("two", "listeners: { public: \"http://127.0.0.1:0\", second: \"" + other.Address + "\" }"));
         Assert.Contains("listen at listeners.second", gateway.Errors, StringComparison.Ordinal);
         Assert.Equal("one", await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None));
@@ -79,11 +79,11 @@ public sealed class RunningTests
     [Fact]
     public async Task Reload_OfListeners_OpensAndClosesOnlyWhatChanged()
     {
-        var port = GatewayProcess.FreePort();
-        await using var gateway = await GatewayProcess.StartAsync(Responds("one"));
-        await gateway.ReloadAsync(
-            Responds("two", "listeners: { public: \"http://127.0.0.1:0\", second: \"http://127.0.0.1:" + port + "\" }")
-        );
+        await using var gateway = await LocalProgram.StartAsync(Responds("one"));
+        using var admin = new AdminClient(gateway.Admin);
+        await gateway.ReloadAsync(Responds("two", "listeners: { public: \"http://127.0.0.1:0\", second: \"http://127.0.0.1:0\" }"));
+        var bound = (await admin.GetAsync("/api/v1/listeners"))["items"]![1]!["boundAddresses"]!.AsArray().Single();
+        var port = new Uri((string)bound!).Port;
         using var second = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
         Assert.Equal("two", await second.GetStringAsync(new Uri("/", UriKind.Relative), None));
         await gateway.ReloadAsync(Responds("three"));
@@ -196,7 +196,7 @@ public sealed class RunningTests
                 services: { s: "{{service.Address}}" }
                 routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: {{header}} } } } } }
                 """;
-        await using var gateway = await GatewayProcess.StartAsync(Config("a"));
+        await using var gateway = await LocalProgram.StartAsync(Config("a"));
         await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await gateway.ReloadAsync(Config("b"));
         await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
@@ -256,6 +256,7 @@ public sealed class RunningTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Term_ASecondTime_EndsAtOnce()
     {
         var arrived = new TaskCompletionSource();
@@ -340,18 +341,18 @@ public sealed class RunningTests
         );
         await File.WriteAllTextAsync(bad, "routes: { a: { match: /a, forward: nobody } }", None);
 
-        var (code, output, _) = await GatewayProcess.RunAsync("explain", file, "GET /users/7");
+        var (code, output, _) = await LocalProgram.RunAsync("explain", file, "GET /users/7");
         Assert.Equal(0, code);
         Assert.Contains("route       user  /users/{id}", output, StringComparison.Ordinal);
         Assert.Contains("sends       GET /u/7", output, StringComparison.Ordinal);
         Assert.Contains("beta  /users/{id}: condition not met: header X-Beta is present", output, StringComparison.Ordinal);
         Assert.Contains(
             "route       beta",
-            (await GatewayProcess.RunAsync("explain", file, "/users/7", "-H", "X-Beta: 1", "-H", "Accept: */*")).Output,
+            (await LocalProgram.RunAsync("explain", file, "/users/7", "-H", "X-Beta: 1", "-H", "Accept: */*")).Output,
             StringComparison.Ordinal
         );
 
-        (code, output, _) = await GatewayProcess.RunAsync("explain", "--format", "json", file, "GET /page");
+        (code, output, _) = await LocalProgram.RunAsync("explain", "--format", "json", file, "GET /page");
         Assert.Equal(0, code);
         using var json = JsonDocument.Parse(output);
         Assert.Equal("30s", json.RootElement.GetProperty("compose").GetProperty("deadline").GetString());
@@ -359,13 +360,13 @@ public sealed class RunningTests
         Assert.Equal(("a", "b"), (levels[0][0].GetProperty("name").GetString(), levels[1][0].GetProperty("name").GetString()));
         Assert.Equal("request {a.id}", levels[1][0].GetProperty("needs")[0].GetProperty("because").GetString());
 
-        (code, output, _) = await GatewayProcess.RunAsync("explain", file, "GET /nothing");
+        (code, output, _) = await LocalProgram.RunAsync("explain", file, "GET /nothing");
         Assert.Equal((1, true), (code, output.Contains("refused     404: no route matches", StringComparison.Ordinal)));
-        (code, output, _) = await GatewayProcess.RunAsync("explain", bad, "GET /a");
+        (code, output, _) = await LocalProgram.RunAsync("explain", bad, "GET /a");
         Assert.Equal((1, true), (code, output.StartsWith($"{bad}:1:36: unknown-service at routes.a.forward", StringComparison.Ordinal)));
-        (code, output, _) = await GatewayProcess.RunAsync("explain", Path.Combine(folder, "none.yaml"), "GET /a");
+        (code, output, _) = await LocalProgram.RunAsync("explain", Path.Combine(folder, "none.yaml"), "GET /a");
         Assert.Equal((1, true), (code, output.Contains("none.yaml", StringComparison.Ordinal)));
-        (code, _, var errors) = await GatewayProcess.RunAsync("explain", file, "get users");
+        (code, _, var errors) = await LocalProgram.RunAsync("explain", file, "get users");
         Assert.Equal((1, true), (code, errors.Contains("`get users` is not a request", StringComparison.Ordinal)));
         Assert.Equal(0, asked);
         Directory.Delete(folder, recursive: true);
@@ -392,9 +393,9 @@ public sealed class RunningTests
         var (code, output) = await Trimmed("validate", bad);
         Assert.Equal(1, code);
         Assert.StartsWith($"{bad}:1:36: unknown-service at routes.a.forward", output, StringComparison.Ordinal);
-        using var json = JsonDocument.Parse((await GatewayProcess.RunAsync("validate", bad, "--format", "json")).Output);
+        using var json = JsonDocument.Parse((await LocalProgram.RunAsync("validate", bad, "--format", "json")).Output);
         Assert.Equal("unknown-service", json.RootElement.GetProperty("problems")[0].GetProperty("code").GetString());
-        using var schema = JsonDocument.Parse((await GatewayProcess.RunAsync("schema")).Output);
+        using var schema = JsonDocument.Parse((await LocalProgram.RunAsync("schema")).Output);
         Assert.NotEqual(
             "",
             schema
@@ -405,13 +406,18 @@ public sealed class RunningTests
                 .GetProperty("description")
                 .GetString()
         );
-        Assert.Equal(1, (await GatewayProcess.RunAsync("run", bad)).Code);
-        Assert.Equal(2, (await GatewayProcess.RunAsync("run", busy)).Code);
+        Assert.Equal(1, (await LocalProgram.RunAsync("run", bad)).Code);
+        Assert.Equal(2, (await LocalProgram.RunAsync("run", busy)).Code);
+
+        // The process's own streams and exit code.
+        (code, output, var errors) = await GatewayProcess.RunAsync("validate", bad);
+        Assert.Equal((1, ""), (code, errors));
+        Assert.StartsWith($"{bad}:1:36: unknown-service at routes.a.forward", output, StringComparison.Ordinal);
         Directory.Delete(folder, recursive: true);
 
         static async Task<(int, string)> Trimmed(params string[] arguments)
         {
-            var (code, output, _) = await GatewayProcess.RunAsync(arguments);
+            var (code, output, _) = await LocalProgram.RunAsync(arguments);
             return (code, output.Trim());
         }
     }

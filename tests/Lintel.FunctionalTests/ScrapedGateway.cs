@@ -187,7 +187,6 @@ public sealed class ScrapedGateway : IAsyncLifetime
 
     private async Task StartPrometheusAsync()
     {
-        var port = GatewayProcess.FreePort();
         var config = await File.ReadAllTextAsync(Path.Combine(Deploy, "prometheus/prometheus.yml"));
         await File.WriteAllTextAsync(
             Path.Combine(_folder, "prometheus.yml"),
@@ -202,13 +201,24 @@ public sealed class ScrapedGateway : IAsyncLifetime
                 [
                     "--config.file=" + Path.Combine(_folder, "prometheus.yml"),
                     "--storage.tsdb.path=" + Path.Combine(_folder, "data"),
-                    $"--web.listen-address=127.0.0.1:{port}",
+                    "--web.listen-address=127.0.0.1:0",
                     "--enable-feature=exemplar-storage",
-                    "--log.level=error",
+                    "--log.level=info", // it tells where it listens
                 ]
             )
+            {
+                RedirectStandardError = true,
+            }
         )!;
-        _api = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        var line = "";
+        while (!line.Contains("msg=\"Listening on\"", StringComparison.Ordinal))
+        {
+            line = await _prometheus.StandardError.ReadLineAsync().InTimeAsync();
+            Assert.True(line is not null, "Prometheus did not start");
+        }
+
+        _ = _prometheus.StandardError.ReadToEndAsync();
+        _api = new HttpClient { BaseAddress = new Uri("http://" + Regex.Match(line, @"address=(\S+)").Groups[1].Value) };
         await Until.TrueAsync(() => IsReady());
 
         bool IsReady()

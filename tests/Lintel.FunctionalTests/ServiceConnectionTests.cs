@@ -143,7 +143,7 @@ public sealed class ServiceConnectionTests
     [AnyTransport]
     public async Task IncludedFile_Changed_IsLive()
     {
-        await using var gateway = await GatewayProcess.StartAsync(
+        await using var gateway = await LocalProgram.StartAsync(
             "include: [\"routes/*.yaml\"]",
             new Dictionary<string, string> { ["routes/a.yaml"] = "routes: { a: { match: /a, respond: { body: one } } }" }
         );
@@ -162,7 +162,7 @@ public sealed class ServiceConnectionTests
     [AnyTransport]
     public async Task AdminToken_GuardsMetricsButNotHealth()
     {
-        await using var gateway = await GatewayProcess.StartAsync(
+        await using var gateway = await LocalProgram.StartAsync(
             "admin: { address: \"http://127.0.0.1:0\", token: secret }\nroutes: { a: { match: /a, respond: {} } }"
         );
         using var admin = new HttpClient { BaseAddress = gateway.Admin };

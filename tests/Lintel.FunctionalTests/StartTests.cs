@@ -73,12 +73,12 @@ public sealed class StartTests
     [AnyTransport]
     public async Task Status_OfARunningGateway_TellsWhetherItServesItsFiles()
     {
-        await using var gateway = await GatewayProcess.StartAsync("routes: { r: { match: /a, respond: {} } }");
-        var (code, output, _) = await GatewayProcess.RunAsync("status", gateway.Admin.ToString());
+        await using var gateway = await LocalProgram.StartAsync("routes: { r: { match: /a, respond: {} } }");
+        var (code, output, _) = await LocalProgram.RunAsync("status", gateway.Admin.ToString());
         Assert.True(code == 0, output);
         Assert.Contains("the served configuration matches the files", output, StringComparison.Ordinal);
         await gateway.ReloadAsync("routes: { r: { match: /a, respnd: {} } }");
-        (code, output, _) = await GatewayProcess.RunAsync("status", gateway.Admin.ToString());
+        (code, output, _) = await LocalProgram.RunAsync("status", gateway.Admin.ToString());
         Assert.Equal(1, code);
         Assert.Contains("unknown-key at routes.r.respnd", output, StringComparison.Ordinal);
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
@@ -93,21 +93,21 @@ public sealed class StartTests
     {
         using var folder = new ConfigFolder();
         var file = folder.Write("gateway.yaml", "services: { s: \"http://127.0.0.1:1\" }\nroutes: { r: { match: /a, respond: {} } }\n");
-        var (code, output, _) = await GatewayProcess.RunAsync("validate", file);
+        var (code, output, _) = await LocalProgram.RunAsync("validate", file);
         Assert.Equal(0, code);
         Assert.Equal(
             $"{file}:1:16: warning unused at services.s: no route uses the service `s`; refer to it in a route, or remove it\nvalid, "
                 + $"1 warning\n",
             output
         );
-        (code, output, _) = await GatewayProcess.RunAsync("validate", "--strict", "--format", "github", file);
+        (code, output, _) = await LocalProgram.RunAsync("validate", "--strict", "--format", "github", file);
         Assert.Equal(1, code);
         Assert.Equal(
             $"::warning file={file},line=1,col=16,title=unused at services.s::no route uses the service `s`; refer to it in a route, or "
                 + $"remove it\n",
             output
         );
-        (code, output, _) = await GatewayProcess.RunAsync("validate", "--format", "sarif", file);
+        (code, output, _) = await LocalProgram.RunAsync("validate", "--format", "sarif", file);
         Assert.Equal(0, code);
         using var sarif = JsonDocument.Parse(output);
         var result = sarif.RootElement.GetProperty("runs")[0].GetProperty("results")[0];

@@ -10,14 +10,14 @@ internal static class DemoCommand
 {
     private static readonly (string Name, int Port)[] Services = [("users", 5101), ("orders", 5201), ("orders", 5202), ("catalog", 5301)];
 
-    public static Command Create(Signals? signals)
+    public static Command Create(Func<Surroundings> surroundings)
     {
         var command = new Command("demo", "Starts the sample shop's microservices and a gateway in front of them, and prints what to try.");
-        command.SetAction((_, _) => RunAsync(signals ?? Signals.Begin()));
+        command.SetAction((parse, _) => RunAsync(new GatewayProcess(surroundings()), parse.InvocationConfiguration.Error));
         return command;
     }
 
-    private static async Task<int> RunAsync(Signals signals)
+    private static async Task<int> RunAsync(GatewayProcess process, TextWriter error)
     {
         var file = TakeFile();
         var services = new List<WebApplication>();
@@ -30,13 +30,11 @@ internal static class DemoCommand
                 await service.StartAsync().ConfigureAwait(false);
             }
 
-            return await GatewayProcess
-                .RunAsync(signals, [file], (gateway, admin) => PrintGuide(gateway, admin, file))
-                .ConfigureAwait(false);
+            return await process.RunAsync([file], (gateway, admin, to) => PrintGuide(gateway, admin, file, to)).ConfigureAwait(false);
         }
         catch (IOException e)
         {
-            await Console.Error.WriteLineAsync($"The demo cannot start: {e.Message}").ConfigureAwait(false);
+            await error.WriteLineAsync($"The demo cannot start: {e.Message}").ConfigureAwait(false);
             return ExitCode.Unavailable;
         }
         finally
@@ -63,10 +61,10 @@ internal static class DemoCommand
         }
     }
 
-    private static void PrintGuide(Gateway gateway, string? admin, string file)
+    private static void PrintGuide(Gateway gateway, string? admin, string file, TextWriter to)
     {
-        RunCommand.PrintBanner(gateway, admin);
-        Console.Error.WriteLine(
+        RunCommand.PrintBanner(gateway, admin, to);
+        to.WriteLine(
             $$"""
               services     {{string.Join(", ", Services.Select(s => $"{s.Name} :{s.Port}"))}}
               config       {{file}} (edit it as you like; delete it to restore the original)

@@ -40,16 +40,22 @@ internal static class ExplainCommand
             format,
         };
         command.SetAction(parse =>
-            Run(parse.GetValue(words)!, parse.GetValue(headers) ?? [], parse.GetValue(listener), parse.GetValue(format) == "json")
+            Run(
+                parse.GetValue(words)!,
+                parse.GetValue(headers) ?? [],
+                parse.GetValue(listener),
+                parse.GetValue(format) == "json",
+                parse.InvocationConfiguration
+            )
         );
         return command;
     }
 
-    private static int Run(string[] words, string[] headers, string? listener, bool asJson)
+    private static int Run(string[] words, string[] headers, string? listener, bool asJson, InvocationConfiguration streams)
     {
         if (ExplainRequest.Parse(words[^1], headers, out var problem) is not { } request)
         {
-            Console.Error.WriteLine(problem);
+            streams.Error.WriteLine(problem);
             return ExitCode.Invalid;
         }
 
@@ -57,11 +63,11 @@ internal static class ExplainCommand
         var explanation = RequestExplainer.Explain(services.GetRequiredService<Gateway>(), request with { Listener = listener });
         if (!explanation.Report.IsValid)
         {
-            ValidateCommand.Write(explanation.Report, asJson);
+            ReportFormat.Write(explanation.Report, asJson ? "json" : "text", streams.Output);
             return ExitCode.Invalid;
         }
 
-        Console.Write(asJson ? JsonSerializer.Serialize(explanation, ExplainJson.Default.Explanation) + "\n" : explanation.ToText());
+        streams.Output.Write(asJson ? JsonSerializer.Serialize(explanation, ExplainJson.Default.Explanation) + "\n" : explanation.ToText());
         return explanation.RefusedWith is null ? ExitCode.Ok : ExitCode.Invalid;
     }
 }

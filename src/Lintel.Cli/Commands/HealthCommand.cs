@@ -15,15 +15,15 @@ internal static class HealthCommand
             DefaultValueFactory = _ => "http://127.0.0.1:9901",
         };
         var command = new Command("health", "Checks whether a running gateway is ready; exits with 1 if it is not.") { address };
-        command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(address)!, cancellation));
+        command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(address)!, parse.InvocationConfiguration, cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(string address, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string address, InvocationConfiguration streams, CancellationToken cancellation)
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
         {
-            await Console.Error.WriteLineAsync($"`{address}` is not an address; write http://HOST:PORT").ConfigureAwait(false);
+            await streams.Error.WriteLineAsync($"`{address}` is not an address; write http://HOST:PORT").ConfigureAwait(false);
             return ExitCode.Invalid;
         }
 
@@ -31,12 +31,13 @@ internal static class HealthCommand
         try
         {
             using var response = await client.GetAsync(new Uri(uri, "/health/ready"), cancellation).ConfigureAwait(false);
-            Console.WriteLine(await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false));
+            var answer = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
+            await streams.Output.WriteLineAsync(answer).ConfigureAwait(false);
             return response.IsSuccessStatusCode ? ExitCode.Ok : ExitCode.Invalid;
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
         {
-            await Console.Error.WriteLineAsync(e.GetBaseException().Message).ConfigureAwait(false);
+            await streams.Error.WriteLineAsync(e.GetBaseException().Message).ConfigureAwait(false);
             return ExitCode.Invalid;
         }
     }

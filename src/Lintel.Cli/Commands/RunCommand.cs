@@ -11,7 +11,7 @@ internal static class RunCommand
 {
     private const string LastGood = "--fallback-last-good";
 
-    public static Command Create(Signals? signals)
+    public static Command Create(Func<Surroundings> surroundings)
     {
         var files = Files();
         var lastGood = new Option<string>(LastGood)
@@ -32,10 +32,10 @@ internal static class RunCommand
         command.SetAction(
             (parse, _) =>
                 RunAsync(
-                    signals ?? Signals.Begin(),
+                    new GatewayProcess(surroundings()) { Level = parse.GetValue(level) },
                     parse.GetValue(files)!,
                     parse.GetResult(lastGood) is null ? null : parse.GetValue(lastGood) ?? "",
-                    parse.GetValue(level)
+                    parse.InvocationConfiguration.Error
                 )
         );
         return command;
@@ -77,36 +77,32 @@ internal static class RunCommand
             Arity = ArgumentArity.OneOrMore,
         };
 
-    public static void PrintBanner(Gateway gateway, string? admin)
+    public static void PrintBanner(Gateway gateway, string? admin, TextWriter to)
     {
         var config = gateway.Config!;
-        Console.Error.WriteLine(
+        to.WriteLine(
             $"Lintel {typeof(Gateway).Assembly.GetName().Version?.ToString(3)}: {config.Routes.Count} routes to "
                 + $"{config.Services.Count} services"
         );
         foreach (var (name, address) in gateway.Addresses)
-            Console.Error.WriteLine($"  {name, -12} {address}");
-        Console.Error.WriteLine($"  {"limits", -12} {ProcessLimits.Read()}");
+            to.WriteLine($"  {name, -12} {address}");
+        to.WriteLine($"  {"limits", -12} {ProcessLimits.Read()}");
         if (gateway.Fallback is { } fallback)
-            Console.Error.WriteLine(
-                $"  {"LAST GOOD", -12} configuration of {fallback.SavedAt:u}: the given files are not valid, see above"
-            );
-        Console.Error.WriteLine(
-            $"  {"admin", -12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics /api/v1")}"
-        );
+            to.WriteLine($"  {"LAST GOOD", -12} configuration of {fallback.SavedAt:u}: the given files are not valid, see above");
+        to.WriteLine($"  {"admin", -12} {admin ?? "off"}{(admin is null ? "" : "  /health/live /health/ready /metrics /api/v1")}");
     }
 
-    /// <param name="signals">The process's signals.</param>
+    /// <param name="process">Runs the gateway.</param>
     /// <param name="files">The configuration.</param>
     /// <param name="lastGood">Where it is kept; empty for the usual place, <see langword="null"/> not to keep it.</param>
-    /// <param name="level">The error log's least level; <see langword="null"/> for the configuration's.</param>
-    private static async Task<int> RunAsync(Signals signals, string[] files, string? lastGood, LogLevel? level)
+    /// <param name="error">Standard error.</param>
+    private static async Task<int> RunAsync(GatewayProcess process, string[] files, string? lastGood, TextWriter error)
     {
         var limits = ProcessLimits.Read();
         if (limits.Descriptors is { } descriptors and < ProcessLimits.FewestDescriptors)
         {
-            await Console
-                .Error.WriteLineAsync(
+            await error
+                .WriteLineAsync(
                     $"At most {descriptors} file descriptors are allowed and at least {ProcessLimits.FewestDescriptors} are needed: "
                         + $"raise the limit (systemd: LimitNOFILE=, Docker: --ulimit nofile=, shell: ulimit -n)"
                 )
@@ -116,8 +112,8 @@ internal static class RunCommand
 
         if (limits.Threads is { } threads && threads < limits.FewestThreads)
         {
-            await Console
-                .Error.WriteLineAsync(
+            await error
+                .WriteLineAsync(
                     $"At most {threads} threads are allowed and at least {limits.FewestThreads} are needed: raise the limit "
                         + $"(Compose: pids_limit, Docker: --pids-limit, systemd: TasksMax=, shell: ulimit -u)"
                 )
@@ -127,14 +123,10 @@ internal static class RunCommand
 
         limits.KeepThreadPoolWithin();
         if (lastGood is null)
-            return await GatewayProcess.RunAsync(signals, files, PrintBanner, level: level).ConfigureAwait(false);
+            return await process.RunAsync(files, PrintBanner).ConfigureAwait(false);
         if (StateDirectory.Find(lastGood, Environment.GetEnvironmentVariable) is { } folder)
-            return await GatewayProcess
-                .RunAsync(signals, files, PrintBanner, services => services.AddLintelLastGood(folder), level)
-                .ConfigureAwait(false);
-        await Console
-            .Error.WriteLineAsync($"There is no directory for the last good configuration: write {LastGood}=DIR")
-            .ConfigureAwait(false);
+            return await process.RunAsync(files, PrintBanner, services => services.AddLintelLastGood(folder)).ConfigureAwait(false);
+        await error.WriteLineAsync($"There is no directory for the last good configuration: write {LastGood}=DIR").ConfigureAwait(false);
         return ExitCode.Invalid;
     }
 }

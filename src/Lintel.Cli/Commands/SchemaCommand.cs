@@ -17,9 +17,9 @@ internal static class SchemaCommand
     public static Command Create()
     {
         var command = new Command("schema", "Prints the JSON Schema of the configuration, for completion in editors.");
-        command.SetAction(_ =>
+        command.SetAction(parse =>
         {
-            Console.WriteLine(ConfigSchema.Create(Documentation.Create()).ToJsonString(Indented));
+            parse.InvocationConfiguration.Output.WriteLine(ConfigSchema.Create(Documentation.Create()).ToJsonString(Indented));
             return ExitCode.Ok;
         });
         return command;

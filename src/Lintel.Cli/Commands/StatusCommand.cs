@@ -30,17 +30,18 @@ internal static class StatusCommand
                 RunAsync(
                     parse.GetValue(address)!,
                     parse.GetValue(token) ?? Environment.GetEnvironmentVariable("LINTEL_ADMIN_TOKEN"),
+                    parse.InvocationConfiguration,
                     cancellation
                 )
         );
         return command;
     }
 
-    private static async Task<int> RunAsync(string address, string? token, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string address, string? token, InvocationConfiguration streams, CancellationToken cancellation)
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
         {
-            await Console.Error.WriteLineAsync($"`{address}` is not an address; write http://HOST:PORT").ConfigureAwait(false);
+            await streams.Error.WriteLineAsync($"`{address}` is not an address; write http://HOST:PORT").ConfigureAwait(false);
             return ExitCode.Invalid;
         }
 
@@ -53,40 +54,40 @@ internal static class StatusCommand
             var text = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
             {
-                await Console.Error.WriteLineAsync($"the gateway responded with {(int)response.StatusCode}: {text}").ConfigureAwait(false);
+                await streams.Error.WriteLineAsync($"the gateway responded with {(int)response.StatusCode}: {text}").ConfigureAwait(false);
                 return ExitCode.Invalid;
             }
 
             using var snapshot = JsonDocument.Parse(text);
-            return Write(snapshot.RootElement);
+            return Write(snapshot.RootElement, streams.Output);
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or JsonException)
         {
-            await Console.Error.WriteLineAsync(e.GetBaseException().Message).ConfigureAwait(false);
+            await streams.Error.WriteLineAsync(e.GetBaseException().Message).ConfigureAwait(false);
             return ExitCode.Invalid;
         }
     }
 
-    private static int Write(JsonElement snapshot)
+    private static int Write(JsonElement snapshot, TextWriter output)
     {
-        Console.WriteLine($"state        {snapshot.GetProperty("state")}");
+        output.WriteLine($"state        {snapshot.GetProperty("state")}");
         if (Find(snapshot, "loadedAt") is { } loaded)
-            Console.WriteLine($"live since   {loaded}");
+            output.WriteLine($"live since   {loaded}");
         foreach (var reason in snapshot.GetProperty("notReadyReasons").EnumerateArray())
-            Console.WriteLine($"not ready    {reason}");
+            output.WriteLine($"not ready    {reason}");
         var agrees = true;
         if (Find(snapshot, "fallback") is { } fallback)
         {
             agrees = false;
-            Console.WriteLine($"LAST GOOD    configuration of {fallback.GetProperty("savedAt")}: the given files are not valid");
+            output.WriteLine($"LAST GOOD    configuration of {fallback.GetProperty("savedAt")}: the given files are not valid");
         }
 
         if (Find(snapshot, "lastReload") is { } reload && reload.GetProperty("outcome").GetString() == "refused")
         {
             agrees = false;
-            Console.WriteLine($"refused      at {reload.GetProperty("at")}, {reload.GetProperty("problemCount")} problems:");
+            output.WriteLine($"refused      at {reload.GetProperty("at")}, {reload.GetProperty("problemCount")} problems:");
             foreach (var problem in reload.GetProperty("problems").EnumerateArray())
-                Console.WriteLine(
+                output.WriteLine(
                     $"  {Place(problem.GetProperty("position"))}: {problem.GetProperty("code")} at {problem.GetProperty("path")}: "
                         + $"{problem.GetProperty("message")}"
                 );
@@ -95,10 +96,10 @@ internal static class StatusCommand
         if (Find(snapshot, "filesDiffer") is { ValueKind: JsonValueKind.True })
         {
             agrees = false;
-            Console.WriteLine("files        have changed since they were last read");
+            output.WriteLine("files        have changed since they were last read");
         }
 
-        Console.WriteLine(agrees ? "the served configuration matches the files" : "the served configuration differs from the files");
+        output.WriteLine(agrees ? "the served configuration matches the files" : "the served configuration differs from the files");
         return agrees ? ExitCode.Ok : ExitCode.Invalid;
     }
 

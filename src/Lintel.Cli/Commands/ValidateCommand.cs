@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Lintel.Config;
 using Lintel.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -20,18 +19,17 @@ internal static class ValidateCommand
             format,
             strict,
         };
-        command.SetAction(parse => Run(parse.GetValue(files)!, parse.GetValue(format)!, parse.GetValue(strict)));
+        command.SetAction(parse =>
+            Run(parse.GetValue(files)!, parse.GetValue(format)!, parse.GetValue(strict), parse.InvocationConfiguration.Output)
+        );
         return command;
     }
 
-    private static int Run(string[] files, string format, bool isStrict)
+    private static int Run(string[] files, string format, bool isStrict, TextWriter output)
     {
         using var services = new ServiceCollection().AddLogging().AddLintelServer(files).BuildServiceProvider();
         var report = services.GetRequiredService<Gateway>().Validate();
-        ReportFormat.Write(report, format, Console.Out);
+        ReportFormat.Write(report, format, output);
         return report.IsValid && !(isStrict && report.Warnings.Count > 0) ? ExitCode.Ok : ExitCode.Invalid;
     }
-
-    /// <summary>Tells a report, on standard output.</summary>
-    public static void Write(ConfigReport report, bool asJson) => ReportFormat.Write(report, asJson ? "json" : "text", Console.Out);
 }

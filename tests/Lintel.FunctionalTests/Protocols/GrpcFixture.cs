@@ -11,7 +11,7 @@ public sealed class GrpcFixture : IAsyncLifetime
     private readonly List<GrpcChannel> _channels = [];
     private GrpcServer _server = null!;
 
-    internal GatewayProcess Gateway { get; private set; } = null!;
+    internal LocalProgram Gateway { get; private set; } = null!;
 
     internal GrpcServer Server => _server;
 
@@ -20,7 +20,7 @@ public sealed class GrpcFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await GrpcServer.StartAsync();
-        Gateway = await GatewayProcess.StartAsync(
+        Gateway = await LocalProgram.StartAsync(
             $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services:

@@ -12,13 +12,13 @@ namespace Lintel.FunctionalTests.Protocols;
 /// A gateway that listens for HTTP/1.1 and HTTP/2, before one service that speaks HTTP/1.1 (<c>/h1/…</c>) and one that speaks HTTP/2
 /// (<c>/h2/…</c>).
 /// </summary>
-public sealed class MatrixFixture : IAsyncLifetime
+public class MatrixFixture : IAsyncLifetime
 {
     private readonly List<HttpClient> _clients = [];
     private TestService _http1 = null!;
     private TestService _http2 = null!;
 
-    internal GatewayProcess Gateway { get; private set; } = null!;
+    internal RunningProgram Gateway { get; private set; } = null!;
 
     /// <summary>Set by a test for the handler <c>/wait</c>, which answers when it is completed.</summary>
     public TaskCompletionSource Go { get; set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,7 +27,7 @@ public sealed class MatrixFixture : IAsyncLifetime
     {
         _http1 = await TestService.StartAsync(ServeAsync);
         _http2 = await TestService.StartAsync(ServeAsync, l => l.Protocols = HttpProtocols.Http2);
-        Gateway = await GatewayProcess.StartAsync(
+        Gateway = await StartAsync(
             $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services:
@@ -50,6 +50,7 @@ public sealed class MatrixFixture : IAsyncLifetime
         await Gateway.DisposeAsync();
         await _http1.DisposeAsync();
         await _http2.DisposeAsync();
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>A client that speaks exactly one version, to the listener that takes it.</summary>
@@ -74,6 +75,9 @@ public sealed class MatrixFixture : IAsyncLifetime
             _clients.Add(client);
         return client;
     }
+
+    /// <summary>Starts the gateway.</summary>
+    private protected virtual async Task<RunningProgram> StartAsync(string yaml) => await LocalProgram.StartAsync(yaml);
 
     internal Uri Address(string version) => Gateway.AddressOf(version == "h2" ? "h2" : "public");
 

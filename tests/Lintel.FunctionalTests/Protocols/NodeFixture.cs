@@ -10,7 +10,7 @@ public sealed class NodeFixture : IAsyncLifetime
     private Process _node = null!;
     private GrpcServer _grpc = null!;
 
-    internal GatewayProcess Gateway { get; private set; } = null!;
+    internal LocalProgram Gateway { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
@@ -24,7 +24,7 @@ public sealed class NodeFixture : IAsyncLifetime
             CultureInfo.InvariantCulture
         );
         _grpc = await GrpcServer.StartAsync();
-        Gateway = await GatewayProcess.StartAsync(
+        Gateway = await LocalProgram.StartAsync(
             $$"""
             listeners: { public: "http://127.0.0.1:0", h2: { address: "http://127.0.0.1:0", protocols: [http2] } }
             services:

@@ -13,7 +13,9 @@ public sealed class OtherSoftwareTests(NodeFixture fixture) : IClassFixture<Node
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
+    /// <summary>What a browser needs of either transport, other tests show.</summary>
     [Fact]
+    [AnyTransport]
     public async Task Chromium_SeesFetchEventsSocketAndGrpcWeb()
     {
         var (code, output, errors) = await Command.RunAsync(
