@@ -89,6 +89,9 @@ internal sealed class MemoryGateway : IDisposable
     public static MemoryGateway Compose(string compose, TimeProvider time, params MemoryService[] services) =>
         Compose(compose, new MemoryNet(services), time, [.. services.Select(s => s.Address)]);
 
+    /// <summary>A gateway on a configuration whose services are these.</summary>
+    public static MemoryGateway Start(string yaml, params MemoryService[] services) => new(yaml, new MemoryNet(services));
+
     public static MemoryGateway Compose(string compose, HttpMessageHandler services, TimeProvider time, params string[] addresses)
     {
         var names = string.Join("\n", addresses.Select((a, i) => $"  {(char)('a' + i)}: \"{a}\""));

@@ -27,7 +27,13 @@ internal static class TestRequest
         if (mark >= 0)
             context.Request.QueryString = new QueryString(target[mark..]);
         foreach (var (name, value) in headers)
-            context.Request.Headers.Append(name, value);
+        {
+            if (name == "Host")
+                context.Request.Headers.Host = value;
+            else
+                context.Request.Headers.Append(name, value);
+        }
+
         context.Connection.RemoteIpAddress = IPAddress.Parse("192.0.2.1");
         return context;
     }

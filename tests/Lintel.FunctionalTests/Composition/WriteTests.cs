@@ -1,5 +1,4 @@
 using System.Text;
-using Lintel.Control.Status;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
 
@@ -40,51 +39,6 @@ public sealed class WriteTests
         );
         Assert.Equal("", (string?)answer.Json["plain"]!["body"]);
         Assert.Equal("no-store", answer["Cache-Control"]);
-    }
-
-    [Fact]
-    public async Task ClientsBody_ThatNobodyLooksInto_NeedNotBeJson()
-    {
-        await using var backend = await Backend.StartAsync();
-        backend.On("raw", EchoAsync);
-        await using var gateway = await ComposedGateway.StartAsync("calls: { raw: { request: POST a/raw, body: request } }", backend);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1")
-        {
-            Content = new StringContent("a=b", Encoding.ASCII, "application/x-www-form-urlencoded"),
-        };
-        Assert.Equal("a=b", (string?)(await gateway.SendAsync(request)).Json["raw"]!["body"]);
-    }
-
-    [Theory]
-    [InlineData("{", 400)]
-    [InlineData("\xff", 200)]
-    public async Task ClientsBody_ThatIsNoJson_IsTheClientsMistake(string text, int status)
-    {
-        await using var backend = await Backend.StartAsync();
-        backend.On("made", EchoAsync);
-        await using var gateway = await ComposedGateway.StartAsync(
-            "calls: { made: { request: POST a/made, body: { x: request } } }",
-            backend
-        );
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1")
-        {
-            Content = new StringContent(status == 200 ? "\"" + text + "\"" : text),
-        };
-        Assert.Equal(status, (await gateway.SendAsync(request)).Status);
-    }
-
-    [Fact]
-    public async Task ClientsBody_BeyondTheLimit_IsRefused()
-    {
-        await using var backend = await Backend.StartAsync();
-        backend.On("raw", EchoAsync);
-        await using var gateway = await ComposedGateway.StartAsync(
-            "limits: { call: 1KiB }\ncalls: { raw: { request: POST a/raw, body: request } }",
-            backend
-        );
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/c/1") { Content = new ByteArrayContent(new byte[1025]) };
-        Assert.Equal(413, (await gateway.SendAsync(request)).Status);
-        Assert.Empty(backend.Seen);
     }
 
     [Theory]
@@ -129,47 +83,6 @@ public sealed class WriteTests
         await Until.TrueAsync(() => backend.Count("cancel") == expected.Length);
         Assert.Equal(expected, backend.Seen.Select(r => r.Target).Where(t => t.StartsWith("/cancel", StringComparison.Ordinal)));
         await Until.TrueAsync(() => gateway.Busy == 0);
-    }
-
-    [Fact]
-    public async Task Undoing_ThatFails_IsTold_AndTheOthersAreStillUndone()
-    {
-        await using var backend = await Backend.StartAsync();
-        backend
-            .On("one", "1")
-            .On("two", "2")
-            .On("bad", 500, "")
-            .On("undo", context =>
-            {
-                context.Response.StatusCode = context.Request.Path.Value!.EndsWith('2') ? 500 : 204;
-                return Task.CompletedTask;
-            });
-        await using var gateway = await ComposedGateway.StartAsync(
-            """
-            calls:
-              one: { request: POST a/one, compensate: "DELETE a/undo/1" }
-              two: { request: POST a/two, after: [one], compensate: "DELETE a/undo/2" }
-              bad: { request: POST a/bad, after: [two] }
-            """,
-            backend
-        );
-        var answer = await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/c/1"));
-        Assert.EndsWith(";compensated=?0", answer.Of("two"), StringComparison.Ordinal);
-        Assert.EndsWith(";compensated", answer.Of("one"), StringComparison.Ordinal);
-        await Until.TrueAsync(() => gateway.Process.Gateway.Errors.Any(e => e.Error == "call-failed")); // told after the answer
-    }
-
-    [Fact]
-    public async Task NothingIsUndone_WhereOnlyAnOptionalCallFailed()
-    {
-        await using var backend = await Backend.StartAsync();
-        backend.On("one", "1").On("bad", 500, "").On("undo", 204, "");
-        await using var gateway = await ComposedGateway.StartAsync(
-            "calls: { one: { request: POST a/one, compensate: DELETE a/undo }, bad: { request: POST a/bad, optional: true } }",
-            backend
-        );
-        Assert.Equal("""{"one":1,"bad":null}""", (await gateway.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/c/1"))).Body);
-        Assert.Equal(0, backend.Count("undo"));
     }
 
     private static async Task EchoAsync(HttpContext context)
