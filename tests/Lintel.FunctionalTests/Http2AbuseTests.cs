@@ -97,7 +97,8 @@ public sealed class Http2AbuseTests : IAsyncLifetime
         while (taken < 256L * 1024 * 1024 && await client.TrySendAsync(frames, TimeSpan.FromSeconds(2)))
             taken += frames.Length;
         Assert.InRange(taken, 0, 255L * 1024 * 1024);
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 32L * 1024 * 1024);
+        // What other tests hold at the moment counts too, and goes.
+        await Until.TrueAsync(() => GC.GetTotalMemory(forceFullCollection: true) - before <= 32L * 1024 * 1024);
         await AssertServesOthersAsync();
     }
 

@@ -167,9 +167,9 @@ public sealed class RouteTableTests
                     Assert.Equal(expected, Find(string.Join(" | ", table), request));
                     outcomes.AddOrUpdate(expected.Length < 3 ? "found" : expected[..3], 1, (_, n) => n + 1);
                 },
-                iter: 20_000
+                iter: 10_000
             );
-        Assert.True(outcomes["found"] > 1_000 && outcomes["404"] > 500 && outcomes["405"] > 500, string.Join(", ", outcomes));
+        Assert.True(outcomes["found"] > 500 && outcomes["404"] > 250 && outcomes["405"] > 250, string.Join(", ", outcomes));
     }
 
     /// <summary>
@@ -204,9 +204,9 @@ public sealed class RouteTableTests
                         Interlocked.Increment(ref fits ? ref fitting : ref others);
                     }
                 },
-                iter: 6_000
+                iter: 2_500
             );
-        Assert.True(fitting > 30 && others > 600, $"{fitting} fit, {others} do not");
+        Assert.True(fitting > 10 && others > 250, $"{fitting} fit, {others} do not");
     }
 
     private static readonly string[] Hosts = ["", "", "a.test ", "*.test "];
