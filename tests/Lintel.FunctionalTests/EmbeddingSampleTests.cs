@@ -1,5 +1,8 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
@@ -7,7 +10,7 @@ namespace Lintel.FunctionalTests;
 /// What the README of <c>samples/embedding</c> says can be done as it stands, and the guide shows the sample's own lines.
 /// </summary>
 [AnyTransport]
-public sealed partial class EmbeddingSampleTests
+public sealed partial class EmbeddingSampleTests(EmbeddingSampleTests.SampleShop shop) : IClassFixture<EmbeddingSampleTests.SampleShop>
 {
     private static readonly string Root = GatewayProcess.Repository;
 
@@ -17,37 +20,29 @@ public sealed partial class EmbeddingSampleTests
     [InlineData("code")]
     public async Task Commands_OfTheReadme_Work(string variant)
     {
-        var blocks = Fence()
-            .Matches(await File.ReadAllTextAsync(Path.Combine(Root, "samples/embedding/README.md"), CancellationToken.None))
-            .Select(m => m.Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            .ToList();
-        var running = new List<Process>();
+        var answers = new List<string>();
+        using var program = Start(Blocks[0][1].Replace(" yaml ", $" {variant} ", StringComparison.Ordinal));
         try
         {
-            foreach (var command in blocks[0])
-                running.Add(Start(command.Replace(" yaml ", $" {variant} ", StringComparison.Ordinal)));
-            var answers = new List<string>();
-            foreach (var command in blocks[1])
+            await shop.ListensAsync();
+            foreach (var command in Blocks[1])
                 answers.Add(await AskAsync(command));
-            Assert.Equal("the program's own endpoint", answers[0]);
-            Assert.Contains("\"name\":\"김서연\"", answers[1], StringComparison.Ordinal);
-            var order = variant == "configuration" ? @"segment;s=200;d=\d+, user;s=200;d=\d+" : @"user;s=200;d=\d+, segment;s=200;d=\d+"; // .NET's configuration sorts its keys
-            Assert.Matches($@"\nComposition: {order}\r", answers[2]);
-            Assert.EndsWith(
-                """{"holder":"김서연","kind":"Regular customer","perks":[]}""",
-                Regex.Unescape(answers[2]),
-                StringComparison.Ordinal
-            );
         }
         finally
         {
-            foreach (var process in running)
-            {
-                process.Kill(entireProcessTree: true);
-                await process.WaitForExitAsync();
-                process.Dispose();
-            }
+            program.Kill(entireProcessTree: true);
+            await program.WaitForExitAsync();
         }
+
+        Assert.Equal("the program's own endpoint", answers[0]);
+        Assert.Contains("\"name\":\"김서연\"", answers[1], StringComparison.Ordinal);
+        var order = variant == "configuration" ? @"segment;s=200;d=\d+, user;s=200;d=\d+" : @"user;s=200;d=\d+, segment;s=200;d=\d+"; // .NET's configuration sorts its keys
+        Assert.Matches($@"\nComposition: {order}\r", answers[2]);
+        Assert.EndsWith(
+            """{"holder":"김서연","kind":"Regular customer","perks":[]}""",
+            Regex.Unescape(answers[2]),
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -65,6 +60,14 @@ public sealed partial class EmbeddingSampleTests
         foreach (var line in Regex.Match(guide, "Calls = new\\(\\)\n(.+?)\n    },", RegexOptions.Singleline).Groups[1].Value.Split('\n'))
             Assert.Contains(line.Trim(), sample, StringComparison.Ordinal);
     }
+
+    /// <summary>The README's commands: those that start programs, and those that ask.</summary>
+    private static List<string[]> Blocks { get; } =
+    [
+        .. Fence()
+            .Matches(File.ReadAllText(Path.Combine(Root, "samples/embedding/README.md")))
+            .Select(m => m.Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
+    ];
 
     /// <summary>As <c>dotnet run</c> does, but for the build, which the test's own build has made.</summary>
     private static Process Start(string command)
@@ -97,6 +100,36 @@ public sealed partial class EmbeddingSampleTests
         );
         Assert.True(code == 0, $"{command}: exit code {code}, {errors}");
         return output;
+    }
+
+    /// <summary>The shop that all variants ask.</summary>
+    public sealed class SampleShop : IAsyncDisposable
+    {
+        private readonly Process _process = Start(Blocks[0][0]);
+
+        public async ValueTask DisposeAsync()
+        {
+            _process.Kill(entireProcessTree: true);
+            await _process.WaitForExitAsync();
+            _process.Dispose();
+        }
+
+        /// <summary>Waits until it does: the composing program would tell that it does not.</summary>
+        public Task ListensAsync() => Until.TrueAsync(() => !_process.HasExited && Answers());
+
+        private static bool Answers()
+        {
+            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Connect(IPAddress.Loopback, 5101);
+                return true;
+            }
+            catch (SocketException)
+            {
+                return false;
+            }
+        }
     }
 
     [GeneratedRegex("^```bash\\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
