@@ -199,8 +199,10 @@ public sealed class OtlpTests
                 observability: { accessLog: { to: none }, tracing: { otlp: { endpoint: "{{to}}", every: 1s }, sample: 100% }, metrics: { otlp: { endpoint: "{{to}}", every: 1s } } }
                 """;
         await using var gateway = await GatewayProcess.StartAsync(Config(dead.Address));
-        for (var i = 0; i < 1500; i++) // of two spans each: more than fit into their queue
-            (await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).Dispose();
+        // Of two spans each: more than fit into their queue.
+        await Parallel.ForAsync(0, 1500, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (_, _) =>
+            (await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).Dispose()
+        );
         await Until.TrueAsync(() => gateway.Errors.Contains("Telemetry export failed", StringComparison.Ordinal));
 
         // A reload to a living one takes effect at once, and the dead one does not hold it up.

@@ -115,9 +115,7 @@ public sealed class RunningTests
                 routes: { s: { match: "/{**rest}", forward: s, transform: { response: { setHeaders: { X-N: "{{n}}" } } } } }
                 """;
         await using var gateway = await GatewayProcess.StartAsync(Config(0));
-        using var stop = new CancellationTokenSource();
         var failures = 0;
-        var requests = 0;
         var first = "";
         void Fail(string what)
         {
@@ -125,47 +123,41 @@ public sealed class RunningTests
                 first = what;
         }
 
-        var load = Enumerable
-            .Range(0, 3)
-            .Select(_ =>
-                Task.Run(async () =>
-                {
-                    while (!stop.IsCancellationRequested)
-                    {
-                        try
-                        {
-                            using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
-                            if (response.StatusCode != HttpStatusCode.OK || await response.Content.ReadAsStringAsync(None) != "ok")
-                                Fail($"{(int)response.StatusCode}");
-                        }
-                        catch (HttpRequestException e)
-                        {
-                            Fail(e.ToString());
-                        }
-
-                        Interlocked.Increment(ref requests);
-                    }
-                })
-            )
-            .ToList();
+        // Each reload has requests of three clients beside it; more of them would only make it late.
         for (var n = 1; n <= 100; n++)
         {
+            var load = Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Task.Run(LoadAsync)));
             var before = gateway.Outcomes();
             await File.WriteAllTextAsync(gateway.ConfigFile, GatewayProcess.WithPorts(Config(n)), None);
             gateway.Signal(SigHup);
             await Until.TrueAsync(() => gateway.Outcomes() > before);
+            await load;
         }
 
-        await stop.CancelAsync();
-        await Task.WhenAll(load);
         Assert.True(
             failures == 0,
             $"{failures} failures, the first: {first}\n"
                 + string.Join('\n', gateway.Errors.Split('\n').Where(l => !l.Contains("1 routes, 2 services", StringComparison.Ordinal)))
         );
-        Assert.True(requests > 1000, $"{requests} requests");
         // The last change may have been taken for one before it, by whoever looked at the file first: it is live soon.
         await Until.TrueAsync(() => Number() == "100");
+
+        async Task LoadAsync()
+        {
+            for (var i = 0; i < 5; i++)
+            {
+                try
+                {
+                    using var response = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
+                    if (response.StatusCode != HttpStatusCode.OK || await response.Content.ReadAsStringAsync(None) != "ok")
+                        Fail($"{(int)response.StatusCode}");
+                }
+                catch (HttpRequestException e)
+                {
+                    Fail(e.ToString());
+                }
+            }
+        }
 
         string Number()
         {

@@ -1,3 +1,4 @@
+using Lintel.Control.Status;
 using Lintel.TestKit;
 
 namespace Lintel.Tests.Composition;
@@ -75,15 +76,15 @@ public sealed class FailureTests
             backend
         );
         await gateway.GetAsync("/" + route);
-        await Until.TrueAsync(() => gateway.Errors.Recent.Count > 0);
-        var told = Assert.Single(gateway.Errors.Recent);
+        await Until.TrueAsync(() => gateway.Errors.Recent(ErrorStatus.Of).Count > 0);
+        var told = Assert.Single(gateway.Errors.Recent(ErrorStatus.Of));
         Assert.StartsWith(expected, told.LastDetail, StringComparison.Ordinal);
         if (route == "json")
             Assert.Contains("LineNumber: 1", told.LastDetail, StringComparison.Ordinal);
         Assert.Equal(("a", backend.Address), (told.Service, told.Instance));
 
         await gateway.GetAsync("/optional");
-        Assert.Contains(gateway.Errors.Recent, e =>
+        Assert.Contains(gateway.Errors.Recent(ErrorStatus.Of), e =>
             e is { Route: "optional", LastDetail: "The service responded with status 500." } && e.Instance == backend.Address
         );
     }

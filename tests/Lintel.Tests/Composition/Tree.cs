@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>JSON that is expected: text as a service wrote it, or what was made of such.</summary>
 internal sealed class Tree

@@ -1,13 +1,12 @@
 using System.Text.Json;
 using CsCheck;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>
 /// For any documents, shapes and failures a composed answer is what a naive implementation makes of the parts, and what nobody touches is
 /// as it came.
 /// </summary>
-[AnyTransport]
 public sealed class MergePropertyTests
 {
     private const int Compositions = 60;
@@ -19,9 +18,9 @@ public sealed class MergePropertyTests
             async seed =>
             {
                 var composition = new RandomComposition(seed);
-                await using var backend = await Backend.StartAsync();
+                var backend = new MemoryService();
                 var yaml = composition.Yaml;
-                await using var gateway = await ComposedGateway.StartAsync(yaml, backend);
+                using var gateway = MemoryGateway.Compose(yaml, backend);
                 for (var i = 0; i < Requests; i++)
                 {
                     var expected = composition.Next(backend);

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace Lintel.FunctionalTests.Composition;
+namespace Lintel.Tests.Composition;
 
 /// <summary>A composition by chance, its services' answers, and what a naive implementation makes of them.</summary>
 internal sealed class RandomComposition
@@ -86,7 +86,7 @@ internal sealed class RandomComposition
     private List<string> _order = [];
 
     /// <summary>Answers for the next request; a failure is an error status.</summary>
-    public Tree Next(Backend backend)
+    public Tree Next(MemoryService backend)
     {
         var values = new Dictionary<string, Tree>(StringComparer.Ordinal);
         var failed = new HashSet<string>(StringComparer.Ordinal);
@@ -150,7 +150,7 @@ internal sealed class RandomComposition
     }
 
     /// <summary>Elements with keys of either kind, some without, some of whose answers fail.</summary>
-    private Tree JoinedList(Backend backend, HashSet<string> failed)
+    private Tree JoinedList(MemoryService backend, HashSet<string> failed)
     {
         var known = Enumerable
             .Range(1, 6)
