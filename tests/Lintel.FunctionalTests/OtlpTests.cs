@@ -200,8 +200,8 @@ public sealed class OtlpTests
                 """;
         await using var gateway = await GatewayProcess.StartAsync(Config(dead.Address));
         // Of two spans each: more than fit into their queue.
-        await Parallel.ForAsync(0, 1500, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (_, _) =>
-            (await gateway.Client.GetAsync(new Uri("/", UriKind.Relative))).Dispose()
+        await Parallel.ForAsync(0, 1500, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (_, cancellation) =>
+            (await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), cancellation)).Dispose()
         );
         await Until.TrueAsync(() => gateway.Errors.Contains("Telemetry export failed", StringComparison.Ordinal));
 
