@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Lintel.Bench.Clients;
 
-/// <summary>What has come of an answer.</summary>
+/// <summary>The outcome of a response.</summary>
 internal enum Answer
 {
     Part,

@@ -6,7 +6,7 @@ namespace Lintel.Bench.Clients;
 /// <summary>Has another .NET process collect its garbage, by the port on which every one of them listens for diagnosis.</summary>
 internal static class Collection
 {
-    // "GCHeapCollect" of the runtime's events: whoever listens to it has a full collection run at once.
+    // "GCHeapCollect" of the runtime's events: listening to it triggers a full collection.
     private const long HeapCollect = 0x800000;
 
     /// <summary>Longer than a full collection of any heap that is measured here.</summary>

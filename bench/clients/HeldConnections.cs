@@ -6,7 +6,7 @@ namespace Lintel.Bench.Clients;
 /// <summary>Connections that have carried one request and now wait.</summary>
 internal sealed class HeldConnections(IPEndPoint server, string path) : IDisposable
 {
-    /// <summary>Below the kernel's default backlog of 4096 by far: nobody is to be refused.</summary>
+    /// <summary>Far below the kernel's default backlog of 4096: no connection is refused.</summary>
     private const int AtOnce = 64;
 
     private readonly List<Client> _clients = [];

@@ -5,8 +5,8 @@ namespace Lintel.Bench.Clients;
 
 /// <summary>Requests at a constant rate over a fixed number of connections, from one thread.</summary>
 /// <remarks>
-/// A request's latency counts from when it was due, not from when it could be sent: while the server stands still requests become due
-/// nevertheless, and their waiting is part of what is measured (no coordinated omission).
+/// The latency of a request counts from when it was due, not from when it could be sent: while the server stalls requests become due
+/// nevertheless, and their waiting time is measured (no coordinated omission).
 /// </remarks>
 internal sealed class PacedLoad : IDisposable
 {

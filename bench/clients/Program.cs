@@ -31,7 +31,7 @@ static int Hold(IPEndPoint server, string path, int connections)
     Console.WriteLine($"open {connections}");
     while (Console.ReadLine() is not null)
     {
-        // Whoever started this says when it is enough by closing the pipe.
+        // The parent process ends the run by closing the pipe.
     }
 
     return held.CountEnded() is > 0 and var ended ? Fail($"the server has ended {ended} of them") : 0;

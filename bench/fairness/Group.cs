@@ -18,7 +18,7 @@ internal sealed class Group(string name, int count, TimeSpan interval, Func<Abus
     /// <summary>Whether there was anything to bear at all.</summary>
     public bool HasAbused => _abusers.Sum(a => a.Done) > 0;
 
-    /// <summary>Gives every turn that has come by then; those that are more than an interval late are left out.</summary>
+    /// <summary>Runs every turn that is due; turns that are more than an interval late are skipped.</summary>
     public void Advance(TimeSpan elapsed)
     {
         var due = (long)(elapsed / interval * count);

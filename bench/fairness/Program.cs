@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using Lintel.Bench.Fairness;
 
-// Fairness PORT KIND SECONDS: abuses the server on that port of 127.0.0.1, then tells what it has done. One thread; each client has its
+// Fairness PORT KIND SECONDS: abuses the server on that port of 127.0.0.1, then reports what it did. One thread; each client has its
 // turn once an interval, and the turns are spread over it evenly.
 if (
     args is not [var port, var kind, var seconds]

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace Lintel.Bench.Fairness;
 
 /// <summary>
-/// Opens a connection and resets it: by turns with nothing, with half a head, and with a request that is then answered to nobody.
+/// Opens a connection and resets it: alternately without data, with half a head, and with a request whose answer is not read.
 /// </summary>
 internal sealed class Resetter(IPEndPoint server) : Abuser(server)
 {

@@ -5,7 +5,7 @@ using Lintel.Transport.Http1;
 
 namespace Lintel.Benchmarks;
 
-/// <summary>64 KiB in chunks of one size, read in pieces of 16 KiB as they come from a socket.</summary>
+/// <summary>64 KiB in chunks of one size, read in pieces of 16 KiB as they arrive from a socket.</summary>
 public class ChunkedDecoderBenchmarks
 {
     private const int Body = 64 * 1024;

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Benchmarks;
 
-/// <summary>A kept connection is rented and given back, on the loop's own thread as requests do it.</summary>
+/// <summary>An idle connection is rented and returned, on the loop's own thread as for requests.</summary>
 public class Http1PoolBenchmarks
 {
     private const int Rents = 10_000;

@@ -10,7 +10,7 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 // Lintel.Benchmarks [--full] FILTER…: everything in this assembly whose name fits, and what it allocates.
 var isFull = args.Contains("--full");
 
-// In this process: the projects that BenchmarkDotNet would generate and build know nothing of the locked package versions of this
+// In this process: the projects that BenchmarkDotNet would generate and build ignore the locked package versions of this
 // repository.
 var job = (isFull ? Job.MediumRun.WithLaunchCount(1) : Job.ShortRun).WithToolchain(InProcessEmitToolchain.Instance);
 var config = ManualConfig
@@ -23,5 +23,5 @@ var config = ManualConfig
     .WithOptions(ConfigOptions.DisableLogFile);
 var summaries = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run([.. args.Where(a => a != "--full")], config);
 
-// Nothing measured, or something that threw, is a failure: a filter with a mistake in it must not look like a good run.
+// No measurement, or an exception, is a failure: an invalid filter must not look like a successful run.
 return summaries.Any() && summaries.All(s => !s.HasCriticalValidationErrors && s.Reports.All(r => r.Success)) ? 0 : 1;

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Benchmarks;
 
-/// <summary>The whole spine with a target that answers by itself: match, trace context, metrics, no socket.</summary>
+/// <summary>The whole pipeline with a target that answers itself: match, trace context, metrics, no socket.</summary>
 public class RoutePipelineBenchmarks
 {
     private readonly ClientRequest _plain = new(Requests.Plain("/users/42"));

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.Benchmarks;
 
-/// <summary>What a service is sent, made of what the client sent.</summary>
+/// <summary>The request to a service, created from the client's.</summary>
 public class UpstreamRequestBenchmarks
 {
     private static readonly QueryChanges NoQueryChanges = new([], []);

@@ -48,7 +48,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
             http.Dispose();
     }
 
-    /// <summary>As much as the machine takes, beside all the others.</summary>
+    /// <summary>As much load as the machine can take, beside all the others.</summary>
     private Task HammerAsync() =>
         Task.WhenAll(
             Enumerable.Range(0, 8).Select(i => Loop(() => i % 4 == 3 ? EchoAsync(_http, 2048) : GetAsync(_http, "/s/ok"), pauses: false))
@@ -121,7 +121,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
             Surprises.Add($"an echo of {body.Length} bytes came back as {answer.Length} others");
     }
 
-    /// <summary>A body that the service cuts off must never look whole.</summary>
+    /// <summary>A truncated body of a service must never look complete.</summary>
     private async Task CutAsync(HttpClient http)
     {
         using var response = await http.GetAsync("/s/cut", HttpCompletionOption.ResponseHeadersRead, CancellationToken.None);
@@ -196,8 +196,8 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
     }
 
     /// <summary>
-    /// Resets the connection at any moment: in the middle of the head, of the body, before, within or after the answer. Nobody can say how
-    /// the gateway will have seen it.
+    /// Resets the connection at any moment: in the middle of the head, of the body, before, within or after the answer. How the gateway
+    /// records it is not deterministic.
     /// </summary>
     private async Task AbortAnywhereAsync()
     {
@@ -220,7 +220,7 @@ internal sealed class Clients(Uri plain, Uri h2c, Uri secure, Ledger ledger, Can
         await Task.Delay(Random.Shared.Next(3), CancellationToken.None);
     }
 
-    /// <summary>Connects and leaves, with and without a few bytes that are no request yet: nobody's request, nobody's failure.</summary>
+    /// <summary>Connects and disconnects, with or without a part of a request: no request and no failure is counted.</summary>
     private async Task DisconnectAsync()
     {
         using var raw = await RawClient.ConnectAsync(plain);

@@ -67,7 +67,7 @@ internal sealed class HardClients(Uri plain, HttpClient http, Ledger ledger, Fun
                 : null
         );
 
-    /// <summary>Sends a whole request, then says that nothing more comes: the answer must come all the same, and whole.</summary>
+    /// <summary>Sends a complete request, then closes its sending side: the complete answer must still arrive.</summary>
     private async Task HalfCloseAsync(string path)
     {
         using var raw = await RawClient.ConnectAsync(plain);

@@ -9,13 +9,13 @@ namespace Lintel.Soak;
 internal sealed partial class Ledger
 {
     /// <summary>
-    /// Requests below this path end as chance wills: the clients keep no book of them, but access log and metrics must agree.
+    /// Requests below this path end at random: the clients do not account for them, but access log and metrics must agree.
     /// </summary>
     public const string Uncertain = "/uncertain/";
 
     private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);
 
-    /// <summary>Begins the names of what the clients keep no book of.</summary>
+    /// <summary>The prefix of names that the clients do not account for.</summary>
     public const string UncertainMark = "aborted anywhere: ";
 
     public IReadOnlyDictionary<string, long> Counts => _counts;

@@ -84,7 +84,7 @@ metrics = await admin.GetStringAsync("/metrics");
 clients.Dispose();
 plainHttp.Dispose();
 
-// Unused connections to the service are kept for 60 s. What is open after that has been forgotten.
+// Idle connections to the service are kept for 60 s. A connection that is open after that has leaked.
 var descriptors = Descriptors();
 for (
     var patience = Stopwatch.StartNew();
@@ -100,7 +100,7 @@ if (Environment.GetEnvironmentVariable("SOAK_LOG") is { } copy)
     File.Copy(folder["access.log"], copy, overwrite: true);
 return Report();
 
-// A head that was cut off is a malformed one where the gateway had read a part of it, and nothing where the reset came first.
+// A truncated head is malformed if the gateway had read a part of it, and not counted if the reset came first.
 bool Agree(string key, long[] counts) =>
     counts[1] == counts[2]
     && (
@@ -191,7 +191,7 @@ async Task<List<long>> WatchAsync()
     return samples;
 }
 
-// What is resident once the crowd has gone: memory is given back within a minute.
+// Resident memory after the peak: memory is returned within a minute.
 async Task<long> RestedAsync()
 {
     var least = ResidentMemory();

@@ -5,8 +5,8 @@ using System.Text;
 namespace Lintel.Soak;
 
 /// <summary>
-/// A service on raw sockets that does what services of the field do at the worst moment: it ends kept connections just when the next
-/// request comes, and sends interim answers or chunk extensions without end.
+/// A service on raw sockets that behaves as real services do at the worst moment: it closes idle connections just when the next
+/// request arrives, and sends endless interim responses or chunk extensions.
 /// </summary>
 internal sealed class RestlessService : IDisposable
 {
@@ -95,7 +95,7 @@ internal sealed class RestlessService : IDisposable
         return socket.Available == 0;
     }
 
-    /// <summary>Reads a head, and a body whose length it says.</summary>
+    /// <summary>Reads a head, and a body with a Content-Length.</summary>
     private static async Task<string?> ReadRequestAsync(Socket socket, byte[] buffer)
     {
         var count = 0;

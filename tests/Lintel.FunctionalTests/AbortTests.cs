@@ -7,7 +7,7 @@ using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Whatever cuts off a request has a name in the access log; a client that left is one of many.</summary>
+/// <summary>Every cause that cuts off a request has a name in the access log; a client disconnect is one of many.</summary>
 [EveryTransport]
 public sealed class AbortTests : IAsyncLifetime
 {

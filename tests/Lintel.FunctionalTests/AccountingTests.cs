@@ -6,13 +6,13 @@ using static Lintel.FunctionalTests.FrameClient;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Whatever fails, and whoever: what clients saw, the access log and the metrics tell of the same requests.</summary>
+/// <summary>Whatever fails, on either side: clients, access log and metrics report the same requests.</summary>
 [EveryTransport]
 public sealed class AccountingTests
 {
     private const int Requests = 150;
 
-    /// <summary>What a service answers, from good to broken.</summary>
+    /// <summary>Answers of a service, from valid to broken.</summary>
     private static readonly string[] Answers =
     [
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
@@ -67,7 +67,7 @@ public sealed class AccountingTests
                 answered[status] = answered.GetValueOrDefault(status) + 1;
         }
 
-        // who left early is noticed a moment later
+        // a client that disconnected early is noticed a moment later
         await Until.TrueAsync(() => Active(gateway) == 0 && Volatile.Read(ref recorded) >= Requests);
         var logged = (await gateway.StopAsync()).GroupBy(AnswerContentTests.Status).ToDictionary(g => g.Key, g => g.Count());
         Assert.Equal((Requests, Requests), (recorded, logged.Values.Sum()));

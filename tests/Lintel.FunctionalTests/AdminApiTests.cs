@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What the admin API tells of a running gateway.</summary>
+/// <summary>The view of a running gateway in the admin API.</summary>
 [AnyTransport]
 public sealed class AdminApiTests
 {

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What <c>docs/guides/admin.md</c> says can be done as it stands.</summary>
+/// <summary>The steps of <c>docs/guides/admin.md</c> work as written.</summary>
 [AnyTransport]
 public sealed partial class AdminGuideTests
 {

@@ -5,7 +5,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>The admin address under load, and beside it.</summary>
+/// <summary>The admin address under load, and client requests meanwhile.</summary>
 [Collection(nameof(Alone))]
 [EveryTransport]
 public sealed class AdminLoadTests(AdminLoadTests.ManyRoutes shared) : IClassFixture<AdminLoadTests.ManyRoutes>
@@ -47,7 +47,7 @@ public sealed class AdminLoadTests(AdminLoadTests.ManyRoutes shared) : IClassFix
         using var admin = new AdminClient(gateway.Admin);
         using var stop = new CancellationTokenSource();
 
-        // Half of all connections ask for everything, the rest stand open and say nothing; some are turned away.
+        // Half of all connections request everything, the rest are idle; some are refused.
         var idle = new List<RawClient>();
         for (var i = 0; i < 200; i++)
             idle.Add(await RawClient.ConnectAsync(gateway.Admin));

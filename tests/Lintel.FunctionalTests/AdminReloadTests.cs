@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>The admin address follows the configuration, whole or not at all.</summary>
+/// <summary>The admin address follows the configuration, completely or not at all.</summary>
 [AnyTransport]
 public sealed class AdminReloadTests
 {
@@ -90,7 +90,7 @@ public sealed class AdminReloadTests
         var listeners = "listeners: { public: \"http://127.0.0.1:0\", second: \"" + taken.Address + "\" }";
         using var admin = new AdminClient(gateway.Admin);
 
-        // The same port at another host was let go already; another port was opened already.
+        // The same port at another host was already released; another port was already opened.
         await gateway.ReloadAsync(Config(port, "two", listeners, host: "0.0.0.0"));
         Assert.Equal(HttpStatusCode.OK, (await admin.AskAsync("/api/v1")).Status); // no token: it is the old one
         await gateway.ReloadAsync(Config(further, "two", listeners));

@@ -48,7 +48,7 @@ public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) 
             Assert.Equal(200, (await client.GetAsync("/api/v1", $"Authorization: {right}\r\n")).Status);
         Assert.Equal(404, (await client.GetAsync("/nothing", "Authorization: Bearer correct-horse\r\n")).Status);
         Assert.Equal(200, (await client.GetAsync("/health/live")).Status);
-        // who has no token learns no more than a probe
+        // without a token no more is visible than to a probe
         Assert.Equal(200, (await client.GetAsync("/health/ready", "Origin: http://elsewhere.example\r\n")).Status);
     }
 
@@ -227,7 +227,7 @@ public sealed class AdminSecurityTests(AdminSecurityTests.SharedGateway shared) 
         {
             open.Add(await RawClient.ConnectAsync(gateway.Admin));
 
-            // Each that is told to go has gone before the next comes: those under way count, and beyond 64 of them a newcomer is closed.
+            // Each connection is closed before the next is opened: those in progress count, and beyond 64 of them a new one is closed.
             if (i >= Most)
                 await AssertGoneAsync(open[i - Most]);
         }

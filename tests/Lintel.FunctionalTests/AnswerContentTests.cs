@@ -6,7 +6,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>
-/// Answers whose status or length says that they have no content, or less than they have; whatever the service sends, the client and the
+/// Answers whose status or length defines no content, or less than they have; whatever the service sends, the client and the
 /// log see the same.
 /// </summary>
 [EveryTransport]

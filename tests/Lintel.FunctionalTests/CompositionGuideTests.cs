@@ -91,7 +91,7 @@ public sealed partial class CompositionGuideTests : IAsyncLifetime
         );
     }
 
-    /// <summary>A command, and all that stands below it up to the next one.</summary>
+    /// <summary>A command with its subcommands.</summary>
     private static IEnumerable<(string Command, string Expected)> Commands(string block)
     {
         string? command = null;

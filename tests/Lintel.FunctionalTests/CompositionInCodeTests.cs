@@ -110,8 +110,8 @@ public sealed partial class CompositionInCodeTests
     }
 
     /// <summary>
-    /// What blocks holds an event loop and all its connections: after 10 s only a restart helps, and the watchdog and <c>/health/live</c>
-    /// are told.
+    /// A blocking callback blocks an event loop and all its connections: after 10 s only a restart helps, and the watchdog and
+    /// <c>/health/live</c> report it.
     /// </summary>
     [Fact]
     public async Task Delegate_ThatBlocks_HoldsItsLoop_AndTheGatewayCountsAsHungUntilItReturns()

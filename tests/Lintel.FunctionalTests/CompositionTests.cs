@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Composed answers over real services: what comes together, in which order, and what is said of what failed.</summary>
+/// <summary>Composed answers over real services: their content, its order, and the reports of failures.</summary>
 [EveryTransport]
 public sealed class CompositionTests
 {

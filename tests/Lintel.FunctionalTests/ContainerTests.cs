@@ -124,8 +124,8 @@ public sealed partial class ContainerTests
     }
 
     /// <summary>
-    /// In what the Dockerfile copies and nothing else of the repository, mounted where the repository is: so the outputs of the tests' own
-    /// build, which lie beside it, are taken for what they are, and only what they lack is compiled.
+    /// With the files that the Dockerfile copies and nothing else of the repository, mounted at the repository's path: the outputs
+    /// of the tests' build are reused, and only missing ones are compiled.
     /// </summary>
     [Fact]
     public async Task Dockerfile_PublishCommand_YieldsAProgramThatRuns()
@@ -216,13 +216,13 @@ public sealed partial class ContainerTests
         return (process.ExitCode, output + await errors);
     }
 
-    /// <summary>What the build stage copies out of the repository.</summary>
+    /// <summary>The files that the build stage copies from the repository.</summary>
     private static IEnumerable<(string[] Sources, string Target)> Copies() =>
         from Match match in CopyLine().Matches(Dockerfile)
         let words = match.Groups[1].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries)
         select (words[..^1], words[^1]);
 
-    /// <summary>What the build has made of the program and of the projects that it refers to.</summary>
+    /// <summary>The build output of the program and of the projects that it references.</summary>
     private static IEnumerable<string> Outputs() =>
         from folder in Directory.EnumerateDirectories(Path.Combine(Root, "artifacts/obj"))
         let project = Path.GetFileName(folder)

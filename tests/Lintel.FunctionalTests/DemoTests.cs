@@ -98,7 +98,7 @@ public sealed partial class DemoTests : IDisposable
         }
     }
 
-    /// <summary>What the lines say beside what they do.</summary>
+    /// <summary>The text of the lines beside their effect.</summary>
     private async Task CheckTruthsAsync(List<string> guide)
     {
         var services = new List<string>();
@@ -155,7 +155,7 @@ public sealed partial class DemoTests : IDisposable
         return guide;
     }
 
-    /// <summary>What the lines about composition promise, in their order.</summary>
+    /// <summary>The results promised by the lines about composition, in their order.</summary>
     private static void CheckCompositions(List<(string Command, string Answer)> answers)
     {
         var dashboards = answers

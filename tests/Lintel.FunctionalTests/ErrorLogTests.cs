@@ -94,7 +94,7 @@ public sealed class ErrorLogTests
         Assert.Single(await File.ReadAllLinesAsync(process.Folder["old.log"], None));
     }
 
-    /// <summary>What a client sends, and what an exception brings, makes no line of its own.</summary>
+    /// <summary>Input of a client and messages of exceptions never start a new line.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

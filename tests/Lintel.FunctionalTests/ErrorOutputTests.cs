@@ -30,7 +30,7 @@ public sealed class ErrorOutputTests
         Assert.Equal(0, output.Dropped);
     }
 
-    /// <summary>A pipe that nobody reads: who writes goes on at once, what is too much is counted, and the end is not waited for.</summary>
+    /// <summary>A pipe that is not read: writers continue immediately, excess lines are counted, and the end does not wait.</summary>
     [Fact]
     public void Lines_ThatNobodyReads_AreDroppedAndToldOfLater()
     {

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>A dead instance beside a living one: the requests succeed, and the operator hears of the instance all the same.</summary>
+/// <summary>A dead instance beside a healthy one: the requests succeed, and the error log still reports the instance.</summary>
 [EveryTransport]
 public sealed class FailedAttemptTests
 {

@@ -51,7 +51,7 @@ public sealed class FieldTests
         Assert.Equal((301, $"https://{ALabel}/a%20b?x=%zz&y"), (answer.Status, answer["Location"]));
     }
 
-    /// <summary>Bytes in, bytes out; what the file says is UTF-8.</summary>
+    /// <summary>Bytes in, bytes out; strings in the file are UTF-8.</summary>
     [Theory]
     [InlineData(HttpProtocols.Http1)]
     [InlineData(HttpProtocols.Http2)]
@@ -162,7 +162,7 @@ public sealed class FieldTests
         Assert.Equal((null, null, "me"), (seen["X_User"], seen["Proxy"], seen["X-User"]));
     }
 
-    /// <summary>What Kestrel would reset without a word is answered, and the connection goes on.</summary>
+    /// <summary>Requests that Kestrel would reset without a response are answered, and the connection continues.</summary>
     [Theory]
     [InlineData("path", "414")]
     [InlineData("headers", "431")]

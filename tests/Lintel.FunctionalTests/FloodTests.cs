@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Floods of connections and of slowness against a real process: others keep their latency, and nothing stays behind.</summary>
+/// <summary>Floods of connections and slow clients against a real process: others keep their latency, and nothing leaks.</summary>
 [Collection(nameof(Alone))]
 [EveryTransport]
 public sealed class FloodTests(FloodTests.FloodedGateway shared) : IClassFixture<FloodTests.FloodedGateway>
@@ -52,7 +52,7 @@ public sealed class FloodTests(FloodTests.FloodedGateway shared) : IClassFixture
         var slow = await OpenAsync(50, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n", receiveBuffer: 4096);
         await Until.TrueAsync(() => _service.Seen.Count(s => s.Target == "/big") == slow.Count);
 
-        // First the kernel's buffers fill, some 10 MB for each of them on each side: that is work for everybody. Then they stand still.
+        // First the kernel's buffers fill, some 10 MB for each connection and side, which is work for all. Then they stall.
         var started = Stopwatch.GetTimestamp();
         while (await LatencyAsync(100) is var latency && latency > TimeSpan.FromMilliseconds(500))
             Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, GatewayProcess.Patience);
@@ -118,7 +118,7 @@ public sealed class FloodTests(FloodTests.FloodedGateway shared) : IClassFixture
         return sockets;
     }
 
-    /// <summary>A bound that two busy cores keep: the attack would otherwise cost seconds or an error.</summary>
+    /// <summary>A bound that holds on two busy cores: the attack would otherwise cost seconds or an error.</summary>
     private async Task AssertServesAsync() => Assert.InRange(await LatencyAsync(100), TimeSpan.Zero, TimeSpan.FromMilliseconds(500));
 
     /// <summary>The 99th of a hundred, each asked after the one before.</summary>

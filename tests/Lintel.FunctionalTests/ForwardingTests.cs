@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What a service sees, and what comes back.</summary>
+/// <summary>The request that a service receives, and the response.</summary>
 [EveryTransport]
 public sealed class ForwardingTests
 {
@@ -190,7 +190,7 @@ public sealed class ForwardingTests
         );
         using var content = new CountedContent(256 * 1024 * 1024L);
         var answer = gateway.Client.PostAsync(new Uri("/up", UriKind.Relative), content, None);
-        // Written bytes stand still once kernel and gateway buffers are full: far from the whole.
+        // No more bytes are written once kernel and gateway buffers are full: far below the total.
         var last = -1L;
         await Until.SeenAsync(() =>
         {

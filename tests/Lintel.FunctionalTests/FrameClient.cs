@@ -5,7 +5,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>An HTTP/2 client that sends the frames it is told, right or wrong.</summary>
+/// <summary>An HTTP/2 client that sends the given frames, valid or not.</summary>
 internal sealed class FrameClient : IDisposable
 {
     public const byte Data = 0,
@@ -105,7 +105,7 @@ internal sealed class FrameClient : IDisposable
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes) => await _stream.WriteAsync(bytes).AsTask().InTimeAsync();
 
-    /// <summary>Sends without waiting for ever: false when the other side takes no more or has gone.</summary>
+    /// <summary>Sends with a time limit: false if the peer accepts no more or has disconnected.</summary>
     public async Task<bool> TrySendAsync(ReadOnlyMemory<byte> bytes, TimeSpan patience)
     {
         using var deadline = new CancellationTokenSource(patience);
@@ -137,7 +137,7 @@ internal sealed class FrameClient : IDisposable
         }
     }
 
-    /// <summary>What becomes of a stream: <c>200</c>, <c>reset PROTOCOL_ERROR</c>, <c>goaway PROTOCOL_ERROR</c> or <c>closed</c>.</summary>
+    /// <summary>The outcome of a stream: <c>200</c>, <c>reset PROTOCOL_ERROR</c>, <c>goaway PROTOCOL_ERROR</c> or <c>closed</c>.</summary>
     public async Task<string> OutcomeAsync(uint stream)
     {
         while (await ReadAsync() is { } frame)

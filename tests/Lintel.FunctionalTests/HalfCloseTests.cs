@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.FunctionalTests;
 
 /// <summary>
-/// Clients that end their side of the connection after a whole request (RFC 9112 section 9.6), as <c>nc -N</c> and many simple clients do.
+/// Clients that close their side of the connection after a complete request (RFC 9112 section 9.6), as <c>nc -N</c> and many simple clients
+/// do.
 /// </summary>
 [EveryTransport]
 public sealed class HalfCloseTests
@@ -70,13 +71,13 @@ public sealed class HalfCloseTests
         }
         catch (IOException)
         {
-            // A reset says it as well.
+            // A reset means the same.
         }
 
         await Until.TrueAsync(() => gateway.Gateway.Services.Single().Instances.Sum(i => i.RequestsInFlight) == 0);
     }
 
-    /// <summary>After its end of sending too, a client that resets the connection has gone.</summary>
+    /// <summary>A client that resets the connection has disconnected, also after closing its sending side.</summary>
     [Theory]
     [InlineData("/f/never")]
     [InlineData("/c/never")]

@@ -4,7 +4,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Instances that fail, die and come back, over real sockets.</summary>
+/// <summary>Instances that fail, die and recover, over real sockets.</summary>
 [EveryTransport]
 public sealed class HealthTests
 {

@@ -81,7 +81,7 @@ public sealed class HostileFrameTests : IClassFixture<HostileFrameTests.SharedGa
     {
         using var client = await ConnectAsync(Gateway(hostile).Gateway.Address);
         await client.SendAsync(hostile.Bytes);
-        // what is passed over leaves stream 1 silent
+        // stream 1 stays silent if its frames are ignored
         await client.TrySendAsync(Frame(Headers, EndHeaders | EndStream, 3, Get("/s/next")), TimeSpan.FromSeconds(5));
         return await client.OutcomeAsync(1);
     }
@@ -93,7 +93,7 @@ public sealed class HostileFrameTests : IClassFixture<HostileFrameTests.SharedGa
         Assert.Equal("200", await client.OutcomeAsync(1));
     }
 
-    /// <summary>For all tests: what is refused leaves nothing behind that another request could see.</summary>
+    /// <summary>For all tests: a refused request leaves no state that another request could see.</summary>
     public sealed class SharedGateways()
         : HostileGateways(service =>
             $$"""

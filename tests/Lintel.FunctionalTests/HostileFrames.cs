@@ -173,8 +173,8 @@ internal sealed record HostileFrame(string What, byte[] Bytes)
     public bool IsInBody { get; init; }
 
     /// <summary>
-    /// Whether the gateway answers 400 to the head, or Kestrel ends the stream at its body: both came in one packet, and two threads look
-    /// at them. Alone each outcome is certain.
+    /// Whether the gateway answers 400 to the head, or Kestrel ends the stream at its body: both arrived in one packet, and two threads
+    /// read them. Separately, each outcome is deterministic.
     /// </summary>
     public bool IsRefusedByWhoIsFirst { get; init; }
 }

@@ -44,7 +44,7 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
         }
         catch (IOException)
         {
-            // It was refused before it was sent whole.
+            // It was refused before it was complete.
         }
 
         Assert.Equal(200, (await client.ReadResponseAsync()).Status);
@@ -217,7 +217,7 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
             Assert.DoesNotContain(seen, s => s.Target is not ("/s/good" or "/s/next"));
     }
 
-    /// <summary>For all tests: what is refused leaves nothing behind that another request could see.</summary>
+    /// <summary>For all tests: a refused request leaves no state that another request could see.</summary>
     public sealed class SharedGateways()
         : HostileGateways(service =>
             $$"""

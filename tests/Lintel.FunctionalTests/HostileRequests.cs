@@ -1,7 +1,7 @@
 namespace Lintel.FunctionalTests;
 
 /// <summary>
-/// The table of hostile HTTP/1.1: what is sent, and what must come back. <c>docs/hostile-requests.md</c> is made from it.
+/// The table of hostile HTTP/1.1 requests with their expected answers. <c>docs/hostile-requests.md</c> is generated from it.
 /// </summary>
 internal static class HostileRequests
 {

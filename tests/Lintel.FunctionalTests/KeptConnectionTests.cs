@@ -3,7 +3,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Services that end kept connections just as the next request comes, as Node does with those that were idle for 5 s.</summary>
+/// <summary>Services that close idle connections just as the next request arrives, as Node does after 5 s.</summary>
 [EveryTransport]
 public sealed class KeptConnectionTests
 {

@@ -174,7 +174,7 @@ public sealed class LastGoodTests : IDisposable
         return int.Parse(line.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    /// <summary>A gateway that takes its configuration, keeps it and ends.</summary>
+    /// <summary>A gateway that loads its configuration, saves it and stops.</summary>
     private async Task RunOnceAsync(string path, string? expected)
     {
         await using var gateway = await LocalProgram.StartInAsync(_config.Path, Option);

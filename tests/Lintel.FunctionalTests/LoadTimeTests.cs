@@ -11,9 +11,9 @@ public sealed class Alone;
 public sealed class LoadTimeTests
 {
     /// <summary>
-    /// The work of loading grows with the routes and no faster. Measured in processor time and as a ratio, which a busy machine does not
-    /// change: eight times the routes take eight times the work at the most (less, for code is compiled once), where every route is held
-    /// against every other sixty-four times. How long ten thousand routes take on a quiet machine is bench's to say.
+    /// The work of loading grows linearly with the routes. Measured in processor time and as a ratio, which a busy machine does not
+    /// change: eight times the routes take eight times the work at the most (less, for code is compiled once), where comparing
+    /// every route with every other one would take sixty-four times. The time for ten thousand routes is measured in bench.
     /// </summary>
     [Fact]
     public async Task TenThousandRoutes_TakeNoMoreWorkThanTheirNumber()

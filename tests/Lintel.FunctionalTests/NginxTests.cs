@@ -5,7 +5,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>In front of a server that nobody here wrote.</summary>
+/// <summary>In front of a third-party server.</summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 [EveryTransport]
 public sealed class NginxTests

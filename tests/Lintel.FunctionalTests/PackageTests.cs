@@ -60,7 +60,7 @@ public sealed class PackageTests : IDisposable
         }
     }
 
-    /// <summary>As <c>dotnet pack --no-build</c> does, of all libraries in one process.</summary>
+    /// <summary>Like <c>dotnet pack --no-build</c>, for all libraries in one process.</summary>
     private async Task PackAsync(string feed)
     {
         string[] libraries = ["Lintel.JmesPath", "Lintel.Transport", "Lintel", "Lintel.Control"];
@@ -77,7 +77,7 @@ public sealed class PackageTests : IDisposable
         await DotnetAsync(Root, "msbuild", all, "-t:Pack", "-nologo", "-v:quiet");
     }
 
-    /// <summary>What nuget.org shows of a package, and what debuggers need.</summary>
+    /// <summary>The metadata that nuget.org shows of a package, and that debuggers need.</summary>
     private static async Task CheckAsync(string package)
     {
         await using var zip = await ZipFile.OpenReadAsync(package, CancellationToken.None);
@@ -105,7 +105,7 @@ public sealed class PackageTests : IDisposable
     }
 
     /// <summary>
-    /// The sample's own files, with packages in the place of projects. Other packages come from the folder that the tests' own build has
+    /// The sample's own files, with packages instead of projects. Other packages come from the folder that the build of the tests has
     /// filled.
     /// </summary>
     private async Task BuildSampleAsync(string feed)

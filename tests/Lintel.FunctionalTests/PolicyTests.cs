@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Policies over real connections: what every answer of a route has in common, whoever makes it.</summary>
+/// <summary>Policies over real connections: the common properties of every answer of a route, whatever produces it.</summary>
 [EveryTransport]
 public sealed class PolicyTests
 {

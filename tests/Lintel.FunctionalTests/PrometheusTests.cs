@@ -6,7 +6,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Metrics as a real Prometheus has them, and what is shipped and told to be used with it.</summary>
+/// <summary>Metrics as scraped by a real Prometheus, and the rules and dashboards that are shipped for it.</summary>
 [AnyTransport]
 public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixture<ScrapedGateway>
 {
@@ -225,7 +225,7 @@ public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixt
     [GeneratedRegex("(\\w+)=\"")]
     private static partial Regex LabelName();
 
-    /// <summary>| `otel.name` | `prometheus_name` | kind | labels | what it tells |</summary>
+    /// <summary>| `otel.name` | `prometheus_name` | kind | labels | description |</summary>
     [GeneratedRegex(@"^\| `([a-z0-9._]+)` \| `([a-z0-9_]+)` \| (counter|gauge|histogram) \|([^|]*)\|")]
     private static partial Regex Row();
 

@@ -78,7 +78,7 @@ public sealed class ProtocolErrorTests
         Assert.Contains("PING", line.GetProperty("detail").GetString(), StringComparison.Ordinal);
     }
 
-    /// <summary>What the gateway itself resets has a line of its own already.</summary>
+    /// <summary>Streams that the gateway itself resets already have a line of their own.</summary>
     [Fact]
     public async Task Reset_ByTheGateway_IsNoFaultOfTheProtocol()
     {
@@ -103,7 +103,7 @@ public sealed class ProtocolErrorTests
         Assert.Equal(0, Counted(gateway));
     }
 
-    /// <summary>What the listener's series says.</summary>
+    /// <summary>The value of the listener's series.</summary>
     private static long Counted(InProcessGateway gateway)
     {
         var (meter, counted) = (gateway.Meter, -1L);

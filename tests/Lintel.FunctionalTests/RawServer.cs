@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>Takes connections and lets the test speak bytes.</summary>
+/// <summary>Accepts connections and lets the test send and receive bytes.</summary>
 internal sealed class RawServer : IDisposable
 {
     private readonly TcpListener _listener;

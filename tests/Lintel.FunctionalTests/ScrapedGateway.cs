@@ -68,7 +68,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
     public async Task<List<JsonElement>> QueryAsync(string expression) =>
         [.. (await GetAsync("query?query=" + Uri.EscapeDataString(expression))).GetProperty("result").EnumerateArray()];
 
-    /// <summary>What Prometheus answers under <c>/api/v1/</c>.</summary>
+    /// <summary>The answer of Prometheus under <c>/api/v1/</c>.</summary>
     public async Task<JsonElement> GetAsync(string path)
     {
         using var response = await _api.GetAsync(new Uri("/api/v1/" + path, UriKind.Relative));
@@ -104,7 +104,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
         return new() { ["tls.pem"] = certificate.ExportCertificatePem(), ["tls.key"] = key.ExportPkcs8PrivateKeyPem() };
     }
 
-    /// <summary>With a service of two instances, or with one of them gone.</summary>
+    /// <summary>With a service of two instances, or with only one of them.</summary>
     private string Config(string second) =>
         $$"""
             listeners:

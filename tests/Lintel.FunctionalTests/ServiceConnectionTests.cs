@@ -89,7 +89,7 @@ public sealed class ServiceConnectionTests
         string Shown() => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult();
         Assert.Equal("CN=first", Shown());
 
-        // Between the two writes the pair does not fit together: the one before goes on.
+        // Between the two writes the pair does not match: the previous one stays in use.
         await File.WriteAllTextAsync(gateway.Folder["client.pem"], second.ExportCertificatePem(), None);
         await Until.TrueAsync(() => gateway.Log.Any(l => l.Contains("the certificates cannot be used", StringComparison.Ordinal)));
         Assert.Equal("CN=first", Shown());

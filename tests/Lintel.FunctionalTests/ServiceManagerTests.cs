@@ -7,7 +7,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What systemd is told, over a socket as systemd opens it.</summary>
+/// <summary>The notifications to systemd, over a socket as systemd opens it.</summary>
 [AnyTransport]
 public sealed class ServiceManagerTests
 {

@@ -6,7 +6,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>HTTP/2 services that keep the connection open and say nothing more.</summary>
+/// <summary>HTTP/2 services that keep the connection open and send nothing more.</summary>
 [EveryTransport]
 public sealed class SilentServiceTests
 {
@@ -67,7 +67,7 @@ public sealed class SilentServiceTests
         );
 
     /// <summary>
-    /// Answers every request with 200, <c>/stream</c> with a head alone and <c>/silence</c> with nothing, until it is told to end them; a
+    /// Answers every request with 200, <c>/stream</c> with a head alone and <c>/silence</c> with nothing, until the test ends them; a
     /// frozen connection does not answer at all.
     /// </summary>
     private sealed class FrameServer : IDisposable
@@ -90,7 +90,7 @@ public sealed class SilentServiceTests
 
         public Task Pinged => _pinged.Task;
 
-        /// <summary>The connections that there are say nothing any more.</summary>
+        /// <summary>The existing connections become silent.</summary>
         public void Freeze() => _frozen = _connections;
 
         public async Task EndStreamsAsync()

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>The first moments, and what the program tells about itself later.</summary>
+/// <summary>Startup, and what the program reports about itself later.</summary>
 [EveryTransport]
 public sealed class StartTests
 {

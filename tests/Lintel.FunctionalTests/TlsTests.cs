@@ -53,7 +53,7 @@ public sealed class TlsTests : IAsyncDisposable
         Assert.Equal(isRefused, _gateway.Log.Any(l => l.Contains("no allowed key exchange group", StringComparison.Ordinal)));
     }
 
-    /// <summary>A resumed session costs a tenth of a full handshake; OpenSSL's client says which one it was.</summary>
+    /// <summary>A resumed session costs a tenth of a full handshake; OpenSSL's client reports which one it was.</summary>
     [Fact]
     public async Task Session_OfATls13Client_IsResumed()
     {
@@ -112,7 +112,7 @@ public sealed class TlsTests : IAsyncDisposable
         }
     }
 
-    /// <summary>Handshakes do their dear step on threads of their own, and all of them end.</summary>
+    /// <summary>Handshakes perform their expensive step on dedicated threads, and all of them complete.</summary>
     [Fact]
     public async Task Handshakes_ManyAtOnce_AreDone()
     {
@@ -129,7 +129,7 @@ public sealed class TlsTests : IAsyncDisposable
         );
     }
 
-    /// <summary>Connections whose client was let in by an authority that is gone end with their request.</summary>
+    /// <summary>Connections of clients that were admitted by a removed authority end with their current request.</summary>
     [Fact]
     public async Task Authority_ThatIsNoLongerTrusted_EndsTheConnectionsThatAreThere()
     {

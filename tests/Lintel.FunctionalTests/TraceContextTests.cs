@@ -3,7 +3,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>What services are told of a request's trace, as it arrives at them.</summary>
+/// <summary>The trace headers that services receive.</summary>
 [EveryTransport]
 public sealed class TraceContextTests
 {
@@ -153,7 +153,7 @@ public sealed class TraceContextTests
     }
 
     /// <summary>
-    /// Sends a request with these headers; gives what the service saw, and the trace id that a problem tells for the same headers.
+    /// Sends a request with these headers; returns what the service received, and the trace id of a problem for the same headers.
     /// </summary>
     private static async Task<(SeenRequest Service, string? Problem)> SendAsync(string headers, string request = "", string more = "")
     {

@@ -28,7 +28,7 @@ internal static class Transport
     public static bool IsSockets => Environment.GetEnvironmentVariable("LINTEL_TRANSPORT") == "sockets";
 }
 
-/// <summary>No class is forgotten: each says whether it depends on the transport.</summary>
+/// <summary>Every class declares whether it depends on the transport.</summary>
 [AnyTransport]
 public sealed class TransportTests
 {

@@ -5,11 +5,11 @@ using System.Text.RegularExpressions;
 
 namespace Lintel.FunctionalTests;
 
-/// <summary>The executable with a stderr that somebody holds open and does not read.</summary>
+/// <summary>The executable with a stderr pipe that is held open and not read.</summary>
 [AnyTransport]
 public sealed partial class UnreadLogTests
 {
-    /// <summary>Each reload tells of 200 mistakes, some 25 KB: five fill the pipe twice over.</summary>
+    /// <summary>Each reload reports 200 problems, some 25 KB: five fill the pipe twice over.</summary>
     private const int Reloads = 5;
 
     [Fact]

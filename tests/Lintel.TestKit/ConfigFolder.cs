@@ -1,6 +1,6 @@
 namespace Lintel.TestKit;
 
-/// <summary>A folder of configuration files, gone after the test.</summary>
+/// <summary>A folder of configuration files, deleted after the test.</summary>
 public sealed class ConfigFolder : IDisposable
 {
     public ConfigFolder() => Directory.CreateDirectory(Path);

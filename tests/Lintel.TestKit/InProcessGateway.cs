@@ -39,17 +39,17 @@ public sealed class InProcessGateway : IAsyncDisposable
     /// <summary>Lines of the error log, or of the application's.</summary>
     public ConcurrentQueue<string> Log { get; }
 
-    /// <summary>Follows no redirects, keeps no cookies, speaks HTTP/1.1.</summary>
+    /// <summary>Follows no redirects, keeps no cookies, uses HTTP/1.1.</summary>
     public HttpClient Client { get; }
 
-    /// <summary>Where the listener <c>public</c> is bound, or the application.</summary>
+    /// <summary>The address of the listener <c>public</c>, or of the application.</summary>
     public Uri Address { get; }
 
-    /// <summary>Where <c>gateway.yaml</c> lies, and the files beside it.</summary>
+    /// <summary>The folder of <c>gateway.yaml</c> and the files beside it.</summary>
     public ConfigFolder Folder => _folder;
 
     /// <summary>Starts a gateway with listeners of its own.</summary>
-    /// <param name="yaml">The configuration. What it leaves out: a listener on a free port, a short drain, no access log.</param>
+    /// <param name="yaml">The configuration. Defaults: a listener on a free port, a short drain, no access log.</param>
     /// <param name="files">Files beside it, by name.</param>
     public static Task<InProcessGateway> StartAsync(string yaml, IReadOnlyDictionary<string, string>? files = null)
     {

@@ -8,7 +8,7 @@ namespace Lintel.TestKit;
 /// </summary>
 public static class LeavingClient
 {
-    /// <summary>What <see cref="SocketsHttpHandler.ConnectCallback"/> is to be.</summary>
+    /// <summary>The value for <see cref="SocketsHttpHandler.ConnectCallback"/>.</summary>
     public static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellation)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, LingerState = new LingerOption(true, 0) };

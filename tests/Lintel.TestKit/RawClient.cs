@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace Lintel.TestKit;
 
-/// <summary>A client that sends exactly what it is told, and leaves with a reset when it is disposed of.</summary>
+/// <summary>A client that sends exactly the given bytes, and disconnects with a reset when it is disposed.</summary>
 public sealed class RawClient : RawConnection
 {
     private RawClient(Socket socket)
@@ -21,7 +21,7 @@ public sealed class RawClient : RawConnection
         return new RawClient(socket);
     }
 
-    /// <summary>Sends a request without body on a kept connection and reads the answer.</summary>
+    /// <summary>Sends a request without body on a kept-alive connection and reads the answer.</summary>
     public async Task<RawResponse> GetAsync(string target, string headers = "")
     {
         await SendAsync($"GET {target} HTTP/1.1\r\nHost: test\r\n{headers}\r\n");

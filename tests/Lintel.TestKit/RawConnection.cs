@@ -70,7 +70,7 @@ public class RawConnection(Socket socket) : IDisposable
 
     public Task<string> ReadToEndAsync() => ReadAsync(int.MaxValue);
 
-    /// <summary>A response with its body, whole or not.</summary>
+    /// <summary>A response with its body, complete or not.</summary>
     public async Task<RawResponse> ReadResponseAsync(bool hasBody = true)
     {
         var head = await ReadHeadAsync();

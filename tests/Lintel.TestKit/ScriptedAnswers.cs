@@ -4,15 +4,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.TestKit;
 
-/// <summary>What a service of a composition answers: written by the first segment of the path.</summary>
+/// <summary>The answers of a composition's service, by the first segment of the path.</summary>
 public abstract class ScriptedAnswers
 {
     private readonly ConcurrentDictionary<string, RequestDelegate> _answers = new(StringComparer.Ordinal);
 
-    /// <summary>Where the service is.</summary>
+    /// <summary>The service's address.</summary>
     public abstract string Address { get; }
 
-    /// <summary>The requests in the order in which they came.</summary>
+    /// <summary>The requests in their order of arrival.</summary>
     public abstract IReadOnlyCollection<SeenRequest> Seen { get; }
 
     public static async Task<string> BodyOf(HttpContext context)
@@ -41,7 +41,7 @@ public abstract class ScriptedAnswers
         return this;
     }
 
-    /// <summary>Holds what is asked for below <c>/segment</c> until the test lets go.</summary>
+    /// <summary>Holds requests below <c>/segment</c> until the test releases them.</summary>
     public HeldAnswer Hold(string segment, string json = "1", int status = 200)
     {
         var held = new HeldAnswer(json, status);
@@ -75,13 +75,13 @@ public sealed class HeldAnswer(string json, int status)
     private readonly TaskCompletionSource _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _count;
 
-    /// <summary>A request has come.</summary>
+    /// <summary>A request has arrived.</summary>
     public Task Arrived => _arrived.Task.InTimeAsync();
 
     /// <summary>The gateway has given a request up.</summary>
     public Task Aborted => _aborted.Task.InTimeAsync();
 
-    /// <summary>How many requests have come.</summary>
+    /// <summary>The number of requests that have arrived.</summary>
     public int Count => Volatile.Read(ref _count);
 
     public void Release() => _released.TrySetResult();

@@ -21,10 +21,10 @@ public sealed class TestService : IAsyncDisposable
 
     public RequestDelegate Handler { get; set; }
 
-    /// <summary>What arrived, in order; the body only where the default handler read it.</summary>
+    /// <summary>The received requests, in order; the body only if the default handler read it.</summary>
     public ConcurrentQueue<SeenRequest> Seen { get; } = new();
 
-    /// <summary>How many connections carried requests.</summary>
+    /// <summary>The number of connections that carried requests.</summary>
     public int Connections => _connections.Count;
 
     public string Address => _application.Urls.First();
@@ -62,7 +62,7 @@ public sealed class TestService : IAsyncDisposable
         return service;
     }
 
-    /// <summary>As it was at the start: for a test that shares it with others.</summary>
+    /// <summary>Resets it to its initial state, for tests that share it.</summary>
     public void Reset()
     {
         Handler = OkAsync;

@@ -1,6 +1,6 @@
 namespace Lintel.TestKit;
 
-/// <summary>How tests wait: for a task, or for what nothing tells of. Nothing waits for ever.</summary>
+/// <summary>How tests wait: for a task, or by polling a condition. All waits have a time limit.</summary>
 public static class Until
 {
     /// <summary>Generous: two busy cores must not make a test fail.</summary>

@@ -11,7 +11,7 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Tests;
 
-/// <summary>The three passes that text goes through, with fixed surroundings.</summary>
+/// <summary>Reads, checks and compiles configuration text, with a fixed environment.</summary>
 internal static class GatewayReader
 {
     private static readonly Dictionary<string, string> Variables = new()
@@ -42,7 +42,7 @@ internal static class GatewayReader
         return reading;
     }
 
-    /// <summary>A snapshot of a configuration that must be right.</summary>
+    /// <summary>Compiles a snapshot of a valid configuration.</summary>
     public static Snapshot Snapshot(string yaml, Random? random = null)
     {
         var document = ConfigDocument.Parse("test.yaml", yaml, TestEnvironment);
@@ -52,7 +52,7 @@ internal static class GatewayReader
         return snapshot!;
     }
 
-    /// <summary>What would happen to a request under a configuration that must be right.</summary>
+    /// <summary>Explains a request under a valid configuration.</summary>
     public static Explanation Explain(string file, ExplainRequest request)
     {
         var reading = new GatewaySource.Files([file], TestEnvironment, TimeProvider.System).Read();

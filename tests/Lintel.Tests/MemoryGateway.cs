@@ -25,7 +25,7 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Lintel.Tests;
 
 /// <summary>
-/// A gateway without a server: requests go through the whole pipeline, to services in memory, or over connections of its own where loops
+/// A gateway without a server: requests go through the whole pipeline, to services in memory, or over its own connections if loops
 /// or no service are given.
 /// </summary>
 internal sealed class MemoryGateway : IDisposable
@@ -80,7 +80,7 @@ internal sealed class MemoryGateway : IDisposable
     private IEnumerable<Service> Services => _config.Services.Select(s => _registry.Find(s.Key, s.Value, _config.Defaults.Timeouts)!);
 
     /// <summary>A gateway with one composing route for <c>/c/{id}</c>.</summary>
-    /// <param name="compose">What stands below <c>compose</c>.</param>
+    /// <param name="compose">The content of <c>compose</c>.</param>
     /// <param name="services">The services, by the names <c>a</c>, <c>b</c>, ….</param>
     public static MemoryGateway Compose(string compose, params MemoryService[] services) =>
         Compose(compose, new MemoryNet(services), TimeProvider.System, [.. services.Select(s => s.Address)]);
@@ -110,7 +110,7 @@ internal sealed class MemoryGateway : IDisposable
         return SendAsync(context);
     }
 
-    /// <summary>Sends a request whose client leaves when the token ends.</summary>
+    /// <summary>Sends a request whose client disconnects when the token is canceled.</summary>
     public Task<MemoryAnswer> GetAsync(string target, CancellationToken client)
     {
         var context = TestRequest.Create("GET", target);
@@ -157,7 +157,7 @@ internal sealed class MemoryGateway : IDisposable
     }
 }
 
-/// <summary>What a client of the gateway in memory gets.</summary>
+/// <summary>The answer that a client of the in-memory gateway receives.</summary>
 internal sealed record MemoryAnswer(HttpResponse Response, string Body)
 {
     public int Status => Response.StatusCode;
@@ -168,7 +168,7 @@ internal sealed record MemoryAnswer(HttpResponse Response, string Body)
 
     public string? this[string name] => Response.Headers.TryGetValue(name, out var value) ? value.ToString() : null;
 
-    /// <summary>What the <c>Composition</c> field says of a call.</summary>
+    /// <summary>The <c>Composition</c> field's entry for a call.</summary>
     public string Of(string call) =>
         Assert.Single((Composition ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));
 }

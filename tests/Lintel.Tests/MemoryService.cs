@@ -17,7 +17,7 @@ internal sealed class MemoryService : ScriptedAnswers
 
     public override IReadOnlyCollection<SeenRequest> Seen => _seen;
 
-    /// <summary>Answers what a handler was told to send.</summary>
+    /// <summary>Sends the answer of a handler.</summary>
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellation)
     {
         var context = await ReadAsync(request, cancellation);

@@ -1,6 +1,6 @@
 namespace Lintel.Tests;
 
-/// <summary>Where the sources lie: golden files are read from and written to them, and the architecture is checked on them.</summary>
+/// <summary>The path of the sources: for golden files and checks of the architecture.</summary>
 internal static class Repository
 {
     public static string Root { get; } = FindRoot();

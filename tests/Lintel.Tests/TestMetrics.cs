@@ -12,7 +12,7 @@ internal static class TestMetrics
 {
     public static GatewayMetrics Create() => Create(out _);
 
-    /// <summary>Instruments of a meter of their own, for listeners that must not hear those of other tests.</summary>
+    /// <summary>Instruments of a separate meter, for listeners that must not receive those of other tests.</summary>
     public static GatewayMetrics Create(out Meter meter)
     {
         var factory = new Meters();

@@ -15,7 +15,7 @@ internal sealed class ComposedGateway : IAsyncDisposable
     public HttpClient Client => Process.Client;
 
     /// <summary>Starts a gateway with one composing route for <c>/c/{id}</c>.</summary>
-    /// <param name="compose">What stands below <c>compose</c>.</param>
+    /// <param name="compose">The content of <c>compose</c>.</param>
     /// <param name="backends">The services.</param>
     public static Task<ComposedGateway> StartAsync(string compose, params Backend[] backends) =>
         StartAsync("/c/{id}", compose, [.. backends.Select(b => b.Address)]);
@@ -66,7 +66,7 @@ internal sealed record Answer(int Status, string Body, HttpResponseHeaders Heade
             ? values.ToString()
             : null;
 
-    /// <summary>What the header says of a call.</summary>
+    /// <summary>The header's entry for a call.</summary>
     public string Of(string call) =>
         Assert.Single((Composition ?? "").Split(", "), m => m == call || m.StartsWith(call + ";", StringComparison.Ordinal));
 }

@@ -107,8 +107,8 @@ public sealed class FaultMatrixTests
     }
 
     /// <summary>
-    /// .NET's handler, which carries calls where there are no event loops, does not tell a connection that ended from an answer that was
-    /// none.
+    /// .NET's handler, which sends calls on systems without event loops, does not distinguish a closed connection from an invalid
+    /// answer.
     /// </summary>
     private static void ExpectError(string error, Answer answer)
     {
@@ -227,7 +227,7 @@ public sealed class FaultMatrixTests
                 rest = rest[await socket.SendAsync(rest)..];
         }
 
-        // Until the gateway gives up.
+        // Until the gateway times out.
         async Task GoneAsync()
         {
             while (await socket.ReceiveAsync(new byte[1024]) > 0) { }

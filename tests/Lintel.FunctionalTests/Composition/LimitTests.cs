@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>What a composed answer may take, and what it takes at most. Alone, for it measures the whole process.</summary>
+/// <summary>The memory of a composed answer, and its maximum. Runs alone, because it measures the whole process.</summary>
 [Collection(nameof(LimitTests))]
 [CollectionDefinition(nameof(LimitTests), DisableParallelization = true)]
 [EveryTransport]

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>Everything that buffers takes from one limit: who would take more is refused, and what was taken is given back.</summary>
+/// <summary>Everything that buffers takes from one limit: requests beyond it are refused, and what was taken is returned.</summary>
 [EveryTransport]
 public sealed class MemoryTests
 {
@@ -54,7 +54,7 @@ public sealed class MemoryTests
         Assert.Equal(0, gateway.Process.Gateway.Status.Memory.UsedBytes);
     }
 
-    /// <summary>The deadline is the whole answer's, from the request's head on: a body that drips does not stop the clock.</summary>
+    /// <summary>The deadline of the whole answer starts with the request's head: a slow body does not stop the clock.</summary>
     [Fact]
     public async Task Upload_ThatIsNotThereByTheDeadline_EndsAs408()
     {

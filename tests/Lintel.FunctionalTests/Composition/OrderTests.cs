@@ -2,7 +2,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Composition;
 
-/// <summary>What only a connection shows of when calls end: a client that leaves, and bytes that drip.</summary>
+/// <summary>Behavior that only a connection shows: a client that disconnects, and bytes that trickle in.</summary>
 [EveryTransport]
 public sealed class OrderTests
 {

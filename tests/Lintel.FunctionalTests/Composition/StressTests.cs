@@ -8,8 +8,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>
-/// Many clients, some of which leave, over services some of which fail: every answer is that of its own request, and nothing is left
-/// behind.
+/// Many clients, some of which disconnect, over services some of which fail: every answer belongs to its request, and nothing
+/// leaks.
 /// </summary>
 [EveryTransport]
 public sealed class StressTests

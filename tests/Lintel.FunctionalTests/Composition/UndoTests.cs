@@ -5,14 +5,14 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Lintel.FunctionalTests.Composition;
 
 /// <summary>
-/// Whatever a composition did, or may have done, is undone when it fails: in every order in which a write, a failure and the client's
-/// leaving can come.
+/// All writes that a composition made, or may have made, are compensated when it fails: in every order of a write, a failure and the
+/// client's disconnect.
 /// </summary>
 [EveryTransport]
 public sealed class UndoTests
 {
     /// <summary>
-    /// A write that the test holds, and a read that ends only by being cut off: its end says that the composition has failed.
+    /// A write that the test holds, and a read that ends only by cancellation: its end shows that the composition has failed.
     /// </summary>
     private const string Racing = """
         deadline: 20s

@@ -52,7 +52,7 @@ public sealed class ApplicationPathTests
         Assert.Equal(status == 200 ? 1 : 0, service.Seen.Count);
     }
 
-    /// <summary>A route that keeps empty segments sends what the guard saw, slash for slash.</summary>
+    /// <summary>A route that keeps empty segments sends the path that the guard saw, slash for slash.</summary>
     [Fact]
     public async Task Path_WithEmptySegmentsThatTheRouteKeeps_IsSentAsTheGuardSawIt()
     {
@@ -75,7 +75,7 @@ public sealed class ApplicationPathTests
         Assert.Equal("/echo//y", service.Seen.Last().Target);
     }
 
-    /// <summary>Whatever a client sends: a service never sees, below the guarded path, what the guard has not refused.</summary>
+    /// <summary>Random targets: a service receives no path below the guarded one that the guard would have refused.</summary>
     [Fact]
     public async Task Guard_OverRandomTargets_IsNeverPassed()
     {

@@ -49,7 +49,7 @@ public sealed class HostMiddlewareTests
         }
     }
 
-    /// <summary>A client that leaves is told apart, also behind middleware that replaces the token.</summary>
+    /// <summary>A client disconnect is distinguished, also behind middleware that replaces the token.</summary>
     [Fact]
     public async Task Client_ThatLeaves_IsNoTimeout()
     {
@@ -113,7 +113,7 @@ public sealed class HostMiddlewareTests
         Assert.Equal("DENY", told.Headers.GetValues("X-Frame-Options").Single());
     }
 
-    /// <summary>Of a name that the service sends as well, the service's value stands: once.</summary>
+    /// <summary>For a header that the service sends too, the service's value is used, once.</summary>
     [Theory]
     [InlineData("")]
     [InlineData(", protocol: http2")]

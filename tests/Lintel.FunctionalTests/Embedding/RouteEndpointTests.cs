@@ -16,7 +16,7 @@ using Microsoft.Extensions.Options;
 
 namespace Lintel.FunctionalTests.Embedding;
 
-/// <summary>Each route is an endpoint of the application: its authorization, CORS and limits can tell routes apart.</summary>
+/// <summary>Each route is an endpoint of the application: its authorization, CORS and limits can differ per route.</summary>
 [AnyTransport]
 public sealed class RouteEndpointTests
 {

@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Lintel.FunctionalTests.Otlp;
 
-/// <summary>Takes metrics and spans by OTLP, over gRPC on one port and over HTTP on another.</summary>
+/// <summary>Receives metrics and spans by OTLP, over gRPC on one port and over HTTP on another.</summary>
 internal sealed class OtlpReceiver : IAsyncDisposable
 {
     private readonly WebApplication _application;
@@ -18,10 +18,10 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     public ConcurrentQueue<Span> Spans { get; } = new();
 
-    /// <summary>Every collection that came, newest last.</summary>
+    /// <summary>Every collection that arrived, newest last.</summary>
     public ConcurrentQueue<List<Metric>> Collections { get; } = new();
 
-    /// <summary>Attributes of whoever sent last.</summary>
+    /// <summary>Attributes of the last sender.</summary>
     public Dictionary<string, object?> Resource { get; private set; } = [];
 
     /// <summary>The header <c>X-Key</c> of each export.</summary>

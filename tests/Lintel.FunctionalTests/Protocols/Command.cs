@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Lintel.FunctionalTests.Protocols;
 
-/// <summary>Programs that nobody here wrote.</summary>
+/// <summary>Third-party programs.</summary>
 internal static class Command
 {
     /// <summary>The folder of Node's programs in the source tree.</summary>

@@ -46,7 +46,7 @@ public sealed class FieldsOverHttp2Tests
         Assert.Contains("Content-Language: ", head, StringComparer.OrdinalIgnoreCase);
     }
 
-    /// <summary>Whatever a client's <c>Host</c> is, it is no defect of the gateway.</summary>
+    /// <summary>No <c>Host</c> of a client causes an internal error.</summary>
     [Theory]
     [InlineData("a~b")]
     [InlineData("h..")]

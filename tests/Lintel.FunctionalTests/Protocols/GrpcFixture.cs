@@ -48,7 +48,7 @@ public sealed class GrpcFixture : IAsyncLifetime
     /// <summary>A client of gRPC-Web.</summary>
     /// <param name="mode">Binary, or as text.</param>
     /// <param name="http2">Over which version.</param>
-    /// <param name="leaves">Whether it ends connections by a reset, as processes and tabs that are gone do.</param>
+    /// <param name="leaves">Whether it closes connections with a reset, as terminated processes and closed tabs do.</param>
     internal Probe.ProbeClient Web(GrpcWebMode mode, bool http2, bool leaves = false)
     {
         var handler = new SocketsHttpHandler { UseProxy = false };

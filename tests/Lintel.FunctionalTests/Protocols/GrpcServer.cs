@@ -17,14 +17,14 @@ internal sealed class GrpcServer : IAsyncDisposable
 
     private GrpcServer(WebApplication application, CanceledCalls calls) => (_application, _calls) = (application, calls);
 
-    /// <summary>Completed when a call is canceled, anew for every call that hangs. Each server has its own: classes run in parallel.</summary>
+    /// <summary>Completed when a call is canceled, renewed for every hanging call. One per server: classes run in parallel.</summary>
     public TaskCompletionSource Canceled
     {
         get => _calls.Next;
         set => _calls.Next = value;
     }
 
-    /// <summary>How many calls that hang have come.</summary>
+    /// <summary>The number of hanging calls that have arrived.</summary>
     public int Hanging => Volatile.Read(ref _calls.Hanging);
 
     public string Address => _application.Urls.First();

@@ -108,7 +108,7 @@ public sealed class GrpcTests(GrpcFixture fixture) : IClassFixture<GrpcFixture>
     [Fact]
     public async Task Deadline_OfTheClient_IsKeptByTheGateway()
     {
-        // A client that does not watch its own deadline: the header alone says it. Long enough for the first message on a busy machine.
+        // A client that does not watch its own deadline: only the header has it. Long enough for the first message on a busy machine.
         fixture.Server.Canceled = new();
         using var call = fixture.Plain().Count(new Ask { Number = 1, Text = "hang" }, new Metadata { { "x-timeout", "8S" } });
         Assert.True(await call.ResponseStream.MoveNext());

@@ -51,7 +51,7 @@ public sealed class GrpcWebTests(GrpcFixture fixture) : IClassFixture<GrpcFixtur
     }
 
     /// <summary>
-    /// A client that leaves is noticed at once where it resets the stream or the connection, and by what is sent to it where it closes an
+    /// A client disconnect is noticed immediately if it resets the stream or the connection, and by the next send if it closes an
     /// HTTP/1.1 connection.
     /// </summary>
     [Theory]

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Lintel.FunctionalTests.Protocols;
 
 /// <summary>
-/// A gateway that listens for HTTP/1.1 and HTTP/2, before one service that speaks HTTP/1.1 (<c>/h1/…</c>) and one that speaks HTTP/2
+/// A gateway that listens for HTTP/1.1 and HTTP/2, in front of one service with HTTP/1.1 (<c>/h1/…</c>) and one with HTTP/2
 /// (<c>/h2/…</c>).
 /// </summary>
 public class MatrixFixture : IAsyncLifetime
@@ -53,7 +53,7 @@ public class MatrixFixture : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>A client that speaks exactly one version, to the listener that takes it.</summary>
+    /// <summary>A client for exactly one version, and the listener that accepts it.</summary>
     internal HttpClient Client(string version)
     {
         var client = new HttpClient(
@@ -164,7 +164,7 @@ public class MatrixFixture : IAsyncLifetime
             await response.Body.WriteAsync(block.AsMemory(0, (int)Math.Min(left, block.Length)), aborted);
     }
 
-    /// <summary>Says what it was asked; on <c>three</c> says three things more after the client has closed its side.</summary>
+    /// <summary>Echoes what it receives; on <c>three</c> it sends three further messages after the client has closed its side.</summary>
     private static async Task TalkAsync(HttpContext context)
     {
         if (context.Request.Query["refuse"] is [{ } refusal, ..])

@@ -5,7 +5,7 @@ using Lintel.TestKit;
 
 namespace Lintel.FunctionalTests.Protocols;
 
-/// <summary>What HTTP itself can do, for each version on either side of the gateway.</summary>
+/// <summary>The features of HTTP, for each version on either side of the gateway.</summary>
 [EveryTransport]
 public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFixture>
 {
@@ -32,7 +32,7 @@ public sealed class MatrixTests(MatrixFixture fixture) : IClassFixture<MatrixFix
         var buffer = new byte[64];
         for (var i = 0; i < 5; i++)
         {
-            // The next piece is sent when the one before has come back: none may lie in a buffer.
+            // The next piece is sent when the previous one has been echoed: none may remain in a buffer.
             await content.WriteAsync("piece " + i);
             var count = await body.ReadAsync(buffer, None).AsTask().WaitAsync(GatewayProcess.Patience, None);
             Assert.Equal("piece " + i, Encoding.ASCII.GetString(buffer, 0, count));

@@ -269,7 +269,7 @@ public sealed class WebSocketTests(MatrixFixture fixture) : IClassFixture<Matrix
         Assert.Equal("", await client.ReadToEndAsync());
     }
 
-    /// <summary>The end of a stream stands for the end of a TCP connection (RFC 8441 section 5).</summary>
+    /// <summary>The end of a stream corresponds to the end of a TCP connection (RFC 8441 section 5).</summary>
     [Fact]
     public async Task End_OfTheClientsStream_ReachesTheService()
     {

@@ -44,7 +44,7 @@ public sealed class LocationTests
         Assert.Equal(expected, address);
     }
 
-    /// <summary>A path may not turn into a host, where a route keeps empty segments.</summary>
+    /// <summary>A path must not turn into a host, where a route keeps empty segments.</summary>
     [Fact]
     public void Address_WithoutAHost_NeverBeginsWithTwoSlashes()
     {

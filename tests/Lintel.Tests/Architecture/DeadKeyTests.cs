@@ -17,7 +17,7 @@ public sealed class DeadKeyTests
     /// <summary>Assemblies that act on a configuration. The program's is there where everything was built.</summary>
     private static readonly string[] Assemblies = ["Lintel", "Lintel.Control", "Lintel.Cli"];
 
-    /// <summary>Properties that nobody reads, each with the reason why its key is no lie.</summary>
+    /// <summary>Properties that are never read, each with the reason why its key is not misleading.</summary>
     private static readonly Dictionary<string, string> Refused = new()
     {
         ["AdminConfig.Console"] = "only `false` is taken, which is what there is",
@@ -87,7 +87,7 @@ public sealed class DeadKeyTests
         || caller.StartsWith("Lintel.Runtime.UnusedCheck", StringComparison.Ordinal)
         || caller.StartsWith("Lintel.Runtime.CodeCheck", StringComparison.Ordinal);
 
-    /// <summary>What the compiler makes for records.</summary>
+    /// <summary>Members that the compiler generates for records.</summary>
     private static bool ActsOnNothing(string method) =>
         method[(method.LastIndexOf('.') + 1)..]
             is "Equals"

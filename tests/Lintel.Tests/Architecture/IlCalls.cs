@@ -34,7 +34,7 @@ internal static class IlCalls
         return calls;
     }
 
-    /// <summary>What is called, or made a delegate of.</summary>
+    /// <summary>The called methods, and those converted to delegates.</summary>
     private static List<int> Tokens(BlobReader il)
     {
         var tokens = new List<int>();

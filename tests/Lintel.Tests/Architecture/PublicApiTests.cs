@@ -2,7 +2,7 @@ using Lintel.Hosting;
 
 namespace Lintel.Tests.Architecture;
 
-/// <summary>The public types of the library, beside the lists that the build holds them to (PublicAPI.Unshipped.txt).</summary>
+/// <summary>The public types of the library, in addition to the lists that the build checks (PublicAPI.Unshipped.txt).</summary>
 public sealed class PublicApiTests
 {
     private static readonly Type[] Exported = typeof(Gateway).Assembly.GetExportedTypes();

@@ -114,7 +114,7 @@ public sealed partial class StaircaseTests
             let match = NamespaceLine().Match(File.ReadAllText(file))
             where match.Groups[1].Value != expected
 
-            // Extension methods stand where their users look for them.
+            // Extension methods are in the namespaces where their users look for them.
             where !(expected == "Lintel.Hosting" && match.Groups[1].Value.StartsWith("Microsoft.", StringComparison.Ordinal))
             where Path.GetFileName(file) != "Program.cs"
             select $"{file}: {match.Groups[1].Value}";
@@ -179,7 +179,7 @@ public sealed partial class StaircaseTests
     private static IEnumerable<string> SourceFiles() =>
         Directory.EnumerateFiles(Source, "*.cs", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal));
 
-    /// <summary>The folders that code names, in imports or in full; comments may speak of anything.</summary>
+    /// <summary>The folders that code references, in imports or by full name; comments may mention any.</summary>
     private static IEnumerable<string> Imports(string code)
     {
         foreach (var line in code.Split('\n'))

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Tests.Composition;
 
-/// <summary>What composed answers say of caching, and how parts are asked whether they still hold.</summary>
+/// <summary>The caching headers of composed answers, and the revalidation of their parts.</summary>
 public sealed class CachingTests
 {
     [Theory]

@@ -10,7 +10,7 @@ using Lintel.Tests.Observability;
 namespace Lintel.Tests.Composition;
 
 /// <summary>
-/// What <c>docs/guides/composition.md</c> says of expressions, keys and errors is so. Its examples are run by the functional tests.
+/// The statements of <c>docs/guides/composition.md</c> about expressions, keys and errors are correct. Functional tests run its examples.
 /// </summary>
 public sealed partial class CompositionGuideTests
 {

@@ -120,7 +120,7 @@ public sealed class LinearCostTests
         static Expression Of(string text) => Expression.Parse(text, out _)!;
     }
 
-    /// <summary>Takes what is written, and keeps none of it.</summary>
+    /// <summary>Accepts all writes, and discards them.</summary>
     private sealed class Counted : IBufferWriter<byte>
     {
         private readonly byte[] _room = new byte[64 * 1024];

@@ -4,8 +4,8 @@ using CsCheck;
 namespace Lintel.Tests.Composition;
 
 /// <summary>
-/// For any documents, shapes and failures a composed answer is what a naive implementation makes of the parts, and what nobody touches is
-/// as it came.
+/// For any documents, shapes and failures a composed answer equals that of a naive implementation, and untouched parts are
+/// byte-identical.
 /// </summary>
 public sealed class MergePropertyTests
 {

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Lintel.Tests.Composition;
 
-/// <summary>A composition by chance, its services' answers, and what a naive implementation makes of them.</summary>
+/// <summary>A random composition, its services' answers, and the result of a naive implementation.</summary>
 internal sealed class RandomComposition
 {
     private static readonly string[] Names = ["a", "b", "\\u0063", "é", "x y", "q\\\"", "_"];

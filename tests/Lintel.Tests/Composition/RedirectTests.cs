@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Tests.Composition;
 
-/// <summary>Redirects of services: followed as often as the call says, and never to another service.</summary>
+/// <summary>Redirects of services: followed as often as the call allows, and never to another service.</summary>
 public sealed class RedirectTests
 {
     private const string Following = "calls: { x: { request: a/x, redirects: 2 } }";

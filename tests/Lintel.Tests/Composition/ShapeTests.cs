@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Tests.Composition;
 
-/// <summary>What becomes of the parts: bodies, headers, status, variants, media types.</summary>
+/// <summary>The answer made of the parts: bodies, headers, status, variants, media types.</summary>
 public sealed class ShapeTests
 {
     [Fact]

@@ -6,7 +6,7 @@ namespace Lintel.Tests.Composition;
 /// <summary>The same question, asked once: within one answer, and across clients.</summary>
 public sealed class SharingTests
 {
-    /// <summary>Calls start in their order: when the mark has come, the call before it waits for the leader.</summary>
+    /// <summary>Calls start in their order: when the mark has arrived, the call before it waits for the leader.</summary>
     private const string Collapsing = "calls: { x: { request: a/x, collapse: true }, mark: a/mark }";
 
     [Fact]

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Lintel.Tests.Composition;
 
-/// <summary>JSON that is expected: text as a service wrote it, or what was made of such.</summary>
+/// <summary>The expected JSON: text as a service wrote it, or derived from such.</summary>
 internal sealed class Tree
 {
     private List<(string Name, Tree Value)>? _members;
@@ -34,7 +34,7 @@ internal sealed class Tree
     /// <summary>The same, of which only the elements are as they were.</summary>
     public Tree WithItems() => List(Items!);
 
-    /// <summary>What is different; <see langword="null"/> for nothing.</summary>
+    /// <summary>The difference; <see langword="null"/> for none.</summary>
     public string? Difference(JsonElement actual, string path = "")
     {
         if (Raw is not null)

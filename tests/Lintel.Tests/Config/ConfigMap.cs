@@ -25,7 +25,7 @@ internal static class ConfigMap
                 File.CreateSymbolicLink(Path.Combine(folder, name), Path.Combine("..data", name));
         }
 
-        // What is gone from the map, and the version before.
+        // The removed keys, and the version before.
         foreach (var link in Directory.EnumerateFiles(folder).Where(f => !File.Exists(RealPath.Of(f))).ToList())
             File.Delete(link);
         foreach (var other in Directory.EnumerateDirectories(folder, "..2026*").Where(d => Path.GetFileName(d) != hidden).ToList())

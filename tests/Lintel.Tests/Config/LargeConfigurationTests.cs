@@ -5,7 +5,7 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Tests.Config;
 
-/// <summary>Runs alone: what is measured is the processor time of the whole process.</summary>
+/// <summary>Runs alone: it measures the processor time of the whole process.</summary>
 [CollectionDefinition(nameof(LargeConfigurationTests), DisableParallelization = true)]
 public sealed class LargeConfigurationTestsRunAlone;
 

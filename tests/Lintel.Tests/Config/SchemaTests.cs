@@ -114,7 +114,7 @@ public sealed class SchemaTests
 
     private static JsonNode? Load(string file) => ToJson(ConfigDocument.Load([file], GatewayReader.TestEnvironment).Root);
 
-    /// <summary>YAML's core schema, after expansion: an unquoted number that came from a variable counts as the text it is.</summary>
+    /// <summary>YAML's core schema, after expansion: an unquoted number from a variable is read as the text that it is.</summary>
     private static JsonNode? ToJson(ConfigNode node) =>
         node switch
         {
@@ -130,7 +130,7 @@ public sealed class SchemaTests
             _ => JsonValue.Create(((ScalarNode)node).Text),
         };
 
-    /// <summary>As much of JSON Schema as ours uses.</summary>
+    /// <summary>The subset of JSON Schema that ours uses.</summary>
     private static List<string> Violations(JsonNode rule, JsonNode? value, string path)
     {
         var schema = (JsonObject)rule;

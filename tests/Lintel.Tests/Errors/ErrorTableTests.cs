@@ -58,7 +58,7 @@ public sealed class ErrorTableTests
             Assert.Equal(("proxy_internal_error", 503), (rule.ProxyStatus, rule.Status));
         else if (rule.ProxyStatus is { } type)
             Assert.Equal(StatusOfProxyError[type], rule.Status);
-        // the composition's members say what failed, and a retried response is passed to nobody
+        // the composition's members describe the failure, and a retried response is never forwarded
         else if (
             kind
             is not (

@@ -7,12 +7,12 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Lintel.Tests.Forwarding;
 
-/// <summary>Every error of YARP's, with what it meets there.</summary>
+/// <summary>Every error of YARP, with its causes in the gateway.</summary>
 public sealed class YarpFailuresTests
 {
     private readonly FakeTimeProvider _time = new();
 
-    /// <summary>The kind where the connection ended, and the one where the exchange was canceled without a reason of the gateway's.</summary>
+    /// <summary>The kind if the connection ended, and the one if the exchange was canceled without a reason of the gateway.</summary>
     public static TheoryData<ForwarderError, string, string> Table { get; } =
         new()
         {

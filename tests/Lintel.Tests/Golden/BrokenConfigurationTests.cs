@@ -1,8 +1,8 @@
 namespace Lintel.Tests.Golden;
 
 /// <summary>
-/// Every file of <c>broken/</c> with what the gateway says about it, line by line, in the <c>.golden</c> file beside it.
-/// A new case is a new file; <c>LINTEL_UPDATE_GOLDEN=1</c> writes what is expected from what is said, to be read before it is committed.
+/// Every file of <c>broken/</c> with its problems, line by line, in the <c>.golden</c> file beside it.
+/// A new case is a new file; <c>LINTEL_UPDATE_GOLDEN=1</c> writes the expected text, to be reviewed before it is committed.
 /// </summary>
 public sealed class BrokenConfigurationTests
 {

@@ -3,8 +3,8 @@ using Lintel.Control.Explaining;
 namespace Lintel.Tests.Golden;
 
 /// <summary>
-/// Every request of <c>explain/</c> (its line, then its headers) with what is said of it under <c>gateway.yaml</c>, in the <c>.golden</c>
-/// file beside it. <c>LINTEL_UPDATE_GOLDEN=1</c> writes what is expected from what is said, to be read before it is committed.
+/// Every request of <c>explain/</c> (its line, then its headers) with its explanation under <c>gateway.yaml</c>, in the <c>.golden</c>
+/// file beside it. <c>LINTEL_UPDATE_GOLDEN=1</c> writes the expected text, to be reviewed before it is committed.
 /// </summary>
 public sealed class ExplanationTests
 {

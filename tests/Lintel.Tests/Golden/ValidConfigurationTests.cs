@@ -210,7 +210,7 @@ public sealed class ValidConfigurationTests
         Assert.True(PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config));
         Assert.Empty(document.Report.Problems);
 
-        // .NET's settings know neither typed values nor null: a body that was written as a map is compared elsewhere.
+        // .NET's configuration has neither typed values nor null: a body that was written as a map is compared elsewhere.
         Assert.Equal(WithoutBodies(expected.Config!), WithoutBodies(config));
     }
 
@@ -230,7 +230,7 @@ public sealed class ValidConfigurationTests
         );
     }
 
-    /// <summary>Whatever is typed while a file is being edited, reading it ends in a report and never in an exception.</summary>
+    /// <summary>Reading a file in any state of editing returns a report and never throws.</summary>
     [Fact]
     public void Reading_OfMutilatedFiles_NeverThrows()
     {

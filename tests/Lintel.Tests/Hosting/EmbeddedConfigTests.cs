@@ -12,7 +12,7 @@ using Microsoft.Extensions.Options;
 
 namespace Lintel.Tests.Hosting;
 
-/// <summary>Where the configuration of an embedded gateway comes from, and what else the gateway brings into its host.</summary>
+/// <summary>The sources of the configuration of an embedded gateway, and what else the gateway adds to its host.</summary>
 public sealed class EmbeddedConfigTests
 {
     private static readonly CancellationToken None = CancellationToken.None;
@@ -169,7 +169,7 @@ public sealed class EmbeddedConfigTests
         Assert.Throws<ArgumentException>(() => app.MapGet("/", () => "").ForRoute("x"));
     }
 
-    /// <summary>Nothing general comes from the gateway: not even what the host has none of.</summary>
+    /// <summary>The gateway registers no general services, not even those that the host lacks.</summary>
     [Fact]
     public void Host_WithAGateway_GetsNothingThatIsNotTheGateways()
     {

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Tests.Hosting;
 
-/// <summary>Spans of an embedded gateway. A listener hears the whole process: not beside <see cref="RequestSpanTests"/>.</summary>
+/// <summary>Spans of an embedded gateway. Listeners are process-wide: not in parallel with <see cref="RequestSpanTests"/>.</summary>
 [Collection(nameof(RequestSpanTests))]
 public sealed class EmbeddedSpanTests
 {

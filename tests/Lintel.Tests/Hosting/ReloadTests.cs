@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Tests.Hosting;
 
-/// <summary>What may still happen to a reload once it is live, and what may not.</summary>
+/// <summary>Failures after a reload has gone live, and their limits.</summary>
 public sealed class ReloadTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

@@ -6,7 +6,7 @@ namespace Lintel.Tests.JmesPath;
 /// <summary>The official cases (https://github.com/jmespath/jmespath.test).</summary>
 public sealed class ComplianceTests
 {
-    /// <summary>So many there are; a folder with fewer is not the whole of it.</summary>
+    /// <summary>The number of cases; a folder with fewer is incomplete.</summary>
     private const int KnownCases = 892;
 
     private static readonly string Folder = Path.Combine(Repository.Tests, "JmesPath", "cases");

@@ -6,7 +6,7 @@ using Lintel.JmesPath;
 
 namespace Lintel.Tests.JmesPath;
 
-/// <summary>What holds for any text and any document.</summary>
+/// <summary>Properties of any expression and any document.</summary>
 public sealed class ExpressionPropertyTests
 {
     [Fact]
@@ -73,7 +73,7 @@ public sealed class ExpressionPropertyTests
                 if (expression.Roots is not { } roots)
                     return expression.WholeInput is not null;
 
-                // Whatever stands in the other fields, the result is the same.
+                // Whatever the other fields contain, the result is the same.
                 var names = new Names("a", "b", "c", "d");
                 using var document = JsonDocument.Parse(
                     $"[{string.Join(",", Enumerable.Range(0, 8).Select(_ => random.Document(odd: true, depth: 2)))}]"

@@ -9,7 +9,7 @@ namespace Lintel.Tests.JmesPath;
 
 public sealed class NumberTests
 {
-    /// <summary>Numbers as JSON writes them, few and near to each other, so that equal ones come up in several forms.</summary>
+    /// <summary>Numbers in JSON notation, few and close to each other, so that equal ones occur in several forms.</summary>
     private static readonly Gen<string> Numbers = Gen.Select(
             Gen.Bool,
             OneOf("0", "1", "9", "10", "100", "123", "9007199254740993", "123456789012345678901234567890"),
@@ -121,7 +121,7 @@ public sealed class NumberTests
         }
     }
 
-    /// <summary>The number times 10^100, which makes all of <see cref="Numbers"/> whole.</summary>
+    /// <summary>The number times 10^100, which makes all of <see cref="Numbers"/> integers.</summary>
     private static BigInteger Whole(string text)
     {
         var parts = text.Split('e', 'E');

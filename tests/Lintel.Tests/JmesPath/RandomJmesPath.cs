@@ -3,7 +3,7 @@ using CsCheck;
 
 namespace Lintel.Tests.JmesPath;
 
-/// <summary>Documents and expressions by chance, with few names, so that the ones meet the others.</summary>
+/// <summary>Random documents and expressions with few names, so that they match each other.</summary>
 internal sealed class RandomJmesPath(int seed)
 {
     private static readonly string[] Names = ["a", "b", "c", "d"];
@@ -21,7 +21,7 @@ internal sealed class RandomJmesPath(int seed)
     ];
     private static readonly string[] Numbers = ["0", "1", "-1", "2", "3", "10", "1.5", "-2.25", "0.1"];
 
-    /// <summary>What only the hostile ones have.</summary>
+    /// <summary>Elements of hostile documents only.</summary>
     private static readonly string[] OddStrings = ["\"\\ud800\"", "\"\\udc00x\"", "\"\\ud800\\u0041\"", "\"\\u0000\"", "\"\u007f\u2028\""];
     private static readonly string[] OddNumbers =
     [
@@ -62,7 +62,7 @@ internal sealed class RandomJmesPath(int seed)
 
     public static Gen<RandomJmesPath> Any { get; } = Gen.Int.Select(seed => new RandomJmesPath(seed));
 
-    /// <summary>A document. An odd one holds what JSON allows and hardly anybody writes.</summary>
+    /// <summary>A document. An odd one contains what JSON allows but is rarely written.</summary>
     public string Document(bool odd, int depth = 4) =>
         _random.Next(depth <= 0 ? 5 : 9) switch
         {

@@ -4,8 +4,8 @@ using Lintel.JmesPath;
 namespace Lintel.Tests.JmesPath;
 
 /// <summary>
-/// 400 expressions and documents by chance, with what the reference implementation (jmespath.py 1.1.0) made of them. They leave out where
-/// it goes its own way: it orders strings, and writes other letters than ASCII as escapes in <c>to_string</c>.
+/// 400 random expressions and documents, with the results of the reference implementation (jmespath.py 1.1.0). They exclude its
+/// deviations: it orders strings, and escapes non-ASCII letters in <c>to_string</c>.
 /// </summary>
 public sealed class ReferenceTests
 {

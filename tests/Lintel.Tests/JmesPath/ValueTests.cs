@@ -8,7 +8,7 @@ namespace Lintel.Tests.JmesPath;
 
 public sealed class ValueTests
 {
-    /// <summary>JSON that other parsers stumble over: half surrogate pairs, long numbers, names that come twice, white space.</summary>
+    /// <summary>JSON that other parsers fail on: unpaired surrogates, long numbers, duplicate names, white space.</summary>
     private const string Odd =
         """ { "b" : 1.10, "a\u0062" : [ 1E400 , -0 , 12345678901234567890.5 ], "\ud800":"\udc00", "s" : "\/\u00e9\ud83d\ude00", "b" : 2e+1 } """;
 

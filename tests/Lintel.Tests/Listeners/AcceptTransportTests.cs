@@ -19,7 +19,7 @@ public sealed class AcceptTransportTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _listener?.DisposeAsync() ?? default;
 
     /// <summary>
-    /// A server whose accepting has died looks well from the inside: its queue takes connections that nobody will ever serve.
+    /// A server that no longer accepts looks healthy from the inside: its queue takes connections that are never served.
     /// </summary>
     [Fact]
     public async Task Listener_ThatNobodyAcceptsFromAnyMore_IsAProblem()

@@ -5,7 +5,7 @@ using Lintel.Observability.Logs;
 
 namespace Lintel.Tests.Observability;
 
-/// <summary>What <c>docs/guides/logs.md</c> says is so.</summary>
+/// <summary>The statements of <c>docs/guides/logs.md</c> are correct.</summary>
 public sealed class LogsGuideTests
 {
     private static readonly string Guide = File.ReadAllText(Path.Combine(Repository.Root, "docs", "guides", "logs.md"));

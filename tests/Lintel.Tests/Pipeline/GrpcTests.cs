@@ -8,8 +8,8 @@ namespace Lintel.Tests.Pipeline;
 public sealed class GrpcTests
 {
     /// <summary>
-    /// What gRPC clients make of HTTP statuses (gRPC's http-grpc-status-mapping.md), and of timeouts and sizes, which that table cannot
-    /// know.
+    /// How gRPC clients map HTTP statuses (gRPC's http-grpc-status-mapping.md), and timeouts and sizes, which that table does not
+    /// cover.
     /// </summary>
     private static readonly Dictionary<int, int> StatusOfHttp = new()
     {

@@ -5,7 +5,7 @@ using Lintel.Routing;
 
 namespace Lintel.Tests.Pipeline;
 
-/// <summary>What happens in which phase, in which order, and to which answers.</summary>
+/// <summary>The phases, their order, and the answers that they apply to.</summary>
 public sealed class PhaseTests
 {
     private readonly List<string> _asked = [];
@@ -86,7 +86,7 @@ public sealed class PhaseTests
     }
 
     /// <summary>
-    /// What a pooled object knows of one request must not be known of the next: all of it is one value, which is forgotten as a whole.
+    /// A pooled object must not keep state of one request for the next: all of it is one value, which is reset as a whole.
     /// </summary>
     [Fact]
     public void State_OfAnExchange_IsOneValue()
@@ -121,7 +121,7 @@ public sealed class PhaseTests
         public override ValueTask<GatewayError?> RunAsync(Exchange exchange) => new(act(exchange));
     }
 
-    /// <summary>A policy of all phases that tells when it is asked.</summary>
+    /// <summary>A policy of all phases that records its calls.</summary>
     private sealed class Asked(List<string> asked, string name) : Policy, IAdmitting, IAnswering, IResponding, IConcluding
     {
         public bool Refuses { get; init; }

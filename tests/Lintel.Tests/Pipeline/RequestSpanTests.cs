@@ -5,7 +5,7 @@ using Lintel.Pipeline;
 
 namespace Lintel.Tests.Pipeline;
 
-/// <summary>Which requests get a span, and what it says. One collection, so that its listener hears no other test.</summary>
+/// <summary>Which requests get a span, and its content. One collection, so that its listener receives no spans of other tests.</summary>
 [Collection(nameof(RequestSpanTests))]
 public sealed class RequestSpanTests : IDisposable
 {

@@ -84,7 +84,7 @@ public sealed class RouteMatchTests
     public void RawBytes_WithoutARoute_AreABadTarget() =>
         Assert.Equal("400", Find("services: { s: http://127.0.0.1:1 }\nroutes: { a: { match: /a, forward: s } }", "/%FF").Outcome);
 
-    /// <summary>Whatever a careless service makes of a path, it makes no path of it that a route without allowances guards.</summary>
+    /// <summary>However carelessly a service interprets a path, the result is no path that a route without allowances guards.</summary>
     [Fact]
     public void Reading_OfARandomPath_NeverLeadsToARouteThatDoesNotAllowIt()
     {
@@ -154,7 +154,7 @@ public sealed class RouteMatchTests
         Assert.True(found > 1_000 && refused > 500, $"{found} found, {refused} refused");
     }
 
-    /// <summary>What services are known to do, written down a second time and in another way.</summary>
+    /// <summary>The known behavior of services, implemented independently.</summary>
     private static IEnumerable<string> Careless(string path)
     {
         var decoded = path.Replace("%2F", "/", StringComparison.Ordinal).Replace("%5C", "/", StringComparison.Ordinal);

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Tests.Pipeline;
 
-/// <summary>Whatever throws: one line, one count, nothing in flight, and the snapshot left.</summary>
+/// <summary>For any exception: one line, one count, no request in flight, and the snapshot is released.</summary>
 public sealed class RoutePipelineTests : IAsyncLifetime
 {
     private readonly string _file = Path.GetTempFileName();

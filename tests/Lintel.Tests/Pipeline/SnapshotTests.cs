@@ -54,7 +54,7 @@ public sealed class SnapshotTests
     }
 
     /// <summary>
-    /// Requests come and go on all processors while snapshots are replaced: none is retired twice, never, or while it is used.
+    /// Requests enter and exit on all processors while snapshots are replaced: each is retired exactly once, and not while it is used.
     /// </summary>
     [Fact]
     public async Task Snapshots_ReplacedUnderLoad_RetireExactlyOnceAndUnused()

@@ -8,14 +8,14 @@ namespace Lintel.Tests.Pipeline;
 public sealed class TrustedProxiesTests
 {
     [Theory]
-    // nobody is trusted: the header is a client's invention
+    // nothing is trusted: the header is set by the client
     [InlineData("", "192.0.2.1", "10.9.9.9", "192.0.2.1")]
     // the peer is no proxy of ours
     [InlineData("10.0.0.0/8", "192.0.2.1", "10.9.9.9", "192.0.2.1")]
     [InlineData("10.0.0.0/8", "10.0.0.1", null, "10.0.0.1")]
     [InlineData("10.0.0.0/8", "10.0.0.1", "", "10.0.0.1")]
     [InlineData("10.0.0.0/8", "10.0.0.1", "192.0.2.7", "192.0.2.7")]
-    // what stands left of the first stranger is his claim
+    // everything left of the first untrusted address is its own claim
     [InlineData("10.0.0.0/8", "10.0.0.1", "6.6.6.6, 192.0.2.7", "192.0.2.7")]
     [InlineData("10.0.0.0/8", "10.0.0.1", "10.1.1.1, 192.0.2.7, 10.0.0.2", "192.0.2.7")]
     [InlineData("10.0.0.0/8", "10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3")]

@@ -120,7 +120,7 @@ public sealed class UpstreamPathTests
         Assert.True(rendered > 1_000, $"only {rendered}");
     }
 
-    /// <summary>The same for values that came in the path.</summary>
+    /// <summary>The same for values from the path.</summary>
     [Fact]
     public void Path_WithHostileParameters_NeverLeavesItsSegments()
     {

@@ -71,7 +71,7 @@ public sealed class HostedTargetTests
     }
 
     /// <summary>
-    /// Whatever came and whatever the application saw: what is routed below a path decodes to what its guards saw below that path.
+    /// For any received path and any path that the application saw: a target routed below a path decodes to what its guards saw below it.
     /// </summary>
     [Fact]
     public void Target_OverAnyReading_IsNeverBelowWhatAGuardRefuses()
@@ -124,7 +124,7 @@ public sealed class HostedTargetTests
             );
     }
 
-    /// <summary>As Kestrel, but for dot segments.</summary>
+    /// <summary>Like Kestrel, except for dot segments.</summary>
     private static string DecodeOnce(string raw) =>
         Uri.UnescapeDataString(raw.Replace("%2F", "%252F", StringComparison.Ordinal).Replace("%2f", "%252f", StringComparison.Ordinal));
 

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Lintel.Tests.Routing;
 
-/// <summary>Says what <c>RouteTable</c> must say, without a tree: every route is tried, and the best of those that fit is taken.</summary>
+/// <summary>The expected result of <c>RouteTable</c>, without a tree: every route is tried, and the best match is returned.</summary>
 internal static class NaiveMatcher
 {
     /// <summary>

@@ -195,7 +195,7 @@ public sealed class RequestTargetTests
             iter: 20_000
         );
 
-    /// <summary>Whatever a service decodes or cuts off, no path that is let through leads above where it stands.</summary>
+    /// <summary>Whatever a service decodes or removes, no accepted path leads above its root.</summary>
     [Fact]
     public void Result_ReadByACarelessService_LeadsNowhereElse() =>
         Paths.Sample(
@@ -257,7 +257,7 @@ public sealed class RequestTargetTests
         "#",
     ];
 
-    /// <summary>Paths made of what attackers make them of.</summary>
+    /// <summary>Paths made of the parts that attackers use.</summary>
     private static Gen<string> Paths { get; } =
         Gen.Int[0, Pieces.Length - 1].Select(i => Pieces[i]).Array[0, 8].Select(pieces => "/" + string.Concat(pieces));
 }

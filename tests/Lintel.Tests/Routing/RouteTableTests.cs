@@ -133,7 +133,7 @@ public sealed class RouteTableTests
         Assert.Equal(expected, string.Join(' ', values));
     }
 
-    /// <summary>Which route wins does not depend on where it stands in the files.</summary>
+    /// <summary>Which route wins does not depend on its position in the files.</summary>
     [Fact]
     public void Routes_InAnyOrder_GiveTheSameOutcome() =>
         Gen.Select(Tables, Requests, Gen.Int[0, 1000])
@@ -152,7 +152,7 @@ public sealed class RouteTableTests
                 iter: 5_000
             );
 
-    /// <summary>The tree against the plainest way to say the same: try all, keep the best.</summary>
+    /// <summary>The tree against the simplest implementation: try all, keep the best.</summary>
     [Fact]
     public void Table_OfRandomRoutes_AgreesWithTheNaiveMatcher()
     {
@@ -173,8 +173,8 @@ public sealed class RouteTableTests
     }
 
     /// <summary>
-    /// What is said of each route that loses, against the table: it would serve the request if it were alone, exactly where the explanation
-    /// says that it fits.
+    /// The explanation of each losing route, against the table: it would serve the request if it were alone exactly if the explanation
+    /// says that it matches.
     /// </summary>
     [Fact]
     public void Explanation_OfRandomRoutes_AgreesWithTheTable()

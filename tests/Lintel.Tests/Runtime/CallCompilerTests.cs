@@ -3,7 +3,7 @@ using Lintel.Composition.Plan;
 
 namespace Lintel.Tests.Runtime;
 
-/// <summary>What is inferred from a composition's references: who waits for whom, and whose answer is parsed.</summary>
+/// <summary>Inference from a composition's references: which calls wait for which, and whose answer is parsed.</summary>
 public sealed class CallCompilerTests
 {
     [Theory]

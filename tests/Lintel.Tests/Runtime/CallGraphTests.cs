@@ -37,7 +37,7 @@ public sealed class CallGraphTests
             var told = rings.SelectMany(r => r).ToHashSet();
             for (var i = 0; i < count; i++)
             {
-                // Whoever waits for himself by any way lies in a knot with a ring that is told.
+                // A call that waits for itself in any way is in a component with a reported cycle.
                 if (reaches[i, i])
                     Assert.Contains(Enumerable.Range(0, count), j => reaches[i, j] && reaches[j, i] && told.Contains(Name(j)));
                 else

@@ -6,7 +6,7 @@ using Lintel.Runtime;
 
 namespace Lintel.Tests.Runtime;
 
-/// <summary>A reload makes those routes anew that changed, and those that refer to something that changed.</summary>
+/// <summary>A reload recompiles the routes that changed, and those that refer to changed objects.</summary>
 public sealed class CompiledRoutesTests
 {
     private const string Before = """
@@ -72,7 +72,7 @@ public sealed class CompiledRoutesTests
         Assert.Empty(Anew(before, Compile(Before)));
     }
 
-    /// <summary>What was right may have become wrong: a kept route hides no mistake.</summary>
+    /// <summary>A valid route may have become invalid: a reused route hides no problem.</summary>
     [Fact]
     public void RouteThatCollidesWithANewOne_IsStillTold()
     {
@@ -98,7 +98,7 @@ public sealed class CompiledRoutesTests
             .Select(r => r.Key)
             .Order(StringComparer.Ordinal);
 
-    /// <summary>As in a gateway, the snapshot stays while the next one is made.</summary>
+    /// <summary>As in a gateway, the snapshot remains in use while the next one is compiled.</summary>
     private Dictionary<string, Route> Compile(string yaml)
     {
         var reading = Read(yaml);

@@ -154,7 +154,7 @@ public sealed class LastGoodTests : IDisposable
             Assert.Throws<InvalidDataException>(() => lastGood.Read());
         }
 
-        // What is damaged is written anew by the next change.
+        // A damaged file is rewritten by the next change.
         lastGood.Keep(Files(("/etc/a.yaml", "services: {}\n")), Now);
         Assert.Equal(whole, File.ReadAllBytes(lastGood.FilePath));
     }

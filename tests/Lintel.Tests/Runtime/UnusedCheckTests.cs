@@ -1,6 +1,6 @@
 namespace Lintel.Tests.Runtime;
 
-/// <summary>What is valid and probably not meant.</summary>
+/// <summary>Valid configurations that are probably not intended.</summary>
 public sealed class UnusedCheckTests
 {
     [Theory]

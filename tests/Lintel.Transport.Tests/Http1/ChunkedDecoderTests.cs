@@ -70,7 +70,7 @@ public sealed class ChunkedDecoderTests
             StringComparison.Ordinal
         );
 
-    /// <summary>Which of them may go on is for who passes them on.</summary>
+    /// <summary>Which trailers may be forwarded is decided by the caller.</summary>
     [Fact]
     public void Trailers_OfAnyName_AreTold() =>
         Assert.Equal("|X-Sum=1;Host=5;Y=2|whole", Decode(Encoding.Latin1.GetBytes("0\r\nX-Sum: 1\r\nHost : 5\r\nY: 2\r\n\r\n"), [], 4096));

@@ -46,7 +46,7 @@ public sealed class Http1ConnectionTests : IDisposable
     {
         foreach (var step in (int[])[1, 4096])
         {
-            // What says where it ends leaves the connection open; everything else ends it.
+            // A message that defines its end keeps the connection open; everything else closes it.
             var serving = ServeAsync(answer, step, staysOpen: isKept);
             using var pool = Pool(new Http1Options());
             var connection = await pool.RentAsync(_loops.Loops[0], isFresh: false, CancellationToken.None);
@@ -106,7 +106,7 @@ public sealed class Http1ConnectionTests : IDisposable
         (await serving).Dispose();
     }
 
-    /// <summary>A server that sends faster than its answer is read, whatever it sends, leaves the loop to timers and neighbours.</summary>
+    /// <summary>A server that sends faster than its answer is read does not keep the loop from timers and other connections.</summary>
     [Theory]
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "x")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1;e\r\nx\r\n")]
@@ -119,7 +119,7 @@ public sealed class Http1ConnectionTests : IDisposable
         var late = TimeSpan.MaxValue;
         var reading = ReadAsync();
         Assert.Equal(Http1Failure.TimedOut, (await Assert.ThrowsAsync<Http1Exception>(() => reading.WaitAsync(Patience))).Failure);
-        // on a busy machine the loop's clock stands still for a while, and so does the loop: a timer that is never reached ends at 20 s
+        // on a busy machine the loop and its clock may stall for a while: a timer that is never reached ends at 20 s
         Assert.InRange(late.TotalSeconds, 0.1, 10);
         connection.Release();
         await serving;
@@ -181,7 +181,7 @@ public sealed class Http1ConnectionTests : IDisposable
         Assert.Equal(0, pool.Open);
     }
 
-    /// <summary>A server that switches protocols unasked does not speak HTTP any more.</summary>
+    /// <summary>A server that switches protocols without a request no longer speaks HTTP.</summary>
     [Fact]
     public async Task Connection_AfterSwitchingProtocols_IsNotKept()
     {
@@ -289,7 +289,7 @@ public sealed class Http1ConnectionTests : IDisposable
         return new EstablishedConnection(socket, socket);
     }
 
-    /// <summary>Leaves the loop's thread, on which what was awaited goes on.</summary>
+    /// <summary>Switches away from the loop's thread, on which the awaited operation resumes.</summary>
     private static async Task WaitForAsync(Func<bool> condition)
     {
         using var patience = new CancellationTokenSource(Patience);
@@ -303,7 +303,7 @@ public sealed class Http1ConnectionTests : IDisposable
             await connection.WaitAsync().AsTask().WaitAsync(Patience);
     }
 
-    /// <summary>What was read: statuses, body, trailers, failure.</summary>
+    /// <summary>The result: statuses, body, trailers, failure.</summary>
     private static async Task<string> ExchangeAsync(Http1Connection connection)
     {
         var seen = new StringBuilder();
@@ -359,7 +359,7 @@ public sealed class Http1ConnectionTests : IDisposable
         }
     }
 
-    /// <summary>Takes one connection and one request, and sends the answer in pieces.</summary>
+    /// <summary>Accepts one connection and one request, and sends the answer in pieces.</summary>
     private async Task<Socket> ServeAsync(string answer, int step, bool staysOpen)
     {
         var socket = await _listener.AcceptSocketAsync();

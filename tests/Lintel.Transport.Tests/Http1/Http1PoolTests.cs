@@ -37,7 +37,7 @@ public sealed class Http1PoolTests : IDisposable
         Assert.Equal(2 + 13, _connects);
     }
 
-    /// <summary>Whoever comes while a place goes from one to the next must not take it: he came later.</summary>
+    /// <summary>A request that arrives while a slot passes from one waiter to the next must not take it: it came later.</summary>
     [Fact]
     public async Task Place_ThatIsPassedOn_IsNotTakenByWhoComesLater()
     {
@@ -74,7 +74,7 @@ public sealed class Http1PoolTests : IDisposable
         Assert.Equal(1, pool.Open);
     }
 
-    /// <summary>A request that is tried again on a new connection must not wait for a connection that nobody uses.</summary>
+    /// <summary>A request that is retried on a new connection must not wait for an idle one.</summary>
     [Fact]
     public async Task Fresh_AtTheBound_TakesThePlaceOfAnUnusedOne()
     {
@@ -106,8 +106,8 @@ public sealed class Http1PoolTests : IDisposable
     }
 
     /// <summary>
-    /// A server ends a kept connection as the next request begins: in the same turn of the loop no event can tell of it, and whoever gave
-    /// it back would be given it again, for ever.
+    /// A server closes an idle connection as the next request begins: within the same turn of the loop no event reports it, and a caller
+    /// that returns it would rent it again, forever.
     /// </summary>
     [Fact]
     public async Task Rent_ThatMustBeAlive_OfConnectionsThatEndedInTheSameTurn_ClosesThem()
@@ -186,8 +186,8 @@ public sealed class Http1PoolTests : IDisposable
     }
 
     /// <summary>
-    /// Many rent, wait, give up and return at once; some of those who give up were given something in the same moment. No connection and no
-    /// place is lost, and the bound holds.
+    /// Many callers rent, wait, cancel and return concurrently; some are served in the moment of their cancellation. No connection and no
+    /// slot is lost, and the limit holds.
     /// </summary>
     [Fact]
     public async Task Pool_ThatIsStormed_LosesNoPlaceAndKeepsItsBound()
@@ -292,7 +292,7 @@ public sealed class Http1PoolTests : IDisposable
         Assert.Null(pool.TryRent(_wire.Loop));
     }
 
-    /// <summary>What a server says unasked would be the answer to the next request.</summary>
+    /// <summary>Data that a server sends without a request would be read as the answer to the next request.</summary>
     [Theory]
     [InlineData("end")]
     [InlineData("reset")]

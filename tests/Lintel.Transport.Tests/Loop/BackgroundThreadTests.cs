@@ -27,7 +27,7 @@ public sealed class BackgroundThreadTests
         Assert.Equal("wrong", failure.Message);
     }
 
-    /// <summary>What the work keeps is collected in small pieces: two MiB would never bring a collection by themselves.</summary>
+    /// <summary>Retained objects are collected in small steps: two MiB would never trigger a collection by themselves.</summary>
     [Fact]
     public async Task Work_ThatKeepsMuch_IsCollectedEarly()
     {

@@ -6,7 +6,7 @@ namespace Lintel.Transport.Tests.Loop;
 
 public sealed class EventLoopTests
 {
-    /// <summary>Until the loop has gone round: events and work that were there before are done.</summary>
+    /// <summary>Waits until the loop has completed a turn: earlier events and work are done.</summary>
     internal static async Task TurnAsync(EventLoop loop)
     {
         for (var i = 0; i < 2; i++)

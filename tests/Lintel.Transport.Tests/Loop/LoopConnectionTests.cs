@@ -81,7 +81,7 @@ public sealed class LoopConnectionTests
         await wire.UntilUnusedAsync();
     }
 
-    /// <summary>An answer of one block waits for its reader without anybody's leave: a gateway without memory still says so.</summary>
+    /// <summary>Output of one block needs no budget: a gateway without memory can still send the refusal.</summary>
     [Fact]
     public async Task Output_OfOneBlock_NeedsNothingOfTheBudget()
     {
@@ -141,7 +141,7 @@ public sealed class LoopConnectionTests
         await sending;
     }
 
-    /// <summary>A client that sends a request and shuts its side down wants the answer.</summary>
+    /// <summary>A client that sends a request and closes its sending side expects the answer.</summary>
     [Theory]
     [MemberData(nameof(Families))]
     public async Task EndOfSending_ByTheClient_IsTheReadersEnd_AndNoAbort(Family family)
@@ -200,7 +200,7 @@ public sealed class LoopConnectionTests
         Assert.Equal((1, 1), (watch.Notifications, next.Notifications));
     }
 
-    /// <summary>Requests that end as their client leaves: nobody is told twice, and nobody is told in the name of another.</summary>
+    /// <summary>Requests that end as their client disconnects: no watcher is notified twice, or for another request.</summary>
     [Fact]
     public async Task Watches_ThatChangeWhileTheClientLeaves_AreToldOneEach()
     {
@@ -313,7 +313,7 @@ public sealed class LoopConnectionTests
         }
     }
 
-    /// <summary>The token ends the wait beside the bytes that end it: one of the two, and never the next wait.</summary>
+    /// <summary>The token cancels the wait as bytes complete it: exactly one of the two happens, and never to the next wait.</summary>
     [Fact]
     public async Task Read_WithATokenThatEndsBesideIt_HarmsNoLaterRead()
     {
@@ -357,7 +357,7 @@ public sealed class LoopConnectionTests
         await ending;
     }
 
-    /// <summary>A wait may end before the call that begins it returns: its token must be let go all the same.</summary>
+    /// <summary>A wait may complete before the call that begins it returns: its token must still be released.</summary>
     [Fact]
     public async Task Token_OfReadsThatAreOver_HarmsNoLaterRead()
     {

@@ -86,7 +86,7 @@ public sealed class TimerWheelTests
     }
 
     /// <summary>
-    /// While the loop looks at timers another thread moves, stops or removes them. What was said last holds, whichever was first.
+    /// While the loop processes timers another thread moves, stops or removes them. The last operation takes effect, whichever was first.
     /// </summary>
     [Fact]
     public async Task Timers_MovedOrStoppedWhileTheLoopLooks_DoWhatWasSaidLast()
@@ -105,7 +105,7 @@ public sealed class TimerWheelTests
                     _wheel.Set(timer, now + 25); // it is still filed where it was
             }
 
-            // The wheel takes the one that was filed last first: both go through them in the same order, and meet.
+            // The wheel visits the most recently added timer first: both threads visit them in the same order, and meet.
             using var begin = new Barrier(2);
             var behind = random.Next(timers.Length);
             var begun = now;

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Lintel.Transport.Tests.Loop;
 
-/// <summary>What sockets speak.</summary>
+/// <summary>Helpers for socket protocols.</summary>
 public enum Family
 {
     IPv4,
@@ -15,7 +15,7 @@ public enum Family
     Unix,
 }
 
-/// <summary>Event loops, and connections between them and plain sockets that the test does with as it likes.</summary>
+/// <summary>Event loops, and connections between them and plain sockets under the control of the test.</summary>
 internal sealed class Wire : IDisposable, ILogger<LoopGroup>
 {
     /// <summary>Generous: two busy cores must not make a test fail.</summary>
@@ -41,14 +41,14 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
 
     public LoopGroup Loops { get; }
 
-    /// <summary>Where the memory of unread output comes from.</summary>
+    /// <summary>The budget for unread output.</summary>
     public MemoryBudget Memory { get; } = new(1 << 30);
 
     public EventLoop Loop => Loops.Loops[0];
 
     public EndPoint Address => _listener.LocalEndPoint!;
 
-    /// <summary>What loops had to tell: a loop that works as it should tells nothing.</summary>
+    /// <summary>Messages of the loops: a healthy loop has none.</summary>
     public ConcurrentQueue<string> Log { get; } = new();
 
     /// <summary>A connection that a loop makes.</summary>
@@ -68,7 +68,7 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
 
     public Task<Socket> AcceptAsync() => _listener.AcceptAsync().WaitAsync(Patience);
 
-    /// <summary>Until no loop has a socket any more.</summary>
+    /// <summary>Waits until no loop has a socket.</summary>
     public Task UntilUnusedAsync() => UntilAsync(() => Loops.Loops.All(l => l.Connections == 0));
 
     public void Dispose()
@@ -87,7 +87,7 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
         while (!condition());
     }
 
-    /// <summary>Bytes that say where they belong.</summary>
+    /// <summary>Bytes that encode their position.</summary>
     public static byte[] Pattern(int count)
     {
         var bytes = new byte[count];
@@ -101,7 +101,7 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
         Assert.Equal(-1, expected.AsSpan().CommonPrefixLength(actual) is var same && same == expected.Length ? -1 : same);
     }
 
-    /// <summary>Sends until the system takes no more.</summary>
+    /// <summary>Sends until the system accepts no more.</summary>
     public static int Fill(Socket peer, byte[] bytes)
     {
         peer.Blocking = false;
@@ -128,7 +128,7 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
         return bytes[..at];
     }
 
-    /// <summary>Reads byte by byte, off the loop, beside one who sends: a wait may end before the call that begins it returns.</summary>
+    /// <summary>Reads byte by byte, off the loop, concurrently with a sender: a wait may complete before its call returns.</summary>
     /// <param name="peer">Sends a byte whenever one is asked for.</param>
     /// <param name="readOne">Reads it.</param>
     public static async Task ReadManyAsync(Socket peer, Func<Task> readOne)
@@ -174,7 +174,7 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
     ) => Log.Enqueue($"{formatter(state, exception)} {exception}");
 }
 
-/// <summary>What a test has a loop do.</summary>
+/// <summary>An action of a test on a loop.</summary>
 internal sealed class Work(Action action) : ILoopWork
 {
     public void Run() => action();

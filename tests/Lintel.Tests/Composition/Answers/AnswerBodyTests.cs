@@ -5,7 +5,7 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Tests.Composition.Answers;
 
-/// <summary>Whatever is kept whole is taken from the budget before it is allocated, and given back.</summary>
+/// <summary>Everything that is buffered whole takes from the budget before it is allocated, and returns it.</summary>
 public sealed class AnswerBodyTests
 {
     private readonly MemoryBudget _memory = new(1 << 20);

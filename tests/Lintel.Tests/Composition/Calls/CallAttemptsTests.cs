@@ -7,7 +7,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Lintel.Tests.Composition.Calls;
 
-/// <summary>The attempts of a call: which failures another instance is tried after, and what is told where none helps.</summary>
+/// <summary>The attempts of a call: which failures lead to another instance, and the error if none helps.</summary>
 public sealed class CallAttemptsTests
 {
     private readonly FakeTimeProvider _time = new();
@@ -142,7 +142,7 @@ public sealed class CallAttemptsTests
             _ => new HttpRequestException("x", new UpstreamConnectException(kind, new IOException("x"))),
         };
 
-    /// <summary>Fails as the test says, and answers <c>1</c> otherwise.</summary>
+    /// <summary>Fails as the test requests, and answers <c>1</c> otherwise.</summary>
     private sealed class Failing(Func<int, Exception?> failure, Body? body = null) : HttpMessageHandler
     {
         public List<string> Hosts { get; } = [];
@@ -157,7 +157,7 @@ public sealed class CallAttemptsTests
         }
     }
 
-    /// <summary>A body that begins and does not come to its end.</summary>
+    /// <summary>A body that begins and never completes.</summary>
     private sealed class Body(string end) : MemoryStream
     {
         private readonly TaskCompletionSource _read = new(TaskCreationOptions.RunContinuationsAsynchronously);

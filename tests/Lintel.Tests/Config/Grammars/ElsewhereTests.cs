@@ -9,7 +9,7 @@ using Lintel.Policies;
 
 namespace Lintel.Tests.Config.Grammars;
 
-/// <summary>Hints for keys that stand in another place than one would think.</summary>
+/// <summary>Hints for keys in an unexpected place.</summary>
 public sealed partial class ElsewhereTests
 {
     [Theory]

@@ -3,7 +3,7 @@ using Lintel.Control.Status;
 
 namespace Lintel.Tests.Control.Status;
 
-/// <summary>What is shown of a configuration.</summary>
+/// <summary>The status types of the admin API.</summary>
 public sealed class StatusTests
 {
     [Fact]

@@ -49,12 +49,12 @@ public sealed class Base64RequestBodyTests
         {
             while (await body.ReadAsync(new byte[100]) > 0)
             {
-                // the mistake may stand at the end
+                // the error may be at the end
             }
         });
     }
 
-    /// <summary>Gives as little as it likes.</summary>
+    /// <summary>Returns as few bytes as it likes.</summary>
     private sealed class Trickle(byte[] bytes, Random random) : MemoryStream(bytes)
     {
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>

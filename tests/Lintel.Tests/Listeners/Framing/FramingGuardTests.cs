@@ -187,7 +187,7 @@ public sealed class FramingGuardTests
         Assert.Equal("close, X-A, X-B", kestrel.Guard.Framing.Connection);
     }
 
-    /// <summary>Reads as Kestrel does: whole heads, then bodies by their framing.</summary>
+    /// <summary>Reads as Kestrel does: complete heads, then bodies by their framing.</summary>
     private sealed class Reader
     {
         private readonly Pipe _pipe = new(
@@ -269,7 +269,7 @@ public sealed class FramingGuardTests
         }
 
         /// <summary>
-        /// The guard shows no more than one message, so that the body is whole when its last chunk and an empty line are there.
+        /// The guard exposes one message at most, so that the body is complete with its last chunk and an empty line.
         /// </summary>
         private static bool IsWhole(string body) =>
             (body.StartsWith("0\r\n", StringComparison.Ordinal) || body.Contains("\r\n0\r\n", StringComparison.Ordinal))

@@ -28,7 +28,7 @@ public sealed class ClientHelloTests
             new ClientHello(groups?.Select(g => (ushort)g).ToArray(), [.. shares.Select(g => (ushort)g)], OffersTls13: true).Allows(Usual)
         );
 
-    /// <summary>What .NET's own client sends, whole, byte by byte, and cut into records of one byte.</summary>
+    /// <summary>The ClientHello of .NET's own client, in one piece, byte by byte, and split into records of one byte.</summary>
     [Fact]
     public async Task Hello_OfARealClient_IsReadHoweverItComes()
     {
@@ -46,7 +46,7 @@ public sealed class ClientHelloTests
         }
     }
 
-    /// <summary>Whatever was changed in it: it is read, waited for or refused, and nothing else is thrown.</summary>
+    /// <summary>With any change it is parsed, awaited or refused, and no other exception is thrown.</summary>
     [Fact]
     public async Task Hello_WithAnyByteChanged_IsReadOrRefused()
     {

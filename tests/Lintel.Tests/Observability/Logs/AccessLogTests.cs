@@ -162,7 +162,7 @@ public sealed class AccessLogTests
 
         public bool IsClosed { get; private set; }
 
-        /// <summary>Ends when the writer stands before the closed door.</summary>
+        /// <summary>Completes when the writer waits at the closed gate.</summary>
         public Task Blocked => _blocked.Task;
 
         public void Block() => _open.Reset();

@@ -167,7 +167,7 @@ public sealed class LineFormatTests
             Assert.Equal(19, line.RootElement.EnumerateObject().Count(p => p.Name != "query"));
         });
 
-    /// <summary>Fields are bytes; those that are UTF-8 are told as text, and what could end a line is escaped.</summary>
+    /// <summary>Fields are bytes; UTF-8 is written as text, and anything that could end a line is escaped.</summary>
     [Theory]
     [InlineData("caf\u00c3\u00a9", "café", "\"café\"")]
     [InlineData("caf\u00e9", "café", "\"café\"")]

@@ -115,7 +115,7 @@ public sealed class LogFileTests : IDisposable
     {
         System.IO.File.WriteAllText(File, "before\n");
         System.IO.File.SetLastWriteTimeUtc(File, _time.GetUtcNow().UtcDateTime.AddHours(hours));
-        // 22:00 begins a period of two hours; 21:00 lies in the one before
+        // 22:00 begins a period of two hours; 21:00 is in the previous one
         using var log = Open(new RotateConfig { Every = TimeSpan.FromHours(2) });
         log.Write("after\n"u8);
         Assert.Equal(hours == -1 ? 2 : files, _folder.Files.Length);

@@ -114,7 +114,7 @@ public sealed partial class TraceContextTests
         Assert.Equal(root.TraceId, next.TraceId);
     }
 
-    /// <summary>The grammar once more, as an expression.</summary>
+    /// <summary>The grammar again, as an expression.</summary>
     [Fact]
     public void Parser_OnAlmostValidText_AgreesWithTheGrammar()
     {

@@ -12,7 +12,7 @@ public sealed partial class TraceStateTests
     private static readonly string Tenant = "t" + new string('0', 240);
     private static readonly string System = "s" + new string('z', 13);
 
-    /// <summary>What comes in, and what goes on; <see langword="null"/> for nothing.</summary>
+    /// <summary>The received value, and the forwarded one; <see langword="null"/> for none.</summary>
     public static TheoryData<string, string?> Lines =>
         new()
         {

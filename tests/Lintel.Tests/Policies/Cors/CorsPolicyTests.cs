@@ -134,7 +134,7 @@ public sealed class CorsPolicyTests : IDisposable
             ).StatusCode
         );
 
-    /// <summary>What is answered with the method that was asked about is a method.</summary>
+    /// <summary>The method in the answer to a preflight is a valid token.</summary>
     [Theory]
     [InlineData("GET, PUT")]
     [InlineData("P\u00dcT")]

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Lintel.Transport.Tests.Http1.Fuzz;
 
-/// <summary>What a server sends back, and how it arrives.</summary>
+/// <summary>The answer of a server, and its segmentation.</summary>
 /// <param name="IsHead">Whether the request was HEAD; otherwise it was GET.</param>
 /// <param name="Bytes">Everything that comes before the server ends the connection.</param>
 /// <param name="Cuts">The lengths of the pieces, again and again; none for one piece.</param>

@@ -8,7 +8,7 @@ namespace Lintel.Transport.Tests.Http1.Fuzz;
 /// </summary>
 internal sealed class Corpus
 {
-    /// <summary>What is long is long for one reason, and there are tests for that.</summary>
+    /// <summary>Long answers are long for a single reason, which has separate tests.</summary>
     private const int Longest = 400;
 
     private readonly ConcurrentDictionary<string, Answer> _answers = new(StringComparer.Ordinal);

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Lintel.Transport.Tests.Http1.Fuzz;
 
-/// <summary>What a reader made of an answer.</summary>
+/// <summary>The result of reading an answer.</summary>
 internal sealed record Reading
 {
     /// <summary>Why the reader refused it; <see langword="null"/> when it took it, to the end of the body.</summary>
@@ -10,7 +10,7 @@ internal sealed record Reading
 
     public int Status { get; init; }
 
-    /// <summary>How many interim heads came before.</summary>
+    /// <summary>The number of preceding interim heads.</summary>
     public int Interim { get; init; }
 
     public IReadOnlyList<(string Name, string Value)> Fields { get; init; } = [];

@@ -13,7 +13,7 @@ internal sealed class SegmentedStream : Stream
 
     public bool IsDisposed { get; private set; }
 
-    /// <summary>How often it was read. More often than there are bytes, and the reader runs in circles.</summary>
+    /// <summary>The number of reads. More than there are bytes means that the reader loops.</summary>
     public int Reads { get; private set; }
 
     public bool IsAtEnd => _at == _bytes.Length;
