@@ -5,7 +5,7 @@ namespace Lintel.JmesPath;
 /// <summary>
 /// An expression of JMESPath (jmespath.org/specification.html), compiled once. It does not change: any number of requests may evaluate it
 /// at a time.
-/// <para>Nothing here throws because of a text or a document; what is wrong is told.</para>
+/// <para>Nothing here throws because of an expression or a document; problems are returned.</para>
 /// </summary>
 internal sealed class Expression
 {

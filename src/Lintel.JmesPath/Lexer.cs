@@ -150,7 +150,7 @@ internal sealed class Lexer(string text)
         return false;
     }
 
-    /// <summary>The reader tells of bad JSON by an exception only. This is load time, and the text is the user's own.</summary>
+    /// <summary>The reader reports invalid JSON only by an exception; this runs at load time, on the user's own text.</summary>
     private static JsonElement? ReadJson(string json)
     {
         try

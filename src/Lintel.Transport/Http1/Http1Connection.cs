@@ -154,11 +154,11 @@ public sealed class Http1Connection
     public void AddFields(ReadOnlySpan<byte> lines) => _out.Append(lines);
 
     /// <summary>Ends the head of a request without body.</summary>
-    /// <param name="tellsLength">Whether <c>Content-Length: 0</c> is sent although the method does not require it.</param>
-    public void EndHead(bool tellsLength = false)
+    /// <param name="sendsZeroLength">Whether <c>Content-Length: 0</c> is sent although the method does not require it.</param>
+    public void EndHead(bool sendsZeroLength = false)
     {
         // RFC 9110 section 8.6: methods that usually have content say that there is none; some servers answer 411 otherwise.
-        if (tellsLength || _expectsContent)
+        if (sendsZeroLength || _expectsContent)
             AddField("Content-Length"u8, "0"u8);
         _out.Append("\r\n"u8);
         _isRequestWhole = true;

@@ -21,7 +21,7 @@ internal interface ILoopWork
 /// </para>
 /// <para>
 /// Code on the loop must not block: it holds up every other connection of the loop. What holds it longer than
-/// <see cref="LoopGroup.StallThreshold"/> is told.
+/// <see cref="LoopGroup.StallThreshold"/> is reported.
 /// </para>
 /// </remarks>
 public sealed unsafe class EventLoop
@@ -219,7 +219,7 @@ public sealed unsafe class EventLoop
 
     private int Sleep()
     {
-        // Told first, looked at second: whoever posts after the look finds the loop asleep and wakes it.
+        // Published first, checked second: a post after the check finds the loop asleep and wakes it.
         Interlocked.Exchange(ref _isAsleep, 1);
         return !_posted.IsEmpty || _isStopping ? 0 : _timers.Sleep(Now);
     }
@@ -296,7 +296,7 @@ public sealed unsafe class EventLoop
 
     private void End()
     {
-        // No event comes any more: who waits is told here.
+        // No further event arrives: waiters are notified here.
         BeginCallback(Stopwatch.GetTimestamp());
         foreach (var socket in _sockets)
         {

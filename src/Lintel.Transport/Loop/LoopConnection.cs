@@ -11,7 +11,7 @@ namespace Lintel.Transport.Loop;
 /// <summary>A client connection for Kestrel.</summary>
 /// <remarks>
 /// Kestrel reads from <see cref="LoopInput"/> and writes to <see cref="LoopOutput"/>, both straight on the socket: there is no pipe
-/// between, and no copy. The end of the client's sending is told to the reader alone: a client may end its side after a whole request and
+/// between, and no copy. The end of the client's sending is reported to the reader only: a client may end its side after a whole request and
 /// still wants the answer (RFC 9112 section 9.6). It has gone when it resets the connection, or takes no bytes.
 /// </remarks>
 public sealed class LoopConnection
@@ -31,7 +31,7 @@ public sealed class LoopConnection
     private readonly FeatureCollection _features;
     private string? _id;
     private IDictionary<object, object?>? _items;
-    private IClientWatch? _watch; // what is told, and whom, in one reference: never one's deed with another's state
+    private IClientWatch? _watch; // callback and state in one reference: the two always belong together
     private int _hasNotified;
     private int _isDisposed;
 

@@ -267,8 +267,8 @@ public abstract class LoopSocket
     }
 
     /// <summary>
-    /// The system tells of a reset once: to the writer, if that comes first, and then it tells the reader of an end as if the peer had said
-    /// all it had to say. A broken pipe is no such case: the peer had ended before.
+    /// The system reports a reset once: if the writer gets it first, the reader sees a regular end of the stream. A broken pipe is different:
+    /// the peer had already closed.
     /// </summary>
     private void ThrowIfBroken()
     {

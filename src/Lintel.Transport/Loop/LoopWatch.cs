@@ -15,7 +15,7 @@ internal sealed class LoopWatch : IDisposable
     private readonly LoopGroup _group;
     private readonly ManualResetEventSlim _isOver = new();
     private readonly Thread _thread;
-    private readonly long[] _told;
+    private readonly long[] _reportedAt;
     private readonly Lock _lock = new();
     private long _ticked = Stopwatch.GetTimestamp();
     private long _silentFrom;
@@ -24,7 +24,7 @@ internal sealed class LoopWatch : IDisposable
     public LoopWatch(LoopGroup group, int loops)
     {
         _group = group;
-        _told = new long[loops];
+        _reportedAt = new long[loops];
         _thread = new Thread(Run) { IsBackground = true, Name = "lintel-loop-watch" };
     }
 
@@ -79,9 +79,9 @@ internal sealed class LoopWatch : IDisposable
     private void Look(EventLoop loop, long now)
     {
         var entered = loop.Entered;
-        if (entered == 0 || now - Math.Max(entered, _told[loop.Index]) < Stopwatch.Frequency)
+        if (entered == 0 || now - Math.Max(entered, _reportedAt[loop.Index]) < Stopwatch.Frequency)
             return;
-        _told[loop.Index] = now;
+        _reportedAt[loop.Index] = now;
         _group.ReportStall(loop.StallUntil(entered, now, isOver: false));
     }
 }

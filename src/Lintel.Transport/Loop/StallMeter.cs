@@ -8,7 +8,7 @@ namespace Lintel.Transport.Loop;
 /// <summary>Determines the cause of a stall: how much of the time the loop's thread ran, waited for a processor, and compiled.</summary>
 /// <remarks>
 /// Asking the system at each callback would cost every request; it is asked every 10 ms at most, at the beginning of a turn, and when a
-/// stall is to be told. So a stall is put at most those 10 ms too much to the account. Thread rule: the loop's thread, but
+/// stall is reported. A stall is therefore over-reported by at most those 10 ms. Thread rule: the loop's thread, but
 /// <see cref="Begin"/> of another one's and <see cref="Cause"/> for a stall that is not over: the watch's.
 /// </remarks>
 internal sealed class StallMeter
@@ -41,7 +41,7 @@ internal sealed class StallMeter
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A kernel without CONFIG_SCHED_INFO: then only a pause of the whole process is told from a callback that blocks.
+            // A kernel without CONFIG_SCHED_INFO: then only a pause of the whole process can be distinguished from a blocking callback.
         }
     }
 

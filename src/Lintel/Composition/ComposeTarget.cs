@@ -46,7 +46,7 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
             {
                 await run.RunAsync().ConfigureAwait(false);
                 await OffLoop.ForMerge(run.Spent.BytesReceived);
-                if (run.Decisive is null && !run.HasClientLeft)
+                if (run.Decisive is null && !run.IsClientGone)
                     JsonMerge.Settle(run);
                 error = await FinishAsync(run).ConfigureAwait(false) ?? await SendAsync(run).ConfigureAwait(false);
             }
@@ -119,14 +119,14 @@ internal sealed class ComposeTarget(CallPlan plan, CompositionParts parts) : Tar
         exchange.Upstream += run.Time.Elapsed;
         exchange.Attempts = run.Spent.Requests;
         var failed = run.Decisive;
-        await Compensations.RunAsync(run, all: failed is not null || run.HasClientLeft).ConfigureAwait(false);
+        await Compensations.RunAsync(run, all: failed is not null || run.IsClientGone).ConfigureAwait(false);
         foreach (var result in run.Results)
         {
             if (result.Error is { } left && result != failed)
                 parts.Errors.Record(left.WithCauseInLog(), plan.Route, result.Call.Request.Service.Name, result.Instance, exchange.TraceId);
         }
 
-        if (run.HasClientLeft)
+        if (run.IsClientGone)
             return new GatewayError(GatewayErrorKind.ClientAborted, Compensations.Describe(run.Results));
         if (failed is null || ComposedAnswer.PassesThrough(failed))
             return null;

@@ -30,7 +30,7 @@ public sealed record AccessLogFormat
     internal static Grammar<AccessLogFormat> Grammar { get; } = new FormatGrammar();
 
     /// <summary>
-    /// Lines after a template: text with <c>{placeholders}</c>. A mistake in it is told when the configuration is applied.
+    /// Lines after a template: text with <c>{placeholders}</c>. Errors in it are reported when the configuration is applied.
     /// </summary>
     /// <param name="template">The template.</param>
     public static AccessLogFormat FromTemplate(string template) => new("template", template);

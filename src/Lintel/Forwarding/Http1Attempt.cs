@@ -115,8 +115,8 @@ internal sealed class Http1Attempt : IClientWatch
                 while (!connection.TryReadHead())
                 {
                     await connection.WaitAsync().ConfigureAwait(false);
-                    if (_pump?.Error is { } told)
-                        return told; // it has aborted the exchange, and reading would only rethrow the same error
+                    if (_pump?.Error is { } bodyError)
+                        return bodyError; // it has aborted the exchange, and reading would only rethrow the same error
                 }
 
                 if (!connection.HasFinalHead)

@@ -65,8 +65,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             .ConfigureAwait(false);
         if (attempt.Retried is { } retried)
             return retried;
-        if (request.Grpc?.Error is { } told)
-            return told;
+        if (request.Grpc?.Error is { } error)
+            return error;
         if (result == ForwarderError.None)
             // detected by YARP when converting to HTTP/2
             return attempt.HasResponse ? null : new GatewayError(GatewayErrorKind.BadUpgrade, "Sec-WebSocket-Key is not valid");

@@ -17,10 +17,10 @@ public sealed class LimitTests
     [InlineData(1024, 200, false)]
     [InlineData(1025, 502, true)]
     [InlineData(1025, 502, false)]
-    public async Task Limit_OfOneCall_IsToTheByte(int length, int status, bool tellsLength)
+    public async Task Limit_OfOneCall_IsToTheByte(int length, int status, bool sendsZeroLength)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", context => SendAsync(context, length, tellsLength));
+        backend.On("x", context => SendAsync(context, length, sendsZeroLength));
         await using var gateway = await ComposedGateway.StartAsync("limits: { call: 1KiB }\ncalls: { x: a/x }", backend);
         var answer = await gateway.GetAsync();
         Assert.Equal(status, answer.Status);
@@ -34,7 +34,7 @@ public sealed class LimitTests
     public async Task Limit_OfAllCalls_IsToTheByte(int limit, int status)
     {
         await using var backend = await Backend.StartAsync();
-        backend.On("x", context => SendAsync(context, 1024, tellsLength: true));
+        backend.On("x", context => SendAsync(context, 1024, sendsZeroLength: true));
         await using var gateway = await ComposedGateway.StartAsync(
             $"limits: {{ total: {limit}B }}\ncalls: {{ x: a/x, y: \"a/x?2\" }}".Replace("?2", "?n=2", StringComparison.Ordinal),
             backend
@@ -126,7 +126,7 @@ public sealed class LimitTests
     {
         const int Part = 10 * Megabyte;
         await using var backend = await Backend.StartAsync();
-        backend.On("x", context => SendAsync(context, Part, tellsLength: false));
+        backend.On("x", context => SendAsync(context, Part, sendsZeroLength: false));
         await ExpectWithinAsync(backend, "limits: { total: 32MiB }\n" + calls, 32 * Megabyte, parts * (long)Part);
     }
 
@@ -136,7 +136,7 @@ public sealed class LimitTests
         await using var backend = await Backend.StartAsync();
         backend
             .On("list", "[" + string.Join(",", Enumerable.Range(0, 100)) + "]")
-            .On("item", context => SendAsync(context, 300_000, tellsLength: true));
+            .On("item", context => SendAsync(context, 300_000, sendsZeroLength: true));
         await ExpectWithinAsync(
             backend,
             "limits: { total: 32MiB }\ncalls: { list: a/list, each: { request: \"a/item/{item}\", forEach: list, concurrency: 20 } }",
@@ -169,9 +169,9 @@ public sealed class LimitTests
     }
 
     /// <summary>A string of so many bytes, the quotes included.</summary>
-    private static async Task SendAsync(HttpContext context, int length, bool tellsLength)
+    private static async Task SendAsync(HttpContext context, int length, bool sendsZeroLength)
     {
-        context.Response.ContentLength = tellsLength ? length : null;
+        context.Response.ContentLength = sendsZeroLength ? length : null;
         var piece = new byte[64 * 1024];
         piece.AsSpan().Fill((byte)'x');
         for (var at = 0; at < length; at += piece.Length)

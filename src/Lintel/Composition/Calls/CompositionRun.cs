@@ -18,13 +18,13 @@ namespace Lintel.Composition.Calls;
 /// </remarks>
 internal sealed class CompositionRun : IValueTaskSource, IClientWatch
 {
-    private static readonly Action<object?> Left = static run => ((CompositionRun)run!).ClientDisconnected();
+    private static readonly Action<object?> OnAborted = static run => ((CompositionRun)run!).ClientDisconnected();
 
     private readonly Lock _lock = new();
     private readonly int[] _missing;
     private readonly List<AnswerBody> _bodies = [];
     private ManualResetValueTaskSourceCore<bool> _done;
-    private CancellationTokenRegistration _leaving;
+    private CancellationTokenRegistration _abortRegistration;
     private SameRequests? _same;
     private int _unfinished;
     private int _ended;
@@ -91,7 +91,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
     /// <summary>The call that decides the answer: a required one that failed, or one with a status that passes through.</summary>
     public CallResult? Decisive { get; private set; }
 
-    public bool HasClientLeft { get; private set; }
+    public bool IsClientGone { get; private set; }
 
     /// <summary>Called for each call that ends, in the order in which they end; for answers that are streamed.</summary>
     public Action<CallResult>? Ended { get; init; }
@@ -135,7 +135,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
         {
             Scope.Set(call.Index, result.Part.Value);
             result.Order = _ended++;
-            if (Decisive is null && !HasClientLeft && result.IsDecisive)
+            if (Decisive is null && !IsClientGone && result.IsDecisive)
                 Decisive = result;
             Ended?.Invoke(result); // after the decision: the callback may read it immediately, on another thread
             foreach (var next in call.NeededBy)
@@ -175,7 +175,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
                 ? JsonPart.Of(AnswerReader.Parse(value, Documents))
                 : JsonPart.Null;
             result.Source = result.Part.IsNull ? null : "value";
-            if (Decisive is null && !HasClientLeft && result.IsDecisive)
+            if (Decisive is null && !IsClientGone && result.IsDecisive)
                 Decisive = result;
         }
 
@@ -222,13 +222,13 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
         if (Exchange.ClientConnection is { } client)
             client.Watch(this);
         else
-            _leaving = Exchange.Aborted.UnsafeRegister(Left, this);
+            _abortRegistration = Exchange.Aborted.UnsafeRegister(OnAborted, this);
     }
 
     private void UnwatchClient()
     {
         Exchange.ClientConnection?.Watch(null);
-        _leaving.Dispose();
+        _abortRegistration.Dispose();
     }
 
     /// <summary>Handles a client disconnect: requests in progress are cut off, and performed writes are undone.</summary>
@@ -238,7 +238,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
         {
             if (_isOver)
                 return;
-            HasClientLeft = true;
+            IsClientGone = true;
         }
 
         Ongoing.CutOffAll();

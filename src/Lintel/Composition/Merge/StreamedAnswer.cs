@@ -50,7 +50,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
                 _known.Add(result.Call.Index);
                 if (result.State is not CallState.Canceled)
                     _ready.Add(Root(result.Call));
-                if (!AwaitsPassthrough && run.Decisive is null && !run.HasClientLeft)
+                if (!AwaitsPassthrough && run.Decisive is null && !run.IsClientGone)
                     await SendReadyAsync(run).ConfigureAwait(false);
             }
         }
@@ -73,11 +73,11 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             error = ComposeTarget.Describe(run, passing, passing.Error!);
         }
 
-        if (error is not null && (!_hasBegun || run.HasClientLeft))
+        if (error is not null && (!_hasBegun || run.IsClientGone))
             return error;
-        if (!run.HasClientLeft)
+        if (!run.IsClientGone)
             await EndAsync(run).ConfigureAwait(false);
-        if (run.HasClientLeft)
+        if (run.IsClientGone)
             return new GatewayError(GatewayErrorKind.ClientAborted);
         exchange.IsErrorReported = error is not null;
         return error;

@@ -100,7 +100,7 @@ internal sealed class RecordFields
         );
     }
 
-    /// <summary>Tells of what can be used and is probably not meant.</summary>
+    /// <summary>Reports a value that is valid but probably not intended.</summary>
     public void Warn(string code, string key, string message, string? hint = null)
     {
         var entry = _node.Find(key);
@@ -171,7 +171,7 @@ internal sealed class RecordFields
 
         _failed.Add(key);
 
-        // A list or map that lost some items is still worth further checks, so that all mistakes are told at once:
+        // A list or map that lost some items is still worth further checks, so that all problems are reported at once:
         // the report keeps the configuration from being used anyway.
         if (default(T) is null && value is not null)
             return true;

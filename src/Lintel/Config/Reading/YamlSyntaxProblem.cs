@@ -3,7 +3,7 @@ using YamlDotNet.Core;
 namespace Lintel.Config.Reading;
 
 /// <summary>
-/// What is wrong with text that is no YAML, in the words of somebody who looks at it: the scanner tells what it could not go on with, a
+/// What is wrong with text that is no YAML, described from the author's point of view: the scanner reports where it had to stop, a
 /// line or two after the mistake.
 /// </summary>
 internal sealed class YamlSyntaxProblem(string source, string text)
@@ -154,7 +154,7 @@ internal sealed class YamlSyntaxProblem(string source, string text)
         return (colon < 0 ? message : message[(colon + 3)..]).TrimEnd('.');
     }
 
-    /// <summary>The first tab among the spaces that begin a line: the scanner tells where the map began that it is in.</summary>
+    /// <summary>The first tab among the spaces that begin a line: the scanner reports where the enclosing map began.</summary>
     private (int Line, int Column)? FindTab(int line)
     {
         for (var i = Math.Max(1, line); i <= _lines.Length; i++)

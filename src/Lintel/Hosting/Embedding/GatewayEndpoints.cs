@@ -28,7 +28,7 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     private readonly GatewayConventions _conventions = new();
     private CancellationTokenSource _changes = new();
     private GatewayConfig? _config;
-    private GatewayConfig? _told;
+    private GatewayConfig? _announced;
     private IReadOnlyList<Endpoint>? _endpoints;
     private volatile Index? _index;
 
@@ -80,9 +80,9 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
         CancellationTokenSource before;
         lock (_lock)
         {
-            if (_told == _gateway.Config)
+            if (_announced == _gateway.Config)
                 return;
-            _told = _gateway.Config;
+            _announced = _gateway.Config;
             (before, _changes) = (_changes, new CancellationTokenSource());
         }
 

@@ -169,7 +169,7 @@ internal sealed class AccessLog
             }
             catch (Exception e)
             {
-                // A full disk, a closed pipe, or a defect here: the gateway goes on serving, and the count tells of the loss.
+                // A full disk, a closed pipe, or a defect here: the gateway goes on serving, and counts the lost lines.
                 _lost.Add(count);
                 _lost.Report(e.Message);
             }
@@ -196,7 +196,7 @@ internal sealed partial class LostLines(string log, ILogger logger, TimeProvider
 
     private readonly Lock _lock = new();
     private long _count;
-    private long? _told;
+    private long? _loggedAt;
 
     public long Count => Interlocked.Read(ref _count);
 
@@ -207,9 +207,9 @@ internal sealed partial class LostLines(string log, ILogger logger, TimeProvider
     {
         lock (_lock)
         {
-            if (_told is { } told && time.GetElapsedTime(told) < Pause)
+            if (_loggedAt is { } last && time.GetElapsedTime(last) < Pause)
                 return;
-            _told = time.GetTimestamp();
+            _loggedAt = time.GetTimestamp();
         }
 
         Failed(logger, log, reason, Count);

@@ -315,18 +315,18 @@ internal sealed class Http1Stream(Stream inner) : SequentialStream
 
     private async ValueTask SendInterimAsync()
     {
-        List<(int Status, List<KeyValuePair<string, string>> Fields)>? told;
+        List<(int Status, List<KeyValuePair<string, string>> Fields)>? interims;
         Func<int, List<KeyValuePair<string, string>>, ValueTask>? interim;
         lock (_lock)
         {
-            told = _interim;
+            interims = _interim;
             interim = _exchange?.Interim;
             _interim = null;
         }
 
-        if (told is null || interim is null)
+        if (interims is null || interim is null)
             return;
-        foreach (var (status, fields) in told)
+        foreach (var (status, fields) in interims)
             await interim(status, fields).ConfigureAwait(false);
     }
 }
