@@ -33,7 +33,7 @@ public sealed class AccessLogTests
     private static string LogOf(RunningProgram gateway) => Path.Combine(gateway.Folder, "access.log");
 
     /// <summary>
-    /// Nobody is there to be told, but the status in log and metrics is the error's, not the 200 that an answer begins with.
+    /// The client is gone, but the status in log and metrics is the error's, not the initial 200 of a response.
     /// </summary>
     [Fact]
     [AnyTransport]
@@ -397,7 +397,7 @@ public sealed class AccessLogTests
         await Until.TrueAsync(() => DroppedAsync(gateway).GetAwaiter().GetResult() >= (isClosed ? requests : 500));
         Assert.InRange(await DroppedAsync(gateway), isClosed ? requests : 500, requests);
 
-        // Nor does it keep the process from ending.
+        // Nor does it keep the process from stopping.
         gateway.Signal(SigTerm);
         Assert.Equal(0, await gateway.ExitCodeAsync());
     }

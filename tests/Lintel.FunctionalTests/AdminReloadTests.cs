@@ -227,8 +227,8 @@ public sealed class AdminReloadTests
     }
 
     /// <summary>
-    /// A port that nobody has, for what must know it before it is bound. None of those that the system hands out: between here and there it
-    /// would give it to somebody else.
+    /// A free port, for tests that must know it before it is bound. Not from the ephemeral range: the system might assign it to another
+    /// process in the meantime.
     /// </summary>
     private static int FreePort()
     {

@@ -7,7 +7,7 @@ using Lintel.TestKit;
 namespace Lintel.FunctionalTests;
 
 /// <summary>
-/// What the README of <c>samples/embedding</c> says can be done as it stands, and the guide shows the sample's own lines.
+/// The steps of the README of <c>samples/embedding</c> work as written, and the guide shows the sample's own lines.
 /// </summary>
 [AnyTransport]
 public sealed partial class EmbeddingSampleTests(EmbeddingSampleTests.SampleShop shop) : IClassFixture<EmbeddingSampleTests.SampleShop>

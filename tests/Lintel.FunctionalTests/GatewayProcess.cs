@@ -55,7 +55,7 @@ internal sealed partial class GatewayProcess : RunningProgram
             ? program
             : Path.Combine(Repository, "artifacts/bin/Lintel.Cli", Configuration, "Lintel.Cli.dll");
 
-    /// <summary>Starts a gateway. The configuration may leave out listeners and admin: they get free ports.</summary>
+    /// <summary>Starts a gateway. If the configuration has no listeners and no admin address, they get free ports.</summary>
     public static async Task<GatewayProcess> StartAsync(
         string yaml,
         IReadOnlyDictionary<string, string>? files = null,

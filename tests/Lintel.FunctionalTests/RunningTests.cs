@@ -47,7 +47,7 @@ public sealed class RunningTests
                 break;
         }
 
-        // Between delete and link the file is missing for a moment: that may be told as a refused change of its own.
+        // Between delete and link the file is missing for a moment: that may be reported as a separate, refused change.
         await Until.TrueAsync(() =>
             gateway.Outcomes() > before
             && gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult() == "two"
@@ -139,7 +139,7 @@ public sealed class RunningTests
             $"{failures} failures, the first: {first}\n"
                 + string.Join('\n', gateway.Errors.Split('\n').Where(l => !l.Contains("1 routes, 2 services", StringComparison.Ordinal)))
         );
-        // The last change may have been taken for one before it, by whoever looked at the file first: it is live soon.
+        // The last change may have been read as part of the one before it: it is live soon.
         await Until.TrueAsync(() => Number() == "100");
 
         async Task LoadAsync()

@@ -11,8 +11,8 @@ namespace Lintel.Transport.Loop;
 /// <summary>A client connection for Kestrel.</summary>
 /// <remarks>
 /// Kestrel reads from <see cref="LoopInput"/> and writes to <see cref="LoopOutput"/>, both straight on the socket: there is no pipe
-/// between, and no copy. The end of the client's sending is reported to the reader only: a client may end its side after a whole request and
-/// still wants the answer (RFC 9112 section 9.6). It has gone when it resets the connection, or takes no bytes.
+/// between, and no copy. The end of the client's sending is reported to the reader only: a client may close its side after a whole
+/// request and still expects the response (RFC 9112 section 9.6). It has disconnected when it resets the connection or accepts no bytes.
 /// </remarks>
 public sealed class LoopConnection
     : ConnectionContext,

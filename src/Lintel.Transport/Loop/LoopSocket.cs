@@ -267,8 +267,8 @@ public abstract class LoopSocket
     }
 
     /// <summary>
-    /// The system reports a reset once: if the writer gets it first, the reader sees a regular end of the stream. A broken pipe is different:
-    /// the peer had already closed.
+    /// The system reports a reset once: if the writer gets it first, the reader sees a regular end of the stream. A broken pipe is
+    /// different: the peer had already closed.
     /// </summary>
     private void ThrowIfBroken()
     {

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Lintel.Tests.Composition;
 
 /// <summary>
-/// What goes from the client, and from one service's answer, into requests: no value leaves its segment, its parameter or its line.
+/// Values from the client, and from one service's answer, in requests: none escapes from its segment, its parameter or its line.
 /// </summary>
 public sealed class InputTests
 {

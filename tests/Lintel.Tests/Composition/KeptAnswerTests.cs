@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Tests.Composition;
 
 /// <summary>
-/// Answers that are kept, shared or stand in for others: for whom, for which request, and against what the service says of them they never
-/// are.
+/// Answers that are stored, shared or used as fallbacks: for which client and request, and never against the directives of the
+/// service.
 /// </summary>
 public sealed class KeptAnswerTests
 {
