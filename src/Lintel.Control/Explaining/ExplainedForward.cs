@@ -53,6 +53,10 @@ internal sealed record ExplainedForward
             return null;
         }
 
+        foreach (
+            var name in status.Services.Where(s => s.Percent > 0).Select(s => config.Services[s.Name].Affinity?.Cookie).OfType<string>()
+        )
+            request.RemoveCookie(name);
         var client = exchange
             .Request.Headers.Where(h => h.Key != "Host")
             .ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);

@@ -1,4 +1,5 @@
 using System.Text;
+using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Control.Status;
 
@@ -61,7 +62,9 @@ internal sealed class ExplanationText
             foreach (var known in forward.Instances.Where(i => i.Name == service.Name))
             {
                 foreach (var instance in known.Instances)
-                    Line("", $"  {instance.Address}{(instance.Weight == 1 ? "" : $"  weight {instance.Weight}")}");
+                    Line("", $"  {instance.Address}{Settings(instance)}");
+                if (Balancing(known) is { } balancing)
+                    Line("", "  " + balancing);
                 Line(
                     "",
                     $"  {known.Protocol.ToString().ToLowerInvariant()}, timeouts: connect {Scalars.Format(known.Timeouts.Connect)}, "
@@ -80,6 +83,31 @@ internal sealed class ExplanationText
         if (forward.Passed.Count > 0)
             Line("passes", string.Join(", ", forward.Passed));
         List("response", forward.Response);
+    }
+
+    private static string Settings(InstanceStatus instance) =>
+        (instance.Weight == 1 ? "" : $"  weight {instance.Weight}")
+        + (instance.Zone is { } zone ? $"  zone {zone}" : "")
+        + (instance.Priority == 0 ? "" : $"  priority {instance.Priority}");
+
+    /// <summary>How a service's instance is chosen, where that is not the default.</summary>
+    private static string? Balancing(ServiceStatus service)
+    {
+        var parts = new List<string>();
+        if (service.Balancing != BalancingKind.LeastRequests)
+            parts.Add(
+                $"balancing {char.ToLowerInvariant(service.Balancing.ToString()[0])}{service.Balancing.ToString()[1..]}"
+                    + (service.Decay is { } decay ? $" (decay {Scalars.Format(decay)})" : "")
+                    + (service.HashedBy is { } hashed ? $" by {hashed}" : "")
+                    + (service.BoundedLoad is { } bound ? $", at most {Percent(bound)} of the average load" : "")
+            );
+        if (service.AffinityCookie is { } cookie)
+            parts.Add($"affinity by cookie {cookie}");
+        if (service.Zone is { } zone)
+            parts.Add($"own zone {zone} above {Percent(service.SpillOver ?? 0)}");
+        if (service.SlowStart is { } start)
+            parts.Add($"slow start {Scalars.Format(start)}");
+        return parts.Count == 0 ? null : string.Join(", ", parts);
     }
 
     private void Write(ExplainedAnswer answer, string label)

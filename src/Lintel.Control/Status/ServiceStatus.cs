@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Lintel.Config;
 using Lintel.Services;
+using Lintel.Services.Balancing;
 using Lintel.Services.Health;
 
 namespace Lintel.Control.Status;
@@ -16,6 +17,34 @@ internal sealed record ServiceStatus
 
     /// <summary>How an instance is chosen for a request.</summary>
     public required BalancingKind Balancing { get; init; }
+
+    /// <summary>What <c>consistentHash</c> hashes; absent for other algorithms.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? HashedBy { get; init; }
+
+    /// <summary>The most requests in flight of an instance, in percent of the average; absent where they are not limited.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? BoundedLoad { get; init; }
+
+    /// <summary>The time constant of <c>ewma</c>; absent for other algorithms.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TimeSpan? Decay { get; init; }
+
+    /// <summary>The name of the cookie that keeps clients on an instance; absent for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? AffinityCookie { get; init; }
+
+    /// <summary>The time in which the weight of a new instance grows; absent for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TimeSpan? SlowStart { get; init; }
+
+    /// <summary>The zone whose instances are preferred; absent for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Zone { get; init; }
+
+    /// <summary>The share of available instances of the zone below which others get requests, in percent; absent without a zone.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? SpillOver { get; init; }
 
     /// <summary>The <c>Host</c> that the instances receive: <c>request</c>, <c>instance</c>, or a name.</summary>
     public required string Host { get; init; }
@@ -40,12 +69,21 @@ internal sealed record ServiceStatus
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public BulkheadStatus? Limits { get; init; }
 
-    internal static ServiceStatus Of(string name, ServiceConfig config, TimeoutsConfig defaults, Service? running) =>
-        new()
+    internal static ServiceStatus Of(string name, ServiceConfig config, TimeoutsConfig defaults, Service? running)
+    {
+        var instances = running?.Instances; // once: it may be exchanged at any time
+        return new()
         {
             Name = name,
             Protocol = config.Protocol,
-            Balancing = config.Balancing,
+            Balancing = config.Balancing.Kind,
+            HashedBy = config.Balancing.ConsistentHash is { } hash ? HashOf(hash) : null,
+            BoundedLoad = config.Balancing.ConsistentHash?.BoundedLoad,
+            Decay = config.Balancing.Kind == BalancingKind.Ewma ? (config.Balancing.Ewma ?? new()).Decay : null,
+            AffinityCookie = config.Affinity?.Cookie,
+            SlowStart = config.SlowStart,
+            Zone = config.Zone?.Own,
+            SpillOver = config.Zone?.SpillOver,
             Host = config.Host,
             Timeouts = ServiceTimeouts.Of(config.Timeouts.Over(defaults)),
             Instances =
@@ -53,15 +91,23 @@ internal sealed record ServiceStatus
                 .. config.Instances.Select(i =>
                     InstanceStatus.Of(
                         i,
-                        running is null ? null : Array.Find(running.Instances.All, r => r.Fits(i)),
+                        instances,
+                        instances is null ? -1 : Array.FindIndex(instances.All, r => r.Fits(i)),
                         config.Health is not null
                     )
                 ),
             ],
-            IsPanicking = config.Health is null ? null : running?.Instances.IsPanicking ?? false,
+            IsPanicking = config.Health is null ? null : instances?.IsPanicking ?? false,
             Breaker = BreakerStatus.Of(running),
             Limits = BulkheadStatus.Of(running),
         };
+    }
+
+    private static string HashOf(ConsistentHashConfig hash) =>
+        hash.Header is { } header ? "header " + header
+        : hash.Cookie is { } cookie ? "cookie " + cookie
+        : hash.Query is { } query ? "query parameter " + query
+        : "client address";
 }
 
 /// <summary>The timeouts of a service.</summary>
@@ -83,6 +129,24 @@ internal sealed record InstanceStatus
     /// <summary>Its weight relative to the other instances.</summary>
     public required int Weight { get; init; }
 
+    /// <summary>Its zone; absent for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Zone { get; init; }
+
+    /// <summary>Its level: it gets requests if too few instances of lower numbers are available.</summary>
+    public required int Priority { get; init; }
+
+    /// <summary>The part of new requests that it is assigned now, in percent; absent if the service is not running.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Share { get; init; }
+
+    /// <summary>
+    /// What changes its share: <c>unavailable</c>, <c>panic</c>, <c>slow-start</c>, <c>priority</c> or <c>zone</c>; absent if its weight
+    /// alone decides.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ShareReason { get; init; }
+
     /// <summary>The number of requests without a complete response.</summary>
     public required int RequestsInFlight { get; init; }
 
@@ -90,17 +154,33 @@ internal sealed record InstanceStatus
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public HealthStatus? Health { get; init; }
 
-    internal static InstanceStatus Of(InstanceConfig config, Instance? running, bool isChecked) =>
-        new()
+    internal static InstanceStatus Of(InstanceConfig config, InstanceSet? running, int place, bool isChecked)
+    {
+        var instance = place < 0 ? null : running!.All[place];
+        var share = place < 0 ? (InstanceShare?)null : running!.Shares.Of[place];
+        return new()
         {
             // Without user and query: a configuration made in code may have them.
             Address = config.UnixPath is { } path
                 ? "http://unix:" + path
                 : config.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
             Weight = config.Weight,
-            RequestsInFlight = running?.Active ?? 0,
-            Health = isChecked && running is not null ? HealthStatus.Of(running.Health) : null,
+            Zone = config.Zone,
+            Priority = config.Priority,
+            Share = share is { } of ? Math.Round(100 * of.Fraction, 2) : null,
+            ShareReason = share?.Reason switch
+            {
+                Services.Balancing.ShareReason.Unavailable => "unavailable",
+                Services.Balancing.ShareReason.Panic => "panic",
+                Services.Balancing.ShareReason.SlowStart => "slow-start",
+                Services.Balancing.ShareReason.Priority => "priority",
+                Services.Balancing.ShareReason.Zone => "zone",
+                _ => null,
+            },
+            RequestsInFlight = instance?.Active ?? 0,
+            Health = isChecked && instance is not null ? HealthStatus.Of(instance.Health) : null,
         };
+    }
 }
 
 /// <summary>The health of an instance.</summary>

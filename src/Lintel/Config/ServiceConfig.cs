@@ -3,19 +3,6 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>The load-balancing algorithm of a service.</summary>
-public enum BalancingKind
-{
-    /// <summary>The less busy of two random instances, by requests in flight over weight ("power of two choices").</summary>
-    LeastRequests,
-
-    /// <summary>Smooth weighted round robin.</summary>
-    RoundRobin,
-
-    /// <summary>At random, in proportion to weight.</summary>
-    Random,
-}
-
 /// <summary>The HTTP version towards a service.</summary>
 public enum ServiceProtocol
 {
@@ -51,8 +38,23 @@ public sealed record ServiceConfig
     /// </summary>
     public bool? GrpcWeb { get; init; }
 
-    /// <summary>The load-balancing algorithm: <c>leastRequests</c> (default), <c>roundRobin</c> or <c>random</c>.</summary>
-    public BalancingKind Balancing { get; init; }
+    /// <summary>
+    /// The load-balancing algorithm: <c>leastRequests</c> (default), <c>roundRobin</c>, <c>random</c>, <c>ewma</c> or
+    /// <c>consistentHash</c>.
+    /// </summary>
+    public BalancingConfig Balancing { get; init; } = new();
+
+    /// <summary>
+    /// The time in which the weight of an instance that joins, or becomes available again, grows linearly from 10 % to all of it, in ten
+    /// steps. Default: none; 1s to 1h. Does not apply to the instances that a service starts with.
+    /// </summary>
+    public TimeSpan? SlowStart { get; init; }
+
+    /// <summary>Prefers the instances of the gateway's own zone. Default: zones have no effect.</summary>
+    public ZoneConfig? Zone { get; init; }
+
+    /// <summary>Keeps clients on the instance that answered them first, by a cookie. Default: none.</summary>
+    public AffinityConfig? Affinity { get; init; }
 
     /// <summary>How the health of the instances is determined. Default: not at all; all of them receive requests.</summary>
     public HealthConfig? Health { get; init; }
@@ -129,7 +131,7 @@ public sealed record ServiceConfig
             "The address of its only instance, such as http://127.0.0.1:5101",
             new RecordGrammar<ServiceConfig>(static f =>
             {
-                f.NotYet("discover", "affinity");
+                f.NotYet("discover");
                 var service = new ServiceConfig
                 {
                     Instances = f.Has("discover")
@@ -141,19 +143,10 @@ public sealed record ServiceConfig
                         ServiceProtocol.Http1
                     ),
                     GrpcWeb = f.FindValue("grpcWeb", Scalars.Boolean),
-                    Balancing = f.Get(
-                        "balancing",
-                        Scalars.Choice(
-                            [
-                                ("leastRequests", BalancingKind.LeastRequests),
-                                ("roundRobin", BalancingKind.RoundRobin),
-                                ("random", BalancingKind.Random),
-                            ],
-                            "consistentHash",
-                            "ewma"
-                        ),
-                        BalancingKind.LeastRequests
-                    ),
+                    Balancing = f.Get("balancing", BalancingConfig.Grammar, new()),
+                    SlowStart = f.FindValue("slowStart", Scalars.Duration(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1))),
+                    Zone = f.Find("zone", ZoneConfig.Grammar),
+                    Affinity = f.Find("affinity", AffinityConfig.Grammar),
                     Health = f.Find("health", HealthConfig.Grammar),
                     Panic = f.Get("panic", Scalars.Percent, 50),
                     Retry = f.Find("retry", RetryConfig.Grammar),
@@ -178,6 +171,13 @@ public sealed record ServiceConfig
                     f.Report("bad-value", "lenient", "HTTP/2 has neither line endings nor framing by `Content-Length`", "remove `lenient`");
                 if (service is { Protocol: ServiceProtocol.Http1, Health.Active.Grpc: not null } && !f.HasFailed("protocol"))
                     f.Report("bad-value", "health", "gRPC's health protocol requires HTTP/2", "add `protocol: http2`");
+                if (service.Zone is { } zone && service.Instances?.Any(i => i.Zone == zone.Own) == false && !f.HasFailed("instances"))
+                    f.Report(
+                        "unknown-name",
+                        "zone",
+                        $"no instance is in the zone `{zone.Own}`",
+                        "name the zone of some instances: `instances: [{ address: …, zone: NAME }]`"
+                    );
                 if (f.Has("panic") && !f.Has("health"))
                     f.Report("conflict", "panic", "`panic` applies to unavailable instances, which only `health` detects", "add `health`");
                 if (service is { GrpcWeb: true, Protocol: ServiceProtocol.Http1 } && !f.HasFailed("protocol"))
@@ -198,6 +198,19 @@ public sealed record InstanceConfig
 
     /// <summary>The relative share of the requests. Default 1, 1 to 1000.</summary>
     public int Weight { get; init; } = 1;
+
+    /// <summary>The zone that it runs in, for the service's <c>zone</c>. Default: none.</summary>
+    public string? Zone { get; init; }
+
+    /// <summary>
+    /// The level that it belongs to: instances of a level get requests if too few of the levels before it are available. Default 0, the
+    /// first; 0 to 127 (Envoy's bound).
+    /// </summary>
+    public int Priority { get; init; }
+
+    internal const int MaxWeight = 1000;
+
+    internal const int MaxPriority = 127;
 
     private const string UnixPrefix = "http://unix:/";
 
@@ -242,14 +255,12 @@ public sealed record InstanceConfig
                 return read;
             },
             "The address, such as http://127.0.0.1:5201",
-            new RecordGrammar<InstanceConfig>(static f =>
+            new RecordGrammar<InstanceConfig>(static f => new InstanceConfig
             {
-                f.NotYet("zone");
-                return new InstanceConfig
-                {
-                    Address = f.Require("address", AddressGrammar),
-                    Weight = f.Get("weight", Scalars.Integer(1, 1000), 1),
-                };
+                Address = f.Require("address", AddressGrammar),
+                Weight = f.Get("weight", Scalars.Integer(1, MaxWeight), 1),
+                Zone = f.Find("zone", Scalars.Name),
+                Priority = f.Get("priority", Scalars.Integer(0, MaxPriority), 0),
             })
         );
 }

@@ -24,6 +24,7 @@ internal sealed class Deadline : IDisposable
     private long _from;
     private TimeSpan? _perTry;
     private long _tryFrom;
+    private long _headAt;
     private bool _hasHead;
     private bool _callIsNext;
     private bool _isOver;
@@ -53,7 +54,8 @@ internal sealed class Deadline : IDisposable
             : hasBody ? Timeout.InfiniteTimeSpan
             : head;
         deadline._perTry = null;
-        deadline._hasHead = deadline._isOver = deadline._isTryOver = false;
+        deadline._hasHead = deadline._isOver = deadline._isTryOver = deadline.Measures = false;
+        deadline._headAt = 0;
         return deadline;
     }
 
@@ -100,6 +102,28 @@ internal sealed class Deadline : IDisposable
 
     /// <summary>Whether the request has been sent completely.</summary>
     public bool IsBodySent { get; private set; }
+
+    /// <summary>Whether <see cref="TakeLatency"/> is wanted: it costs a reading of the clock.</summary>
+    public bool Measures { get; set; }
+
+    /// <summary>
+    /// How long the service took: from the start of the attempt, or the end of the body, to the response head; <see langword="null"/> if it
+    /// is not measured, or no head has arrived. Applies to one attempt.
+    /// </summary>
+    /// <param name="began">The start of the attempt.</param>
+    public TimeSpan? TakeLatency(long began)
+    {
+        using (Enter())
+        {
+            var head = _headAt;
+            _headAt = 0;
+            if (head == 0)
+                return null;
+            // The time at which the body was sent; of an earlier attempt, or after the head, it does not count.
+            var isOfAttempt = _lock is not null && _tryFrom > began && _tryFrom <= head;
+            return _time.GetElapsedTime(isOfAttempt ? _tryFrom : began, head);
+        }
+    }
 
     /// <summary>Marks the deadline as passed: the forwarder's own timer has fired, which may be that of the attempt.</summary>
     public void Expire()
@@ -160,6 +184,8 @@ internal sealed class Deadline : IDisposable
         using (Enter())
         {
             _hasHead = true;
+            if (Measures)
+                _headAt = _time.GetTimestamp();
             _callIsNext = _call is not null;
             if (_callIsNext || _source is not null)
                 Set_NeedsLock(LeftOfCall() ?? Timeout.InfiniteTimeSpan);

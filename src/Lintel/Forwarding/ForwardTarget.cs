@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Pipeline;
+using Lintel.Services;
 using Lintel.Services.Attempts;
 using Lintel.Transport.Memory;
 
@@ -44,13 +45,14 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
             return null;
         var service = plan.Choice.Pick(exchange);
         exchange.Service = service.Name;
-        if (Prepare(exchange, out var refusal) is not { } request)
+        if (Prepare(exchange, service, out var refusal) is not { } request)
             return refusal;
 
         var decoded = service.TranslatesGrpcWeb ? request.Grpc?.Translate(request) : null;
         var recorder = exchange.WantsUpgrade ? null : plan.Mirror?.Record(exchange);
         var now = parts.Time.GetTimestamp();
         using var deadline = Deadline.Begin(service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, parts.Time, now);
+        deadline.Measures = service.MeasuresLatency;
         var isIdempotent = MayRepeat(exchange, request.Method);
         var kept = KeptBody.For(exchange, service.Retries, isIdempotent, memory);
 
@@ -104,7 +106,8 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
             {
                 exchange.Upstream += attempts.End(
                     error is null || exchange.Response.HasStarted ? exchange.Response.StatusCode : null,
-                    error
+                    error,
+                    deadline.Measures ? deadline.TakeLatency(attempts.Began) : null
                 );
                 exchange.AttemptTimestamp = 0;
                 exchange.AttemptSpan = null;
@@ -137,10 +140,12 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
 
     /// <summary>Creates the request for the service.</summary>
     /// <returns><see langword="null"/> if the request is refused.</returns>
-    private UpstreamRequest? Prepare(Exchange exchange, out GatewayError? refusal)
+    private UpstreamRequest? Prepare(Exchange exchange, Service service, out GatewayError? refusal)
     {
         if (UpstreamRequest.Create(exchange, plan.Path, plan.Query, plan.RequestHeaders, out refusal) is not { } request)
             return null;
+        if (service.Affinity is { } affinity)
+            request.RemoveCookie(affinity.Cookie);
         request.Grpc = GrpcCall.Of(exchange);
         exchange.Upgrade = plan.Upgrades.Choose(exchange);
         var wantsUpgrade = exchange.WantsUpgrade;
@@ -164,13 +169,14 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
 
     private TimeSpan? Left(Deadline deadline) => deadline.LeftOfRequest(parts.Time.GetTimestamp());
 
-    /// <summary>Records the attempt that begins, for logs and spans.</summary>
+    /// <summary>Records the attempt that begins, for logs, spans and the response.</summary>
     private static void Note(Exchange exchange, in AttemptSeries attempts)
     {
         exchange.Instance = attempts.Instance.Name;
         exchange.Attempts = attempts.Count;
         exchange.AttemptSpan = attempts.Span;
         exchange.AttemptTimestamp = attempts.Began;
+        exchange.Cookies = attempts.Pin(exchange);
     }
 
     private static bool TryContinue(Exchange exchange, ref AttemptSeries attempts, GatewayError error, TimeSpan? left)

@@ -64,6 +64,8 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             return;
         }
 
+        if (service.Affinity is { } affinity)
+            request.RemoveCookie(affinity.Cookie); // the original has ended
         if (Interlocked.Increment(ref _inFlight) <= MaxInFlight)
         {
             _ = SendAsync(recorder, request);

@@ -4,6 +4,7 @@ using Lintel.Errors;
 using Lintel.Forwarding.Grpc;
 using Lintel.Observability.Traces;
 using Lintel.Pipeline;
+using Lintel.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
@@ -84,6 +85,23 @@ internal sealed class UpstreamRequest
         result.Trace = exchange.Trace;
         result.SendsTraceContext = sendsTraceContext;
         return result;
+    }
+
+    /// <summary>Removes a cookie of the gateway itself, which is of no interest to the service.</summary>
+    public void RemoveCookie(string name) => RemoveCookie(Headers, name);
+
+    internal static void RemoveCookie(List<KeyValuePair<string, StringValues>> headers, string name)
+    {
+        for (var i = headers.Count - 1; i >= 0; i--)
+        {
+            if (!headers[i].Key.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
+                continue;
+            var left = RequestCookies.Without(headers[i].Value, name);
+            if (left.Count == 0)
+                headers.RemoveAt(i);
+            else
+                headers[i] = new(headers[i].Key, left);
+        }
     }
 
     /// <summary>Returns the object for reuse once it is no longer referenced.</summary>

@@ -162,6 +162,15 @@ internal sealed class Exchange
         set => _state.IsHeadSettled = value;
     }
 
+    /// <summary>
+    /// Cookies of the gateway itself: the values of <c>Set-Cookie</c>, which the head of a response gets unless it tells a failure.
+    /// </summary>
+    public StringValues Cookies
+    {
+        get => _state.Cookies;
+        set => _state.Cookies = value;
+    }
+
     /// <summary>Whether the request is a CORS preflight that a policy of its route answers.</summary>
     public bool IsPreflight
     {
@@ -374,6 +383,7 @@ internal sealed class Exchange
     {
         public bool IsHeadSettled;
         public bool IsPreflight;
+        public StringValues Cookies;
         public ClientRequest Request;
         public ClientResponse Response;
         public Snapshot Snapshot;

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
 
 namespace Lintel.Pipeline;
 
@@ -24,6 +25,8 @@ internal static class ResponsePhase
             if (exchange.Route is { } route)
             {
                 route.ResponseHeaders.Apply(exchange, response.Headers);
+                if (exchange.Cookies.Count > 0 && response.StatusCode < StatusCodes.Status500InternalServerError)
+                    response.Headers.SetCookie = StringValues.Concat(response.Headers.SetCookie, exchange.Cookies);
                 if (
                     exchange.Snapshot.ServerTiming is { } timing
                     && !route.ResponseHeaders.Removes(ServerTiming.HeaderName)
@@ -44,6 +47,7 @@ internal static class ResponsePhase
     public static void Restart(Exchange exchange)
     {
         exchange.Response.Restart();
+        exchange.Cookies = default;
         exchange.IsHeadSettled = false;
     }
 }

@@ -11,7 +11,13 @@ internal static class RequestCookies
     /// <summary>A cookie's value; <see langword="null"/> if the request has no cookie of this name.</summary>
     /// <param name="lines">The values of <c>Cookie</c>: HTTP/2 clients may send it in several fields.</param>
     /// <param name="name">The cookie's name.</param>
-    public static string? Find(StringValues lines, string name)
+    public static string? Find(StringValues lines, string name) => TryFind(lines, name, out var value) ? value.ToString() : null;
+
+    /// <summary>Finds a cookie's value, without copying it.</summary>
+    /// <param name="lines">The values of <c>Cookie</c>.</param>
+    /// <param name="name">The cookie's name.</param>
+    /// <param name="value">Its value.</param>
+    public static bool TryFind(StringValues lines, string name, out ReadOnlySpan<char> value)
     {
         foreach (var line in lines)
         {
@@ -21,11 +27,34 @@ internal static class RequestCookies
                 var end = rest.IndexOf(';');
                 var pair = (end < 0 ? rest : rest[..end]).Trim(" \t");
                 rest = end < 0 ? default : rest[(end + 1)..];
-                if (pair.Length > name.Length && pair[name.Length] == '=' && pair.StartsWith(name, StringComparison.Ordinal))
-                    return pair[(name.Length + 1)..].ToString();
+                if (IsOf(pair, name))
+                {
+                    value = pair[(name.Length + 1)..];
+                    return true;
+                }
             }
         }
 
-        return null;
+        value = default;
+        return false;
     }
+
+    /// <summary>The fields without the cookies of a name, everything else as sent; empty if nothing is left.</summary>
+    public static StringValues Without(StringValues lines, string name)
+    {
+        if (!TryFind(lines, name, out _))
+            return lines;
+        var left = new List<string>();
+        foreach (var line in lines)
+        {
+            var others = (line ?? "").Split(';').Where(p => !IsOf(p.AsSpan().Trim(" \t"), name)).ToList();
+            if (others.Exists(p => p.AsSpan().Trim(" \t").Length > 0))
+                left.Add(string.Join(';', others).TrimStart());
+        }
+
+        return new StringValues([.. left]);
+    }
+
+    private static bool IsOf(ReadOnlySpan<char> pair, string name) =>
+        pair.Length > name.Length && pair[name.Length] == '=' && pair.StartsWith(name, StringComparison.Ordinal);
 }

@@ -34,10 +34,21 @@ internal sealed class CodeCheck(ProblemSink problems)
         {
             if (service.Instances.Count == 0)
                 problems.Add("out-of-range", KeyPath.Root["services"][name]["instances"], "at least 1 item is expected");
+            Check(service, KeyPath.Root["services"][name]);
         }
 
         foreach (var (name, route) in Made("routes", config.Routes))
             Check(route, KeyPath.Root["routes"][name]);
+    }
+
+    private void Check(ServiceConfig service, KeyPath path)
+    {
+        if (service.Balancing.Kind == BalancingKind.ConsistentHash && (service.Balancing.ConsistentHash ?? new()).Problem is { } problem)
+            problems.Add("bad-value", path["balancing"], problem.Message, problem.Hint);
+        if (service.Affinity is { } affinity && !HeaderGrammar.IsToken(affinity.Cookie))
+            problems.Add("bad-value", path["affinity"]["cookie"], "the name of the cookie is not a token");
+        if (service.Affinity?.Key is { Length: < AffinityConfig.LeastKey })
+            problems.Add("out-of-range", path["affinity"]["key"], $"the key has fewer than {AffinityConfig.LeastKey} characters");
     }
 
     private void Check(RouteConfig route, KeyPath path)

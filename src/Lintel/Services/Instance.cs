@@ -13,6 +13,7 @@ internal sealed class Instance : IDisposable
 {
     private readonly UpstreamClient? _client;
     private int _active;
+    private long _joined;
     private int _users = 1;
 
     /// <param name="config">The configuration.</param>
@@ -27,7 +28,6 @@ internal sealed class Instance : IDisposable
     private Instance(InstanceConfig config)
     {
         Address = config.Address;
-        Weight = config.Weight;
         if (config.UnixPath is { } path)
         {
             Host = path;
@@ -73,8 +73,6 @@ internal sealed class Instance : IDisposable
     /// <summary>A path that is prepended to that of each request; empty for none.</summary>
     public string BasePath { get; }
 
-    public int Weight { get; }
-
     /// <summary>
     /// Its connections on the event loops; <see langword="null"/> if there are no loops, or the service does not use HTTP/1.1.
     /// </summary>
@@ -85,6 +83,16 @@ internal sealed class Instance : IDisposable
 
     /// <summary>What is known of its health.</summary>
     public InstanceHealth Health { get; } = new();
+
+    /// <summary>
+    /// When it joined a running service, or became available again, as a timestamp of the clock; 0 for an instance that has been there from
+    /// the start.
+    /// </summary>
+    public long Joined
+    {
+        get => Volatile.Read(ref _joined);
+        set => Volatile.Write(ref _joined, value);
+    }
 
     /// <summary>Its latency; <see langword="null"/> if the service's balancing does not consider it.</summary>
     public PeakLatency? Latency { get; set; }
@@ -113,7 +121,7 @@ internal sealed class Instance : IDisposable
     /// <summary>Records the duration of an attempt, if the service's balancing considers it.</summary>
     public void Took(in AttemptEnd end) =>
         Latency?.Add(
-            end.Duration,
+            end.Latency ?? end.Duration,
             end.Verdict switch
             {
                 AttemptVerdict.Success => AttemptLatency.Answer,
@@ -125,5 +133,5 @@ internal sealed class Instance : IDisposable
     private static string Bracketed(string host) => host.Contains(':') ? $"[{host}]" : host;
 
     /// <summary>Whether this instance can be kept for that configuration after a reload.</summary>
-    public bool Fits(InstanceConfig config) => Address == config.Address && Weight == config.Weight;
+    public bool Fits(InstanceConfig config) => Address == config.Address;
 }

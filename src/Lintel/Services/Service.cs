@@ -15,10 +15,15 @@ namespace Lintel.Services;
 /// </summary>
 internal sealed class Service : IDisposable
 {
+    private const int SlowStartSteps = 10;
+
     private readonly UpstreamClient _client;
-    private readonly Random _random;
+    private readonly BalancingParts _balancing;
+    private readonly RequestKeys? _keys;
     private readonly Lock _exchange = new();
     private volatile InstanceSet _instances;
+    private ITimer? _slowStart;
+    private bool _isOver;
 
     /// <summary>
     /// Creates a service and takes over from the previous one what did not change: connections, and instances with their counts.
@@ -40,7 +45,10 @@ internal sealed class Service : IDisposable
         Certificates = certificates.Fingerprint();
         (var connect, RequestTimeout, IdleTimeout) = config.Timeouts.Over(defaults);
         Identity = Fingerprint(name, config, Certificates);
-        _random = random;
+        _balancing = new BalancingParts(random, dependencies.Services.Time, previous?._balancing.Turn ?? new RoundRobinTurn());
+        Affinity = config.Affinity is { } affinity ? new Affinity(affinity, dependencies.AffinityKey) : null;
+        if (config.Balancing.ConsistentHash is not null || Affinity is not null)
+            _keys = new RequestKeys(config.Balancing.ConsistentHash, Affinity);
 
         var client = new UpstreamClientConfig(
             config.Protocol,
@@ -64,7 +72,8 @@ internal sealed class Service : IDisposable
             ?? RetryRules.Default;
         Breaker = Keep(config.Breaker, previous?.Breaker, b => b.Config, b => new CircuitBreaker(name, b, dependencies.Services));
         Bulkhead = Keep(config.Limits, previous?.Bulkhead, b => b.Config, l => new Bulkhead(l, dependencies.Services.Time));
-        _instances = Arrange([.. config.Instances.Select(i => Find(previous, i)?.Share() ?? new Instance(i, _client))]);
+        var before = previous?._client == _client ? previous._instances : null;
+        _instances = Arrange_NeedsLock([.. config.Instances.Select(i => Join(i, before))]);
         if (config.Health is { } health)
         {
             Health = new ServiceHealth(this, health, dependencies.Services);
@@ -105,6 +114,12 @@ internal sealed class Service : IDisposable
     /// <summary>Limits the attempts in flight; <see langword="null"/> if no limit is configured.</summary>
     public Bulkhead? Bulkhead { get; }
 
+    /// <summary>Keeps clients on an instance; <see langword="null"/> if they are not kept.</summary>
+    public Affinity? Affinity { get; }
+
+    /// <summary>Whether its balancing considers how long instances take to answer.</summary>
+    public bool MeasuresLatency => Config.Balancing.Kind == BalancingKind.Ewma;
+
     /// <summary>The current instances.</summary>
     public InstanceSet Instances => _instances;
 
@@ -119,10 +134,13 @@ internal sealed class Service : IDisposable
     /// What a client's request says about the instance: its hash for <c>consistentHash</c>, its pin for <c>affinity</c>. The default value,
     /// at no cost, if the service has neither.
     /// </summary>
-    public RequestKey KeyOf(Exchange exchange) => Keys is { } keys ? keys(exchange) : default;
+    public RequestKey KeyOf(Exchange exchange) => _keys?.Of(exchange) ?? default;
 
-    /// <summary>Computes the keys of requests; <see langword="null"/> if they have none.</summary>
-    internal Func<Exchange, RequestKey>? Keys { get; init; }
+    /// <summary>
+    /// The <c>Set-Cookie</c> that pins a client to an instance; <see langword="null"/> if it is pinned to it, or clients are not pinned.
+    /// </summary>
+    public string? PinTo(Instance instance, RequestKey key, bool isHttps) =>
+        Affinity is { } affinity && _instances.Pinned(key) != instance ? affinity.Render(affinity.TokenOf(instance), isHttps) : null;
 
     /// <summary>The <c>Host</c> for an instance.</summary>
     /// <param name="instance">The instance.</param>
@@ -147,7 +165,7 @@ internal sealed class Service : IDisposable
         lock (_exchange)
         {
             before = _instances;
-            _instances = Arrange([.. instances.Select(i => Array.Find(before.All, b => b.Fits(i))?.Share() ?? new Instance(i, _client))]);
+            _instances = Arrange_NeedsLock([.. instances.Select(i => Join(i, before))]);
         }
 
         Health?.Watch(_instances.All);
@@ -155,26 +173,50 @@ internal sealed class Service : IDisposable
             instance.Dispose();
     }
 
-    /// <summary>Rebuilds the set after a change of availability.</summary>
+    /// <summary>Rebuilds the set after a change of availability, and with each step of a slow start.</summary>
     public void Renew()
     {
         lock (_exchange)
-            _instances = Arrange(_instances.All);
+        {
+            if (!_isOver)
+                _instances = Arrange_NeedsLock(_instances.Members);
+        }
     }
 
     public void Dispose()
     {
         Health?.Dispose();
+        lock (_exchange)
+        {
+            _isOver = true;
+            _slowStart?.Dispose();
+        }
+
         foreach (var instance in _instances.All)
             instance.Dispose();
         _client.Dispose();
     }
 
-    /// <summary>
-    /// The instance of the previous generation that can be kept for a configuration, if its connections have the same settings.
-    /// </summary>
-    private Instance? Find(Service? previous, InstanceConfig config) =>
-        previous?._client == _client ? Array.Find(previous.Instances.All, i => i.Fits(config)) : null;
+    /// <summary>Returns the instance of a configuration: the one of the set before, if it was there, otherwise a new one.</summary>
+    private Member Join(InstanceConfig config, InstanceSet? before)
+    {
+        var instance = before is null ? null : Array.Find(before.All, i => i.Fits(config))?.Share();
+        if (instance is null)
+        {
+            instance = new Instance(config, _client);
+            if (before is not null)
+                instance.Joined = _balancing.Time.GetTimestamp();
+        }
+
+        if (MeasuresLatency)
+        {
+            var decay = (Config.Balancing.Ewma ?? new()).Decay;
+            if (instance.Latency?.Decay != decay)
+                instance.Latency = new PeakLatency(decay, _balancing.Time);
+        }
+
+        return new Member(instance, config, Affinity?.TokenOf(instance) ?? 0);
+    }
 
     /// <summary>Returns the part of the previous generation if it has the same configuration, so that its state survives reloads.</summary>
     private static TPart? Keep<TConfig, TPart>(
@@ -191,7 +233,22 @@ internal sealed class Service : IDisposable
         return previous is not null && config.Equals(configOf(previous)) ? previous : create(config);
     }
 
-    private InstanceSet Arrange(Instance[] instances) => new(instances, Config.Balancing, Config.Panic, _random);
+    private InstanceSet Arrange_NeedsLock(Member[] members)
+    {
+        var set = new InstanceSet(members, Config, _balancing);
+        if (set.Shares.IsRamping)
+        {
+            _slowStart ??= _balancing.Time.CreateTimer(
+                static s => ((Service)s!).Renew(),
+                this,
+                System.Threading.Timeout.InfiniteTimeSpan,
+                System.Threading.Timeout.InfiniteTimeSpan
+            );
+            _slowStart.Change(Config.SlowStart!.Value / SlowStartSteps, System.Threading.Timeout.InfiniteTimeSpan);
+        }
+
+        return set;
+    }
 
     private static string Fingerprint(string name, ServiceConfig config, string certificates)
     {

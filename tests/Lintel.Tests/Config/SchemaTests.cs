@@ -17,7 +17,7 @@ public sealed class SchemaTests
     private static readonly HashSet<string> KeysWithoutProperty = ["match.path", "gateway.include"];
 
     /// <summary>Properties that a short form alone sets.</summary>
-    private static readonly HashSet<string> PropertiesWithoutKey = ["fallback.stale", "service.handler"];
+    private static readonly HashSet<string> PropertiesWithoutKey = ["fallback.stale", "service.handler", "balancing.kind"];
 
     /// <summary>Records that users write as text (a request), or as any map, list or text (a shape).</summary>
     private static readonly HashSet<Type> NotWrittenAsMaps = [typeof(CallRequestConfig), typeof(ShapeConfig)];

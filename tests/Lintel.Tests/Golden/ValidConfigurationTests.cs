@@ -41,6 +41,27 @@ public sealed class ValidConfigurationTests
         Assert.Equal([ListenerProtocol.Http2], config.Listeners["grpc"].Protocols);
         Assert.Equal(3, config.TrustedProxies.From.Count);
         Assert.Equal(2, config.Services["orders"].Instances[1].Weight);
+        Assert.Equal(("a", 1), (config.Services["orders"].Instances[1].Zone, config.Services["orders"].Instances[1].Priority));
+        Assert.Equal(TimeSpan.FromSeconds(30), config.Services["orders"].SlowStart);
+        Assert.Equal(new ZoneConfig { Own = "a", SpillOver = 60 }, config.Services["orders"].Zone);
+        Assert.Equal(
+            new AffinityConfig
+            {
+                Cookie = "lintel-orders",
+                Lifetime = TimeSpan.FromHours(1),
+                Key = "0123456789abcdef",
+            },
+            config.Services["orders"].Affinity
+        );
+        Assert.Equal(
+            new BalancingConfig
+            {
+                ConsistentHash = new() { Header = "X-User", BoundedLoad = 125 },
+            },
+            config.Services["sessions"].Balancing
+        );
+        Assert.Equal(BalancingKind.ConsistentHash, config.Services["sessions"].Balancing.Kind);
+        Assert.Equal(new BalancingConfig { Ewma = new() { Decay = TimeSpan.FromSeconds(5) } }, config.Services["latency"].Balancing);
         Assert.False(config.Services["orders"].GrpcWeb);
         Assert.Equal(TimeSpan.FromSeconds(30), config.Services["orders"].Connections.KeepAlivePing);
         Assert.Equal([Leniency.BareLf, Leniency.EqualLengths], config.Services["secure"].Lenient);
@@ -147,7 +168,7 @@ public sealed class ValidConfigurationTests
         var config = reading.Config!;
         Assert.Equal(["users", "catalog"], config.Services.Keys);
         Assert.Equal([new Uri("http://10.0.0.1")], config.Services["users"].Instances.Select(i => i.Address));
-        Assert.Equal(BalancingKind.Random, config.Services["users"].Balancing);
+        Assert.Equal(BalancingKind.Random, config.Services["users"].Balancing.Kind);
         Assert.Equal(
             new TimeoutsConfig { Connect = TimeSpan.FromSeconds(1), Request = TimeSpan.FromSeconds(2) },
             config.Services["users"].Timeouts

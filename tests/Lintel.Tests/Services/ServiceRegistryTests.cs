@@ -34,12 +34,14 @@ public sealed class ServiceRegistryTests
     }
 
     [Fact]
-    public void Acquire_WithAnotherWeight_MakesTheInstanceAnew()
+    public void Acquire_WithAnotherWeight_KeepsTheInstance()
     {
         using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
         var first = registry.Acquire("users", Config("http://10.0.0.1"), Defaults);
         var heavier = new ServiceConfig { Instances = [new InstanceConfig { Address = new Uri("http://10.0.0.1"), Weight = 2 }] };
-        Assert.NotSame(first.Instances.All[0], registry.Acquire("users", heavier, Defaults).Instances.All[0]);
+        var second = registry.Acquire("users", heavier, Defaults);
+        Assert.Same(first.Instances.All[0], second.Instances.All[0]);
+        Assert.Equal((1, 2), (first.Instances.Members[0].Config.Weight, second.Instances.Members[0].Config.Weight));
     }
 
     [Theory]

@@ -24,7 +24,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         request.Service,
         new AttemptRequest(request.Method, request.Target, IsWhole: true, Idempotency.Allows(request.Method))
         {
-            Key = request.Service.KeyOf(run.Exchange),
+            Key = run.Pins.KeyOf(request.Service),
         },
         run.Parts.Attempts
     );
@@ -138,6 +138,8 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
 
                 outcome = Offered(outcome);
                 _attempts.End(outcome.Answer?.Status, outcome.Error);
+                if (outcome.Answer is { Status: < 500 })
+                    run.Pins.Answered(request.Service, instance, _attempts.Key);
                 if (outcome.Error is not { } error || IsCutOff() || Left <= TimeSpan.Zero || !TryContinue(error))
                     return outcome with { Instance = instance, WasSent = _wasSent && outcome.Error?.Rule.Retry != RetryScope.NothingSent };
                 if (_attempts.Delay > TimeSpan.Zero && !await WaitAsync(_attempts.Delay).ConfigureAwait(false))

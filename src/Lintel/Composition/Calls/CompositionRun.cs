@@ -39,6 +39,7 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
         Time = new CompositionTime(parts.Time, deadline);
         Spent = new SpentLimits(plan.Limits);
         Scope = new CallScope(plan);
+        Pins = new CompositionPins(exchange);
         Sending = new SendingLimit(exchange, parts.Time, plan.Limits.Send);
         Fields = CallFields.Of(exchange, plan.Forwarded);
         _missing = new int[plan.Calls.Length];
@@ -67,6 +68,9 @@ internal sealed class CompositionRun : IValueTaskSource, IClientWatch
 
     /// <summary>The start and the deadlines.</summary>
     public CompositionTime Time { get; }
+
+    /// <summary>The instances that the client is pinned to.</summary>
+    public CompositionPins Pins { get; }
 
     /// <summary>The consumption of its limits.</summary>
     public SpentLimits Spent { get; }

@@ -117,6 +117,7 @@ internal static class ComposedAnswer
         var exchange = run.Exchange;
         var response = exchange.Response;
         response.ContentLength = body.Length;
+        run.Pins.Settle();
         if (!ResponsePhase.Enter(exchange) || body.Length == 0)
             return null;
         // sends nothing yet; the writer has no buffer before

@@ -152,6 +152,7 @@ internal sealed class StreamedAnswer(Exchange exchange, CallPlan plan)
             _hasBegun = true;
             response.ContentType = _isEvents ? "text/event-stream" : "application/x-ndjson";
             response.Headers.CacheControl = "no-store";
+            run.Pins.Settle(); // of the services that have answered so far
             ResponsePhase.Enter(exchange);
         }
 

@@ -120,9 +120,19 @@ internal sealed class CallFields
         return fields;
     }
 
-    /// <summary>Returns the fields for a request: its own fields replace the client's.</summary>
-    public IReadOnlyList<KeyValuePair<string, StringValues>> ListFor(CallRequest request) =>
-        request.Headers is { } own && List.Exists(f => Sets(own, f.Key)) ? List.FindAll(f => !Sets(own, f.Key)) : List;
+    /// <summary>
+    /// Returns the fields for a request: its own fields replace the client's, and a cookie that pins the client is of no interest to the
+    /// service.
+    /// </summary>
+    public IReadOnlyList<KeyValuePair<string, StringValues>> ListFor(CallRequest request)
+    {
+        var list = request.Headers is { } own && List.Exists(f => Sets(own, f.Key)) ? List.FindAll(f => !Sets(own, f.Key)) : List;
+        if (request.Service.Affinity is not { } affinity || !list.Exists(f => f.Key.Equals("Cookie", StringComparison.OrdinalIgnoreCase)))
+            return list;
+        list = [.. list];
+        UpstreamRequest.RemoveCookie(list, affinity.Cookie);
+        return list;
+    }
 
     /// <summary>Adds the same fields to a request, as lines that are rendered once.</summary>
     public void AddTo(Http1Connection connection, CallRequest request)

@@ -40,26 +40,21 @@ internal static class Scalars
         new ScalarGrammar<double>(
             "a percentage",
             "^[0-9]+(\\.[0-9]+)?%$",
-            static (string text, out double value) =>
-            {
-                value = 0;
-                return text.Length > 1
-                    && text[^1] == '%'
-                    && char.IsAsciiDigit(text[0])
-                    && char.IsAsciiDigit(text[^2])
-                    && double.TryParse(
-                        text.AsSpan(0, text.Length - 1),
-                        NumberStyles.AllowDecimalPoint,
-                        CultureInfo.InvariantCulture,
-                        out value
-                    )
-                    && value <= 100;
-            },
+            static (string text, out double value) => TryParsePercent(text, out value) && value <= 100,
             "write a number with its unit, from `0%` to `100%`, such as `10%` or `0.5%`"
         );
 
     /// <summary>A share as a number, from 0.01 to 1.</summary>
     public static Grammar<double> Ratio { get; } = new RatioGrammar();
+
+    /// <summary>A ratio, from <paramref name="minimum"/> to <paramref name="maximum"/> percent: <c>125%</c>.</summary>
+    public static Grammar<double> PercentOf(int minimum, int maximum) =>
+        new ScalarGrammar<double>(
+            "a percentage in its range",
+            "^[0-9]+(\\.[0-9]+)?%$",
+            (string text, out double value) => TryParsePercent(text, out value) && value >= minimum && value <= maximum,
+            $"write a number with its unit, from `{minimum}%` to `{maximum}%`"
+        );
 
     public static Grammar<int> Integer(int minimum, int maximum) => new IntegerGrammar(minimum, maximum);
 
@@ -79,6 +74,16 @@ internal static class Scalars
             _ when duration.Ticks % TimeSpan.TicksPerSecond == 0 => $"{duration.Ticks / TimeSpan.TicksPerSecond}s",
             _ => $"{duration.Ticks / TimeSpan.TicksPerMillisecond}ms",
         };
+
+    private static bool TryParsePercent(string text, out double value)
+    {
+        value = 0;
+        return text.Length > 1
+            && text[^1] == '%'
+            && char.IsAsciiDigit(text[0])
+            && char.IsAsciiDigit(text[^2])
+            && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value);
+    }
 
     public static bool TryParseDuration(string text, out TimeSpan value)
     {

@@ -3,6 +3,7 @@ using Lintel.Errors;
 using Lintel.Observability.Logs;
 using Lintel.Observability.Metrics;
 using Lintel.Observability.Traces;
+using Lintel.Pipeline;
 using Lintel.Services.Balancing;
 using Lintel.Services.Breaking;
 
@@ -76,8 +77,17 @@ internal struct AttemptSeries
     /// <summary>Start of the current attempt, as a timestamp of the clock.</summary>
     public readonly long Began => _began;
 
+    /// <summary>What the request says about the instance.</summary>
+    public readonly RequestKey Key => _request.Key;
+
     /// <summary>The instances that were tried, including the current one.</summary>
     public readonly List<Instance> Tried => Instance is null ? [.. _tried ?? []] : [.. _tried ?? [], Instance];
+
+    /// <summary>
+    /// The cookie that pins the client to the current instance; <see langword="null"/> if it is pinned to it, or clients are not pinned.
+    /// </summary>
+    public readonly string? Pin(Exchange client) =>
+        _service.Affinity is null ? null : _service.PinTo(Instance, _request.Key, client.IsHttps);
 
     private readonly bool MayReplay => _request.IsWhole || _request.MayReplay?.Invoke() == true;
 
@@ -151,8 +161,9 @@ internal struct AttemptSeries
     /// <summary>Ends the attempt.</summary>
     /// <param name="status">The status of the instance's response; <see langword="null"/> for none.</param>
     /// <param name="error">Why it failed; <see langword="null"/> for a response of any status.</param>
+    /// <param name="latency">How long the instance took to answer; <see langword="null"/> if only the whole attempt is known.</param>
     /// <returns>The duration of the attempt.</returns>
-    public TimeSpan End(int? status, GatewayError? error)
+    public TimeSpan End(int? status, GatewayError? error, TimeSpan? latency = null)
     {
         if (error?.Kind == GatewayErrorKind.ResponseRetried)
             (status, error) = (_offer!.Status, null); // for everybody but the request, it is a response
@@ -160,7 +171,7 @@ internal struct AttemptSeries
         _service.Bulkhead?.Exit();
         var now = _parts.Time.GetTimestamp();
         var duration = _parts.Time.GetElapsedTime(_began, now);
-        var end = new AttemptEnd(AttemptVerdicts.Of(status, error), status, error, now, duration);
+        var end = new AttemptEnd(AttemptVerdicts.Of(status, error), status, error, now, duration) { Latency = latency };
         _service.Breaker?.Record(now, end.Verdict, _isProbe);
         _service.Health?.Attempted(Instance, end);
         Instance.Took(end);

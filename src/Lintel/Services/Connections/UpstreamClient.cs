@@ -9,7 +9,6 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Observability.Metrics;
 using Lintel.Transport.Http1;
 using Lintel.Transport.Loop;
 
@@ -423,13 +422,6 @@ internal sealed class UpstreamClient : IDisposable
         }
     }
 }
-
-/// <summary>The dependencies that the connections of all services share.</summary>
-/// <param name="Loops">The process's event loops; <see langword="null"/> if there are none.</param>
-/// <param name="Names">The resolver of names.</param>
-/// <param name="Metrics">Records every connection.</param>
-/// <param name="Services">The dependencies of health, breaking and balancing.</param>
-internal sealed record UpstreamDependencies(LoopGroup? Loops, NameResolver Names, GatewayMetrics Metrics, ServiceParts Services);
 
 /// <summary>Precedes a handler that is not the gateway's: converts the address to a form that every handler can parse.</summary>
 internal sealed class PlainAddresses(HttpMessageHandler inner) : DelegatingHandler(inner)

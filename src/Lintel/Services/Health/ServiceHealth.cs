@@ -110,6 +110,8 @@ internal sealed class ServiceHealth : IDisposable
             health.Since = _parts.Time.GetUtcNow();
             health.Reason = problem;
             if (problem is null)
+                instance.Joined = _parts.Time.GetTimestamp();
+            if (problem is null)
                 HealthLog.Healthy(_parts.Logger, instance.Name, _service.Name);
             else
                 HealthLog.Unhealthy(_parts.Logger, instance.Name, _service.Name, problem);
@@ -202,6 +204,7 @@ internal sealed class ServiceHealth : IDisposable
         health.EjectedUntil = null;
         health.Since = health.LastReturn = _parts.Time.GetUtcNow();
         health.Reason = null;
+        instance.Joined = _parts.Time.GetTimestamp();
         health.Forget();
         HealthLog.Returned(_parts.Logger, instance.Name, _service.Name, reason);
         health.Change();

@@ -298,7 +298,7 @@ public sealed class ServiceHealthTests : IDisposable
         );
         var before = _registry.Acquire("s", config, new TimeoutsConfig());
         await Until.TrueAsync(() => before.Instances.All.All(i => !i.Health.IsAvailable));
-        var after = _registry.Acquire("s", config with { Balancing = BalancingKind.Random }, new TimeoutsConfig());
+        var after = _registry.Acquire("s", config with { Balancing = new() { Kind = BalancingKind.Random } }, new TimeoutsConfig());
         Assert.NotSame(before, after);
         Assert.Equal(before.Instances.All, after.Instances.All);
         Assert.Null(after.Instances.Pick(default));
