@@ -104,6 +104,10 @@ public sealed class InProcessGateway : IAsyncDisposable
 
     public Uri AddressOf(string listener) => new(Gateway.Addresses.First(a => a.Name == listener).Address);
 
+    /// <summary>A service of the host.</summary>
+    public T Service<T>()
+        where T : notnull => _host.Services.GetRequiredService<T>();
+
     /// <summary>
     /// Replaces the configuration's file and has it taken. The listeners of the first stay those of the second unless it names its own.
     /// </summary>

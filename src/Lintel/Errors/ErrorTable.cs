@@ -103,6 +103,8 @@ internal static class ErrorTable
             "http_request_denied"
         );
 
+        Client(GatewayErrorKind.RefusedByPolicy, 403, 7, "refused-by-policy", "The request was refused by a policy", "http_request_denied");
+
         Gateway(
             GatewayErrorKind.LoopDetected,
             502,

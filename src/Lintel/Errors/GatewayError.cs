@@ -54,8 +54,11 @@ internal sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null
             }
             : this;
 
-    /// <summary>The row of this kind in the table.</summary>
-    public ErrorRule Rule => ErrorTable.Get(Kind);
+    /// <summary>The row of this kind in the table, or the error's own.</summary>
+    public ErrorRule Rule => OwnRule ?? ErrorTable.Get(Kind);
+
+    /// <summary>The row of an error whose status its creator has chosen; <see langword="null"/> for the table's.</summary>
+    internal ErrorRule? OwnRule { get; init; }
 
     /// <summary>
     /// The error of an unexpected exception: a defect, or an out-of-memory condition. <see cref="InsufficientMemoryException"/> is a

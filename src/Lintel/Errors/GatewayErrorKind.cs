@@ -174,4 +174,7 @@ internal enum GatewayErrorKind
     /// attempt.
     /// </summary>
     ResponseRetried,
+
+    /// <summary>A policy of the application that embeds the gateway refuses the request, with a status of its choice.</summary>
+    RefusedByPolicy,
 }

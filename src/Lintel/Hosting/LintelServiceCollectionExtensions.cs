@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Lintel.Composition;
 using Lintel.Composition.Answers;
 using Lintel.Composition.Calls;
@@ -11,6 +12,7 @@ using Lintel.Listeners.Handshakes;
 using Lintel.Observability.Logs;
 using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
+using Lintel.Policies.Custom;
 using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
@@ -73,6 +75,23 @@ public static class LintelServiceCollectionExtensions
     /// <param name="files">YAML or JSON files, each overlaying the previous ones.</param>
     public static IServiceCollection AddLintelServer(this IServiceCollection services, params string[] files) =>
         Add(services, s => ReadFiles(s, files), ownsListeners: true);
+
+    /// <summary>
+    /// Registers a policy of the application: routes refer to it by its name in <c>policies</c>. It is created once, when the gateway is,
+    /// and disposed with the host.
+    /// </summary>
+    /// <typeparam name="TPolicy">The policy; its constructor may take the host's services.</typeparam>
+    /// <param name="services">The host's services.</param>
+    /// <param name="name">The name; no policy of the configuration may have it.</param>
+    [Experimental(GatewayPolicy.Id)]
+    public static IServiceCollection AddLintelPolicy<
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TPolicy
+    >(this IServiceCollection services, string name)
+        where TPolicy : GatewayPolicy
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return services.AddSingleton(new PolicyRegistration(name, static s => ActivatorUtilities.CreateInstance<TPolicy>(s)));
+    }
 
     /// <summary>
     /// Saves the files of every configuration that goes live, and starts from the last saved files if the given ones are broken or missing.
@@ -142,6 +161,7 @@ public static class LintelServiceCollectionExtensions
         AddTransports(services);
         services.Replace(ServiceDescriptor.Singleton(source));
         services.TryAddSingleton<GatewayMetrics>();
+        services.TryAddSingleton(s => new ApplicationPolicies(s.GetServices<PolicyRegistration>(), s));
         services.TryAddSingleton<CompositionMetrics>();
         services.TryAddSingleton(s => NameResolver.OfSystem(Time(s)));
         services.TryAddSingleton<AnswerStore>();
@@ -216,6 +236,9 @@ public static class LintelServiceCollectionExtensions
                     memory,
                     Random.Shared
                 )
+                {
+                    Application = services.GetRequiredService<ApplicationPolicies>(),
+                }
             ),
             snapshots,
             new RoutePipeline(snapshots, new RequestAccount(accessLog, errors, metrics, time), time),

@@ -9,6 +9,9 @@ namespace Lintel.Pipeline;
 /// </summary>
 internal static class AnswerContent
 {
+    /// <summary>Size of one write: written data is copied, and kept until the client has read it.</summary>
+    private const int Piece = 64 * 1024;
+
     /// <summary>Whether a response of this status may have content.</summary>
     public static bool Allows(int status) =>
         status is >= 200 and not (StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified);
@@ -46,6 +49,40 @@ internal static class AnswerContent
             GatewayErrorKind.Internal,
             Cause: new InvalidOperationException($"a response with a Content-Length of {length} bytes has {exchange.ResponseBytes}")
         );
+    }
+
+    /// <summary>
+    /// Completes a response whose status and headers are set: enters the response phase, and sends the content if the response may have
+    /// any.
+    /// </summary>
+    /// <param name="exchange">The exchange.</param>
+    /// <param name="contentType">The media type of the content.</param>
+    /// <param name="content">The content; may be empty.</param>
+    public static async ValueTask<GatewayError?> WriteAsync(Exchange exchange, string contentType, ReadOnlyMemory<byte> content)
+    {
+        var response = exchange.Response;
+        if (!Allows(response.StatusCode))
+        {
+            ResponsePhase.Enter(exchange);
+            return null;
+        }
+
+        if (content.Length > 0)
+            response.ContentType = contentType;
+        response.ContentLength = content.Length;
+        if (!ResponsePhase.Enter(exchange))
+            return null;
+        for (var rest = content; rest.Length > 0; )
+        {
+            var piece = rest[..Math.Min(Piece, rest.Length)];
+            rest = rest[piece.Length..];
+            var taken = await response.BodyWriter.WriteAsync(piece, exchange.Aborted).ConfigureAwait(false);
+            exchange.ResponseBytes += piece.Length;
+            if (taken.IsCompleted)
+                return new GatewayError(GatewayErrorKind.ClientAborted); // it no longer reads
+        }
+
+        return null;
     }
 
     private static bool MayHaveContent(ClientResponse response) =>

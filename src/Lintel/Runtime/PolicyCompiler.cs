@@ -6,7 +6,7 @@ using Lintel.Policies;
 namespace Lintel.Runtime;
 
 /// <summary>Resolves the policies of routes: names become running policies, in the order of the catalogue.</summary>
-internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig config, ProblemSink problems)
+internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicies application, GatewayConfig config, ProblemSink problems)
 {
     private readonly Dictionary<(string Place, PolicyConfig Config), Policy> _acquired = [];
     private PolicySet? _defaults;
@@ -40,6 +40,12 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
         var met = new Dictionary<PolicyKind, string>();
         for (var i = 0; i < uses.Count; i++)
         {
+            if (FindOwn(uses[i], path[i]) is { } own)
+            {
+                found.Add((own, int.MaxValue)); // after those of the catalogue, in the order of the list
+                continue;
+            }
+
             if (Resolve(uses[i], path[i]) is not var (place, written))
                 continue;
             var (kind, order) = PolicyCatalog.Of(written);
@@ -57,6 +63,21 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
         return PolicySet.Of([.. found.OrderBy(f => f.Order).Select(f => f.Policy)]);
     }
 
+    /// <summary>Returns the policy of this name that the application has registered; <see langword="null"/> for none.</summary>
+    private Policy? FindOwn(PolicyUse use, KeyPath path)
+    {
+        if (use.Name is not { } name || application.Find(name) is not { } own)
+            return null;
+        if (config.Policies.ContainsKey(name))
+            problems.Add(
+                "conflict",
+                path,
+                $"`{name}` is a policy of the configuration, and one that the application registers",
+                "rename one of them"
+            );
+        return own;
+    }
+
     private (string Place, PolicyConfig Written)? Resolve(PolicyUse use, KeyPath path)
     {
         if (use.Name is not { } name)
@@ -64,7 +85,12 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, GatewayConfig conf
         if (config.Policies.TryGetValue(name, out var named))
             return ("policies." + name, named);
         if (!problems.IsWritten("policies", name))
-            problems.Add("unknown-policy", path, $"there is no policy named `{name}`", Suggestion.For(name, config.Policies.Keys));
+            problems.Add(
+                "unknown-policy",
+                path,
+                $"there is no policy named `{name}`",
+                Suggestion.For(name, config.Policies.Keys.Concat(application.Names))
+            );
         return null;
     }
 

@@ -18,7 +18,11 @@ internal sealed record RouteParts(
     AttemptParts Attempts,
     MemoryBudget Memory,
     Random Random
-);
+)
+{
+    /// <summary>The policies that the application has registered.</summary>
+    public ApplicationPolicies Application { get; init; } = ApplicationPolicies.None;
+}
 
 /// <summary>Compiles routes one by one. A route with a problem is dropped and does not affect the others.</summary>
 internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)

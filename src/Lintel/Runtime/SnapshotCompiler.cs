@@ -30,7 +30,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         CheckListeners(config, problems);
         new CodeCheck(problems).Check(config);
         CheckClientCertificates(config, problems);
-        var policies = new PolicyCompiler(_policies, config, problems);
+        var policies = new PolicyCompiler(_policies, parts.Application, config, problems);
         _ = policies.Defaults; // errors in policies that no route uses are reported, too
 
         var scope = new CompileScope(config, acquired, problems);

@@ -1,0 +1,54 @@
+using Lintel.Errors;
+using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Lintel.Policies.Custom;
+
+/// <summary>Takes part in all phases on behalf of a policy of the application.</summary>
+internal sealed class CustomPolicy(GatewayPolicy policy) : Policy, IAdmitting, IAnswering, IResponding, IConcluding
+{
+    public async ValueTask<GatewayError?> AdmitAsync(Exchange exchange) =>
+        await policy.AdmitAsync(new PolicyContext(exchange), exchange.Aborted).ConfigureAwait(false) is { } refusal
+            ? new GatewayError(GatewayErrorKind.RefusedByPolicy, refusal.Detail)
+            {
+                Headers = refusal.Headers,
+                OwnRule = RuleOf(refusal.Status),
+            }
+            : null;
+
+    public async ValueTask<bool> AnswerAsync(Exchange exchange)
+    {
+        if (await policy.AnswerAsync(new PolicyContext(exchange), exchange.Aborted).ConfigureAwait(false) is not { } answer)
+            return false;
+        exchange.Response.StatusCode = answer.Status;
+        foreach (var (name, value) in answer.Headers)
+            exchange.Response.Headers.Append(name, value);
+        await AnswerContent.WriteAsync(exchange, answer.ContentType, answer.Body).ConfigureAwait(false);
+        return true;
+    }
+
+    public void Respond(Exchange exchange) => policy.Respond(new PolicyContext(exchange));
+
+    public void Conclude(Exchange exchange, GatewayError? error) => policy.Conclude(new PolicyContext(exchange), error?.Rule.Slug);
+
+    private static ErrorRule RuleOf(int status) =>
+        ErrorTable.Get(GatewayErrorKind.RefusedByPolicy) with
+        {
+            Status = status,
+            Title = ReasonPhrases.GetReasonPhrase(status) is { Length: > 0 } phrase ? phrase : "The request was refused",
+            GrpcStatus = status switch
+            {
+                400 => 3,
+                401 => 16,
+                404 => 5,
+                409 => 10,
+                429 => 8,
+                501 => 12,
+                503 => 14,
+                504 => 4,
+                >= 500 => 13,
+                _ => 7,
+            },
+        };
+}
