@@ -8,8 +8,8 @@ namespace Lintel.Policies.Custom;
 /// </summary>
 /// <remarks>
 /// <para>
-/// One instance serves all requests of all routes that refer to it, concurrently, for as long as the host runs: reloads keep it. Within each
-/// phase, policies of the application run after those of the configuration, in the order of the route's list.
+/// One instance serves all requests of all routes that refer to it, concurrently, for as long as the host runs: reloads keep it. Within
+/// each phase, policies of the application run after those of the configuration, in the order of the route's list.
 /// </para>
 /// <para>
 /// An exception in the first two methods is a 500, an exception in <see cref="Respond"/> replaces the response by a problem, one in
