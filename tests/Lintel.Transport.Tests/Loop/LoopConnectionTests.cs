@@ -40,7 +40,7 @@ public sealed class LoopConnectionTests
         using var both = peer;
         await using var connection = ours;
         var bytes = Wire.Pattern(Much);
-        Write(ours.Transport.Output, bytes);
+        Wire.Write(ours.Transport.Output, bytes);
         var flushing = ours.Transport.Output.FlushAsync().AsTask();
         Assert.False(flushing.IsCompleted);
         Wire.AssertSame(bytes, await Wire.ReceiveAsync(peer, Much));
@@ -55,7 +55,7 @@ public sealed class LoopConnectionTests
         var (ours, peer) = await wire.TakeAsync();
         using var both = peer;
         await using var connection = ours;
-        Write(ours.Transport.Output, Wire.Pattern(Much));
+        Wire.Write(ours.Transport.Output, Wire.Pattern(Much));
         var flushing = ours.Transport.Output.FlushAsync().AsTask();
         Assert.InRange(wire.Memory.UsedBy(BufferUse.Output), Much / 4, 2L * Much);
         await Wire.ReceiveAsync(peer, Much);
@@ -70,7 +70,7 @@ public sealed class LoopConnectionTests
         var (ours, peer) = await wire.TakeAsync();
         using var both = peer;
         wire.Memory.Limit = 100_000;
-        Write(ours.Transport.Output, Wire.Pattern(Much));
+        Wire.Write(ours.Transport.Output, Wire.Pattern(Much));
         Assert.True((await ours.Transport.Output.FlushAsync().AsTask().WaitAsync(Wire.Patience)).IsCompleted);
         Assert.Equal((0, 1), (wire.Memory.Used, wire.Memory.RefusedBy(BufferUse.Output)));
         var reading = await Assert.ThrowsAsync<UnreadOutputException>(() => ReadToEndAsync(ours.Transport.Input));
@@ -90,7 +90,7 @@ public sealed class LoopConnectionTests
         using var both = peer;
         await using var connection = ours;
         wire.Memory.Limit = 0;
-        Write(ours.Transport.Output, Wire.Pattern(4096));
+        Wire.Write(ours.Transport.Output, Wire.Pattern(4096));
         Assert.False((await ours.Transport.Output.FlushAsync().AsTask().WaitAsync(Wire.Patience)).IsCompleted);
         Wire.AssertSame(Wire.Pattern(4096), await Wire.ReceiveAsync(peer, 4096));
     }
@@ -149,13 +149,13 @@ public sealed class LoopConnectionTests
         using var wire = new Wire(family);
         var (ours, peer) = await wire.TakeAsync();
         using var both = peer;
-        var watch = new Watch();
+        var watch = new ClientWatch();
         ours.Watch(watch);
         peer.Shutdown(SocketShutdown.Send);
         Assert.Empty(await ReadToEndAsync(ours.Transport.Input));
         await EventLoopTests.TurnAsync(wire.Loop);
         Assert.Equal((0, false), (watch.Notifications, ours.ConnectionClosed.IsCancellationRequested));
-        Write(ours.Transport.Output, [1, 2, 3]);
+        Wire.Write(ours.Transport.Output, [1, 2, 3]);
         Assert.False((await ours.Transport.Output.FlushAsync()).IsCompleted);
         await ours.DisposeAsync();
         Assert.Equal([1, 2, 3], await Wire.ReceiveAsync(peer, 4)); // and its end, no reset
@@ -175,7 +175,7 @@ public sealed class LoopConnectionTests
         peer.Shutdown(SocketShutdown.Send);
         Assert.True((await ours.Transport.Input.ReadAsync()).Buffer.Length > 0);
         peer = both;
-        Write(ours.Transport.Output, new byte[100_000]);
+        Wire.Write(ours.Transport.Output, new byte[100_000]);
         await ours.Transport.Output.FlushAsync();
         await ours.DisposeAsync();
         Assert.Equal(100_000, (await Wire.ReceiveAsync(peer, 200_000)).Length);
@@ -189,13 +189,13 @@ public sealed class LoopConnectionTests
         using var wire = new Wire();
         var (ours, peer) = await wire.TakeAsync();
         await using var connection = ours;
-        var watch = new Watch();
+        var watch = new ClientWatch();
         ours.Watch(watch);
         if (isEndedFirst)
             peer.Shutdown(SocketShutdown.Send);
         Wire.Reset(peer);
         await Wire.UntilAsync(() => watch.Notifications > 0 && ours.ConnectionClosed.IsCancellationRequested);
-        var next = new Watch();
+        var next = new ClientWatch();
         ours.Watch(next); // the next request's: at once
         Assert.Equal((1, 1), (watch.Notifications, next.Notifications));
     }
@@ -210,7 +210,7 @@ public sealed class LoopConnectionTests
             using var wire = new Wire();
             var (ours, peer) = await wire.TakeAsync();
             await using var connection = ours;
-            var watches = Enumerable.Range(0, 200).Select(_ => new Watch()).ToArray();
+            var watches = Enumerable.Range(0, 200).Select(_ => new ClientWatch()).ToArray();
             var changing = Task.Run(() =>
             {
                 foreach (var watch in watches)
@@ -225,164 +225,6 @@ public sealed class LoopConnectionTests
         }
     }
 
-    [Fact]
-    public async Task Reset_ByTheClient_EndsReaderAndWriter()
-    {
-        for (var round = 0; round < 50; round++)
-        {
-            using var wire = new Wire();
-            var (ours, peer) = await wire.TakeAsync();
-            await using var connection = ours;
-            var watch = new Watch();
-            ours.Watch(watch);
-            var reading = ours.Transport.Input.ReadAsync().AsTask();
-            Write(ours.Transport.Output, new byte[Much]);
-            var flushing = ours.Transport.Output.FlushAsync().AsTask();
-            Wire.Reset(peer);
-            Assert.True((await flushing.WaitAsync(Wire.Patience)).IsCompleted);
-            await Assert.ThrowsAsync<ConnectionResetException>(() => reading.WaitAsync(Wire.Patience));
-            await Wire.UntilAsync(() => watch.Notifications == 1);
-        }
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Abort_FromAnotherThread_EndsReaderAndWriter_AndThePeerSeesAReset(bool isTunnel)
-    {
-        using var wire = new Wire();
-        var (ours, peer) = await wire.TakeAsync();
-        using var both = peer;
-        if (isTunnel)
-            ours.OpenTunnel();
-        var reading = ours.Transport.Input.ReadAsync().AsTask();
-        Write(ours.Transport.Output, new byte[Much]);
-        var flushing = ours.Transport.Output.FlushAsync().AsTask();
-        var reason = new ConnectionAbortedException("over");
-        await Task.Run(() => ours.Abort(reason));
-        Assert.Same(reason, await Assert.ThrowsAsync<ConnectionAbortedException>(() => reading.WaitAsync(Wire.Patience)));
-        Assert.True((await flushing.WaitAsync(Wire.Patience)).IsCompleted);
-        ours.Transport.Input.CancelPendingRead(); // Kestrel's, beside the end: its work finds the socket closed
-        await ours.DisposeAsync();
-        await wire.UntilUnusedAsync();
-        if (isTunnel)
-            Assert.True((await Wire.ReceiveAsync(peer, Much)).Length < Much);
-        else
-            await Assert.ThrowsAsync<SocketException>(() => Wire.ReceiveAsync(peer, Much));
-        await EventLoopTests.TurnAsync(wire.Loop);
-        Assert.Empty(wire.Log);
-    }
-
-    [Fact]
-    public async Task Dispose_OfAnAbortedConnection_BesideAPostedWake_IsQuiet()
-    {
-        using var wire = new Wire();
-        for (var round = 0; round < 200; round++)
-        {
-            var (ours, peer) = await wire.TakeAsync();
-            using var both = peer;
-            ours.Abort(new ConnectionAbortedException("over"));
-            for (var i = 0; i < 3; i++)
-                ours.Transport.Input.CancelPendingRead();
-            await ours.DisposeAsync();
-        }
-
-        await EventLoopTests.TurnAsync(wire.Loop);
-        Assert.Empty(wire.Log);
-        Assert.Equal(0, wire.Loop.Connections);
-    }
-
-    [Fact]
-    public async Task Read_CanceledFromAnotherThread_EndsAndTheNextOneReads()
-    {
-        using var wire = new Wire();
-        var (ours, peer) = await wire.TakeAsync();
-        using var both = peer;
-        await using var connection = ours;
-        for (var round = 0; round < 2000; round++)
-        {
-            var reading = ours.Transport.Input.ReadAsync().AsTask();
-            ours.Transport.Input.CancelPendingRead();
-            var canceled = await reading.WaitAsync(Wire.Patience);
-            Assert.True(canceled.IsCanceled);
-            ours.Transport.Input.AdvanceTo(canceled.Buffer.End);
-            peer.Send([1]);
-            var read = await ours.Transport.Input.ReadAsync().AsTask().WaitAsync(Wire.Patience);
-            Assert.Equal((false, 1L), (read.IsCanceled, read.Buffer.Length));
-            ours.Transport.Input.AdvanceTo(read.Buffer.End);
-        }
-    }
-
-    /// <summary>The token cancels the wait as bytes complete it: exactly one of the two happens, and never to the next wait.</summary>
-    [Fact]
-    public async Task Read_WithATokenThatEndsBesideIt_HarmsNoLaterRead()
-    {
-        using var wire = new Wire();
-        var (ours, peer) = await wire.TakeAsync();
-        using var both = peer;
-        await using var connection = ours;
-        var input = ours.Transport.Input;
-        var ready = 0;
-        CancellationTokenSource? over = null;
-        const int Rounds = 3000;
-        var ending = Task.Run(() =>
-        {
-            for (var round = 1; round <= Rounds; round++)
-            {
-                SpinWait.SpinUntil(() => Volatile.Read(ref ready) >= round);
-                peer.Send([1]);
-                over!.Cancel();
-            }
-        });
-        for (var round = 1; round <= Rounds; round++)
-        {
-            over = new CancellationTokenSource();
-            Volatile.Write(ref ready, round);
-            try
-            {
-                var read = await ReadAsync(input, over.Token);
-                input.AdvanceTo(read.Buffer.End);
-                continue;
-            }
-            catch (OperationCanceledException e)
-            {
-                Assert.Equal(over.Token, e.CancellationToken);
-            }
-
-            var later = await ReadAsync(input, CancellationToken.None); // the byte is still there
-            Assert.Equal(1, later.Buffer.Length);
-            input.AdvanceTo(later.Buffer.End);
-        }
-
-        await ending;
-    }
-
-    /// <summary>A wait may complete before the call that begins it returns: its token must still be released.</summary>
-    [Fact]
-    public async Task Token_OfReadsThatAreOver_HarmsNoLaterRead()
-    {
-        using var wire = new Wire();
-        var (ours, peer) = await wire.TakeAsync();
-        using var both = peer;
-        await using var connection = ours;
-        using var over = new CancellationTokenSource();
-        var input = ours.Transport.Input;
-        await Wire.ReadManyAsync(peer, async () =>
-        {
-            var read = await input
-                .ReadAsync(over.Token)
-                .AsTask()
-                .WaitAsync(Wire.Patience, CancellationToken.None)
-                .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-            input.AdvanceTo(read.Buffer.End);
-        });
-        var later = ReadAsync(ours.Transport.Input, CancellationToken.None);
-        await over.CancelAsync();
-        await EventLoopTests.TurnAsync(wire.Loop);
-        peer.Send([2]);
-        Assert.Equal(2, (await later).Buffer.FirstSpan[0]);
-    }
-
     /// <summary>A client that still sends when it is answered and closed would lose the answer to a reset.</summary>
     [Theory]
     [MemberData(nameof(Families))]
@@ -393,7 +235,7 @@ public sealed class LoopConnectionTests
         using var both = peer;
         var answer = Wire.Pattern(300_000);
         peer.Send(new byte[100_000]);
-        Write(ours.Transport.Output, answer); // not flushed: closing does that
+        Wire.Write(ours.Transport.Output, answer); // not flushed: closing does that
         var closing = Task.Run(() => ours.DisposeAsync().AsTask());
         peer.Send(new byte[100_000]);
         Wire.AssertSame(answer, await Wire.ReceiveAsync(peer, answer.Length));
@@ -432,79 +274,13 @@ public sealed class LoopConnectionTests
         await wire.UntilUnusedAsync();
     }
 
-    [Fact]
-    public async Task Connections_OpenedAndResetOrAborted_LeaveNothingBehind()
-    {
-        using var wire = new Wire(loops: 2);
-        for (var round = 0; round < 40; round++)
-        {
-            var pairs = new List<(LoopConnection Ours, Socket Peer)>();
-            for (var i = 0; i < 50; i++)
-                pairs.Add(await wire.TakeAsync());
-            var reads = pairs.ConvertAll(p => p.Ours.Transport.Input.ReadAsync().AsTask());
-            for (var i = 0; i < pairs.Count; i++)
-            {
-                if (i % 2 == 0)
-                    Wire.Reset(pairs[i].Peer);
-                else
-                    pairs[i].Ours.Abort(new ConnectionAbortedException());
-            }
-
-            foreach (var read in reads)
-                await Assert.ThrowsAnyAsync<IOException>(() => Unwrapped(read.WaitAsync(Wire.Patience)));
-            foreach (var (ours, peer) in pairs)
-            {
-                await ours.DisposeAsync();
-                peer.Dispose();
-            }
-        }
-
-        await wire.UntilUnusedAsync();
-        Assert.Empty(wire.Log);
-    }
-
-    /// <summary>An aborted one's is no IOException.</summary>
-    private static async Task Unwrapped(Task<ReadResult> reading)
-    {
-        try
-        {
-            await reading;
-        }
-        catch (ConnectionAbortedException e)
-        {
-            throw new IOException(e.Message, e);
-        }
-    }
-
-    private static async Task<ReadResult> ReadAsync(PipeReader input, CancellationToken cancellation)
-    {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        return await input
-            .ReadAsync(cancellation)
-            .AsTask()
-            .WaitAsync(Wire.Patience, CancellationToken.None)
-            .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-    }
-
-    private static void Write(PipeWriter output, ReadOnlySpan<byte> bytes)
-    {
-        while (!bytes.IsEmpty)
-        {
-            var room = output.GetSpan(1);
-            var count = Math.Min(room.Length, bytes.Length);
-            bytes[..count].CopyTo(room);
-            output.Advance(count);
-            bytes = bytes[count..];
-        }
-    }
-
     private static async Task EchoAsync(LoopConnection connection)
     {
         while (true)
         {
             var read = await connection.Transport.Input.ReadAsync().ConfigureAwait(false);
             foreach (var piece in read.Buffer)
-                Write(connection.Transport.Output, piece.Span);
+                Wire.Write(connection.Transport.Output, piece.Span);
             connection.Transport.Input.AdvanceTo(read.Buffer.End);
             await connection.Transport.Output.FlushAsync().ConfigureAwait(false);
             if (read.IsCompleted)
@@ -524,14 +300,5 @@ public sealed class LoopConnectionTests
             if (read.IsCompleted)
                 return all.ToArray();
         }
-    }
-
-    private sealed class Watch : IClientWatch
-    {
-        private int _notifications;
-
-        public int Notifications => Volatile.Read(ref _notifications);
-
-        public void ClientDisconnected() => Interlocked.Increment(ref _notifications);
     }
 }

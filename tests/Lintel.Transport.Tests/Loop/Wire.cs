@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using Lintel.Transport.Loop;
@@ -77,6 +78,19 @@ internal sealed class Wire : IDisposable, ILogger<LoopGroup>
         Loops.Dispose();
         if (_path is not null)
             File.Delete(_path);
+    }
+
+    /// <summary>Writes bytes into a pipe, without flushing.</summary>
+    public static void Write(PipeWriter output, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var room = output.GetSpan(1);
+            var count = Math.Min(room.Length, bytes.Length);
+            bytes[..count].CopyTo(room);
+            output.Advance(count);
+            bytes = bytes[count..];
+        }
     }
 
     /// <summary>Waits on the thread pool, off the loop.</summary>
