@@ -134,7 +134,7 @@ public sealed class AdminApiTests
         Assert.Equal(["s", "t"], (await admin.GetAsync("/api/v1/services"))["items"]!.AsArray().Select(s => (string?)s!["name"]));
         release.SetResult();
         await answer;
-        await Until.TrueAsync(() => InFlightAsync().GetAwaiter().GetResult() == 0);
+        await Until.TrueAsync(async () => await InFlightAsync() == 0);
 
         var one = await admin.GetAsync("/api/v1/services/s");
         Assert.Equal(
@@ -182,7 +182,7 @@ public sealed class AdminApiTests
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await arrived.Task.InTimeAsync();
         gateway.Signal(SigTerm);
-        await Until.TrueAsync(() => (string?)admin.GetAsync("/api/v1/snapshot").GetAwaiter().GetResult()["state"] == "draining");
+        await Until.TrueAsync(async () => (string?)(await admin.GetAsync("/api/v1/snapshot"))["state"] == "draining");
         var (status, ready) = await admin.AskAsync("/health/ready");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
         Assert.Equal("""{"status":"not ready","reasons":["stopping"]}""", ready.ToJsonString());

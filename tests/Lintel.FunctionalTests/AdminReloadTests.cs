@@ -60,7 +60,7 @@ public sealed class AdminReloadTests
             }
         });
         await gateway.ReloadAsync(Config(second.Port, "two", host: second.Host));
-        await Until.TrueAsync(() => !IsLiveAsync(first).GetAwaiter().GetResult());
+        await Until.TrueAsync(async () => !await IsLiveAsync(first));
         await stop.CancelAsync();
         await looking;
         Assert.Equal(0, silent);
@@ -117,7 +117,7 @@ public sealed class AdminReloadTests
         var port = FreePort();
         await using var gateway = await LocalProgram.StartAsync(Config(port, "one"));
         await gateway.ReloadAsync("admin: { enabled: false }\nroutes: { r: { match: \"/{**rest}\", respond: { body: two } } }");
-        await Until.TrueAsync(() => !IsLiveAsync(port).GetAwaiter().GetResult());
+        await Until.TrueAsync(async () => !await IsLiveAsync(port));
         Assert.Equal("two", await BodyAsync(gateway));
         await gateway.ReloadAsync(Config(port, "three"));
         Assert.True(await IsLiveAsync(port));

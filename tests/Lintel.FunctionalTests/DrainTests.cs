@@ -34,7 +34,7 @@ public sealed class DrainTests
 
         var before = Stopwatch.GetTimestamp();
         gateway.Signal(SigTerm);
-        await Until.TrueAsync(() => !IsReady(admin));
+        await Until.TrueAsync(() => IsNotReadyAsync(admin));
         var onKept = await kept.GetAsync("/x");
         Assert.Equal((200, "close"), (onKept.Status, onKept["Connection"]));
         Assert.Equal(-1, await kept.ReadByteAsync());
@@ -61,7 +61,7 @@ public sealed class DrainTests
         using var client = await RawClient.ConnectAsync(gateway.Address);
         await client.SendAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0");
         gateway.Signal(SigTerm);
-        await Until.TrueAsync(() => !IsReady(admin));
+        await Until.TrueAsync(() => IsNotReadyAsync(admin));
 
         // GET /s/1 with the authority "a", in HPACK's static table and literals; END_STREAM and END_HEADERS.
         await client.SendAsync("\0\0\u000b\u0001\u0005\0\0\0\u0001\u0082\u0086\u0044\u0004/s/1\u0041\u0001a");
@@ -147,8 +147,11 @@ public sealed class DrainTests
         Assert.Equal(0, await gateway.ExitCodeAsync());
     }
 
-    private static bool IsReady(HttpClient admin) =>
-        admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode == HttpStatusCode.OK;
+    private static async Task<bool> IsNotReadyAsync(HttpClient admin)
+    {
+        using var response = await admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None);
+        return response.StatusCode != HttpStatusCode.OK;
+    }
 
     /// <summary>The type of the next HTTP/2 frame; -1 at the end.</summary>
     private static async Task<int> ReadFrameAsync(RawClient client)

@@ -125,7 +125,7 @@ public sealed class HostileRequestTests : IClassFixture<HostileRequestTests.Shar
             ? other
             : 1;
         var random = new Random(seed);
-        for (var round = 0; round < 2000; round++)
+        for (var round = 0; round < 1200; round++)
         {
             var text = seeds[random.Next(seeds.Length)];
             for (var changes = random.Next(1, 4); changes > 0; changes--)

@@ -78,8 +78,8 @@ public sealed class LastGoodTests : IDisposable
 
         _config.Write("gateway.yaml", good);
         _config.Write("routes/a.yaml", "routes: { a: { match: /a, respond: { body: two } } }");
-        await Until.TrueAsync(() => gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None).GetAwaiter().GetResult() == "two");
-        await Until.TrueAsync(() => FallbackAsync(admin).GetAwaiter().GetResult() == 0);
+        await Until.TrueAsync(async () => await gateway.Client.GetStringAsync(new Uri("/a", UriKind.Relative), None) == "two");
+        await Until.TrueAsync(async () => await FallbackAsync(admin) == 0);
     }
 
     [Fact]

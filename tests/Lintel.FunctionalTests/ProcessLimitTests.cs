@@ -68,6 +68,7 @@ public sealed class ProcessLimitTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task SoftLimit_OfDescriptors_IsRaisedToTheHardOne()
     {
         await using var gateway = await GatewayProcess.StartAsync(
@@ -78,6 +79,7 @@ public sealed class ProcessLimitTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Start_WithTooFewDescriptors_IsRefusedWithTheRemedy()
     {
         var (code, _, errors) = await GatewayProcess.RunAsync(
@@ -90,6 +92,7 @@ public sealed class ProcessLimitTests
     }
 
     [Fact]
+    [AnyTransport]
     public async Task Memory_OfTheControlGroup_BoundsTheHeap()
     {
         // The runtime's own rule for a control group, given by hand: a test may not make groups everywhere.

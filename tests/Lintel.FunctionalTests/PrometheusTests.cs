@@ -115,11 +115,8 @@ public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixt
             .ToList();
         Assert.True(rules.Count > 10);
         await NamesExistAsync([.. rules.Select(r => r.GetProperty("query").GetString()!)]);
-        await Until.TrueAsync(() =>
-            scraped
-                .GetAsync("rules")
-                .GetAwaiter()
-                .GetResult()
+        await Until.TrueAsync(async () =>
+            (await scraped.GetAsync("rules"))
                 .GetProperty("groups")[0]
                 .GetProperty("rules")
                 .EnumerateArray()
@@ -176,7 +173,7 @@ public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixt
 
     /// <summary>A rate needs two scrapes.</summary>
     private async Task HasAnswerAsync(string expression) =>
-        await Until.TrueAsync(() => scraped.QueryAsync(expression).GetAwaiter().GetResult().Count > 0);
+        await Until.TrueAsync(async () => (await scraped.QueryAsync(expression)).Count > 0);
 
     private async Task NamesExistAsync(IReadOnlyCollection<string> expressions)
     {

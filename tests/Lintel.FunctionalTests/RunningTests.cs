@@ -48,9 +48,8 @@ public sealed class RunningTests
         }
 
         // Between delete and link the file is missing for a moment: that may be reported as a separate, refused change.
-        await Until.TrueAsync(() =>
-            gateway.Outcomes() > before
-            && gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult() == "two"
+        await Until.TrueAsync(async () =>
+            gateway.Outcomes() > before && await gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None) == "two"
         );
     }
 
@@ -140,7 +139,7 @@ public sealed class RunningTests
                 + string.Join('\n', gateway.Errors.Split('\n').Where(l => !l.Contains("1 routes, 2 services", StringComparison.Ordinal)))
         );
         // The last change may have been read as part of the one before it: it is live soon.
-        await Until.TrueAsync(() => Number() == "100");
+        await Until.TrueAsync(async () => await NumberAsync() == "100");
 
         async Task LoadAsync()
         {
@@ -159,9 +158,9 @@ public sealed class RunningTests
             }
         }
 
-        string Number()
+        async Task<string> NumberAsync()
         {
-            using var last = gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult();
+            using var last = await gateway.Client.GetAsync(new Uri("/", UriKind.Relative), None);
             return last.Headers.GetValues("X-N").Single();
         }
     }
@@ -224,9 +223,8 @@ public sealed class RunningTests
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await arrived.Task.WaitAsync(GatewayProcess.Patience, None);
         gateway.Signal(SigTerm);
-        await Until.TrueAsync(() =>
-            admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode
-            == HttpStatusCode.ServiceUnavailable
+        await Until.TrueAsync(async () =>
+            (await admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None)).StatusCode == HttpStatusCode.ServiceUnavailable
         );
         release.SetResult();
         Assert.Equal("whole", await answer);
@@ -267,9 +265,8 @@ public sealed class RunningTests
         var answer = gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
         await arrived.Task.WaitAsync(GatewayProcess.Patience, None);
         gateway.Signal(SigTerm);
-        await Until.TrueAsync(() =>
-            admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None).GetAwaiter().GetResult().StatusCode
-            == HttpStatusCode.ServiceUnavailable
+        await Until.TrueAsync(async () =>
+            (await admin.GetAsync(new Uri("/health/ready", UriKind.Relative), None)).StatusCode == HttpStatusCode.ServiceUnavailable
         );
         gateway.Signal(SigTerm);
         Assert.Equal(130, await gateway.ExitCodeAsync());

@@ -43,8 +43,8 @@ public sealed class ScrapedGateway : IAsyncLifetime
         await StartPrometheusAsync();
         using var client = new HttpClient { BaseAddress = Gateway.Admin };
         Text = await client.GetStringAsync(new Uri("/metrics", UriKind.Relative));
-        await Until.TrueAsync(() =>
-            QueryAsync($"sum(http_server_request_duration_seconds_count{{http_route=\"/a/{{id}}\"}})").GetAwaiter().GetResult().Count > 0
+        await Until.TrueAsync(async () =>
+            (await QueryAsync($"sum(http_server_request_duration_seconds_count{{http_route=\"/a/{{id}}\"}})")).Count > 0
         );
     }
 
@@ -219,13 +219,13 @@ public sealed class ScrapedGateway : IAsyncLifetime
 
         _ = _prometheus.StandardError.ReadToEndAsync();
         _api = new HttpClient { BaseAddress = new Uri("http://" + Regex.Match(line, @"address=(\S+)").Groups[1].Value) };
-        await Until.TrueAsync(() => IsReady());
+        await Until.TrueAsync(IsReadyAsync);
 
-        bool IsReady()
+        async Task<bool> IsReadyAsync()
         {
             try
             {
-                using var answer = _api.GetAsync(new Uri("/-/ready", UriKind.Relative)).GetAwaiter().GetResult();
+                using var answer = await _api.GetAsync(new Uri("/-/ready", UriKind.Relative));
                 return answer.IsSuccessStatusCode;
             }
             catch (HttpRequestException)

@@ -86,15 +86,15 @@ public sealed class ServiceConnectionTests
                 ["client.key"] = first.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(),
             }
         );
-        string Shown() => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None).GetAwaiter().GetResult();
-        Assert.Equal("CN=first", Shown());
+        Task<string> ShownAsync() => gateway.Client.GetStringAsync(new Uri("/", UriKind.Relative), None);
+        Assert.Equal("CN=first", await ShownAsync());
 
         // Between the two writes the pair does not match: the previous one stays in use.
         await File.WriteAllTextAsync(gateway.Folder["client.pem"], second.ExportCertificatePem(), None);
         await Until.TrueAsync(() => gateway.Log.Any(l => l.Contains("the certificates cannot be used", StringComparison.Ordinal)));
-        Assert.Equal("CN=first", Shown());
+        Assert.Equal("CN=first", await ShownAsync());
         await File.WriteAllTextAsync(gateway.Folder["client.key"], second.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), None);
-        await Until.TrueAsync(() => Shown() == "CN=second");
+        await Until.TrueAsync(async () => await ShownAsync() == "CN=second");
         Assert.Equal(2, service.Connections);
     }
 

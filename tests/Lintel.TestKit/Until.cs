@@ -11,12 +11,19 @@ public static class Until
     public static Task InTimeAsync(this Task task) => task.WaitAsync(Patience);
 
     /// <summary>Looks again and again until it is so.</summary>
-    public static async Task TrueAsync(Func<bool> condition)
+    public static Task TrueAsync(Func<bool> condition)
+    {
+        ArgumentNullException.ThrowIfNull(condition);
+        return TrueAsync(() => Task.FromResult(condition()));
+    }
+
+    /// <summary>Asks again and again until it is so; no thread waits for the answer.</summary>
+    public static async Task TrueAsync(Func<Task<bool>> condition)
     {
         ArgumentNullException.ThrowIfNull(condition);
         using var deadline = new CancellationTokenSource(Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
-        while (!condition())
+        while (!await condition())
         {
             try
             {

@@ -72,9 +72,7 @@ public sealed class OtherSoftwareTests(NodeFixture fixture) : IClassFixture<Node
             }
         }
 
-        await Until.TrueAsync(() =>
-            int.Parse(Get("closed").GetAwaiter().GetResult(), System.Globalization.CultureInfo.InvariantCulture) > before
-        );
+        await Until.TrueAsync(async () => int.Parse(await Get("closed"), System.Globalization.CultureInfo.InvariantCulture) > before);
     }
 
     [Theory]

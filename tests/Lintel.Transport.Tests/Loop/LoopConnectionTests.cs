@@ -3,7 +3,6 @@ using System.IO.Pipelines;
 using System.Net.Sockets;
 using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
-using Microsoft.AspNetCore.Connections;
 
 namespace Lintel.Transport.Tests.Loop;
 
