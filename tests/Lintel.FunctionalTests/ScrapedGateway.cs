@@ -115,7 +115,14 @@ public sealed class ScrapedGateway : IAsyncLifetime
               s: "{{_service.Address}}"
               dead: "http://127.0.0.1:1"
               two: { instances: ["{{_service.Address}}"{{(second == "s2" ? ", \"http://127.0.0.1:2\"" : "")}}] }
+              failing:
+                instances: ["{{_service.Address}}"]
+                health: { passive: { consecutiveFailures: 3, ejectFor: 1h, maxEjected: 100% } }
+                retry: { backoff: { base: 1ms, max: 1ms } }
+                breaker: { minimumRequests: 4, openFor: 1h }
+                limits: { concurrent: 10 }
             routes:
+              failing: { match: /b, forward: { service: failing, path: /fail } }
               a: { match: "/a/{id}", forward: s }
               fail: { match: /fail, forward: s }
               mirrored: { match: /m, forward: { service: s, mirror: two } }
@@ -148,6 +155,8 @@ public sealed class ScrapedGateway : IAsyncLifetime
 
         for (var i = 0; i < Requests; i++)
             (await Gateway.Client.GetAsync(new Uri($"/a/{i}", UriKind.Relative))).Dispose();
+        for (var i = 0; i < 3; i++)
+            (await Gateway.Client.GetAsync(new Uri("/b", UriKind.Relative))).Dispose(); // is retried, opens the breaker, is refused
         foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/nowhere", "/c"])
             (await Gateway.Client.GetAsync(new Uri(path, UriKind.Relative))).Dispose();
         (await Gateway.Client.PostAsync(new Uri("/u", UriKind.Relative), null)).Dispose();
