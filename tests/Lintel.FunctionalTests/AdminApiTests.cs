@@ -120,7 +120,7 @@ public sealed class AdminApiTests
         });
         string Config(string more) =>
             $$"""
-                services: { s: { instances: [{ address: "{{service.Address}}", weight: 7 }], balancing: roundRobin, timeouts: { request: 90s, idle: 1500ms } } {{more}} }
+                services: { s: { instances: [{ address: "{{service.Address}}", weight: 7 }], balancing: roundRobin, timeouts: { request: 90s, idle: 61500ms } } {{more}} }
                 routes: { r: { match: "/{**rest}", forward: s } }
                 """;
         await using var gateway = await LocalProgram.StartAsync(Config(""));
@@ -138,7 +138,7 @@ public sealed class AdminApiTests
 
         var one = await admin.GetAsync("/api/v1/services/s");
         Assert.Equal(
-            $$"""{"name":"s","protocol":"http1","balancing":"roundRobin","host":"request","timeouts":{"connect":"2s","request":"90s","idle":"1500ms"},"instances":[{"address":"{{service.Address}}","weight":7,"requestsInFlight":0}]}""",
+            $$"""{"name":"s","protocol":"http1","balancing":"roundRobin","host":"request","timeouts":{"connect":"2s","request":"90s","idle":"61500ms"},"instances":[{"address":"{{service.Address}}","weight":7,"priority":0,"share":100,"requestsInFlight":0}]}""",
             one.ToJsonString(Readable)
         );
 

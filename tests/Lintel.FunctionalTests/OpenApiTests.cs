@@ -112,8 +112,11 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     [Fact]
     public void Properties_ThatMayBeAbsent_AreNotRequired()
     {
-        Assert.Equal(["health"], Optional("InstanceStatus"));
-        Assert.Equal(["isPanicking", "breaker", "limits"], Optional("ServiceStatus"));
+        Assert.Equal(["zone", "share", "shareReason", "health"], Optional("InstanceStatus"));
+        Assert.Equal(
+            ["hashedBy", "boundedLoad", "decay", "affinityCookie", "slowStart", "zone", "spillOver", "isPanicking", "breaker", "limits"],
+            Optional("ServiceStatus")
+        );
         Assert.Equal(["notes"], Optional("ReadyStatus"));
         Assert.Empty(Optional("RouteStatus"));
 
