@@ -146,6 +146,40 @@ public sealed class DeadlineTests
         Assert.NotSame(first, second);
     }
 
+    [Fact]
+    public void Latency_OfAnAttempt_IsFromItsStartToTheHead_AndTakenOnce()
+    {
+        using var deadline = Begin(TimeSpan.FromSeconds(30), null, hasBody: false);
+        deadline.Measures = true;
+        Pass(5); // an attempt before
+        var began = _time.GetTimestamp();
+        Assert.Null(deadline.TakeLatency(began));
+        Pass(2);
+        deadline.HeadCame();
+        Pass(7); // the body
+        Assert.Equal(TimeSpan.FromSeconds(2), deadline.TakeLatency(began));
+        Assert.Null(deadline.TakeLatency(began));
+    }
+
+    [Theory]
+    [InlineData(true, 3)]
+    [InlineData(false, 13)] // the service answered before the end of the body
+    public void Latency_OfARequestWithBody_IsFromTheBodysEnd(bool isSentFirst, double expected)
+    {
+        using var deadline = Begin(TimeSpan.FromSeconds(30), null, hasBody: true);
+        deadline.Measures = true;
+        var began = _time.GetTimestamp();
+        Pass(10);
+        if (isSentFirst)
+            deadline.BodySent();
+        Pass(3);
+        deadline.HeadCame();
+        Pass(1);
+        if (!isSentFirst)
+            deadline.BodySent();
+        Assert.Equal(TimeSpan.FromSeconds(expected), deadline.TakeLatency(began));
+    }
+
     private Deadline Begin(TimeSpan head, TimeSpan? call, bool hasBody) => Deadline.Begin(head, call, hasBody, _time, _time.GetTimestamp());
 
     private void Pass(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));

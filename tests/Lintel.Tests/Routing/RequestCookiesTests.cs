@@ -23,4 +23,19 @@ public sealed class RequestCookiesTests
     [InlineData("", null)]
     public void Cookie_OfARequest_IsTheFirstOfItsName(string lines, string? expected) =>
         Assert.Equal(expected, RequestCookies.Find(new StringValues(lines.Split('|')), "sid"));
+
+    [Theory]
+    [InlineData("a=1; b=2", "a=1; b=2")]
+    [InlineData("sid=1", "")]
+    [InlineData("sid=1; a=1", "a=1")]
+    [InlineData("a=1; sid=1; b=2", "a=1; b=2")]
+    [InlineData("a=1;sid=1;sid=2;SID=3", "a=1;SID=3")]
+    [InlineData("a=1; sid=1|sid=2|b=2; sids=3", "a=1|b=2; sids=3")]
+    [InlineData("; sid=1 ;", "")]
+    [InlineData("a=\"sid=1\"; sid=1", "a=\"sid=1\"")]
+    public void Without_ACookie_LeavesTheOthersAsSent(string lines, string expected) =>
+        Assert.Equal(
+            expected.Length == 0 ? [] : expected.Split('|'),
+            RequestCookies.Without(new StringValues(lines.Split('|')), "sid").ToArray()
+        );
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using Lintel.Config;
 using Lintel.Services;
 using Lintel.Services.Balancing;
+using Lintel.TestKit;
 
 namespace Lintel.Tests.Services.Balancing;
 
@@ -11,6 +12,7 @@ public sealed class AffinityTests : IDisposable
     private const string Key = "0123456789abcdef";
 
     private readonly MemoryService[] _services = [new(), new(), new()];
+    private readonly MemoryService _copies = new();
     private readonly List<MemoryGateway> _gateways = [];
 
     public AffinityTests()
@@ -123,6 +125,16 @@ public sealed class AffinityTests : IDisposable
     }
 
     [Fact]
+    public async Task Cookie_OfAMirrorsService_IsNotSentToIt()
+    {
+        var gateway = Create();
+        Assert.Equal(200, (await gateway.GetAsync("/m/x", ("Cookie", "a=1; copy=2"))).Status);
+        await Until.TrueAsync(() => _copies.Seen.Count == 1);
+        Assert.Equal(["a=1"], _copies.Seen.First().Headers["Cookie"]);
+        Assert.Equal(["a=1; copy=2"], _services.SelectMany(s => s.Seen).Single().Headers["Cookie"]);
+    }
+
+    [Fact]
     public async Task Composition_PinsToTheFirstInstanceOfEachService_AndLaterCallsFollow()
     {
         var gateway = Create();
@@ -222,7 +234,9 @@ public sealed class AffinityTests : IDisposable
             $$"""
             services:
               s: { instances: [{{string.Join(", ", (hosts ?? _services).Select(s => s.Address))}}], affinity: {{affinity}} }
+              copies: { instances: [{{_copies.Address}}], affinity: { cookie: copy } }
             routes:
+              m: { match: /m/x, forward: { service: s, path: /x, mirror: { service: copies, percent: 100% } } }
               x: { match: /x, forward: s }
               c:
                 match: /c
@@ -233,7 +247,7 @@ public sealed class AffinityTests : IDisposable
                     second: { request: "s/json?after={first.host}" }
             {{rest}}
             """,
-            new MemoryNet(reachable ?? hosts ?? _services)
+            new MemoryNet([.. reachable ?? hosts ?? _services, _copies])
         );
         _gateways.Add(gateway);
         return gateway;
