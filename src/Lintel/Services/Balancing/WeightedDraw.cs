@@ -51,11 +51,26 @@ internal sealed class WeightedDraw
         var before = place == 0 ? 0 : _upTo[place - 1];
         var weight = _upTo[place] - before;
         var point = _random.NextDouble() * (_upTo[^1] - weight);
-        var found = Array.BinarySearch(_upTo, point < before ? point : point + weight);
-        other = Math.Min(found >= 0 ? found + 1 : ~found, _upTo.Length - 1);
+        other = Find(point < before ? point : point + weight);
         return other != place ? other
             : place == 0 ? 1
             : place - 1; // floating point
+    }
+
+    /// <summary>The place whose part of the sum of weights contains a point.</summary>
+    private int Find(double point)
+    {
+        var (low, high) = (0, _upTo.Length - 1);
+        while (low < high)
+        {
+            var middle = (low + high) >>> 1;
+            if (_upTo[middle] <= point)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
     }
 }
 
