@@ -18,7 +18,7 @@ public sealed class HalfCloseTests
           composed: { match: "/c/{**rest}", compose: { calls: { a: "s/{rest}", b: "s/small" } } }
           stream: { match: "/s/{**rest}", compose: { stream: true, calls: { a: "s/{rest}", b: "s/small" } } }
           # A stream that never has a part for longer than this: what its client is then sent tells that it has gone.
-          hurried: { match: "/h/{**rest}", compose: { stream: true, deadline: 200ms, calls: { a: "s/{rest}", b: "s/small" } } }
+          hurried: { match: "/h/{**rest}", compose: { stream: true, deadline: 1s, calls: { a: "s/{rest}", b: "s/small" } } }
           own: { match: /own, respond: { body: own } }
         """;
 
