@@ -18,6 +18,7 @@ took() { echo "   $((SECONDS - begun)) s"; }
 step "servers that the tests talk to"
 missing=()
 [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+[ -x /usr/sbin/dnsmasq ] || missing+=(dnsmasq-base)
 command -v curl >/dev/null || missing+=(curl)
 command -v promtool >/dev/null || missing+=(prometheus)
 command -v h2load >/dev/null || missing+=(nghttp2-client)

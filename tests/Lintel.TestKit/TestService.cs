@@ -34,7 +34,8 @@ public sealed class TestService : IAsyncDisposable
     public static async Task<TestService> StartAsync(
         RequestDelegate? handler = null,
         Action<ListenOptions>? listen = null,
-        string? socket = null
+        string? socket = null,
+        System.Net.IPEndPoint? address = null
     )
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -52,7 +53,7 @@ public sealed class TestService : IAsyncDisposable
                 if (socket is not null)
                     o.ListenUnixSocket(socket, l => listen?.Invoke(l));
                 else
-                    o.Listen(System.Net.IPAddress.Loopback, 0, l => listen?.Invoke(l));
+                    o.Listen(address ?? new(System.Net.IPAddress.Loopback, 0), l => listen?.Invoke(l));
             });
         var application = builder.Build();
         var service = new TestService(application, handler);

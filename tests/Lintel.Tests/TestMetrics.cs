@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Lintel.Observability.Metrics;
 using Lintel.Services;
 using Lintel.Services.Connections;
+using Lintel.Services.Discovery;
 using Lintel.Transport.Loop;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -33,12 +34,11 @@ internal static class TestMetrics
     {
         time ??= TimeProvider.System;
         metrics ??= Create();
-        return new(
-            loops,
-            names ?? NameResolver.OfSystem(time),
-            metrics,
-            new ServiceParts(time, new Random(1), metrics, NullLogger.Instance)
-        );
+        names ??= NameResolver.OfSystem(time);
+        return new(loops, names, metrics, new ServiceParts(time, new Random(1), metrics, NullLogger.Instance))
+        {
+            Discovery = new DiscoveryParts(time, new Random(1), names, NullLogger.Instance),
+        };
     }
 
     private sealed class Meters : IMeterFactory

@@ -61,6 +61,8 @@ internal sealed class ExplanationText
             label = "";
             foreach (var known in forward.Instances.Where(i => i.Name == service.Name))
             {
+                if (known.Discovery is { } discovery)
+                    Line("", $"  instances by {discovery.Source}");
                 foreach (var instance in known.Instances)
                     Line("", $"  {instance.Address}{Settings(instance)}");
                 if (Balancing(known) is { } balancing)

@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Lintel.Config;
 using Lintel.Services;
 using Lintel.Services.Balancing;
+using Lintel.Services.Discovery;
 using Lintel.Services.Health;
 
 namespace Lintel.Control.Status;
@@ -52,7 +53,11 @@ internal sealed record ServiceStatus
     /// <summary>The effective timeouts, including defaults.</summary>
     public required ServiceTimeouts Timeouts { get; init; }
 
-    /// <summary>The instances, in the configuration's order.</summary>
+    /// <summary>Where the instances are looked up; absent where they are configured.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ServiceDiscoveryStatus? Discovery { get; init; }
+
+    /// <summary>The instances, in the configuration's order, or in the order of their addresses where they are looked up.</summary>
     public required IReadOnlyList<InstanceStatus> Instances { get; init; }
 
     /// <summary>
@@ -86,9 +91,10 @@ internal sealed record ServiceStatus
             SpillOver = config.Zone?.SpillOver,
             Host = config.Host,
             Timeouts = ServiceTimeouts.Of(config.Timeouts.Over(defaults)),
+            Discovery = config.Discover is { } discover ? ServiceDiscoveryStatus.Of(discover, running?.Discovery?.Status) : null,
             Instances =
             [
-                .. config.Instances.Select(i =>
+                .. (running?.Discovery?.Current ?? config.Instances).Select(i =>
                     InstanceStatus.Of(
                         i,
                         instances,
@@ -108,6 +114,40 @@ internal sealed record ServiceStatus
         : hash.Cookie is { } cookie ? "cookie " + cookie
         : hash.Query is { } query ? "query parameter " + query
         : "client address";
+}
+
+/// <summary>Where the instances of a service are looked up.</summary>
+internal sealed record ServiceDiscoveryStatus
+{
+    /// <summary>The kind of source and its name, such as <c>dns orders.internal:80</c>.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>The time of the last answer with instances; absent before the first one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? AnsweredAt { get; init; }
+
+    /// <summary>
+    /// Seconds since then; 0 while a file, or a source of the application, is watched and has not changed. Absent before the first answer.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? AgeSeconds { get; init; }
+
+    /// <summary>Why the last lookup failed; absent if it did not. The instances of the last answer stay in use.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Error { get; init; }
+
+    /// <summary>The number of lookups that failed or found none.</summary>
+    public required long Errors { get; init; }
+
+    internal static ServiceDiscoveryStatus Of(DiscoverConfig config, DiscoveryStatus? status) =>
+        new()
+        {
+            Source = config.Source,
+            AnsweredAt = status?.AnsweredAt,
+            AgeSeconds = status?.Age is { } age ? Math.Round(age.TotalSeconds, 3) : null,
+            Error = status?.Error,
+            Errors = status?.Errors ?? 0,
+        };
 }
 
 /// <summary>The timeouts of a service.</summary>

@@ -92,7 +92,11 @@ internal sealed record SnapshotStatus
             Hash = loaded?.Hash,
             FilesDiffer = parts.Source.HasOtherContent(),
             Memory = new MemoryStatus(parts.Memory.Limit, parts.Memory.Used),
-            Counts = SnapshotCounts.Of(loaded?.Config, gateway.HasListeners ? loaded?.Config.EffectiveListeners.Count ?? 0 : 0),
+            Counts = SnapshotCounts.Of(
+                loaded?.Config,
+                gateway.HasListeners ? loaded?.Config.EffectiveListeners.Count ?? 0 : 0,
+                parts.Services.Discoveries().Sum(d => d.Instances)
+            ),
             LastReload = gateway.LastReload,
             Fallback = gateway.Fallback,
         };
@@ -107,19 +111,19 @@ internal sealed record MemoryStatus(long LimitBytes, long UsedBytes);
 /// <summary>The number of objects of each kind in a configuration.</summary>
 /// <param name="Listeners">Listeners, including the default one.</param>
 /// <param name="Services">Services.</param>
-/// <param name="Instances">Instances of all services.</param>
+/// <param name="Instances">Instances of all services, configured and discovered.</param>
 /// <param name="Routes">Routes.</param>
 /// <param name="Policies">Policies.</param>
 /// <param name="Clients">Clients.</param>
 internal sealed record SnapshotCounts(int Listeners, int Services, int Instances, int Routes, int Policies, int Clients)
 {
-    internal static SnapshotCounts Of(GatewayConfig? config, int listeners) =>
+    internal static SnapshotCounts Of(GatewayConfig? config, int listeners, int discovered) =>
         config is null
             ? new SnapshotCounts(0, 0, 0, 0, 0, 0)
             : new SnapshotCounts(
                 listeners,
                 config.Services.Count,
-                config.Services.Values.Sum(s => s.Instances.Count),
+                config.Services.Values.Sum(s => s.Instances.Count) + discovered,
                 config.Routes.Count,
                 config.Policies.Count,
                 config.Clients.Count

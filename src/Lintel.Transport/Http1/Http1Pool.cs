@@ -78,7 +78,16 @@ public sealed class Http1Pool : IDisposable
     /// <summary>A loop for callers that do not run on one.</summary>
     public EventLoop AnyLoop() => _loops.Choose();
 
-    /// <summary>Closes idle connections, and the others when they are returned.</summary>
+    /// <summary>
+    /// Closes idle connections, and the others when they are returned. Requests that still rent one get a new one, or wait for their turn.
+    /// </summary>
+    public void Drain()
+    {
+        foreach (var shard in _shards)
+            shard.Drain();
+    }
+
+    /// <summary>Closes idle connections, and the others when they are returned. Nobody gets one any more.</summary>
     public void Dispose()
     {
         foreach (var shard in _shards)
@@ -111,6 +120,7 @@ internal sealed class Http1Shard(
     /// </summary>
     private readonly LinkedList<TaskCompletionSource<Http1Connection?>> _waiting = [];
     private int _open;
+    private bool _isDraining;
     private bool _isDisposed;
 
     public int Open => Volatile.Read(ref _open);
@@ -159,14 +169,14 @@ internal sealed class Http1Shard(
             lock (_lock)
             {
                 // What the server says unasked would be the answer to the next request.
-                while (!_isDisposed && _waiting.First is { } first && !connection.Socket.MayHaveBecomeReadable)
+                while (!_isDraining && _waiting.First is { } first && !connection.Socket.MayHaveBecomeReadable)
                 {
                     _waiting.RemoveFirst();
                     if (first.Value.TrySetResult(connection))
                         return;
                 }
 
-                if (!_isDisposed && _waiting.Count == 0)
+                if (!_isDraining && _waiting.Count == 0)
                 {
                     connection.Socket.BecameReadable = connection.Dropping;
                     _idle.Add(connection);
@@ -195,23 +205,32 @@ internal sealed class Http1Shard(
         Closed();
     }
 
-    public void Dispose()
+    public void Drain()
     {
         List<Http1Connection> idle;
         lock (_lock)
         {
-            _isDisposed = true;
+            _isDraining = true;
             idle = [.. _idle];
             _idle.Clear();
             _open -= idle.Count;
+        }
+
+        idle.ForEach(c => c.Dispose());
+    }
+
+    public void Dispose()
+    {
+        Drain();
+        lock (_lock)
+        {
+            _isDisposed = true;
             while (_waiting.First is { } first)
             {
                 _waiting.RemoveFirst();
                 first.Value.TrySetException(new ObjectDisposedException(nameof(Http1Pool)));
             }
         }
-
-        idle.ForEach(c => c.Dispose());
     }
 
     private async ValueTask<Http1Connection> ConnectAsync(CancellationToken cancellation)

@@ -26,8 +26,11 @@ public enum Leniency
 /// <summary>A microservice: a pool of equivalent instances that differ only in weight.</summary>
 public sealed record ServiceConfig
 {
-    /// <summary>The instances; at least one.</summary>
-    public required ValueList<InstanceConfig> Instances { get; init; }
+    /// <summary>The instances; at least one, unless <see cref="Discover"/> is set.</summary>
+    public ValueList<InstanceConfig> Instances { get; init; } = [];
+
+    /// <summary>Where the instances are looked up while the gateway runs, in place of <see cref="Instances"/>. Default: nowhere.</summary>
+    public DiscoverConfig? Discover { get; init; }
 
     /// <summary>The HTTP version towards the instances: <c>http1</c> (default) or <c>http2</c>.</summary>
     public ServiceProtocol Protocol { get; init; }
@@ -131,12 +134,10 @@ public sealed record ServiceConfig
             "The address of its only instance, such as http://127.0.0.1:5101",
             new RecordGrammar<ServiceConfig>(static f =>
             {
-                f.NotYet("discover");
                 var service = new ServiceConfig
                 {
-                    Instances = f.Has("discover")
-                        ? []
-                        : f.Require("instances", new ListGrammar<InstanceConfig>(InstanceConfig.Grammar, minimum: 1)),
+                    Instances = f.Get("instances", new ListGrammar<InstanceConfig>(InstanceConfig.Grammar, minimum: 1), []),
+                    Discover = f.Find("discover", DiscoverConfig.Grammar),
                     Protocol = f.Get(
                         "protocol",
                         Scalars.Choice([("http1", ServiceProtocol.Http1), ("http2", ServiceProtocol.Http2)], "http3", "auto"),
@@ -158,6 +159,10 @@ public sealed record ServiceConfig
                     Lenient = f.List("lenient", Scalars.Choice([("bareLf", Leniency.BareLf), ("equalLengths", Leniency.EqualLengths)])),
                     Tls = f.Get("tls", ServiceTlsConfig.Grammar, new()),
                 };
+                if (f.Has("instances") && f.Has("discover"))
+                    f.Report("conflict", "discover", "a service has either `instances` or `discover`", "remove one of them");
+                if (!f.Has("instances") && !f.Has("discover"))
+                    f.Report("missing-key", null, "`instances` is missing", "add `instances: [http://HOST:PORT]`, or `discover`");
                 if (service is { Protocol: ServiceProtocol.Http2, Connections.Max: not null } && !f.HasFailed("protocol"))
                     f.Report(
                         "bad-value",
@@ -171,7 +176,12 @@ public sealed record ServiceConfig
                     f.Report("bad-value", "lenient", "HTTP/2 has neither line endings nor framing by `Content-Length`", "remove `lenient`");
                 if (service is { Protocol: ServiceProtocol.Http1, Health.Active.Grpc: not null } && !f.HasFailed("protocol"))
                     f.Report("bad-value", "health", "gRPC's health protocol requires HTTP/2", "add `protocol: http2`");
-                if (service.Zone is { } zone && service.Instances?.Any(i => i.Zone == zone.Own) == false && !f.HasFailed("instances"))
+                if (
+                    service.Zone is { } zone
+                    && service.Discover is null
+                    && service.Instances?.Any(i => i.Zone == zone.Own) == false
+                    && !f.HasFailed("instances")
+                )
                     f.Report(
                         "unknown-name",
                         "zone",
@@ -323,7 +333,10 @@ public sealed record ServiceTlsConfig
     /// <summary>The PEM file of the certificate's private key.</summary>
     public string? KeyPath { get; init; }
 
-    /// <summary>The name that is sent (SNI) and verified in the instance's certificate. Default: the host of its address.</summary>
+    /// <summary>
+    /// The name that is sent (SNI) and verified in the instance's certificate. Default: the name that <c>discover</c> looks up by
+    /// <c>dns</c>, <c>dnsSrv</c> or <c>host</c>, otherwise the host of the instance's address.
+    /// </summary>
     public string? ServerName { get; init; }
 
     internal static Grammar<ServiceTlsConfig> Grammar { get; } =

@@ -5,6 +5,7 @@ using Lintel.Observability.Logs;
 using Lintel.Pipeline;
 using Lintel.Runtime;
 using Lintel.Services;
+using Lintel.Services.Discovery;
 using Lintel.Transport.Loop;
 using Microsoft.Extensions.Logging;
 
@@ -37,12 +38,14 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
             : await BackgroundThread.RunAsync("lintel-compile", () => Compile(config, reading)).ConfigureAwait(false);
         if (compiled is not { } snapshot)
             return false;
-        CheckLeniency(config, reading);
+        CheckProcess(config, reading);
         var log = OpenAccessLog(config, reading);
         var change = new ConfigChange(config, reading.Root, reading.Report);
         Action<TimeSpan>? commit = null;
         try
         {
+            if (_loaded is not null && reading.Report.IsValid)
+                await DiscoverAsync(snapshot, cancellation).ConfigureAwait(false);
             if (log is not null)
                 commit = await PrepareAsync(change, reading, () => Serve(snapshot, config, log), cancellation).ConfigureAwait(false);
         }
@@ -82,6 +85,23 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         if (listeners is not null)
             return await listeners.OpenAsync(change.Config, handle, reading.Root, reading.Report, cancellation).ConfigureAwait(false);
         return reading.Report.IsValid ? static _ => { } : null;
+    }
+
+    /// <summary>
+    /// Waits for the instances of services that have none yet: requests that are served now must not fail because of a reload. A service
+    /// without an answer does not hold it up for long.
+    /// </summary>
+    private async Task DiscoverAsync(Snapshot snapshot, CancellationToken cancellation)
+    {
+        snapshot.Start();
+        try
+        {
+            await snapshot.Ready().WaitAsync(InstanceDiscovery.Patience, parts.Time, cancellation).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // the log says which
+        }
     }
 
     private async Task UndoAsync(ConfigChange change, Snapshot snapshot, AccessLog? log)
@@ -128,6 +148,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
         if (log != parts.AccessLog.Current)
             Follow("the access log", () => parts.AccessLog.Replace(log));
+        snapshot.Start();
         Follow("the release of the previous configuration", () => parts.Snapshots.Swap(snapshot)); // its first step is the switch
     }
 
@@ -151,13 +172,20 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
             : (null, null);
 
     /// <summary>
-    /// Refuses leniency that this process does not support. Not a check of the configuration: where that is validated, another process may
-    /// read the responses.
+    /// Refuses what this process does not support: leniency, and discovery by the application. Not a check of the configuration: where that
+    /// is validated, another process may serve it.
     /// </summary>
-    private void CheckLeniency(GatewayConfig config, SourceReading reading)
+    private void CheckProcess(GatewayConfig config, SourceReading reading)
     {
         foreach (var (name, service) in config.Services)
         {
+            if (service.Discover?.Host is not null && !parts.Services.HasHostDiscovery)
+                new ProblemSink(reading.Root, reading.Report).Add(
+                    "not-available",
+                    KeyPath.Root["services"][name]["discover"]["host"],
+                    "the gateway does not run inside an application with service discovery",
+                    "add `AddServiceDiscovery()` to the application's services, or use another source, such as `dns`"
+                );
             if (service.Lenient.Count == 0 || (parts.Loops is not null && service.Handler is null))
                 continue;
             new ProblemSink(reading.Root, reading.Report).Add(

@@ -17,6 +17,7 @@ using Lintel.Runtime;
 using Lintel.Services;
 using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
+using Lintel.Services.Discovery;
 using Lintel.Services.Health;
 using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
@@ -27,6 +28,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.ServiceDiscovery;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -178,6 +180,17 @@ public static class LintelServiceCollectionExtensions
                     s.GetRequiredService<ILogger<ServiceHealth>>()
                 )
             )
+            {
+                Discovery = new DiscoveryParts(
+                    Time(s),
+                    Random.Shared,
+                    s.GetRequiredService<NameResolver>(),
+                    s.GetRequiredService<ILogger<InstanceDiscovery>>()
+                )
+                {
+                    Host = s.GetService<ServiceEndpointResolver>() is { } resolver ? new HostEndpoints(resolver) : null,
+                },
+            }
         ));
         services.Replace(ServiceDescriptor.Singleton(s => Create(s, ownsListeners)));
         if (ownsListeners)
@@ -253,6 +266,7 @@ public static class LintelServiceCollectionExtensions
         };
         var listeners = ownsListeners ? new ListenerSet(services, time, services.GetRequiredService<ILogger<ListenerSet>>()) : null;
         var gateway = new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());
+        gateway.AddReadiness(parts.Services.Waiting);
         if (ownsListeners)
             gateway.AddReadiness(services.GetRequiredService<Transports>().Problem);
         return gateway;

@@ -32,9 +32,19 @@ internal sealed class CodeCheck(ProblemSink problems)
 
         foreach (var (name, service) in Made("services", config.Services))
         {
-            if (service.Instances.Count == 0)
-                problems.Add("out-of-range", KeyPath.Root["services"][name]["instances"], "at least 1 item is expected");
-            Check(service, KeyPath.Root["services"][name]);
+            var path = KeyPath.Root["services"][name];
+            if (service.Instances.Count == 0 && service.Discover is null)
+                problems.Add("out-of-range", path["instances"], "at least 1 item is expected");
+            if (service.Instances.Count > 0 && service.Discover is not null)
+                problems.Add("conflict", path["discover"], "a service has either `Instances` or `Discover`", "remove one of them");
+            if (service.Discover is { Sources: not 1 })
+                problems.Add(
+                    "conflict",
+                    path["discover"],
+                    "`Discover` requires exactly one of `Dns`, `DnsSrv`, `Consul`, `File` and `Host`",
+                    "set one of them"
+                );
+            Check(service, path);
         }
 
         foreach (var (name, route) in Made("routes", config.Routes))

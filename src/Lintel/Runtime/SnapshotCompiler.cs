@@ -5,6 +5,7 @@ using Lintel.Config.Reading;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Services;
+using Lintel.Services.Discovery;
 
 namespace Lintel.Runtime;
 
@@ -46,6 +47,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         {
             new UnusedCheck(config, problems).Check();
             _last = new CompiledRoutes(config, acquired, entries);
+            var discoveries = acquired.Values.Select(s => s.Discovery).OfType<InstanceDiscovery>().ToList();
             return new Snapshot(
                 table,
                 new GatewayIdentity(config.Name ?? "lintel", config.Name ?? _processName),
@@ -56,6 +58,8 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                 AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
                 ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Attempts.Time) : null,
+                Start = () => discoveries.ForEach(d => d.Start()),
+                Ready = () => Task.WhenAll(discoveries.Select(d => d.FirstAnswer)),
             };
         }
 
@@ -121,7 +125,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         foreach (var (name, service) in config.Services)
         {
             var path = KeyPath.Root["services"][name];
-            if (service.Instances.Count == 0)
+            if (service.Discover is null ? service.Instances.Count == 0 : service.Discover.Sources != 1)
                 continue;
             if (service.Instances.Select(i => i.Address.Scheme).Distinct().Count() > 1)
             {

@@ -6,6 +6,7 @@ using Lintel.Services.Attempts;
 using Lintel.Services.Balancing;
 using Lintel.Services.Breaking;
 using Lintel.Services.Connections;
+using Lintel.Services.Discovery;
 using Lintel.Services.Health;
 
 namespace Lintel.Services;
@@ -52,7 +53,10 @@ internal sealed class Service : IDisposable
 
         var client = new UpstreamClientConfig(
             config.Protocol,
-            config.Tls,
+            config.Tls with
+            {
+                ServerName = config.Tls.ServerName ?? config.Discover?.ServerName,
+            },
             ServiceCertificates.UsesTls(config),
             connect,
             config.Connections,
@@ -72,13 +76,17 @@ internal sealed class Service : IDisposable
             ?? RetryRules.Default;
         Breaker = Keep(config.Breaker, previous?.Breaker, b => b.Config, b => new CircuitBreaker(name, b, dependencies.Services));
         Bulkhead = Keep(config.Limits, previous?.Bulkhead, b => b.Config, l => new Bulkhead(l, dependencies.Services.Time));
+        Discovery = InstanceDiscovery.Of(name, config.Discover, dependencies.Discovery, previous?.Discovery);
+        var instances = Discovery?.Current ?? config.Instances;
         var before = previous?._client == _client ? previous._instances : null;
-        _instances = Arrange_NeedsLock([.. config.Instances.Select(i => Join(i, before))]);
+        _instances = Arrange_NeedsLock([.. instances.Select(i => Join(i, before))]);
         if (config.Health is { } health)
         {
             Health = new ServiceHealth(this, health, dependencies.Services);
             Health.Watch(_instances.All);
         }
+
+        Discovery?.Attach(this, instances);
     }
 
     public string Name { get; }
@@ -119,6 +127,9 @@ internal sealed class Service : IDisposable
 
     /// <summary>Whether its balancing considers how long instances take to answer.</summary>
     public bool MeasuresLatency => Config.Balancing.Kind == BalancingKind.Ewma;
+
+    /// <summary>Looks the instances up; <see langword="null"/> if they are configured.</summary>
+    public InstanceDiscovery? Discovery { get; }
 
     /// <summary>The current instances.</summary>
     public InstanceSet Instances => _instances;
@@ -185,6 +196,7 @@ internal sealed class Service : IDisposable
 
     public void Dispose()
     {
+        Discovery?.Detach(this); // first: no instances come from here on
         Health?.Dispose();
         lock (_exchange)
         {
@@ -260,6 +272,7 @@ internal sealed class Service : IDisposable
                 config.Host,
                 certificates,
                 config.Tls.ToString(),
+                config.Discover?.Source,
                 .. config.Instances.Select(i => i.Address.AbsoluteUri),
             ]
         );

@@ -1,6 +1,7 @@
 using Lintel.Config;
 using Lintel.Observability.Metrics;
 using Lintel.Services.Connections;
+using Lintel.Services.Discovery;
 
 namespace Lintel.Services;
 
@@ -26,6 +27,7 @@ internal sealed class ServiceRegistry : IDisposable
         _dependencies = dependencies;
         _time = dependencies.Services.Time;
         dependencies.Metrics.Observe(Observe, ObserveServices);
+        dependencies.Metrics.ObserveDiscovery(() => Discoveries().Select(d => new DiscoveryUse(d.Service, d.Age, d.Errors)));
     }
 
     /// <summary>Acquires the service of this name and configuration. Each call must be followed by one <see cref="Release"/>.</summary>
@@ -120,6 +122,26 @@ internal sealed class ServiceRegistry : IDisposable
                     s.Retries.Budget?.Left(_time.GetTimestamp())
                 )),
             ];
+    }
+
+    /// <summary>Whether services can be looked up by the service discovery of the application.</summary>
+    public bool HasHostDiscovery => _dependencies.Discovery?.Host is not null;
+
+    /// <summary>Why the gateway is not ready: services whose instances are still looked up; <see langword="null"/> for none.</summary>
+    public string? Waiting()
+    {
+        lock (_lock)
+        {
+            var waiting = _newest.Values.Where(s => s.Discovery is { IsWaiting: true }).Select(s => $"`{s.Name}`").ToList();
+            return waiting.Count == 0 ? null : $"waiting for the instances of {string.Join(", ", waiting)}";
+        }
+    }
+
+    /// <summary>The discovery of the newest generation of each service.</summary>
+    public IReadOnlyList<DiscoveryStatus> Discoveries()
+    {
+        lock (_lock)
+            return [.. _newest.Values.Select(s => s.Discovery?.Status).OfType<DiscoveryStatus>()];
     }
 
     public void Dispose()

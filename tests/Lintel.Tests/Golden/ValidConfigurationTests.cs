@@ -63,6 +63,19 @@ public sealed class ValidConfigurationTests
         Assert.Equal(BalancingKind.ConsistentHash, config.Services["sessions"].Balancing.Kind);
         Assert.Equal(new BalancingConfig { Ewma = new() { Decay = TimeSpan.FromSeconds(5) } }, config.Services["latency"].Balancing);
         Assert.False(config.Services["orders"].GrpcWeb);
+        Assert.Equal(
+            new DiscoverConfig
+            {
+                Dns = "orders.internal:8080",
+                Refresh = TimeSpan.FromSeconds(10),
+                Server = "127.0.0.1:53",
+                Scheme = "https",
+                MaxInstances = 50,
+                KeepFor = TimeSpan.FromHours(1),
+            },
+            config.Services["byName"].Discover
+        );
+        Assert.Equal("consul orders at https://consul.internal:8501", config.Services["byConsul"].Discover!.Source);
         Assert.Equal(TimeSpan.FromSeconds(30), config.Services["orders"].Connections.KeepAlivePing);
         Assert.Equal([Leniency.BareLf, Leniency.EqualLengths], config.Services["secure"].Lenient);
         Assert.Equal(

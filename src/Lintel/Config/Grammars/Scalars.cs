@@ -65,6 +65,9 @@ internal static class Scalars
     /// <summary>A file's path, relative to the file in which it is written; becomes a full path.</summary>
     public static Grammar<string> FilePath { get; } = new FilePathGrammar();
 
+    /// <summary>The path of a file that may be written later, relative in the same way; becomes a full path.</summary>
+    public static Grammar<string> LaterFilePath { get; } = new FilePathGrammar(mayBeMissing: true);
+
     public static string Format(TimeSpan duration) =>
         duration switch
         {
@@ -312,7 +315,7 @@ internal sealed class ChoiceGrammar<T>((string Word, T Value)[] words, string[] 
     }
 }
 
-internal sealed class FilePathGrammar : Grammar<string>
+internal sealed class FilePathGrammar(bool mayBeMissing = false) : Grammar<string>
 {
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out string value)
     {
@@ -325,6 +328,12 @@ internal sealed class FilePathGrammar : Grammar<string>
         value = ConfigPaths.Resolve(scalar, report);
         if (File.Exists(value))
             return true;
+        if (mayBeMissing && !Directory.Exists(value))
+        {
+            report.Warn("file", node, path, $"the file {ConfigPaths.Show(scalar, value)} does not exist yet", ConfigPaths.Hint(scalar));
+            return true;
+        }
+
         report.Add("file", node, path, $"the file {ConfigPaths.Show(scalar, value)} does not exist", ConfigPaths.Hint(scalar));
         return Fail(out value);
     }

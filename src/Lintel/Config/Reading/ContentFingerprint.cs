@@ -7,6 +7,11 @@ namespace Lintel.Config.Reading;
 /// <summary>Numbers that stand for what files and folders hold: the same number, the same content.</summary>
 internal static class ContentFingerprint
 {
+    /// <summary>
+    /// Larger files are refused wherever content is read: size and time tell when they change, instead of reading gigabytes every 2 s.
+    /// </summary>
+    private const long MaxHashed = 64 * 1024 * 1024;
+
     /// <summary>Of a file that is not there, or may not be read.</summary>
     public static UInt128 Missing { get; } = OfContent("missing"u8);
 
@@ -21,6 +26,8 @@ internal static class ContentFingerprint
         try
         {
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            if (stream is { CanSeek: true, Length: > MaxHashed })
+                return OfContent(Encoding.UTF8.GetBytes($"{stream.Length} {File.GetLastWriteTimeUtc(path).Ticks}"));
             var hash = new XxHash128();
             hash.Append(stream);
             return hash.GetCurrentHashAsUInt128();

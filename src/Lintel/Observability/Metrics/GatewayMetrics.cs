@@ -302,6 +302,9 @@ internal sealed class GatewayMetrics
         );
     }
 
+    /// <summary>Observes the discovery of instances.</summary>
+    internal void ObserveDiscovery(Func<IEnumerable<DiscoveryUse>> services) => DiscoveryUse.Observe(_meter, services);
+
     /// <summary>Methods are the client's choice: unknown ones share a label, so that label sets stay bounded.</summary>
     internal static string KnownMethod(string method) =>
         method is "GET" or "HEAD" or "POST" or "PUT" or "PATCH" or "DELETE" or "OPTIONS" or "CONNECT" or "TRACE" or "QUERY"

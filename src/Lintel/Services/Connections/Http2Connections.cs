@@ -36,6 +36,16 @@ internal sealed class Http2Connections(Func<HttpMessageHandler> create, TimeProv
         }
     }
 
+    /// <summary>
+    /// Removes an instance: its connections close by themselves after its last requests, as replaced ones do. One that comes back gets new
+    /// ones.
+    /// </summary>
+    public void Forget(string host, int port)
+    {
+        foreach (var key in _targets.Keys.Where(t => t.Port == port && t.Host.Trim('[', ']') == host))
+            _targets.TryRemove(key, out _);
+    }
+
     protected override void Dispose(bool disposing)
     {
         if (disposing)

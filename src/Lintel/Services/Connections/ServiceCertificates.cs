@@ -31,7 +31,7 @@ internal sealed class ServiceCertificates
             };
 
     public static bool UsesTls(ServiceConfig config) =>
-        config.Instances.Count > 0 && config.Instances[0].Address.Scheme == Uri.UriSchemeHttps;
+        (config.Discover?.Scheme ?? (config.Instances is [{ } first, ..] ? first.Address.Scheme : null)) == Uri.UriSchemeHttps;
 
     /// <summary>A hash that identifies the content without keeping a private key's text in memory.</summary>
     public string Fingerprint() =>

@@ -53,7 +53,8 @@ internal sealed class UpstreamClient : IDisposable
     private readonly ConcurrentDictionary<(string Host, int Port), ConnectionCount> _open = new();
 
     // has its own lock; instances with the same address share their connections across changes of weight
-    private readonly Dictionary<(string Host, int Port), (Http1Pool Pool, int Uses)> _pools = [];
+    private readonly Dictionary<(string Host, int Port), (Http1Pool? Pool, int Uses)> _pools = [];
+    private readonly Http2Connections? _http2;
     private readonly LoopGroup? _loops; // of this client: null if the protocol does not use them
     private int _users = 1;
 
@@ -66,8 +67,9 @@ internal sealed class UpstreamClient : IDisposable
         _loops = config is { Protocol: ServiceProtocol.Http1, Handler: null } ? dependencies.Loops : null;
         if (config.UsesTls)
             (_tls, _certificates) = CreateTls(config, certificates);
+        _http2 = config.Protocol == ServiceProtocol.Http2 ? new Http2Connections(CreateHandler, TimeProvider.System) : null;
         Invoker = new HttpMessageInvoker(
-            config.Handler is { } make ? new PlainAddresses(make()) : new RequestBodies(CreateConnections()),
+            config.Handler is { } make ? new PlainAddresses(make()) : new RequestBodies((HttpMessageHandler?)_http2 ?? CreateHandler()),
             disposeHandler: true
         );
     }
@@ -89,25 +91,23 @@ internal sealed class UpstreamClient : IDisposable
     /// </summary>
     public Http1Pool? Acquire(Instance instance)
     {
-        if (_loops is null)
-            return null;
         var key = (instance.ConnectHost, instance.Port);
         lock (_pools)
         {
             var (pool, uses) = _pools.GetValueOrDefault(key);
-            pool ??= CreatePool(new DnsEndPoint(key.ConnectHost, key.Port));
+            if (_loops is not null)
+                pool ??= CreatePool(new DnsEndPoint(key.ConnectHost, key.Port));
             _pools[key] = (pool, uses + 1);
             return pool;
         }
     }
 
     /// <summary>
-    /// Releases the connections of an instance. The last release for an address closes them, and those in use when they are returned.
+    /// Releases the connections of an instance. The last release for an address closes them, and those in use when they are returned;
+    /// requests that have chosen the instance before still get one.
     /// </summary>
     public void Release(Instance instance)
     {
-        if (instance.Connections is null)
-            return;
         var key = (instance.ConnectHost, instance.Port);
         lock (_pools)
         {
@@ -119,7 +119,10 @@ internal sealed class UpstreamClient : IDisposable
             }
 
             _pools.Remove(key);
-            pool.Dispose();
+            pool?.Drain();
+            _http2?.Forget(key.ConnectHost, key.Port);
+            if (_open.TryGetValue(key, out var count) && count.Value == 0)
+                _open.TryRemove(new(key, count)); // addresses come and go for as long as the gateway runs
         }
     }
 
@@ -139,9 +142,6 @@ internal sealed class UpstreamClient : IDisposable
         foreach (var certificate in _certificates)
             certificate.Dispose();
     }
-
-    private HttpMessageHandler CreateConnections() =>
-        _config.Protocol == ServiceProtocol.Http2 ? new Http2Connections(CreateHandler, TimeProvider.System) : CreateHandler();
 
     private SocketsHttpHandler CreateHandler()
     {

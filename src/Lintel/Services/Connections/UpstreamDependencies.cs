@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Lintel.Observability.Metrics;
+using Lintel.Services.Discovery;
 using Lintel.Transport.Loop;
 
 namespace Lintel.Services.Connections;
@@ -15,4 +16,7 @@ internal sealed record UpstreamDependencies(LoopGroup? Loops, NameResolver Names
     /// The secret that affinity tokens are derived with where none is configured: random, the same for the process's life.
     /// </summary>
     public byte[] AffinityKey { get; } = RandomNumberGenerator.GetBytes(32);
+
+    /// <summary>The dependencies of the discovery of instances; <see langword="null"/> if there is none.</summary>
+    public DiscoveryParts? Discovery { get; init; }
 }

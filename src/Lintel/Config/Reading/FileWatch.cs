@@ -1,6 +1,4 @@
-using Lintel.Config.Reading;
-
-namespace Lintel.Runtime;
+namespace Lintel.Config.Reading;
 
 /// <summary>
 /// Detects changed content of watched files. File system events make detection fast; polling every two seconds makes it reliable.

@@ -1,8 +1,7 @@
 using Lintel.Config.Reading;
 using Lintel.Runtime;
-using Lintel.Tests.Config;
 
-namespace Lintel.Tests.Runtime;
+namespace Lintel.Tests.Config;
 
 public sealed class FileWatchTests : IDisposable
 {
