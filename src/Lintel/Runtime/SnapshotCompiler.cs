@@ -58,7 +58,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                 AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
                 ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Attempts.Time) : null,
-                Start = () => discoveries.ForEach(d => d.Start()),
+                Start = () => Start(acquired.Values, discoveries),
                 Ready = () => Task.WhenAll(discoveries.Select(d => d.FirstAnswer)),
             };
         }
@@ -163,6 +163,13 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         }
 
         return acquired;
+    }
+
+    private static void Start(IEnumerable<Service> services, List<InstanceDiscovery> discoveries)
+    {
+        foreach (var service in services)
+            service.Health?.Start();
+        discoveries.ForEach(d => d.Start());
     }
 
     private void Release(Dictionary<string, Service> services, PolicyCompiler policies)

@@ -22,6 +22,7 @@ internal sealed class ServiceHealth : IDisposable
     private readonly ActiveHealthConfig? _active;
     private readonly ITimer _returns;
     private readonly Dictionary<Instance, InstanceChecks?> _watched = [];
+    private bool _isStarted;
     private bool _isOver;
 
     /// <param name="service">The service.</param>
@@ -54,6 +55,21 @@ internal sealed class ServiceHealth : IDisposable
         }
 
         PlanReturn();
+    }
+
+    /// <summary>
+    /// Starts the active checks. Called when the configuration goes live: one that is only validated or explained sends nothing.
+    /// </summary>
+    public void Start()
+    {
+        lock (_lock)
+        {
+            if (_isOver || _isStarted || _active is null)
+                return;
+            _isStarted = true;
+            foreach (var instance in _watched.Keys.ToList())
+                _watched[instance] = new InstanceChecks(_service, instance, _active, this, _parts);
+        }
     }
 
     /// <summary>Evaluates the end of an attempt.</summary>
@@ -137,7 +153,7 @@ internal sealed class ServiceHealth : IDisposable
         if (_passive?.SuccessRate is { } rate)
             health.Window = new SlidingWindow(rate.Window, _parts.Time);
         if (_active is not null)
-            return new InstanceChecks(_service, instance, _active, this, _parts);
+            return _isStarted ? new InstanceChecks(_service, instance, _active, this, _parts) : null;
         lock (health.Lock)
             health.IsUnhealthy = false; // without checks nothing would make it healthy again
         return null;

@@ -297,8 +297,10 @@ public sealed class ServiceHealthTests : IDisposable
             0
         );
         var before = _registry.Acquire("s", config, new TimeoutsConfig());
+        before.Health!.Start();
         await Until.TrueAsync(() => before.Instances.All.All(i => !i.Health.IsAvailable));
         var after = _registry.Acquire("s", config with { Balancing = new() { Kind = BalancingKind.Random } }, new TimeoutsConfig());
+        after.Health!.Start();
         Assert.NotSame(before, after);
         Assert.Equal(before.Instances.All, after.Instances.All);
         Assert.Null(after.Instances.Pick(default));
@@ -324,8 +326,32 @@ public sealed class ServiceHealthTests : IDisposable
 
     private static HashSet<Instance> Picked(Service service) => [.. Enumerable.Range(0, 200).Select(_ => service.Instances.Pick(default)!)];
 
-    private Service Create(int instances, HealthConfig health, double panic = 0) =>
-        _registry.Acquire("s", Config(instances, health, panic), new TimeoutsConfig());
+    [Fact]
+    public async Task Checks_BeginWhenTheConfigurationGoesLive_AndNotBefore()
+    {
+        var config = Config(
+            1,
+            new()
+            {
+                Active = new() { Path = "/healthz", Jitter = 0 },
+            },
+            panic: 0
+        );
+        var service = _registry.Acquire("s", config, new TimeoutsConfig());
+        _time.Advance(TimeSpan.FromSeconds(30));
+        Assert.Empty(_answers.Seen);
+        service.Health!.Start();
+        service.Health.Start();
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        await Until.TrueAsync(() => _answers.Seen.Count == 1);
+    }
+
+    private Service Create(int instances, HealthConfig health, double panic = 0)
+    {
+        var service = _registry.Acquire("s", Config(instances, health, panic), new TimeoutsConfig());
+        service.Health!.Start();
+        return service;
+    }
 
     private ServiceConfig Config(int instances, HealthConfig health, double panic) =>
         new()
