@@ -238,7 +238,7 @@ public sealed class DiscoveryTests
         {
             try
             {
-                using var response = await gateway.Client.PostAsync(Path, new StringContent("x")); // not sent twice by itself
+                using var response = await gateway.Client.PostAsync(Path, new StringContent("x"), CancellationToken.None); // not sent twice by itself
                 statuses.AddOrUpdate(response.StatusCode, 1, static (_, n) => n + 1);
             }
             catch (HttpRequestException e)

@@ -27,7 +27,9 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
     /// <summary>Reports service times to clients; <see langword="null"/> if disabled.</summary>
     public ServerTiming? ServerTiming { get; init; }
 
-    /// <summary>Starts to look up the instances of services and to check their health; called when the snapshot is about to go live.</summary>
+    /// <summary>
+    /// Starts to look up the instances of services and to check their health; called when the snapshot is about to go live.
+    /// </summary>
     public Action Start { get; init; } = static () => { };
 
     /// <summary>Completes when all services that look up their instances have some.</summary>

@@ -369,7 +369,7 @@ public sealed class ServiceHealthTests : IDisposable
             new();
         private readonly ConcurrentQueue<string> _seen = new();
 
-        public IReadOnlyCollection<string> Seen => _seen;
+        public ConcurrentQueue<string> Seen => _seen;
 
         public static HttpResponseMessage Of(int status) => new((HttpStatusCode)status) { Content = new StringContent("{}") };
 
