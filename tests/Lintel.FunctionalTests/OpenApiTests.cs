@@ -114,7 +114,19 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     {
         Assert.Equal(["zone", "share", "shareReason", "health"], Optional("InstanceStatus"));
         Assert.Equal(
-            ["hashedBy", "boundedLoad", "decay", "affinityCookie", "slowStart", "zone", "spillOver", "isPanicking", "breaker", "limits"],
+            [
+                "hashedBy",
+                "boundedLoad",
+                "decay",
+                "affinityCookie",
+                "slowStart",
+                "zone",
+                "spillOver",
+                "discovery",
+                "isPanicking",
+                "breaker",
+                "limits",
+            ],
             Optional("ServiceStatus")
         );
         Assert.Equal(["notes"], Optional("ReadyStatus"));

@@ -101,7 +101,12 @@ public sealed class ScrapedGateway : IAsyncLifetime
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
         using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        return new() { ["tls.pem"] = certificate.ExportCertificatePem(), ["tls.key"] = key.ExportPkcs8PrivateKeyPem() };
+        return new()
+        {
+            ["pool.yaml"] = "- http://127.0.0.1:1",
+            ["tls.pem"] = certificate.ExportCertificatePem(),
+            ["tls.key"] = key.ExportPkcs8PrivateKeyPem(),
+        };
     }
 
     /// <summary>With a service of two instances, or with only one of them.</summary>
@@ -121,7 +126,11 @@ public sealed class ScrapedGateway : IAsyncLifetime
                 retry: { backoff: { base: 1ms, max: 1ms } }
                 breaker: { minimumRequests: 4, openFor: 1h }
                 limits: { concurrent: 10 }
+              lost: { discover: { file: missing.yaml } }
+              found: { discover: { file: pool.yaml } }
             routes:
+              found: { match: /n, forward: found }
+              lost: { match: /l, forward: lost }
               failing: { match: /b, forward: { service: failing, path: /fail } }
               a: { match: "/a/{id}", forward: s }
               fail: { match: /fail, forward: s }
