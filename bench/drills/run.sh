@@ -122,13 +122,14 @@ frontend f
   bind 127.0.0.1:$(port 0)
   default_backend s
 backend s
+  timeout check 250ms
   option httpchk GET /
-  default-server check inter 500ms timeout check 250ms fall 2 rise 1 observe layer7 error-limit 3 on-error mark-down
+  default-server check inter 500ms fall 2 rise 1 observe layer7 error-limit 3 on-error mark-down
   server s1 127.0.0.1:$(port 1)
   server s2 127.0.0.1:$(port 2)
   server s3 127.0.0.1:$(port 3)
 CONF
-  sed -i 's/ timeout check 250ms//; s/^  option httpchk/  timeout check 250ms\n  option httpchk/' "$work/haproxy.cfg"
+
 }
 
 start_gateway() {
@@ -164,7 +165,7 @@ strike() {
   esac
 }
 
-program=${PROGRAM:-$repo/artifacts/bin/Lintel.Cli/release/lintel}
+program=${PROGRAM:-$repo/artifacts/bin/Lintel.Cli/release/Lintel.Cli}
 clients=$repo/artifacts/bin/LoadClients/release/LoadClients.dll
 [[ -x $program && -f $clients ]] || { say "build first: dotnet build Lintel.slnx -c Release"; exit 2; }
 
