@@ -116,12 +116,12 @@ public sealed class RetryTests
         await using var good = await TestService.StartAsync();
         await using var gateway = await StartAsync(
             $"instances: [\"{slow.Address}\", \"{good.Address}\"], balancing: roundRobin, "
-                + $"retry: {{ on: [timeout], perTryTimeout: 100ms, {Fast} }}"
+                + $"retry: {{ attempts: 10, on: [timeout], perTryTimeout: 300ms, {Fast} }}"
         );
         using var request = new HttpRequestMessage(HttpMethod.Put, "/a") { Content = hasBody ? new StringContent("text") : null };
         using var response = await gateway.Client.SendAsync(request);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Assert.Equal(hasBody ? "text" : "", Assert.Single(good.Seen).Body);
+        Assert.Equal(hasBody ? "text" : "", good.Seen.Last().Body); // a busy machine may cut its first attempt off, too
         never.SetResult();
     }
 
@@ -131,7 +131,7 @@ public sealed class RetryTests
         var never = new TaskCompletionSource();
         await using var slow = await TestService.StartAsync(_ => never.Task);
         await using var gateway = await StartAsync(
-            $"instances: [\"{slow.Address}\"], timeouts: {{ request: 250ms }}, retry: {{ on: [timeout], attempts: 10, perTryTimeout: 100ms, {Fast} }}"
+            $"instances: [\"{slow.Address}\"], timeouts: {{ request: 1s }}, retry: {{ on: [timeout], attempts: 10, perTryTimeout: 400ms, {Fast} }}"
         );
         using var response = await gateway.Client.GetAsync(new Uri("/a", UriKind.Relative));
         Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
@@ -167,7 +167,7 @@ public sealed class RetryTests
             return Task.CompletedTask;
         });
         await using var gateway = await StartAsync(
-            $"instances: [\"{service.Address}\"], breaker: {{ minimumRequests: 4, openFor: 300ms, probes: 2 }}"
+            $"instances: [\"{service.Address}\"], breaker: {{ minimumRequests: 4, openFor: 1s, probes: 2 }}"
         );
         for (var i = 0; i < 4; i++)
             Assert.Equal(500, await StatusAsync(gateway));
