@@ -97,7 +97,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
                             attempts.NeedsFreshConnection
                         )
                         {
-                            Offer = service.Retries.HasStatuses ? attempts.Offer(() => Left(deadline)) : null,
+                            Offer = service.Retries.HasStatuses ? Offer(ref attempts, deadline) : null,
                         }
                     )
                     .ConfigureAwait(false);
@@ -166,6 +166,9 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
     /// </summary>
     private bool MayRepeat(Exchange exchange, string method) =>
         Idempotency.Allows(method) || plan.IsIdempotent || exchange.Request.Headers.ContainsKey("Idempotency-Key");
+
+    /// <summary>In a method of its own: in the attempt loop the closure would be an object for every request.</summary>
+    private RetryOffer? Offer(ref AttemptSeries attempts, Deadline deadline) => attempts.Offer(() => Left(deadline));
 
     private TimeSpan? Left(Deadline deadline) => deadline.LeftOfRequest(parts.Time.GetTimestamp());
 
