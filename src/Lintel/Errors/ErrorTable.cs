@@ -12,8 +12,8 @@ internal enum RetryScope
     NothingSent,
 
     /// <summary>
-    /// The instance may have processed the request: only idempotent methods (RFC 9110 section 9.2.2) are retried, and only if a kept-alive
-    /// connection ended under the request.
+    /// The instance may have processed the request: only requests that may be sent twice are retried, if a kept-alive connection ended
+    /// under them, or if the service's <c>retry</c> says so.
     /// </summary>
     Idempotent,
 }

@@ -29,7 +29,7 @@ internal sealed record ForwardPlan(
     public bool IsIdempotent { get; init; }
 }
 
-/// <summary>Sends the request to an instance of a service, and retries another instance if that fails before anything was sent.</summary>
+/// <summary>Sends the request to an instance of a service, and again where the service's retry rules allow it.</summary>
 internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, AttemptParts parts, MemoryBudget memory) : Target
 {
     /// <summary>The error that an attempt with an escaped exception is counted as.</summary>
