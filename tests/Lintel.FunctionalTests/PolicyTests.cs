@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using Lintel.TestKit;
 using Microsoft.AspNetCore.Http;
@@ -104,5 +105,74 @@ public sealed class PolicyTests
                 )
             )
         );
+    }
+
+    [Fact]
+    public async Task Fault_OverHttp_DelaysAndRefuses_AndItsCausesAreTold()
+    {
+        await using var service = await TestService.StartAsync(AnswerAsync);
+        await using var gateway = await LoggedGateway.StartAsync(
+            $$"""
+            drainTimeout: 100ms
+            services: { s: "{{service.Address}}" }
+            policies:
+              slow: { fault: { delay: 1h } }
+              late: { fault: { delay: 1ms } }
+              refused: { fault: { abort: 418, when: { headers: { X-Drill: "1" } } } }
+            routes:
+              slow: { match: /slow, forward: s, policies: [slow] }
+              late: { match: /late, forward: s, policies: [late, refused] }
+            """
+        );
+        using (var late = await gateway.Running.Client.GetAsync(new Uri("/late", UriKind.Relative)))
+            Assert.Equal(HttpStatusCode.OK, late.StatusCode);
+        using var drill = new HttpRequestMessage(HttpMethod.Post, "/late") { Content = new StringContent(new string('x', 100_000)) };
+        drill.Headers.Add("X-Drill", "1");
+        using (var refused = await gateway.Running.Client.SendAsync(drill))
+        {
+            Assert.Equal(418, (int)refused.StatusCode);
+            Assert.Contains("fault-injected", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+
+        Assert.Single(service.Seen);
+        using var held = await gateway.ConnectAsync();
+        await held.SendAsync("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n");
+        using (var left = await gateway.ConnectAsync())
+        {
+            await left.SendAsync("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n");
+            await Until.TrueAsync(() => InFlight(gateway) == 2);
+        }
+
+        await Until.TrueAsync(() => InFlight(gateway) == 1);
+        var lines = await gateway.StopAsync();
+        Assert.Equal(
+            [("late", 200, null), ("late", 418, "fault-injected"), ("slow", 499, "client-aborted"), ("slow", 503, "stopped")],
+            lines.Select(l =>
+                (
+                    l.GetProperty("route").GetString(),
+                    l.GetProperty("status").GetInt32(),
+                    l.TryGetProperty("error", out var e) ? e.GetString() : null
+                )
+            )
+        );
+        Assert.Single(service.Seen);
+        Assert.Contains(gateway.Running.Log, l =>
+            l.StartsWith("Information: ", StringComparison.Ordinal) && l.Contains("fault-injected", StringComparison.Ordinal)
+        );
+    }
+
+    private static long InFlight(LoggedGateway gateway)
+    {
+        var sum = 0L;
+        using var listener = new MeterListener();
+        listener.SetMeasurementEventCallback<long>((_, value, _, _) => sum += value);
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == "http.server.active_requests" && ReferenceEquals(instrument.Meter, gateway.Running.Meter))
+                l.EnableMeasurementEvents(instrument);
+        };
+        listener.Start();
+        listener.RecordObservableInstruments();
+        return sum;
     }
 }

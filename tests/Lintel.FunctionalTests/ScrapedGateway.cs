@@ -137,6 +137,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
               mirrored: { match: /m, forward: { service: s, mirror: two } }
               dead: { match: /d, forward: dead }
               ping: { match: /p, respond: { body: pong } }
+              faulty: { match: /f, respond: { body: pong }, policies: [{ fault: { abort: 503 } }] }
               composed:
                 match: /c
                 compose:
@@ -166,7 +167,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
             (await Gateway.Client.GetAsync(new Uri($"/a/{i}", UriKind.Relative))).Dispose();
         for (var i = 0; i < 3; i++)
             (await Gateway.Client.GetAsync(new Uri("/b", UriKind.Relative))).Dispose(); // is retried, opens the breaker, is refused
-        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/nowhere", "/c"])
+        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/f", "/nowhere", "/c"])
             (await Gateway.Client.GetAsync(new Uri(path, UriKind.Relative))).Dispose();
         (await Gateway.Client.PostAsync(new Uri("/u", UriKind.Relative), null)).Dispose();
         for (var i = 0; i < 5; i++)

@@ -281,7 +281,7 @@ public sealed record ConditionConfig
 public sealed record ClientConfig
 {
     /// <summary>The requests of this client.</summary>
-    public required ClientMatchConfig When { get; init; }
+    public required WhenConfig When { get; init; }
 
     internal static Grammar<ClientConfig> Grammar { get; } =
         new RecordGrammar<ClientConfig>(static f =>
@@ -295,40 +295,6 @@ public sealed record ClientConfig
                     "nothing distinguishes this client from others",
                     "add `when` with conditions on headers, query or cookies"
                 );
-            return new ClientConfig { When = f.Get("when", ClientMatchConfig.Grammar, new ClientMatchConfig()) };
-        });
-}
-
-/// <summary>How a client is recognized: all conditions must be met.</summary>
-public sealed record ClientMatchConfig
-{
-    /// <summary>Conditions on headers by name.</summary>
-    public ValueMap<ConditionConfig> Headers { get; init; } = [];
-
-    /// <summary>Conditions on query parameters by name.</summary>
-    public ValueMap<ConditionConfig> Query { get; init; } = [];
-
-    /// <summary>Conditions on cookies by name.</summary>
-    public ValueMap<ConditionConfig> Cookies { get; init; } = [];
-
-    /// <summary>Whether there are no conditions: every request would match the client.</summary>
-    internal bool IsEmpty => Headers.Count + Query.Count + Cookies.Count == 0;
-
-    internal static Grammar<ClientMatchConfig> Grammar { get; } =
-        new RecordGrammar<ClientMatchConfig>(static f =>
-        {
-            if (f.IsReading && f.IsEmpty)
-                f.Report(
-                    "missing-key",
-                    null,
-                    "no condition distinguishes this client from others",
-                    "add conditions: `headers`, `query` or `cookies`"
-                );
-            return new ClientMatchConfig
-            {
-                Headers = f.FilledMap("headers", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
-                Query = f.FilledMap("query", ConditionConfig.Grammar, ConditionConfig.NoneHint),
-                Cookies = f.FilledMap("cookies", ConditionConfig.Grammar, ConditionConfig.NoneHint, MatchConfig.TokenGrammar),
-            };
+            return new ClientConfig { When = f.Get("when", WhenConfig.Grammar, new WhenConfig()) };
         });
 }

@@ -177,4 +177,7 @@ internal enum GatewayErrorKind
 
     /// <summary>A policy of the application that embeds the gateway refuses the request, with a status of its choice.</summary>
     RefusedByPolicy,
+
+    /// <summary>A policy of the kind <c>fault</c> refuses the request for a drill, with the status that it is configured to have.</summary>
+    FaultInjected,
 }

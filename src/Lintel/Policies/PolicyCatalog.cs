@@ -4,6 +4,7 @@ using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
 using Lintel.Policies.Access;
 using Lintel.Policies.Cors;
+using Lintel.Policies.Fault;
 using Lintel.Policies.SecurityHeaders;
 
 namespace Lintel.Policies;
@@ -13,12 +14,17 @@ internal static class PolicyCatalog
 {
     public static IReadOnlyList<PolicyKind> Kinds { get; } =
     [
-        new PolicyKind<CorsConfig>(CorsConfig.Grammar, static c => new CorsPolicy(c)) { Name = CorsConfig.Key, IsSingle = true },
-        new PolicyKind<AccessConfig>(AccessConfig.Grammar, static c => new AccessPolicy(c)) { Name = AccessConfig.Key },
-        new PolicyKind<SecurityHeadersConfig>(SecurityHeadersConfig.Grammar, static c => new SecurityHeadersPolicy(c))
+        new PolicyKind<CorsConfig>(CorsConfig.Grammar, static (c, _) => new CorsPolicy(c)) { Name = CorsConfig.Key, IsSingle = true },
+        new PolicyKind<AccessConfig>(AccessConfig.Grammar, static (c, _) => new AccessPolicy(c)) { Name = AccessConfig.Key },
+        new PolicyKind<SecurityHeadersConfig>(SecurityHeadersConfig.Grammar, static (c, _) => new SecurityHeadersPolicy(c))
         {
             Name = SecurityHeadersConfig.Key,
             IsSingle = true,
+        },
+        new PolicyKind<FaultConfig>(FaultConfig.Grammar, static (c, parts) => new FaultPolicy(c, parts))
+        {
+            Name = FaultConfig.Key,
+            When = static c => c.When,
         },
     ];
 

@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Config.Grammars;
+using Lintel.Policies;
 
 namespace Lintel.Runtime;
 
@@ -16,19 +17,7 @@ internal sealed class CodeCheck(ProblemSink problems)
         Check(config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
 
         foreach (var (name, client) in Made("clients", config.Clients))
-        {
-            var path = KeyPath.Root["clients"][name]["when"];
-            if (client.When.IsEmpty)
-                problems.Add(
-                    "missing-key",
-                    path,
-                    "no condition distinguishes this client from others",
-                    "add conditions: `Headers`, `Query` or `Cookies`"
-                );
-            Check(client.When.Headers, path["headers"]);
-            Check(client.When.Query, path["query"]);
-            Check(client.When.Cookies, path["cookies"]);
-        }
+            Check(client.When, KeyPath.Root["clients"][name]["when"]);
 
         foreach (var (name, service) in Made("services", config.Services))
         {
@@ -100,6 +89,17 @@ internal sealed class CodeCheck(ProblemSink problems)
     {
         if (policy.Problem is { } problem)
             problems.Add("bad-value", path, problem.Message, problem.Hint);
+        if (PolicyCatalog.Of(policy).Kind.WhenOf(policy) is { } when)
+            Check(when, path[policy.Kind]["when"]);
+    }
+
+    private void Check(WhenConfig when, KeyPath path)
+    {
+        if (when.IsEmpty)
+            problems.Add("missing-key", path, WhenConfig.EmptyProblem, "add conditions: `Headers`, `Query` or `Cookies`");
+        Check(when.Headers, path["headers"]);
+        Check(when.Query, path["query"]);
+        Check(when.Cookies, path["cookies"]);
     }
 
     private void Check(ValueMap<ConditionConfig> conditions, KeyPath path)

@@ -4,7 +4,7 @@ using Lintel.Routing;
 
 namespace Lintel.Runtime;
 
-/// <summary>Compiles the conditions of matches and clients.</summary>
+/// <summary>Compiles the conditions of matches, clients and policies.</summary>
 internal sealed class ConditionCompiler(CompileScope scope)
 {
     /// <summary>Compiles a match's conditions, including those of its client; <see langword="null"/> if one does not compile.</summary>
@@ -30,6 +30,13 @@ internal sealed class ConditionCompiler(CompileScope scope)
     {
         var result = new List<Condition>();
         return AddClient(name, path, result) ? [.. result] : null;
+    }
+
+    /// <summary>Compiles the conditions of a policy; <see langword="null"/> if one does not compile.</summary>
+    public Condition[]? Compile(WhenConfig when, KeyPath path)
+    {
+        var result = new List<Condition>();
+        return Add(when, path, result) ? [.. result] : null;
     }
 
     private bool AddListeners(ValueList<string> names, KeyPath path, List<Condition> result)
@@ -63,11 +70,13 @@ internal sealed class ConditionCompiler(CompileScope scope)
             return false;
         }
 
-        var when = KeyPath.Root["clients"][name]["when"];
-        return Add(client.When.Headers, ConditionPlace.Header, when["headers"], result)
-            & Add(client.When.Query, ConditionPlace.Query, when["query"], result)
-            & Add(client.When.Cookies, ConditionPlace.Cookie, when["cookies"], result);
+        return Add(client.When, KeyPath.Root["clients"][name]["when"], result);
     }
+
+    private bool Add(WhenConfig when, KeyPath path, List<Condition> result) =>
+        Add(when.Headers, ConditionPlace.Header, path["headers"], result)
+        & Add(when.Query, ConditionPlace.Query, path["query"], result)
+        & Add(when.Cookies, ConditionPlace.Cookie, path["cookies"], result);
 
     private bool Add(ValueMap<ConditionConfig> written, ConditionPlace place, KeyPath path, List<Condition> result)
     {

@@ -2,20 +2,31 @@ using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Pipeline;
 using Lintel.Policies;
+using Lintel.Routing;
 
 namespace Lintel.Runtime;
 
 /// <summary>Resolves the policies of routes: names become running policies, in the order of the catalogue.</summary>
-internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicies application, GatewayConfig config, ProblemSink problems)
+internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicies application, CompileScope scope)
 {
     private readonly Dictionary<(string Place, PolicyConfig Config), Policy> _acquired = [];
+    private readonly Dictionary<string, Condition[]?> _conditions = [];
+    private readonly ConditionCompiler _compiler = new(scope);
     private PolicySet? _defaults;
 
     /// <summary>Whether any route answers CORS preflights.</summary>
     public bool AnswersPreflights { get; private set; }
 
     /// <summary>The policies of routes without policies of their own.</summary>
-    public PolicySet Defaults => _defaults ??= Compile(config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
+    public PolicySet Defaults => _defaults ??= Compile(scope.Config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
+
+    /// <summary>Compiles what routes do not refer to: problems in it are reported, too.</summary>
+    public void CompileUnused()
+    {
+        _ = Defaults;
+        foreach (var (name, policy) in scope.Config.Policies)
+            ConditionsOf("policies." + name, policy, KeyPath.Root["policies"][name]);
+    }
 
     /// <summary>Returns the policies of a route.</summary>
     public PolicySet Compile(string name, RouteConfig route)
@@ -50,7 +61,7 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
                 continue;
             var (kind, order) = PolicyCatalog.Of(written);
             if (!met.TryAdd(kind, uses[i].Label) && kind.IsSingle)
-                problems.Add(
+                scope.Problems.Add(
                     "conflict",
                     path[i],
                     $"`{met[kind]}` and `{uses[i].Label}` are both of the kind `{kind.Name}`, of which a route can have one",
@@ -68,8 +79,8 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
     {
         if (use.Name is not { } name || application.Find(name) is not { } own)
             return null;
-        if (config.Policies.ContainsKey(name))
-            problems.Add(
+        if (scope.Config.Policies.ContainsKey(name))
+            scope.Problems.Add(
                 "conflict",
                 path,
                 $"`{name}` is a policy of the configuration, and one that the application registers",
@@ -82,14 +93,14 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
     {
         if (use.Name is not { } name)
             return (path.ToString(), use.Policy!);
-        if (config.Policies.TryGetValue(name, out var named))
+        if (scope.Config.Policies.TryGetValue(name, out var named))
             return ("policies." + name, named);
-        if (!problems.IsWritten("policies", name))
-            problems.Add(
+        if (!scope.Problems.IsWritten("policies", name))
+            scope.Problems.Add(
                 "unknown-policy",
                 path,
                 $"there is no policy named `{name}`",
-                Suggestion.For(name, config.Policies.Keys.Concat(application.Names))
+                Suggestion.For(name, scope.Config.Policies.Keys.Concat(application.Names))
             );
         return null;
     }
@@ -98,17 +109,31 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
     {
         if (_acquired.TryGetValue((place, written), out var policy))
             return policy;
+        if (ConditionsOf(place, written, path) is not { } conditions)
+            return null;
         try
         {
-            policy = registry.Acquire(place, written);
+            policy = registry.Acquire(place, written, conditions);
         }
         catch (Exception e) when (e is FormatException or ArgumentException)
         {
-            problems.Add("bad-value", path, $"the policy cannot be created: {e.Message}"); // from code: the grammar checks files
+            scope.Problems.Add("bad-value", path, $"the policy cannot be created: {e.Message}"); // from code: the grammar checks files
             return null;
         }
 
         _acquired.Add((place, written), policy);
         return policy;
+    }
+
+    /// <summary>
+    /// Compiles the conditions of the policy at a place, once for all routes that refer to it; <see langword="null"/> if one does not
+    /// compile.
+    /// </summary>
+    private Condition[]? ConditionsOf(string place, PolicyConfig written, KeyPath path)
+    {
+        if (_conditions.TryGetValue(place, out var compiled))
+            return compiled;
+        var when = PolicyCatalog.Of(written).Kind.WhenOf(written);
+        return _conditions[place] = when is null ? [] : _compiler.Compile(when, path[written.Kind]["when"]);
     }
 }

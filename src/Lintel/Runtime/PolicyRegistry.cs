@@ -1,6 +1,7 @@
 using Lintel.Config;
 using Lintel.Pipeline;
 using Lintel.Policies;
+using Lintel.Routing;
 
 namespace Lintel.Runtime;
 
@@ -9,7 +10,8 @@ namespace Lintel.Runtime;
 /// the same place reuses it.
 /// </summary>
 /// <remarks>Thread rule: every member takes the lock; none is on the request path.</remarks>
-internal sealed class PolicyRegistry
+/// <param name="parts">The dependencies of policies.</param>
+internal sealed class PolicyRegistry(PolicyParts parts)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Place, PolicyConfig Config), (Policy Policy, int Uses)> _policies = [];
@@ -17,12 +19,15 @@ internal sealed class PolicyRegistry
     /// <summary>
     /// Returns the policy of this place and configuration, with one more reference. Each call is paired with one <see cref="Release"/>.
     /// </summary>
-    public Policy Acquire(string place, PolicyConfig config)
+    /// <param name="place">Where it is written.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="conditions">The compiled conditions of the configuration.</param>
+    public Policy Acquire(string place, PolicyConfig config, Condition[] conditions)
     {
         lock (_lock)
         {
             var (policy, uses) = _policies.GetValueOrDefault((place, config));
-            policy ??= PolicyCatalog.Of(config).Kind.Create(config);
+            policy ??= PolicyCatalog.Of(config).Kind.Create(config, parts with { Conditions = conditions });
             _policies[(place, config)] = (policy, uses + 1);
             return policy;
         }

@@ -3,6 +3,7 @@ using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
 using Lintel.Pipeline;
+using Lintel.Policies;
 using Lintel.Routing;
 using Lintel.Services;
 using Lintel.Services.Discovery;
@@ -15,7 +16,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// <summary>A unique name per process: two gateways in a row without a configured name are not a loop.</summary>
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
-    private readonly PolicyRegistry _policies = new();
+    private readonly PolicyRegistry _policies = new(new PolicyParts(parts.Attempts.Time, parts.Random, parts.Attempts.Metrics));
 
     // Reused by the next compilation. Explaining a request compiles too, on any thread.
     private volatile CompiledRoutes? _last;
@@ -31,10 +32,9 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         CheckListeners(config, problems);
         new CodeCheck(problems).Check(config);
         CheckClientCertificates(config, problems);
-        var policies = new PolicyCompiler(_policies, parts.Application, config, problems);
-        _ = policies.Defaults; // errors in policies that no route uses are reported, too
-
         var scope = new CompileScope(config, acquired, problems);
+        var policies = new PolicyCompiler(_policies, parts.Application, scope);
+        policies.CompileUnused();
         var routes = new RouteCompiler(scope, parts);
         var kept = _last;
         var entries = config.Routes.Select(r => Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();

@@ -28,6 +28,7 @@ public sealed class ErrorTableTests
         ["http_upgrade_failed"] = 502,
         ["http_protocol_error"] = 502,
         ["proxy_internal_error"] = 500,
+        ["proxy_internal_response"] = 503, // "the most appropriate": the configuration has the last word
         ["proxy_loop_detected"] = 502,
     };
 

@@ -27,7 +27,7 @@ public sealed class CodeCheckTests
                 "clients.c.when",
                 new GatewayConfig
                 {
-                    Clients = new() { ["c"] = new ClientConfig { When = new ClientMatchConfig() } },
+                    Clients = new() { ["c"] = new ClientConfig { When = new WhenConfig() } },
                     Routes = new() { ["r"] = Good with { Match = Good.Match with { Client = "c" } } },
                 }
             },
@@ -39,7 +39,7 @@ public sealed class CodeCheckTests
                     {
                         ["c"] = new ClientConfig
                         {
-                            When = new ClientMatchConfig { Query = new() { ["q"] = new ConditionConfig { Prefix = "" } } },
+                            When = new WhenConfig { Query = new() { ["q"] = new ConditionConfig { Prefix = "" } } },
                         },
                     },
                 }

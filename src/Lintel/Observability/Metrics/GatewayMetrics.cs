@@ -50,6 +50,7 @@ internal sealed class GatewayMetrics
     private readonly Counter<long> _breakerOpenings;
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
+    private readonly Counter<long> _faults;
     private readonly Gauge<int> _fallback;
     private long _stalls;
     private double _appliedAt;
@@ -102,6 +103,7 @@ internal sealed class GatewayMetrics
         _breakerOpenings = _meter.CreateCounter<long>("lintel.service.breaker.opened", "{opening}", "Openings of circuit breakers.");
         _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Configuration loads, by result.");
         _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
+        _faults = _meter.CreateCounter<long>("lintel.faults", "{fault}", "Faults that policies injected for drills, by route and kind.");
         _meter.CreateObservableCounter(
             "lintel.loop.stalls",
             () => Interlocked.Read(ref _stalls),
@@ -260,6 +262,10 @@ internal sealed class GatewayMetrics
 
     internal void Mirrored(string service, string result) =>
         _mirrors.Add(1, new KeyValuePair<string, object?>("lintel.service", service), new KeyValuePair<string, object?>("result", result));
+
+    /// <summary>A policy has injected a fault.</summary>
+    internal void FaultInjected(string route, string kind) =>
+        _faults.Add(1, new KeyValuePair<string, object?>("lintel.route", route), new KeyValuePair<string, object?>("kind", kind));
 
     /// <summary>
     /// Gauges of the instances in use. They are observed at each collection, so that removed instances disappear with the next one.

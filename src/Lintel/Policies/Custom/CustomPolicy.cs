@@ -33,22 +33,8 @@ internal sealed class CustomPolicy(GatewayPolicy policy) : Policy, IAdmitting, I
     public void Conclude(Exchange exchange, GatewayError? error) => policy.Conclude(new PolicyContext(exchange), error?.Rule.Slug);
 
     private static ErrorRule RuleOf(int status) =>
-        ErrorTable.Get(GatewayErrorKind.RefusedByPolicy) with
+        ErrorTable.Get(GatewayErrorKind.RefusedByPolicy).WithStatus(status) with
         {
-            Status = status,
             Title = ReasonPhrases.GetReasonPhrase(status) is { Length: > 0 } phrase ? phrase : "The request was refused",
-            GrpcStatus = status switch
-            {
-                400 => 3,
-                401 => 16,
-                404 => 5,
-                409 => 10,
-                429 => 8,
-                501 => 12,
-                503 => 14,
-                504 => 4,
-                >= 500 => 13,
-                _ => 7,
-            },
         };
 }
