@@ -17,8 +17,11 @@ internal static class AdminLimits
     /// </summary>
     public const int BusyConnections = 64;
 
-    /// <summary>The maximum request body. No endpoint reads a body; what is sent is discarded, up to this limit.</summary>
+    /// <summary>The maximum request body. Most endpoints read none; what is sent is discarded, up to this limit.</summary>
     public const int BodyBytes = 64 * 1024;
+
+    /// <summary>The maximum request body where one is read: a reason of the maximum length, all of it escaped, is shorter.</summary>
+    public const int ReadBodyBytes = 4 * 1024;
 
     /// <summary>The maximum size of the header fields. Half of Kestrel's default (32 KiB): enough for a browser with its cookies.</summary>
     public const int HeaderBytes = 16 * 1024;

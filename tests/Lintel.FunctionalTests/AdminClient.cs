@@ -26,9 +26,9 @@ internal sealed class AdminClient(Uri address, string? token = null) : IDisposab
         return body;
     }
 
-    public async Task<HttpResponseMessage> SendAsync(string path, HttpMethod? method = null)
+    public async Task<HttpResponseMessage> SendAsync(string path, HttpMethod? method = null, HttpContent? content = null)
     {
-        using var request = new HttpRequestMessage(method ?? HttpMethod.Get, new Uri(path, UriKind.Relative));
+        using var request = new HttpRequestMessage(method ?? HttpMethod.Get, new Uri(path, UriKind.Relative)) { Content = content };
         if (token is not null)
             request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + token);
         return await _client.SendAsync(request, CancellationToken.None);

@@ -21,7 +21,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
         Assert.Empty(diagnostic!.Errors.Select(e => e.ToString()));
         Assert.Empty(diagnostic.Warnings.Select(e => e.ToString()));
         Assert.Equal(OpenApiSpecVersion.OpenApi3_1, diagnostic.SpecificationVersion);
-        Assert.Equal(12, document!.Paths.Count);
+        Assert.Equal(15, document!.Paths.Count);
     }
 
     [Fact]
@@ -34,7 +34,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     [Fact]
     public async Task Answers_OfEveryPath_HaveExactlyTheDescribedProperties()
     {
-        foreach (var (path, item) in _document["paths"]!.AsObject())
+        foreach (var (path, item) in _document["paths"]!.AsObject().Where(p => p.Value!["get"] is not null))
         {
             foreach (var name in path.Contains("{name}", StringComparison.Ordinal) ? new[] { "a", "b" } : [""])
             {
@@ -49,6 +49,23 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
                         path
                     );
             }
+        }
+    }
+
+    [Fact]
+    public async Task AnswersToChanges_HaveExactlyTheDescribedProperties()
+    {
+        var changes = _document["paths"]!.AsObject().Where(p => p.Value!["post"] is not null).ToList();
+        Assert.Equal(3, changes.Count);
+        foreach (var (path, item) in changes)
+        {
+            var at = path.Replace("{name}", "a", StringComparison.Ordinal)
+                .Replace("{instance}", "http%3A%2F%2F127.0.0.1%3A1", StringComparison.Ordinal);
+            using var response = await _admin.SendAsync(at, HttpMethod.Post);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            var schema = item!["post"]!["responses"]!["200"]!["content"]!["application/json"]!["schema"]!;
+            Check(JsonNode.Parse(await response.Content.ReadAsStringAsync(CancellationToken.None)), schema, path);
+            Assert.Equal(["name", "instance"], item["post"]!["parameters"]!.AsArray().Select(p => (string?)p!["name"]));
         }
     }
 
@@ -71,11 +88,15 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
         Assert.Equal("Apache-2.0", (string?)_document["info"]!["license"]!["identifier"]);
         Assert.Equal(["200", "401", "403", "404", "413", "421", "503", "default"], Responses("/api/v1/routes/{name}"));
         Assert.Equal(["200", "401", "403", "413", "421", "503", "default"], Responses("/api/v1/routes"));
+        Assert.Equal(
+            ["200", "400", "401", "403", "404", "413", "421", "default"],
+            Responses("/api/v1/services/{name}/instances/{instance}:drain", "post")
+        );
         Assert.Equal(["200", "403", "413", "421", "503", "default"], Responses("/health/ready"));
         Assert.Equal(["200", "401", "403", "404", "413", "421", "default"], Responses("/metrics"));
 
-        IEnumerable<string> Responses(string path) =>
-            _document["paths"]![path]!["get"]!["responses"]!.AsObject().Select(r => r.Key).Order(StringComparer.Ordinal);
+        IEnumerable<string> Responses(string path, string method = "get") =>
+            _document["paths"]![path]![method]!["responses"]!.AsObject().Select(r => r.Key).Order(StringComparer.Ordinal);
     }
 
     [Fact]
@@ -112,7 +133,9 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     [Fact]
     public void Properties_ThatMayBeAbsent_AreNotRequired()
     {
-        Assert.Equal(["zone", "share", "shareReason", "health"], Optional("InstanceStatus"));
+        Assert.Equal(["zone", "share", "shareReason", "health", "hold"], Optional("InstanceStatus"));
+        Assert.Equal(["reason"], Optional("HoldStatus"));
+        Assert.Equal(["reason"], Optional("InstanceChange"));
         Assert.Equal(
             [
                 "hashedBy",

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lintel.Control.AdminApi;
 
 /// <summary>One endpoint of the admin API. The same object answers requests and is described, so that the two cannot differ.</summary>
-/// <param name="path">The path; a last segment <c>{name}</c> is a placeholder for a name.</param>
+/// <param name="path">The path; <c>{name}</c> and <c>{instance}</c> are placeholders.</param>
 /// <param name="summary">The description, in one sentence.</param>
 internal abstract class AdminEndpoint(string path, string summary)
 {
@@ -19,6 +19,15 @@ internal abstract class AdminEndpoint(string path, string summary)
     /// <summary>Whether it answers without a token and without waiting: probes have no credentials and short timeouts.</summary>
     public bool IsHealth { get; } = path.StartsWith("/health/", StringComparison.Ordinal);
 
+    /// <summary>Whether it changes something: a POST, which does not wait for the answers of others.</summary>
+    public virtual bool IsChange => false;
+
+    /// <summary>The methods that it answers, as in <c>Allow</c>.</summary>
+    public string Methods => IsChange ? "POST" : "GET, HEAD";
+
+    /// <summary>The type of its JSON request bodies; <see langword="null"/> if it takes none.</summary>
+    public virtual JsonTypeInfo? Body => null;
+
     /// <summary>The type of its JSON answers; <see langword="null"/> if they are not JSON.</summary>
     public abstract JsonTypeInfo? Answer { get; }
 
@@ -30,6 +39,16 @@ internal abstract class AdminEndpoint(string path, string summary)
     /// <param name="name">The name in the path; empty if it has none.</param>
     /// <param name="next">The next middleware.</param>
     public abstract Task<Problem?> RunAsync(HttpContext context, string name, RequestDelegate next);
+
+    /// <summary>Writes a JSON answer.</summary>
+    protected static async Task WriteAsync<T>(HttpContext context, T answer, JsonTypeInfo<T> form)
+    {
+        context.Response.ContentType = "application/json";
+
+        // Streamed while it is serialized, some kilobytes at a time: ten thousand routes are never one block of memory.
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await JsonSerializer.SerializeAsync(context.Response.BodyWriter, answer, form, context.RequestAborted).ConfigureAwait(false);
+    }
 }
 
 /// <summary>An endpoint that answers with JSON.</summary>
@@ -51,11 +70,7 @@ internal sealed class AdminEndpoint<T>(string path, string summary, JsonTypeInfo
         if (look(name) is not { } answer)
             return Problems.NoSuch(Path.Split('/')[^2].TrimEnd('s'), name);
         context.Response.StatusCode = StatusOf?.Invoke(answer) ?? StatusCodes.Status200OK;
-        context.Response.ContentType = "application/json";
-
-        // Streamed while it is serialized, some kilobytes at a time: ten thousand routes are never one block of memory.
-        if (!HttpMethods.IsHead(context.Request.Method))
-            await JsonSerializer.SerializeAsync(context.Response.BodyWriter, answer, form, context.RequestAborted).ConfigureAwait(false);
+        await WriteAsync(context, answer, form).ConfigureAwait(false);
         return null;
     }
 }

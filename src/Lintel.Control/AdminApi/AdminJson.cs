@@ -35,9 +35,10 @@ internal sealed record ReadyStatus(string Status, IReadOnlyList<string> Reasons)
 internal sealed record IndexStatus(IReadOnlyList<IndexEntry> Endpoints);
 
 /// <summary>An endpoint.</summary>
-/// <param name="Path">The path; <c>{name}</c> is a placeholder for a name.</param>
+/// <param name="Method">The method: <c>GET</c>, or <c>POST</c> for a change.</param>
+/// <param name="Path">The path; <c>{name}</c> and <c>{instance}</c> are placeholders.</param>
 /// <param name="Summary">The description.</param>
-internal sealed record IndexEntry(string Path, string Summary);
+internal sealed record IndexEntry(string Method, string Path, string Summary);
 
 /// <summary>The types of all answers, generated at compile time: no reflection at run time.</summary>
 [JsonSourceGenerationOptions(
@@ -62,13 +63,21 @@ internal sealed record IndexEntry(string Path, string Summary);
 [JsonSerializable(typeof(ItemList<ServiceStatus>))]
 [JsonSerializable(typeof(ItemList<ListenerStatus>))]
 [JsonSerializable(typeof(ItemList<ErrorStatus>))]
+[JsonSerializable(typeof(InstanceStatus))]
+[JsonSerializable(typeof(InstanceChange))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(JsonObject))]
 internal sealed partial class AdminJson : JsonSerializerContext
 {
     // Apostrophes and non-Latin scripts are not escaped: this JSON is for programs and people, and never embedded in a page.
     static AdminJson() =>
-        Default = new AdminJson(new JsonSerializerOptions(s_defaultOptions) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        Default = new AdminJson(
+            new JsonSerializerOptions(s_defaultOptions)
+            {
+                Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                AllowDuplicateProperties = false,
+            }
+        );
 }
 
 /// <summary>Formats durations as in the configuration: <c>300ms</c>, <c>5s</c>, <c>1m</c>, <c>2h</c>.</summary>
@@ -77,7 +86,7 @@ internal sealed class DurationConverter : JsonConverter<TimeSpan>
     public const string Pattern = "^[0-9]+(ms|s|m|h)$";
 
     public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        throw new NotSupportedException("responses are only written");
+        throw new NotSupportedException("durations are only written");
 
     public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options)
     {

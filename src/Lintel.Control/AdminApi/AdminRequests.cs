@@ -21,7 +21,7 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
             endpoint = null;
         var problem = guard.Check(context, endpoint is { IsHealth: true }) ?? Check(context, endpoint);
         if (problem is null)
-            problem = endpoint is { IsHealth: true } or MetricsEndpoint
+            problem = endpoint is { IsHealth: true } or { IsChange: true } or MetricsEndpoint
                 ? await endpoint.RunAsync(context, name, next).ConfigureAwait(false)
                 : await WaitAndRunAsync(endpoint!, context, name, next).ConfigureAwait(false);
         if (problem is not null)
@@ -32,10 +32,11 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
     {
         if (endpoint is null)
             return Problems.NotFound;
-        if (context.Request.Method is not ("GET" or "HEAD")) // case-sensitive (RFC 9110 section 9.1)
+        var isAllowed = endpoint.IsChange ? context.Request.Method is "POST" : context.Request.Method is "GET" or "HEAD"; // case-sensitive
+        if (!isAllowed)
         {
-            context.Response.Headers.Allow = "GET, HEAD";
-            return Problems.MethodNotAllowed;
+            context.Response.Headers.Allow = endpoint.Methods;
+            return Problems.MethodNotAllowed(endpoint.Methods);
         }
 
         if (context.Request.ContentLength is not > AdminLimits.BodyBytes)

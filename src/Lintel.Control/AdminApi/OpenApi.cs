@@ -8,6 +8,12 @@ namespace Lintel.Control.AdminApi;
 /// <summary>Describes the admin API in OpenAPI 3.1, from the endpoints and the types of their answers.</summary>
 internal sealed class OpenApi
 {
+    private static readonly (string Name, string Text)[] Parameters =
+    [
+        ("name", "The name in the configuration."),
+        ("instance", "The address as the service's status shows it, percent-encoded, or its host and port: `10.0.0.1:8080`."),
+    ];
+
     private readonly Func<Type, string, string?> _documentation;
     private readonly JsonObject _schemas = [];
 
@@ -24,7 +30,8 @@ internal sealed class OpenApi
             {
                 ["title"] = "Lintel admin API",
                 ["version"] = typeof(Gateway).Assembly.GetName().Version!.ToString(3),
-                ["description"] = "Read-only view of a gateway. HEAD works wherever GET does. Fields may be added within v1.",
+                ["description"] =
+                    "View of a gateway, and control of its instances. HEAD works wherever GET does. Fields may be added within v1.",
                 ["license"] = new JsonObject { ["name"] = "Apache License 2.0", ["identifier"] = "Apache-2.0" },
             },
             ["servers"] = new JsonArray(
@@ -72,41 +79,47 @@ internal sealed class OpenApi
                 ? new JsonArray()
                 : new JsonArray(new JsonObject { ["token"] = new JsonArray() }, new JsonObject()),
         };
-        if (endpoint.TakesName)
-        {
-            operation["parameters"] = new JsonArray(
-                new JsonObject
-                {
-                    ["name"] = "name",
-                    ["in"] = "path",
-                    ["required"] = true,
-                    ["description"] = "The name in the configuration.",
-                    ["schema"] = new JsonObject { ["type"] = "string" },
-                }
-            );
-        }
-
-        return new JsonObject { ["get"] = operation };
+        JsonNode?[] parameters =
+        [
+            .. Parameters.Where(p => endpoint.Path.Contains($"{{{p.Name}}}", StringComparison.Ordinal)).Select(Parameter),
+        ];
+        if (parameters.Length > 0)
+            operation["parameters"] = new JsonArray(parameters);
+        if (endpoint.Body is { } body)
+            operation["requestBody"] = Response("The reason.", "application/json", Schema(body));
+        return new JsonObject { [endpoint.IsChange ? "post" : "get"] = operation };
     }
+
+    private static JsonObject Parameter((string Name, string Text) parameter) =>
+        new()
+        {
+            ["name"] = parameter.Name,
+            ["in"] = "path",
+            ["required"] = true,
+            ["description"] = parameter.Text,
+            ["schema"] = new JsonObject { ["type"] = "string" },
+        };
 
     /// <summary>Returns the problems that a caller may receive.</summary>
     private static IEnumerable<Problem> RefusalsOf(AdminEndpoint endpoint)
     {
         if (!endpoint.IsHealth)
             yield return Problems.Unauthorized;
+        if (endpoint.IsChange)
+            yield return Problems.BadBody;
         yield return Problems.CrossOrigin;
-        if (endpoint.TakesName || endpoint is MetricsEndpoint)
+        if (endpoint.TakesName || endpoint.IsChange || endpoint is MetricsEndpoint)
             yield return Problems.NotFound;
         yield return Problems.BodyTooLarge;
         yield return Problems.MisdirectedHost;
-        if (!endpoint.IsHealth && endpoint is not MetricsEndpoint)
+        if (!endpoint.IsHealth && !endpoint.IsChange && endpoint is not MetricsEndpoint)
             yield return Problems.Busy;
     }
 
     /// <summary>Converts <c>/api/v1/routes/{name}</c> to <c>apiV1RoutesName</c>.</summary>
     private static string OperationId(string path)
     {
-        var words = path.Split(['/', '{', '}', '.'], StringSplitOptions.RemoveEmptyEntries);
+        var words = path.Split(['/', '{', '}', '.', ':'], StringSplitOptions.RemoveEmptyEntries);
         return words[0] + string.Concat(words.Skip(1).Select(w => char.ToUpperInvariant(w[0]) + w[1..]));
     }
 

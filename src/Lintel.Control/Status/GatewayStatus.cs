@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Hosting;
+using Lintel.Services;
 
 namespace Lintel.Control.Status;
 
@@ -55,6 +56,12 @@ internal static class GatewayStatus
         /// <summary>Finds a service of the configuration; <see langword="null"/> if none has this name.</summary>
         public ServiceStatus? FindService(string name) =>
             gateway.Config is { } config && config.Services.TryGetValue(name, out var service) ? gateway.Look(name, service, config) : null;
+
+        /// <summary>Finds the running service of this name; <see langword="null"/> if the configuration has none.</summary>
+        public Service? FindRunning(string name) =>
+            gateway.Config is { } config && config.Services.TryGetValue(name, out var service)
+                ? gateway.Parts.Services.Find(name, service, config.Defaults.Timeouts)
+                : null;
 
         private ServiceStatus Look(string name, ServiceConfig service, GatewayConfig config)
         {

@@ -1,9 +1,7 @@
 using System.Text.Json.Serialization;
 using Lintel.Config;
 using Lintel.Services;
-using Lintel.Services.Balancing;
 using Lintel.Services.Discovery;
-using Lintel.Services.Health;
 
 namespace Lintel.Control.Status;
 
@@ -98,7 +96,7 @@ internal sealed record ServiceStatus
                     InstanceStatus.Of(
                         i,
                         instances,
-                        instances is null ? -1 : Array.FindIndex(instances.All, r => r.Fits(i)),
+                        instances is null ? null : Array.Find(instances.All, r => r.Fits(i)),
                         config.Health is not null
                     )
                 ),
@@ -158,103 +156,4 @@ internal sealed record ServiceTimeouts(TimeSpan Connect, TimeSpan Request, TimeS
 {
     internal static ServiceTimeouts Of((TimeSpan Connect, TimeSpan Request, TimeSpan Idle) inForce) =>
         new(inForce.Connect, inForce.Request, inForce.Idle);
-}
-
-/// <summary>One process of a service.</summary>
-internal sealed record InstanceStatus
-{
-    /// <summary>The address: scheme, host, port, and the path that precedes that of every request.</summary>
-    public required string Address { get; init; }
-
-    /// <summary>Its weight relative to the other instances.</summary>
-    public required int Weight { get; init; }
-
-    /// <summary>Its zone; absent for none.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Zone { get; init; }
-
-    /// <summary>Its level: it gets requests if too few instances of lower numbers are available.</summary>
-    public required int Priority { get; init; }
-
-    /// <summary>The part of new requests that it is assigned now, in percent; absent if the service is not running.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public double? Share { get; init; }
-
-    /// <summary>
-    /// What changes its share: <c>unavailable</c>, <c>panic</c>, <c>slow-start</c>, <c>priority</c> or <c>zone</c>; absent if its weight
-    /// alone decides.
-    /// </summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? ShareReason { get; init; }
-
-    /// <summary>The number of requests without a complete response.</summary>
-    public required int RequestsInFlight { get; init; }
-
-    /// <summary>Its health; absent where that is not checked.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public HealthStatus? Health { get; init; }
-
-    internal static InstanceStatus Of(InstanceConfig config, InstanceSet? running, int place, bool isChecked)
-    {
-        var instance = place < 0 ? null : running!.All[place];
-        var share = place < 0 ? (InstanceShare?)null : running!.Shares.Of[place];
-        return new()
-        {
-            // Without user and query: a configuration made in code may have them.
-            Address = config.UnixPath is { } path
-                ? "http://unix:" + path
-                : config.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/'),
-            Weight = config.Weight,
-            Zone = config.Zone,
-            Priority = config.Priority,
-            Share = share is { } of ? Math.Round(100 * of.Fraction, 2) : null,
-            ShareReason = share?.Reason switch
-            {
-                Services.Balancing.ShareReason.Unavailable => "unavailable",
-                Services.Balancing.ShareReason.Panic => "panic",
-                Services.Balancing.ShareReason.SlowStart => "slow-start",
-                Services.Balancing.ShareReason.Priority => "priority",
-                Services.Balancing.ShareReason.Zone => "zone",
-                _ => null,
-            },
-            RequestsInFlight = instance?.Active ?? 0,
-            Health = isChecked && instance is not null ? HealthStatus.Of(instance.Health) : null,
-        };
-    }
-}
-
-/// <summary>The health of an instance.</summary>
-internal sealed record HealthStatus
-{
-    /// <summary><c>available</c>, <c>unhealthy</c> (its active checks fail) or <c>ejected</c> (it failed clients' requests).</summary>
-    public required string State { get; init; }
-
-    /// <summary>Why it gets no requests; absent while it does.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Reason { get; init; }
-
-    /// <summary>Since when it is in this state; absent where it has been since the start.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public DateTimeOffset? Since { get; init; }
-
-    /// <summary>When an ejected instance gets requests again; absent in other states.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public DateTimeOffset? Until { get; init; }
-
-    internal static HealthStatus Of(InstanceHealth health)
-    {
-        lock (health.Lock)
-            return new HealthStatus
-            {
-                State = health.Unavailability switch
-                {
-                    Unavailability.Unhealthy => "unhealthy",
-                    Unavailability.Ejected => "ejected",
-                    _ => "available",
-                },
-                Reason = health.IsAvailable ? null : health.Reason,
-                Since = health.Since,
-                Until = health.EjectedUntil,
-            };
-    }
 }

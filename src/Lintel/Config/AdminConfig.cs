@@ -3,7 +3,7 @@ using Lintel.Config.Reading;
 
 namespace Lintel.Config;
 
-/// <summary>The admin address: health, readiness, metrics, and a read-only API.</summary>
+/// <summary>The admin address: health, readiness, metrics, and the admin API.</summary>
 public sealed record AdminConfig
 {
     /// <summary>Whether the admin address is opened. Default true.</summary>

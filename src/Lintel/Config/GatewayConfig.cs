@@ -39,7 +39,7 @@ public sealed record GatewayConfig
     /// <summary>Logs, metrics and traces.</summary>
     public ObservabilityConfig Observability { get; init; } = new();
 
-    /// <summary>The admin address: health, readiness, metrics, and a read-only API.</summary>
+    /// <summary>The admin address: health, readiness, metrics, and the admin API.</summary>
     public AdminConfig Admin { get; init; } = new();
 
     /// <summary>The store of limits, quotas and sessions: <c>memory</c> (default).</summary>

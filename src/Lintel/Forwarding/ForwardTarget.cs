@@ -68,7 +68,7 @@ internal sealed class ForwardTarget(ForwardPlan plan, Forwarders forwarders, Att
             },
             parts
         );
-        var error = attempts.TryChoose() ? null : new GatewayError(GatewayErrorKind.NoInstance);
+        var error = attempts.TryChoose() ? null : service.Instances.Refusal;
         while (error is null)
         {
             if (!attempts.TryAdmit(now, out error))

@@ -8,25 +8,33 @@ using Lintel.Transport.Http1;
 
 namespace Lintel.Services;
 
-/// <summary>One process of a service, with its state. Survives reloads as long as its address does not change.</summary>
+/// <summary>
+/// One process of a service, with its state. Survives reloads as long as neither its address nor the service's connections change; if the
+/// latter do, a successor of the same address takes over its health, latency and count of requests.
+/// </summary>
 internal sealed class Instance : IDisposable
 {
     private readonly UpstreamClient? _client;
     private int _active;
-    private long _joined;
+    private Instance? _predecessor;
     private int _users = 1;
 
     /// <param name="config">The configuration.</param>
     /// <param name="client">Establishes its connections; <see langword="null"/> for none.</param>
-    public Instance(InstanceConfig config, UpstreamClient? client = null)
+    /// <param name="predecessor">The same process with other connections, before a reload; <see langword="null"/> for none.</param>
+    public Instance(InstanceConfig config, UpstreamClient? client = null, Instance? predecessor = null)
         : this(config)
     {
         _client = client;
         Connections = client?.Acquire(this);
+        _predecessor = predecessor;
+        Health = predecessor?.Health ?? new InstanceHealth();
+        Latency = predecessor?.Latency;
     }
 
     private Instance(InstanceConfig config)
     {
+        Health = null!; // set by the other constructor
         Address = config.Address;
         if (config.UnixPath is { } path)
         {
@@ -81,28 +89,21 @@ internal sealed class Instance : IDisposable
     /// <summary>The metric labels of its attempts.</summary>
     public LabelMemo<AttemptOutcome> Labels { get; } = new();
 
-    /// <summary>What is known of its health.</summary>
-    public InstanceHealth Health { get; } = new();
-
-    /// <summary>
-    /// When it joined a running service, or became available again, as a timestamp of the clock; 0 for an instance that has been there from
-    /// the start.
-    /// </summary>
-    public long Joined
-    {
-        get => Volatile.Read(ref _joined);
-        set => Volatile.Write(ref _joined, value);
-    }
+    /// <summary>What is known of its health, and whether it is held back by hand.</summary>
+    public InstanceHealth Health { get; }
 
     /// <summary>Its latency; <see langword="null"/> if the service's balancing does not consider it.</summary>
     public PeakLatency? Latency { get; set; }
 
-    /// <summary>Requests in flight.</summary>
-    public int Active => Volatile.Read(ref _active);
+    /// <summary>Requests in flight, including those that began before a reload exchanged its connections.</summary>
+    public int Active => Volatile.Read(ref _active) + (_predecessor is { } before ? ActiveOf(before) : 0);
 
     /// <summary>Adds a user: another generation of the service.</summary>
-    public Instance Share()
+    /// <returns>This instance; <see langword="null"/> if the generation has other connections.</returns>
+    public Instance? TryShare(UpstreamClient client)
     {
+        if (_client != client)
+            return null;
         Interlocked.Increment(ref _users);
         return this;
     }
@@ -129,6 +130,14 @@ internal sealed class Instance : IDisposable
                 _ => AttemptLatency.AtLeast,
             }
         );
+
+    private int ActiveOf(Instance predecessor)
+    {
+        var active = predecessor.Active;
+        if (active == 0)
+            _predecessor = null; // it gets no more requests, or so few that they need not be counted
+        return active;
+    }
 
     private static string Bracketed(string host) => host.Contains(':') ? $"[{host}]" : host;
 

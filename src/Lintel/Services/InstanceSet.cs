@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Errors;
 using Lintel.Services.Balancing;
 
 namespace Lintel.Services;
@@ -21,20 +22,20 @@ internal sealed class InstanceSet
         Members = members;
         All = [.. members.Select(m => m.Instance)];
         Shares = Shares.Compute(members, config, parts.Time);
+        if (config.Affinity is not null)
+            _pinned = members
+                .Where((m, i) => Shares.Of[i].Reason is not (ShareReason.Unavailable or ShareReason.Held))
+                .DistinctBy(m => m.Token)
+                .ToDictionary(m => m.Token, m => m.Instance);
         if (Shares.Taking.Length == 0)
             return;
         _balancer = Balancer.Create(config.Balancing, Shares.Taking, parts);
         var idle = members
-            .Where((m, i) => Shares.Of[i] is { Fraction: 0, Reason: not ShareReason.Unavailable })
+            .Where((m, i) => Shares.Of[i] is { Fraction: 0, Reason: ShareReason.Priority or ShareReason.Zone })
             .Select(m => new WeightedInstance(m.Instance, m.Config.Weight))
             .ToArray();
         if (idle.Length > 0)
             _spare = Balancer.Create(new BalancingConfig(), idle, parts);
-        if (config.Affinity is not null)
-            _pinned = members
-                .Where((m, i) => Shares.Of[i].Reason != ShareReason.Unavailable)
-                .DistinctBy(m => m.Token)
-                .ToDictionary(m => m.Token, m => m.Instance);
     }
 
     /// <summary>The instances with their settings, in the order of the configuration.</summary>
@@ -47,6 +48,13 @@ internal sealed class InstanceSet
 
     /// <summary>Whether so few instances are available that all of them are used.</summary>
     public bool IsPanicking => Shares.IsPanicking;
+
+    /// <summary>Why no instance can be chosen.</summary>
+    public GatewayError Refusal =>
+        new(
+            GatewayErrorKind.NoInstance,
+            Members.Length > 0 && Shares.Held == Members.Length ? "all instances are drained or ejected by hand" : null
+        );
 
     /// <summary>Chooses an instance for a request, the pinned one if it is available; <see langword="null"/> if there is none.</summary>
     public Instance? Pick(RequestKey key) => Pinned(key) ?? _balancer?.Pick(key.Hash);

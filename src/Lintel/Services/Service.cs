@@ -19,6 +19,7 @@ internal sealed class Service : IDisposable
     private const int SlowStartSteps = 10;
 
     private readonly UpstreamClient _client;
+    private readonly ServiceParts _parts;
     private readonly BalancingParts _balancing;
     private readonly RequestKeys? _keys;
     private readonly Lock _exchange = new();
@@ -42,6 +43,7 @@ internal sealed class Service : IDisposable
     {
         Name = name;
         Config = config;
+        _parts = dependencies.Services;
         Defaults = defaults;
         Certificates = certificates.Fingerprint();
         (var connect, RequestTimeout, IdleTimeout) = config.Timeouts.Over(defaults);
@@ -78,8 +80,8 @@ internal sealed class Service : IDisposable
         Bulkhead = Keep(config.Limits, previous?.Bulkhead, b => b.Config, l => new Bulkhead(l, dependencies.Services.Time));
         Discovery = InstanceDiscovery.Of(name, config.Discover, dependencies.Discovery, previous?.Discovery);
         var instances = Discovery?.Current ?? config.Instances;
-        var before = previous?._client == _client ? previous._instances : null;
-        _instances = Arrange_NeedsLock([.. instances.Select(i => Join(i, before))]);
+        lock (_exchange)
+            _instances = Arrange_NeedsLock(Take_NeedsLock(instances, previous?._instances, followed: []));
         if (config.Health is { } health)
         {
             Health = new ServiceHealth(this, health, dependencies.Services);
@@ -176,12 +178,33 @@ internal sealed class Service : IDisposable
         lock (_exchange)
         {
             before = _instances;
-            _instances = Arrange_NeedsLock([.. instances.Select(i => Join(i, before))]);
+            _instances = Arrange_NeedsLock(Take_NeedsLock(instances, before, before.All));
         }
 
         Health?.Watch(_instances.All);
         foreach (var instance in before.All)
             instance.Dispose();
+    }
+
+    /// <summary>Holds an instance back by hand.</summary>
+    /// <param name="instance">One of its instances.</param>
+    /// <param name="kind">How.</param>
+    /// <param name="client">Who does it, for the log.</param>
+    /// <param name="reason">Why, in his words; <see langword="null"/> for none.</param>
+    public void HoldBack(Instance instance, HoldKind kind, string client, string? reason)
+    {
+        instance.Health.HoldBack(new InstanceHold(kind, _parts.Time.GetUtcNow(), reason));
+        Log(instance, kind == HoldKind.Drained ? "drained" : "ejected", client, reason);
+    }
+
+    /// <summary>Ends what holds an instance back by hand, and an ejection for its failures.</summary>
+    /// <param name="instance">One of its instances.</param>
+    /// <param name="client">Who does it, for the log.</param>
+    /// <param name="reason">Why, in his words; <see langword="null"/> for none.</param>
+    public void Return(Instance instance, string client, string? reason)
+    {
+        instance.Health.Return(_parts.Time.GetUtcNow(), _parts.Time.GetTimestamp());
+        Log(instance, "returned", client, reason);
     }
 
     /// <summary>Rebuilds the set after a change of availability, and with each step of a slow start.</summary>
@@ -202,6 +225,8 @@ internal sealed class Service : IDisposable
         {
             _isOver = true;
             _slowStart?.Dispose();
+            foreach (var instance in _instances.All)
+                instance.Health.Changed -= Renew;
         }
 
         foreach (var instance in _instances.All)
@@ -209,16 +234,30 @@ internal sealed class Service : IDisposable
         _client.Dispose();
     }
 
-    /// <summary>Returns the instance of a configuration: the one of the set before, if it was there, otherwise a new one.</summary>
+    /// <summary>Takes over instances: follows the availability of new ones, and no longer that of those that are gone.</summary>
+    /// <param name="instances">The configuration of all.</param>
+    /// <param name="before">The set before, of this generation or the previous one.</param>
+    /// <param name="followed">The instances that this generation follows.</param>
+    private Member[] Take_NeedsLock(IEnumerable<InstanceConfig> instances, InstanceSet? before, Instance[] followed)
+    {
+        Member[] members = [.. instances.Select(i => Join(i, before))];
+        foreach (var gone in followed.Except(members.Select(m => m.Instance)))
+            gone.Health.Changed -= Renew;
+        foreach (var added in members.Select(m => m.Instance).Except(followed))
+            added.Health.Changed += Renew; // before anybody looks at its availability: no change is missed
+        return members;
+    }
+
+    /// <summary>
+    /// Returns the instance of a configuration: the one of the set before, or its successor if it has other connections, otherwise a new
+    /// one.
+    /// </summary>
     private Member Join(InstanceConfig config, InstanceSet? before)
     {
-        var instance = before is null ? null : Array.Find(before.All, i => i.Fits(config))?.Share();
-        if (instance is null)
-        {
-            instance = new Instance(config, _client);
-            if (before is not null)
-                instance.Joined = _balancing.Time.GetTimestamp();
-        }
+        var known = before is null ? null : Array.Find(before.All, i => i.Fits(config));
+        var instance = known?.TryShare(_client) ?? new Instance(config, _client, known);
+        if (known is null && before is not null)
+            instance.Health.Joined = _balancing.Time.GetTimestamp();
 
         if (MeasuresLatency)
         {
@@ -244,6 +283,9 @@ internal sealed class Service : IDisposable
             return null;
         return previous is not null && config.Equals(configOf(previous)) ? previous : create(config);
     }
+
+    private void Log(Instance instance, string change, string client, string? reason) =>
+        HealthLog.ChangedByHand(_parts.Logger, instance.Name, Name, change, client, reason ?? "no reason given");
 
     private InstanceSet Arrange_NeedsLock(Member[] members)
     {

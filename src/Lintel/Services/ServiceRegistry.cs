@@ -103,7 +103,8 @@ internal sealed class ServiceRegistry : IDisposable
                         i.Port,
                         i.Active,
                         s.OpenConnections(i),
-                        i.Health.IsAvailable
+                        i.Health.IsAvailable,
+                        i.Health.Hold is not null
                     ))
                 ),
             ];

@@ -1,5 +1,7 @@
 using Lintel.Config;
 using Lintel.Services;
+using Lintel.Services.Health;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Lintel.Tests.Services;
 
@@ -59,6 +61,61 @@ public sealed class ServiceRegistryTests
             _ => Config("https://10.0.0.1"),
         };
         Assert.NotSame(registry.Acquire("users", config, Defaults).Invoker, registry.Acquire("users", other, Defaults).Invoker);
+    }
+
+    /// <summary>A renewed certificate exchanges the connections of an instance, and leaves it what it is.</summary>
+    [Fact]
+    public void Acquire_WithOtherConnections_KeepsWhatIsKnownOfTheInstances()
+    {
+        var time = new FakeTimeProvider();
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies(time: time));
+        var config = Config("http://10.0.0.1", "http://10.0.0.2") with
+        {
+            Balancing = new BalancingConfig { Ewma = new() },
+            SlowStart = TimeSpan.FromSeconds(30),
+        };
+        var first = registry.Acquire("users", config, Defaults);
+        var (drained, busy) = (first.Instances.All[0], first.Instances.All[1]);
+        first.HoldBack(drained, HoldKind.Drained, "127.0.0.1", "deploy");
+        busy.Health.EjectedUntil = time.GetUtcNow() + TimeSpan.FromHours(1);
+        busy.Enter();
+
+        var other = config with
+        {
+            Protocol = ServiceProtocol.Http2,
+            Instances = [.. config.Instances, new InstanceConfig { Address = new Uri("http://10.0.0.3") }],
+        };
+        time.Advance(TimeSpan.FromSeconds(1));
+        var second = registry.Acquire("users", other, Defaults);
+        var after = second.Instances.All;
+        Assert.NotSame(drained, after[0]);
+        Assert.Equal(("deploy", HoldKind.Drained), (after[0].Health.Hold!.Reason, after[0].Health.Hold!.Kind));
+        Assert.Equal((Unavailability.Ejected, 1), (after[1].Health.Unavailability, after[1].Active));
+        Assert.Same(busy.Latency, after[1].Latency);
+        Assert.Equal(0, after[0].Health.Joined);
+        Assert.Equal(time.GetTimestamp(), after[2].Health.Joined); // the only new one
+
+        after[1].Enter();
+        Assert.Equal((1, 2), (busy.Active, after[1].Active));
+        busy.Exit();
+        Assert.Equal((0, 1), (busy.Active, after[1].Active));
+
+        second.Return(after[0], "127.0.0.1", null); // on either generation, it holds for both
+        Assert.All([first, second], s => Assert.Contains(s.Instances.Shares.Taking, t => t.Instance.Name == drained.Name));
+    }
+
+    [Fact]
+    public void Acquire_OfAThirdGeneration_CountsTheRequestsOfAllBefore()
+    {
+        using var registry = new ServiceRegistry(new Random(1), TestMetrics.Dependencies());
+        var config = Config("http://10.0.0.1");
+        var first = registry.Acquire("users", config, Defaults).Instances.All[0];
+        first.Enter();
+        registry.Acquire("users", config with { Protocol = ServiceProtocol.Http2 }, Defaults);
+        var third = registry.Acquire("users", config, Defaults).Instances.All[0];
+        Assert.Equal(1, third.Active);
+        first.Exit();
+        Assert.Equal(0, third.Active);
     }
 
     [Fact]

@@ -111,7 +111,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
             // The attempt loop is inline and not a separate method, as for forwarded requests: each async method on the path costs every
             // call an object and a resumption (decision 0015).
             if (!TryChoose())
-                return new GatewayError(GatewayErrorKind.NoInstance);
+                return request.Service.Instances.Refusal;
             while (true)
             {
                 if (!run.Spent.TryCountRequest())

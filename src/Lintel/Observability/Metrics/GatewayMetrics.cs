@@ -272,40 +272,8 @@ internal sealed class GatewayMetrics
     /// </summary>
     internal void Observe(Func<IEnumerable<InstanceUse>> instances, Func<IEnumerable<ServiceUse>> services)
     {
-        _meter.CreateObservableUpDownCounter(
-            "lintel.service.breaker.state",
-            () => services().Where(s => s.BreakerState is not null).Select(s => new Measurement<int>(s.BreakerState!.Value, s.Tag)),
-            description: "State of the circuit breaker: 0 closed, 1 open, 2 half-open."
-        );
-        _meter.CreateObservableUpDownCounter(
-            "lintel.service.queue",
-            () => services().Where(s => s.Queued is not null).Select(s => new Measurement<int>(s.Queued!.Value, s.Tag)),
-            "{request}",
-            "Requests that wait for a place among those in flight to a service."
-        );
-        _meter.CreateObservableUpDownCounter(
-            "lintel.service.retry.budget",
-            () => services().Where(s => s.RetriesLeft is not null).Select(s => new Measurement<int>(s.RetriesLeft!.Value, s.Tag)),
-            "{retry}",
-            "Retries that the budget of a service still allows."
-        );
-        _meter.CreateObservableUpDownCounter(
-            "http.client.active_requests",
-            () => instances().Select(i => new Measurement<long>(i.Active, i.Tags)),
-            "{request}",
-            "Attempts in flight to an instance."
-        );
-        _meter.CreateObservableUpDownCounter(
-            "http.client.open_connections",
-            () => instances().Select(i => new Measurement<long>(i.Connections, i.Tags)),
-            "{connection}",
-            "Open connections to an instance, busy or idle."
-        );
-        _meter.CreateObservableUpDownCounter(
-            "lintel.instance.available",
-            () => instances().Select(i => new Measurement<int>(i.IsAvailable ? 1 : 0, i.Tags)),
-            description: "1 if the instance gets requests, 0 while it is unhealthy or ejected."
-        );
+        ServiceUse.Observe(_meter, services);
+        InstanceUse.Observe(_meter, instances);
     }
 
     /// <summary>Observes the discovery of instances.</summary>
@@ -422,16 +390,3 @@ internal readonly record struct RequestOutcome(
 
 /// <summary>The result of an attempt. The status is that of the instance; <see langword="null"/> if there was no response.</summary>
 internal readonly record struct AttemptOutcome(string Method, string Service, string Address, int Port, int? Status, string? Error);
-
-/// <summary>What an instance has to do at the moment.</summary>
-internal readonly record struct ServiceUse(string Service, int? BreakerState, int? Queued, int? RetriesLeft)
-{
-    public KeyValuePair<string, object?> Tag => new("lintel.service", Service);
-}
-
-/// <summary>The load of an instance at this moment.</summary>
-internal readonly record struct InstanceUse(string Service, string Address, int Port, long Active, long Connections, bool IsAvailable)
-{
-    public KeyValuePair<string, object?>[] Tags =>
-        [new("lintel.service", Service), new("server.address", Address), new("server.port", Port)];
-}

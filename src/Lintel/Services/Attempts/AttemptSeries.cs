@@ -93,7 +93,7 @@ internal struct AttemptSeries
 
     /// <summary>Chooses the first instance.</summary>
     /// <param name="avoided">Instances that are chosen only if there are no others.</param>
-    /// <returns>False if there is none: <see cref="GatewayErrorKind.NoInstance"/>.</returns>
+    /// <returns>False if there is none: <see cref="InstanceSet.Refusal"/> says why.</returns>
     public bool TryChoose(List<Instance>? avoided = null)
     {
         var instances = _service.Instances;

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Services.Health;
 
 namespace Lintel.Services.Balancing;
 
@@ -33,6 +34,12 @@ internal enum ShareReason
 
     /// <summary>The gateway's own zone gets the requests, or a part of them.</summary>
     Zone,
+
+    /// <summary>An operator drains it: only clients that are pinned to it reach it.</summary>
+    Drained,
+
+    /// <summary>An operator has ejected it: nobody reaches it.</summary>
+    Held,
 }
 
 /// <summary>The part of the requests that an instance gets.</summary>
@@ -59,6 +66,10 @@ internal readonly record struct InstanceShare(double Fraction, ShareReason Reaso
 /// rest, by weight; everything goes to one side if the other has no available instance. A level in panic ignores zones.
 /// </para>
 /// <para>
+/// <b>By hand</b>: an instance that an operator drains or ejects takes part in none of this, as if it were not configured: the others of
+/// its level share its requests, and neither panic nor another priority follows from it.
+/// </para>
+/// <para>
 /// <b>Slow start</b>: the weight of an instance is multiplied by <c>max(10 %, time since it joined / window)</c>, Envoy's formula with
 /// aggression 1.
 /// </para>
@@ -72,6 +83,7 @@ internal sealed class Shares
 
     private readonly Member[] _members;
     private readonly bool[] _isAvailable;
+    private readonly InstanceHold?[] _holds;
     private readonly double[] _weights;
     private readonly InstanceShare[] _of;
     private readonly List<(List<int> Members, double Fraction)> _groups = [];
@@ -81,6 +93,7 @@ internal sealed class Shares
         _members = members;
         _of = new InstanceShare[members.Length];
         _isAvailable = [.. members.Select(m => m.Instance.Health.IsAvailable)]; // once: it may change at any time
+        _holds = [.. members.Select(m => m.Instance.Health.Hold)];
         _weights = [.. members.Select(m => m.Config.Weight * SlowStart(m.Instance, config.SlowStart, time))];
         IsRamping = members.Where((m, i) => _weights[i] < m.Config.Weight).Any();
         Distribute(config);
@@ -96,6 +109,9 @@ internal sealed class Shares
     /// <summary>Whether the weight of an instance grows with time.</summary>
     public bool IsRamping { get; }
 
+    /// <summary>The number of instances that an operator holds back.</summary>
+    public int Held => _holds.Count(h => h is not null);
+
     /// <summary>The share of each member.</summary>
     public IReadOnlyList<InstanceShare> Of => _of;
 
@@ -103,14 +119,22 @@ internal sealed class Shares
 
     private static double SlowStart(Instance instance, TimeSpan? window, TimeProvider time)
     {
-        if (window is not { } length || instance.Joined == 0)
+        if (window is not { } length || instance.Health.Joined == 0)
             return 1;
-        return Math.Clamp(time.GetElapsedTime(instance.Joined) / length, LeastOfSlowStart, 1);
+        return Math.Clamp(time.GetElapsedTime(instance.Health.Joined) / length, LeastOfSlowStart, 1);
     }
 
     private void Distribute(ServiceConfig config)
     {
-        var levels = Enumerable.Range(0, _members.Length).GroupBy(i => _members[i].Config.Priority).OrderBy(g => g.Key).ToList();
+        var all = Enumerable.Range(0, _members.Length);
+        foreach (var i in all.Where(i => _holds[i] is not null))
+            _of[i] = new InstanceShare(
+                0,
+                _holds[i]!.Kind == HoldKind.Ejected ? ShareReason.Held
+                    : _isAvailable[i] ? ShareReason.Drained
+                    : ShareReason.Unavailable
+            );
+        var levels = all.Where(i => _holds[i] is null).GroupBy(i => _members[i].Config.Priority).OrderBy(g => g.Key).ToList();
         var available = levels.Select(l => (double)l.Count(i => _isAvailable[i]) / l.Count()).ToList();
         var total = Math.Min(1, available.Sum(Health));
         var left = 1.0;

@@ -31,4 +31,11 @@ internal static partial class HealthLog
 
     [LoggerMessage(EventId = 1304, Level = LogLevel.Information, Message = "Instance {Instance} of service {Service} is healthy again")]
     public static partial void Healthy(ILogger logger, string instance, string service);
+
+    [LoggerMessage(
+        EventId = 1305,
+        Level = LogLevel.Information,
+        Message = "Instance {Instance} of service {Service} is {Change} by {Client}: {Reason}"
+    )]
+    public static partial void ChangedByHand(ILogger logger, string instance, string service, string change, string client, string reason);
 }

@@ -13,7 +13,9 @@ internal enum Unavailability
     Ejected,
 }
 
-/// <summary>The health state of an instance. Part of the instance, so that reloads keep it.</summary>
+/// <summary>
+/// The health state of an instance, and whether an operator holds it back. Part of the instance, so that reloads keep it.
+/// </summary>
 /// <remarks>
 /// Thread rule: <see cref="FailuresInRow"/> and the window are written by attempts on any thread; everything else is written by the
 /// <see cref="ServiceHealth"/> of a generation of its service under <see cref="Lock"/>, and read by any thread.
@@ -21,6 +23,7 @@ internal enum Unavailability
 internal sealed class InstanceHealth
 {
     private int _failuresInRow;
+    private long _joined;
     private object? _checker;
 
     /// <summary>Raised when the availability changes: every generation of the service rebuilds its set.</summary>
@@ -50,6 +53,19 @@ internal sealed class InstanceHealth
     /// <summary>The end of the last ejection.</summary>
     public DateTimeOffset LastReturn { get; set; }
 
+    /// <summary>How an operator holds it back; <see langword="null"/> if nobody does.</summary>
+    public InstanceHold? Hold { get; private set; }
+
+    /// <summary>
+    /// When it joined a running service, or became available again, as a timestamp of the clock; 0 for an instance that has been there from
+    /// the start.
+    /// </summary>
+    public long Joined
+    {
+        get => Volatile.Read(ref _joined);
+        set => Volatile.Write(ref _joined, value);
+    }
+
     /// <summary>When the state last changed; <see langword="null"/> if it never has.</summary>
     public DateTimeOffset? Since { get; set; }
 
@@ -74,6 +90,42 @@ internal sealed class InstanceHealth
 
     /// <summary>Releases the claim of a checker.</summary>
     public void LeaveChecks(object checker) => Interlocked.CompareExchange(ref _checker, null, checker);
+
+    /// <summary>Holds it back by hand. If it already is held in this way, only the reason changes.</summary>
+    public void HoldBack(InstanceHold hold)
+    {
+        lock (Lock)
+        {
+            Hold = Hold?.Kind == hold.Kind ? hold with { Since = Hold.Since } : hold;
+            Change();
+        }
+    }
+
+    /// <summary>Ends what an operator or its failures hold it back for; failing checks still do.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="timestamp">The clock's timestamp: it begins anew.</param>
+    public void Return(DateTimeOffset now, long timestamp)
+    {
+        lock (Lock)
+        {
+            if (Hold is null && EjectedUntil is null)
+                return; // it gets its requests, and a slow start would take them away
+            Hold = null;
+            if (EjectedUntil is not null)
+                EndEjection_NeedsLock(now);
+            Joined = timestamp;
+            Change();
+        }
+    }
+
+    /// <summary>Ends an ejection.</summary>
+    public void EndEjection_NeedsLock(DateTimeOffset now)
+    {
+        EjectedUntil = null;
+        Since = LastReturn = now;
+        Reason = null;
+        Forget();
+    }
 
     /// <summary>Raises <see cref="Changed"/>.</summary>
     public void Change() => Changed?.Invoke();

@@ -126,7 +126,7 @@ internal sealed class ServiceHealth : IDisposable
             health.Since = _parts.Time.GetUtcNow();
             health.Reason = problem;
             if (problem is null)
-                instance.Joined = _parts.Time.GetTimestamp();
+                health.Joined = _parts.Time.GetTimestamp();
             if (problem is null)
                 HealthLog.Healthy(_parts.Logger, instance.Name, _service.Name);
             else
@@ -149,7 +149,6 @@ internal sealed class ServiceHealth : IDisposable
     private InstanceChecks? Begin_NeedsLock(Instance instance)
     {
         var health = instance.Health;
-        health.Changed += _service.Renew;
         if (_passive?.SuccessRate is { } rate)
             health.Window = new SlidingWindow(rate.Window, _parts.Time);
         if (_active is not null)
@@ -161,7 +160,6 @@ internal sealed class ServiceHealth : IDisposable
 
     private void End_NeedsLock(Instance instance)
     {
-        instance.Health.Changed -= _service.Renew;
         _watched.Remove(instance, out var checks);
         checks?.Dispose();
     }
@@ -173,7 +171,9 @@ internal sealed class ServiceHealth : IDisposable
             var health = instance.Health;
             if (_isOver || health.EjectedUntil is not null || !_watched.ContainsKey(instance))
                 return;
-            if (100.0 * (_watched.Keys.Count(i => i.Health.EjectedUntil is not null) + 1) / _watched.Count > _passive!.MaxEjected)
+            // Those that an operator holds back are not there to be left: as for panic, the others count.
+            var others = _watched.Keys.Where(i => i != instance && i.Health.Hold is null).ToList();
+            if (100.0 * (others.Count(i => i.Health.EjectedUntil is not null) + 1) / (others.Count + 1) > _passive!.MaxEjected)
             {
                 health.Forget(); // evaluated again after as many failures
                 HealthLog.Kept(_parts.Logger, instance.Name, _service.Name, reason);
@@ -217,11 +217,8 @@ internal sealed class ServiceHealth : IDisposable
     private void Return_NeedsLock(Instance instance, string reason)
     {
         var health = instance.Health;
-        health.EjectedUntil = null;
-        health.Since = health.LastReturn = _parts.Time.GetUtcNow();
-        health.Reason = null;
-        instance.Joined = _parts.Time.GetTimestamp();
-        health.Forget();
+        health.EndEjection_NeedsLock(_parts.Time.GetUtcNow());
+        health.Joined = _parts.Time.GetTimestamp();
         HealthLog.Returned(_parts.Logger, instance.Name, _service.Name, reason);
         health.Change();
     }

@@ -163,7 +163,7 @@ public sealed class GatewayMetricsTests
     [Fact]
     public void Gauges_OfInstancesThatAreGone_AreGone()
     {
-        List<InstanceUse> instances = [new("s", "a", 1, 2, 3, true), new("s", "b", 1, 0, 0, true)];
+        List<InstanceUse> instances = [new("s", "a", 1, 2, 3, true, false), new("s", "b", 1, 0, 0, true, true)];
         var metrics = TestMetrics.Create(out var meter);
         metrics.Observe(() => instances, () => []);
         Assert.Equal(4, Collect(meter).Count(s => s.StartsWith("http.client.", StringComparison.Ordinal)));

@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Services.Balancing;
+using Lintel.Services.Health;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Lintel.Tests.Services.Balancing;
@@ -141,7 +142,7 @@ public sealed class SharesTests
     {
         var config = Plain with { SlowStart = TimeSpan.FromSeconds(30) };
         var members = Members([Pool.Config(1, 10), Pool.Config(2, 10)]);
-        members[1].Instance.Joined = _time.GetTimestamp();
+        members[1].Instance.Health.Joined = _time.GetTimestamp();
         var weights = new List<double>();
         for (var second = 0; second <= 30; second += 3)
         {
@@ -156,6 +157,56 @@ public sealed class SharesTests
         Assert.Equal([1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], weights);
     }
 
+    /// <summary>As if they were not configured: one of three is drained before a deployment, and the others share its requests.</summary>
+    [Theory]
+    [InlineData(50)]
+    [InlineData(100)]
+    public void HeldInstances_AreLeftOut_WithoutPanicOfTheOthers(double panic)
+    {
+        var config = Plain with { Panic = panic };
+        var shares = Compute(config, Level(0, 3), held: [(0, HoldKind.Drained)]);
+        Assert.Equal([0, 50, 50], Percents(shares));
+        Assert.Equal([ShareReason.Drained, ShareReason.None, ShareReason.None], shares.Of.Select(s => s.Reason));
+        shares = Compute(config, Level(0, 3), held: [(0, HoldKind.Ejected), (1, HoldKind.Drained)]);
+        Assert.Equal([0, 0, 100], Percents(shares));
+        Assert.Equal((ShareReason.Held, false, 2), (shares.Of[0].Reason, shares.IsPanicking, shares.Held));
+    }
+
+    [Fact]
+    public void HeldInstances_InPanicOfTheOthers_StayLeftOut()
+    {
+        var shares = Compute(Plain with { Panic = 60 }, Level(0, 4), down: [1, 2], held: [(0, HoldKind.Ejected), (1, HoldKind.Drained)]);
+        Assert.True(shares.IsPanicking); // one of the two others is down
+        Assert.Equal([0, 0, 50, 50], Percents(shares));
+        Assert.Equal([ShareReason.Held, ShareReason.Unavailable, ShareReason.Panic, ShareReason.None], shares.Of.Select(s => s.Reason));
+    }
+
+    [Fact]
+    public void Levels_OfWhichAllAreHeld_LeaveTheirRequestsToTheNext()
+    {
+        var config = Plain with { Panic = 50 };
+        (int, HoldKind)[] first = [(0, HoldKind.Drained), (1, HoldKind.Ejected)];
+        Assert.Equal([0, 100], Levels(Compute(config, [.. Level(0, 2), .. Level(1, 2)], held: first), 2));
+        Assert.Equal([100, 0], Levels(Compute(config, [.. Level(0, 2), .. Level(1, 2)], held: [first[0]]), 2));
+        var shares = Compute(config, Level(0, 2), held: first);
+        Assert.Empty(shares.Taking);
+        Assert.False(shares.IsPanicking);
+    }
+
+    [Fact]
+    public void Zone_WithHeldInstances_CountsTheOthers()
+    {
+        var shares = Compute(
+            Plain with
+            {
+                Zone = new() { Own = "a", SpillOver = 70 },
+            },
+            [.. Level(0, 4, "a"), .. Level(0, 4, "b")],
+            held: [(0, HoldKind.Drained), (1, HoldKind.Drained), (2, HoldKind.Drained)]
+        );
+        Assert.Equal(100, Math.Round(100 * shares.Of[3].Fraction, 2));
+    }
+
     private static double[] Levels(Shares shares, int size) =>
         [.. shares.Of.Chunk(size).Select(l => Math.Round(100 * l.Sum(s => s.Fraction), 2))];
 
@@ -166,9 +217,11 @@ public sealed class SharesTests
 
     private static Member[] Members(InstanceConfig[] configs) => [.. configs.Select(c => new Member(new(c), c, 0))];
 
-    private Shares Compute(ServiceConfig config, InstanceConfig[] instances, int[]? down = null)
+    private Shares Compute(ServiceConfig config, InstanceConfig[] instances, int[]? down = null, (int Place, HoldKind Kind)[]? held = null)
     {
         var members = Members(instances);
+        foreach (var (place, kind) in held ?? [])
+            members[place].Instance.Health.HoldBack(new InstanceHold(kind, _time.GetUtcNow(), null));
         foreach (var i in down ?? [])
             members[i].Instance.Health.IsUnhealthy = true;
         return Shares.Compute(members, config, _time);
