@@ -9,8 +9,8 @@ namespace Lintel.Forwarding;
 /// </summary>
 /// <remarks>
 /// A forwarder with its own timers uses <see cref="Left"/>; one without uses the <see cref="Token"/>, which costs a timer. Thread rule:
-/// with a request body, its reader and the response's reader both call, synchronized by a lock; without one there is a single caller, and
-/// no lock is taken.
+/// with a request body, its reader and the response's reader both call, and with a token the timer, synchronized by a lock; otherwise there
+/// is a single caller, and no lock is taken.
 /// </remarks>
 internal sealed class Deadline : IDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class Deadline : IDisposable
     private TimeSpan _head;
     private TimeSpan? _call;
     private long _started;
-    private CancellationTokenSource? _source;
+    private DeadlineToken? _token;
     private TimeSpan _limit;
     private long _from;
     private TimeSpan? _perTry;
@@ -59,13 +59,14 @@ internal sealed class Deadline : IDisposable
         return deadline;
     }
 
-    /// <summary>Canceled when the deadline has passed.</summary>
+    /// <summary>Canceled when the deadline has passed, and not once a head has come in time.</summary>
     public CancellationToken Token
     {
         get
         {
+            _lock ??= new Lock();
             using (Enter())
-                return (_source ??= new CancellationTokenSource(Left ?? Timeout.InfiniteTimeSpan, _time)).Token;
+                return (_token ??= new DeadlineToken(this, Left, _time)).Token;
         }
     }
 
@@ -84,8 +85,7 @@ internal sealed class Deadline : IDisposable
         _limit == Timeout.InfiniteTimeSpan ? null : Positive(_limit - _time.GetElapsedTime(_from, timestamp));
 
     /// <summary>Whether the request may not go on; the end of an attempt's own limit is not.</summary>
-    public bool IsOver =>
-        _isOver || LeftOfRequest(_time.GetTimestamp()) <= TimeSpan.Zero || (_source is { IsCancellationRequested: true } && !IsTryNext);
+    public bool IsOver => _isOver || LeftOfRequest(_time.GetTimestamp()) <= TimeSpan.Zero;
 
     /// <summary>The error kind of the limit that has passed; <see langword="null"/> if none has.</summary>
     public GatewayErrorKind? Expired =>
@@ -97,8 +97,7 @@ internal sealed class Deadline : IDisposable
     private bool IsTryNext =>
         _perTry is not null && _time.GetTimestamp() is var now && LeftOfTry(now) is { } ofTry && !(LeftOfRequest(now) <= ofTry);
 
-    private bool IsTryOver =>
-        _isTryOver || (_perTry is not null && IsTryNext && (_source is { IsCancellationRequested: true } || Left <= TimeSpan.Zero));
+    private bool IsTryOver => _isTryOver || (_perTry is not null && IsTryNext && Left <= TimeSpan.Zero);
 
     /// <summary>Whether the request has been sent completely.</summary>
     public bool IsBodySent { get; private set; }
@@ -134,6 +133,24 @@ internal sealed class Deadline : IDisposable
             _isOver = true;
     }
 
+    /// <summary>Ends the attempt, or the request, if its time is over: called by the token's timer.</summary>
+    /// <returns>The time left, zero if it was ended; <see langword="null"/> if no limit applies to this token.</returns>
+    public TimeSpan? End(DeadlineToken token)
+    {
+        using (Enter())
+        {
+            var now = _time.GetTimestamp();
+            var left = _disposed || token != _token ? null : LeftAt(now);
+            if (left > TimeSpan.Zero || left is null)
+                return left;
+            if (LeftOfRequest(now) <= TimeSpan.Zero)
+                _isOver = true;
+            else
+                _isTryOver = true;
+            return left;
+        }
+    }
+
     /// <summary>Begins an attempt.</summary>
     /// <param name="perTry">The limit for its response head, from the end of the request; <see langword="null"/> for none.</param>
     /// <param name="now">The clock's current timestamp.</param>
@@ -144,12 +161,8 @@ internal sealed class Deadline : IDisposable
         using (Enter())
         {
             (_perTry, _tryFrom, _isTryOver) = (perTry, now, false);
-            if (_source is { } source)
-            {
-                // One token for each attempt: that of an earlier one may have been canceled.
-                _source = null;
-                source.Dispose();
-            }
+            _token?.Dispose();
+            _token = null; // one token for each attempt: that of an earlier one may have been canceled
         }
     }
 
@@ -168,7 +181,7 @@ internal sealed class Deadline : IDisposable
                 return;
             if (isRepeated)
             {
-                _source?.CancelAfter(LeftAt(_tryFrom) ?? Timeout.InfiniteTimeSpan); // the limit of the request began with its first attempt
+                _token?.Set(LeftAt(_tryFrom)); // the limit of the request began with its first attempt
                 return;
             }
 
@@ -179,19 +192,23 @@ internal sealed class Deadline : IDisposable
     }
 
     /// <summary>Signals that the response head has arrived: from here on only the idle timeout and the call's own limit apply.</summary>
-    public void HeadCame()
+    /// <returns>False if it is too late: the <see cref="Token"/> is canceled, and the attempt has timed out.</returns>
+    public bool HeadCame()
     {
         using (Enter())
         {
             _hasHead = true;
+            if (_token is not null && (_isOver || _isTryOver))
+                return false;
             if (Measures)
                 _headAt = _time.GetTimestamp();
             _callIsNext = _call is not null;
-            if (_callIsNext || _source is not null)
+            if (_callIsNext || _token is not null)
                 Set_NeedsLock(LeftOfCall() ?? Timeout.InfiniteTimeSpan);
             else if (!_isOver)
                 // the forwarder's own timer has not fired: the head came in time, and the clock need not be read
                 _limit = Timeout.InfiniteTimeSpan;
+            return true;
         }
     }
 
@@ -200,7 +217,7 @@ internal sealed class Deadline : IDisposable
     /// </summary>
     public void Dispose()
     {
-        if (_lock is null && _source is null)
+        if (_lock is null)
         {
             Spares<Deadline>.Keep(this);
             return;
@@ -208,7 +225,7 @@ internal sealed class Deadline : IDisposable
 
         using (Enter())
             _disposed = true;
-        _source?.Dispose();
+        _token?.Dispose();
     }
 
     /// <summary>The time left of the attempt's own limit; <see langword="null"/> while none applies.</summary>
@@ -225,7 +242,7 @@ internal sealed class Deadline : IDisposable
             return;
         _from = _time.GetTimestamp();
         _limit = limit;
-        _source?.CancelAfter(LeftAt(_from) ?? Timeout.InfiniteTimeSpan);
+        _token?.Set(LeftAt(_from));
     }
 
     private TimeSpan? LeftOfCall() => _call is { } call ? Positive(call - _time.GetElapsedTime(_started)) : null;

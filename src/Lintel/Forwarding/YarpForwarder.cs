@@ -63,8 +63,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         var result = await forwarder
             .SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token)
             .ConfigureAwait(false);
-        if (attempt.Retried is { } retried)
-            return retried;
+        if (attempt.GivenUp is { } givenUp)
+            return givenUp;
         if (request.Grpc?.Error is { } error)
             return error;
         if (result == ForwarderError.None)
@@ -93,8 +93,8 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 
         public bool HasResponse { get; private set; }
 
-        /// <summary>The error in place of a response that was given up for another attempt.</summary>
-        public GatewayError? Retried { get; private set; }
+        /// <summary>The error in place of a response that was given up: for another attempt, or because it came too late.</summary>
+        public GatewayError? GivenUp { get; private set; }
 
         /// <summary>Whether the response was passed on completely.</summary>
         public bool IsWhole { get; private set; }
@@ -142,12 +142,18 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                         ? number
                         : (int?)null;
                 var retryAfter = fields.TryGetValues("Retry-After", out var value) ? value.ToString() : null;
-                Retried = _offer.Take((int)proxyResponse.StatusCode, grpcStatus, retryAfter);
-                if (Retried is not null)
+                GivenUp = _offer.Take((int)proxyResponse.StatusCode, grpcStatus, retryAfter);
+                if (GivenUp is not null)
                     return new(false);
             }
 
-            _deadline.HeadCame();
+            if (!_deadline.HeadCame())
+            {
+                // The token is canceled: the response could not be passed on, but another attempt may follow.
+                GivenUp = new GatewayError(_deadline.Expired ?? GatewayErrorKind.ResponseTimeout);
+                return new(false);
+            }
+
             if (Upgrade.Problem(exchange, proxyResponse) is { } problem)
                 throw new UpgradeException(problem);
 

@@ -107,6 +107,46 @@ public sealed class DeadlineTests
     }
 
     [Fact]
+    public void Head_AfterTheTokenWasCanceled_IsTooLate_AndAnotherAttemptHasItsOwnTime()
+    {
+        using var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: false);
+        deadline.BeginTry(TimeSpan.FromSeconds(1), _time.GetTimestamp());
+        var token = deadline.Token;
+        Pass(1);
+        Assert.True(token.IsCancellationRequested);
+        Assert.False(deadline.HeadCame());
+        Assert.Equal((false, GatewayErrorKind.ResponseTimeout), (deadline.IsOver, deadline.Expired));
+    }
+
+    [Fact]
+    public void Head_ThatCameBeforeTheTimer_IsInTime_AndItsTokenIsNeverCanceled()
+    {
+        var time = new LateTimers();
+        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: false, time, time.GetTimestamp());
+        deadline.BeginTry(TimeSpan.FromSeconds(1), time.GetTimestamp());
+        var token = deadline.Token;
+        Assert.True(deadline.HeadCame());
+        time.Advance(TimeSpan.FromSeconds(5));
+        time.Fire(); // it was on its way when the head came
+        Assert.Equal((false, false), (token.IsCancellationRequested, deadline.IsOver));
+        Assert.Null(deadline.Expired);
+    }
+
+    [Fact]
+    public void Timer_ThatFiresEarly_IsSetAgain()
+    {
+        var time = new LateTimers();
+        using var deadline = Deadline.Begin(TimeSpan.FromSeconds(3), null, hasBody: false, time, time.GetTimestamp());
+        var token = deadline.Token;
+        time.Advance(TimeSpan.FromSeconds(3) - TimeSpan.FromTicks(1));
+        time.Fire();
+        Assert.Equal((false, TimeSpan.FromMilliseconds(1)), (token.IsCancellationRequested, time.Due));
+        time.Advance(TimeSpan.FromTicks(1));
+        time.Fire();
+        Assert.Equal((true, true), (token.IsCancellationRequested, deadline.IsOver));
+    }
+
+    [Fact]
     public void Calls_AfterTheEnd_AreHarmless()
     {
         var deadline = Begin(TimeSpan.FromSeconds(3), null, hasBody: true);
@@ -183,4 +223,38 @@ public sealed class DeadlineTests
     private Deadline Begin(TimeSpan head, TimeSpan? call, bool hasBody) => Deadline.Begin(head, call, hasBody, _time, _time.GetTimestamp());
 
     private void Pass(double seconds) => _time.Advance(TimeSpan.FromSeconds(seconds));
+
+    /// <summary>A clock whose timer fires when the test says so.</summary>
+    private sealed class LateTimers : TimeProvider, ITimer
+    {
+        private TimeSpan _now;
+        private TimerCallback? _callback;
+        private object? _state;
+
+        public TimeSpan Due { get; private set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _now.Ticks;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            (_callback, _state, Due) = (callback, state, dueTime);
+            return this;
+        }
+
+        public void Advance(TimeSpan time) => _now += time;
+
+        public void Fire() => _callback!(_state);
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            Due = dueTime;
+            return true;
+        }
+
+        public void Dispose() { }
+
+        public ValueTask DisposeAsync() => default;
+    }
 }
