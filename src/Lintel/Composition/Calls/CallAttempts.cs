@@ -25,6 +25,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         new AttemptRequest(request.Method, request.Target, IsWhole: true, Idempotency.Allows(request.Method))
         {
             Key = run.Pins.KeyOf(request.Service),
+            AwaitsWhole = true,
         },
         run.Parts.Attempts
     );

@@ -22,6 +22,11 @@ internal readonly record struct AttemptRequest(string Method, string Target, boo
     /// <summary>What it says about the instance (<see cref="Service.KeyOf"/>).</summary>
     public RequestKey Key { get; init; }
 
+    /// <summary>
+    /// Whether nothing of a response is used before all of it has arrived: then one that ends early is as if there had been none.
+    /// </summary>
+    public bool AwaitsWhole { get; init; }
+
     /// <summary>Whether a body that was kept can be replayed; <see langword="null"/> if none is kept.</summary>
     public Func<bool>? MayReplay { get; init; }
 }
@@ -242,6 +247,8 @@ internal struct AttemptSeries
             case { IsNotProcessed: true } when rules.OnNotProcessed && MayReplay:
                 break;
             case { Kind: GatewayErrorKind.ConnectionTerminated } when rules.OnReset && _request.IsIdempotent && MayReplay:
+            case { Kind: GatewayErrorKind.ResponseIncomplete }
+                when _request.AwaitsWhole && rules.OnReset && _request.IsIdempotent && MayReplay:
             case { Kind: GatewayErrorKind.ResponseTimeout } when rules.OnTimeout && _request.IsIdempotent && MayReplay:
                 wasSent = true;
                 break;
