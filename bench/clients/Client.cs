@@ -1,7 +1,5 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 
 namespace Lintel.Bench.Clients;
 
@@ -11,24 +9,38 @@ internal enum Answer
     Part,
     Whole,
 
-    /// <summary>No 200, no HTTP, or the connection has ended.</summary>
+    /// <summary>503 with Retry-After, or its like: the server has refused the request in an orderly way.</summary>
+    Shed,
+
+    /// <summary>Any other status, no HTTP, or the connection has ended.</summary>
     Wrong,
 }
 
-/// <summary>A keep-alive connection with at most one request on it. Nothing is allocated for a request.</summary>
-internal sealed class Client : IDisposable
+/// <summary>A keep-alive connection with at most one request on it. Nothing is allocated for a request that is answered well.</summary>
+internal abstract class Client : IDisposable
 {
     private readonly byte[] _buffer;
+    private ReadOnlyMemory<byte> _unsent;
     private int _count;
 
-    /// <param name="server">Whom to connect.</param>
+    /// <param name="server">Whom to connect. The connection may still be under way when this returns.</param>
     /// <param name="room">Bytes of the longest answer.</param>
-    public Client(IPEndPoint server, int room = 64 * 1024)
+    protected Client(IPEndPoint server, int room)
     {
         _buffer = new byte[room];
-        Socket = new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        Socket.Connect(server);
-        Socket.Blocking = false;
+        Socket = new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, Blocking = false };
+        try
+        {
+            Socket.Connect(server);
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        {
+            // A server that does not accept must not hold up the others' requests.
+        }
+        catch (SocketException)
+        {
+            IsBroken = true;
+        }
     }
 
     public Socket Socket { get; }
@@ -38,14 +50,40 @@ internal sealed class Client : IDisposable
 
     public bool IsBusy { get; private set; }
 
-    public static byte[] Get(string path) => Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: bench.test\r\n\r\n");
+    /// <summary>Whether some of the request waits for the socket to be writable.</summary>
+    public bool HasUnsent => !_unsent.IsEmpty;
 
-    public bool TrySend(byte[] request, long due)
+    /// <summary>Whether the connection is not good for another request.</summary>
+    public bool IsBroken { get; protected set; }
+
+    /// <summary>Why an answer is <see cref="Answer.Wrong"/> or <see cref="Answer.Shed"/>.</summary>
+    public string Reason { get; protected set; } = "";
+
+    /// <returns>Whether the request is sent, or on its way.</returns>
+    public bool TrySend(long due)
     {
         Due = due;
         IsBusy = true;
-        _count = 0;
-        return Socket.Send(request, SocketFlags.None, out _) == request.Length;
+        Reason = IsBroken ? "connection refused" : "";
+        _unsent = Next();
+        return TryFlush();
+    }
+
+    /// <summary>Sends what is unsent, as far as the socket takes it.</summary>
+    public bool TryFlush()
+    {
+        while (!_unsent.IsEmpty && !IsBroken)
+        {
+            var count = Socket.Send(_unsent.Span, SocketFlags.None, out var error);
+            if (error == SocketError.WouldBlock)
+                return true;
+            if (error != SocketError.Success)
+                Break(error.ToString());
+            else
+                _unsent = _unsent[count..];
+        }
+
+        return !IsBroken;
     }
 
     public Answer Receive()
@@ -53,42 +91,47 @@ internal sealed class Client : IDisposable
         var count = Socket.Receive(_buffer.AsSpan(_count), SocketFlags.None, out var error);
         if (error == SocketError.WouldBlock)
             return Answer.Part;
-        if (error != SocketError.Success || count == 0 || !IsBusy)
-            return Answer.Wrong;
+        if (error != SocketError.Success || count == 0)
+            return Break(
+                error != SocketError.Success ? error.ToString()
+                : _count == 0 ? "closed without an answer"
+                : "closed within an answer"
+            );
         _count += count;
-        var answer = Read(_buffer.AsSpan(0, _count));
-        IsBusy = answer == Answer.Part;
+        var answer = Read(_buffer.AsSpan(0, _count), out var consumed);
+        _buffer.AsSpan(consumed, _count - consumed).CopyTo(_buffer);
+        _count -= consumed;
+        if (answer == Answer.Part && _count == _buffer.Length)
+            return Break("an answer without end");
+        if (answer == Answer.Part)
+            return answer;
+        IsBusy = false;
+        if (HasUnsent || _count > 0)
+            IsBroken = true; // answered before all of it was sent
+        _unsent = default;
         return answer;
     }
 
     public void Dispose() => Socket.Dispose();
 
-    private static Answer Read(ReadOnlySpan<byte> bytes)
+    /// <summary>The bytes of the next request.</summary>
+    protected abstract ReadOnlyMemory<byte> Next();
+
+    /// <summary>Reads the answer from what has come.</summary>
+    protected abstract Answer Read(ReadOnlySpan<byte> bytes, out int consumed);
+
+    /// <summary>Sends outside of a request, if the socket takes it at once.</summary>
+    protected void SendAside(ReadOnlySpan<byte> bytes)
     {
-        if (!bytes.StartsWith("HTTP/1.1 200"u8[..Math.Min(bytes.Length, 12)]))
-            return Answer.Wrong;
-        var end = bytes.IndexOf("\r\n\r\n"u8);
-        if (end < 0)
-            return Answer.Part;
-        var head = bytes[..(end + 2)];
-        var body = bytes[(end + 4)..];
-        if (LengthIn(head) is >= 0 and var length)
-            return body.Length < length ? Answer.Part
-                : body.Length == length ? Answer.Whole
-                : Answer.Wrong;
-        return body.EndsWith("0\r\n\r\n"u8) ? Answer.Whole : Answer.Part; // chunked, and short
+        if (HasUnsent || Socket.Send(bytes, SocketFlags.None, out _) != bytes.Length)
+            IsBroken = true;
     }
 
-    /// <summary>-1 where there is no Content-Length.</summary>
-    private static int LengthIn(ReadOnlySpan<byte> head)
+    private Answer Break(string reason)
     {
-        foreach (var range in head.Split("\r\n"u8))
-        {
-            var line = head[range];
-            if (line.Length > 15 && Ascii.EqualsIgnoreCase(line[..15], "content-length:"u8))
-                return int.Parse(line[15..], NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture);
-        }
-
-        return -1;
+        IsBroken = true;
+        Reason = reason;
+        _unsent = default;
+        return Answer.Wrong;
     }
 }

@@ -9,17 +9,20 @@ internal sealed class HeldConnections(IPEndPoint server, string path) : IDisposa
     /// <summary>Far below the kernel's default backlog of 4096: no connection is refused.</summary>
     private const int AtOnce = 64;
 
-    private readonly List<Client> _clients = [];
+    private readonly List<Http1Client> _clients = [];
 
     /// <exception cref="InvalidOperationException">A request was not answered with 200.</exception>
     public void Open(int count)
     {
-        var request = Client.Get(path);
+        var request = Http1Client.Get(path);
         while (_clients.Count < count)
         {
-            var batch = Enumerable.Range(0, Math.Min(AtOnce, count - _clients.Count)).Select(_ => new Client(server, room: 4096)).ToList();
+            var batch = Enumerable
+                .Range(0, Math.Min(AtOnce, count - _clients.Count))
+                .Select(_ => new Http1Client(server, request, room: 4096))
+                .ToList();
             foreach (var client in batch)
-                client.TrySend(request, due: 0);
+                client.TrySend(due: 0);
             foreach (var client in batch)
                 Await(client);
             _clients.AddRange(batch);
@@ -33,6 +36,11 @@ internal sealed class HeldConnections(IPEndPoint server, string path) : IDisposa
 
     private static void Await(Client client)
     {
+        while (client.HasUnsent && client.Socket.Poll(TimeSpan.FromSeconds(10), SelectMode.SelectWrite) && client.TryFlush())
+        {
+            // The connection may still be under way.
+        }
+
         Answer answer;
         while ((answer = client.Receive()) == Answer.Part)
         {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net;
 
 namespace Lintel.Bench.Clients;
 
@@ -10,93 +9,49 @@ namespace Lintel.Bench.Clients;
 /// </remarks>
 internal sealed class PacedLoad : IDisposable
 {
-    private readonly IPEndPoint _server;
-    private readonly byte[] _request;
-    private readonly Client[] _clients;
-    private readonly Poll _poll;
-    private readonly Queue<int> _free;
-    private Latencies _latencies = null!;
+    /// <summary>After the last request, in seconds.</summary>
+    private const int Patience = 3;
 
-    public PacedLoad(IPEndPoint server, string path, int connections)
+    private readonly PacedKind[] _kinds;
+    private readonly Poll _poll;
+
+    public PacedLoad(params LoadKind[] kinds)
     {
-        _server = server;
-        _request = Client.Get(path);
-        _clients = [.. Enumerable.Range(0, connections).Select(_ => new Client(server))];
-        _poll = new Poll(connections);
-        _free = new Queue<int>(connections);
-        for (var i = 0; i < connections; i++)
-        {
-            _poll.Watch(i, _clients[i].Socket);
-            _free.Enqueue(i);
-        }
+        _poll = new Poll(kinds.Sum(k => k.Connections));
+        var place = 0;
+        _kinds = new PacedKind[kinds.Length];
+        for (var i = 0; i < kinds.Length; place += kinds[i++].Connections)
+            _kinds[i] = new PacedKind(kinds[i], _poll, place);
     }
 
-    /// <summary>Sends for so long, then waits a second for what is still under way.</summary>
-    public void Run(int rate, int seconds, Latencies latencies)
+    /// <summary>Sends for so long, then waits for what is still under way.</summary>
+    public void Run(int seconds)
     {
-        _latencies = latencies;
-        var interval = Stopwatch.Frequency / (double)rate;
-        var total = (long)rate * seconds;
         var begin = Stopwatch.GetTimestamp();
-        latencies.Begin(begin);
-        var patience = begin + ((seconds + 1) * Stopwatch.Frequency);
-        for (var sent = 0L; sent < total || _free.Count < _clients.Length; )
+        foreach (var kind in _kinds)
+            kind.Begin(begin, seconds);
+        var patience = begin + ((seconds + Patience) * Stopwatch.Frequency);
+        while (_kinds.Any(k => k.IsBusy))
         {
             var now = Stopwatch.GetTimestamp();
             if (now > patience)
                 break;
-            for (; sent < total && _free.Count > 0 && Due(sent) <= now; sent++)
-                Send(_free.Dequeue(), Due(sent));
-            var next = sent < total && _free.Count > 0 ? Due(sent) : patience;
-            if (_poll.Wait(Math.Max(0, next - Stopwatch.GetTimestamp())))
-                Receive();
+            foreach (var kind in _kinds)
+                kind.SendDue(now);
+            var next = Math.Min(patience, _kinds.Min(k => k.Next));
+            if (!_poll.Wait(Math.Max(0, next - Stopwatch.GetTimestamp())))
+                continue;
+            foreach (var kind in _kinds)
+                kind.Receive();
         }
 
-        foreach (var client in _clients)
-            latencies.FailedAt(client.Due, client.IsBusy); // no answer until now
-
-        long Due(long number) => begin + (long)(number * interval);
+        foreach (var kind in _kinds)
+            kind.End();
     }
 
     public void Dispose()
     {
-        foreach (var client in _clients)
-            client.Dispose();
-    }
-
-    private void Send(int index, long due)
-    {
-        if (!_clients[index].TrySend(_request, due))
-            Renew(index, due);
-    }
-
-    private void Receive()
-    {
-        for (var i = 0; i < _clients.Length; i++)
-        {
-            if (!_poll.IsReadable(i))
-                continue;
-            var client = _clients[i];
-            switch (client.Receive())
-            {
-                case Answer.Whole:
-                    _latencies.Add(client.Due, Stopwatch.GetTimestamp());
-                    _free.Enqueue(i);
-                    break;
-                case Answer.Wrong:
-                    Renew(i, client.Due);
-                    break;
-            }
-        }
-    }
-
-    /// <summary>A failure is counted, and the next request goes over a new connection.</summary>
-    private void Renew(int index, long due)
-    {
-        _latencies.FailedAt(due, isFailure: true);
-        _clients[index].Dispose();
-        _clients[index] = new Client(_server);
-        _poll.Watch(index, _clients[index].Socket);
-        _free.Enqueue(index);
+        foreach (var kind in _kinds)
+            kind.Dispose();
     }
 }

@@ -6,12 +6,13 @@ using System.Runtime.InteropServices;
 namespace Lintel.Bench.Clients;
 
 /// <summary>
-/// Waits for sockets to be readable, to the microsecond: Linux's <c>ppoll</c>. .NET's own waits hand over to another thread, which would be
+/// Waits for sockets to be readable, or writable where something is unsent, to the microsecond: Linux's <c>ppoll</c>. .NET's own waits hand over to another thread, which would be
 /// measured too.
 /// </summary>
 internal sealed class Poll
 {
     private const short PollIn = 1;
+    private const short PollOut = 4;
     private const int SetTimerSlack = 29;
 
     private readonly Entry[] _entries;
@@ -24,8 +25,11 @@ internal sealed class Poll
 
     public void Watch(int index, Socket socket) => _entries[index] = new Entry { Descriptor = (int)socket.Handle, Events = PollIn };
 
+    /// <summary>Whether to wait until the socket takes more.</summary>
+    public void WatchWrites(int index, bool isWatched) => _entries[index].Events = isWatched ? (short)(PollIn | PollOut) : PollIn;
+
     /// <param name="ticks">How long at most, in ticks of <see cref="Stopwatch"/>.</param>
-    /// <returns>Whether any has something to read, or has ended.</returns>
+    /// <returns>Whether there is something to do for any.</returns>
     public bool Wait(long ticks)
     {
         var nanoseconds = (Int128)ticks * 1_000_000_000 / Stopwatch.Frequency;
@@ -36,7 +40,10 @@ internal sealed class Poll
         return ready > 0;
     }
 
-    public bool IsReadable(int index) => _entries[index].Returned != 0;
+    /// <summary>Whether it has something to read, or has ended.</summary>
+    public bool IsReadable(int index) => (_entries[index].Returned & ~PollOut) != 0;
+
+    public bool IsWritable(int index) => (_entries[index].Returned & PollOut) != 0;
 
     [DllImport("libc", EntryPoint = "ppoll", SetLastError = true)]
     private static extern int WaitFor([In, Out] Entry[] entries, nuint count, in TimeSpec time, nint mask);

@@ -46,7 +46,7 @@ warm_abused() {
   wait $! || die "no abuse of $1: $(cat "$work/abusers")"
 }
 
-install_missing
+install_missing nginx wrk curl haproxy jq openssl h2load
 build src/Lintel.Cli/Lintel.Cli.csproj
 build bench/clients/LoadClients.csproj
 build bench/fairness/Fairness.csproj

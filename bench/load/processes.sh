@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # run.sh sources this file and sets work, repo, here.
+# shellcheck shell=bash disable=SC2034,SC2154 # run.sh sources this file and sets work, repo, here.
 #
 # Processes and ports: everything started is a child of this shell and ends with it.
 
@@ -34,11 +34,13 @@ run() {
   wait $!
 }
 
-# launch NAME CORES COMMAND...: pinned, until end_contenders or the end of this script. taskset becomes the command, so the pid is the command's.
+# launch NAME CORES COMMAND...: pinned, until end_contenders or the end of this script. taskset becomes the command, so the pid is the command's;
+# so must a wrapper.
+wrapper=()
 launch() {
   local name=$1 cores=$2
   shift 2
-  taskset -c "$cores" "$@" >"$work/$name.log" 2>&1 &
+  ${wrapper[@]+"${wrapper[@]}"} taskset -c "$cores" "$@" >"$work/$name.log" 2>&1 &
   pid[$name]=$!
 }
 
@@ -64,10 +66,16 @@ free_port() {
   reply=$port_cursor
 }
 
+# install_missing PROGRAM...
 install_missing() {
   local packages=() program as_root=()
-  for program in nginx wrk curl haproxy jq openssl; do command -v "$program" >/dev/null || packages+=("$program"); done
-  command -v h2load >/dev/null || packages+=(nghttp2-client)
+  for program in "$@"; do
+    command -v "$program" >/dev/null || case $program in
+      h2load) packages+=(nghttp2-client) ;;
+      dnsmasq) packages+=(dnsmasq-base) ;;
+      *) packages+=("$program") ;;
+    esac
+  done
   ((${#packages[@]})) || return 0
   command -v apt-get >/dev/null || die "missing: ${packages[*]} (no apt-get here to install them with)"
   [[ $EUID -eq 0 ]] || as_root=(sudo)

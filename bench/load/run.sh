@@ -75,7 +75,7 @@ for core in "$load_core" "$gateway_core"; do
 done
 [[ -z ${CONTENDERS:-} || ${#workloads[@]} == 1 ]] || die "CONTENDERS goes with a single workload"
 
-install_missing
+install_missing nginx wrk curl haproxy jq openssl h2load
 build src/Lintel.Cli/Lintel.Cli.csproj
 reset_workload
 start_upstream upstream "$load_core" 1
