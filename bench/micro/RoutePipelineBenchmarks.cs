@@ -35,6 +35,7 @@ public class RoutePipelineBenchmarks
                 metrics,
                 TimeProvider.System
             ),
+            new Shedding(metrics, Random.Shared),
             TimeProvider.System
         );
         foreach (var request in (ClientRequest[])[_plain, _browser])

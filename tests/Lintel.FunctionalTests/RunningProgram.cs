@@ -27,10 +27,14 @@ internal abstract partial class RunningProgram(string folder) : IAsyncDisposable
     /// <summary>Whether the folder is deleted with it.</summary>
     protected bool OwnsFolder { get; init; }
 
-    /// <summary>Adds what the configuration leaves out: listeners and admin, on free ports.</summary>
+    /// <summary>
+    /// Adds what the configuration leaves out: listeners and admin, on free ports. And sheds nothing: a test of anything else must not
+    /// depend on how busy the machine is.
+    /// </summary>
     public static string WithPorts(string yaml) =>
         (yaml.Contains("listeners:", StringComparison.Ordinal) ? "" : "listeners: { public: \"http://127.0.0.1:0\" }\n")
         + (yaml.Contains("admin:", StringComparison.Ordinal) ? "" : "admin: { address: \"http://127.0.0.1:0\" }\n")
+        + (yaml.Contains("overload:", StringComparison.Ordinal) ? "" : "overload: off\n")
         + yaml;
 
     /// <summary>Where a listener of this name is bound.</summary>

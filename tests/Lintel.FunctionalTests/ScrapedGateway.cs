@@ -38,6 +38,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
         _service = await TestService.StartAsync(AnswerAsync);
         Gateway = await GatewayProcess.StartAsync(Config("s2"), Certificates());
         await ServeAsync();
+        await ShedAsync();
         await Gateway.ReloadAsync("routes: { broken: {} }");
         await Gateway.ReloadAsync(Config("gone: false"));
         await StartPrometheusAsync();
@@ -110,8 +111,11 @@ public sealed class ScrapedGateway : IAsyncLifetime
     }
 
     /// <summary>With a service of two instances, or with only one of them.</summary>
-    private string Config(string second) =>
+    /// <param name="second">Whether there are two.</param>
+    /// <param name="overload">When requests are shed: not while this class serves anything else.</param>
+    private string Config(string second, string overload = "{ loopDelay: 10s }") =>
         $$"""
+            overload: {{overload}}
             listeners:
               public: http://127.0.0.1:0
               clear2: { address: http://127.0.0.1:0, protocols: [http2] }
@@ -138,6 +142,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
               dead: { match: /d, forward: dead }
               ping: { match: /p, respond: { body: pong } }
               faulty: { match: /f, respond: { body: pong }, policies: [{ fault: { abort: 503 } }] }
+              shed: { match: /o, priority: low, respond: { body: pong } }
               composed:
                 match: /c
                 compose:
@@ -200,6 +205,23 @@ public sealed class ScrapedGateway : IAsyncLifetime
         await junk.ConnectAsync(secure.Host, secure.Port);
         await junk.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
         while (await junk.GetStream().ReadAsync(new byte[256]) > 0) { }
+    }
+
+    /// <summary>Requests without a pause use more than a tenth of the processors.</summary>
+    private async Task ShedAsync()
+    {
+        await Gateway.ReloadAsync(Config("s2", "{ loopDelay: off, cpu: 10% }"));
+        await Until.TrueAsync(async () =>
+        {
+            for (var i = 0; i < 100; i++)
+            {
+                using var answer = await Gateway.Client.GetAsync(new Uri("/o", UriKind.Relative));
+                if (answer.StatusCode == HttpStatusCode.ServiceUnavailable)
+                    return true;
+            }
+
+            return false;
+        });
     }
 
     private string Listener(string name) => Regex.Match(Gateway.Errors, $@"^  {name} +(\S+)", RegexOptions.Multiline).Groups[1].Value + "/";

@@ -18,6 +18,9 @@ public sealed class InProcessGateway : IAsyncDisposable
 {
     private const string Quiet = "observability: { accessLog: { to: none } }\n";
 
+    /// <summary>A test of anything else must not depend on how busy the machine is.</summary>
+    private const string Calm = "overload: off\n";
+
     private readonly IHost _host;
     private readonly ConfigFolder _folder;
 
@@ -49,11 +52,17 @@ public sealed class InProcessGateway : IAsyncDisposable
     public ConfigFolder Folder => _folder;
 
     /// <summary>Starts a gateway with listeners of its own.</summary>
-    /// <param name="yaml">The configuration. Defaults: a listener on a free port, a short drain, no access log.</param>
+    /// <param name="yaml">The configuration. Defaults: a listener on a free port, a short drain, no access log, no shedding.</param>
     /// <param name="files">Files beside it, by name.</param>
-    public static Task<InProcessGateway> StartAsync(string yaml, IReadOnlyDictionary<string, string>? files = null)
+    /// <param name="services">Services of the host, which take precedence over the gateway's own.</param>
+    public static Task<InProcessGateway> StartAsync(
+        string yaml,
+        IReadOnlyDictionary<string, string>? files = null,
+        Action<IServiceCollection>? services = null
+    )
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        services?.Invoke(builder.Services);
         return StartAsync(builder, Complete(yaml), files, file => builder.Services.AddLintelServer(file), builder.Build);
     }
 
@@ -161,5 +170,7 @@ public sealed class InProcessGateway : IAsyncDisposable
         + (yaml.Contains("drainTimeout:", StringComparison.Ordinal) ? "" : "drainTimeout: 1s\n")
         + WithQuiet(yaml);
 
-    private static string WithQuiet(string yaml) => yaml.Contains("observability:", StringComparison.Ordinal) ? yaml : Quiet + yaml;
+    private static string WithQuiet(string yaml) =>
+        (yaml.Contains("overload:", StringComparison.Ordinal) ? "" : Calm)
+        + (yaml.Contains("observability:", StringComparison.Ordinal) ? yaml : Quiet + yaml);
 }

@@ -62,7 +62,7 @@ internal sealed class MemoryGateway : IDisposable
         var snapshots = new SnapshotHolder();
         snapshots.Swap(_snapshot);
         var account = new RequestAccount(new AccessLogSlot(time, NullLogger.Instance), Errors, _metrics, time);
-        _pipeline = new RoutePipeline(snapshots, account, time);
+        _pipeline = new RoutePipeline(snapshots, account, new Shedding(_metrics, random), time);
     }
 
     public ErrorLog Errors { get; }

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Lintel.Observability.Logs;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.Http;
@@ -20,17 +21,21 @@ internal sealed class Spine : IDisposable
     public Spine(Snapshot snapshot)
     {
         _snapshots.Swap(snapshot);
+        var metrics = TestMetrics.Create(out var meter);
+        (Meter, Shedding) = (meter, new Shedding(metrics, new Random(1)));
         _pipeline = new RoutePipeline(
             _snapshots,
-            new RequestAccount(
-                new AccessLogSlot(TimeProvider.System, NullLogger.Instance),
-                _errors,
-                TestMetrics.Create(),
-                TimeProvider.System
-            ),
+            new RequestAccount(new AccessLogSlot(TimeProvider.System, NullLogger.Instance), _errors, metrics, TimeProvider.System),
+            Shedding,
             TimeProvider.System
         );
     }
+
+    /// <summary>The gateway's instruments.</summary>
+    public Meter Meter { get; }
+
+    /// <summary>Sheds nothing until the test sets its level.</summary>
+    public Shedding Shedding { get; }
 
     /// <summary>Sends a request; the answer is in the context's response, its body in memory.</summary>
     public async Task<HttpResponse> SendAsync(HttpContext context)

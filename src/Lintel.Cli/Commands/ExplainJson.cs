@@ -17,6 +17,7 @@ namespace Lintel.Cli.Commands;
     Converters = [
         typeof(DurationConverter),
         typeof(WordConverter<RouteAction>),
+        typeof(WordConverter<RoutePriority>),
         typeof(WordConverter<ServiceProtocol>),
         typeof(WordConverter<BalancingKind>),
     ]

@@ -75,6 +75,8 @@ internal static class StatusCommand
             output.WriteLine($"live since   {loaded}");
         foreach (var reason in snapshot.GetProperty("notReadyReasons").EnumerateArray())
             output.WriteLine($"not ready    {reason}");
+        if (Find(snapshot, "overload") is { } overload && overload.GetProperty("level").GetDouble() > 0)
+            output.WriteLine($"shedding     level {overload.GetProperty("level")} of 3: {overload.GetProperty("reason")}");
         var agrees = true;
         if (Find(snapshot, "fallback") is { } fallback)
         {

@@ -6,6 +6,7 @@ using System.Text.Json.Serialization;
 using Lintel.Config;
 using Lintel.Control.Status;
 using Lintel.Hosting;
+using Lintel.Pipeline;
 
 namespace Lintel.Control.AdminApi;
 
@@ -49,6 +50,8 @@ internal sealed record IndexEntry(string Method, string Path, string Summary);
         typeof(WordConverter<GatewayState>),
         typeof(WordConverter<ReloadOutcome>),
         typeof(WordConverter<RouteAction>),
+        typeof(WordConverter<RoutePriority>),
+        typeof(WordConverter<ScarceResource>),
         typeof(WordConverter<ServiceProtocol>),
         typeof(WordConverter<BalancingKind>),
         typeof(WordConverter<ListenerProtocol>),

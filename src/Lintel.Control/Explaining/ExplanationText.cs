@@ -28,6 +28,8 @@ internal sealed class ExplanationText
             Line("refused", $"{status}: {explanation.Refusal}");
         if (explanation.Policies.Count > 0)
             Line("policies", string.Join(", ", explanation.Policies));
+        if (explanation.Priority is { } priority and not RoutePriority.Normal)
+            Line("priority", $"{(priority == RoutePriority.High ? "high: shed last" : "low: shed first")} while the gateway is overloaded");
         if (explanation.Forward is { } forward)
             Write(forward);
         if (explanation.Answer is { } answer)

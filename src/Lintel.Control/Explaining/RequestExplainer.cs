@@ -130,6 +130,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             Path = route.Template,
             Action = status.Action,
             Policies = status.Policies,
+            Priority = status.Priority,
             Parameters = Parameters(exchange, candidate),
         };
         if (error is not null)

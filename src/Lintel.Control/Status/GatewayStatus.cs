@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Hosting;
+using Lintel.Pipeline;
 using Lintel.Services;
 
 namespace Lintel.Control.Status;
@@ -17,6 +18,9 @@ internal static class GatewayStatus
             [
                 .. gateway.Fallback is { } fallback
                     ? [$"serving the last good configuration of {fallback.SavedAt:u}: the given files are not valid"]
+                    : (string[])[],
+                .. gateway.Parts.Overload is { Level: > 0, Reason: { } reason }
+                    ? [$"requests are shed: {Shedding.Describe(reason)}"]
                     : (string[])[],
                 .. gateway.LastReload is { Outcome: ReloadOutcome.Refused } reload
                     ? [$"the reload at {reload.At:u} was refused; problems: {reload.ProblemCount}"]

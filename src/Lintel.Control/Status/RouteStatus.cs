@@ -67,6 +67,9 @@ internal sealed record RouteStatus
     /// </summary>
     public required IReadOnlyList<string> Policies { get; init; }
 
+    /// <summary>Which requests are shed first while the gateway is overloaded: <c>low</c>, <c>normal</c>, then <c>high</c>.</summary>
+    public required RoutePriority Priority { get; init; }
+
     internal static RouteStatus Of(string name, RouteConfig route, GatewayConfig config) =>
         new()
         {
@@ -92,6 +95,7 @@ internal sealed record RouteStatus
                         .Select(s => new RouteServiceStatus(s, 100)),
                 ],
             Mirror = route.Forward?.Mirror is { } mirror ? new RouteServiceStatus(mirror.Service, mirror.Percent) : null,
+            Priority = route.Priority ?? config.Defaults.Priority,
             Policies = PolicyCatalog.LabelsOf(route.Policies ?? config.Defaults.Policies, config),
         };
 

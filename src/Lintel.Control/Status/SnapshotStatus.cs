@@ -60,6 +60,9 @@ internal sealed record SnapshotStatus
     /// <summary>The memory budget of everything that buffers.</summary>
     public required MemoryStatus Memory { get; init; }
 
+    /// <summary>How short the gateway is of its own resources, and how many requests it sheds therefore.</summary>
+    public required OverloadStatus Overload { get; init; }
+
     /// <summary>The number of objects of each kind.</summary>
     public required SnapshotCounts Counts { get; init; }
 
@@ -92,6 +95,7 @@ internal sealed record SnapshotStatus
             Hash = loaded?.Hash,
             FilesDiffer = parts.Source.HasOtherContent(),
             Memory = new MemoryStatus(parts.Memory.Limit, parts.Memory.Used),
+            Overload = OverloadStatus.Of(parts.Overload),
             Counts = SnapshotCounts.Of(
                 loaded?.Config,
                 gateway.HasListeners ? loaded?.Config.EffectiveListeners.Count ?? 0 : 0,

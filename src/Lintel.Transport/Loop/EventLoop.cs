@@ -29,6 +29,9 @@ public sealed unsafe class EventLoop
     /// <summary>nginx's <c>epoll_events</c>: enough for a batch, short enough that posted work and timers get their turn.</summary>
     private const int BatchSize = 512;
 
+    private const ulong SignalData = ulong.MaxValue;
+    private const ulong ProbeData = ulong.MaxValue - 1;
+
     private static readonly long TicksPerMillisecond = Stopwatch.Frequency / 1000;
     private static readonly long PostedTicks = Stopwatch.Frequency / 10000;
     private static readonly long StallTicks = (long)(LoopGroup.StallThreshold.TotalMilliseconds * TicksPerMillisecond);
@@ -39,6 +42,7 @@ public sealed unsafe class EventLoop
     private readonly LoopGroup _group;
     private readonly int _epoll = Libc.CreateEpoll();
     private readonly int _signal = Libc.CreateEvent();
+    private readonly int _probeSignal = Libc.CreateEvent();
     private readonly ConcurrentQueue<ILoopWork> _posted = new();
     private readonly Lock _lock = new();
     private readonly Thread _thread;
@@ -51,6 +55,7 @@ public sealed unsafe class EventLoop
     private volatile bool _isStopping;
     private volatile bool _hasEnded;
     private long _entered;
+    private ILoopWork? _probe;
 
     internal EventLoop(LoopGroup group, int index)
     {
@@ -59,8 +64,12 @@ public sealed unsafe class EventLoop
         _timers = new TimerWheel(Milliseconds(Stopwatch.GetTimestamp()), Fire);
         _meter = new StallMeter(group.Watch);
         _thread = new Thread(Run) { IsBackground = true, Name = $"lintel-loop-{index}" };
-        if (Libc.Control(_epoll, Libc.EpollAdd, _signal, Libc.EpollIn, ulong.MaxValue) is not 0 and var error)
-            throw new IOException($"The wake-up descriptor of the event loop cannot be added to epoll: error {error}", error);
+        foreach (var (descriptor, data) in ((int, ulong)[])[(_signal, SignalData), (_probeSignal, ProbeData)])
+        {
+            if (Libc.Control(_epoll, Libc.EpollAdd, descriptor, Libc.EpollIn, data) is not 0 and var error)
+                throw new IOException($"The wake-up descriptor of the event loop cannot be added to epoll: error {error}", error);
+        }
+
         _thread.UnsafeStart();
     }
 
@@ -115,6 +124,20 @@ public sealed unsafe class EventLoop
         _posted.Enqueue(work);
         Wake();
         return !_hasEnded;
+    }
+
+    /// <summary>
+    /// Has work done as late as a request that arrives now: behind the sockets that are ready, and behind the posted work. One at a time.
+    /// </summary>
+    internal void Probe(ILoopWork work)
+    {
+        lock (_lock)
+        {
+            if (_isStopping)
+                return; // the descriptor may be another's already
+            Volatile.Write(ref _probe, work);
+            Libc.Signal(_probeSignal);
+        }
     }
 
     internal void Register(LoopSocket socket, int descriptor)
@@ -190,10 +213,10 @@ public sealed unsafe class EventLoop
             for (var i = 0; i < count; i++)
             {
                 var (flags, data) = Libc.ReadEvent(events, i);
-                if (data == ulong.MaxValue)
-                    Libc.TakeSignal(_signal);
-                else
+                if (data < ProbeData)
                     Dispatch(flags, data);
+                else
+                    TakeSignal(data);
             }
 
             DoPosted();
@@ -215,6 +238,13 @@ public sealed unsafe class EventLoop
         var end = _entered + PostedTicks;
         for (var left = _posted.Count; left > 0 && _entered < end && _posted.TryDequeue(out var work); left--)
             Call(work);
+    }
+
+    private void TakeSignal(ulong data)
+    {
+        Libc.TakeSignal(data == ProbeData ? _probeSignal : _signal);
+        if (data == ProbeData && Interlocked.Exchange(ref _probe, null) is { } probe)
+            _posted.Enqueue(probe);
     }
 
     private int Sleep()
@@ -313,6 +343,7 @@ public sealed unsafe class EventLoop
         _meter.End();
         _ = Libc.Close(_epoll);
         _ = Libc.Close(_signal);
+        _ = Libc.Close(_probeSignal);
     }
 }
 

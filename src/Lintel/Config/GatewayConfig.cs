@@ -60,6 +60,12 @@ public sealed record GatewayConfig
     /// <summary>Limits of the gateway as a whole.</summary>
     public GatewayLimitsConfig Limits { get; init; } = new();
 
+    /// <summary>
+    /// The limits beyond which the gateway sheds requests to protect itself, or <c>off</c>. Default:
+    /// <c>{ memory: 85%, loopDelay: 50ms }</c>.
+    /// </summary>
+    public OverloadConfig Overload { get; init; } = new();
+
     /// <summary>The listeners that are opened: the default listener if none is configured.</summary>
     internal ValueMap<ListenerConfig> EffectiveListeners => Listeners is { Count: > 0 } named ? named : DefaultListeners;
 
@@ -109,6 +115,7 @@ public sealed record GatewayConfig
             Admin = f.Get("admin", AdminConfig.Grammar, new()),
             State = f.Get("state", StateGrammar, StateKind.Memory),
             Limits = f.Get("limits", GatewayLimitsConfig.Grammar, new()),
+            Overload = f.Get("overload", OverloadConfig.Grammar, new()),
             DrainDelay = f.Get("drainDelay", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromMinutes(10)), TimeSpan.Zero),
             DrainTimeout = f.Get("drainTimeout", Scalars.Duration(TimeSpan.Zero, TimeSpan.FromHours(1)), TimeSpan.FromSeconds(30)),
         };
@@ -151,10 +158,14 @@ public sealed record DefaultsConfig
     /// <summary>Timeouts of services without their own.</summary>
     public TimeoutsConfig Timeouts { get; init; } = new();
 
+    /// <summary>The priority of routes without their own. Default <c>normal</c>.</summary>
+    public RoutePriority Priority { get; init; } = RoutePriority.Normal;
+
     internal static Grammar<DefaultsConfig> CreateGrammar(ListGrammar<PolicyUse> policies) =>
         new RecordGrammar<DefaultsConfig>(f => new DefaultsConfig
         {
             Policies = f.Get("policies", policies, []),
             Timeouts = f.Get("timeouts", TimeoutsConfig.Grammar, new()),
+            Priority = f.Get("priority", RouteConfig.PriorityGrammar, RoutePriority.Normal),
         });
 }

@@ -47,10 +47,19 @@ public sealed record RouteConfig
     /// </summary>
     public bool Idempotent { get; init; }
 
+    /// <summary>
+    /// Which requests are shed first while the gateway is overloaded (<c>overload</c>): <c>low</c>, then <c>normal</c>, then <c>high</c>.
+    /// Absent: <c>defaults.priority</c>.
+    /// </summary>
+    public RoutePriority? Priority { get; init; }
+
     /// <summary>Limits of the route's requests.</summary>
     public RouteLimitsConfig Limits { get; init; } = RouteLimitsConfig.None;
 
     private const int MaxUpgrades = 16;
+
+    internal static Grammar<RoutePriority> PriorityGrammar { get; } =
+        Scalars.Choice([("high", RoutePriority.High), ("normal", RoutePriority.Normal), ("low", RoutePriority.Low)]);
 
     /// <summary>
     /// A protocol name of RFC 9110 section 7.8, with or without a version. HTTP itself is not allowed: requests in such a tunnel would
@@ -88,6 +97,7 @@ public sealed record RouteConfig
                 Policies = f.Find("policies", policies),
                 Upgrades = f.Find("upgrades", new ListGrammar<string>(UpgradeGrammar)),
                 Idempotent = f.Get("idempotent", Scalars.Boolean, false),
+                Priority = f.FindValue("priority", PriorityGrammar),
                 Limits = f.Get("limits", RouteLimitsConfig.Grammar, RouteLimitsConfig.None),
             };
             if (route.Upgrades is { Count: > MaxUpgrades } upgrades)
@@ -107,19 +117,6 @@ public sealed record RouteConfig
                 );
             return route;
         });
-}
-
-/// <summary>Limits of a route's requests.</summary>
-public sealed record RouteLimitsConfig
-{
-    /// <summary>The maximum size of a request body. Default: the listener's limit. Beyond it: 413.</summary>
-    public long? Body { get; init; }
-
-    /// <summary>The shared instance for routes that set none.</summary>
-    internal static RouteLimitsConfig None { get; } = new();
-
-    internal static Grammar<RouteLimitsConfig> Grammar { get; } =
-        new RecordGrammar<RouteLimitsConfig>(static f => new RouteLimitsConfig { Body = f.FindValue("body", Scalars.Size(0, 1L << 50)) });
 }
 
 /// <summary>Forwards the request to a service. Either <see cref="Service"/> or <see cref="Split"/> is set.</summary>

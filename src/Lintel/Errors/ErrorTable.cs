@@ -100,7 +100,7 @@ internal static class ErrorTable
             503,
             14,
             "overloaded",
-            "The gateway has insufficient memory for this request",
+            "The gateway lacks the resources for this request",
             "proxy_internal_error",
             LogLevel.Warning,
             retryAfter: 1

@@ -119,7 +119,10 @@ internal enum GatewayErrorKind
     /// <summary>An expression cannot be evaluated over the services' responses.</summary>
     ExpressionFailed,
 
-    /// <summary>The memory budget for buffers (<c>limits.memory</c>) is exhausted. The same request may succeed a moment later.</summary>
+    /// <summary>
+    /// The memory budget for buffers (<c>limits.memory</c>) is exhausted, or the request was shed because the gateway itself is short of
+    /// memory or time (<c>overload</c>). The same request may succeed a moment later.
+    /// </summary>
     Overloaded,
 
     /// <summary>

@@ -145,6 +145,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
     /// <summary>Switches the configuration: from here on requests use it, and are logged by its settings.</summary>
     private void Serve(Snapshot snapshot, GatewayConfig config, AccessLog log)
     {
+        parts.Overload.Apply(config.Overload);
         parts.Memory.Limit = config.Limits.Memory.Of(ProcessMemory.Available);
         if (log != parts.AccessLog.Current)
             Follow("the access log", () => parts.AccessLog.Replace(log));

@@ -183,6 +183,7 @@ public sealed class Gateway : IDisposable
     public void Dispose()
     {
         _parts.AccessLog.CloseAsync().GetAwaiter().GetResult(); // bounded by its own timeout; another host's requests end after StopAsync
+        _parts.Overload.Dispose();
         _parts.Errors.Dispose();
         _drain.Dispose();
         _gate.Dispose();

@@ -1,3 +1,4 @@
+using Lintel.Hosting.Overload;
 using Lintel.Observability.Logs;
 using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
@@ -22,6 +23,9 @@ internal sealed record GatewayParts(
     TimeProvider Time
 )
 {
+    /// <summary>Sheds requests while the gateway itself is overloaded.</summary>
+    public required OverloadWatch Overload { get; init; }
+
     /// <summary>The event loops, if there are any.</summary>
     public LoopGroup? Loops { get; init; }
 }

@@ -7,6 +7,7 @@ using Lintel.Config.Reading;
 using Lintel.Forwarding;
 using Lintel.Hosting;
 using Lintel.Hosting.Embedding;
+using Lintel.Hosting.Overload;
 using Lintel.Listeners;
 using Lintel.Listeners.Handshakes;
 using Lintel.Observability.Logs;
@@ -19,7 +20,6 @@ using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
 using Lintel.Services.Discovery;
 using Lintel.Services.Health;
-using Lintel.Transport.Loop;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -123,6 +123,7 @@ public static class LintelServiceCollectionExtensions
         services.TryAddSingleton(_ => DescriptorReserve.OfThisProcess());
         services.TryAddSingleton(_ => new MemoryBudget(new GatewayLimitsConfig().Memory.Of(ProcessMemory.Available)));
         services.TryAddSingleton<GatewayLoops>();
+        services.TryAddSingleton(_ => new ControlGroups());
         services.TryAddSingleton<HandshakeThreads>();
         services.TryAddSingleton(s => new Transports(
             s.GetRequiredService<DescriptorReserve>(),
@@ -207,13 +208,12 @@ public static class LintelServiceCollectionExtensions
     {
         var loops = services.GetRequiredService<GatewayLoops>().Group;
         var memory = services.GetRequiredService<MemoryBudget>();
-        return new LoadPeakWatch(() => loops?.Connections ?? 0, () => memory.Used, Time(services), Collect);
-
-        static void Collect() => _ = BackgroundThread.RunAsync("lintel-tidy", static () =>
-            {
-                LoadPeakWatch.Collect();
-                return true;
-            });
+        return new LoadPeakWatch(
+            () => loops?.Connections ?? 0,
+            () => memory.Used,
+            Time(services),
+            static () => _ = LoadPeakWatch.CollectAsync()
+        );
     }
 
     private static Gateway Create(IServiceProvider services, bool ownsListeners)
@@ -230,6 +230,7 @@ public static class LintelServiceCollectionExtensions
         metrics.ObserveLostLines(() => accessLog.Lost);
         var memory = services.GetRequiredService<MemoryBudget>();
         metrics.ObserveMemory(memory);
+        var shedding = new Shedding(metrics, Random.Shared);
         var attempts = new AttemptParts(metrics, errors, time);
         var parts = new GatewayParts(
             services.GetRequiredService<GatewaySource>(),
@@ -254,7 +255,7 @@ public static class LintelServiceCollectionExtensions
                 }
             ),
             snapshots,
-            new RoutePipeline(snapshots, new RequestAccount(accessLog, errors, metrics, time), time),
+            new RoutePipeline(snapshots, new RequestAccount(accessLog, errors, metrics, time), shedding, time),
             accessLog,
             errors,
             metrics,
@@ -263,6 +264,13 @@ public static class LintelServiceCollectionExtensions
         )
         {
             Loops = loops,
+            Overload = new OverloadWatch(
+                shedding,
+                OverloadResources.Create(services.GetRequiredService<ControlGroups>(), loops, time),
+                metrics,
+                time,
+                services.GetRequiredService<ILogger<OverloadWatch>>()
+            ),
         };
         var listeners = ownsListeners ? new ListenerSet(services, time, services.GetRequiredService<ILogger<ListenerSet>>()) : null;
         var gateway = new Gateway(parts, listeners, services.GetRequiredService<ILogger<Gateway>>());

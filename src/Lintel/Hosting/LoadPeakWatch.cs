@@ -1,3 +1,5 @@
+using Lintel.Transport.Loop;
+
 namespace Lintel.Hosting;
 
 /// <summary>
@@ -39,8 +41,14 @@ internal sealed class LoadPeakWatch : IDisposable
         _timer = time.CreateTimer(static watch => ((LoadPeakWatch)watch!).Look(), this, Interval, Interval);
     }
 
-    /// <summary>Compacts the heap and returns free memory to the system.</summary>
-    public static void Collect() => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    /// <summary>
+    /// Compacts the heap and returns free memory to the system, on a thread that requests wait for during the pause only.
+    /// </summary>
+    public static Task CollectAsync() => BackgroundThread.RunAsync("lintel-tidy", static () =>
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            return true;
+        });
 
     public void Dispose() => _timer.Dispose();
 

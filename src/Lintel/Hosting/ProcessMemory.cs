@@ -8,4 +8,13 @@ internal static class ProcessMemory
     /// configured heap limit.
     /// </summary>
     public static long Available => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+    /// <summary>The memory of the machine, in bytes, whatever limits this process has; of the process if it is unknown.</summary>
+    public static long OfMachine()
+    {
+        // "MemTotal:       16371084 kB"
+        var line = ControlGroups.Lines("/proc/meminfo").FirstOrDefault(l => l.StartsWith("MemTotal:", StringComparison.Ordinal));
+        var kibibytes = ControlGroups.Number(line?["MemTotal:".Length..].Replace("kB", "", StringComparison.Ordinal).Trim());
+        return kibibytes * 1024 ?? Available;
+    }
 }

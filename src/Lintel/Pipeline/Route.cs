@@ -1,3 +1,4 @@
+using Lintel.Config;
 using Lintel.Observability.Metrics;
 using Lintel.Routing;
 
@@ -16,6 +17,9 @@ internal sealed record Route(string Name, string Template, PathTraits Allowed, l
 
     /// <summary>The policies that apply to its requests.</summary>
     public PolicySet Policies { get; init; } = PolicySet.None;
+
+    /// <summary>Which requests are shed first.</summary>
+    public RoutePriority Priority { get; init; } = RoutePriority.Normal;
 
     /// <summary>The metric labels of its requests.</summary>
     public LabelMemo<RequestOutcome> Labels { get; } = new();

@@ -12,14 +12,14 @@ namespace Lintel.Pipeline;
 /// <item><term>0 receive</term><description>the server has read the head; errors in it are detected here, and answered like any other
 /// error.</description></item>
 /// <item><term>1 match</term><description>the route is found; a CORS preflight is answered at its end.</description></item>
-/// <item><term>2 admit</term><description>the route's policies may refuse.</description></item>
+/// <item><term>2 admit</term><description>an overloaded gateway sheds requests; the route's policies may refuse.</description></item>
 /// <item><term>3 answer</term><description>the route's policies may answer.</description></item>
 /// <item><term>4 target</term><description>the route's target answers: forward, compose, redirect, respond.</description></item>
 /// <item><term>5 respond</term><description>before a head leaves, whoever made it: <see cref="ResponsePhase"/>.</description></item>
 /// <item><term>6 done</term><description>always: policies, spans, metrics, logs, and the snapshot's count.</description></item>
 /// </list>
 /// </remarks>
-internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount account, TimeProvider time)
+internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount account, Shedding shedding, TimeProvider time)
 {
     private const string NotAuthorizedByHost =
         "the request was changed after the application's routing, so the application's requirements for this route were not checked: "
@@ -32,6 +32,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         new TrustedProxies([]),
         static () => { }
     );
+
+    /// <summary>
+    /// The longest body that an overloaded gateway receives only to discard it: beyond it the client's new connection costs less.
+    /// </summary>
+    private const long MaxDiscarded = 64 * 1024;
 
     private long _stopped;
 
@@ -68,7 +73,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                     }
                     else if (error is null)
                     {
-                        error = RequestChecks.Loop(exchange) ?? RequestChecks.Body(exchange);
+                        error = RequestChecks.Loop(exchange) ?? shedding.Refusal(exchange) ?? RequestChecks.Body(exchange);
                         var route = exchange.Route!;
                         if (error is null && route.Policies.Admitting.Length > 0)
                             error = await AdmitAsync(exchange).ConfigureAwait(false); // 2 admit
@@ -236,7 +241,11 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     /// </summary>
     private static bool Closes(Exchange exchange, GatewayError error) =>
         exchange.Framing is { Reset: null } framing
-        && (framing.Refusal is not null || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout);
+        && (
+            framing.Refusal is not null
+            || error.Kind is GatewayErrorKind.BodyTooLarge or GatewayErrorKind.RequestTimeout
+            || (error.Kind == GatewayErrorKind.Overloaded && exchange.HasBody && !(exchange.Request.ContentLength <= MaxDiscarded))
+        );
 
     private void End(Exchange exchange, GatewayError? error, Snapshot snapshot)
     {

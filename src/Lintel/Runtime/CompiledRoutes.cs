@@ -31,6 +31,7 @@ internal sealed class CompiledRoutes(
             return null;
         var isSame =
             config.Defaults.Timeouts == scope.Config.Defaults.Timeouts
+            && config.Defaults.Priority == scope.Config.Defaults.Priority
             && entry.Route.Policies.All.SequenceEqual(policies.All)
             && RouteReferences
                 .Services(written)

@@ -84,6 +84,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         {
             ResponseHeaders = responseHeaders,
             Policies = policies,
+            Priority = config.Priority ?? scope.Config.Defaults.Priority,
         };
         return new RouteEntry<Route>(name, route, config.Match.Hosts, templates, parameters.Names, [.. config.Match.Methods], conditions);
     }

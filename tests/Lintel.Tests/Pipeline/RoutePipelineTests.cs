@@ -132,7 +132,12 @@ public sealed class RoutePipelineTests : IAsyncLifetime
         }
 
         using var errors = new ErrorLog(TimeProvider.System, logger ?? NullLogger.Instance);
-        var pipeline = new RoutePipeline(_snapshots, new RequestAccount(_log, errors, _metrics, TimeProvider.System), TimeProvider.System);
+        var pipeline = new RoutePipeline(
+            _snapshots,
+            new RequestAccount(_log, errors, _metrics, TimeProvider.System),
+            new Shedding(_metrics, new Random(1)),
+            TimeProvider.System
+        );
         await pipeline.RunAsync(context.AsClient(), default);
         return context;
     }

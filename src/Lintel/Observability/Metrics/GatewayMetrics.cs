@@ -48,6 +48,7 @@ internal sealed class GatewayMetrics
     private readonly Counter<long> _retries;
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _breakerOpenings;
+    private readonly Counter<long> _shed;
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
     private readonly Counter<long> _faults;
@@ -101,6 +102,11 @@ internal sealed class GatewayMetrics
             "Requests that were refused in place of a service: its circuit breaker is open, or it is busy."
         );
         _breakerOpenings = _meter.CreateCounter<long>("lintel.service.breaker.opened", "{opening}", "Openings of circuit breakers.");
+        _shed = _meter.CreateCounter<long>(
+            "lintel.requests.shed",
+            "{request}",
+            "Requests that were refused because the gateway itself is overloaded, by the resource that is short and the route's priority."
+        );
         _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Configuration loads, by result.");
         _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
         _faults = _meter.CreateCounter<long>("lintel.faults", "{fault}", "Faults that policies injected for drills, by route and kind.");
@@ -148,6 +154,18 @@ internal sealed class GatewayMetrics
             "Number of times that memory was refused because the limit was reached, by use."
         );
     }
+
+    /// <summary>Observes the overload of the gateway itself.</summary>
+    internal void ObserveOverload(Func<double> level, Func<IEnumerable<OverloadUse>> resources) =>
+        OverloadUse.Observe(_meter, level, resources);
+
+    /// <summary>A request was shed.</summary>
+    internal void Shed(string resource, string priority) =>
+        _shed.Add(
+            1,
+            new KeyValuePair<string, object?>("lintel.resource", resource),
+            new KeyValuePair<string, object?>("lintel.priority", priority)
+        );
 
     /// <summary>A callback has held an event loop for long.</summary>
     internal void LoopStalled() => Interlocked.Increment(ref _stalls);
