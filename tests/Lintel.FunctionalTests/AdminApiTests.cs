@@ -96,7 +96,7 @@ public sealed class AdminApiTests
         var routes = (await admin.GetAsync("/api/v1/routes"))["items"]!.AsArray();
         Assert.Equal(["zebra", "apple", "mango"], routes.Select(r => (string?)r!["name"]));
         Assert.Equal(
-            """{"name":"zebra","paths":["/a/{id}","/b/{id}"],"hosts":["api.example.com"],"methods":["GET","PUT"],"client":"ios","conditions":["query parameter v is absent","header X-Client is \"ios\" (client ios)"],"action":"forward","to":"/x/{id}","status":null,"services":[{"name":"a","percent":75},{"name":"b","percent":25}],"mirror":{"name":"b","percent":5},"policies":[]}""",
+            """{"name":"zebra","paths":["/a/{id}","/b/{id}"],"hosts":["api.example.com"],"methods":["GET","PUT"],"client":"ios","conditions":["query parameter v is absent","header X-Client is \"ios\" (client ios)"],"action":"forward","to":"/x/{id}","status":null,"services":[{"name":"a","percent":75},{"name":"b","percent":25}],"mirror":{"name":"b","percent":5},"policies":[],"priority":"normal"}""",
             routes[0]!.ToJsonString(Readable)
         );
         Assert.Equal(routes[1]!.ToJsonString(), (await admin.GetAsync("/api/v1/routes/apple")).ToJsonString());

@@ -38,14 +38,21 @@ public sealed class OverloadTests
         );
         var overload = gateway.Gateway.Parts.Overload;
         var shed = new ConcurrentQueue<string>();
-        var clients = Enumerable.Range(0, gateway.Gateway.Parts.Loops is null ? 48 : 8).Select(_ => CallAsync("/slow"));
-        var all = Task.WhenAll([.. clients, .. Enumerable.Range(0, 8).SelectMany(_ => new[] { CallAsync("/low"), CallAsync("/normal") })]);
-        await Until.TrueAsync(() => shed.Contains("/normal"));
+        var clients = new List<Task>();
+        for (var i = 0; i < 8; i++)
+            clients.AddRange([CallAsync("/low"), CallAsync("/normal"), CallAsync("/slow")]);
+        await Until.TrueAsync(() =>
+        {
+            // the thread pool grows with what blocks it
+            if (gateway.Gateway.Parts.Loops is null && clients.Count < 500)
+                clients.Add(CallAsync("/slow"));
+            return shed.Contains("/normal");
+        });
         Assert.Equal("/low", shed.First());
         Assert.Equal(ScarceResource.LoopDelay, overload.Reason);
 
         calm.Set();
-        await all.InTimeAsync();
+        await Task.WhenAll(clients).InTimeAsync();
         await Until.TrueAsync(() => overload.Level == 0);
         foreach (var path in (string[])["/low", "/normal", "/slow"])
             Assert.Equal("served", await gateway.Client.GetStringAsync(new Uri(path, UriKind.Relative), None));
@@ -151,37 +158,26 @@ public sealed class OverloadTests
             "overload: { memory: off, loopDelay: off, cpu: 10% }\nroutes: { a: { match: /a, priority: low, respond: { body: served } } }"
         );
         using var admin = new HttpClient { BaseAddress = gateway.Admin };
-        string[] endpoints = ["/health/live", "/health/ready", "/metrics", "/api/v1/routes"];
-        for (var level = 0.0; level < 1; )
+        var (level, notes, metrics) = (0.0, "", "");
+        await Until.TrueAsync(async () =>
         {
             // four at a time: more than a tenth of the processors
             var answers = await Task.WhenAll(
                 Enumerable.Range(0, 4).Select(_ => gateway.Client.GetAsync(new Uri("/a", UriKind.Relative), None))
             );
             Array.ForEach(answers, a => a.Dispose());
-            foreach (var path in endpoints)
-            {
-                using var answer = await admin.GetAsync(new Uri(path, UriKind.Relative), None);
-                Assert.True(answer.IsSuccessStatusCode, path);
-            }
 
+            // each of these fails the test if it is refused
+            await admin.GetStringAsync(new Uri("/health/live", UriKind.Relative), None);
+            notes += await admin.GetStringAsync(new Uri("/health/ready", UriKind.Relative), None);
+            metrics = await admin.GetStringAsync(new Uri("/metrics", UriKind.Relative), None);
             using var status = JsonDocument.Parse(await admin.GetStringAsync(new Uri("/api/v1/snapshot", UriKind.Relative), None));
             var overload = status.RootElement.GetProperty("overload");
-            level = overload.GetProperty("level").GetDouble();
-            if (level >= 1)
-                Assert.Equal("cpu", overload.GetProperty("reason").GetString());
-        }
-
-        Assert.Contains(
-            "requests are shed",
-            await admin.GetStringAsync(new Uri("/health/ready", UriKind.Relative), None),
-            StringComparison.Ordinal
-        );
-        Assert.Contains(
-            "lintel_requests_shed_total{",
-            await admin.GetStringAsync(new Uri("/metrics", UriKind.Relative), None),
-            StringComparison.Ordinal
-        );
+            level = Math.Max(level, overload.GetProperty("level").GetDouble());
+            Assert.True(overload.GetProperty("level").GetDouble() == 0 || overload.GetProperty("reason").GetString() == "cpu");
+            return level >= 1 && metrics.Contains("lintel_requests_shed_total{", StringComparison.Ordinal);
+        });
+        Assert.Contains("requests are shed: the gateway is short of CPU time", notes, StringComparison.Ordinal);
     }
 
     /// <summary>A control group in which every percentage is beyond its limit.</summary>

@@ -33,7 +33,7 @@ public sealed partial class PrometheusTests(ScrapedGateway scraped) : IClassFixt
         // and the calls of two compositions
         Assert.Equal(3, await ValueAsync("sum(http_client_request_duration_seconds_count{lintel_service=\"s\", error_type=\"503\"})"));
         Assert.Equal(1, await ValueAsync("sum(lintel_config_reloads_total{result=\"refused\"})"));
-        Assert.Equal(2, await ValueAsync("sum(lintel_config_reloads_total{result=\"applied\"})"));
+        Assert.Equal(3, await ValueAsync("sum(lintel_config_reloads_total{result=\"applied\"})"));
         Assert.Equal(1, await ValueAsync("sum(up{job=\"lintel\"})"));
     }
 

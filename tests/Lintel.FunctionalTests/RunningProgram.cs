@@ -34,8 +34,8 @@ internal abstract partial class RunningProgram(string folder) : IAsyncDisposable
     public static string WithPorts(string yaml) =>
         (yaml.Contains("listeners:", StringComparison.Ordinal) ? "" : "listeners: { public: \"http://127.0.0.1:0\" }\n")
         + (yaml.Contains("admin:", StringComparison.Ordinal) ? "" : "admin: { address: \"http://127.0.0.1:0\" }\n")
-        + (yaml.Contains("overload:", StringComparison.Ordinal) ? "" : "overload: off\n")
-        + yaml;
+        + yaml
+        + (yaml.Contains("overload:", StringComparison.Ordinal) ? "" : "\noverload: off");
 
     /// <summary>Where a listener of this name is bound.</summary>
     public Uri AddressOf(string listener) => new(Regex.Match(Errors, $@"^  {listener} +(\S+)", RegexOptions.Multiline).Groups[1].Value);

@@ -6,7 +6,6 @@ using System.Text.Json.Serialization;
 using Lintel.Config;
 using Lintel.Control.Status;
 using Lintel.Hosting;
-using Lintel.Pipeline;
 
 namespace Lintel.Control.AdminApi;
 
@@ -51,7 +50,6 @@ internal sealed record IndexEntry(string Method, string Path, string Summary);
         typeof(WordConverter<ReloadOutcome>),
         typeof(WordConverter<RouteAction>),
         typeof(WordConverter<RoutePriority>),
-        typeof(WordConverter<ScarceResource>),
         typeof(WordConverter<ServiceProtocol>),
         typeof(WordConverter<BalancingKind>),
         typeof(WordConverter<ListenerProtocol>),

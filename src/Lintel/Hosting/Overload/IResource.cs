@@ -42,8 +42,8 @@ internal readonly record struct ResourceUse(ScarceResource Resource, double Valu
         : Shedding.MaxLevel;
 
     /// <summary>The resource's key in <c>overload</c>.</summary>
-    public string Key =>
-        Resource switch
+    public static string KeyOf(ScarceResource resource) =>
+        resource switch
         {
             ScarceResource.Memory => "memory",
             ScarceResource.LoopDelay => "loopDelay",

@@ -125,10 +125,10 @@ internal sealed class OverloadWatch : IDisposable
         _reportedAt = _time.GetTimestamp();
         var use = Array.Find(_uses, u => u.Resource == _level.Reason);
         if (!isShedding && use.Limit > 0)
-            OverloadLog.Ended(_logger, use.Key, use.Format(use.Value), use.Format(use.Limit));
+            OverloadLog.Ended(_logger, ResourceUse.KeyOf(use.Resource), use.Format(use.Value), use.Format(use.Limit));
         else if (!isShedding)
             OverloadLog.SwitchedOff(_logger);
         else
-            OverloadLog.Began(_logger, use.Key, use.Format(use.Value), use.Format(use.Limit));
+            OverloadLog.Began(_logger, ResourceUse.KeyOf(use.Resource), use.Format(use.Value), use.Format(use.Limit));
     }
 }
