@@ -134,6 +134,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     public void Properties_ThatMayBeAbsent_AreNotRequired()
     {
         Assert.Equal(["zone", "share", "shareReason", "health", "hold"], Optional("InstanceStatus"));
+        Assert.Equal(["adaptive", "noLoadLatencyMs"], Optional("BulkheadStatus"));
         Assert.Equal(["reason"], Optional("HoldStatus"));
         Assert.Equal(["reason"], Optional("InstanceChange"));
         Assert.Equal(

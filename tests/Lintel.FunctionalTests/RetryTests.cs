@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
 using Lintel.Control.Status;
@@ -210,6 +211,46 @@ public sealed class RetryTests
         var statuses = await Task.WhenAll([.. admitted, waiting]);
         Assert.Equal([200, 200, 200], statuses);
         Assert.Equal(3, service.Seen.Count);
+    }
+
+    /// <summary>A service that works on four requests at a time: the limit falls below the number of clients, and is kept by a reload.</summary>
+    [Fact]
+    public async Task AdaptiveLimit_OfABusyService_IsFound_AndTheRestIsRefused()
+    {
+        using var workers = new SemaphoreSlim(4);
+        await using var service = await TestService.StartAsync(async context =>
+        {
+            await workers.WaitAsync(context.RequestAborted);
+            await Task.Delay(5, context.RequestAborted); // the work that takes a worker's time
+            workers.Release();
+            await context.Response.WriteAsync("done");
+        });
+        await using var gateway = await StartAsync($"instances: [\"{service.Address}\"], limits: {{ adaptive: true, concurrent: 500 }}");
+        Assert.Equal((500, 32, null), Limits(gateway));
+        using var found = new CancellationTokenSource();
+        var statuses = new ConcurrentDictionary<int, int>();
+        var clients = Enumerable
+            .Range(0, 100)
+            .Select(async _ =>
+            {
+                while (!found.IsCancellationRequested)
+                    statuses.AddOrUpdate(await StatusAsync(gateway), 1, (_, n) => n + 1);
+            })
+            .ToList();
+        await Until.TrueAsync(() => Limits(gateway) is { NoLoad: not null, Adaptive: not 32 } && statuses.ContainsKey(503));
+        await found.CancelAsync();
+        await Task.WhenAll(clients).InTimeAsync();
+        Assert.Equal([200, 503], statuses.Keys.Order());
+        var limits = Limits(gateway);
+        Assert.InRange(limits.Adaptive!.Value, 4, 99);
+        await gateway.ReloadAsync("services: { s: {", "services: { s: { timeouts: { request: 5s },");
+        Assert.Equal(limits, Limits(gateway));
+        Assert.Equal(200, await StatusAsync(gateway));
+
+        static (int Most, int? Adaptive, double? NoLoad) Limits(InProcessGateway gateway) =>
+            gateway.Gateway.FindService("s")!.Limits is { } limits
+                ? (limits.Concurrent, limits.Adaptive, limits.NoLoadLatencyMs)
+                : throw new InvalidOperationException("there is no limit");
     }
 
     [Fact]

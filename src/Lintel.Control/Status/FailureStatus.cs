@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Lintel.Services;
 using Lintel.Services.Breaking;
 
@@ -26,8 +27,19 @@ internal sealed record BreakerStatus
 /// <summary>The limit of requests in flight to a service.</summary>
 internal sealed record BulkheadStatus
 {
-    /// <summary>The maximum number of attempts in flight.</summary>
+    /// <summary>The configured maximum of attempts in flight.</summary>
     public required int Concurrent { get; init; }
+
+    /// <summary>The maximum that is found to be right now (<c>adaptive</c>); absent where the configured one applies.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Adaptive { get; init; }
+
+    /// <summary>
+    /// The latency of the service without load, in milliseconds, with which that maximum is found; absent without it, and while it is not
+    /// known.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? NoLoadLatencyMs { get; init; }
 
     /// <summary>Attempts in flight.</summary>
     public required int InFlight { get; init; }
@@ -40,6 +52,8 @@ internal sealed record BulkheadStatus
             ? new()
             {
                 Concurrent = bulkhead.Config.Concurrent,
+                Adaptive = bulkhead.Adaptive?.Current,
+                NoLoadLatencyMs = bulkhead.Adaptive?.NoLoad is { } latency ? Math.Round(latency.TotalMilliseconds, 3) : null,
                 InFlight = bulkhead.Active,
                 Queued = bulkhead.Queued,
             }

@@ -8,8 +8,20 @@ namespace Lintel.Config;
 /// </summary>
 public sealed record ServiceLimitsConfig
 {
-    /// <summary>The maximum number of attempts in flight to all instances together, 1 to 1000000.</summary>
-    public required int Concurrent { get; init; }
+    /// <summary><see cref="Concurrent"/> of an adaptive limit for which none is set.</summary>
+    internal const int DefaultConcurrent = 1000;
+
+    /// <summary>
+    /// The maximum number of attempts in flight to all instances together, 1 to 1000000; with <see cref="Adaptive"/> the upper bound of
+    /// what is found, at least 5. Default with <see cref="Adaptive"/>: 1000; required without.
+    /// </summary>
+    public int Concurrent { get; init; } = DefaultConcurrent;
+
+    /// <summary>
+    /// Whether the limit follows what the service takes without queueing, between 4 and <see cref="Concurrent"/>: found by comparing the
+    /// latency of attempts, up to the response head, with that without load. Default: false.
+    /// </summary>
+    public bool Adaptive { get; init; }
 
     /// <summary>The maximum number of requests that wait for a place. Default 0, 0 to 1000000.</summary>
     public int Queue { get; init; }
@@ -20,13 +32,13 @@ public sealed record ServiceLimitsConfig
     internal static Grammar<ServiceLimitsConfig> Grammar { get; } =
         new RecordGrammar<ServiceLimitsConfig>(static f =>
         {
-            f.NotYet("adaptive");
-            var d = new ServiceLimitsConfig { Concurrent = 1 };
+            var d = new ServiceLimitsConfig();
             if (f.Has("queueTimeout") && !f.Has("queue"))
                 f.Report("conflict", "queueTimeout", "`queueTimeout` applies to requests that wait, and none does", "add `queue`");
-            return new ServiceLimitsConfig
+            var limits = new ServiceLimitsConfig
             {
-                Concurrent = f.Require("concurrent", Scalars.Integer(1, 1_000_000)),
+                Concurrent = f.Get("concurrent", Scalars.Integer(1, 1_000_000), d.Concurrent),
+                Adaptive = f.Get("adaptive", Scalars.Boolean, d.Adaptive),
                 Queue = f.Get("queue", Scalars.Integer(0, 1_000_000), d.Queue),
                 QueueTimeout = f.Get(
                     "queueTimeout",
@@ -34,5 +46,26 @@ public sealed record ServiceLimitsConfig
                     d.QueueTimeout
                 ),
             };
+            if (f.IsReading && !limits.Adaptive && !f.Has("concurrent"))
+                f.Report(
+                    "missing-key",
+                    null,
+                    "`concurrent` is missing",
+                    "add `concurrent: 512`, or `adaptive: true` to have the limit found"
+                );
+            if (limits.Problem is { } problem)
+                f.Report("conflict", "concurrent", problem.Message, problem.Hint);
+            return limits;
         });
+
+    /// <summary>A problem of the keys together and its remedy; <see langword="null"/> for none.</summary>
+    internal (string Message, string Hint)? Problem =>
+        Adaptive && Concurrent < LeastAdaptive
+            ? (
+                "an adaptive limit is at least 4, and has no room below `concurrent`",
+                "raise `concurrent` to 5 or more, or remove `adaptive`"
+            )
+            : null;
+
+    private const int LeastAdaptive = 5;
 }

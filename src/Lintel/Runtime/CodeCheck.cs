@@ -44,6 +44,14 @@ internal sealed class CodeCheck(ProblemSink problems)
     {
         if (service.Balancing.Kind == BalancingKind.ConsistentHash && (service.Balancing.ConsistentHash ?? new()).Problem is { } problem)
             problems.Add("bad-value", path["balancing"], problem.Message, problem.Hint);
+        if (service.Limits is { } limits)
+        {
+            if (limits.Concurrent is < 1 or > 1_000_000)
+                problems.Add("out-of-range", path["limits"]["concurrent"], "the limit is not from 1 to 1000000");
+            else if (limits.Problem is { } conflict)
+                problems.Add("conflict", path["limits"]["concurrent"], conflict.Message, conflict.Hint);
+        }
+
         if (service.Affinity is { } affinity && !HeaderGrammar.IsToken(affinity.Cookie))
             problems.Add("bad-value", path["affinity"]["cookie"], "the name of the cookie is not a token");
         if (service.Affinity?.Key is { Length: < AffinityConfig.LeastKey })

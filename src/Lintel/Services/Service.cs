@@ -127,8 +127,8 @@ internal sealed class Service : IDisposable
     /// <summary>Keeps clients on an instance; <see langword="null"/> if they are not kept.</summary>
     public Affinity? Affinity { get; }
 
-    /// <summary>Whether its balancing considers how long instances take to answer.</summary>
-    public bool MeasuresLatency => Config.Balancing.Kind == BalancingKind.Ewma;
+    /// <summary>Whether its balancing, or its limit of attempts in flight, considers how long instances take to answer.</summary>
+    public bool MeasuresLatency => Config.Balancing.Kind == BalancingKind.Ewma || Config.Limits is { Adaptive: true };
 
     /// <summary>Looks the instances up; <see langword="null"/> if they are configured.</summary>
     public InstanceDiscovery? Discovery { get; }
@@ -259,7 +259,7 @@ internal sealed class Service : IDisposable
         if (known is null && before is not null)
             instance.Health.Joined = _balancing.Time.GetTimestamp();
 
-        if (MeasuresLatency)
+        if (Config.Balancing.Kind == BalancingKind.Ewma)
         {
             var decay = (Config.Balancing.Ewma ?? new()).Decay;
             if (instance.Latency?.Decay != decay)

@@ -120,6 +120,7 @@ internal sealed class ServiceRegistry : IDisposable
                     s.Name,
                     (int?)s.Breaker?.State,
                     s.Bulkhead?.Queued,
+                    s.Bulkhead?.Limit,
                     s.Retries.Budget?.Left(_time.GetTimestamp())
                 )),
             ];

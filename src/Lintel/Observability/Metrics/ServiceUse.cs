@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace Lintel.Observability.Metrics;
 
 /// <summary>The state of a service at this moment; <see langword="null"/> for what it does not have.</summary>
-internal readonly record struct ServiceUse(string Service, int? BreakerState, int? Queued, int? RetriesLeft)
+internal readonly record struct ServiceUse(string Service, int? BreakerState, int? Queued, int? Limit, int? RetriesLeft)
 {
     /// <summary>Creates the gauges. They are observed at each collection, so that removed services disappear with the next one.</summary>
     public static void Observe(Meter meter, Func<IEnumerable<ServiceUse>> services)
@@ -18,6 +18,12 @@ internal readonly record struct ServiceUse(string Service, int? BreakerState, in
             () => Measure(services, s => s.Queued),
             "{request}",
             "Requests that wait for a place among those in flight to a service."
+        );
+        meter.CreateObservableUpDownCounter(
+            "lintel.service.limit",
+            () => Measure(services, s => s.Limit),
+            "{request}",
+            "Attempts to a service that may be in flight at a time."
         );
         meter.CreateObservableUpDownCounter(
             "lintel.service.retry.budget",

@@ -173,10 +173,10 @@ internal struct AttemptSeries
         if (error?.Kind == GatewayErrorKind.ResponseRetried)
             (status, error) = (_offer!.Status, null); // for everybody but the request, it is a response
         Instance.Exit();
-        _service.Bulkhead?.Exit();
         var now = _parts.Time.GetTimestamp();
         var duration = _parts.Time.GetElapsedTime(_began, now);
         var end = new AttemptEnd(AttemptVerdicts.Of(status, error), status, error, now, duration) { Latency = latency };
+        _service.Bulkhead?.Exit(end);
         _service.Breaker?.Record(now, end.Verdict, _isProbe);
         _service.Health?.Attempted(Instance, end);
         Instance.Took(end);

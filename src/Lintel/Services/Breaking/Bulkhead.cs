@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Errors;
+using Lintel.Services.Attempts;
 
 namespace Lintel.Services.Breaking;
 
@@ -11,9 +12,16 @@ internal sealed class Bulkhead(ServiceLimitsConfig config, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private readonly LinkedList<TaskCompletionSource> _queue = [];
+    private readonly ConcurrencyLimit? _adaptive = config.Adaptive ? new ConcurrencyLimit(config.Concurrent, time) : null;
     private int _active;
 
     public ServiceLimitsConfig Config => config;
+
+    /// <summary>The adaptive limit; <see langword="null"/> if the configured one applies.</summary>
+    public ConcurrencyLimit? Adaptive => _adaptive;
+
+    /// <summary>The number of attempts that may be in flight now.</summary>
+    public int Limit => _adaptive?.Current ?? config.Concurrent;
 
     /// <summary>Attempts in flight.</summary>
     public int Active => Volatile.Read(ref _active);
@@ -36,9 +44,13 @@ internal sealed class Bulkhead(ServiceLimitsConfig config, TimeProvider time)
     {
         lock (_lock)
         {
-            if (_active >= config.Concurrent || _queue.Count > 0)
+            if (_active >= Limit || _queue.Count > 0)
+            {
+                _adaptive?.Refused();
                 return false;
-            _active++;
+            }
+
+            Enter_NeedsLock();
             return true;
         }
     }
@@ -53,9 +65,9 @@ internal sealed class Bulkhead(ServiceLimitsConfig config, TimeProvider time)
         LinkedListNode<TaskCompletionSource> node;
         lock (_lock)
         {
-            if (_active < config.Concurrent && _queue.Count == 0)
+            if (_active < Limit && _queue.Count == 0)
             {
-                _active++;
+                Enter_NeedsLock();
                 return null;
             }
 
@@ -77,19 +89,26 @@ internal sealed class Bulkhead(ServiceLimitsConfig config, TimeProvider time)
         return cancellation.IsCancellationRequested ? new GatewayError(GatewayErrorKind.ClientAborted) : Full;
     }
 
-    /// <summary>Ends an admitted attempt: its place goes to the first in the queue.</summary>
-    public void Exit()
+    /// <summary>Ends an admitted attempt: its place goes to the first in the queue, unless the limit has become lower.</summary>
+    /// <param name="end">How it ended.</param>
+    public void Exit(in AttemptEnd end)
     {
         lock (_lock)
         {
-            if (_queue.First is not { } first)
+            _active--;
+            _adaptive?.Ended(end, _active);
+            while (_queue.First is { } first && _active < Limit)
             {
-                _active--;
-                return;
+                _queue.RemoveFirst();
+                Enter_NeedsLock();
+                first.Value.SetResult();
             }
-
-            _queue.RemoveFirst();
-            first.Value.SetResult();
         }
+    }
+
+    private void Enter_NeedsLock()
+    {
+        _active++;
+        _adaptive?.Entered(_active);
     }
 }

@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Errors;
+using Lintel.Services.Attempts;
 using Lintel.Services.Breaking;
 using Microsoft.Extensions.Time.Testing;
 
@@ -17,7 +18,7 @@ public sealed class BulkheadTests
         Assert.True(bulkhead.TryEnter());
         Assert.False(bulkhead.TryEnter());
         Assert.Same(Bulkhead.Full, await bulkhead.WaitAsync(null, default));
-        bulkhead.Exit();
+        bulkhead.Exit(default);
         Assert.True(bulkhead.TryEnter());
         Assert.Equal(2, bulkhead.Active);
     }
@@ -30,14 +31,14 @@ public sealed class BulkheadTests
         var first = bulkhead.WaitAsync(null, default).AsTask();
         var second = bulkhead.WaitAsync(null, default).AsTask();
         Assert.Same(Bulkhead.Full, await bulkhead.WaitAsync(null, default));
-        bulkhead.Exit();
+        bulkhead.Exit(default);
         Assert.Null(await first);
         Assert.False(second.IsCompleted);
         Assert.False(bulkhead.TryEnter());
-        bulkhead.Exit();
+        bulkhead.Exit(default);
         Assert.Null(await second);
         Assert.Equal((1, 0), (bulkhead.Active, bulkhead.Queued));
-        bulkhead.Exit();
+        bulkhead.Exit(default);
         Assert.Equal(0, bulkhead.Active);
     }
 
@@ -66,6 +67,41 @@ public sealed class BulkheadTests
         await client.CancelAsync();
         Assert.Equal(GatewayErrorKind.ClientAborted, (await wait)!.Kind);
         Assert.Equal(0, bulkhead.Queued);
+    }
+
+    [Fact]
+    public void AdaptiveLimit_ThatFalls_AdmitsNobodyFromTheQueue_AndOneThatRisesSeveral()
+    {
+        var bulkhead = new Bulkhead(
+            new ServiceLimitsConfig
+            {
+                Adaptive = true,
+                Queue = 200,
+                QueueTimeout = TimeSpan.FromMinutes(1),
+            },
+            _time
+        );
+        Assert.Equal((ConcurrencyLimit.First, 32), (bulkhead.Limit, ConcurrencyLimit.First));
+        while (bulkhead.TryEnter()) { }
+        for (var i = 0; i < 200; i++)
+            _ = bulkhead.WaitAsync(null, default).AsTask();
+        for (var i = 0; i < 50; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(3));
+            Answer();
+        }
+
+        // After a window, a quarter is admitted while the latency without load is measured.
+        Assert.Equal((8, 31, 151), (bulkhead.Limit, bulkhead.Active, bulkhead.Queued));
+        while (bulkhead.Active > bulkhead.Limit)
+            Answer();
+        Assert.Equal((8, 151), (bulkhead.Active, bulkhead.Queued));
+        _time.Advance(TimeSpan.FromSeconds(3)); // without answers the measurement is given up
+        Answer();
+        Assert.Equal((32, 32, 126), (bulkhead.Limit, bulkhead.Active, bulkhead.Queued));
+
+        void Answer() =>
+            bulkhead.Exit(new AttemptEnd(AttemptVerdict.Success, 200, null, _time.GetTimestamp(), TimeSpan.FromMilliseconds(10)));
     }
 
     [Fact]
@@ -104,7 +140,7 @@ public sealed class BulkheadTests
                 Interlocked.Increment(ref admitted);
                 await Task.Yield();
                 Interlocked.Decrement(ref active);
-                bulkhead.Exit();
+                bulkhead.Exit(default);
             }
         }
 
