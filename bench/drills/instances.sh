@@ -62,13 +62,14 @@ tell() {
 }
 
 say_to() {
-  local control i
+  local control='' i
   for ((i = 0; i < 200; i++)); do
     if { exec {control}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; then break; fi
     sleep 0.05
   done
+  [[ -n $control ]] || die "nobody takes orders on port $1"
   echo "$2" >&"$control"
-  read -r reply <&"$control"
+  read -r reply <&"$control" || die "$2: no answer"
   exec {control}>&-
   [[ $reply != error* ]] || die "$2: $reply"
 }
