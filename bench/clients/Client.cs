@@ -9,7 +9,7 @@ internal enum Answer
     Part,
     Whole,
 
-    /// <summary>503 with Retry-After, or its like: the server has refused the request in an orderly way.</summary>
+    /// <summary>503 with Retry-After, or gRPC's UNAVAILABLE by the gateway: it has refused the request in an orderly way.</summary>
     Shed,
 
     /// <summary>Any other status, no HTTP, or the connection has ended.</summary>

@@ -16,7 +16,6 @@ internal static class FieldBlock
         [12] = (":status", "400"),
         [13] = (":status", "404"),
         [14] = (":status", "500"),
-        [53] = ("retry-after", ""),
     };
 
     public static List<(string Name, string Value)> Read(ReadOnlySpan<byte> block)

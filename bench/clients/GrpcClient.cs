@@ -8,6 +8,9 @@ namespace Lintel.Bench.Clients;
 internal sealed class GrpcClient : Client
 {
     private const int FrameHead = 9;
+    private const byte EndStream = 1;
+    private const byte EndHeaders = 4;
+    private const string Unavailable = "14";
 
     /// <summary>The client announces no dynamic table, so that fields can be read without state (RFC 7541 section 4.2).</summary>
     private static readonly byte[] Preface =
@@ -17,14 +20,18 @@ internal sealed class GrpcClient : Client
         .. Frame(FrameType.WindowUpdate, 0, 0, [0x3f, 0, 0, 0]), // more than a run receives
     ];
 
+    /// <summary>gRPC has no Retry-After. Of RFC 9209's errors those with which a gateway refuses a call before it sends anything.</summary>
+    private static readonly string[] Refusals = ["destination_unavailable", "connection_limit_reached", "proxy_internal_error"];
+
     private static readonly byte[] SettingsAck = Frame(FrameType.Settings, 1, 0, []);
 
     private readonly byte[] _call;
+    private readonly int _messageAt;
     private int _stream = -1;
     private bool _isBegun;
     private string _status = "";
     private string _grpcStatus = "";
-    private bool _hasRetryAfter;
+    private string _proxyStatus = "";
 
     public GrpcClient(IPEndPoint server, string path)
         : base(server, room: 64 * 1024)
@@ -33,11 +40,6 @@ internal sealed class GrpcClient : Client
         _call = [.. Frame(FrameType.Headers, EndHeaders, 0, Fields(path)), .. Frame(FrameType.Data, EndStream, 0, message)];
         _messageAt = _call.Length - message.Length - FrameHead;
     }
-
-    private const byte EndStream = 1;
-    private const byte EndHeaders = 4;
-
-    private readonly int _messageAt;
 
     private enum FrameType
     {
@@ -53,7 +55,7 @@ internal sealed class GrpcClient : Client
     protected override ReadOnlyMemory<byte> Next()
     {
         _stream += 2;
-        (_status, _grpcStatus, _hasRetryAfter) = ("", "", false);
+        (_status, _grpcStatus, _proxyStatus) = ("", "", "");
         BinaryPrimitives.WriteInt32BigEndian(_call.AsSpan(5), _stream);
         BinaryPrimitives.WriteInt32BigEndian(_call.AsSpan(_messageAt + 5), _stream);
         if (_isBegun)
@@ -148,16 +150,18 @@ internal sealed class GrpcClient : Client
             _status = value;
         else if (name == "grpc-status")
             _grpcStatus = value;
-        else if (name == "retry-after")
-            _hasRetryAfter = true;
+        else if (name == "proxy-status")
+            _proxyStatus = value;
     }
 
     private Answer Ended()
     {
         if (_status == "200" && _grpcStatus == "0")
             return Answer.Whole;
-        Reason = $"status {_status}, grpc-status {_grpcStatus}";
-        return _hasRetryAfter ? Answer.Shed : Answer.Wrong;
+        Reason = $"status {_status}, grpc-status {_grpcStatus}, {_proxyStatus}";
+        return _grpcStatus == Unavailable && Refusals.Any(r => _proxyStatus.Contains(r, StringComparison.Ordinal))
+            ? Answer.Shed
+            : Answer.Wrong;
     }
 
     private Answer Wrong(string reason)

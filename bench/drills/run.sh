@@ -72,7 +72,7 @@ fi
 # What a drill may change; the other files use it.
 # shellcheck disable=SC2034
 reset_drill() {
-  rate=$usual_rate warm=2 seconds=12 strikes_at=5
+  rate=$usual_rate warming=3 warm=2 seconds=12 strikes_at=5
   mix=(get=50:64 composed=20:64 grpc=20:64 upload=10:32) # kind=share of the rate:connections
   peers=yes needs_root='' delay=0 per_try=300ms check_timeout=250ms balancing=leastRequests limits='' discover='' limit=()
   address=('' 127.0.0.11 127.0.0.12 127.0.0.13)
@@ -113,7 +113,7 @@ one() {
   start_instances
   start_gateway
   # What is compiled at the first requests is no fault of anybody's, and neither are timeouts because of it.
-  start_load $((rate / 4 + 1)) 3 0
+  start_load $((rate / 4 + 1)) "$warming" 0
   end_load
   count_instances
   # shellcheck disable=SC2034,SC2154 # count_instances sets the one, judge_storm uses the other
