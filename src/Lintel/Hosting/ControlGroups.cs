@@ -24,7 +24,7 @@ internal sealed record ControlGroups(string Process = "/proc/self", string Root 
             var root = controllers.Length == 0 ? Root : Path.Combine(Root, controller);
             for (var at = path.Trim('/'); ; at = Path.GetDirectoryName(at) ?? "")
             {
-                yield return new ControlGroup(Path.Combine(root, at), controllers.Length > 0);
+                yield return new ControlGroup(Path.Combine(root, at), at, controllers.Length > 0);
                 if (at.Length == 0)
                     break;
             }
@@ -51,8 +51,9 @@ internal sealed record ControlGroups(string Process = "/proc/self", string Root 
 
 /// <summary>A control group.</summary>
 /// <param name="Folder">Its folder.</param>
+/// <param name="Name">Its path below the topmost group; empty for that one.</param>
 /// <param name="IsFirst">Whether it is of version 1.</param>
-internal readonly record struct ControlGroup(string Folder, bool IsFirst)
+internal readonly record struct ControlGroup(string Folder, string Name, bool IsFirst)
 {
     /// <summary>Reads a file that contains one number; <see langword="null"/> if there is none.</summary>
     public long? Number(string file) => ControlGroups.Number(Line(file));

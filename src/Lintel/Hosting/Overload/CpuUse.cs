@@ -21,8 +21,8 @@ internal sealed class CpuUse(ControlGroups groups, Func<CpuAmounts> process)
         var limited = new List<CpuAmounts>();
         foreach (var group in _quotas)
         {
-            if (CoresOf(group) is { } cores && UsedBy(group) is { } used)
-                limited.Add(new CpuAmounts(used, cores));
+            if (CoresOf(group) is { } cores)
+                limited.Add(new CpuAmounts(UsedBy(group) ?? process().Used, cores));
         }
 
         if (limited.Count == 0)
@@ -42,13 +42,16 @@ internal sealed class CpuUse(ControlGroups groups, Func<CpuAmounts> process)
         return quota > 0 && period > 0 ? (double)quota / period : null;
     }
 
-    /// <summary>Version 1 counts in a controller of its own, whose groups are usually the same.</summary>
+    /// <summary>
+    /// Version 1 counts in a controller of its own. Its groups are usually the same; if they are not, nobody but this process is known to
+    /// use the quota.
+    /// </summary>
     private TimeSpan? UsedBy(ControlGroup group)
     {
         if (!group.IsFirst)
             return group.Number("cpu.stat", "usage_usec") is { } microseconds ? TimeSpan.FromMicroseconds(microseconds) : null;
-        var place = Array.IndexOf([.. _quotas.Where(q => q.IsFirst)], group);
-        return place < _counts.Length && _counts[place].Number("cpuacct.usage") is { } nanoseconds
+        var place = Array.FindIndex(_counts, c => c.Name == group.Name);
+        return place >= 0 && _counts[place].Number("cpuacct.usage") is { } nanoseconds
             ? TimeSpan.FromTicks(nanoseconds / TimeSpan.NanosecondsPerTick)
             : null;
     }

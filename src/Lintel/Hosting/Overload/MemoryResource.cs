@@ -38,7 +38,7 @@ internal sealed class MemoryResource(Func<double> percent, TimeProvider time, Fu
     /// <inheritdoc/>
     public double? Measure(double limit)
     {
-        var value = percent();
+        var value = Percent();
         if (value <= limit)
         {
             _pause = Pause;
@@ -55,5 +55,18 @@ internal sealed class MemoryResource(Func<double> percent, TimeProvider time, Fu
 
         var isAwaited = !_collection.IsCompleted && time.GetElapsedTime(_collectedAt.Value) < Patience;
         return isAwaited ? limit : value;
+    }
+
+    /// <summary>Where not even the measurement gets memory, all of it is in use.</summary>
+    private double Percent()
+    {
+        try
+        {
+            return percent();
+        }
+        catch (OutOfMemoryException)
+        {
+            return 100;
+        }
     }
 }

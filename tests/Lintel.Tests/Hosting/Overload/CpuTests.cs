@@ -35,6 +35,16 @@ public sealed class CpuTests : IDisposable
     }
 
     [Fact]
+    public void Use_OfVersion1WithOtherGroupsForCounting_IsThatOfTheProcessInItsQuota()
+    {
+        _folder.Write("proc/cgroup", "5:cpuacct:/\n4:cpu:/x\n");
+        _folder.Write("groups/cpu/x/cpu.cfs_quota_us", "20000\n");
+        _folder.Write("groups/cpu/x/cpu.cfs_period_us", "100000\n");
+        _folder.Write("groups/cpuacct/cpuacct.usage", "3000000000\n"); // of the whole machine
+        Assert.Equal([new CpuAmounts(TimeSpan.FromSeconds(1), 0.2)], Read());
+    }
+
+    [Fact]
     public void Use_WithoutAQuota_IsThatOfTheProcess()
     {
         _folder.Write("proc/cgroup", "0::/a\n");

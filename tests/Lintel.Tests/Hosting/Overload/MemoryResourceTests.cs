@@ -75,6 +75,13 @@ public sealed class MemoryResourceTests
         Assert.Equal(2, _collections);
     }
 
+    [Fact]
+    public void Measurement_ThatGetsNoMemory_CountsAsAllOfIt()
+    {
+        var memory = new MemoryResource(() => throw new InsufficientMemoryException(), _time, () => Task.CompletedTask);
+        Assert.Equal(100, memory.Measure(85));
+    }
+
     private double? Measure(double percent)
     {
         _percent = percent;
