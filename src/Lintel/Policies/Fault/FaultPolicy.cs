@@ -7,7 +7,11 @@ namespace Lintel.Policies.Fault;
 internal sealed class FaultPolicy(FaultConfig config, PolicyParts parts) : Policy, IAdmitting
 {
     private readonly GatewayError? _abort = config.Abort is { } status
-        ? new GatewayError(GatewayErrorKind.FaultInjected) { OwnRule = ErrorTable.Get(GatewayErrorKind.FaultInjected).WithStatus(status) }
+        ? new GatewayError(GatewayErrorKind.FaultInjected)
+        {
+            LogDetail = $"status {status}",
+            OwnRule = ErrorTable.Get(GatewayErrorKind.FaultInjected).WithStatus(status),
+        }
         : null;
 
     public ValueTask<GatewayError?> AdmitAsync(Exchange exchange) => IsAffected(exchange) ? InjectAsync(exchange) : default;
