@@ -40,6 +40,7 @@ internal static class Compiled
     {
         var random = new Random(1);
         var forwarders = new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!));
+        var attempts = new AttemptParts(metrics, null!, TimeProvider.System);
         return new SnapshotCompiler(
             new ServiceRegistry(
                 random,
@@ -50,7 +51,7 @@ internal static class Compiled
                     new ServiceParts(TimeProvider.System, random, metrics, NullLogger.Instance)
                 )
             ),
-            new RouteParts(forwarders, null!, new AttemptParts(metrics, null!, TimeProvider.System), new MemoryBudget(1 << 30), random)
+            new RouteParts(new ForwardParts(forwarders, attempts, new MemoryBudget(1 << 30)), null!, random)
         );
     }
 

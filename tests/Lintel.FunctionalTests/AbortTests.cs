@@ -95,12 +95,12 @@ public sealed class AbortTests : IAsyncLifetime
         Assert.Contains(gateway.Running.Log, l =>
             l.StartsWith("Information: Draining: 9 requests active, 8 connections; waiting up to 00:00:02", StringComparison.Ordinal)
         );
+        Assert.All(lines.Where(l => l.Key != "/release"), path =>
+            Assert.All(path, line => Assert.Equal((path.Key, "stopped"), (path.Key, Error(line))))
+        );
         Assert.Equal(
             "Information: Stopped: 1 requests completed, 8 aborted",
             Assert.Single(gateway.Running.Log, l => l.Contains("Stopped: ", StringComparison.Ordinal)).Trim()
-        );
-        Assert.All(lines.Where(l => l.Key != "/release"), path =>
-            Assert.All(path, line => Assert.Equal((path.Key, "stopped"), (path.Key, Error(line))))
         );
         Assert.Equal(8, lines.Where(l => l.Key != "/release").Sum(l => l.Count()));
         Assert.Equal([503, 503], lines["/hold"].Select(l => l.GetProperty("status").GetInt32()));

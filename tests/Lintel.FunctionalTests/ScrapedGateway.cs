@@ -24,6 +24,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
     private Process _prometheus = null!;
     private HttpClient _api = null!;
     private int _seconds;
+    private int _hedged;
 
     internal GatewayProcess Gateway { get; private set; } = null!;
 
@@ -93,7 +94,10 @@ public sealed class ScrapedGateway : IAsyncLifetime
             await context.Response.WriteAsync("{}");
 
         // Answers the second request alone: the first is left for the hedge to overtake.
-        if (context.Request.Path == "/second" && Interlocked.Increment(ref _seconds) == 1)
+        if (
+            (context.Request.Path == "/second" && Interlocked.Increment(ref _seconds) == 1)
+            || (context.Request.Path == "/hedged" && Interlocked.Increment(ref _hedged) == 1)
+        )
             await Task.Delay(Timeout.InfiniteTimeSpan, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
     }
 
@@ -130,11 +134,13 @@ public sealed class ScrapedGateway : IAsyncLifetime
                 retry: { backoff: { base: 1ms, max: 1ms } }
                 breaker: { minimumRequests: 4, openFor: 1h }
                 limits: { concurrent: 10 }
+              hedged: { instances: ["{{_service.Address}}"], hedge: { after: 1ms, budget: 100% } }
               lost: { discover: { file: missing.yaml } }
               found: { discover: { file: pool.yaml } }
             routes:
               found: { match: /n, forward: found }
               lost: { match: /l, forward: lost }
+              hedged: { match: /hedged, forward: hedged }
               failing: { match: /b, forward: { service: failing, path: /fail } }
               a: { match: "/a/{id}", forward: s }
               fail: { match: /fail, forward: s }
@@ -172,7 +178,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
             (await Gateway.Client.GetAsync(new Uri($"/a/{i}", UriKind.Relative))).Dispose();
         for (var i = 0; i < 3; i++)
             (await Gateway.Client.GetAsync(new Uri("/b", UriKind.Relative))).Dispose(); // is retried, opens the breaker, is refused
-        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/f", "/nowhere", "/c"])
+        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/f", "/nowhere", "/c", "/hedged"])
             (await Gateway.Client.GetAsync(new Uri(path, UriKind.Relative))).Dispose();
         (await Gateway.Client.PostAsync(new Uri("/u", UriKind.Relative), null)).Dispose();
         for (var i = 0; i < 5; i++)

@@ -75,10 +75,12 @@ internal static class GatewayReader
         return new SnapshotCompiler(
             new ServiceRegistry(random, TestMetrics.Dependencies(metrics)),
             new RouteParts(
-                new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)),
+                new ForwardParts(
+                    new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)),
+                    new AttemptParts(metrics, null!, TimeProvider.System),
+                    new MemoryBudget(1 << 30)
+                ),
                 null!,
-                new AttemptParts(metrics, null!, TimeProvider.System),
-                new MemoryBudget(1 << 30),
                 random
             )
         );

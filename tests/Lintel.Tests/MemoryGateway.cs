@@ -57,7 +57,8 @@ internal sealed class MemoryGateway : IDisposable
         var attempts = new AttemptParts(_metrics, Errors, time);
         var compositions = new CompositionParts(attempts, TestMetrics.CreateCompositions(), Store, new SharedRequests(), Memory);
         var forwarders = new Forwarders(new Http1Forwarder(time), new YarpForwarder(Yarp));
-        var compiler = new SnapshotCompiler(_registry, new RouteParts(forwarders, compositions, attempts, Memory, random));
+        var forwarding = new ForwardParts(forwarders, attempts, Memory);
+        var compiler = new SnapshotCompiler(_registry, new RouteParts(forwarding, compositions, random));
         (_snapshot, _config) = Compile(compiler, yaml, services);
         var snapshots = new SnapshotHolder();
         snapshots.Swap(_snapshot);

@@ -1,6 +1,7 @@
 using Lintel.Composition.Plan;
 using Lintel.Config;
 using Lintel.Config.Grammars;
+using Lintel.Errors;
 using Lintel.JmesPath;
 using Lintel.Pipeline;
 
@@ -111,9 +112,8 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
             yield return $"the statuses {string.Join(", ", own.Passthrough)} become the status of the response";
         if (own.Redirects > 0)
             yield return $"follows {own.Redirects} redirect{(own.Redirects == 1 ? "" : "s")} within the same service";
-        if (own.Hedge is { } hedge)
-            yield return $"hedged after {(hedge.After is { } after ? Scalars.Format(after) : "the p95 of its response times")}, at "
-                + $"most {hedge.Budget.ToString(System.Globalization.CultureInfo.InvariantCulture)} % of its requests";
+        foreach (var rule in Failing(call))
+            yield return rule;
         if (own.Collapse)
             yield return "shared by clients that send the same request at the same time";
         if (call.Compensation is { } undo)
@@ -121,6 +121,17 @@ internal sealed class CompositionExplainer(CallPlan plan, ComposeConfig config, 
                 + $"within {Scalars.Format(own.Compensate!.Timeout)}";
         if (own.Format != AnswerFormat.Auto)
             yield return $"read as {own.Format.ToString().ToLowerInvariant()}, regardless of its media type";
+    }
+
+    /// <summary>What its service is configured to do if attempts fail; a <c>hedge</c> of the call takes precedence.</summary>
+    private static IEnumerable<string> Failing(PlannedCall call)
+    {
+        var service = call.Request.Service;
+        var isSafe = call.Request.Config.IsSafe;
+        var rules = service.Config with { Hedge = call.Config.Hedge ?? (isSafe ? service.Config.Hedge : null) };
+        return ExplainedFailing
+            .Of(service.Name, rules, Idempotency.Allows(call.Request.Config.Method), isSafe)
+            .Rules.Skip(rules.Retry is null ? 1 : 0);
     }
 
     private ExplainedShape Answer()

@@ -16,6 +16,9 @@ internal sealed record ExplainedForward
     /// <summary>The instances of those services.</summary>
     public required IReadOnlyList<ServiceStatus> Instances { get; init; }
 
+    /// <summary>What would happen if attempts at those services failed.</summary>
+    public required IReadOnlyList<ExplainedFailing> Failing { get; init; }
+
     /// <summary>The service that receives copies of requests; <see langword="null"/> for none.</summary>
     public RouteServiceStatus? Mirror { get; init; }
 
@@ -90,11 +93,14 @@ internal sealed record ExplainedForward
             )
         );
         client.Add("Host", request.Host);
+        var mayRepeat = ForwardRun.MayRepeat(exchange, request.Method, plan.IsIdempotent);
+        var isHedged = mayRepeat && ForwardRun.IsHedgeable(exchange, request);
         var response = route.Transform.Response;
         return new ExplainedForward
         {
             Services = status.Services,
             Instances = services,
+            Failing = [.. services.Select(s => ExplainedFailing.Of(s.Name, config.Services[s.Name], mayRepeat, isHedged))],
             Mirror = status.Mirror,
             RequestLine = request.Method + " " + request.PathAndQuery,
             Added = [.. sent.Where(h => !client.ContainsKey(h.Name)).Select(h => Field(h.Name, h.Value))],

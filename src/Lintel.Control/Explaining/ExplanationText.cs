@@ -75,6 +75,9 @@ internal sealed class ExplanationText
                         + $"request {Scalars.Format(known.Timeouts.Request)}, idle {Scalars.Format(known.Timeouts.Idle)}"
                 );
             }
+
+            foreach (var rule in forward.Failing.Where(f => f.Service == service.Name).SelectMany(f => f.Rules))
+                Line("", "  " + rule);
         }
 
         if (forward.Mirror is { } mirror)

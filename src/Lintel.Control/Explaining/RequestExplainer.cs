@@ -222,6 +222,18 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             context.Request.Headers.Host = address.Authority;
         else if (context.Request.Headers.Host.Count == 0)
             context.Request.Headers.Host = "localhost";
+        context.Features.Set<IHttpRequestBodyDetectionFeature>(new BodyDetection(context.Request));
         return context;
+    }
+
+    /// <summary>Nothing is sent, and the usual is assumed: a body with the methods that have one, and where a field says so.</summary>
+    private sealed class BodyDetection(HttpRequest request) : IHttpRequestBodyDetectionFeature
+    {
+        public bool CanHaveBody =>
+            HttpMethods.IsPost(request.Method)
+            || HttpMethods.IsPut(request.Method)
+            || HttpMethods.IsPatch(request.Method)
+            || request.ContentLength > 0
+            || request.Headers.TransferEncoding.Count > 0;
     }
 }

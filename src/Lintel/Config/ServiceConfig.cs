@@ -74,6 +74,13 @@ public sealed record ServiceConfig
     /// </summary>
     public RetryConfig? Retry { get; init; }
 
+    /// <summary>
+    /// Hedging: a request that has no response head in time is also sent to another instance, and the first good response is used. Only
+    /// requests without a body that may be sent twice (see <see cref="RetryConfig.On"/>); <c>perTryTimeout</c> limits a request and its
+    /// hedges together. Default: none.
+    /// </summary>
+    public HedgeConfig? Hedge { get; init; }
+
     /// <summary>The circuit breaker. Default: none.</summary>
     public BreakerConfig? Breaker { get; init; }
 
@@ -151,6 +158,7 @@ public sealed record ServiceConfig
                     Health = f.Find("health", HealthConfig.Grammar),
                     Panic = f.Get("panic", Scalars.Percent, 50),
                     Retry = f.Find("retry", RetryConfig.Grammar),
+                    Hedge = f.Find("hedge", HedgeConfig.Grammar),
                     Breaker = f.Find("breaker", BreakerConfig.Grammar),
                     Limits = f.Find("limits", ServiceLimitsConfig.Grammar),
                     Host = f.Get("host", HostGrammar, "request"),

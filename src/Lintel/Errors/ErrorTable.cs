@@ -125,6 +125,7 @@ internal static class ErrorTable
             LogLevel.Warning,
             retryAfter: 1
         );
+        Gateway(GatewayErrorKind.HedgeLost, 503, 14, "hedge-lost", "Another attempt was faster", "destination_unavailable", LogLevel.Debug);
         Gateway(
             GatewayErrorKind.CanceledByHost,
             504,

@@ -178,6 +178,9 @@ internal enum GatewayErrorKind
     /// </summary>
     ResponseRetried,
 
+    /// <summary>The attempt is no longer needed: the response of another one that was sent beside it is used. No client sees it.</summary>
+    HedgeLost,
+
     /// <summary>A policy of the application that embeds the gateway refuses the request, with a status of its choice.</summary>
     RefusedByPolicy,
 

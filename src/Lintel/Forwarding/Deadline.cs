@@ -9,8 +9,8 @@ namespace Lintel.Forwarding;
 /// </summary>
 /// <remarks>
 /// A forwarder with its own timers uses <see cref="Left"/>; one without uses the <see cref="Token"/>, which costs a timer. Thread rule:
-/// with a request body, its reader and the response's reader both call, and with a token the timer, synchronized by a lock; otherwise there
-/// is a single caller, and no lock is taken.
+/// with a request body, its reader and the response's reader both call, with a token the timer, and several attempts in a race (<see
+/// cref="Share"/>), synchronized by a lock; otherwise there is a single caller, and no lock is taken.
 /// </remarks>
 internal sealed class Deadline : IDisposable
 {
@@ -58,6 +58,9 @@ internal sealed class Deadline : IDisposable
         deadline._headAt = 0;
         return deadline;
     }
+
+    /// <summary>Lets several attempts use the deadline at once.</summary>
+    public void Share() => _lock ??= new Lock();
 
     /// <summary>Canceled when the deadline has passed, and not once a head has come in time.</summary>
     public CancellationToken Token

@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
-using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
 using Lintel.Transport.Http1;
 using Lintel.Transport.Loop;
@@ -30,21 +29,19 @@ internal sealed class Http1Attempt : IClientWatch
     private const int IsOver = 2;
 
     private static readonly Action<object?> OnAborted = static attempt => ((Http1Attempt)attempt!).ClientDisconnected();
+    private static readonly Action<object?> OnCutOff = static attempt => ((Http1Attempt)attempt!).Abort();
 
     private readonly Exchange _exchange;
+    private readonly ForwardAttempt _attempt;
     private readonly Service _service;
-    private readonly Instance _instance;
-    private readonly UpstreamRequest _request;
     private readonly Deadline _deadline;
     private readonly TimeProvider _time;
     private readonly string? _upgrade;
-    private readonly bool _isRepeatable;
-    private readonly bool _needsFreshConnection;
-    private readonly RetryOffer? _offer;
 
     private Http1Connection _connection = null!; // set by RunAsync
     private BodyPump? _pump;
     private CancellationTokenRegistration _abortRegistration;
+    private CancellationTokenRegistration _cutOffRegistration;
     private bool _passesBody;
     private bool _hasWaited; // for a connection: the attempt did not begin just now
     private volatile bool _isClientGone;
@@ -53,13 +50,9 @@ internal sealed class Http1Attempt : IClientWatch
     public Http1Attempt(Exchange exchange, in ForwardAttempt attempt, TimeProvider time)
     {
         _exchange = exchange;
+        _attempt = attempt;
         _service = attempt.Service;
-        _instance = attempt.Instance;
-        _request = attempt.Request;
         _deadline = attempt.Deadline;
-        _isRepeatable = attempt.IsRepeatable;
-        _needsFreshConnection = attempt.NeedsFreshConnection;
-        _offer = attempt.Offer;
         _time = time;
         _upgrade = exchange.Upgrade;
     }
@@ -69,10 +62,10 @@ internal sealed class Http1Attempt : IClientWatch
     /// </summary>
     public ValueTask<GatewayError?> RunAsync()
     {
-        var pool = _instance.Connections!;
+        var pool = _attempt.Instance.Connections!;
         var loop = Loop(pool);
-        var kept = _needsFreshConnection ? null : pool.TryRent(loop, isChecked: !_isRepeatable);
-        return kept is not null ? RunAsync(kept) : ConnectAndRunAsync(pool, loop, _needsFreshConnection);
+        var kept = _attempt.NeedsFreshConnection ? null : pool.TryRent(loop, isChecked: !_attempt.IsRepeatable);
+        return kept is not null ? RunAsync(kept) : ConnectAndRunAsync(pool, loop, _attempt.NeedsFreshConnection);
     }
 
     private async ValueTask<GatewayError?> ConnectAndRunAsync(Http1Pool pool, EventLoop loop, bool isFresh)
@@ -81,17 +74,21 @@ internal sealed class Http1Attempt : IClientWatch
         _hasWaited = true;
         try
         {
-            using var ends = CancellationTokenSource.CreateLinkedTokenSource(_deadline.Token, _exchange.Aborted);
+            using var ends = CancellationTokenSource.CreateLinkedTokenSource(
+                _deadline.Token,
+                _exchange.Aborted,
+                _attempt.Race?.CutOffToken ?? default
+            );
             connection = await pool.RentAsync(loop, isFresh, ends.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is UpstreamConnectException or OperationCanceledException or ObjectDisposedException)
         {
-            return _exchange.IsAborted
-                ? new GatewayError(GatewayErrorKind.ClientAborted)
+            return _exchange.IsAborted ? new GatewayError(GatewayErrorKind.ClientAborted)
+                : _attempt.Race is { IsCutOff: true } ? HedgeRace.Lost
                 : Http1Failures.Of(e, AttemptPhase.Connecting, Expired);
         }
 
-        if (!connection.IsReused || _isRepeatable || !connection.HasBecomeReadable)
+        if (!connection.IsReused || _attempt.IsRepeatable || !connection.HasBecomeReadable)
             return await RunAsync(connection).ConfigureAwait(false);
         connection.Release(); // the server has closed it, and this request could not be sent a second time: nothing was sent
         return await ConnectAndRunAsync(pool, loop, isFresh: true).ConfigureAwait(false);
@@ -107,7 +104,7 @@ internal sealed class Http1Attempt : IClientWatch
         try
         {
             WatchClient();
-            Http1RequestHead.Write(connection, _request, _instance, _service.HostFor(_instance, _request.Host), _exchange);
+            Http1RequestHead.Write(connection, _attempt, _exchange);
             await SendAsync().ConfigureAwait(false);
             while (!connection.HasFinalHead)
             {
@@ -123,7 +120,9 @@ internal sealed class Http1Attempt : IClientWatch
                     await PassInterimAsync().ConfigureAwait(false);
             }
 
-            if (_offer?.Take(connection.Head.Status, null, Http1ResponseHead.RetryAfter(connection.Head)) is { } retried)
+            if (_attempt.Race?.TryWin(connection.Head.Status) == false)
+                return HedgeRace.Lost;
+            if (_attempt.Offer?.Take(connection.Head.Status, null, Http1ResponseHead.RetryAfter(connection.Head)) is { } retried)
                 return retried;
             HeadCame();
             if (Upgrade.Problem(_upgrade, connection.Head) is { } problem)
@@ -157,7 +156,9 @@ internal sealed class Http1Attempt : IClientWatch
     private void WatchClient()
     {
         _clientState = IsAttached;
-        if (_exchange.ClientConnection is { } client)
+        if (_attempt.Race is { } race)
+            _cutOffRegistration = race.CutOffToken.UnsafeRegister(OnCutOff, this);
+        if (_exchange.ClientConnection is { } client && _attempt.Race is null) // the connection has one watcher
             client.Watch(this);
         else
             _abortRegistration = _exchange.Aborted.UnsafeRegister(OnAborted, this);
@@ -165,7 +166,9 @@ internal sealed class Http1Attempt : IClientWatch
 
     private void UnwatchClient()
     {
-        _exchange.ClientConnection?.Watch(null);
+        if (_attempt.Race is null)
+            _exchange.ClientConnection?.Watch(null);
+        _cutOffRegistration.Dispose();
         _abortRegistration.Dispose();
         for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _clientState, IsOver, IsAttached) == IsAborting; )
             spin.SpinOnce();
@@ -174,9 +177,15 @@ internal sealed class Http1Attempt : IClientWatch
     /// <inheritdoc/>
     public void ClientDisconnected()
     {
+        _isClientGone = true;
+        Abort();
+    }
+
+    /// <summary>Aborts the exchange with the instance, if it is in progress.</summary>
+    private void Abort()
+    {
         if (Interlocked.CompareExchange(ref _clientState, IsAborting, IsAttached) != IsAttached)
             return;
-        _isClientGone = true;
         _connection.Abort(Http1Failure.Aborted);
         Volatile.Write(ref _clientState, IsOver);
     }
@@ -195,7 +204,7 @@ internal sealed class Http1Attempt : IClientWatch
         }
 
         _connection.EndHead(_exchange.Request.ContentLength is not null);
-        _connection.Limit(_hasWaited ? _deadline.Left : _deadline.LeftAt(_exchange.AttemptTimestamp));
+        _connection.Limit(_hasWaited ? _deadline.Left : _deadline.LeftAt(_attempt.Began));
         return _connection.FlushAsync();
     }
 
@@ -205,7 +214,7 @@ internal sealed class Http1Attempt : IClientWatch
     {
         if (_connection.Head.Status == StatusCodes.Status100Continue)
             _pump?.GoAhead();
-        else if (Interim.To(_exchange.Request) is { } client)
+        else if (_attempt.Race is not { IsHedge: true } && Interim.To(_exchange.Request) is { } client)
             return Interim.SendAsync(
                 client,
                 _connection.Head.Status,
@@ -339,6 +348,8 @@ internal sealed class Http1Attempt : IClientWatch
             return error;
         if (_isClientGone || _exchange.IsAborted)
             return new GatewayError(GatewayErrorKind.ClientAborted);
+        if (_attempt.Race is { IsCutOff: true })
+            return HedgeRace.Lost;
         if (e.Failure == Http1Failure.TimedOut && !_connection.HasFinalHead && _deadline.IsBodySent)
             _deadline.Expire();
         return Http1Failures.Of(e, _connection, Expired);

@@ -1,6 +1,5 @@
 using Lintel.Observability.Traces;
 using Lintel.Pipeline;
-using Lintel.Services;
 using Lintel.Transport.Http1;
 using Microsoft.Extensions.Primitives;
 
@@ -10,14 +9,13 @@ namespace Lintel.Forwarding;
 internal static class Http1RequestHead
 {
     /// <param name="connection">The connection to write to.</param>
-    /// <param name="request">The request to send.</param>
-    /// <param name="instance">The destination.</param>
-    /// <param name="host">The value of <c>Host</c>.</param>
+    /// <param name="attempt">The attempt.</param>
     /// <param name="exchange">The client's exchange.</param>
-    public static void Write(Http1Connection connection, UpstreamRequest request, Instance instance, string host, Exchange exchange)
+    public static void Write(Http1Connection connection, in ForwardAttempt attempt, Exchange exchange)
     {
-        connection.Begin(request.Method, instance.BasePath, request.PathAndQuery);
-        connection.AddField("Host", host);
+        var request = attempt.Request;
+        connection.Begin(request.Method, attempt.Instance.BasePath, request.PathAndQuery);
+        connection.AddField("Host", attempt.Service.HostFor(attempt.Instance, request.Host));
         foreach (var (name, values) in request.Headers)
         {
             if (!name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) // framing is written at the end of the head
@@ -27,7 +25,7 @@ internal static class Http1RequestHead
         if (request.SendsTraceContext)
         {
             Span<byte> text = stackalloc byte[TraceContext.TextLength];
-            request.Trace.Write(text, exchange.AttemptSpan);
+            request.Trace.Write(text, attempt.Span);
             connection.AddField("traceparent"u8, text);
         }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services;
@@ -10,17 +11,23 @@ namespace Lintel.Forwarding;
 /// <param name="Instance">The destination.</param>
 /// <param name="Request">The request to send.</param>
 /// <param name="Deadline">The deadline of the response head; disarmed when it arrives.</param>
-/// <param name="IsRepeatable">See <see cref="AttemptSeries.IsRepeatable"/>.</param>
-/// <param name="NeedsFreshConnection">See <see cref="AttemptSeries.NeedsFreshConnection"/>.</param>
-internal readonly record struct ForwardAttempt(
-    Service Service,
-    Instance Instance,
-    UpstreamRequest Request,
-    Deadline Deadline,
-    bool IsRepeatable,
-    bool NeedsFreshConnection
-)
+internal readonly record struct ForwardAttempt(Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline)
 {
+    /// <inheritdoc cref="AttemptSeries.Began"/>
+    public long Began { get; init; }
+
+    /// <inheritdoc cref="AttemptSeries.Span"/>
+    public Activity? Span { get; init; }
+
+    /// <inheritdoc cref="AttemptSeries.IsRepeatable"/>
+    public bool IsRepeatable { get; init; }
+
+    /// <inheritdoc cref="AttemptSeries.NeedsFreshConnection"/>
+    public bool NeedsFreshConnection { get; init; }
+
+    /// <summary>Its part in a race; <see langword="null"/> if it is the only attempt.</summary>
+    public HedgedAttempt? Race { get; init; }
+
     /// <summary>Takes a response for another attempt in place of passing it on; <see langword="null"/> if none may follow.</summary>
     public RetryOffer? Offer { get; init; }
 }

@@ -1,7 +1,6 @@
 using System.Net;
 using Lintel.Config;
 using Lintel.Errors;
-using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Services;
 using Lintel.Services.Attempts;
@@ -11,14 +10,6 @@ using Lintel.Transport.Memory;
 
 namespace Lintel.Forwarding;
 
-/// <summary>The gateway's parts that mirrors use.</summary>
-internal sealed record MirrorParts(AttemptParts Attempts, MemoryBudget Memory)
-{
-    public GatewayMetrics Metrics => Attempts.Metrics;
-
-    public TimeProvider Time => Attempts.Time;
-}
-
 /// <summary>
 /// Sends copies of some requests to a second service and discards the responses. The caller never waits for a copy and never sees it fail.
 /// </summary>
@@ -26,7 +17,7 @@ internal sealed record MirrorParts(AttemptParts Attempts, MemoryBudget Memory)
 /// A copy is sent when the original has ended. Limits: bodies up to <see cref="MaxBodyBytes"/>, <see cref="MaxInFlight"/> copies at once,
 /// and the gateway's budget for the memory of all copies that are recorded or sent; a request beyond them is counted and not copied.
 /// </remarks>
-internal sealed class Mirror(Service service, double percent, Random random, MirrorParts parts)
+internal sealed class Mirror(Service service, double percent, Random random, ForwardParts parts)
 {
     /// <summary>The largest body that is copied: a copy is kept in memory while its original is streamed.</summary>
     public const int MaxBodyBytes = 1024 * 1024;
@@ -113,7 +104,8 @@ internal sealed class Mirror(Service service, double percent, Random random, Mir
             return false;
         if (!attempts.TryAdmit(now, out var refused))
         {
-            attempts.Waited(refused ?? Bulkhead.Full); // a copy does not wait for a place
+            if (refused is null)
+                attempts.Waited(Bulkhead.Full); // a copy does not wait for a place
             return false;
         }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Lintel.Carriers;
@@ -20,7 +21,41 @@ namespace Lintel.Forwarding;
 /// </summary>
 internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
 {
-    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) => SendAsync(new Attempt(exchange, attempt));
+    public ValueTask<GatewayError?> SendAsync(Exchange exchange, in ForwardAttempt attempt) =>
+        attempt.Race is { IsHedge: true } hedge ? HedgeAsync(exchange, attempt, hedge) : SendAsync(new Attempt(exchange, attempt));
+
+    /// <summary>Sends a hedge. If it wins, the first attempt passes its response on.</summary>
+    private static async ValueTask<GatewayError?> HedgeAsync(Exchange exchange, ForwardAttempt attempt, HedgedAttempt hedge)
+    {
+        using var message = new HttpRequestMessage(new HttpMethod(attempt.Request.Method), (Uri?)null)
+        {
+            Version = VersionOf(attempt.Service),
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        UpstreamMessage.Fill(message, attempt.Service, attempt.Instance, attempt.Request, attempt.Span);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(attempt.Deadline.Token, exchange.Aborted, hedge.CutOffToken);
+        try
+        {
+            var response = await attempt.Service.Invoker.SendAsync(message, ends.Token).ConfigureAwait(false);
+            if (hedge.TryWin((int)response.StatusCode))
+            {
+                hedge.Race.Handoff.SetResult(response);
+                return await hedge.Race.FirstEnd.Task.ConfigureAwait(false);
+            }
+
+            response.Dispose();
+            return HedgeRace.Lost;
+        }
+        catch (Exception e)
+        {
+            return hedge.IsCutOff ? HedgeRace.Lost
+                : exchange.IsAborted ? new GatewayError(GatewayErrorKind.ClientAborted)
+                : HandlerFailures.Of(e, AttemptPhase.AwaitingHead, attempt.Deadline.Expired);
+        }
+    }
+
+    private static Version VersionOf(Service service) =>
+        service.Config.Protocol == ServiceProtocol.Http2 ? HttpVersion.Version20 : HttpVersion.Version11;
 
     private async ValueTask<GatewayError?> SendAsync(Attempt attempt)
     {
@@ -55,13 +90,13 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         var config = new ForwarderRequestConfig
         {
             ActivityTimeout = service.IdleTimeout,
-            Version = service.Config.Protocol == ServiceProtocol.Http2 ? HttpVersion.Version20 : HttpVersion.Version11,
+            Version = VersionOf(service),
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
         if (service.Config.Protocol == ServiceProtocol.Http1)
             Http1Exchange.Current.Value = attempt.Watch();
         var result = await forwarder
-            .SendAsync(context, instance.Prefix, service.Invoker, config, attempt, tunnel?.Token ?? deadline.Token)
+            .SendAsync(context, instance.Prefix, attempt.Invoker, config, attempt, tunnel?.Token ?? deadline.Token)
             .ConfigureAwait(false);
         if (attempt.GivenUp is { } givenUp)
             return givenUp;
@@ -86,10 +121,14 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
         private readonly Instance _instance = attempt.Instance;
         private readonly UpstreamRequest _request = attempt.Request;
         private readonly Deadline _deadline = attempt.Deadline;
+        private readonly Activity? _span = attempt.Span;
+        private readonly HedgedAttempt? _race = attempt.Race;
         private readonly RetryOffer? _offer = attempt.Offer;
 
         public (Exchange Exchange, Service Service, Instance Instance, UpstreamRequest Request, Deadline Deadline) Parts =>
             (exchange, _service, _instance, _request, _deadline);
+
+        public HttpMessageInvoker Invoker => _race is null ? _service.Invoker : new RacingInvoker(_service.Invoker, _race);
 
         public bool HasResponse { get; private set; }
 
@@ -115,7 +154,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             CancellationToken cancellationToken
         )
         {
-            UpstreamMessage.Fill(proxyRequest, _service, _instance, _request, exchange.AttemptSpan);
+            UpstreamMessage.Fill(proxyRequest, _service, _instance, _request, _span);
             if (proxyRequest.Content is not null && exchange.ExpectsContinue)
                 proxyRequest.Headers.ExpectContinue = true; // the service may refuse before the client sends the body
             if (exchange.Upgrade is { } upgrade and not UpgradeSet.WebSocket)

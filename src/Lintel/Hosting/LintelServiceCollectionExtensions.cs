@@ -238,7 +238,7 @@ public static class LintelServiceCollectionExtensions
             new SnapshotCompiler(
                 services.GetRequiredService<ServiceRegistry>(),
                 new RouteParts(
-                    new Forwarders(new Http1Forwarder(time), new YarpForwarder(CreateForwarder())),
+                    new ForwardParts(new Forwarders(new Http1Forwarder(time), new YarpForwarder(CreateForwarder())), attempts, memory),
                     new CompositionParts(
                         attempts,
                         services.GetRequiredService<CompositionMetrics>(),
@@ -246,8 +246,6 @@ public static class LintelServiceCollectionExtensions
                         new SharedRequests(),
                         memory
                     ),
-                    attempts,
-                    memory,
                     Random.Shared
                 )
                 {

@@ -231,13 +231,6 @@ internal sealed class Exchange
         set => _state.Span = value;
     }
 
-    /// <summary>The span of the current attempt; <see langword="null"/> if it is not recorded.</summary>
-    public Activity? AttemptSpan
-    {
-        get => _state.AttemptSpan;
-        set => _state.AttemptSpan = value;
-    }
-
     /// <summary>Start of the current attempt, as a timestamp.</summary>
     public long AttemptTimestamp
     {
@@ -408,7 +401,6 @@ internal sealed class Exchange
         public string? Upgrade;
         public bool IsExtendedConnect;
         public Activity? Span;
-        public Activity? AttemptSpan;
         public long AttemptTimestamp;
         public ListenerIdentity? Listener;
         public Captures Captures;

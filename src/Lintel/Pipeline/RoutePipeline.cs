@@ -93,7 +93,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                 error = ErrorOf(exchange, e);
             }
 
-            if (error is { Kind: GatewayErrorKind.ClientAborted or GatewayErrorKind.BadRequestBody })
+            if (error is not null)
                 error = Explain(exchange, error);
             if (error is not null)
                 await ReportErrorAsync(exchange, error).ConfigureAwait(false);
@@ -126,7 +126,10 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         };
     }
 
-    /// <summary>The reason of a request that ended with a lost connection or an incomplete body, if the client did not cause it.</summary>
+    /// <summary>
+    /// The reason of a request whose connection was cut off, or that was canceled, if the client did not cause it: whatever else has
+    /// failed, failed because of that.
+    /// </summary>
     private GatewayError Explain(Exchange exchange, GatewayError error)
     {
         if (exchange.IsCanceledByHost)

@@ -1,12 +1,12 @@
 using System.Collections.Frozen;
 using System.Text;
-using Lintel.Composition.Calls;
 using Lintel.Composition.Plan;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.JmesPath;
 using Lintel.Pipeline;
 using Lintel.Routing;
+using Lintel.Services.Attempts;
 
 namespace Lintel.Runtime;
 

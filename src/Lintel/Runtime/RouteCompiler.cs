@@ -6,19 +6,11 @@ using Lintel.Forwarding;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Services;
-using Lintel.Services.Attempts;
-using Lintel.Transport.Memory;
 
 namespace Lintel.Runtime;
 
 /// <summary>The dependencies of targets.</summary>
-internal sealed record RouteParts(
-    Forwarders Forwarders,
-    CompositionParts Compositions,
-    AttemptParts Attempts,
-    MemoryBudget Memory,
-    Random Random
-)
+internal sealed record RouteParts(ForwardParts Forwarding, CompositionParts Compositions, Random Random)
 {
     /// <summary>The policies that the application has registered.</summary>
     public ApplicationPolicies Application { get; init; } = ApplicationPolicies.None;
@@ -147,7 +139,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
         );
         var mirror =
             config.Mirror is { } m && FindService(m.Service, path["mirror"]["service"]) is { } target
-                ? new Mirror(target, m.Percent, parts.Random, new MirrorParts(parts.Attempts, parts.Memory))
+                ? new Mirror(target, m.Percent, parts.Random, parts.Forwarding)
                 : null;
         var upgrades = CompileUpgrades(owner.Upgrades, shares, route["upgrades"]);
         if (!all || shares.Sum(s => (long)s.Share) == 0)
@@ -157,7 +149,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             Upgrades = upgrades,
             IsIdempotent = owner.Idempotent,
         };
-        return new ForwardTarget(plan, parts.Forwarders, parts.Attempts, parts.Memory);
+        return new ForwardTarget(plan, parts.Forwarding);
     }
 
     /// <summary>Compiles the upgrades. HTTP/2 supports only WebSocket (RFC 8441) of the protocols that HTTP/1.1 can switch to.</summary>

@@ -16,7 +16,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// <summary>A unique name per process: two gateways in a row without a configured name are not a loop.</summary>
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
-    private readonly PolicyRegistry _policies = new(new PolicyParts(parts.Attempts.Time, parts.Random, parts.Attempts.Metrics));
+    private readonly PolicyRegistry _policies = new(new PolicyParts(parts.Forwarding.Time, parts.Random, parts.Forwarding.Metrics));
 
     // Reused by the next compilation. Explaining a request compiles too, on any thread.
     private volatile CompiledRoutes? _last;
@@ -57,7 +57,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             {
                 AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
-                ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Attempts.Time) : null,
+                ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Forwarding.Time) : null,
                 Start = () => Start(acquired.Values, discoveries),
                 Ready = () => Task.WhenAll(discoveries.Select(d => d.FirstAnswer)),
             };

@@ -76,6 +76,7 @@ internal sealed class Service : IDisposable
         HasLoops = dependencies.Loops is not null && config is { Protocol: ServiceProtocol.Http1, Handler: null };
         Retries = Keep(config.Retry, previous?.Retries, r => r.Config, r => new RetryRules(r, dependencies.Services.Time, random))
             ?? RetryRules.Default;
+        Hedging = Keep(config.Hedge, previous?.Hedging, h => h.Config, h => new Hedging(h));
         Breaker = Keep(config.Breaker, previous?.Breaker, b => b.Config, b => new CircuitBreaker(name, b, dependencies.Services));
         Bulkhead = Keep(config.Limits, previous?.Bulkhead, b => b.Config, l => new Bulkhead(l, dependencies.Services.Time));
         Discovery = InstanceDiscovery.Of(name, config.Discover, dependencies.Discovery, previous?.Discovery);
@@ -117,6 +118,9 @@ internal sealed class Service : IDisposable
 
     /// <summary>When a failed attempt is followed by another one.</summary>
     public RetryRules Retries { get; }
+
+    /// <summary>When slow requests are sent again; <see langword="null"/> if they never are.</summary>
+    public Hedging? Hedging { get; }
 
     /// <summary>Refuses attempts while the service fails; <see langword="null"/> if none is configured.</summary>
     public CircuitBreaker? Breaker { get; }

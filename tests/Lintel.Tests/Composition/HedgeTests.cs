@@ -111,10 +111,41 @@ public sealed class HedgeTests
         Assert.Equal(0, gateway.Busy);
     }
 
-    private static MemoryGateway Start(MemoryService[] instances, string call) =>
+    [Fact]
+    public async Task HedgeOfTheService_AppliesToCallsWithoutTheirOwn()
+    {
+        var slow = new MemoryService();
+        var quick = new MemoryService();
+        var held = slow.Hold("x", "\"slow\"");
+        quick.On("x", "\"quick\"");
+        using var gateway = Start([slow, quick], "{ request: s/x }", "hedge: { after: 50ms, budget: 100% }");
+        var answer = await GetWhereFirstIsAsync(gateway, slow, quick);
+        Assert.Equal("{\"x\":\"quick\"}", answer.Body);
+        await held.Aborted;
+    }
+
+    [Fact]
+    public async Task SecondHedge_FollowsTheFirst_WhereMaxAllowsIt()
+    {
+        MemoryService[] instances = [new(), new(), new()];
+        instances[0].Hold("x", "\"slow\"");
+        instances[1].Hold("x", "\"slow\"");
+        instances[2].On("x", "\"third\"");
+        using var gateway = Start(instances, "{ request: s/x, hedge: { after: 20ms, max: 2, budget: 100% } }");
+        await gateway.GetAsync("/which");
+        await gateway.GetAsync("/which");
+        await gateway.GetAsync("/which"); // the next turn is that of the first instance again
+        Assert.Equal("{\"x\":\"third\"}", (await gateway.GetAsync()).Body);
+        Assert.Equal(0, gateway.Busy);
+    }
+
+    private static MemoryGateway Start(MemoryService[] instances, string call, string options = "slowStart: 1s") =>
         new(
             $$"""
-            services: { s: { instances: [{{string.Join(", ", instances.Select(i => $"\"{i.Address}\""))}}], balancing: roundRobin } }
+            services: { s: { instances: [{{string.Join(
+                ", ",
+                instances.Select(i => $"\"{i.Address}\"")
+            )}}], balancing: roundRobin, {{options}} } }
             routes: { c: { match: "/c/{id}", compose: { calls: { x: {{call}} } } }, which: { match: /which, forward: s } }
             """,
             new MemoryNet(instances)

@@ -215,7 +215,7 @@ internal sealed class AnswerFetcher(CompositionRun run, CallResult result, Activ
 
     private ValueTask<FetchOutcome> AttemptAsync(CallRequest request)
     {
-        if (_call.Hedging is { } hedging)
+        if ((_call.Hedging ?? (request.IsSafe ? request.Service.Hedging : null)) is { } hedging)
             return HedgedRequest.SendAsync(run, request, hedging, result, span);
         return new CallAttempts(run, request).RunAsync(span);
     }

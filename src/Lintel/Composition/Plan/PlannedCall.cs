@@ -1,11 +1,11 @@
 using System.Collections.Frozen;
-using Lintel.Composition.Calls;
 using Lintel.Config;
 using Lintel.Errors;
 using Lintel.JmesPath;
 using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Services;
+using Lintel.Services.Attempts;
 
 namespace Lintel.Composition.Plan;
 
@@ -45,6 +45,7 @@ internal sealed class PlannedCall
     /// <summary>Selects the part of an answer that is the call's value; <see langword="null"/> for all of it.</summary>
     public Expression? Select { get; init; }
 
+    /// <summary>Sends slow requests again; <see langword="null"/>: as the service's <c>hedge</c> says.</summary>
     public Hedging? Hedging { get; init; }
 
     /// <summary>

@@ -46,6 +46,7 @@ internal sealed class GatewayMetrics
     private readonly ConcurrentDictionary<string, StrongBox<long>> _broken = new(StringComparer.Ordinal);
     private readonly Counter<long> _ejections;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _hedges;
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _breakerOpenings;
     private readonly Counter<long> _shed;
@@ -96,6 +97,11 @@ internal sealed class GatewayMetrics
             "Instances that were left out for a while because they failed too often."
         );
         _retries = _meter.CreateCounter<long>("lintel.service.retries", "{retry}", "Attempts that followed a failed one, by reason.");
+        _hedges = _meter.CreateCounter<long>(
+            "lintel.service.hedges",
+            "{request}",
+            "Slow requests that were also sent to another instance."
+        );
         _refusals = _meter.CreateCounter<long>(
             "lintel.service.refused",
             "{request}",
@@ -264,6 +270,9 @@ internal sealed class GatewayMetrics
 
     /// <summary>An attempt follows a failed one.</summary>
     internal void Retried(string service, string reason) => Count(_retries, service, reason);
+
+    /// <summary>A slow request was sent to another instance, too.</summary>
+    internal void Hedged(string service) => _hedges.Add(1, new KeyValuePair<string, object?>("lintel.service", service));
 
     /// <summary>A request was refused in place of a service.</summary>
     internal void Refused(string service, string reason) => Count(_refusals, service, reason);

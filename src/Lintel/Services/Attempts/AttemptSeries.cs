@@ -82,6 +82,9 @@ internal struct AttemptSeries
     /// <summary>Start of the current attempt, as a timestamp of the clock.</summary>
     public readonly long Began => _began;
 
+    /// <summary>The request.</summary>
+    public readonly AttemptRequest Request => _request;
+
     /// <summary>What the request says about the instance.</summary>
     public readonly RequestKey Key => _request.Key;
 

@@ -57,8 +57,9 @@ internal static class AttemptSpan
             span.SetTag("error.type", GatewayMetrics.StatusText(status.Value));
         }
 
-        // For clients 4xx is an error too; a disconnect of the gateway's client is not an error of the service.
-        if (error is { Kind: not GatewayErrorKind.ClientAborted } || status >= 400)
+        // For clients 4xx is an error too; neither a disconnect of the gateway's client nor a hedge that was not needed is an
+        // error of the service.
+        if (error is { Kind: not (GatewayErrorKind.ClientAborted or GatewayErrorKind.HedgeLost) } || status >= 400)
             span.SetStatus(ActivityStatusCode.Error);
     }
 

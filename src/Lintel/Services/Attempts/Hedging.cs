@@ -1,10 +1,10 @@
 using Lintel.Config;
 
-namespace Lintel.Composition.Calls;
+namespace Lintel.Services.Attempts;
 
 /// <summary>
-/// Decides when a call sends a second request, and whether the budget allows it: one object per call and configuration, shared by all
-/// clients.
+/// Decides when a slow request is sent again, to another instance, and whether the budget allows it: one object per service, or per call
+/// with a <c>hedge</c> of its own, shared by all clients.
 /// </summary>
 /// <remarks>
 /// The 95th percentile of the response times is read from a decaying histogram with steps of 25 %: its counts are halved every 1 024
@@ -25,7 +25,9 @@ internal sealed class Hedging(HedgeConfig config)
     private int _total;
     private double _saved = 1;
 
-    /// <summary>The delay before the second request; <see langword="null"/> while it is unknown.</summary>
+    public HedgeConfig Config => config;
+
+    /// <summary>The delay before another request; <see langword="null"/> while it is unknown.</summary>
     public TimeSpan? Delay
     {
         get
@@ -44,7 +46,7 @@ internal sealed class Hedging(HedgeConfig config)
             _saved = Math.Min(MaxSaved, _saved + (config.Budget / 100));
     }
 
-    /// <summary>Takes a second request from the budget.</summary>
+    /// <summary>Takes an additional request from the budget.</summary>
     public bool TrySpend()
     {
         lock (_lock)
@@ -56,7 +58,7 @@ internal sealed class Hedging(HedgeConfig config)
         }
     }
 
-    /// <summary>Records the duration of an answer.</summary>
+    /// <summary>Records how long an answer took.</summary>
     public void Answered(TimeSpan duration)
     {
         if (config.After is not null)
