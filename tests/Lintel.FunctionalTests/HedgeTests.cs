@@ -14,6 +14,7 @@ public sealed class HedgeTests
 
     private readonly TaskCompletionSource _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _cutOff;
+    private int _held;
 
     [Theory]
     [InlineData("http1")]
@@ -21,7 +22,11 @@ public sealed class HedgeTests
     public async Task SlowInstance_IsOvertakenByAnother_AndCutOff(string protocol)
     {
         await using var slow = await ServeAsync(protocol, HoldAsync);
-        await using var good = await ServeAsync(protocol, c => c.Response.WriteAsync(new string('x', 300_000)));
+        await using var good = await ServeAsync(protocol, async context =>
+        {
+            await Until.SeenAsync(() => _held == 1 ? "" : null); // an attempt without a connection is cut off unseen
+            await context.Response.WriteAsync(new string('x', 300_000));
+        });
         await using var gateway = await LoggedGateway.StartAsync(Config(protocol, Soon, slow, good));
         using var response = await gateway.Running.Client.GetAsync(new Uri("/a?b=c", UriKind.Relative));
         Assert.Equal((200, 300_000), ((int)response.StatusCode, (await response.Content.ReadAsStringAsync()).Length));
@@ -42,7 +47,7 @@ public sealed class HedgeTests
         await using var slower = await ServeAsync(protocol, HoldAsync);
         await using var gateway = await LoggedGateway.StartAsync(Config(protocol, Soon, first, slower));
         var asking = gateway.Running.Client.GetStringAsync(new Uri("/a", UriKind.Relative));
-        await Until.SeenAsync(() => slower.Seen.Count == 1 ? "" : null);
+        await Until.SeenAsync(() => _held == 1 ? "" : null);
         _release.SetResult();
         Assert.Equal("released", await asking);
         await Until.SeenAsync(() => _cutOff == 1 ? "" : null);
@@ -139,7 +144,7 @@ public sealed class HedgeTests
         using (var client = await gateway.ConnectAsync())
         {
             await client.SendAsync("GET /a HTTP/1.1\r\nHost: t\r\n\r\n");
-            await Until.SeenAsync(() => Active(gateway.Running) == 3 ? "" : null);
+            await Until.SeenAsync(() => _held == 3 ? "" : null);
         }
 
         await Until.SeenAsync(() => _cutOff == 3 && Active(gateway.Running) == 0 ? "" : null);
@@ -229,6 +234,7 @@ public sealed class HedgeTests
     private async Task HoldAsync(HttpContext context)
     {
         var ended = new TaskCompletionSource();
+        Interlocked.Increment(ref _held);
         await using var registration = context.RequestAborted.Register(ended.SetResult);
         await ended.Task;
         Interlocked.Increment(ref _cutOff);

@@ -5,8 +5,9 @@ using Lintel.Pipeline;
 
 namespace Lintel.Tests.Pipeline;
 
-/// <summary>Which requests get a span, and its content. One collection, so that its listener receives no spans of other tests.</summary>
+/// <summary>Which requests get a span, and its content. Runs alone, so that its listener receives no spans of other tests.</summary>
 [Collection(nameof(RequestSpanTests))]
+[CollectionDefinition(nameof(RequestSpanTests), DisableParallelization = true)]
 public sealed class RequestSpanTests : IDisposable
 {
     private const string Trace = "0af7651916cd43dd8448eb211c80319c";
@@ -29,8 +30,8 @@ public sealed class RequestSpanTests : IDisposable
 
     public void Dispose()
     {
-        _started.ForEach(s => s.Dispose());
         _listener.Dispose();
+        _started.ForEach(s => s.Dispose());
     }
 
     [Fact]
