@@ -25,7 +25,7 @@ internal sealed record ExplainedFailing(string Service, IReadOnlyList<string> Ru
             );
         if (config.Limits is { } limits)
             rules.Add(
-                $"at most {limits.Concurrent} attempts in flight"
+                $"at most {limits.Concurrent} attempts in flight{(limits.Adaptive ? ", fewer if they become slower" : "")}"
                     + (limits.Queue > 0 ? $", {limits.Queue} more wait up to {Scalars.Format(limits.QueueTimeout)}" : "")
             );
         return new(name, rules);
