@@ -28,7 +28,7 @@ public sealed record RetryConfig
 
     /// <summary>
     /// The time for one attempt, from the end of the request to the response head; what exceeds it is a <c>timeout</c>. Default: none but
-    /// <c>timeouts.request</c>, which applies to all attempts together. 1 ms to 1 d.
+    /// <c>timeouts.request</c>, which applies to all attempts together. 1 ms to 1 d. Only for requests that may be sent twice.
     /// </summary>
     public TimeSpan? PerTryTimeout { get; init; }
 

@@ -101,7 +101,7 @@ internal struct ForwardRun(Exchange exchange, ForwardPlan plan, ForwardParts par
     public void BeginAttempt()
     {
         _attempts.Begin(_request!.Trace, _now);
-        _deadline.BeginTry(_service.Retries.PerTry, _now);
+        _deadline.BeginTry(_attempts.PerTry, _now);
         exchange.Instance = _attempts.Instance.Name;
         exchange.Attempts = _attempts.Count;
         exchange.AttemptTimestamp = _attempts.Began;

@@ -168,7 +168,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     private static void Start(IEnumerable<Service> services, List<InstanceDiscovery> discoveries)
     {
         foreach (var service in services)
-            service.Health?.Start();
+            service.Start();
         discoveries.ForEach(d => d.Start());
     }
 

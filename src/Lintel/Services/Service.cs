@@ -211,6 +211,17 @@ internal sealed class Service : IDisposable
         Log(instance, "returned", client, reason);
     }
 
+    /// <summary>
+    /// Begins to look after its instances. Called when the configuration goes live: one that is only validated or explained sends and
+    /// changes nothing.
+    /// </summary>
+    public void Start()
+    {
+        Health?.Start();
+        foreach (var instance in _instances.All)
+            instance.Health.Trust(Config.Health, _parts.Time.GetUtcNow(), _parts.Time.GetTimestamp());
+    }
+
     /// <summary>Rebuilds the set after a change of availability, and with each step of a slow start.</summary>
     public void Renew()
     {

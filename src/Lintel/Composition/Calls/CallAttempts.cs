@@ -199,7 +199,7 @@ internal sealed class CallAttempts(CompositionRun run, CallRequest request) : On
         return retried;
     }
 
-    private TimeSpan OfTry(TimeSpan left) => request.Service.Retries.PerTry is { } limit && limit < left ? limit : left;
+    private TimeSpan OfTry(TimeSpan left) => _attempts.PerTry is { } limit && limit < left ? limit : left;
 
     /// <summary>Marks the request as sent: from now on the service may receive it.</summary>
     /// <returns>False if it was already cut off.</returns>

@@ -7,28 +7,20 @@ namespace Lintel.Hosting.Overload;
 /// <see cref="OverloadWatch.Interval"/>. Thread rule: one caller at a time.
 /// </summary>
 /// <remarks>
-/// It integrates, so that it finds the share that fits the load without knowing the capacity. It rises faster than it falls: half of what
-/// was shed comes back at once where clients retry.
+/// It integrates, so that it finds the share that fits the load without knowing the capacity. A step is proportional to the logarithm of
+/// the pressure: the same way down at half of the limit as up at twice of it. Faster steps overshoot, because a change is measured half a
+/// second later (<see cref="DelayProbe.Kept"/>), and shed everything where a tenth would do.
 /// </remarks>
 internal sealed class OverloadLevel
 {
-    /// <summary>The rise of one step at a pressure of 1: requests of low priority are shed completely after a second.</summary>
-    public const double Rise = 0.1;
+    /// <summary>The step at twice, and at half, of the limit: all requests of low priority are shed after 1.7 s.</summary>
+    public const double Gain = 0.06;
 
-    /// <summary>The fall of one step.</summary>
-    public const double Fall = 0.05;
-
-    /// <summary>
-    /// The fall of one step between <see cref="Relief"/> and the limit: slow, so that the level does not swing around it, but not zero,
-    /// because a resource may stay there for good.
-    /// </summary>
-    public const double SlowFall = 0.01;
-
-    /// <summary>The pressure below which the level falls at its usual rate.</summary>
-    public const double Relief = 0.9;
-
-    /// <summary>A higher pressure counts as this one: what is ten times too slow is found within the same second.</summary>
+    /// <summary>A higher pressure counts as this one, a lower one as its inverse.</summary>
     public const double MostPressure = 2;
+
+    /// <summary>The least step, near the limit: a resource may stay there for good.</summary>
+    public const double LeastStep = 0.005;
 
     /// <summary>The level, from 0 to <see cref="Shedding.MaxLevel"/>.</summary>
     public double Value { get; private set; }
@@ -48,9 +40,10 @@ internal sealed class OverloadLevel
                 (pressure, worst) = (use.Pressure, use.Resource);
         }
 
+        var step = Math.Max(LeastStep, Gain * Math.Abs(Math.Log2(Math.Clamp(pressure, 1 / MostPressure, MostPressure))));
         if (pressure > 1 && Value < ceiling)
-            (Value, Reason) = (Math.Min(ceiling, Value + (Rise * Math.Min(pressure, MostPressure))), worst);
+            (Value, Reason) = (Math.Min(ceiling, Value + step), worst);
         else
-            Value = Math.Max(ceiling, Value - (pressure < Relief ? Fall : SlowFall));
+            Value = Math.Max(ceiling, Value - step);
     }
 }

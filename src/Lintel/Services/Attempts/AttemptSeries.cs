@@ -97,6 +97,14 @@ internal struct AttemptSeries
     public readonly string? Pin(Exchange client) =>
         _service.Affinity is null ? null : _service.PinTo(Instance, _request.Key, client.IsHttps);
 
+    /// <summary>The limit of each attempt; <see langword="null"/> for none: what is not repeated has the time of the request.</summary>
+    public readonly TimeSpan? PerTry =>
+        _service.Retries is { OnTimeout: true, PerTry: { } limit }
+        && _request.IsIdempotent
+        && (_request.IsWhole || _request.MayReplay is not null)
+            ? limit
+            : null;
+
     private readonly bool MayReplay => _request.IsWhole || _request.MayReplay?.Invoke() == true;
 
     /// <summary>Chooses the first instance.</summary>

@@ -1,3 +1,5 @@
+using Lintel.Config;
+
 namespace Lintel.Services.Health;
 
 /// <summary>Why an instance receives no requests.</summary>
@@ -114,6 +116,29 @@ internal sealed class InstanceHealth
             if (EjectedUntil is not null)
                 EndEjection_NeedsLock(now);
             Joined = timestamp;
+            Change();
+        }
+    }
+
+    /// <summary>
+    /// Ends what nothing would end any more: the verdict of checks that are no longer configured, and ejections without anybody who watches
+    /// their time.
+    /// </summary>
+    /// <param name="config">The configuration of its service; <see langword="null"/> for none.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="timestamp">The clock's timestamp: it begins anew.</param>
+    public void Trust(HealthConfig? config, DateTimeOffset now, long timestamp)
+    {
+        lock (Lock)
+        {
+            var wasAvailable = IsAvailable;
+            if (config?.Active is null)
+                (IsUnhealthy, ChecksInRow) = (false, 0);
+            if (config is null && EjectedUntil is not null)
+                EndEjection_NeedsLock(now);
+            if (wasAvailable || !IsAvailable)
+                return;
+            (Reason, Since, Joined) = (null, now, timestamp);
             Change();
         }
     }

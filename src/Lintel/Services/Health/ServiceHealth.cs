@@ -151,11 +151,7 @@ internal sealed class ServiceHealth : IDisposable
         var health = instance.Health;
         if (_passive?.SuccessRate is { } rate)
             health.Window = new SlidingWindow(rate.Window, _parts.Time);
-        if (_active is not null)
-            return _isStarted ? new InstanceChecks(_service, instance, _active, this, _parts) : null;
-        lock (health.Lock)
-            health.IsUnhealthy = false; // without checks nothing would make it healthy again
-        return null;
+        return _isStarted && _active is not null ? new InstanceChecks(_service, instance, _active, this, _parts) : null;
     }
 
     private void End_NeedsLock(Instance instance)

@@ -47,7 +47,7 @@ public sealed class OverloadWatchTests : IDisposable
         _watch.Apply(new OverloadConfig());
         _delay.Value = 200;
         Ticks(5);
-        Assert.Equal(1, _shedding.Level, 6);
+        Assert.Equal(5 * OverloadLevel.Gain, _shedding.Level, 6);
         Assert.Equal(ScarceResource.LoopDelay, _watch.Reason);
         _delay.Value = 1;
         Ticks(20);
@@ -105,7 +105,7 @@ public sealed class OverloadWatchTests : IDisposable
         Assert.Equal(before, _delay.Measurements);
         _watch.Apply(new OverloadConfig { Memory = null });
         Ticks(1);
-        Assert.Equal(2 * OverloadLevel.Rise, _shedding.Level, 6);
+        Assert.Equal(OverloadLevel.Gain, _shedding.Level, 6);
         Assert.Equal(0, _memory.Measurements - before);
     }
 
@@ -144,7 +144,7 @@ public sealed class OverloadWatchTests : IDisposable
         Assert.Equal(
             new Dictionary<string, double>
             {
-                ["lintel.overload.level"] = 0.2,
+                ["lintel.overload.level"] = OverloadLevel.Gain,
                 ["lintel.overload.pressure memory"] = 0.2,
                 ["lintel.overload.pressure loop_delay"] = 2,
             },

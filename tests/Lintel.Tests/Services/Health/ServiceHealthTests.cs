@@ -346,6 +346,22 @@ public sealed class ServiceHealthTests : IDisposable
         await Until.TrueAsync(() => _answers.Seen.Count == 1);
     }
 
+    /// <summary>A reload that is only validated must not bring an unhealthy instance back; one without checks has to.</summary>
+    [Fact]
+    public void Reload_WithoutTheChecksOrEjection_TrustsTheInstancesOnceItIsLive()
+    {
+        var service = Create(3, new() { Passive = new() { ConsecutiveFailures = 1 } });
+        var (ejected, unhealthy) = (service.Instances.All[0], service.Instances.All[1]);
+        service.Health!.Attempted(ejected, End(503, null));
+        unhealthy.Health.IsUnhealthy = true;
+
+        var next = _registry.Acquire("s", Config(3, new(), 0) with { Health = null }, new TimeoutsConfig());
+        Assert.Equal((Unavailability.Ejected, Unavailability.Unhealthy), (ejected.Health.Unavailability, unhealthy.Health.Unavailability));
+        next.Start();
+        Assert.Equal((true, true), (ejected.Health.IsAvailable, unhealthy.Health.IsAvailable));
+        Assert.Equal(3, Picked(next).Count);
+    }
+
     private Service Create(int instances, HealthConfig health, double panic = 0)
     {
         var service = _registry.Acquire("s", Config(instances, health, panic), new TimeoutsConfig());
