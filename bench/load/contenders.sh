@@ -24,7 +24,7 @@ start_yarp() {
     --port "$port" --upstream "http://127.0.0.1:$upstream_port" --routes "$variant" "${more[@]}"
 }
 
-# The variants: log (access log to a file), tls, compose, one and two (cores), many (connections beyond the default limit), or the number of routes.
+# The variants: log (access log to a file), guarded (health, retries, hedging, breaker, limits, all of it idle), tls, compose, one and two (cores), many (connections beyond the default limit), or the number of routes.
 start_lintel() {
   local name=$1 port=$2 program=${LINTEL_PROGRAM:-$repo/artifacts/bin/Lintel.Cli/release}
   [[ ${3:-} != *before ]] || program=${LINTEL_BEFORE:?is the folder of the build before}
@@ -36,15 +36,22 @@ start_lintel() {
 # lintel_conf NAME PORT [VARIANT]: metrics (scraped by Prometheus) and trace context are on by default, and stay on.
 lintel_conf() {
   local name=$1 port=$2 variant=${3:-1} access_log=none routes=1 i listener="\"http://127.0.0.1:$2\""
+  local users="\"http://127.0.0.1:$upstream_port\""
   case $variant in
     log) access_log=$work/$name/access.log ;;
     tls)
       certificate
       listener="{ address: \"https://127.0.0.1:$port\", protocols: [http1, http2], certificates: [{ path: $work/tls.pem, keyPath: $work/tls.key }] }"
       ;;
+    guarded)
+      users="{ instances: [\"http://127.0.0.1:$upstream_port\"], balancing: ewma, slowStart: 10s, affinity: { cookie: pin },"
+      users+=" health: { active: { path: /api/users/42, every: 5s }, passive: { consecutiveFailures: 5, successRate: { below: 70% } } },"
+      users+=" retry: { attempts: 3, on: [connect, reset, timeout, 502, 503, 504], perTryTimeout: 5s }, hedge: { after: 1s },"
+      users+=" breaker: {}, limits: { concurrent: 512 } }"
+      ;;
     many) listener="{ address: $listener, limits: { connections: 1000000 } }" ;;
     compose | compose-before | one | two | before) ;;
-    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, tls, compose, many, one, two, before or compose-before" ;;
+    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, guarded, tls, compose, many, one, two, before or compose-before" ;;
     *) routes=$variant ;;
   esac
   free_port
@@ -54,7 +61,7 @@ lintel_conf() {
     echo "listeners: { public: $listener }"
     echo "admin: { address: \"http://127.0.0.1:$reply\" }"
     echo "observability: { accessLog: { to: $access_log } }"
-    echo "services: { users: \"http://127.0.0.1:$upstream_port\" }"
+    echo "services: { users: $users }"
     echo "routes:"
     echo "  users: { match: \"GET /api/users/{id}\", forward: users }"
     echo "  files: { match: \"GET /files/{name}\", forward: users }"

@@ -71,8 +71,6 @@ internal struct ForwardRun(Exchange exchange, ForwardPlan plan, ForwardParts par
         _mayHedge = _service.Hedging is not null && isIdempotent && IsHedgeable(exchange, request);
         _deadline = Deadline.Begin(_service.RequestTimeout, request.Grpc?.Timeout, exchange.HasBody, parts.Time, _now);
         _deadline.Measures = _service.MeasuresLatency;
-        if (_mayHedge)
-            _deadline.Share();
         _kept = KeptBody.For(exchange, _service.Retries, isIdempotent, parts.Memory);
         _forwarder = parts.Forwarders.For(_service, request, exchange.IsExtendedConnect);
         var attempted = new AttemptRequest(request.Method, request.PathAndQuery, IsWhole: !exchange.HasBody, isIdempotent)
@@ -121,7 +119,7 @@ internal struct ForwardRun(Exchange exchange, ForwardPlan plan, ForwardParts par
         };
         if (!_mayHedge || _attempts.Count > 1)
             return _forwarder.SendAsync(exchange, attempt);
-        _race = new HedgeRace(exchange, _forwarder, parts.Attempts, _attempts.Request, attempt);
+        _race = HedgeRace.Create(exchange, _forwarder, parts.Attempts, _attempts.Request, attempt);
         return _race.RunAsync();
     }
 
@@ -134,6 +132,7 @@ internal struct ForwardRun(Exchange exchange, ForwardPlan plan, ForwardParts par
         {
             exchange.Attempts += _race.Hedges;
             (status, error) = _race.EndOfFirst(status, error);
+            _race.End();
             _race = null;
         }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Lintel.Errors;
 using Lintel.Pipeline;
 using Lintel.Services.Attempts;
@@ -19,31 +20,52 @@ internal sealed class HedgeRace
     /// <summary>The end of an attempt that did not win.</summary>
     public static readonly GatewayError Lost = new(GatewayErrorKind.HedgeLost);
 
+    /// <summary>How much too early a timer of the system may come.</summary>
+    private static readonly TimeSpan TimerResolution = TimeSpan.FromMilliseconds(2);
+
     private readonly Lock _lock = new();
-    private readonly Exchange _exchange;
-    private readonly Hedging _hedging;
-    private readonly IForwarder _forwarder;
-    private readonly AttemptParts _parts;
-    private readonly AttemptRequest _request;
-    private readonly ForwardAttempt _first;
-    private readonly List<HedgedAttempt> _running = [];
+    private ITimer? _timer;
+    private TimeProvider? _clock; // of the timer
+    private Exchange _exchange = null!; // this and the following: set by Create
+    private Hedging _hedging = null!;
+    private IForwarder _forwarder = null!;
+    private AttemptParts _parts = null!;
+    private AttemptRequest _request;
+    private ForwardAttempt _first;
+    private TimeSpan? _delay;
     private List<HedgedAttempt>? _hedges;
     private HedgedAttempt? _winner;
+    private TaskCompletionSource<HttpResponseMessage?>? _handoff;
+    private TaskCompletionSource<GatewayError?>? _firstEnd;
+    private bool _isFirstRunning;
+    private int _hedgesRunning;
     private int _left;
 
+    private HedgeRace() => First = new HedgedAttempt(this);
+
+    /// <summary>Creates a race, or takes one that had no hedges: most end so, and should cost a request no objects and no timer.</summary>
     /// <param name="exchange">The client's exchange.</param>
     /// <param name="forwarder">Forwards the attempts.</param>
     /// <param name="parts">The dependencies of attempts.</param>
     /// <param name="request">The request.</param>
     /// <param name="first">The first attempt, which has begun.</param>
-    public HedgeRace(Exchange exchange, IForwarder forwarder, AttemptParts parts, in AttemptRequest request, in ForwardAttempt first)
+    public static HedgeRace Create(
+        Exchange exchange,
+        IForwarder forwarder,
+        AttemptParts parts,
+        in AttemptRequest request,
+        in ForwardAttempt first
+    )
     {
-        (_exchange, _forwarder, _parts, _request) = (exchange, forwarder, parts, request);
-        _hedging = first.Service.Hedging!;
-        _left = _hedging.Config.Max;
-        First = new HedgedAttempt(this, first.Instance);
-        _first = first with { Race = First };
-        _running.Add(First);
+        var race = Spares<HedgeRace>.Take() ?? new HedgeRace();
+        (race._exchange, race._forwarder, race._parts, race._request) = (exchange, forwarder, parts, request);
+        race._hedging = first.Service.Hedging!;
+        race._delay = race._hedging.Delay;
+        race._left = race._delay is null ? 0 : race._hedging.Config.Max;
+        race.First.Begin(first.Instance, null);
+        race._first = first with { Race = race.First };
+        race._isFirstRunning = true;
+        return race;
     }
 
     /// <summary>The first attempt.</summary>
@@ -68,7 +90,7 @@ internal sealed class HedgeRace
         {
             Leave(First);
             lock (_lock)
-                return IsWonByHedge || _running.Count > 0;
+                return IsWonByHedge || _hedgesRunning > 0;
         }
     }
 
@@ -76,19 +98,32 @@ internal sealed class HedgeRace
     /// The response of a hedge that the first attempt passes on, for forwarders that cannot pass on several; <see langword="null"/> if no
     /// hedge has won.
     /// </summary>
-    public TaskCompletionSource<HttpResponseMessage?> Handoff { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    public TaskCompletionSource<HttpResponseMessage?> Handoff
+    {
+        get
+        {
+            lock (_lock)
+            {
+                _handoff ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+                if (IsLostForGood_NeedsLock)
+                    _handoff.TrySetResult(null);
+                return _handoff;
+            }
+        }
+    }
+
+    private bool IsLostForGood_NeedsLock => _left == 0 && _winner is null && _hedgesRunning == 0;
 
     /// <summary>The end of the first attempt; for the winner whose response it passed on.</summary>
-    public TaskCompletionSource<GatewayError?> FirstEnd { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    public Task<GatewayError?> FirstEnd => _firstEnd!.Task;
 
     /// <summary>Runs the race.</summary>
     /// <returns><see langword="null"/> if a response was passed on completely.</returns>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<GatewayError?> RunAsync()
     {
         _hedging.Sent();
-        using var timer = _hedging.Delay is { } delay
-            ? _parts.Time.CreateTimer(static r => ((HedgeRace)r!).Hedge(), this, delay, delay)
-            : null;
+        Plan(_delay ?? Timeout.InfiniteTimeSpan);
         var error = Lost;
         var hasEnded = false;
         try
@@ -99,47 +134,86 @@ internal sealed class HedgeRace
         finally
         {
             Leave(First);
-            FirstEnd.TrySetResult(error);
-            foreach (var hedge in _hedges ?? []) // none is added any more
-            {
-                if (!hasEnded)
-                    hedge.CutOff();
-                var end = await hedge.End!.ConfigureAwait(false);
-                if (_winner == hedge || (_winner is null && ReferenceEquals(error, Lost)))
-                    error = end;
-                hedge.Dispose();
-            }
-
-            First.Dispose();
+            if (_hedges is not null) // none is added any more
+                error = await SettleAsync(error, hasEnded).ConfigureAwait(false);
         }
 
         return error;
     }
 
+    /// <summary>Ends the race: it may serve another request, unless it had hedges.</summary>
+    public void End()
+    {
+        Plan(Timeout.InfiniteTimeSpan);
+        if (_hedges is not null || First.IsCutOff)
+        {
+            _timer?.Dispose();
+            First.Dispose();
+            _hedges?.ForEach(h => h.Dispose());
+            return;
+        }
+
+        (_exchange, _first, _winner, _handoff) = (null!, default, null, null);
+        Spares<HedgeRace>.Keep(this);
+    }
+
+    /// <summary>Waits for the hedges, after the end of the first attempt.</summary>
+    private async ValueTask<GatewayError?> SettleAsync(GatewayError? error, bool hasEnded)
+    {
+        _firstEnd!.TrySetResult(error);
+        foreach (var hedge in _hedges!)
+        {
+            if (!hasEnded)
+                hedge.CutOff();
+            var end = await hedge.End!.ConfigureAwait(false);
+            if (_winner == hedge || (_winner is null && ReferenceEquals(error, Lost)))
+                error = end;
+        }
+
+        return error;
+    }
+
+    private void Plan(TimeSpan delay)
+    {
+        if (_clock != _parts.Time)
+        {
+            _timer?.Dispose();
+            _clock = _parts.Time;
+            _timer = _clock.CreateTimer(static r => ((HedgeRace)r!).Hedge(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
+        _timer!.Change(delay, delay);
+    }
+
     /// <summary>Decides whether the response of an attempt is passed on.</summary>
     public bool TryWin(HedgedAttempt attempt, int status)
     {
-        HedgedAttempt[] losers;
+        List<HedgedAttempt> losers;
         lock (_lock)
         {
             if (_winner is not null)
                 return false;
-            if (status >= StatusCodes.Status500InternalServerError && _running.Count > 1)
+            var others = attempt == First ? _hedgesRunning : _hedgesRunning - 1 + (_isFirstRunning ? 1 : 0);
+            if (status >= StatusCodes.Status500InternalServerError && others > 0)
             {
-                _running.Remove(attempt);
+                Leave_NeedsLock(attempt);
                 return false;
             }
 
             _winner = attempt;
             _left = 0;
-            losers = [.. _running.Where(a => a != attempt)];
+            losers = _hedges is null ? [] : [First, .. _hedges];
         }
 
         _hedging.Answered(_parts.Time.GetElapsedTime(_first.Began));
         if (attempt != First)
             (_exchange.Instance, _exchange.Cookies) = (attempt.Instance.Name, attempt.Cookies);
         foreach (var loser in losers)
-            loser.CutOff();
+        {
+            if (loser != attempt)
+                loser.CutOff();
+        }
+
         return true;
     }
 
@@ -148,7 +222,8 @@ internal sealed class HedgeRace
     {
         lock (_lock)
         {
-            if (_left <= 0)
+            // A timer that has just been stopped may come late, and meet the next request.
+            if (_left <= 0 || _parts.Time.GetElapsedTime(_first.Began) + TimerResolution < _delay)
                 return;
             _left--;
             var attempts = new AttemptSeries(_first.Service, _request, _parts);
@@ -162,10 +237,13 @@ internal sealed class HedgeRace
                 return;
             }
 
+            _first.Deadline.Share();
             attempts.Begin(_first.Request.Trace, now);
             _parts.Metrics.Hedged(_first.Service.Name);
-            var hedge = new HedgedAttempt(this, attempts.Instance) { Cookies = attempts.Pin(_exchange) };
-            _running.Add(hedge);
+            var hedge = new HedgedAttempt(this);
+            hedge.Begin(attempts.Instance, attempts.Pin(_exchange));
+            _firstEnd ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _hedgesRunning++;
             (_hedges ??= []).Add(hedge);
             hedge.End = RunHedgeAsync(attempts, hedge);
         }
@@ -206,11 +284,20 @@ internal sealed class HedgeRace
     {
         lock (_lock)
         {
-            _running.Remove(attempt);
+            Leave_NeedsLock(attempt);
             if (attempt == First)
                 _left = 0;
-            if (_left == 0 && _winner is null && _running.TrueForAll(a => a == First))
-                Handoff.TrySetResult(null);
+            if (IsLostForGood_NeedsLock)
+                _handoff?.TrySetResult(null);
         }
+    }
+
+    private void Leave_NeedsLock(HedgedAttempt attempt)
+    {
+        if (attempt == First)
+            _isFirstRunning = false;
+        else if (!attempt.HasLeft)
+            _hedgesRunning--;
+        attempt.HasLeft = true;
     }
 }

@@ -15,7 +15,7 @@ namespace Lintel.Forwarding;
 /// Thread rule: one flow, and a <see cref="BodyPump"/> beside it if the request has a body; a client disconnect is reported from any
 /// thread.
 /// </remarks>
-internal sealed class Http1Attempt : IClientWatch
+internal sealed class Http1Attempt : IClientWatch, IRacer
 {
     /// <summary>How much of a response is buffered before a flush while more is available: fewer and larger sends.</summary>
     private const int FlushThreshold = 64 * 1024;
@@ -29,7 +29,6 @@ internal sealed class Http1Attempt : IClientWatch
     private const int IsOver = 2;
 
     private static readonly Action<object?> OnAborted = static attempt => ((Http1Attempt)attempt!).ClientDisconnected();
-    private static readonly Action<object?> OnCutOff = static attempt => ((Http1Attempt)attempt!).Abort();
 
     private readonly Exchange _exchange;
     private readonly ForwardAttempt _attempt;
@@ -41,7 +40,6 @@ internal sealed class Http1Attempt : IClientWatch
     private Http1Connection _connection = null!; // set by RunAsync
     private BodyPump? _pump;
     private CancellationTokenRegistration _abortRegistration;
-    private CancellationTokenRegistration _cutOffRegistration;
     private bool _passesBody;
     private bool _hasWaited; // for a connection: the attempt did not begin just now
     private volatile bool _isClientGone;
@@ -156,8 +154,7 @@ internal sealed class Http1Attempt : IClientWatch
     private void WatchClient()
     {
         _clientState = IsAttached;
-        if (_attempt.Race is { } race)
-            _cutOffRegistration = race.CutOffToken.UnsafeRegister(OnCutOff, this);
+        _attempt.Race?.Watch(this);
         if (_exchange.ClientConnection is { } client && _attempt.Race is null) // the connection has one watcher
             client.Watch(this);
         else
@@ -168,7 +165,7 @@ internal sealed class Http1Attempt : IClientWatch
     {
         if (_attempt.Race is null)
             _exchange.ClientConnection?.Watch(null);
-        _cutOffRegistration.Dispose();
+        _attempt.Race?.Watch(null);
         _abortRegistration.Dispose();
         for (var spin = new SpinWait(); Interlocked.CompareExchange(ref _clientState, IsOver, IsAttached) == IsAborting; )
             spin.SpinOnce();
@@ -180,6 +177,9 @@ internal sealed class Http1Attempt : IClientWatch
         _isClientGone = true;
         Abort();
     }
+
+    /// <inheritdoc/>
+    public void CutOff() => Abort();
 
     /// <summary>Aborts the exchange with the instance, if it is in progress.</summary>
     private void Abort()

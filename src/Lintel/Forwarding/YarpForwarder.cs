@@ -40,7 +40,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
             if (hedge.TryWin((int)response.StatusCode))
             {
                 hedge.Race.Handoff.SetResult(response);
-                return await hedge.Race.FirstEnd.Task.ConfigureAwait(false);
+                return await hedge.Race.FirstEnd.ConfigureAwait(false);
             }
 
             response.Dispose();
