@@ -44,7 +44,7 @@ lintel_conf() {
       listener="{ address: \"https://127.0.0.1:$port\", protocols: [http1, http2], certificates: [{ path: $work/tls.pem, keyPath: $work/tls.key }] }"
       ;;
     guarded)
-      users="{ instances: [\"http://127.0.0.1:$upstream_port\"], balancing: ewma, slowStart: 10s, affinity: { cookie: pin },"
+      users="{ instances: [\"http://127.0.0.1:$upstream_port\"], balancing: ewma, slowStart: 10s,"
       users+=" health: { active: { path: /api/users/42, every: 5s }, passive: { consecutiveFailures: 5, successRate: { below: 70% } } },"
       users+=" retry: { attempts: 3, on: [connect, reset, timeout, 502, 503, 504], perTryTimeout: 5s }, hedge: { after: 1s },"
       users+=" breaker: {}, limits: { concurrent: 512 } }"
