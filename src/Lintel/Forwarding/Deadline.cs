@@ -69,7 +69,16 @@ internal sealed class Deadline : IDisposable
         {
             _lock ??= new Lock();
             using (Enter())
-                return (_token ??= new DeadlineToken(this, Left, _time)).Token;
+            {
+                if (_token is null)
+                {
+                    _token = new DeadlineToken(this, Left, _time);
+                    if (Left <= TimeSpan.Zero)
+                        _token.Cancel(); // nobody has seen it yet; a timer would be later than what fails by itself
+                }
+
+                return _token.Token;
+            }
         }
     }
 

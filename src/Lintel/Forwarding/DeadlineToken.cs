@@ -32,6 +32,9 @@ internal sealed class DeadlineToken : IDisposable
     public void Set(TimeSpan? left) =>
         _timer.Change(left < ShortestWait ? ShortestWait : left ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
+    /// <summary>Cancels it.</summary>
+    public void Cancel() => _source.Cancel();
+
     /// <summary>Stops the timer. The source has no resources of its own, and a cancellation may be under way.</summary>
     public void Dispose() => _timer.Dispose();
 
@@ -41,6 +44,6 @@ internal sealed class DeadlineToken : IDisposable
         if (left > TimeSpan.Zero)
             Set(left); // another limit applies by now, or the timer's clock is coarser
         else if (left is not null)
-            _source.Cancel(); // its callbacks are arbitrary code, and must not run under the lock
+            Cancel(); // its callbacks are arbitrary code, and must not run under the lock
     }
 }

@@ -93,7 +93,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
                 error = ErrorOf(exchange, e);
             }
 
-            if (error is not null)
+            if (error is not null && MayBeExplained(exchange, error))
                 error = Explain(exchange, error);
             if (error is not null)
                 await ReportErrorAsync(exchange, error).ConfigureAwait(false);
@@ -127,9 +127,14 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
     }
 
     /// <summary>
-    /// The reason of a request whose connection was cut off, or that was canceled, if the client did not cause it: whatever else has
-    /// failed, failed because of that.
+    /// Whether an error may be due to the end of the client's connection: that, an incomplete body, and at a stop, which ends everything,
+    /// whatever has failed first.
     /// </summary>
+    private static bool MayBeExplained(Exchange exchange, GatewayError error) =>
+        error.Kind is GatewayErrorKind.ClientAborted or GatewayErrorKind.BadRequestBody
+        || exchange.CutReason is { Kind: GatewayErrorKind.Stopped };
+
+    /// <summary>The reason of a request that ended with a lost connection or an incomplete body, if the client did not cause it.</summary>
     private GatewayError Explain(Exchange exchange, GatewayError error)
     {
         if (exchange.IsCanceledByHost)
