@@ -58,13 +58,17 @@ internal sealed class HedgeRace
     )
     {
         var race = Spares<HedgeRace>.Take() ?? new HedgeRace();
-        (race._exchange, race._forwarder, race._parts, race._request) = (exchange, forwarder, parts, request);
-        race._hedging = first.Service.Hedging!;
-        race._delay = race._hedging.Delay;
-        race._left = race._delay is null ? 0 : race._hedging.Config.Max;
-        race.First.Begin(first.Instance, null);
-        race._first = first with { Race = race.First };
-        race._isFirstRunning = true;
+        lock (race._lock) // a late timer of the previous request may look
+        {
+            (race._exchange, race._forwarder, race._parts, race._request) = (exchange, forwarder, parts, request);
+            race._hedging = first.Service.Hedging!;
+            race._delay = race._hedging.Delay;
+            race._left = race._delay is null ? 0 : race._hedging.Config.Max;
+            race.First.Begin(first.Instance, null);
+            race._first = first with { Race = race.First };
+            race._isFirstRunning = true;
+        }
+
         return race;
     }
 
@@ -83,15 +87,13 @@ internal sealed class HedgeRace
         : IsWonByHedge ? First.EndOf(Lost)
         : First.EndOf(error);
 
-    /// <summary>Whether an attempt other than the first may still win, which has ended.</summary>
-    public bool AwaitsHedges
+    /// <summary>Ends the first attempt, whose response may still be that of a hedge.</summary>
+    /// <returns>Whether a hedge has won, or may: <see cref="Handoff"/>.</returns>
+    public bool LeaveToHedges()
     {
-        get
-        {
-            Leave(First);
-            lock (_lock)
-                return IsWonByHedge || _hedgesRunning > 0;
-        }
+        Leave(First);
+        lock (_lock)
+            return IsWonByHedge || _hedgesRunning > 0;
     }
 
     /// <summary>
@@ -153,7 +155,8 @@ internal sealed class HedgeRace
             return;
         }
 
-        (_exchange, _first, _winner, _handoff) = (null!, default, null, null);
+        lock (_lock)
+            (_exchange, _first, _winner, _handoff) = (null!, default, null, null);
         Spares<HedgeRace>.Keep(this);
     }
 

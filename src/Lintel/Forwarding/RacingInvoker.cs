@@ -25,7 +25,7 @@ internal sealed class RacingInvoker(HttpMessageInvoker inner, HedgedAttempt firs
             failure = ExceptionDispatchInfo.Capture(e);
         }
 
-        if (first.Race.AwaitsHedges && await first.Race.Handoff.Task.ConfigureAwait(false) is { } other)
+        if (first.Race.LeaveToHedges() && await first.Race.Handoff.Task.ConfigureAwait(false) is { } other)
             return other;
         failure?.Throw();
         throw new HttpRequestException("The response was left to a hedge, which failed.");
