@@ -38,7 +38,7 @@ internal sealed class Shedding(GatewayMetrics metrics, Random random)
 
     private volatile Shortage? _shortage;
 
-    /// <summary>How much is shed: 0 nothing, 1 low priority, 2 normal priority too, <see cref="MaxLevel"/> nearly everything.</summary>
+    /// <summary>How much is shed: 0 nothing, 1 low priority, 2 most of normal priority, too, <see cref="MaxLevel"/> nearly all.</summary>
     public double Level => _shortage?.Level ?? 0;
 
     /// <summary>The resource that raised the level last; <see langword="null"/> while nothing is shed.</summary>
