@@ -1,6 +1,10 @@
 using System.IO.Pipelines;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json.Nodes;
 using Lintel.Errors;
+using Lintel.Identities;
 using Lintel.Transport.Loop;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -160,6 +164,29 @@ internal sealed class ClientRequest
 
     /// <summary>Why the gateway cut off the connection; <see langword="null"/> if it did not.</summary>
     public GatewayError? CutReason => _context.Features.Get<IConnectionEnd>()?.Reason;
+
+    /// <summary>
+    /// The user that the application around the gateway has authenticated; <see langword="null"/> for none. Several values of a claim
+    /// become a list.
+    /// </summary>
+    public CallerIdentity? HostUser
+    {
+        get
+        {
+            if (_context.User is not { Identity.IsAuthenticated: true } user)
+                return null;
+            var claims = new JsonObject();
+            foreach (var values in user.Claims.GroupBy(c => c.Type, c => c.Value))
+                claims[values.Key] = values.Count() == 1 ? values.First() : new JsonArray([.. values.Select(v => (JsonNode)v)]);
+            return new CallerIdentity("host", ClaimSet.Of(claims)) { Subject = user.FindFirst("sub")?.Value ?? user.Identity.Name };
+        }
+    }
+
+    /// <summary>The certificate of the client's TLS connection; <see langword="null"/> for none.</summary>
+    public X509Certificate2? Certificate => _context.Connection.ClientCertificate;
+
+    /// <summary>The name that the client asked for when its TLS connection was made (SNI); <see langword="null"/> for none.</summary>
+    public string? ServerName => _context.Features.Get<ITlsHandshakeFeature>()?.HostName;
 
     /// <summary>The services of the request's scope; <see langword="null"/> if its server has none.</summary>
     public IServiceProvider? Services => _context.RequestServices;

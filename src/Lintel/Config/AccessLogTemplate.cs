@@ -27,6 +27,7 @@ internal enum AccessLogField
     Detail,
     GrpcStatus,
     Client,
+    Caller,
     UserAgent,
     TraceId,
     Header,

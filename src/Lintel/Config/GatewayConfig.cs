@@ -79,7 +79,15 @@ public sealed record GatewayConfig
             from file in new[] { service.Value.Tls.Authorities, service.Value.Tls.Certificate, service.Value.Tls.KeyPath }
             where file is not null
             select file,
+            .. from policy in AllPolicies from file in policy.Files select file,
         ];
+
+    /// <summary>All policies: those with a name, and those that are written where they are used.</summary>
+    internal IEnumerable<PolicyConfig> AllPolicies =>
+        Policies
+            .Values.Concat(Defaults.Policies.Select(u => u.Policy))
+            .Concat(Routes.Values.SelectMany(r => r.Policies ?? []).Select(u => u.Policy))
+            .OfType<PolicyConfig>();
 
     private static Grammar<StateKind> StateGrammar { get; } = new StateKindGrammar();
 

@@ -276,25 +276,3 @@ public sealed record ConditionConfig
         public override System.Text.Json.Nodes.JsonObject Describe(SchemaDefinitions definitions) => Full.Describe(definitions);
     }
 }
-
-/// <summary>A client: a named kind of frontend or consumer.</summary>
-public sealed record ClientConfig
-{
-    /// <summary>The requests of this client.</summary>
-    public required WhenConfig When { get; init; }
-
-    internal static Grammar<ClientConfig> Grammar { get; } =
-        new RecordGrammar<ClientConfig>(static f =>
-        {
-            f.NotYet("apiKeys", "rateLimit", "scopes", "quota", "claims", "certificates");
-            string[] signs = ["when", "apiKeys", "claims", "certificates"];
-            if (f.IsReading && !signs.Any(f.Has))
-                f.Report(
-                    "missing-key",
-                    null,
-                    "nothing distinguishes this client from others",
-                    "add `when` with conditions on headers, query or cookies"
-                );
-            return new ClientConfig { When = f.Get("when", WhenConfig.Grammar, new WhenConfig()) };
-        });
-}

@@ -40,6 +40,9 @@ public abstract record PolicyConfig
     /// the grammar.
     /// </summary>
     internal virtual (string Message, string Hint)? Problem => null;
+
+    /// <summary>Files whose content is part of the policy: full paths.</summary>
+    internal virtual IEnumerable<string> Files => [];
 }
 
 /// <summary>A policy in a route's list: the name of a policy, or an inline policy.</summary>

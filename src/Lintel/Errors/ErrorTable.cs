@@ -48,6 +48,9 @@ internal static class ErrorTable
         Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client closed the connection", null);
 
         Client(GatewayErrorKind.AccessDenied, 403, 7, "access-denied", "Access from the client's address is denied", "http_request_denied");
+        Client(GatewayErrorKind.Unauthenticated, 401, 16, "unauthenticated", "Authentication is required", "http_request_denied");
+        Client(GatewayErrorKind.LoginRequired, 302, 16, "login-required", "The user must log in", "http_request_denied");
+        Client(GatewayErrorKind.Forbidden, 403, 7, "forbidden", "The caller is not allowed to do this", "http_request_denied");
         Client(
             GatewayErrorKind.CrossOriginDenied,
             403,
@@ -124,6 +127,26 @@ internal static class ErrorTable
             "connection_limit_reached",
             LogLevel.Warning,
             retryAfter: 1
+        );
+        Gateway(
+            GatewayErrorKind.AuthenticationUnavailable,
+            503,
+            14,
+            "authentication-unavailable",
+            "The caller cannot be authenticated at present",
+            "proxy_internal_error",
+            LogLevel.Error,
+            retryAfter: 5
+        );
+        Gateway(
+            GatewayErrorKind.AuthorizationUnavailable,
+            503,
+            14,
+            "authorization-unavailable",
+            "Whether the caller is allowed to do this cannot be decided at present",
+            "proxy_internal_error",
+            LogLevel.Error,
+            retryAfter: 5
         );
         Gateway(GatewayErrorKind.HedgeLost, 503, 14, "hedge-lost", "Another attempt was faster", "destination_unavailable", LogLevel.Debug);
         Gateway(

@@ -27,6 +27,9 @@ internal sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null
     /// <summary>Additional fields of the response. A field replaces one of the same name.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
+    /// <summary>The challenges of a 401 or 403, one for each line of <c>WWW-Authenticate</c> (RFC 9110 section 11.6.1).</summary>
+    internal IReadOnlyList<string> Challenges { get; init; } = [];
+
     /// <summary>
     /// The text for the error log, if it may contain more than the client may read; <see langword="null"/> for <see cref="Detail"/>, or
     /// otherwise the cause's message.

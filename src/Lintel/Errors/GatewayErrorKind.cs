@@ -157,6 +157,21 @@ internal enum GatewayErrorKind
     /// <summary>The client's address is not allowed on the route (<c>access</c>).</summary>
     AccessDenied,
 
+    /// <summary>The request carries no credential that the route's policies accept.</summary>
+    Unauthenticated,
+
+    /// <summary>A browser that navigates without a session is sent to the page where its user logs in.</summary>
+    LoginRequired,
+
+    /// <summary>The caller is known and may not do this (<c>authorize</c>), or the request lacks what protects from forgery.</summary>
+    Forbidden,
+
+    /// <summary>Whether the credential is valid could not be found out: the identity provider does not respond, for example.</summary>
+    AuthenticationUnavailable,
+
+    /// <summary>Whether the caller may do this could not be found out: the decision point does not respond, for example.</summary>
+    AuthorizationUnavailable,
+
     /// <summary>A browser sent a preflight for a page of another origin, and the route's <c>cors</c> does not allow the request.</summary>
     CrossOriginDenied,
 

@@ -116,7 +116,7 @@ internal sealed class BodyPump(Exchange exchange, Service service, Http1Connecti
         if (result.IsCanceled)
             throw new OperationCanceledException();
         if (result.IsCompleted)
-            connection.EndBody(Trailers.OfRequest(exchange.Request));
+            connection.EndBody(Trailers.OfRequest(exchange));
         return result.IsCompleted;
     }
 

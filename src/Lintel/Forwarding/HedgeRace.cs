@@ -182,7 +182,7 @@ internal sealed class HedgeRace
         {
             _timer?.Dispose();
             _clock = _parts.Time;
-            _timer = _clock.CreateTimer(static r => ((HedgeRace)r!).Hedge(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer = _clock.CreateTimer(static r => ((HedgeRace)r!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
 
         _timer!.Change(delay, delay);
@@ -218,6 +218,19 @@ internal sealed class HedgeRace
         }
 
         return true;
+    }
+
+    /// <summary>Nothing catches an exception on the thread of a timer: one of an application's listener of spans would end the process.</summary>
+    private void OnTimer()
+    {
+        try
+        {
+            Hedge();
+        }
+        catch (Exception e)
+        {
+            _parts.Errors.Record(GatewayError.OfDefect(e), route: null, _first.Service.Name, instance: null, traceId: "");
+        }
     }
 
     /// <summary>Sends the request to another instance, if the budget, the circuit breaker and the bulkhead admit that at once.</summary>

@@ -15,7 +15,8 @@ internal sealed class QueryChanges(IEnumerable<string> removed, (string Name, Te
     public string Apply(Exchange exchange)
     {
         var query = exchange.RequestTarget.Query;
-        if (_removed.Count == 0 && set.Length == 0)
+        var withheld = exchange.Outbound?.RemovedParameters ?? [];
+        if (_removed.Count == 0 && set.Length == 0 && withheld.Count == 0)
             return query;
 
         var result = new StringBuilder(query.Length + 32);
@@ -24,7 +25,7 @@ internal sealed class QueryChanges(IEnumerable<string> removed, (string Name, Te
             foreach (var range in query.AsSpan(1).Split('&'))
             {
                 var pair = query.AsSpan(1)[range];
-                if (!pair.IsEmpty && !IsRemoved(pair))
+                if (!pair.IsEmpty && !IsRemoved(pair, withheld))
                     Separate(result).Append(pair);
             }
         }
@@ -39,10 +40,14 @@ internal sealed class QueryChanges(IEnumerable<string> removed, (string Name, Te
         return result.ToString();
     }
 
-    private bool IsRemoved(ReadOnlySpan<char> pair)
+    private bool IsRemoved(ReadOnlySpan<char> pair, IReadOnlyList<string> withheld)
     {
         foreach (var decoded in new QueryStringEnumerable(pair.ToString()))
-            return _removed.Contains(decoded.DecodeName().ToString());
+        {
+            var name = decoded.DecodeName().ToString();
+            return _removed.Contains(name) || withheld.Contains(name);
+        }
+
         return false;
     }
 

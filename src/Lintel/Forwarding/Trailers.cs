@@ -8,10 +8,10 @@ namespace Lintel.Forwarding;
 internal static class Trailers
 {
     /// <summary>Returns the request's trailers, available once its body was read to the end.</summary>
-    public static IEnumerable<KeyValuePair<string, string>> OfRequest(ClientRequest request) =>
-        request.Trailers is { } trailers
+    public static IEnumerable<KeyValuePair<string, string>> OfRequest(Exchange exchange) =>
+        exchange.Request.Trailers is { } trailers
             ? from trailer in trailers
-            where HeaderRules.KeepsTrailer(trailer.Key)
+            where HeaderRules.KeepsTrailer(trailer.Key) && exchange.Outbound?.Removes(trailer.Key) != true
             from value in trailer.Value.OfType<string>()
             select KeyValuePair.Create(trailer.Key, value)
             : [];

@@ -63,6 +63,7 @@ internal sealed class UpstreamRequest
         var (request, headers) = (exchange.Request, result.Headers);
         CopyHeaders(exchange, changes, headers);
         AddOwnHeaders(exchange, headers);
+        exchange.Outbound?.AddTo(headers, changes.Removes);
         var sendsTraceContext = !changes.Removes("traceparent");
         if (sendsTraceContext && exchange.Trace.State is { } state && !changes.Removes("tracestate"))
             headers.Add(new("tracestate", state));
@@ -80,6 +81,8 @@ internal sealed class UpstreamRequest
 
         error = null;
         result.Method = request.Method;
+        foreach (var cookie in exchange.Outbound?.RemovedCookies ?? [])
+            result.RemoveCookie(cookie);
         result.PathAndQuery = target + query.Apply(exchange);
         result.Host = exchange.Host; // empty for HTTP/1.0 without one: the instance's own replaces it
         result.Trace = exchange.Trace;
@@ -129,7 +132,7 @@ internal sealed class UpstreamRequest
                 continue;
             if (nominated is not null && nominated.Contains(name) && name != "Content-Length")
                 continue;
-            if (changes.Removes(name))
+            if (changes.Removes(name) || exchange.Outbound?.Removes(name) == true)
                 continue;
             if (exchange.IsExtendedConnect && name.Equals("Sec-WebSocket-Key", StringComparison.OrdinalIgnoreCase))
                 continue; // RFC 8441 section 5: it has no meaning there, and the HTTP/1.1 handshake generates its own

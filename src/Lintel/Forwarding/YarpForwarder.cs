@@ -252,7 +252,7 @@ internal sealed class YarpForwarder(IHttpForwarder forwarder) : IForwarder
                 client is null ? null : (status, fields) => Interim.SendAsync(client, status, fields, exchange.Route!.ResponseHeaders)
             )
             {
-                Trailers = mayHaveTrailers ? () => Trailers.OfRequest(exchange.Request) : null,
+                Trailers = mayHaveTrailers ? () => Trailers.OfRequest(exchange) : null,
             };
         }
 

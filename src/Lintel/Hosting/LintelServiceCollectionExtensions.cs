@@ -250,6 +250,7 @@ public static class LintelServiceCollectionExtensions
                 )
                 {
                     Application = services.GetRequiredService<ApplicationPolicies>(),
+                    PolicyLog = logs.CreateLogger("Lintel.Policies"),
                 }
             ),
             snapshots,

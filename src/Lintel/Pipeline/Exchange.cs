@@ -4,6 +4,7 @@ using Lintel.Carriers;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Errors;
+using Lintel.Identities;
 using Lintel.Observability.Traces;
 using Lintel.Routing;
 using Lintel.Transport.Loop;
@@ -253,6 +254,49 @@ internal sealed class Exchange
         }
     }
 
+    /// <summary>
+    /// Who sends the request, as the route's policies have established it, the last one first; inside another host also the user of the
+    /// application. <see langword="null"/> for nobody.
+    /// </summary>
+    public Authenticated? Caller
+    {
+        get
+        {
+            if (_state is { Caller: null, HasHostUser: false, Hosted: not null })
+            {
+                _state.HasHostUser = true;
+                _state.Caller = Request.HostUser is { } user ? new Authenticated(user, default, null) : null;
+            }
+
+            return _state.Caller;
+        }
+    }
+
+    /// <summary>The configured client that the caller is, by its credential; <see langword="null"/> for none.</summary>
+    public string? CallingClient
+    {
+        get
+        {
+            for (var caller = Caller; caller is not null; caller = caller.Earlier)
+            {
+                if (Snapshot.Clients.Find(caller.Identity) is { } client)
+                    return client;
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>The caller in logs: the name of its client, otherwise its subject; <see langword="null"/> for nobody.</summary>
+    public string? CallerName => Caller is { } caller ? CallingClient ?? caller.Identity.Subject : null;
+
+    /// <summary>What services receive in place of the caller's credentials; <see langword="null"/> for the request as it is.</summary>
+    public OutboundIdentity? Outbound
+    {
+        get => _state.Outbound;
+        set => _state.Outbound = value;
+    }
+
     /// <summary>The listener that received the request; <see langword="null"/> inside another host.</summary>
     public ListenerIdentity? Listener => _state.Listener;
 
@@ -283,6 +327,22 @@ internal sealed class Exchange
 
     /// <summary>The properties of the request that routing uses.</summary>
     public RoutedRequest Routed => new(Request, Scheme, Listener?.Name);
+
+    /// <summary>Adds an identity that a policy has established.</summary>
+    public void Authenticate(CallerIdentity identity, Credential credential) =>
+        _state.Caller = new Authenticated(identity, credential, Caller);
+
+    /// <summary>A claim of the caller as text; <see langword="null"/> if it has none of this name.</summary>
+    public string? Claim(string name)
+    {
+        for (var caller = Caller; caller is not null; caller = caller.Earlier)
+        {
+            if (caller.Identity.Claims.Text(name) is { } text)
+                return text;
+        }
+
+        return null;
+    }
 
     /// <summary>A request header's value as bytes; <see langword="null"/> if it is absent.</summary>
     public string? Field(string name) => Request.Headers.TryGetValue(name, out var values) ? Bytes(values.ToString()) : null;
@@ -365,6 +425,33 @@ internal sealed class Exchange
             : RequestTarget.Path.Substring(_state.Captures[capture].Start, _state.Captures[capture].Length);
     }
 
+    /// <summary>The same for a parameter of this name; <see langword="null"/>, too, if the route has none.</summary>
+    public string? Parameter(string name)
+    {
+        var names = _state.Candidate!.Parameters;
+        for (var i = 0; i < names.Count; i++)
+        {
+            if (names[i].Equals(name, StringComparison.OrdinalIgnoreCase))
+                return Parameter(i);
+        }
+
+        return null;
+    }
+
+    /// <summary>Whether the caller has a scope, in its credential or by the configuration of its client.</summary>
+    public bool HasScope(string scope)
+    {
+        for (var caller = Caller; caller is not null; caller = caller.Earlier)
+        {
+            if (caller.Identity.HasScope(scope))
+                return true;
+            if (Snapshot.Clients.Find(caller.Identity) is { } client && Snapshot.Clients.Grants(client, scope))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Ends the request and resets the exchange.</summary>
     public void End()
     {
@@ -411,5 +498,8 @@ internal sealed class Exchange
         public bool HasClientAddress;
         public TrustedProxies? TrustedPeer;
         public bool IsPeerChecked;
+        public Authenticated? Caller;
+        public bool HasHostUser;
+        public OutboundIdentity? Outbound;
     }
 }

@@ -25,6 +25,8 @@ internal static class GrpcAnswer
         response.Headers.CacheControl = "no-store"; // the status is 200: keeps caches from storing the error
         if (error.Rule.ProxyStatus is { } type)
             response.Headers["Proxy-Status"] = $"{proxyName}; error={type}";
+        if (error.Challenges.Count > 0)
+            response.Headers.WWWAuthenticate = error.Challenges.ToArray();
         WriteStatus(response.Headers, error);
     }
 

@@ -54,6 +54,20 @@ internal interface IPreflighting
     public GatewayError? Preflight(Exchange exchange);
 }
 
+/// <summary>A policy that does something on its own, such as fetching keys; it ends with <see cref="IDisposable.Dispose"/>.</summary>
+internal interface IStarting
+{
+    /// <summary>Called whenever a snapshot with the policy goes live. Returns at once.</summary>
+    public void Start();
+}
+
+/// <summary>A policy that refers to parameters of its routes by their names: a route without one of them cannot use it.</summary>
+internal interface IReadingParameters
+{
+    /// <summary>The names.</summary>
+    public IEnumerable<string> Parameters { get; }
+}
+
 /// <summary>The policies of a route, as one array for each phase. A phase without policies costs one length check.</summary>
 internal sealed class PolicySet
 {

@@ -53,6 +53,8 @@ internal static class ProblemWriter
         response.Headers.CacheControl = "no-store";
         if (rule.RetryAfter is { } seconds)
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        if (error.Challenges.Count > 0)
+            response.Headers.WWWAuthenticate = error.Challenges.ToArray();
         foreach (var (name, value) in error.Headers)
             response.Headers[name] = value;
         var body = Content(error, traceId);

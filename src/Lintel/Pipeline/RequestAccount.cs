@@ -125,6 +125,7 @@ internal sealed class RequestAccount(AccessLogSlot accessLog, ErrorLog errors, G
             Host = refused?.Host ?? request.Headers.Host.ToString(),
             Protocol = refused?.Protocol ?? request.Protocol,
             Client = exchange.ClientAddress,
+            Caller = exchange.CallerName,
             Status = status,
             GrpcStatus = exchange.GrpcStatus,
             Duration = duration,

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Identities;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -34,6 +35,9 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
 
     /// <summary>Completes when all services that look up their instances have some.</summary>
     public Func<Task> Ready { get; init; } = static () => Task.CompletedTask;
+
+    /// <summary>The clients that are recognized by a credential.</summary>
+    public ClientDirectory Clients { get; init; } = ClientDirectory.None;
 
     /// <summary>Whether a policy of any route answers CORS preflights.</summary>
     public bool AnswersPreflights { get; init; }

@@ -114,6 +114,20 @@ internal sealed class Template
     private static string? WithoutControls(string value) =>
         value.AsSpan().ContainsAnyInRange('\0', '\x1f') || value.Contains('\x7f') ? null : value;
 
+    /// <summary>Renders the text without escapes; <see langword="null"/> if a placeholder has no value.</summary>
+    public string? RenderText(Exchange exchange)
+    {
+        var result = new StringBuilder();
+        foreach (var piece in _pieces)
+        {
+            if ((piece.Literal ?? piece.Placeholder.Text(exchange)) is not { } text)
+                return null;
+            result.Append(piece.Literal is null && piece.Placeholder.IsOfBytes ? FieldText.ToText(text) : text);
+        }
+
+        return result.ToString();
+    }
+
     /// <summary>Renders the text for a query parameter's value, escaped. <see langword="null"/> if all placeholders are absent.</summary>
     /// <param name="exchange">The request.</param>
     /// <param name="name">The parameter's name, escaped. If the value is that of a parameter which the client repeats, this one is
@@ -172,6 +186,8 @@ internal sealed class Template
             var slot = parameters.IndexOf(expression);
             if (slot >= 0)
                 return new Placeholder(PlaceholderSource.Parameter, parameters.Names[slot], slot, parameters.IsCatchAll(slot));
+            if (parameters.IsLate && expression.Length > 0)
+                return new Placeholder(PlaceholderSource.NamedParameter, expression, -1, IsCatchAll: false);
             problem = $"`{{{expression}}}` is not a parameter of the route's path{(parameters.References is null ? "" : " or a call")}";
             var end = parameters.References is null ? -1 : expression.AsSpan().IndexOfAny('.', '[');
             hint = Suggestion.For(
@@ -187,17 +203,15 @@ internal sealed class Template
             "query" => PlaceholderSource.Query,
             "header" => PlaceholderSource.Header,
             "cookie" => PlaceholderSource.Cookie,
+            "claim" => PlaceholderSource.Claim,
             _ => null,
         };
         if (source is { } known && name.Length > 0)
             return new Placeholder(known, name, -1, IsCatchAll: false);
-        if (expression[..colon] == "claim")
-            problem = "`{claim:…}` is not available yet";
-        else
-            problem = $"unknown placeholder `{{{expression}}}`";
+        problem = $"unknown placeholder `{{{expression}}}`";
         hint =
             $"placeholders are `{{parameter}}`, {(parameters.References is null ? "" : "`{call.field}`, ")}`{{query:name}}`, "
-            + $"`{{header:Name}}`, `{{cookie:name}}`, `{{clientIp}}` and `{{host}}`";
+            + $"`{{header:Name}}`, `{{cookie:name}}`, `{{claim:name}}`, `{{clientIp}}` and `{{host}}`";
         return null;
     }
 
@@ -215,6 +229,12 @@ internal enum PlaceholderSource
     ClientIp,
     Host,
 
+    /// <summary>A parameter of whichever route the request has matched, found by its name.</summary>
+    NamedParameter,
+
+    /// <summary>A claim of the authenticated caller.</summary>
+    Claim,
+
     /// <summary>A value from outside the request, in <see cref="ReferencedValues"/>.</summary>
     Reference,
 }
@@ -222,6 +242,9 @@ internal enum PlaceholderSource
 /// <summary>A reference to a value of the request.</summary>
 internal readonly record struct Placeholder(PlaceholderSource Source, string Name, int Slot, bool IsCatchAll)
 {
+    /// <summary>The name of the route's parameter that it refers to; <see langword="null"/> for anything else.</summary>
+    public string? Parameter => Source is PlaceholderSource.Parameter or PlaceholderSource.NamedParameter ? Name : null;
+
     /// <summary>Whether its text is that of a field: bytes, each represented as one character.</summary>
     public bool IsOfBytes => Source is PlaceholderSource.Header or PlaceholderSource.Cookie;
 
@@ -237,6 +260,8 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
             PlaceholderSource.Cookie => exchange.Cookie(Name),
             PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
             PlaceholderSource.Host => exchange.Host,
+            PlaceholderSource.Claim => exchange.Claim(Name),
+            PlaceholderSource.NamedParameter => exchange.Parameter(Name) is { } named ? Uri.UnescapeDataString(named) : null,
             _ => throw new InvalidOperationException($"{{{Name}}} is not a value of the request."),
         };
 }
@@ -244,6 +269,12 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
 /// <summary>A route's parameters by index, and what else its placeholders may refer to.</summary>
 internal sealed class RouteParameters(IReadOnlyList<string> names, IReadOnlyList<bool> catchAlls, ReferenceScope? references = null)
 {
+    /// <summary>For texts of policies, which several routes with different parameters may refer to: every name may be one.</summary>
+    public static RouteParameters Late { get; } = new([], []) { IsLate = true };
+
+    /// <summary>Whether parameters are found by their name when a request is there.</summary>
+    public bool IsLate { get; private init; }
+
     public IReadOnlyList<string> Names { get; } = names;
 
     public ReferenceScope? References { get; } = references;

@@ -3,6 +3,9 @@ using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
 using Lintel.Policies.Access;
+using Lintel.Policies.AnyOf;
+using Lintel.Policies.ApiKey;
+using Lintel.Policies.Authorize;
 using Lintel.Policies.Cors;
 using Lintel.Policies.Fault;
 using Lintel.Policies.SecurityHeaders;
@@ -12,10 +15,20 @@ namespace Lintel.Policies;
 /// <summary>All kinds of policies, in the order in which a phase calls those of a route.</summary>
 internal static class PolicyCatalog
 {
+    /// <summary>The grammar of a policy: a map with one key, its kind. Policies refer to each other, so it precedes them.</summary>
+    public static Grammar<PolicyConfig> PolicyGrammar { get; } = new RecordGrammar<PolicyConfig>(Read);
+
     public static IReadOnlyList<PolicyKind> Kinds { get; } =
     [
         new PolicyKind<CorsConfig>(CorsConfig.Grammar, static (c, _) => new CorsPolicy(c)) { Name = CorsConfig.Key, IsSingle = true },
         new PolicyKind<AccessConfig>(AccessConfig.Grammar, static (c, _) => new AccessPolicy(c)) { Name = AccessConfig.Key },
+        new PolicyKind<ApiKeyConfig>(ApiKeyConfig.Grammar, static (c, parts) => new ApiKeyPolicy(c, parts)) { Name = ApiKeyConfig.Key },
+        new PolicyKind<AnyOfConfig>(AnyOfConfig.CreateGrammar(PolicyGrammar), static (_, parts) => new AnyOfPolicy(parts))
+        {
+            Name = AnyOfConfig.Key,
+            Members = static c => c.Policies,
+        },
+        new PolicyKind<AuthorizeConfig>(AuthorizeConfig.Grammar, static (c, _) => new AuthorizePolicy(c)) { Name = AuthorizeConfig.Key },
         new PolicyKind<SecurityHeadersConfig>(SecurityHeadersConfig.Grammar, static (c, _) => new SecurityHeadersPolicy(c))
         {
             Name = SecurityHeadersConfig.Key,
@@ -27,9 +40,6 @@ internal static class PolicyCatalog
             When = static c => c.When,
         },
     ];
-
-    /// <summary>The grammar of a policy: a map with one key, its kind.</summary>
-    public static Grammar<PolicyConfig> PolicyGrammar { get; } = new RecordGrammar<PolicyConfig>(Read);
 
     /// <summary>The grammar of a whole configuration.</summary>
     public static Grammar<GatewayConfig> Grammar { get; } = GatewayConfig.CreateGrammar(PolicyGrammar);

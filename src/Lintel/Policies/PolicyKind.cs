@@ -5,6 +5,8 @@ using Lintel.Config.Reading;
 using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Routing;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Policies;
 
@@ -13,6 +15,15 @@ internal sealed record PolicyParts(TimeProvider Time, Random Random, GatewayMetr
 {
     /// <summary>The compiled conditions of the policy's <c>when</c>; empty for none.</summary>
     public Condition[] Conditions { get; init; } = [];
+
+    /// <summary>Where the policy is written, such as <c>policies.signed-in</c>: its name in logs.</summary>
+    public string Place { get; init; } = "";
+
+    /// <summary>The log of what policies do on their own: fetching keys, for example. Refused requests are not their business.</summary>
+    public ILogger Log { get; init; } = NullLogger.Instance;
+
+    /// <summary>The policies that the policy refers to (<c>anyOf</c>), in the order of the configuration.</summary>
+    public ValueList<Policy> Members { get; init; } = [];
 }
 
 /// <summary>A kind of policy: its configuration grammar and its implementation.</summary>
@@ -33,6 +44,9 @@ internal abstract class PolicyKind
     /// <summary>The requests that a policy is limited to (<c>when</c>); <see langword="null"/> for all of its routes.</summary>
     public abstract WhenConfig? WhenOf(PolicyConfig config);
 
+    /// <summary>Other policies that a policy refers to.</summary>
+    public abstract ValueList<PolicyUse> MembersOf(PolicyConfig config);
+
     /// <summary>Creates the policy.</summary>
     public abstract Policy Create(PolicyConfig config, PolicyParts parts);
 }
@@ -44,6 +58,11 @@ internal sealed class PolicyKind<TConfig>(Grammar<TConfig> grammar, Func<TConfig
 {
     /// <summary>Returns a policy's <c>when</c>, if the kind has that key.</summary>
     public Func<TConfig, WhenConfig?>? When { get; init; }
+
+    /// <summary>Returns the policies that a policy refers to, if the kind has any.</summary>
+    public Func<TConfig, ValueList<PolicyUse>>? Members { get; init; }
+
+    public override ValueList<PolicyUse> MembersOf(PolicyConfig config) => Members?.Invoke((TConfig)config) ?? [];
 
     public override WhenConfig? WhenOf(PolicyConfig config) => When?.Invoke((TConfig)config);
 

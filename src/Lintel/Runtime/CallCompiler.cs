@@ -29,8 +29,8 @@ internal sealed class CallCompiler(
     /// <summary>Headers of the client that requests depend on.</summary>
     public HashSet<string> ClientHeaders { get; } = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Whether requests depend on the client's address.</summary>
-    public bool DependsOnAddress { get; private set; }
+    /// <summary>Whether requests depend on the client's address or claims.</summary>
+    public bool DependsOnCaller { get; private set; }
 
     public CompiledCall? Compile(string name, CallConfig config, KeyPath path)
     {
@@ -294,7 +294,7 @@ internal sealed class CallCompiler(
                 ClientHeaders.Add(placeholder.Name);
             else if (placeholder.Source == PlaceholderSource.Cookie)
                 ClientHeaders.Add("Cookie");
-            DependsOnAddress |= placeholder.Source == PlaceholderSource.ClientIp;
+            DependsOnCaller |= placeholder.Source is PlaceholderSource.ClientIp or PlaceholderSource.Claim;
         }
     }
 

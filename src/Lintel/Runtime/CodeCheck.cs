@@ -17,7 +17,19 @@ internal sealed class CodeCheck(ProblemSink problems)
         Check(config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
 
         foreach (var (name, client) in Made("clients", config.Clients))
-            Check(client.When, KeyPath.Root["clients"][name]["when"]);
+        {
+            var path = KeyPath.Root["clients"][name];
+            if (client.HasNoSign)
+                problems.Add("missing-key", path, ClientConfig.NoSign, "set `When`, `ApiKeys` or `Claims`");
+            if (!client.When.IsEmpty)
+                Check(client.When, path["when"]);
+            Check(client.Claims, path["claims"]);
+            for (var i = 0; i < client.ApiKeys.Count; i++)
+            {
+                if (!ApiKeyHashConfig.IsHash(client.ApiKeys[i].Hash))
+                    problems.Add("bad-value", path["apiKeys"][i], "the hash is not `sha256:` and 64 hexadecimal digits");
+            }
+        }
 
         foreach (var (name, service) in Made("services", config.Services))
         {

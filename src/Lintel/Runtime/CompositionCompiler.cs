@@ -88,7 +88,7 @@ internal sealed class CompositionCompiler(CompileScope scope, ConditionCompiler 
                     .ClientHeaders.Union(config.Variants.Keys.SelectMany(HeadersOf), StringComparer.OrdinalIgnoreCase)
                     .Order(StringComparer.Ordinal),
             ],
-            DependsOnAddress = compiler.DependsOnAddress,
+            DependsOnCaller = compiler.DependsOnCaller,
             Fingerprint = XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(route + "\n" + Text(config))),
         };
     }

@@ -1,5 +1,6 @@
 using Lintel.Config;
 using Lintel.Config.Grammars;
+using Lintel.Identities;
 using Lintel.Routing;
 
 namespace Lintel.Runtime;
@@ -70,7 +71,25 @@ internal sealed class ConditionCompiler(CompileScope scope)
             return false;
         }
 
-        return Add(client.When, KeyPath.Root["clients"][name]["when"], result);
+        if (!client.When.IsEmpty)
+            return Add(client.When, KeyPath.Root["clients"][name]["when"], result);
+        scope.Problems.Add(
+            "conflict",
+            path,
+            $"the client `{name}` is recognized by its credential, which is verified after the route is chosen",
+            $"give `clients.{name}` a `when`, or protect the route with `authorize: {{ client: {name} }}`"
+        );
+        return false;
+    }
+
+    /// <summary>Compiles a client's conditions on claims; those that do not compile are reported and missing.</summary>
+    public IEnumerable<ClaimTest> CompileClaims(string client, ClientConfig config)
+    {
+        foreach (var (claim, condition) in config.Claims)
+        {
+            if (Compile(condition, ConditionPlace.Query, KeyPath.Root["clients"][client]["claims"][claim]) is { } test)
+                yield return new ClaimTest(claim, test);
+        }
     }
 
     private bool Add(WhenConfig when, KeyPath path, List<Condition> result) =>

@@ -1,5 +1,7 @@
+using System.Security.Cryptography;
 using Lintel.Config;
 using Lintel.Config.Grammars;
+using Lintel.Config.Reading;
 using Lintel.Pipeline;
 using Lintel.Policies;
 using Lintel.Routing;
@@ -9,7 +11,7 @@ namespace Lintel.Runtime;
 /// <summary>Resolves the policies of routes: names become running policies, in the order of the catalogue.</summary>
 internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicies application, CompileScope scope)
 {
-    private readonly Dictionary<(string Place, PolicyConfig Config), Policy> _acquired = [];
+    private readonly Dictionary<PolicyKey, Policy> _acquired = [];
     private readonly Dictionary<string, Condition[]?> _conditions = [];
     private readonly ConditionCompiler _compiler = new(scope);
     private PolicySet? _defaults;
@@ -36,11 +38,18 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
         return set;
     }
 
+    /// <summary>Starts what policies do on their own, if they do not do it yet.</summary>
+    public void Start()
+    {
+        foreach (var policy in _acquired.Values.OfType<IStarting>())
+            policy.Start();
+    }
+
     /// <summary>Releases the policies: the compiled snapshot is no longer used, or was refused.</summary>
     public void Release()
     {
-        foreach (var (place, policy) in _acquired.Keys)
-            registry.Release(place, policy);
+        foreach (var key in _acquired.Keys.Reverse()) // a policy before its members
+            registry.Release(key);
     }
 
     private PolicySet Compile(ValueList<PolicyUse> uses, KeyPath path)
@@ -107,22 +116,60 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
 
     private Policy? Acquire(string place, PolicyConfig written, KeyPath path)
     {
-        if (_acquired.TryGetValue((place, written), out var policy))
-            return policy;
-        if (ConditionsOf(place, written, path) is not { } conditions)
+        if (ConditionsOf(place, written, path) is not { } conditions || Members(written, path) is not { } members)
             return null;
+        var files = written.Files.Any() ? ContentFingerprint.OfAll(written.Files, []) : null;
+        var key = new PolicyKey(place, written, members, files);
+        if (_acquired.TryGetValue(key, out var policy))
+            return policy;
         try
         {
-            policy = registry.Acquire(place, written, conditions);
+            policy = registry.Acquire(key, conditions);
         }
-        catch (Exception e) when (e is FormatException or ArgumentException)
+        catch (Exception e)
+            when (e is FormatException or ArgumentException or IOException or UnauthorizedAccessException or CryptographicException)
         {
-            scope.Problems.Add("bad-value", path, $"the policy cannot be created: {e.Message}"); // from code: the grammar checks files
+            scope.Problems.Add("bad-value", path, $"the policy cannot be created: {e.Message}"); // a file, or what code has made
             return null;
         }
 
-        _acquired.Add((place, written), policy);
+        _acquired.Add(key, policy);
         return policy;
+    }
+
+    /// <summary>Acquires the policies that a policy refers to; <see langword="null"/> if one of them cannot be used there.</summary>
+    private ValueList<Policy>? Members(PolicyConfig written, KeyPath path)
+    {
+        var uses = PolicyCatalog.Of(written).Kind.MembersOf(written);
+        var members = new Policy[uses.Count];
+        for (var i = 0; i < members.Length; i++)
+        {
+            var place = path[written.Kind][i];
+            if (Resolve(uses[i], place) is not var (where, member))
+                return null;
+            if (PolicyCatalog.Of(member).Kind.MembersOf(member).Count > 0)
+            {
+                scope.Problems.Add("conflict", place, $"`{uses[i].Label}` has alternatives itself", "list them here instead");
+                return null;
+            }
+
+            if (Acquire(where, member, place) is not { } acquired)
+                return null;
+            if (acquired is not AuthenticationPolicy)
+            {
+                scope.Problems.Add(
+                    "conflict",
+                    place,
+                    $"`{uses[i].Label}` does not authenticate: it is of the kind `{member.Kind}`",
+                    "list it in the `policies` of routes"
+                );
+                return null;
+            }
+
+            members[i] = acquired;
+        }
+
+        return [.. members];
     }
 
     /// <summary>

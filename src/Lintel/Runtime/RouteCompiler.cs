@@ -6,6 +6,8 @@ using Lintel.Forwarding;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Services;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lintel.Runtime;
 
@@ -14,6 +16,9 @@ internal sealed record RouteParts(ForwardParts Forwarding, CompositionParts Comp
 {
     /// <summary>The policies that the application has registered.</summary>
     public ApplicationPolicies Application { get; init; } = ApplicationPolicies.None;
+
+    /// <summary>The log of policies.</summary>
+    public ILogger PolicyLog { get; init; } = NullLogger.Instance;
 }
 
 /// <summary>Compiles routes one by one. A route with a problem is dropped and does not affect the others.</summary>
@@ -39,6 +44,7 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
                 PathAllowance.EmptySegments => PathTraits.EmptySegment,
                 _ => PathTraits.RawBytes,
             });
+        CheckParameters(name, policies, everywhere, path["policies"]);
         var compile = new Templates(scope.Problems, parameters);
         Target? target = config switch
         {
@@ -200,6 +206,19 @@ internal sealed class RouteCompiler(CompileScope scope, RouteParts parts)
             return new RedirectTarget(location, config.Status);
         scope.Problems.Add("bad-template", path["to"], problem!, hint);
         return null;
+    }
+
+    /// <summary>Reports parameters that a policy reads and the route does not always have: the policy could not decide.</summary>
+    private void CheckParameters(string name, PolicySet policies, List<string> everywhere, KeyPath path)
+    {
+        var read = policies.All.OfType<IReadingParameters>().SelectMany(p => p.Parameters);
+        foreach (var missing in read.Except(everywhere, StringComparer.OrdinalIgnoreCase))
+            scope.Problems.Add(
+                "unknown-parameter",
+                path,
+                $"a policy of the route `{name}` refers to `{{{missing}}}`, which is not a parameter of each of its paths",
+                Suggestion.For(missing, everywhere)
+            );
     }
 
     private ComposeTarget? CompileComposition(string name, ComposeConfig config, RouteParameters parameters, PathTraits allowed) =>

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Policies;
 
 namespace Lintel.Runtime;
 
@@ -39,5 +40,20 @@ internal static class RouteReferences
 
     /// <summary>The policies of a route, its own or those of the defaults.</summary>
     public static IEnumerable<string> Policies(RouteConfig route, GatewayConfig config) =>
-        (route.Policies ?? config.Defaults.Policies).Select(u => u.Name).OfType<string>();
+        from use in route.Policies ?? config.Defaults.Policies
+        from name in Names(use, config)
+        select name;
+
+    private static IEnumerable<string> Names(PolicyUse use, GatewayConfig config)
+    {
+        if (use.Name is { } name)
+            yield return name;
+        if ((use.Policy ?? config.Policies.GetValueOrDefault(use.Name!)) is not { } policy)
+            yield break;
+        foreach (var member in PolicyCatalog.Of(policy).Kind.MembersOf(policy))
+        {
+            if (member.Name is { } inner)
+                yield return inner;
+        }
+    }
 }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
+using Lintel.Identities;
 using Lintel.Pipeline;
 using Lintel.Policies;
 using Lintel.Routing;
@@ -16,7 +17,9 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     /// <summary>A unique name per process: two gateways in a row without a configured name are not a loop.</summary>
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
-    private readonly PolicyRegistry _policies = new(new PolicyParts(parts.Forwarding.Time, parts.Random, parts.Forwarding.Metrics));
+    private readonly PolicyRegistry _policies = new(
+        new PolicyParts(parts.Forwarding.Time, parts.Random, parts.Forwarding.Metrics) { Log = parts.PolicyLog }
+    );
 
     // Reused by the next compilation. Explaining a request compiles too, on any thread.
     private volatile CompiledRoutes? _last;
@@ -35,6 +38,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         var scope = new CompileScope(config, acquired, problems);
         var policies = new PolicyCompiler(_policies, parts.Application, scope);
         policies.CompileUnused();
+        var clients = ClientDirectory.Of(config.Clients, new ConditionCompiler(scope).CompileClaims);
         var routes = new RouteCompiler(scope, parts);
         var kept = _last;
         var entries = config.Routes.Select(r => Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();
@@ -55,10 +59,11 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                 () => Release(acquired, policies)
             )
             {
+                Clients = clients,
                 AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
                 ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Forwarding.Time) : null,
-                Start = () => Start(acquired.Values, discoveries),
+                Start = () => Start(acquired.Values, discoveries, policies),
                 Ready = () => Task.WhenAll(discoveries.Select(d => d.FirstAnswer)),
             };
         }
@@ -165,8 +170,9 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         return acquired;
     }
 
-    private static void Start(IEnumerable<Service> services, List<InstanceDiscovery> discoveries)
+    private static void Start(IEnumerable<Service> services, List<InstanceDiscovery> discoveries, PolicyCompiler policies)
     {
+        policies.Start();
         foreach (var service in services)
             service.Start();
         discoveries.ForEach(d => d.Start());

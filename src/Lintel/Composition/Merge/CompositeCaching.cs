@@ -35,7 +35,11 @@ internal static class CompositeCaching
         }
 
         var names = new List<string>(plan.VaryBy);
-        var isForOne = AddVary(run, names) || plan.DependsOnAddress || names.Contains("Cookie", StringComparer.OrdinalIgnoreCase);
+        var isForOne =
+            AddVary(run, names)
+            || plan.DependsOnCaller
+            || run.Exchange.Caller is not null // a credential in any field: RFC 9111 section 3.5 knows only Authorization
+            || names.Contains("Cookie", StringComparer.OrdinalIgnoreCase);
         if (isForOne || Parts(run).Any(a => a.CacheControl is not null || a.Expires is not null))
             headers.CacheControl = Combine(run, isForOne, run.Parts.Time.GetUtcNow());
         if (names.Count > 0)

@@ -104,7 +104,7 @@ internal sealed class CallFields
                 || (needsTrust && exchange.TrustedPeer?.TrustsField(name) != true)
             )
                 continue;
-            if (name.Contains('_') && underscores == UnderscoreFields.Drop)
+            if ((name.Contains('_') && underscores == UnderscoreFields.Drop) || exchange.Outbound?.Removes(name) == true)
                 continue;
             list.Add(new(name, exchange.Bytes(values)));
         }
@@ -113,6 +113,9 @@ internal sealed class CallFields
             list.Add(new("User-Agent", UserAgent));
         list.Add(new("Accept-Encoding", "identity")); // all answers go into one document
         UpstreamRequest.AddOwnHeaders(exchange, list);
+        exchange.Outbound?.AddTo(list);
+        foreach (var cookie in exchange.Outbound?.RemovedCookies ?? [])
+            UpstreamRequest.RemoveCookie(list, cookie);
         if (exchange.Trace.State is { } state)
             list.Add(new("tracestate", state));
         var fields = new CallFields(list);

@@ -51,8 +51,8 @@ internal sealed class CallPlan
     /// <summary>Headers of the client, in addition to the forwarded ones, that the answer depends on.</summary>
     public required string[] VaryBy { get; init; }
 
-    /// <summary>Whether the answer depends on the client's address, which no client header expresses.</summary>
-    public bool DependsOnAddress { get; init; }
+    /// <summary>Whether the answer depends on the client's address or claims, which no client header expresses.</summary>
+    public bool DependsOnCaller { get; init; }
 
     /// <summary>Distinguishes this plan's answers from those of another one over the same parts.</summary>
     public required ulong Fingerprint { get; init; }

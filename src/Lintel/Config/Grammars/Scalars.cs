@@ -56,6 +56,22 @@ internal static class Scalars
             $"write a number with its unit, from `{minimum}%` to `{maximum}%`"
         );
 
+    /// <summary>A date, or a date and time with its offset from UTC; a date is its first moment in UTC.</summary>
+    public static Grammar<DateTimeOffset> Time { get; } =
+        new ScalarGrammar<DateTimeOffset>(
+            "a date or time",
+            "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2}))?$",
+            static (string text, out DateTimeOffset value) =>
+                DateTimeOffset.TryParseExact(
+                    text,
+                    ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK"],
+                    CultureInfo.InvariantCulture,
+                    DateTimeStyles.AssumeUniversal,
+                    out value
+                ),
+            "write `2027-01-31`, or `2027-01-31T18:00:00Z`"
+        );
+
     public static Grammar<int> Integer(int minimum, int maximum) => new IntegerGrammar(minimum, maximum);
 
     /// <summary>One of a few words; those in <paramref name="notYet"/> are known but refused.</summary>
@@ -118,6 +134,9 @@ internal delegate bool TryParse<T>(string text, out T value);
 /// <summary>A single value that is parsed from its text.</summary>
 internal sealed class ScalarGrammar<T>(string what, string? pattern, TryParse<T> parse, string? hint = null) : Grammar<T>
 {
+    /// <summary>Whether a value, even a wrong one, may be a secret, which problems do not repeat.</summary>
+    public bool IsSecret { get; init; }
+
     public override bool TryRead(ConfigNode node, KeyPath path, ConfigReport report, out T value)
     {
         if (node is not ScalarNode { IsNull: false } scalar)
@@ -128,7 +147,7 @@ internal sealed class ScalarGrammar<T>(string what, string? pattern, TryParse<T>
 
         if (parse(scalar.Text, out value))
             return true;
-        report.Add("bad-value", node, path, $"`{scalar.Written}` is not {what}", hint);
+        report.Add("bad-value", node, path, $"{(IsSecret ? "the value" : $"`{scalar.Written}`")} is not {what}", hint);
         return Fail(out value);
     }
 

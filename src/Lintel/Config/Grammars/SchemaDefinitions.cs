@@ -16,7 +16,9 @@ internal sealed class SchemaDefinitions(Func<Type, string, string?> documentatio
     }
 
     /// <summary>The text of the property that this key sets, or <see langword="null"/>.</summary>
-    public string? DocumentationOf(Type owner, string key) => documentation(owner, char.ToUpperInvariant(key[0]) + key[1..]);
+    /// <remarks>A record cannot have a property named <c>Equals</c>.</remarks>
+    public string? DocumentationOf(Type owner, string key) =>
+        documentation(owner, key == "equals" ? "EqualTo" : char.ToUpperInvariant(key[0]) + key[1..]);
 
     public JsonObject Reference(Type type, Func<JsonObject> describe)
     {

@@ -29,6 +29,9 @@ internal readonly record struct AccessRecord
     /// <summary><see langword="null"/> where the connection has no address.</summary>
     public IPAddress? Client { get; init; }
 
+    /// <summary>The authenticated caller: the name of its client, otherwise its subject; <see langword="null"/> for none.</summary>
+    public string? Caller { get; init; }
+
     public required int Status { get; init; }
 
     /// <summary>The total time in the gateway.</summary>
@@ -75,7 +78,7 @@ internal readonly record struct AccessRecord
     {
         get
         {
-            var weight = Path.Length + (Query?.Length ?? 0) + Host.Length + (UserAgent?.Length ?? 0);
+            var weight = Path.Length + (Query?.Length ?? 0) + Host.Length + (UserAgent?.Length ?? 0) + (Caller?.Length ?? 0);
             foreach (var values in Headers ?? [])
             {
                 foreach (var value in values)

@@ -46,6 +46,7 @@ internal sealed class JsonLine(Redaction redaction, string[] headers) : LineForm
         if (record.GrpcStatus is { } grpc)
             json.WriteNumber("grpcStatus"u8, grpc);
         json.WriteString("client"u8, Client(record) ?? "-");
+        WriteOptional(json, "caller"u8, record.Caller);
         WriteOptional(json, "userAgent"u8, record.UserAgent is { } agent ? FieldText.ToText(agent) : null);
         json.WriteString("traceId"u8, record.TraceId);
         WriteHeaders(json, record);

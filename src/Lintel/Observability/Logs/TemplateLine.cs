@@ -53,6 +53,7 @@ internal sealed class TemplateLine(Redaction redaction, AccessLogTemplate templa
             AccessLogField.Detail => record.Detail,
             AccessLogField.GrpcStatus => record.GrpcStatus is { } grpc ? Number(grpc) : null,
             AccessLogField.Client => Client(record),
+            AccessLogField.Caller => record.Caller,
             AccessLogField.UserAgent => record.UserAgent,
             AccessLogField.TraceId => record.TraceId,
             _ => null,

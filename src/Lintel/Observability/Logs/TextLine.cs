@@ -26,6 +26,7 @@ internal sealed class TextLine(Redaction redaction) : LineFormat(redaction, [])
 
         lines.Append(" ");
         Pair(lines, "client", Client(record) ?? "-");
+        Pair(lines, "caller", record.Caller);
         Pair(lines, "route", record.Route);
         Pair(lines, "service", record.Service);
         Pair(lines, "instance", record.Instance);
