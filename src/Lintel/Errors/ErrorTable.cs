@@ -48,8 +48,8 @@ internal static class ErrorTable
         Client(GatewayErrorKind.ClientAborted, 499, 1, "client-aborted", "The client closed the connection", null);
 
         Client(GatewayErrorKind.AccessDenied, 403, 7, "access-denied", "Access from the client's address is denied", "http_request_denied");
-        Client(GatewayErrorKind.Unauthenticated, 401, 16, "unauthenticated", "Authentication is required", "http_request_denied");
-        Client(GatewayErrorKind.LoginRequired, 302, 16, "login-required", "The user must log in", "http_request_denied");
+        Client(GatewayErrorKind.Unauthenticated, 401, 16, "unauthenticated", "Authentication is required", null);
+        Client(GatewayErrorKind.LoginRequired, 302, 16, "login-required", "The user must log in", null);
         Client(GatewayErrorKind.Forbidden, 403, 7, "forbidden", "The caller is not allowed to do this", "http_request_denied");
         Client(
             GatewayErrorKind.CrossOriginDenied,

@@ -220,7 +220,9 @@ internal sealed class HedgeRace
         return true;
     }
 
-    /// <summary>Nothing catches an exception on the thread of a timer: one of an application's listener of spans would end the process.</summary>
+    /// <summary>
+    /// Nothing catches an exception on the thread of a timer: one of an application's listener of spans would end the process.
+    /// </summary>
     private void OnTimer()
     {
         try

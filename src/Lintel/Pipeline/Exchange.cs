@@ -14,7 +14,7 @@ using Microsoft.Extensions.Primitives;
 namespace Lintel.Pipeline;
 
 /// <summary>Typed state of one request and its response. Pooled: no reference may be kept after the request has ended.</summary>
-internal sealed class Exchange
+internal sealed partial class Exchange
 {
     /// <summary>State of the current request. <see cref="End"/> resets all of it at once.</summary>
     private RequestState _state;
@@ -254,49 +254,6 @@ internal sealed class Exchange
         }
     }
 
-    /// <summary>
-    /// Who sends the request, as the route's policies have established it, the last one first; inside another host also the user of the
-    /// application. <see langword="null"/> for nobody.
-    /// </summary>
-    public Authenticated? Caller
-    {
-        get
-        {
-            if (_state is { Caller: null, HasHostUser: false, Hosted: not null })
-            {
-                _state.HasHostUser = true;
-                _state.Caller = Request.HostUser is { } user ? new Authenticated(user, default, null) : null;
-            }
-
-            return _state.Caller;
-        }
-    }
-
-    /// <summary>The configured client that the caller is, by its credential; <see langword="null"/> for none.</summary>
-    public string? CallingClient
-    {
-        get
-        {
-            for (var caller = Caller; caller is not null; caller = caller.Earlier)
-            {
-                if (Snapshot.Clients.Find(caller.Identity) is { } client)
-                    return client;
-            }
-
-            return null;
-        }
-    }
-
-    /// <summary>The caller in logs: the name of its client, otherwise its subject; <see langword="null"/> for nobody.</summary>
-    public string? CallerName => Caller is { } caller ? CallingClient ?? caller.Identity.Subject : null;
-
-    /// <summary>What services receive in place of the caller's credentials; <see langword="null"/> for the request as it is.</summary>
-    public OutboundIdentity? Outbound
-    {
-        get => _state.Outbound;
-        set => _state.Outbound = value;
-    }
-
     /// <summary>The listener that received the request; <see langword="null"/> inside another host.</summary>
     public ListenerIdentity? Listener => _state.Listener;
 
@@ -327,22 +284,6 @@ internal sealed class Exchange
 
     /// <summary>The properties of the request that routing uses.</summary>
     public RoutedRequest Routed => new(Request, Scheme, Listener?.Name);
-
-    /// <summary>Adds an identity that a policy has established.</summary>
-    public void Authenticate(CallerIdentity identity, Credential credential) =>
-        _state.Caller = new Authenticated(identity, credential, Caller);
-
-    /// <summary>A claim of the caller as text; <see langword="null"/> if it has none of this name.</summary>
-    public string? Claim(string name)
-    {
-        for (var caller = Caller; caller is not null; caller = caller.Earlier)
-        {
-            if (caller.Identity.Claims.Text(name) is { } text)
-                return text;
-        }
-
-        return null;
-    }
 
     /// <summary>A request header's value as bytes; <see langword="null"/> if it is absent.</summary>
     public string? Field(string name) => Request.Headers.TryGetValue(name, out var values) ? Bytes(values.ToString()) : null;
@@ -436,20 +377,6 @@ internal sealed class Exchange
         }
 
         return null;
-    }
-
-    /// <summary>Whether the caller has a scope, in its credential or by the configuration of its client.</summary>
-    public bool HasScope(string scope)
-    {
-        for (var caller = Caller; caller is not null; caller = caller.Earlier)
-        {
-            if (caller.Identity.HasScope(scope))
-                return true;
-            if (Snapshot.Clients.Find(caller.Identity) is { } client && Snapshot.Clients.Grants(client, scope))
-                return true;
-        }
-
-        return false;
     }
 
     /// <summary>Ends the request and resets the exchange.</summary>

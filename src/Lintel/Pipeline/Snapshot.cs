@@ -1,5 +1,4 @@
 using Lintel.Config;
-using Lintel.Identities;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;

@@ -1,6 +1,6 @@
 using Lintel.Config;
 using Lintel.Config.Grammars;
-using Lintel.Identities;
+using Lintel.Pipeline;
 using Lintel.Routing;
 
 namespace Lintel.Runtime;

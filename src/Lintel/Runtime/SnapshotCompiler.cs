@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
-using Lintel.Identities;
 using Lintel.Pipeline;
 using Lintel.Policies;
 using Lintel.Routing;

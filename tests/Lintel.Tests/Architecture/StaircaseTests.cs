@@ -11,10 +11,10 @@ public sealed partial class StaircaseTests
     [
         "Errors",
         "Config",
-        "Routing",
         "Identities",
         "Carriers",
         "Observability",
+        "Routing",
         "Pipeline",
         "Services",
         "Forwarding",

@@ -6,6 +6,8 @@ using System.Xml.Linq;
 using Lintel.Config;
 using Lintel.Config.Reading;
 using Lintel.Hosting;
+using Lintel.Policies.AnyOf;
+using Lintel.Policies.Authorize;
 using Lintel.Tests.Golden;
 
 namespace Lintel.Tests.Config;
@@ -14,13 +16,26 @@ namespace Lintel.Tests.Config;
 public sealed class SchemaTests
 {
     /// <summary>Keys that are another spelling of a property, or act before there are records.</summary>
-    private static readonly HashSet<string> KeysWithoutProperty = ["match.path", "gateway.include"];
+    private static readonly HashSet<string> KeysWithoutProperty =
+    [
+        "match.path",
+        "gateway.include",
+        "rule.equals",
+        .. RuleConfig.Keys.Concat(["equals", "oneOf", "matches"]).Select(k => "authorize." + k),
+    ];
 
     /// <summary>Properties that a short form alone sets.</summary>
-    private static readonly HashSet<string> PropertiesWithoutKey = ["fallback.stale", "service.handler", "balancing.kind"];
+    private static readonly HashSet<string> PropertiesWithoutKey =
+    [
+        "fallback.stale",
+        "service.handler",
+        "balancing.kind",
+        "rule.equalTo",
+        "authorize.rule",
+    ];
 
-    /// <summary>Records that users write as text (a request), or as any map, list or text (a shape).</summary>
-    private static readonly HashSet<Type> NotWrittenAsMaps = [typeof(CallRequestConfig), typeof(ShapeConfig)];
+    /// <summary>Records that users write as text (a request), as a list, or as any map, list or text (a shape).</summary>
+    private static readonly HashSet<Type> NotWrittenAsMaps = [typeof(CallRequestConfig), typeof(ShapeConfig), typeof(AnyOfConfig)];
 
     private static readonly HashSet<string> Documented =
     [

@@ -54,7 +54,14 @@ public sealed class ErrorTableTests
         var rule = ErrorTable.Get(kind);
         if (rule.ProxyStatus is "http_request_error")
             Assert.InRange(rule.Status, 400, 499); // section 2.3.18: "4xx as appropriate"
-        else if (kind is GatewayErrorKind.Overloaded or GatewayErrorKind.OutOfSockets or GatewayErrorKind.Stopped)
+        else if (
+            kind
+            is GatewayErrorKind.Overloaded
+                or GatewayErrorKind.OutOfSockets
+                or GatewayErrorKind.Stopped
+                or GatewayErrorKind.AuthenticationUnavailable
+                or GatewayErrorKind.AuthorizationUnavailable
+        )
             // recommended is 500; it is not a defect, and passes
             Assert.Equal(("proxy_internal_error", 503), (rule.ProxyStatus, rule.Status));
         else if (rule.ProxyStatus is { } type)
@@ -78,8 +85,8 @@ public sealed class ErrorTableTests
     {
         var kind = Enum.Parse<GatewayErrorKind>(name);
         var rule = ErrorTable.Get(kind);
-        // RFC 9110 has a 5xx for what the client should not have sent
-        if (kind is not (GatewayErrorKind.UnknownMethod or GatewayErrorKind.VersionNotSupported))
+        // RFC 9110 has a 5xx for what the client should not have sent, and a browser's user is sent to a page
+        if (kind is not (GatewayErrorKind.UnknownMethod or GatewayErrorKind.VersionNotSupported or GatewayErrorKind.LoginRequired))
             Assert.Equal(rule.Source == ErrorSource.Client, rule.Status is >= 400 and < 500);
         if (rule.Source != ErrorSource.Upstream)
             Assert.Equal(RetryScope.None, rule.Retry);

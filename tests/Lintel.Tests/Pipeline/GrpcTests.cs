@@ -38,7 +38,12 @@ public sealed class GrpcTests
     {
         var kind = Enum.Parse<GatewayErrorKind>(name);
         var rule = ErrorTable.Get(kind);
-        Assert.Equal(kind == GatewayErrorKind.BadPlaceholder ? 3 : StatusOfHttp[rule.Status], rule.GrpcStatus);
+        Assert.Equal(
+            kind == GatewayErrorKind.BadPlaceholder ? 3
+                : kind == GatewayErrorKind.LoginRequired ? 16
+                : StatusOfHttp[rule.Status],
+            rule.GrpcStatus
+        );
     }
 
     [Theory]

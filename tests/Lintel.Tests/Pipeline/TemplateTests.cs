@@ -44,7 +44,7 @@ public sealed class TemplateTests
     [InlineData("}")]
     [InlineData("{}")]
     [InlineData("{query:}")]
-    [InlineData("{claim:sub}")]
+    [InlineData("{claim:}")]
     [InlineData("{body:x}")]
     [InlineData("{id")]
     [InlineData("a}b")]

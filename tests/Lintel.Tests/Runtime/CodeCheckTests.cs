@@ -24,11 +24,11 @@ public sealed class CodeCheckTests
                 }
             },
             {
-                "clients.c.when",
+                "clients.c",
                 new GatewayConfig
                 {
                     Clients = new() { ["c"] = new ClientConfig { When = new WhenConfig() } },
-                    Routes = new() { ["r"] = Good with { Match = Good.Match with { Client = "c" } } },
+                    Routes = new() { ["r"] = Good },
                 }
             },
             {

@@ -13,7 +13,7 @@ internal sealed class RecordFields
     private readonly KeyPath _path;
     private readonly ConfigReport _report;
     private readonly SchemaDefinitions? _definitions;
-    private readonly Type? _owner;
+    private Type? _owner;
     private readonly List<string> _known = [];
     private readonly HashSet<string> _notYet = [];
     private readonly HashSet<string> _failed = [];
@@ -43,6 +43,16 @@ internal sealed class RecordFields
 
     /// <summary>Whether the record cannot be used even for further checks: something that it needs is missing.</summary>
     public bool IsUnusable { get; set; }
+
+    /// <summary>Reads keys that are written here and documented as those of another record.</summary>
+    public T ReadAs<T>(Func<RecordFields, T> read)
+    {
+        var owner = _owner;
+        _owner = typeof(T);
+        var value = read(this);
+        _owner = owner;
+        return value;
+    }
 
     /// <summary>A key with a default.</summary>
     public T Get<T>(string key, Grammar<T> grammar, T fallback) => TryTake(key, grammar, required: false, out var value) ? value : fallback;

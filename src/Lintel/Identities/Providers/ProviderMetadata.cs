@@ -53,7 +53,7 @@ internal sealed record ProviderMetadata(string Issuer, JsonElement Json)
         return all.EnumerateArray().Any(v => v.ValueKind == JsonValueKind.String && v.ValueEquals(value));
     }
 
-    /// <exception cref="ProviderException">It is not an address, or a plain one of a provider that is not: secrets are sent there.</exception>
+    /// <exception cref="ProviderException">It is not an address, or not as secure as the issuer: secrets are sent there.</exception>
     private static Uri? Address(JsonElement json, string name, string issuer)
     {
         if (!json.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)

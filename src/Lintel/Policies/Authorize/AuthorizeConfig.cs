@@ -23,7 +23,7 @@ public sealed record AuthorizeConfig : PolicyConfig
 
     private static AuthorizeConfig Read(RecordFields f)
     {
-        var rule = RuleConfig.Read(f);
+        var rule = f.ReadAs(RuleConfig.Read);
         RuleConfig.Check(f, rule);
         return new AuthorizeConfig { Rule = rule };
     }

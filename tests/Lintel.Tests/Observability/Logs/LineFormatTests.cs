@@ -95,7 +95,7 @@ public sealed class LineFormatTests
         const string All =
             "{time} {method} {host} {path} {query} {target} {protocol} {status} {requestBytes} {responseBytes} {durationMs} "
             + "{upstreamMs} {gatewayMs} {attempts} {route} {service} {instance} {error} {detail} {grpcStatus} {client} "
-            + "{userAgent} {traceId} {header:X-A} {{}}";
+            + "{caller} {userAgent} {traceId} {header:X-A} {{}}";
         var record = AccessLines.Record with
         {
             Query = "?a=1",
@@ -103,11 +103,12 @@ public sealed class LineFormatTests
             Error = "internal",
             Detail = "why",
             GrpcStatus = 13,
+            Caller = "acme",
             Headers = ["v"],
         };
         Assert.Equal(
             "2026-11-23T12:00:00.123Z GET api.example.com /api/users/42 a=1 /api/users/42?a=1 HTTP/2 200 5 187 12.345 11.872 0.473 1 "
-                + "user users http://10.0.0.1:5101 internal why 13 203.0.113.7 curl/8.5.0 4bf92f3577b34da6a3ce929d0e0e4736 v {}\n",
+                + "user users http://10.0.0.1:5101 internal why 13 203.0.113.7 acme curl/8.5.0 4bf92f3577b34da6a3ce929d0e0e4736 v {}\n",
             AccessLines.Line(AccessLines.Template(All), record)
         );
         var names = All.Split(' ').Where(w => w is not ("{{}}" or "{header:X-A}")).Select(w => w.Trim('{', '}'));

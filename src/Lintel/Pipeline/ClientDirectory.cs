@@ -3,10 +3,11 @@ using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
 using Lintel.Config;
+using Lintel.Identities;
 using Lintel.Routing;
 using Microsoft.Extensions.Primitives;
 
-namespace Lintel.Identities;
+namespace Lintel.Pipeline;
 
 /// <summary>The configured clients that are recognized by a credential: by an API key, by claims, or by a certificate.</summary>
 internal sealed class ClientDirectory
@@ -73,7 +74,7 @@ internal sealed class ClientDirectory
         return false;
     }
 
-    /// <summary>The client that an identity's claims or certificate belong to; <see langword="null"/> for none. The first one applies.</summary>
+    /// <summary>The client that an identity belongs to; <see langword="null"/> for none. The first one applies.</summary>
     public string? Find(CallerIdentity identity)
     {
         if (identity.Client is not null)
