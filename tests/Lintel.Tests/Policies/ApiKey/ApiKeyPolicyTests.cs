@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Lintel.TestKit;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Lintel.Tests.Policies.ApiKey;
@@ -34,6 +35,7 @@ public sealed class ApiKeyPolicyTests
     }
 
     [Fact]
+    [Attack("two API keys in one request, a key of 10,000 characters, a header's key in the query", "401")]
     public async Task Request_WithoutAKey_OrWithTwo_IsRefused()
     {
         using var gateway = Start();
