@@ -124,6 +124,11 @@ public sealed record ConsistentHashConfig
     /// <summary>The name of a query parameter.</summary>
     public string? Query { get; init; }
 
+    /// <summary>
+    /// The name of a claim of the authenticated caller. A dotted name leads into objects. Routes without authentication have no claims.
+    /// </summary>
+    public string? Claim { get; init; }
+
     /// <summary>Whether the client's address, behind trusted proxies, is hashed. Default <c>false</c>.</summary>
     public bool ClientIp { get; init; }
 
@@ -134,30 +139,33 @@ public sealed record ConsistentHashConfig
     /// </summary>
     public double? BoundedLoad { get; init; }
 
-    private int Properties => (Header is null ? 0 : 1) + (Cookie is null ? 0 : 1) + (Query is null ? 0 : 1) + (ClientIp ? 1 : 0);
+    private int Properties => new[] { Header, Cookie, Query, Claim }.Count(p => p is not null) + (ClientIp ? 1 : 0);
 
     /// <summary>What is wrong with the settings as a whole.</summary>
     internal (string Message, string Hint)? Problem =>
         Properties switch
         {
-            0 => ("`consistentHash` requires what is hashed", "add `header: NAME`, `cookie: NAME`, `query: NAME` or `clientIp: true`"),
+            0 => (
+                "`consistentHash` requires what is hashed",
+                "add `header: NAME`, `cookie: NAME`, `query: NAME`, `claim: NAME` or `clientIp: true`"
+            ),
             1 => null,
-            _ => ("one property of the request is hashed", "keep one of `header`, `cookie`, `query` and `clientIp`"),
+            _ => ("one property of the request is hashed", "keep one of `header`, `cookie`, `query`, `claim` and `clientIp`"),
         };
 
     internal static Grammar<ConsistentHashConfig> Grammar { get; } =
         new RecordGrammar<ConsistentHashConfig>(static f =>
         {
-            f.NotYet("claim");
             var hash = new ConsistentHashConfig
             {
                 Header = f.Find("header", AccessLogConfig.HeaderName),
                 Cookie = f.Find("cookie", AffinityConfig.CookieName),
                 Query = f.Find("query", Scalars.Text),
+                Claim = f.Find("claim", Scalars.Text),
                 ClientIp = f.Get("clientIp", Scalars.Boolean, false),
                 BoundedLoad = f.FindValue("boundedLoad", Scalars.PercentOf(100, 1000)),
             };
-            var isComplete = !f.Has("claim") && !f.HasFailed("header") && !f.HasFailed("cookie") && !f.HasFailed("query");
+            var isComplete = !f.HasFailed("claim") && !f.HasFailed("header") && !f.HasFailed("cookie") && !f.HasFailed("query");
             if (f.IsReading && isComplete && !f.HasFailed("clientIp") && hash.Problem is { } problem)
                 f.Report(hash.Properties == 0 ? "missing-key" : "conflict", null, problem.Message, problem.Hint);
             return hash;

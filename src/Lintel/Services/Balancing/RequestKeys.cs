@@ -23,6 +23,8 @@ internal sealed class RequestKeys(ConsistentHashConfig? hash, Affinity? affinity
             return RequestCookies.TryFind(headers.Cookie, cookie, out var found) ? HashOf(found) : 0;
         if (by.Query is { } query)
             return HashOf(QueryValues.Find(exchange.Request.Query, query).ToString());
+        if (by.Claim is { } claim)
+            return HashOf(exchange.Claim(claim));
         Span<byte> bytes = stackalloc byte[16];
         return by.ClientIp && exchange.ClientAddress is { } address && address.TryWriteBytes(bytes, out var length)
             ? NotZero(bytes[..length])

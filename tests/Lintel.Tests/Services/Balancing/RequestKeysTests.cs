@@ -1,5 +1,7 @@
 using System.Net;
+using System.Text.Json;
 using Lintel.Config;
+using Lintel.Identities;
 using Lintel.Pipeline;
 using Lintel.Services.Balancing;
 
@@ -49,6 +51,22 @@ public sealed class RequestKeysTests
         Assert.NotEqual(keys.Of(From("192.0.2.1")), keys.Of(From("192.0.2.2")));
         Assert.NotEqual(0UL, keys.Of(From("2001:db8::1")).Hash);
         Assert.Equal(0UL, keys.Of(From(null)).Hash);
+    }
+
+    [Fact]
+    public void Claim_IsThatOfTheCaller_WithoutOneThereIsNoHash()
+    {
+        var keys = new RequestKeys(new() { Claim = "sub" }, null);
+        Assert.Equal(Keys("header").Of(Request("X-User", "kim")), keys.Of(By("""{ "sub": "kim" }""")));
+        Assert.Equal(0UL, keys.Of(By("{}")).Hash);
+        Assert.Equal(0UL, keys.Of(From("192.0.2.1")).Hash);
+    }
+
+    private static Exchange By(string claims)
+    {
+        var exchange = From("192.0.2.1");
+        exchange.Authenticate(new CallerIdentity("test", new ClaimSet(JsonElement.Parse(claims))), default);
+        return exchange;
     }
 
     private static RequestKeys Keys(string kind) =>
