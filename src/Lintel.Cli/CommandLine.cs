@@ -26,6 +26,8 @@ internal static class CommandLine
         root.Subcommands.Add(ExplainCommand.Create());
         root.Subcommands.Add(HealthCommand.Create());
         root.Subcommands.Add(StatusCommand.Create());
+        root.Subcommands.Add(KeyCommand.Create());
+        root.Subcommands.Add(PasswordCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
 
         // Signals are ours: the library would cancel on the first one and kill on a timer.

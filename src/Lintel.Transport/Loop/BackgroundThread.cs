@@ -21,7 +21,8 @@ public static class BackgroundThread
     /// <summary>Runs it.</summary>
     /// <param name="name">The thread's, for debuggers.</param>
     /// <param name="work">The work.</param>
-    public static Task<T> RunAsync<T>(string name, Func<T> work)
+    /// <param name="allocates">Whether it allocates more than some objects, so that collections during it would take long.</param>
+    public static Task<T> RunAsync<T>(string name, Func<T> work, bool allocates = true)
     {
         ArgumentNullException.ThrowIfNull(work);
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -30,7 +31,8 @@ public static class BackgroundThread
 
         void Run()
         {
-            using var collector = new EarlyCollector(); // first: a thread inherits the standing of the one that starts it
+            // first: a thread inherits the standing of the one that starts it
+            using var collector = allocates ? new EarlyCollector() : null;
             if (OperatingSystem.IsLinux())
                 Libc.Schedule(Nice, Slice);
             try

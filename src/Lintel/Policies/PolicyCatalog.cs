@@ -6,6 +6,7 @@ using Lintel.Policies.Access;
 using Lintel.Policies.AnyOf;
 using Lintel.Policies.ApiKey;
 using Lintel.Policies.Authorize;
+using Lintel.Policies.Basic;
 using Lintel.Policies.Cors;
 using Lintel.Policies.Fault;
 using Lintel.Policies.SecurityHeaders;
@@ -23,6 +24,7 @@ internal static class PolicyCatalog
         new PolicyKind<CorsConfig>(CorsConfig.Grammar, static (c, _) => new CorsPolicy(c)) { Name = CorsConfig.Key, IsSingle = true },
         new PolicyKind<AccessConfig>(AccessConfig.Grammar, static (c, _) => new AccessPolicy(c)) { Name = AccessConfig.Key },
         new PolicyKind<ApiKeyConfig>(ApiKeyConfig.Grammar, static (c, parts) => new ApiKeyPolicy(c, parts)) { Name = ApiKeyConfig.Key },
+        new PolicyKind<BasicConfig>(BasicConfig.Grammar, static (c, parts) => new BasicPolicy(c, parts)) { Name = BasicConfig.Key },
         new PolicyKind<AnyOfConfig>(AnyOfConfig.CreateGrammar(PolicyGrammar), static (_, parts) => new AnyOfPolicy(parts))
         {
             Name = AnyOfConfig.Key,
