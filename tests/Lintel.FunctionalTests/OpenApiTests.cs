@@ -21,7 +21,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
         Assert.Empty(diagnostic!.Errors.Select(e => e.ToString()));
         Assert.Empty(diagnostic.Warnings.Select(e => e.ToString()));
         Assert.Equal(OpenApiSpecVersion.OpenApi3_1, diagnostic.SpecificationVersion);
-        Assert.Equal(15, document!.Paths.Count);
+        Assert.Equal(16, document!.Paths.Count);
     }
 
     [Fact]
@@ -135,6 +135,7 @@ public sealed class OpenApiTests(OpenApiTests.SharedGateway shared) : IClassFixt
     {
         Assert.Equal(["zone", "share", "shareReason", "health", "hold"], Optional("InstanceStatus"));
         Assert.Equal(["adaptive", "noLoadLatencyMs"], Optional("BulkheadStatus"));
+        Assert.Equal(["n", "e", "crv", "x", "y"], Optional("KeyStatus"));
         Assert.Equal(["reason"], Optional("HoldStatus"));
         Assert.Equal(["reason"], Optional("InstanceChange"));
         Assert.Equal(

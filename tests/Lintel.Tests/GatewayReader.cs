@@ -43,11 +43,11 @@ internal static class GatewayReader
     }
 
     /// <summary>Compiles a snapshot of a valid configuration.</summary>
-    public static Snapshot Snapshot(string yaml, Random? random = null)
+    public static Snapshot Snapshot(string yaml, Random? random = null, TimeProvider? time = null)
     {
         var document = ConfigDocument.Parse("test.yaml", yaml, TestEnvironment);
         PolicyCatalog.Grammar.TryRead(document.Root, KeyPath.Root, document.Report, out var config);
-        var snapshot = Compiler(random).Compile(config, document.Root, document.Report);
+        var snapshot = Compiler(random, time).Compile(config, document.Root, document.Report);
         Assert.Empty(document.Report.Problems);
         return snapshot!;
     }
@@ -68,16 +68,17 @@ internal static class GatewayReader
     }
 
     /// <summary>A compiler with services of its own.</summary>
-    public static SnapshotCompiler Compiler(Random? random = null)
+    public static SnapshotCompiler Compiler(Random? random = null, TimeProvider? time = null)
     {
+        time ??= TimeProvider.System;
         random ??= new Random(1);
         var metrics = TestMetrics.Create();
         return new SnapshotCompiler(
             new ServiceRegistry(random, TestMetrics.Dependencies(metrics)),
             new RouteParts(
                 new ForwardParts(
-                    new Forwarders(new Http1Forwarder(TimeProvider.System), new YarpForwarder(null!)),
-                    new AttemptParts(metrics, null!, TimeProvider.System),
+                    new Forwarders(new Http1Forwarder(time), new YarpForwarder(null!)),
+                    new AttemptParts(metrics, null!, time),
                     new MemoryBudget(1 << 30)
                 ),
                 null!,

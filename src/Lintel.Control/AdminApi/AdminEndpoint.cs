@@ -9,6 +9,9 @@ namespace Lintel.Control.AdminApi;
 /// <param name="summary">The description, in one sentence.</param>
 internal abstract class AdminEndpoint(string path, string summary)
 {
+    /// <summary>Where the public keys of the gateway are: services that verify its tokens need no token to read them.</summary>
+    public const string KeySetPath = "/.well-known/jwks.json";
+
     public string Path { get; } = path;
 
     public string Summary { get; } = summary;
@@ -18,6 +21,9 @@ internal abstract class AdminEndpoint(string path, string summary)
 
     /// <summary>Whether it answers without a token and without waiting: probes have no credentials and short timeouts.</summary>
     public bool IsHealth { get; } = path.StartsWith("/health/", StringComparison.Ordinal);
+
+    /// <summary>Whether it answers without a token: probes, and what is public anyway.</summary>
+    public bool IsOpen => IsHealth || Path == KeySetPath;
 
     /// <summary>Whether it changes something: a POST, which does not wait for the answers of others.</summary>
     public virtual bool IsChange => false;

@@ -69,6 +69,12 @@ internal sealed class AdminEndpoints
             new AdminEndpoint<ItemList<ErrorStatus>>("/api/v1/errors", "Failures, grouped by fingerprint.", json.ItemListErrorStatus, _ =>
                 new(gateway.Errors)
             ),
+            new AdminEndpoint<KeySetStatus>(
+                AdminEndpoint.KeySetPath,
+                "The public keys of the tokens that services receive, as a JSON Web Key Set.",
+                json.KeySetStatus,
+                _ => gateway.PublicKeys
+            ),
             new AdminEndpoint<JsonObject>("/api/v1/openapi.json", "This description.", json.JsonObject, _ => description.Value),
         ];
         _byPath = _all.Except(_changes).ToDictionary(e => e.TakesName ? e.Path[..^"{name}".Length] : e.Path, StringComparer.Ordinal);

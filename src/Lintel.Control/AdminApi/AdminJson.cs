@@ -57,6 +57,7 @@ internal sealed record IndexEntry(string Method, string Path, string Summary);
     ]
 )]
 [JsonSerializable(typeof(LiveStatus))]
+[JsonSerializable(typeof(KeySetStatus))]
 [JsonSerializable(typeof(ReadyStatus))]
 [JsonSerializable(typeof(IndexStatus))]
 [JsonSerializable(typeof(SnapshotStatus))]

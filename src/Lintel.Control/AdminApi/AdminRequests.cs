@@ -19,7 +19,7 @@ internal sealed class AdminRequests(AdminEndpoints endpoints) : IDisposable
         var endpoint = endpoints.Find(request.Path.Value ?? "", out var name);
         if (endpoint is MetricsEndpoint && !guard.HasMetrics)
             endpoint = null;
-        var problem = guard.Check(context, endpoint is { IsHealth: true }) ?? Check(context, endpoint);
+        var problem = guard.Check(context, endpoint is { IsOpen: true }) ?? Check(context, endpoint);
         if (problem is null)
             problem = endpoint is { IsHealth: true } or { IsChange: true } or MetricsEndpoint
                 ? await endpoint.RunAsync(context, name, next).ConfigureAwait(false)

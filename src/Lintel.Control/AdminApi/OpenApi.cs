@@ -75,7 +75,7 @@ internal sealed class OpenApi
             ["responses"] = responses,
 
             // Each entry is sufficient on its own; the empty one applies if no token is configured.
-            ["security"] = endpoint.IsHealth
+            ["security"] = endpoint.IsOpen
                 ? new JsonArray()
                 : new JsonArray(new JsonObject { ["token"] = new JsonArray() }, new JsonObject()),
         };
@@ -103,7 +103,7 @@ internal sealed class OpenApi
     /// <summary>Returns the problems that a caller may receive.</summary>
     private static IEnumerable<Problem> RefusalsOf(AdminEndpoint endpoint)
     {
-        if (!endpoint.IsHealth)
+        if (!endpoint.IsOpen)
             yield return Problems.Unauthorized;
         if (endpoint.IsChange)
             yield return Problems.BadBody;

@@ -10,6 +10,7 @@ using Lintel.Errors;
 using Lintel.Forwarding;
 using Lintel.Hosting;
 using Lintel.Pipeline;
+using Lintel.Policies.Identity;
 using Lintel.Routing;
 using Lintel.Runtime;
 using Microsoft.AspNetCore.Http;
@@ -140,6 +141,8 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
                 Refusal = Refusal(exchange.RequestTarget.Traits & PathTraits.Refused & ~route.Allowed, error),
             };
 
+        foreach (var identity in route.Policies.All.OfType<IdentityPolicy>())
+            identity.Preview(exchange);
         string? problem = null;
         explanation = route.Target switch
         {

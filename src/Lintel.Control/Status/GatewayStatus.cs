@@ -53,6 +53,9 @@ internal static class GatewayStatus
         /// </summary>
         public IReadOnlyList<ErrorStatus> Errors => gateway.Parts.Errors.Recent(ErrorStatus.Of);
 
+        /// <summary>The public keys of the tokens that services receive.</summary>
+        public KeySetStatus PublicKeys => KeySetStatus.Of(gateway.Snapshots.PublicKeys);
+
         /// <summary>Finds a route of the configuration; <see langword="null"/> if none has this name.</summary>
         public RouteStatus? FindRoute(string name) =>
             gateway.Config is { } config && config.Routes.TryGetValue(name, out var route) ? RouteStatus.Of(name, route, config) : null;

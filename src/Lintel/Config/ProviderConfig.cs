@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Lintel.Config.Grammars;
 
 namespace Lintel.Config;
@@ -101,6 +103,22 @@ public abstract record ProviderClientConfig : ProviderConfig
 
     internal override IEnumerable<string> Files => ClientKey is null ? base.Files : base.Files.Append(ClientKey);
 
+    /// <summary>A secret, which problems do not repeat.</summary>
+    internal static Grammar<string> SecretGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a secret",
+            null,
+            static (string text, out string value) =>
+            {
+                value = text;
+                return text.Length > 0;
+            },
+            "keep it out of the file: `${file:/run/secrets/NAME}`"
+        )
+        {
+            IsSecret = true,
+        };
+
     internal static Grammar<ClientAuthenticationKind> ClientAuthenticationGrammar { get; } =
         Scalars.Choice([
             ("basic", ClientAuthenticationKind.Basic),
@@ -121,4 +139,14 @@ public abstract record ProviderClientConfig : ProviderConfig
             ),
             _ => null,
         };
+
+    /// <summary>Everything but the secret.</summary>
+    protected override bool PrintMembers(StringBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        base.PrintMembers(builder);
+        builder.Append(CultureInfo.InvariantCulture, $", ClientId = {ClientId}, ClientKey = {ClientKey}, ClientKeyId = {ClientKeyId}");
+        builder.Append(CultureInfo.InvariantCulture, $", ClientAuthentication = {ClientAuthentication}");
+        return true;
+    }
 }

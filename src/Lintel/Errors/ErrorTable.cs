@@ -33,6 +33,15 @@ internal static class ErrorTable
             "http_request_error"
         );
         Client(GatewayErrorKind.BadRequestBody, 400, 13, "bad-request-body", "The request body could not be read", "http_request_error");
+        Client(GatewayErrorKind.InvalidRequest, 400, 3, "invalid-request", "The request is not valid", "http_request_error");
+        Client(
+            GatewayErrorKind.UnsupportedMediaType,
+            415,
+            3,
+            "unsupported-media-type",
+            "The media type of the request is not supported",
+            "http_request_error"
+        );
         Client(GatewayErrorKind.BadFraming, 400, 13, "bad-framing", "The request is malformed", "http_request_error");
         Client(GatewayErrorKind.TargetTooLong, 414, 13, "target-too-long", "The request target is too long", "http_request_error");
         Client(GatewayErrorKind.UnknownMethod, 501, 12, "unknown-method", "The method is not supported", null);

@@ -30,6 +30,9 @@ internal sealed record GatewayError(GatewayErrorKind Kind, string? Detail = null
     /// <summary>The challenges of a 401 or 403, one for each line of <c>WWW-Authenticate</c> (RFC 9110 section 11.6.1).</summary>
     internal IReadOnlyList<string> Challenges { get; init; } = [];
 
+    /// <summary>What is wrong in detail, for the problem's <c>errors</c> (as in RFC 9457 section 3); empty for none.</summary>
+    internal IReadOnlyList<RequestFault> Faults { get; init; } = [];
+
     /// <summary>
     /// The text for the error log, if it may contain more than the client may read; <see langword="null"/> for <see cref="Detail"/>, or
     /// otherwise the cause's message.

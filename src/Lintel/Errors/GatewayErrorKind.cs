@@ -14,6 +14,12 @@ internal enum GatewayErrorKind
     /// <summary>The client's request body could not be read: broken framing, too large, or too slow.</summary>
     BadRequestBody,
 
+    /// <summary>The request is not as the route's <c>validate</c> policy requires: its content, a parameter or a header.</summary>
+    InvalidRequest,
+
+    /// <summary>The request's content has a media type or coding that the route's <c>validate</c> policy does not accept.</summary>
+    UnsupportedMediaType,
+
     /// <summary>The request's bytes are malformed or could be read in two ways (RFC 9112). The connection closes.</summary>
     BadFraming,
 

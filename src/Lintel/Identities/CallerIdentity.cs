@@ -28,6 +28,11 @@ internal sealed record CallerIdentity(string Kind, ClaimSet Claims)
     /// </summary>
     public bool HasScope(string scope) => HasScope("scope", scope) || HasScope("scp", scope);
 
+    /// <summary>The scopes that the claims contain.</summary>
+    public IEnumerable<string> Scopes => TextsOf("scope").Concat(TextsOf("scp")).SelectMany(t => t.Split(' ')).Where(s => s.Length > 0);
+
+    private IEnumerable<string> TextsOf(string claim) => Claims.TryFind(claim, out var value) ? ClaimSet.Texts(value) : [];
+
     private bool HasScope(string claim, string scope) =>
         Claims.TryFind(claim, out var value) && ClaimSet.Texts(value).Any(text => text.Split(' ').Contains(scope));
 }

@@ -10,6 +10,12 @@ internal abstract class AuthenticationPolicy : Policy, IAdmitting
     public abstract ValueTask<AuthenticationResult> AuthenticateAsync(Exchange exchange);
 
     /// <summary>
+    /// Where requests may carry credentials of this policy, apart from <c>Authorization</c>. The policy <c>identity</c> keeps what is there
+    /// from services, whichever of several alternatives a request was authenticated with: nobody has examined the others.
+    /// </summary>
+    public virtual IEnumerable<Credential> Places => [];
+
+    /// <summary>
     /// The challenges for a request without a valid credential: lines of <c>WWW-Authenticate</c> that tell clients what to send.
     /// </summary>
     /// <param name="exchange">The request.</param>

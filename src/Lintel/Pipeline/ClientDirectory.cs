@@ -88,6 +88,9 @@ internal sealed class ClientDirectory
         return null;
     }
 
+    /// <summary>The scopes that the configuration grants a client.</summary>
+    public IEnumerable<string> ScopesOf(string client) => _clients.TryGetValue(client, out var config) ? config.Scopes : [];
+
     /// <summary>Whether the configuration grants a client a scope.</summary>
     public bool Grants(string client, string scope) => _clients.TryGetValue(client, out var config) && config.Scopes.Contains(scope);
 

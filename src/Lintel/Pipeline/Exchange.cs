@@ -428,5 +428,6 @@ internal sealed partial class Exchange
         public Authenticated? Caller;
         public bool HasHostUser;
         public OutboundIdentity? Outbound;
+        public IDisposable? Held;
     }
 }

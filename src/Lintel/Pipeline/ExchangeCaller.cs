@@ -38,6 +38,21 @@ internal sealed partial class Exchange
         }
     }
 
+    /// <summary>The caller's name within its issuer, of the last of its identities that has one; <see langword="null"/> for none.</summary>
+    public string? CallerSubject
+    {
+        get
+        {
+            for (var caller = Caller; caller is not null; caller = caller.Earlier)
+            {
+                if (caller.Identity.Subject is { } subject)
+                    return subject;
+            }
+
+            return null;
+        }
+    }
+
     /// <summary>The caller in logs: the name of its client, otherwise its subject; <see langword="null"/> for nobody.</summary>
     public string? CallerName => Caller is { } caller ? CallingClient ?? caller.Identity.Subject : null;
 
@@ -46,6 +61,13 @@ internal sealed partial class Exchange
     {
         get => _state.Outbound;
         set => _state.Outbound = value;
+    }
+
+    /// <summary>What a policy holds for the request, such as a body in memory; disposed when the request has ended.</summary>
+    public IDisposable? Held
+    {
+        get => _state.Held;
+        set => _state.Held = value;
     }
 
     /// <summary>Adds an identity that a policy has established.</summary>

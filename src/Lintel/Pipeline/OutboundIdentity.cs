@@ -17,8 +17,14 @@ internal sealed class OutboundIdentity
     /// <summary>Query parameters that services do not receive.</summary>
     public IReadOnlyList<string> RemovedParameters => _parameters ?? [];
 
-    /// <summary>Keeps what the client sends in a header, or in the trailer of its name, from services.</summary>
-    public void Remove(string header) => _removed.Add(header);
+    /// <summary>
+    /// Keeps a header from services: what the client sends in it, or in the trailer of its name, and what another policy has set.
+    /// </summary>
+    public void Remove(string header)
+    {
+        _removed.Add(Fold(header));
+        _added.RemoveAll(h => h.Key.Equals(header, StringComparison.OrdinalIgnoreCase));
+    }
 
     /// <summary>Keeps a cookie from services.</summary>
     public void RemoveCookie(string name) => (_cookies ??= []).Add(name);
@@ -30,7 +36,6 @@ internal sealed class OutboundIdentity
     public void Set(string header, string value)
     {
         Remove(header);
-        _added.RemoveAll(h => h.Key.Equals(header, StringComparison.OrdinalIgnoreCase));
         _added.Add(new(header, value));
     }
 
@@ -38,7 +43,7 @@ internal sealed class OutboundIdentity
     /// Whether a field of the client is kept from services. Services behind CGI, WSGI or PHP cannot distinguish <c>_</c> from <c>-</c>, so
     /// either spelling counts.
     /// </summary>
-    public bool Removes(string name) => _removed.Contains(name) || (name.Contains('_') && _removed.Contains(name.Replace('_', '-')));
+    public bool Removes(string name) => _removed.Contains(Fold(name));
 
     /// <summary>Adds the gateway's headers to those of a request to a service.</summary>
     /// <param name="headers">The headers.</param>
@@ -51,4 +56,6 @@ internal sealed class OutboundIdentity
                 headers.Add(new(name, value));
         }
     }
+
+    private static string Fold(string name) => name.Contains('_') ? name.Replace('_', '-') : name;
 }

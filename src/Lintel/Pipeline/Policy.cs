@@ -1,4 +1,5 @@
 using Lintel.Errors;
+using Lintel.Identities;
 
 namespace Lintel.Pipeline;
 
@@ -78,6 +79,7 @@ internal sealed class PolicySet
         Responding = [.. policies.OfType<IResponding>()];
         Concluding = [.. policies.OfType<IConcluding>()];
         All = policies;
+        Credentials = [.. policies.OfType<AuthenticationPolicy>().SelectMany(p => p.Places).Distinct()];
         Preflight = policies.OfType<IPreflighting>().FirstOrDefault();
     }
 
@@ -86,6 +88,9 @@ internal sealed class PolicySet
 
     /// <summary>All policies, regardless of phase.</summary>
     public IReadOnlyList<Policy> All { get; }
+
+    /// <summary>Where requests may carry credentials that the policies examine, apart from <c>Authorization</c>.</summary>
+    public Credential[] Credentials { get; }
 
     public IAdmitting[] Admitting { get; }
 

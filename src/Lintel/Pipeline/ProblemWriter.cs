@@ -75,8 +75,24 @@ internal static class ProblemWriter
         if (error.Detail is { } detail)
             json.WriteString("detail"u8, detail);
         json.WriteString("traceId"u8, traceId);
+        if (error.Faults.Count > 0)
+            WriteFaults(json, error.Faults);
         json.WriteEndObject();
         json.Flush();
         return body.WrittenMemory;
+    }
+
+    private static void WriteFaults(Utf8JsonWriter json, IReadOnlyList<RequestFault> faults)
+    {
+        json.WriteStartArray("errors"u8);
+        foreach (var (detail, part, place) in faults)
+        {
+            json.WriteStartObject();
+            json.WriteString("detail"u8, detail);
+            json.WriteString(part, place);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 }

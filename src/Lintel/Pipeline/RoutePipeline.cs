@@ -265,6 +265,7 @@ internal sealed class RoutePipeline(SnapshotHolder snapshots, RequestAccount acc
         }
         finally
         {
+            exchange.Held?.Dispose();
             exchange.End();
             Spares<Exchange>.Keep(exchange);
             snapshot.Exit();

@@ -1,4 +1,5 @@
 using Lintel.Config;
+using Lintel.Identities.Providers;
 using Lintel.Routing;
 
 namespace Lintel.Pipeline;
@@ -37,6 +38,9 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
 
     /// <summary>The clients that are recognized by a credential.</summary>
     public ClientDirectory Clients { get; init; } = ClientDirectory.None;
+
+    /// <summary>The public keys of the tokens that policies sign for services.</summary>
+    public IReadOnlyList<PublicKey> PublicKeys { get; init; } = [];
 
     /// <summary>Whether a policy of any route answers CORS preflights.</summary>
     public bool AnswersPreflights { get; init; }
@@ -101,6 +105,9 @@ internal sealed class SnapshotHolder
 
         return null;
     }
+
+    /// <summary>The public keys of the current snapshot.</summary>
+    public IReadOnlyList<PublicKey> PublicKeys => _current?.PublicKeys ?? [];
 
     /// <summary>Makes a snapshot current and retires the previous one.</summary>
     public void Swap(Snapshot next)

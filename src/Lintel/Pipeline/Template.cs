@@ -204,14 +204,23 @@ internal sealed class Template
             "header" => PlaceholderSource.Header,
             "cookie" => PlaceholderSource.Cookie,
             "claim" => PlaceholderSource.Claim,
+            "caller" => PlaceholderSource.Caller,
             _ => null,
         };
+        if (source == PlaceholderSource.Caller && name is not ("subject" or "client"))
+        {
+            problem = $"unknown placeholder `{{{expression}}}`";
+            hint = "of the caller there are `{caller:subject}` and `{caller:client}`; its claims are `{claim:name}`";
+            return null;
+        }
+
         if (source is { } known && name.Length > 0)
             return new Placeholder(known, name, -1, IsCatchAll: false);
         problem = $"unknown placeholder `{{{expression}}}`";
         hint =
             $"placeholders are `{{parameter}}`, {(parameters.References is null ? "" : "`{call.field}`, ")}`{{query:name}}`, "
-            + $"`{{header:Name}}`, `{{cookie:name}}`, `{{claim:name}}`, `{{clientIp}}` and `{{host}}`";
+            + $"`{{header:Name}}`, `{{cookie:name}}`, `{{claim:name}}`, `{{caller:client}}`, `{{caller:subject}}`, "
+            + "`{{clientIp}}` and `{{host}}`";
         return null;
     }
 
@@ -234,6 +243,9 @@ internal enum PlaceholderSource
 
     /// <summary>A claim of the authenticated caller.</summary>
     Claim,
+
+    /// <summary>The subject of the authenticated caller, or the configured client that it is.</summary>
+    Caller,
 
     /// <summary>A value from outside the request, in <see cref="ReferencedValues"/>.</summary>
     Reference,
@@ -261,6 +273,7 @@ internal readonly record struct Placeholder(PlaceholderSource Source, string Nam
             PlaceholderSource.ClientIp => exchange.ClientAddress?.ToString(),
             PlaceholderSource.Host => exchange.Host,
             PlaceholderSource.Claim => exchange.Claim(Name),
+            PlaceholderSource.Caller => Name == "client" ? exchange.CallingClient : exchange.CallerSubject,
             PlaceholderSource.NamedParameter => exchange.Parameter(Name) is { } named ? Uri.UnescapeDataString(named) : null,
             _ => throw new InvalidOperationException($"{{{Name}}} is not a value of the request."),
         };

@@ -9,7 +9,9 @@ using Lintel.Policies.Authorize;
 using Lintel.Policies.Basic;
 using Lintel.Policies.Cors;
 using Lintel.Policies.Fault;
+using Lintel.Policies.Identity;
 using Lintel.Policies.SecurityHeaders;
+using Lintel.Policies.Validate;
 
 namespace Lintel.Policies;
 
@@ -31,6 +33,15 @@ internal static class PolicyCatalog
             Members = static c => c.Policies,
         },
         new PolicyKind<AuthorizeConfig>(AuthorizeConfig.Grammar, static (c, _) => new AuthorizePolicy(c)) { Name = AuthorizeConfig.Key },
+        new PolicyKind<ValidateConfig>(ValidateConfig.Grammar, static (c, parts) => new ValidatePolicy(c, parts))
+        {
+            Name = ValidateConfig.Key,
+        },
+        new PolicyKind<IdentityConfig>(IdentityConfig.Grammar, static (c, parts) => new IdentityPolicy(c, parts))
+        {
+            Name = IdentityConfig.Key,
+            IsSingle = true,
+        },
         new PolicyKind<SecurityHeadersConfig>(SecurityHeadersConfig.Grammar, static (c, _) => new SecurityHeadersPolicy(c))
         {
             Name = SecurityHeadersConfig.Key,

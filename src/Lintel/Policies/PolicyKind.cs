@@ -5,6 +5,7 @@ using Lintel.Config.Reading;
 using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Routing;
+using Lintel.Transport.Memory;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -15,6 +16,9 @@ internal sealed record PolicyParts(TimeProvider Time, Random Random, GatewayMetr
 {
     /// <summary>The compiled conditions of the policy's <c>when</c>; empty for none.</summary>
     public Condition[] Conditions { get; init; } = [];
+
+    /// <summary>The memory for bodies that a policy looks into.</summary>
+    public MemoryBudget Memory { get; init; } = new(long.MaxValue);
 
     /// <summary>Where the policy is written, such as <c>policies.signed-in</c>: its name in logs.</summary>
     public string Place { get; init; } = "";

@@ -294,7 +294,7 @@ internal sealed class CallCompiler(
                 ClientHeaders.Add(placeholder.Name);
             else if (placeholder.Source == PlaceholderSource.Cookie)
                 ClientHeaders.Add("Cookie");
-            DependsOnCaller |= placeholder.Source is PlaceholderSource.ClientIp or PlaceholderSource.Claim;
+            DependsOnCaller |= placeholder.Source is PlaceholderSource.ClientIp or PlaceholderSource.Claim or PlaceholderSource.Caller;
         }
     }
 

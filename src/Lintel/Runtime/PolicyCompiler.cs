@@ -2,8 +2,10 @@ using System.Security.Cryptography;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
+using Lintel.Identities.Providers;
 using Lintel.Pipeline;
 using Lintel.Policies;
+using Lintel.Policies.Identity;
 using Lintel.Routing;
 
 namespace Lintel.Runtime;
@@ -37,6 +39,10 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
         AnswersPreflights |= set.Preflight is not null;
         return set;
     }
+
+    /// <summary>The public keys of the tokens that policies sign for services, each once.</summary>
+    public IReadOnlyList<PublicKey> PublicKeys =>
+        [.. _acquired.Values.OfType<IdentityPolicy>().SelectMany(p => p.PublicKeys).DistinctBy(k => k.Id)];
 
     /// <summary>Starts what policies do on their own, if they do not do it yet.</summary>
     public void Start()

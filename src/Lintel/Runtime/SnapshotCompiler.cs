@@ -17,7 +17,11 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
     private readonly string _processName = "lintel-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
 
     private readonly PolicyRegistry _policies = new(
-        new PolicyParts(parts.Forwarding.Time, parts.Random, parts.Forwarding.Metrics) { Log = parts.PolicyLog }
+        new PolicyParts(parts.Forwarding.Time, parts.Random, parts.Forwarding.Metrics)
+        {
+            Log = parts.PolicyLog,
+            Memory = parts.Forwarding.Memory,
+        }
     );
 
     // Reused by the next compilation. Explaining a request compiles too, on any thread.
@@ -59,6 +63,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
             )
             {
                 Clients = clients,
+                PublicKeys = policies.PublicKeys,
                 AnswersPreflights = policies.AnswersPreflights,
                 Tracing = config.Observability.Tracing,
                 ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Forwarding.Time) : null,

@@ -39,7 +39,7 @@ public sealed class GrpcTests
         var kind = Enum.Parse<GatewayErrorKind>(name);
         var rule = ErrorTable.Get(kind);
         Assert.Equal(
-            kind == GatewayErrorKind.BadPlaceholder ? 3
+            kind is GatewayErrorKind.BadPlaceholder or GatewayErrorKind.InvalidRequest or GatewayErrorKind.UnsupportedMediaType ? 3
                 : kind == GatewayErrorKind.LoginRequired ? 16
                 : StatusOfHttp[rule.Status],
             rule.GrpcStatus

@@ -8,14 +8,14 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Composition.Calls;
 
-/// <summary>The client's body, for calls that refer to it.</summary>
+/// <summary>The client's body as a whole: for calls that refer to it, and for policies that look into it.</summary>
 internal static class ClientBody
 {
     /// <summary>Reads the complete body.</summary>
     /// <param name="exchange">The request.</param>
     /// <param name="body">Receives the body.</param>
     /// <param name="limit">The maximum length, in bytes.</param>
-    /// <param name="left">The maximum time: the composition's deadline is already running.</param>
+    /// <param name="left">The maximum time: of a composition, whose deadline is already running, what is left of it.</param>
     /// <param name="time">The clock.</param>
     public static async ValueTask<GatewayError?> ReadAsync(Exchange exchange, AnswerBody body, long limit, TimeSpan left, TimeProvider time)
     {
@@ -34,7 +34,7 @@ internal static class ClientBody
                     if (read.IsCanceled)
                         return new GatewayError(
                             GatewayErrorKind.RequestTimeout,
-                            "the request body was not received before the deadline of the composition"
+                            $"the request body was not received in the {left.TotalSeconds:0.###} s that were left for it"
                         );
                     exchange.RequestBytes += read.Buffer.Length;
                     if (body.Length + read.Buffer.Length > limit)

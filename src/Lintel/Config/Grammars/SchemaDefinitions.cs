@@ -17,8 +17,17 @@ internal sealed class SchemaDefinitions(Func<Type, string, string?> documentatio
 
     /// <summary>The text of the property that this key sets, or <see langword="null"/>.</summary>
     /// <remarks>A record cannot have a property named <c>Equals</c>.</remarks>
-    public string? DocumentationOf(Type owner, string key) =>
-        documentation(owner, key == "equals" ? "EqualTo" : char.ToUpperInvariant(key[0]) + key[1..]);
+    public string? DocumentationOf(Type owner, string key)
+    {
+        var property = key == "equals" ? "EqualTo" : char.ToUpperInvariant(key[0]) + key[1..];
+        for (var record = owner; record is not null; record = record.BaseType) // records share keys by inheriting them
+        {
+            if (documentation(record, property) is { } text)
+                return text;
+        }
+
+        return null;
+    }
 
     public JsonObject Reference(Type type, Func<JsonObject> describe)
     {

@@ -1,3 +1,4 @@
+using Lintel.Identities;
 using Lintel.Pipeline;
 
 namespace Lintel.Policies.AnyOf;
@@ -6,6 +7,8 @@ namespace Lintel.Policies.AnyOf;
 internal sealed class AnyOfPolicy(PolicyParts parts) : AuthenticationPolicy
 {
     private readonly AuthenticationPolicy[] _members = [.. parts.Members.Cast<AuthenticationPolicy>()];
+
+    public override IEnumerable<Credential> Places => _members.SelectMany(m => m.Places);
 
     public override async ValueTask<AuthenticationResult> AuthenticateAsync(Exchange exchange)
     {

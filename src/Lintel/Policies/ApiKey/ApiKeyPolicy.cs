@@ -12,6 +12,17 @@ internal sealed class ApiKeyPolicy(ApiKeyConfig config, PolicyParts parts) : Aut
 
     private readonly string? _header = config.EffectiveHeader;
 
+    public override IEnumerable<Credential> Places
+    {
+        get
+        {
+            if (_header is not null)
+                yield return new Credential(CredentialPlace.Header, _header);
+            if (config.Query is { } query)
+                yield return new Credential(CredentialPlace.Query, query);
+        }
+    }
+
     public override ValueTask<AuthenticationResult> AuthenticateAsync(Exchange exchange) => new(Authenticate(exchange));
 
     /// <remarks>No standard defines a scheme for API keys, and RFC 9110 section 11.6.1 requires a challenge.</remarks>
