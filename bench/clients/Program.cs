@@ -6,12 +6,14 @@ using Lintel.Bench.Clients;
 // LoadClients mix RATE SECONDS WARM_SECONDS KIND…: the same with several kinds of requests at once, each NAME=SHARE:CONNECTIONS:HOW:PORT:PATH; HOW is
 //   get, grpc (a unary call over HTTP/2), or post-BYTES. The shares, in per cent of the rate, need not be 100 together.
 // LoadClients hold PORT PATH CONNECTIONS: so many keep-alive connections with one request on each, open until standard input ends.
+// LoadClients tokens FOLDER COUNT: so many signed tokens of each of two algorithms, and their key set.
 // LoadClients collect PID: a full collection in another .NET process.
 return args switch
 {
     ["pace", var port, var path, var rate, var seconds, .. var more] => Pace(Server(port), path, Number(rate), Number(seconds), more),
     ["mix", var rate, var seconds, var warm, .. var kinds] when kinds.Length > 0 => Mix(Number(rate), Number(seconds), Number(warm), kinds),
     ["hold", var port, var path, var connections] => Hold(Server(port), path, Number(connections)),
+    ["tokens", var folder, var count] => Tokens.Write(folder, Number(count)),
     ["collect", var pid] => Collection.Run(Number(pid)),
     _ => Usage(),
 };
@@ -67,7 +69,7 @@ static int Hold(IPEndPoint server, string path, int connections)
 
 static int Usage() =>
     Fail(
-        "usage: LoadClients pace PORT PATH RATE SECONDS [CONNECTIONS [WARM_SECONDS]] | mix RATE SECONDS WARM_SECONDS KIND… | hold PORT PATH CONNECTIONS | collect PID"
+        "usage: LoadClients pace PORT PATH RATE SECONDS [CONNECTIONS [WARM_SECONDS]] | mix RATE SECONDS WARM_SECONDS KIND… | hold PORT PATH CONNECTIONS | tokens FOLDER COUNT | collect PID"
     );
 
 static int Fail(string message)

@@ -24,7 +24,7 @@ start_yarp() {
     --port "$port" --upstream "http://127.0.0.1:$upstream_port" --routes "$variant" "${more[@]}"
 }
 
-# The variants: log (access log to a file), guarded (health, retries, hedging, breaker, limits, all of it idle), tls, compose, one and two (cores), many (connections beyond the default limit), or the number of routes.
+# The variants: log (access log to a file), jwt (verifies tokens and a scope, with access log; what follows a point only names the tokens that are sent), guarded (health, retries, hedging, breaker, limits, all of it idle), tls, compose, one and two (cores), many (connections beyond the default limit), or the number of routes.
 start_lintel() {
   local name=$1 port=$2 program=${LINTEL_PROGRAM:-$repo/artifacts/bin/Lintel.Cli/release}
   [[ ${3:-} != *before ]] || program=${LINTEL_BEFORE:?is the folder of the build before}
@@ -38,7 +38,7 @@ lintel_conf() {
   local name=$1 port=$2 variant=${3:-1} access_log=none routes=1 i listener="\"http://127.0.0.1:$2\""
   local users="\"http://127.0.0.1:$upstream_port\""
   case $variant in
-    log) access_log=$work/$name/access.log ;;
+    log | jwt | jwt.*) access_log=$work/$name/access.log ;;
     tls)
       certificate
       listener="{ address: \"https://127.0.0.1:$port\", protocols: [http1, http2], certificates: [{ path: $work/tls.pem, keyPath: $work/tls.key }] }"
@@ -51,7 +51,7 @@ lintel_conf() {
       ;;
     many) listener="{ address: $listener, limits: { connections: 1000000 } }" ;;
     compose | compose-before | one | two | before) ;;
-    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, guarded, tls, compose, many, one, two, before or compose-before" ;;
+    *[!0-9]*) die "$name: the part after the dash is the number of routes, log, jwt, guarded, tls, compose, many, one, two, before or compose-before" ;;
     *) routes=$variant ;;
   esac
   free_port
@@ -62,6 +62,12 @@ lintel_conf() {
     echo "admin: { address: \"http://127.0.0.1:$reply\" }"
     echo "observability: { accessLog: { to: $access_log } }"
     echo "services: { users: $users }"
+    [[ $variant != jwt* ]] || cat <<END
+policies:
+  signed-in: { jwt: { issuer: "https://id.example.com", audiences: [shop], jwks: "$work/tokens/keys.json" } }
+  readers: { authorize: { scope: users.read } }
+defaults: { policies: [signed-in, readers] }
+END
     echo "routes:"
     echo "  users: { match: \"GET /api/users/{id}\", forward: users }"
     echo "  files: { match: \"GET /files/{name}\", forward: users }"
@@ -83,7 +89,7 @@ END
   } >"$work/$name/config.yaml"
 }
 
-# The variants: tls (TLS 1.3, HTTP/2); large (buffers for large bodies instead of the defaults); one and two (workers).
+# The variants: log (access log to a file); tls (TLS 1.3, HTTP/2); large (buffers for large bodies instead of the defaults); one and two (workers).
 start_nginx() {
   local name=$1 port=$2 variant=${3:-one} listen=$2 workers=1 more=
   case $variant in
@@ -92,10 +98,11 @@ start_nginx() {
       listen="$port ssl http2"
       more="ssl_certificate $work/tls.pem; ssl_certificate_key $work/tls.key; ssl_protocols TLSv1.3;"
       ;;
+    log) more="access_log $work/$name/access.log combined buffer=64k;" ;;
     large) more="proxy_buffer_size 64k; proxy_buffers 16 64k; proxy_busy_buffers_size 256k;" ;;
     one) ;;
     two) workers=2 ;;
-    *) die "$name: the part after the dash is tls, large, one or two" ;;
+    *) die "$name: the part after the dash is log, tls, large, one or two" ;;
   esac
   # proxy_max_temp_file_size 0: a client that reads slowly must not make it write to disk, which none of the others does.
   nginx_conf "$name" "$workers" <<END

@@ -8,7 +8,7 @@ is_right() {
   local status version=1.1
   [[ $scheme != https ]] || version=2
   # Text that only has to say the same (a composed answer) may have its own spaces.
-  status=$(curl -sk --max-time 5 -o "$work/answer" -w '%{http_code} %{http_version}' "$scheme://127.0.0.1:${port[$1]}$path") || true
+  status=$(curl -sk --max-time 5 "${curl_more[@]}" -o "$work/answer" -w '%{http_code} %{http_version}' "$scheme://127.0.0.1:${port[$1]}$path") || true
   answer="status and version $status, body '$(head -c 300 "$work/answer" 2>/dev/null | tr -d '\0' || true)'"
   [[ $status == "200 $version" ]] || return 1
   if [[ $compares == json ]]; then cmp -s <(jq -c . "$work/answer" 2>/dev/null) <(jq -c . "$work/expected"); else cmp -s "$work/answer" "$work/expected"; fi
@@ -16,7 +16,7 @@ is_right() {
 
 # wrk: as many requests as the connections take, HTTP/1.1.
 generate_wrk() {
-  run "$work/report" taskset -c "$load_cores" wrk -t"$threads" -c"$connections" -d"$2s" --latency "$scheme://127.0.0.1:${port[$1]}$path" ||
+  run "$work/report" taskset -c "$load_cores" wrk -t"$threads" -c"$connections" -d"$2s" --latency "${wrk_more[@]}" "$scheme://127.0.0.1:${port[$1]}$path" ||
     die "wrk against $1:"$'\n'"$(cat "$work/report")"
   if grep -qE 'Socket errors|Non-2xx' "$work/report" || ! grep -qE '^ *[1-9][0-9]* requests in' "$work/report"; then
     die "errors under load: $1"$'\n'"$(cat "$work/report")"$'\n'"$(tail -n 20 "$work/$1.log")"

@@ -9,7 +9,7 @@ declare -A admin_port=()
 # reset_workload: what a workload has unless it says otherwise.
 reset_workload() {
   generator=wrk connections=64 threads=1 streams=1 scheme=http path=/api/users/42 compares=bytes unit=request
-  gateway_cores=$gateway_core load_cores=$load_core notes='' cipher=''
+  gateway_cores=$gateway_core load_cores=$load_core notes='' cipher='' curl_more=() wrk_more=()
   printf %s "$user" >"$work/expected"
 }
 

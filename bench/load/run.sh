@@ -12,7 +12,7 @@ usage: bench/load/run.sh [quick|full] [--save]
 
 environment:
   WORKLOADS      which to run, in this order, or all:
-                   get routes bodies tls cores idle latency reload composition
+                   get secured routes bodies tls cores idle latency reload composition
   CONTENDERS     for a single workload: its contenders, for example "yarp nginx lintel-log"
   LINTEL_PROGRAM folder of the program that lintel runs: what is published, for instance (default: what dotnet build makes)
   LINTEL_BEFORE  folder of another build, which lintel-before runs
@@ -43,7 +43,7 @@ done
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 readonly here repo load_core=${LOAD_CORE:-0} gateway_core=${GATEWAY_CORE:-1} quiet_wait=${QUIET_WAIT:-60}
-readonly all="get routes bodies tls cores idle latency reload composition"
+readonly all="get secured routes bodies tls cores idle latency reload composition"
 case $mode in
   quick) warm_seconds=15 rounds=3 round_seconds=5 set=get ;;
   full) warm_seconds=30 rounds=5 round_seconds=10 set=all ;;

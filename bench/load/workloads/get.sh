@@ -16,7 +16,7 @@ workload_get() {
   target "small GET, metrics + trace context" "CPU, × HAProxy" "$(ratio lintel haproxy)" "<=" 1.0
   target "small GET, metrics + trace context" "CPU, × YARP" "$(ratio lintel yarp)" "<=" 0.4
   target "small GET, metrics + trace context" "CPU, × TCP relay" "$(ratio lintel relay)" "<=" 1.3
-  target "same, + access log" "CPU, × nginx" "$(ratio lintel-log nginx)" "<=" 1.4 "the target is with JWT and a local rate limit too: Lintel has neither yet"
+  target "same, + access log" "CPU, × nginx" "$(ratio lintel-log nginx)" "<=" 1.4 "the target is with JWT (see secured) and a local rate limit, which Lintel does not have yet"
 }
 
 # observing NAME: metrics have counted what the load sent, and the upstream gets a trace context.
