@@ -137,7 +137,10 @@ public sealed class ScrapedGateway : IAsyncLifetime
               hedged: { instances: ["{{_service.Address}}"], hedge: { after: 1ms, budget: 100% } }
               lost: { discover: { file: missing.yaml } }
               found: { discover: { file: pool.yaml } }
+            policies:
+              login: { session: { issuer: "http://127.0.0.1:1", clientId: shop, clientSecret: secret } }
             routes:
+              session: { match: /session, respond: { body: in }, policies: [login] }
               found: { match: /n, forward: found }
               lost: { match: /l, forward: lost }
               hedged: { match: /hedged, forward: hedged }
@@ -178,7 +181,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
             (await Gateway.Client.GetAsync(new Uri($"/a/{i}", UriKind.Relative))).Dispose();
         for (var i = 0; i < 3; i++)
             (await Gateway.Client.GetAsync(new Uri("/b", UriKind.Relative))).Dispose(); // is retried, opens the breaker, is refused
-        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/f", "/nowhere", "/c", "/hedged"])
+        foreach (var path in (string[])["/fail", "/m", "/d", "/p", "/f", "/nowhere", "/c", "/hedged", "/bff/callback"])
             (await Gateway.Client.GetAsync(new Uri(path, UriKind.Relative))).Dispose();
         (await Gateway.Client.PostAsync(new Uri("/u", UriKind.Relative), null)).Dispose();
         for (var i = 0; i < 5; i++)

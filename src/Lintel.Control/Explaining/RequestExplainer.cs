@@ -112,7 +112,9 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
 
     private LosingRoute Words(RouteLoss loss)
     {
-        var conditions = ConditionDescriptions.Of(config.Routes[loss.Name].Match, config).ToList();
+        var conditions = PolicyEndpoint.IsNameOfOne(loss.Name)
+            ? []
+            : ConditionDescriptions.Of(config.Routes[loss.Name].Match, config).ToList();
         return new LosingRoute(
             loss.Name,
             loss.Path,
@@ -123,6 +125,15 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
     private Explanation Winner(Explanation explanation, Exchange exchange, Candidate<Route> candidate, GatewayError? error)
     {
         var route = exchange.Route!;
+        if (PolicyEndpoint.IsNameOfOne(route.Name)) // it may ask a provider: what it would answer is not found out
+            return explanation with
+            {
+                Route = route.Name,
+                Path = route.Template,
+                Action = RouteAction.Respond,
+                RefusedWith = error?.Rule.Status,
+                Refusal = error?.Detail,
+            };
         var written = config.Routes[route.Name];
         var status = RouteStatus.Of(route.Name, written, config);
         explanation = explanation with

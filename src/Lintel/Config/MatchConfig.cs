@@ -82,7 +82,7 @@ public sealed record MatchConfig
             "methods are written in upper case, such as `GET`"
         );
 
-    private static Grammar<string> HostGrammar { get; } =
+    internal static Grammar<string> HostGrammar { get; } =
         new ScalarGrammar<string>(
             "a host name",
             null,

@@ -83,6 +83,7 @@ internal sealed class UpstreamRequest
         result.Method = request.Method;
         foreach (var cookie in exchange.Outbound?.RemovedCookies ?? [])
             result.RemoveCookie(cookie);
+        RemoveOwnCookies(headers, exchange.Snapshot.OwnCookies);
         result.PathAndQuery = target + query.Apply(exchange);
         result.Host = exchange.Host; // empty for HTTP/1.0 without one: the instance's own replaces it
         result.Trace = exchange.Trace;
@@ -100,6 +101,21 @@ internal sealed class UpstreamRequest
             if (!headers[i].Key.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
                 continue;
             var left = RequestCookies.Without(headers[i].Value, name);
+            if (left.Count == 0)
+                headers.RemoveAt(i);
+            else
+                headers[i] = new(headers[i].Key, left);
+        }
+    }
+
+    /// <summary>Removes the cookies in which policies keep their state.</summary>
+    internal static void RemoveOwnCookies(List<KeyValuePair<string, StringValues>> headers, string[] names)
+    {
+        for (var i = names.Length == 0 ? -1 : headers.Count - 1; i >= 0; i--)
+        {
+            if (!headers[i].Key.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
+                continue;
+            var left = names.Aggregate(headers[i].Value, RequestCookies.WithoutFamily);
             if (left.Count == 0)
                 headers.RemoveAt(i);
             else

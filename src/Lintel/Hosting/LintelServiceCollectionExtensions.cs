@@ -20,8 +20,10 @@ using Lintel.Services.Attempts;
 using Lintel.Services.Connections;
 using Lintel.Services.Discovery;
 using Lintel.Services.Health;
+using Lintel.State;
 using Lintel.Transport.Memory;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
@@ -165,6 +167,7 @@ public static class LintelServiceCollectionExtensions
         services.Replace(ServiceDescriptor.Singleton(source));
         services.TryAddSingleton<GatewayMetrics>();
         services.TryAddSingleton(s => new ApplicationPolicies(s.GetServices<PolicyRegistration>(), s));
+        services.TryAddSingleton(s => new ExpiringStore(Time(s)));
         services.TryAddSingleton<CompositionMetrics>();
         services.TryAddSingleton(s => NameResolver.OfSystem(Time(s)));
         services.TryAddSingleton<AnswerStore>();
@@ -230,6 +233,8 @@ public static class LintelServiceCollectionExtensions
         metrics.ObserveLostLines(() => accessLog.Lost);
         var memory = services.GetRequiredService<MemoryBudget>();
         metrics.ObserveMemory(memory);
+        var state = services.GetRequiredService<ExpiringStore>();
+        metrics.ObserveState(() => state.Count, () => state.Evicted);
         var shedding = new Shedding(metrics, Random.Shared);
         var attempts = new AttemptParts(metrics, errors, time);
         var parts = new GatewayParts(
@@ -251,6 +256,8 @@ public static class LintelServiceCollectionExtensions
                 {
                     Application = services.GetRequiredService<ApplicationPolicies>(),
                     PolicyLog = logs.CreateLogger("Lintel.Policies"),
+                    State = state,
+                    Protection = new(() => services.GetService<IDataProtectionProvider>() ?? new EphemeralDataProtectionProvider()),
                 }
             ),
             snapshots,

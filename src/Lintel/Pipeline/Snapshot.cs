@@ -42,6 +42,9 @@ internal sealed class Snapshot(RouteTable<Route> routes, GatewayIdentity identit
     /// <summary>The public keys of the tokens that policies sign for services.</summary>
     public IReadOnlyList<PublicKey> PublicKeys { get; init; } = [];
 
+    /// <summary>Cookies of the gateway's policies, which services do not receive (<see cref="IOwningCookies"/>).</summary>
+    public string[] OwnCookies { get; init; } = [];
+
     /// <summary>Whether a policy of any route answers CORS preflights.</summary>
     public bool AnswersPreflights { get; init; }
 

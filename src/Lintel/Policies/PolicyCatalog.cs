@@ -11,6 +11,7 @@ using Lintel.Policies.Cors;
 using Lintel.Policies.Fault;
 using Lintel.Policies.Identity;
 using Lintel.Policies.SecurityHeaders;
+using Lintel.Policies.Session;
 using Lintel.Policies.Validate;
 
 namespace Lintel.Policies;
@@ -27,6 +28,7 @@ internal static class PolicyCatalog
         new PolicyKind<AccessConfig>(AccessConfig.Grammar, static (c, _) => new AccessPolicy(c)) { Name = AccessConfig.Key },
         new PolicyKind<ApiKeyConfig>(ApiKeyConfig.Grammar, static (c, parts) => new ApiKeyPolicy(c, parts)) { Name = ApiKeyConfig.Key },
         new PolicyKind<BasicConfig>(BasicConfig.Grammar, static (c, parts) => new BasicPolicy(c, parts)) { Name = BasicConfig.Key },
+        new PolicyKind<SessionConfig>(SessionConfig.Grammar, static (c, parts) => new SessionPolicy(c, parts)) { Name = SessionConfig.Key },
         new PolicyKind<AnyOfConfig>(AnyOfConfig.CreateGrammar(PolicyGrammar), static (_, parts) => new AnyOfPolicy(parts))
         {
             Name = AnyOfConfig.Key,

@@ -5,7 +5,9 @@ using Lintel.Config.Reading;
 using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Routing;
+using Lintel.State;
 using Lintel.Transport.Memory;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -25,6 +27,14 @@ internal sealed record PolicyParts(TimeProvider Time, Random Random, GatewayMetr
 
     /// <summary>The log of what policies do on their own: fetching keys, for example. Refused requests are not their business.</summary>
     public ILogger Log { get; init; } = NullLogger.Instance;
+
+    /// <summary>What policies keep between requests. All of them share it, so each begins its keys with what nobody else does.</summary>
+    public ExpiringStore State { get; init; } = new(Time);
+
+    /// <summary>
+    /// Protects what policies leave with clients: keys of the host, otherwise of the process. Created when it is first used.
+    /// </summary>
+    public Lazy<IDataProtectionProvider> Protection { get; init; } = new(static () => new EphemeralDataProtectionProvider());
 
     /// <summary>The policies that the policy refers to (<c>anyOf</c>), in the order of the configuration.</summary>
     public ValueList<Policy> Members { get; init; } = [];

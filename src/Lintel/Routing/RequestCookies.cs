@@ -55,6 +55,25 @@ internal static class RequestCookies
         return new StringValues([.. left]);
     }
 
+    /// <summary>The fields without the cookies of a name, and without those whose names begin with it and a dot.</summary>
+    public static StringValues WithoutFamily(StringValues lines, string name)
+    {
+        if (!lines.Any(l => l is not null && l.Contains(name, StringComparison.Ordinal)))
+            return lines;
+        var left = new List<string>();
+        foreach (var line in lines)
+        {
+            var others = (line ?? "").Split(';').Where(p => !IsOfFamily(p.AsSpan().Trim(" \t"), name)).ToList();
+            if (others.Exists(p => p.AsSpan().Trim(" \t").Length > 0))
+                left.Add(string.Join(';', others).TrimStart());
+        }
+
+        return new StringValues([.. left]);
+    }
+
+    private static bool IsOfFamily(ReadOnlySpan<char> pair, string name) =>
+        pair.Length > name.Length && pair[name.Length] is ('=' or '.') && pair.StartsWith(name, StringComparison.Ordinal);
+
     private static bool IsOf(ReadOnlySpan<char> pair, string name) =>
         pair.Length > name.Length && pair[name.Length] == '=' && pair.StartsWith(name, StringComparison.Ordinal);
 }

@@ -13,7 +13,7 @@ namespace Lintel.Runtime;
 /// <summary>Resolves the policies of routes: names become running policies, in the order of the catalogue.</summary>
 internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicies application, CompileScope scope)
 {
-    private readonly Dictionary<PolicyKey, Policy> _acquired = [];
+    private readonly Dictionary<PolicyKey, UsedPolicy> _acquired = [];
     private readonly Dictionary<string, Condition[]?> _conditions = [];
     private readonly ConditionCompiler _compiler = new(scope);
     private PolicySet? _defaults;
@@ -23,6 +23,9 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
 
     /// <summary>The policies of routes without policies of their own.</summary>
     public PolicySet Defaults => _defaults ??= Compile(scope.Config.Defaults.Policies, KeyPath.Root["defaults"]["policies"]);
+
+    /// <summary>The policies in use.</summary>
+    public IReadOnlyList<UsedPolicy> Used => [.. _acquired.Values];
 
     /// <summary>Compiles what routes do not refer to: problems in it are reported, too.</summary>
     public void CompileUnused()
@@ -42,12 +45,12 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
 
     /// <summary>The public keys of the tokens that policies sign for services, each once.</summary>
     public IReadOnlyList<PublicKey> PublicKeys =>
-        [.. _acquired.Values.OfType<IdentityPolicy>().SelectMany(p => p.PublicKeys).DistinctBy(k => k.Id)];
+        [.. _acquired.Values.Select(u => u.Policy).OfType<IdentityPolicy>().SelectMany(p => p.PublicKeys).DistinctBy(k => k.Id)];
 
     /// <summary>Starts what policies do on their own, if they do not do it yet.</summary>
     public void Start()
     {
-        foreach (var policy in _acquired.Values.OfType<IStarting>())
+        foreach (var policy in _acquired.Values.Select(u => u.Policy).OfType<IStarting>())
             policy.Start();
     }
 
@@ -126,8 +129,9 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
             return null;
         var files = written.Files.Any() ? ContentFingerprint.OfAll(written.Files, []) : null;
         var key = new PolicyKey(place, written, members, files);
-        if (_acquired.TryGetValue(key, out var policy))
-            return policy;
+        if (_acquired.TryGetValue(key, out var used))
+            return used.Policy;
+        Policy policy;
         try
         {
             policy = registry.Acquire(key, conditions);
@@ -139,7 +143,9 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
             return null;
         }
 
-        _acquired.Add(key, policy);
+        const string Named = "policies.";
+        var source = place.StartsWith(Named, StringComparison.Ordinal) ? KeyPath.Root["policies"][place[Named.Length..]] : path;
+        _acquired.Add(key, new UsedPolicy(policy, place, source[written.Kind], members));
         return policy;
     }
 
@@ -190,3 +196,10 @@ internal sealed class PolicyCompiler(PolicyRegistry registry, ApplicationPolicie
         return _conditions[place] = when is null ? [] : _compiler.Compile(when, path[written.Kind]["when"]);
     }
 }
+
+/// <summary>A policy that a configuration uses.</summary>
+/// <param name="Policy">The running policy.</param>
+/// <param name="Place">Where it is written, as text.</param>
+/// <param name="Path">Where its settings are.</param>
+/// <param name="Members">The policies that it refers to.</param>
+internal sealed record UsedPolicy(Policy Policy, string Place, KeyPath Path, ValueList<Policy> Members);

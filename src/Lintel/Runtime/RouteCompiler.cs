@@ -6,6 +6,8 @@ using Lintel.Forwarding;
 using Lintel.Pipeline;
 using Lintel.Routing;
 using Lintel.Services;
+using Lintel.State;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -19,6 +21,12 @@ internal sealed record RouteParts(ForwardParts Forwarding, CompositionParts Comp
 
     /// <summary>The log of policies.</summary>
     public ILogger PolicyLog { get; init; } = NullLogger.Instance;
+
+    /// <summary>What policies keep between requests, across reloads; <see langword="null"/> for a store of its own.</summary>
+    public ExpiringStore? State { get; init; }
+
+    /// <summary>Protects what policies leave with clients.</summary>
+    public Lazy<IDataProtectionProvider> Protection { get; init; } = new(static () => new EphemeralDataProtectionProvider());
 }
 
 /// <summary>Compiles routes one by one. A route with a problem is dropped and does not affect the others.</summary>

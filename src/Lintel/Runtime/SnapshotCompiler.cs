@@ -7,6 +7,7 @@ using Lintel.Policies;
 using Lintel.Routing;
 using Lintel.Services;
 using Lintel.Services.Discovery;
+using Lintel.State;
 
 namespace Lintel.Runtime;
 
@@ -21,6 +22,8 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         {
             Log = parts.PolicyLog,
             Memory = parts.Forwarding.Memory,
+            State = parts.State ?? new ExpiringStore(parts.Forwarding.Time),
+            Protection = parts.Protection,
         }
     );
 
@@ -45,10 +48,16 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         var routes = new RouteCompiler(scope, parts);
         var kept = _last;
         var entries = config.Routes.Select(r => Compile(r.Key, r.Value)).OfType<RouteEntry<Route>>().ToList();
+        var endpoints = new EndpointCompiler(policies.Used);
         var conflicts = new List<RouteConflict>();
-        var table = RouteTableBuilder.Build(entries, conflicts);
+        var table = RouteTableBuilder.Build([.. entries, .. endpoints.Compile(entries)], conflicts);
         foreach (var (first, second) in conflicts.Distinct())
-            ReportConflict(first, second, problems);
+        {
+            if ((endpoints.PlaceOf(second) ?? endpoints.PlaceOf(first)) is { } place)
+                ReportConflict(first, second, place, problems);
+            else
+                ReportConflict(first, second, problems);
+        }
 
         if (report.IsValid)
         {
@@ -65,6 +74,7 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                 Clients = clients,
                 PublicKeys = policies.PublicKeys,
                 AnswersPreflights = policies.AnswersPreflights,
+                OwnCookies = [.. policies.Used.Select(u => u.Policy).OfType<IOwningCookies>().SelectMany(p => p.Cookies).Distinct()],
                 Tracing = config.Observability.Tracing,
                 ServerTiming = config.Observability.ServerTiming ? new ServerTiming(parts.Forwarding.Time) : null,
                 Start = () => Start(acquired.Values, discoveries, policies),
@@ -127,6 +137,15 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                 "give one of them another path, method or host, or an additional condition"
             );
     }
+
+    /// <summary>Reports an endpoint of a policy that cannot be told apart from another route.</summary>
+    private static void ReportConflict(string first, string second, KeyPath policy, ProblemSink problems) =>
+        problems.Add(
+            "indistinguishable",
+            policy,
+            $"`{first}` and `{second}` are ambiguous: an endpoint of the policy and another route can match a request equally well",
+            "give the policy another `path`; a policy that several routes use is written once, under `policies`"
+        );
 
     private Dictionary<string, Service> Acquire(GatewayConfig config, ProblemSink problems)
     {

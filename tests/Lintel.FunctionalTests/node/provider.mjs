@@ -56,6 +56,7 @@ const configuration = () => ({
   }),
   issueRefreshToken: (_, client, code) => client.grantTypeAllowed('refresh_token') && code.scopes.has('openid'),
   ttl: { AccessToken: 600, ClientCredentials: 600, IdToken: 600, RefreshToken: 3600, Session: 3600, Grant: 3600, Interaction: 600, AuthorizationCode: 60 },
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options), // its own does not connect to loopback
   pkce: { required: () => true },
   features: {
     devInteractions: { enabled: true },

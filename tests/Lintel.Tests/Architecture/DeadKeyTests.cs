@@ -21,6 +21,7 @@ public sealed class DeadKeyTests
     private static readonly Dictionary<string, string> Refused = new()
     {
         ["AdminConfig.Console"] = "only `false` is taken, which is what there is",
+        ["SessionConfig.Store"] = "only `memory` is taken, which is what there is",
         ["GatewayConfig.State"] = "only `memory` is taken, which is what there is",
     };
 

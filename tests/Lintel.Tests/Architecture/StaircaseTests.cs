@@ -15,6 +15,7 @@ public sealed partial class StaircaseTests
         "Carriers",
         "Observability",
         "Routing",
+        "State",
         "Pipeline",
         "Services",
         "Forwarding",
@@ -194,7 +195,7 @@ public sealed partial class StaircaseTests
     }
 
     [GeneratedRegex(
-        @"(?<![\w.])(?:Lintel\.)?(Errors|Config|Carriers|Observability|Routing|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])"
+        @"(?<![\w.])(?:Lintel\.)?(Errors|Config|Carriers|Observability|Routing|State|Pipeline|Services|Forwarding|Composition|Answering|Policies|Runtime|Listeners|Hosting)(?=\s*;|\.[A-Z]\w*[.(;\s<>])"
     )]
     private static partial Regex FullName();
 

@@ -116,6 +116,7 @@ internal sealed class CallFields
         exchange.Outbound?.AddTo(list);
         foreach (var cookie in exchange.Outbound?.RemovedCookies ?? [])
             UpstreamRequest.RemoveCookie(list, cookie);
+        UpstreamRequest.RemoveOwnCookies(list, exchange.Snapshot.OwnCookies);
         if (exchange.Trace.State is { } state)
             list.Add(new("tracestate", state));
         var fields = new CallFields(list);

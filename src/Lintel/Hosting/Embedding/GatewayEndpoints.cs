@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Lintel.Config;
+using Lintel.Pipeline;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -110,6 +111,8 @@ internal sealed class GatewayEndpoints : EndpointDataSource, IDisposable
     {
         if (context.GetEndpoint() is not { } selected || selected.Metadata.GetMetadata<GatewayEndpoints>() != this)
             return false;
+        if (PolicyEndpoint.IsNameOfOne(route))
+            return RouteOf(selected) is null; // it has no endpoint of its own: the requirements for all requests apply
         return RouteOf(selected) == route || (Find(context, route) is { } expected && HaveSameMetadata(selected, expected));
     }
 

@@ -31,6 +31,10 @@ internal sealed record ProviderMetadata(string Issuer, JsonElement Json)
     /// <summary>OpenID Connect Core 1.0 section 5.3.</summary>
     public Uri? UserInfo { get; } = Address(Json, "userinfo_endpoint", Issuer);
 
+    /// <summary>Whether every answer of the authorization endpoint names the issuer (RFC 9207).</summary>
+    public bool NamesItselfInResponses { get; } =
+        Json.TryGetProperty("authorization_response_iss_parameter_supported", out var names) && names.ValueKind == JsonValueKind.True;
+
     /// <summary>Parses a metadata document.</summary>
     /// <exception cref="ProviderException">It is another issuer's (OpenID Connect Discovery 1.0 section 4.3), or malformed.</exception>
     public static ProviderMetadata Parse(JsonElement json, string issuer)

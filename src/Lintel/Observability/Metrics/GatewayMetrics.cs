@@ -53,6 +53,7 @@ internal sealed class GatewayMetrics
     private readonly Counter<long> _reloads;
     private readonly Counter<long> _mirrors;
     private readonly Counter<long> _faults;
+    private readonly Counter<long> _sessions;
     private readonly Gauge<int> _fallback;
     private long _stalls;
     private double _appliedAt;
@@ -116,6 +117,11 @@ internal sealed class GatewayMetrics
         _reloads = _meter.CreateCounter<long>("lintel.config.reloads", "{reload}", "Configuration loads, by result.");
         _mirrors = _meter.CreateCounter<long>("lintel.mirror.requests", "{request}", "Copies sent to mirror services, by result.");
         _faults = _meter.CreateCounter<long>("lintel.faults", "{fault}", "Faults that policies injected for drills, by route and kind.");
+        _sessions = _meter.CreateCounter<long>(
+            "lintel.session.events",
+            "{event}",
+            "Logins, refreshes and ends of sessions, by policy and event."
+        );
         _meter.CreateObservableCounter(
             "lintel.loop.stalls",
             () => Interlocked.Read(ref _stalls),
@@ -158,6 +164,18 @@ internal sealed class GatewayMetrics
             () => ByUse(memory.RefusedBy),
             "{refusal}",
             "Number of times that memory was refused because the limit was reached, by use."
+        );
+    }
+
+    /// <summary>Observes what policies keep between requests.</summary>
+    internal void ObserveState(Func<int> entries, Func<long> evicted)
+    {
+        _meter.CreateObservableUpDownCounter("lintel.state.entries", entries, "{entry}", "Entries that policies keep, such as sessions.");
+        _meter.CreateObservableCounter(
+            "lintel.state.evictions",
+            evicted,
+            "{entry}",
+            "Entries that were dropped before their end because the store was full."
         );
     }
 
@@ -293,6 +311,10 @@ internal sealed class GatewayMetrics
     /// <summary>A policy has injected a fault.</summary>
     internal void FaultInjected(string route, string kind) =>
         _faults.Add(1, new KeyValuePair<string, object?>("lintel.route", route), new KeyValuePair<string, object?>("kind", kind));
+
+    /// <summary>A session has begun, has been refreshed or has ended, or an attempt at it has failed.</summary>
+    internal void SessionChanged(string policy, string what) =>
+        _sessions.Add(1, new KeyValuePair<string, object?>("lintel.policy", policy), new KeyValuePair<string, object?>("event", what));
 
     /// <summary>
     /// Gauges of the instances in use. They are observed at each collection, so that removed instances disappear with the next one.

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Lintel.Transport.Loop;
 
@@ -10,6 +11,7 @@ namespace Lintel.Policies.Basic;
 /// <remarks>Thread rule: any number of callers. Who guesses passwords delays other first log-ins, and neither requests nor loops.</remarks>
 /// <param name="time">The clock.</param>
 /// <param name="atATime">The number of checks at a time.</param>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields", Justification = "a semaphore without its wait handle holds nothing")]
 internal sealed class PasswordChecks(TimeProvider time, int atATime)
 {
     /// <summary>How long a correct password is remembered. A removed user or changed password counts at once.</summary>
