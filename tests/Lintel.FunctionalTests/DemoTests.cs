@@ -98,6 +98,35 @@ public sealed partial class DemoTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Page_InABrowser_LogsUsersInAndOut()
+    {
+        using var demo = Start();
+        try
+        {
+            _ = demo.StandardOutput.ReadToEndAsync(CancellationToken.None);
+            await ReadGuideAsync(demo);
+            var (code, output, errors) = await Protocols.Command.RunAsync(
+                "node",
+                Path.Combine(Protocols.Command.NodeFolder, "login.mjs"),
+                "/usr/bin/chromium",
+                "http://127.0.0.1:8080/"
+            );
+            Assert.True(code == 0, errors);
+            var seen = JsonNode.Parse(output)!;
+            Assert.Equal("""{"account":"Log in","statuses":[401,401,200]}""", seen["nobody"]!.ToJsonString());
+            Assert.Equal("김서연 customer Log out", (string?)seen["customer"]!["account"]);
+            Assert.Equal("[200,403,200]", seen["customer"]!["statuses"]!.ToJsonString());
+            Assert.Equal("""{"account":"Log in","statuses":[401,401,200]}""", seen["again"]!.ToJsonString());
+            Assert.Equal("""{"account":"Ada support Log out","statuses":[200,200,200]}""", seen["staff"]!.ToJsonString());
+        }
+        finally
+        {
+            demo.Kill(entireProcessTree: true);
+            await demo.WaitForExitAsync();
+        }
+    }
+
     /// <summary>The text of the lines beside their effect.</summary>
     private async Task CheckTruthsAsync(List<string> guide)
     {

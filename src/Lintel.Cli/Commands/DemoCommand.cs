@@ -1,14 +1,19 @@
 using System.CommandLine;
 using Lintel.Hosting;
+using Lintel.Samples.Identity;
 using Lintel.Samples.Shop;
 using Microsoft.AspNetCore.Builder;
 
 namespace Lintel.Cli.Commands;
 
-/// <summary><c>lintel demo</c>: three sample services and a gateway in front of them, all in one process, all on loopback.</summary>
+/// <summary>
+/// <c>lintel demo</c>: three sample services, an OpenID provider and a gateway in front of them, all in one process, all on loopback.
+/// </summary>
 internal static class DemoCommand
 {
     private static readonly (string Name, int Port)[] Services = [("users", 5101), ("orders", 5201), ("orders", 5202), ("catalog", 5301)];
+
+    private static readonly Uri Provider = new("http://127.0.0.1:5401");
 
     public static Command Create(Func<Surroundings> surroundings)
     {
@@ -23,12 +28,16 @@ internal static class DemoCommand
         var services = new List<WebApplication>();
         try
         {
+            var provider = Task.Run(static () => IdentityProvider.Create(Provider)); // the slowest of all to create
             foreach (var (name, port) in Services)
             {
                 var service = ShopService.Create(name, $"http://127.0.0.1:{port}");
                 services.Add(service);
                 await service.StartAsync().ConfigureAwait(false);
             }
+
+            services.Add(await provider.ConfigureAwait(false));
+            await services[^1].StartAsync().ConfigureAwait(false);
 
             return await process.RunAsync([file], (gateway, admin, to) => PrintGuide(gateway, admin, file, to)).ConfigureAwait(false);
         }
@@ -67,6 +76,7 @@ internal static class DemoCommand
         to.WriteLine(
             $$"""
               services     {{string.Join(", ", Services.Select(s => $"{s.Name} :{s.Port}"))}}
+              identity     {{Provider}} (two users; the page at / logs them in)
               config       {{file}} (edit it as you like; delete it to restore the original)
 
             Try, in another terminal:
@@ -86,6 +96,13 @@ internal static class DemoCommand
               curl -i http://127.0.0.1:8080/api/dashboard/42                        # the last good orders; _errors says why
               curl -i http://127.0.0.1:8080/api/dashboard/7                         # no earlier response to fall back to: a partial response
               curl -s -X DELETE http://127.0.0.1:8080/knobs/orders                  # orders work again
+
+            Who may what: log in on the page at http://127.0.0.1:8080/, or
+              curl -i http://127.0.0.1:8080/api/my/orders                                # 401: nobody has logged in
+              curl -i -H 'Accept: text/html' http://127.0.0.1:8080/api/my/orders         # a browser is led to the login
+              curl -i -H 'X-Api-Key: lk_demo' http://127.0.0.1:8080/api/partner/products/7    # a partner, recognized by its API key
+              curl -i -H 'X-Api-Key: lk_demo' http://127.0.0.1:8080/api/partner/users    # 403: the partner lacks a scope
+              curl -s -u robot:robot-demo-secret -d grant_type=client_credentials -d scope=orders.read {{Provider}}token   # a token for a program
 
             The gateway itself:
               curl -X PUT http://127.0.0.1:8080/knobs/users -d '{"failureRatio":0.5}' -H 'Content-Type: application/json'   # make users fail
