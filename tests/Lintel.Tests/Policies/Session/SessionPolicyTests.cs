@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Lintel.Control.Explaining;
+using Lintel.TestKit;
 
 namespace Lintel.Tests.Policies.Session;
 
@@ -156,6 +158,24 @@ public sealed class SessionPolicyTests
         var answer = await browser.FetchAsync("/bff/logout", "POST");
         Assert.Equal((200, """{"location":"/"}"""), (answer.Status, answer.Body));
         Assert.Empty(browser.Cookies);
+    }
+
+    [Fact]
+    public void Endpoints_AreExplained_AsRoutesOfTheirPolicy()
+    {
+        using var folder = new ConfigFolder();
+        var file = folder.Write(
+            "gateway.yaml",
+            """
+            policies: { login: { session: { issuer: "https://id.example.com", clientId: shop, clientSecret: secret } } }
+            routes: { all: { match: "/{**rest}", respond: { body: in }, policies: [login] } }
+            """
+        );
+        var request = ExplainRequest.Parse("GET https://shop.example.com/bff/login", [], out _)!;
+        var explanation = GatewayReader.Explain(file, request);
+        Assert.Equal(("policies.login/login", "/bff/login"), (explanation.Route, explanation.Path));
+        request = ExplainRequest.Parse("GET https://shop.example.com/page", [], out _)!;
+        Assert.Equal("all", GatewayReader.Explain(file, request).Route);
     }
 
     [Fact]
