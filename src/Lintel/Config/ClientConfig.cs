@@ -7,7 +7,8 @@ namespace Lintel.Config;
 /// </summary>
 /// <remarks>
 /// <see cref="When"/> reads what any client can send, so it is for shaping responses and not for protection. A credential counts only on
-/// routes with a policy that verifies it: <c>apiKey</c> for <see cref="ApiKeys"/>, any authentication for <see cref="Claims"/>.
+/// routes with a policy that verifies it: <c>apiKey</c> for <see cref="ApiKeys"/>, any authentication for <see cref="Claims"/>,
+/// <c>clientCertificate</c> for <see cref="Certificates"/>.
 /// </remarks>
 public sealed record ClientConfig
 {
@@ -26,13 +27,23 @@ public sealed record ClientConfig
     /// </summary>
     public ValueMap<ConditionConfig> Claims { get; init; } = [];
 
+    /// <summary>
+    /// Names of certificates: an identity of <c>clientCertificate</c> with one of them as a subject alternative name is this client. DNS
+    /// names with <c>*.</c> for one label, URIs with <c>*</c> for one segment and a final <c>**</c> for any number, email addresses with
+    /// <c>*@</c> for anyone. Default: none.
+    /// </summary>
+    public ValueList<string> Certificates { get; init; } = [];
+
     /// <summary>Scopes that the client has in addition to those in its credential, for <c>authorize</c>. Default: none.</summary>
     public ValueList<string> Scopes { get; init; } = [];
 
     internal const string NoSign = "nothing distinguishes this client from others";
 
     /// <summary>Whether the client is recognized by nothing.</summary>
-    internal bool HasNoSign => When.IsEmpty && ApiKeys.Count + Claims.Count == 0;
+    internal bool HasNoSign => When.IsEmpty && !HasCredential;
+
+    /// <summary>Whether the client is recognized by a credential.</summary>
+    internal bool HasCredential => ApiKeys.Count + Claims.Count + Certificates.Count > 0;
 
     /// <summary>A scope: RFC 6749 section 3.3.</summary>
     internal static Grammar<string> ScopeGrammar { get; } =
@@ -50,20 +61,21 @@ public sealed record ClientConfig
     internal static Grammar<ClientConfig> Grammar { get; } =
         new RecordGrammar<ClientConfig>(static f =>
         {
-            f.NotYet("rateLimit", "quota", "certificates");
+            f.NotYet("rateLimit", "quota");
             string[] signs = ["when", "apiKeys", "claims", "certificates"];
             if (f.IsReading && !signs.Any(f.Has))
                 f.Report(
                     "missing-key",
                     null,
                     NoSign,
-                    "add `when` with conditions on headers, query or cookies, or a credential: `apiKeys` or `claims`"
+                    "add `when` with conditions on headers, query or cookies, or a credential: `apiKeys`, `claims` or `certificates`"
                 );
             return new ClientConfig
             {
                 When = f.Get("when", WhenConfig.Grammar, new WhenConfig()),
                 ApiKeys = f.List("apiKeys", ApiKeyHashConfig.Grammar, allowSingle: true),
                 Claims = f.FilledMap("claims", ConditionConfig.Grammar, ConditionConfig.NoneHint),
+                Certificates = f.List("certificates", CertificatePattern.Grammar, allowSingle: true),
                 Scopes = f.List("scopes", ScopeGrammar, allowSingle: true),
             };
         });

@@ -258,6 +258,7 @@ public static class LintelServiceCollectionExtensions
                     PolicyLog = logs.CreateLogger("Lintel.Policies"),
                     State = state,
                     Protection = new(() => services.GetService<IDataProtectionProvider>() ?? new EphemeralDataProtectionProvider()),
+                    OwnsListeners = ownsListeners,
                 }
             ),
             snapshots,

@@ -19,6 +19,9 @@ internal sealed record CallerIdentity(string Kind, ClaimSet Claims)
     /// <summary>The client's certificate, where it is the credential.</summary>
     public X509Certificate2? Certificate { get; init; }
 
+    /// <summary>The names in <see cref="Certificate"/>.</summary>
+    public CertificateNames? CertificateNames { get; init; }
+
     /// <summary>When the identity ends; <see langword="null"/> if it does not end by itself.</summary>
     public DateTimeOffset? Expires { get; init; }
 

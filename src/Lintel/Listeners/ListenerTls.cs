@@ -71,6 +71,7 @@ internal sealed class ListenerTls(ListenerConfig config, CertificateStore certif
         {
             TrustMode = X509ChainTrustMode.CustomRootTrust,
             RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true, // a stranger's certificate does not tell the gateway what to connect to
         };
         options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
         options.RemoteCertificateValidationCallback = (_, certificate, _, errors) =>

@@ -18,12 +18,19 @@ internal sealed class ClientDirectory
     private readonly FrozenDictionary<UInt128, KnownKey[]> _keys;
     private readonly ClientClaims[] _byClaims;
     private readonly FrozenDictionary<string, ClientConfig> _clients;
+    private readonly ClientCertificates[] _byCertificate;
 
     private ClientDirectory(IEnumerable<KnownKey> keys, IEnumerable<ClientClaims> byClaims, ValueMap<ClientConfig> clients)
     {
         _keys = keys.GroupBy(k => Start(k.Hash)).ToFrozenDictionary(g => g.Key, g => g.ToArray());
         _byClaims = [.. byClaims];
         _clients = clients.ToFrozenDictionary(StringComparer.Ordinal);
+        _byCertificate =
+        [
+            .. clients
+                .Where(c => c.Value.Certificates.Count > 0)
+                .Select(c => new ClientCertificates(c.Key, [.. c.Value.Certificates.Select(Pattern).OfType<CertificatePattern>()])),
+        ];
     }
 
     /// <summary>The directory of a gateway without clients.</summary>
@@ -79,6 +86,15 @@ internal sealed class ClientDirectory
     {
         if (identity.Client is not null)
             return identity.Client;
+        if (identity.CertificateNames is { } names)
+        {
+            foreach (var client in _byCertificate)
+            {
+                if (Array.Exists(client.Patterns, p => names.Find(p) is not null))
+                    return client.Name;
+            }
+        }
+
         foreach (var client in _byClaims)
         {
             if (Array.TrueForAll(client.Tests, t => t.Holds(identity.Claims)))
@@ -97,6 +113,11 @@ internal sealed class ClientDirectory
     private static UInt128 Start(ReadOnlySpan<byte> hash) => System.Buffers.Binary.BinaryPrimitives.ReadUInt128LittleEndian(hash);
 
     private sealed record KnownKey(string Client, byte[] Hash, DateTimeOffset? Expires);
+
+    /// <summary>What is not a pattern in code has been reported.</summary>
+    private static CertificatePattern? Pattern(string text) => CertificatePattern.TryParse(text, out var pattern) ? pattern : null;
+
+    private sealed record ClientCertificates(string Name, CertificatePattern[] Patterns);
 
     private sealed record ClientClaims(string Name, ClaimTest[] Tests);
 }

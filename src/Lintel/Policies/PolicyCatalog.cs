@@ -7,6 +7,7 @@ using Lintel.Policies.AnyOf;
 using Lintel.Policies.ApiKey;
 using Lintel.Policies.Authorize;
 using Lintel.Policies.Basic;
+using Lintel.Policies.ClientCertificate;
 using Lintel.Policies.Cors;
 using Lintel.Policies.Fault;
 using Lintel.Policies.Identity;
@@ -28,6 +29,10 @@ internal static class PolicyCatalog
         new PolicyKind<AccessConfig>(AccessConfig.Grammar, static (c, _) => new AccessPolicy(c)) { Name = AccessConfig.Key },
         new PolicyKind<ApiKeyConfig>(ApiKeyConfig.Grammar, static (c, parts) => new ApiKeyPolicy(c, parts)) { Name = ApiKeyConfig.Key },
         new PolicyKind<BasicConfig>(BasicConfig.Grammar, static (c, parts) => new BasicPolicy(c, parts)) { Name = BasicConfig.Key },
+        new PolicyKind<ClientCertificateConfig>(ClientCertificateConfig.Grammar, static (c, parts) => new ClientCertificatePolicy(c, parts))
+        {
+            Name = ClientCertificateConfig.Key,
+        },
         new PolicyKind<SessionConfig>(SessionConfig.Grammar, static (c, parts) => new SessionPolicy(c, parts)) { Name = SessionConfig.Key },
         new PolicyKind<AnyOfConfig>(AnyOfConfig.CreateGrammar(PolicyGrammar), static (_, parts) => new AnyOfPolicy(parts))
         {

@@ -20,10 +20,16 @@ internal sealed class CodeCheck(ProblemSink problems)
         {
             var path = KeyPath.Root["clients"][name];
             if (client.HasNoSign)
-                problems.Add("missing-key", path, ClientConfig.NoSign, "set `When`, `ApiKeys` or `Claims`");
+                problems.Add("missing-key", path, ClientConfig.NoSign, "set `When`, `ApiKeys`, `Claims` or `Certificates`");
             if (!client.When.IsEmpty)
                 Check(client.When, path["when"]);
             Check(client.Claims, path["claims"]);
+            for (var i = 0; i < client.Certificates.Count; i++)
+            {
+                if (!CertificatePattern.TryParse(client.Certificates[i], out _))
+                    problems.Add("bad-value", path["certificates"][i], $"`{client.Certificates[i]}` is not a name of certificates");
+            }
+
             for (var i = 0; i < client.ApiKeys.Count; i++)
             {
                 if (!ApiKeyHashConfig.IsHash(client.ApiKeys[i].Hash))

@@ -19,6 +19,9 @@ internal sealed record RouteParts(ForwardParts Forwarding, CompositionParts Comp
     /// <summary>The policies that the application has registered.</summary>
     public ApplicationPolicies Application { get; init; } = ApplicationPolicies.None;
 
+    /// <summary>Whether requests arrive at the gateway's own listeners, and not at those of another host.</summary>
+    public bool OwnsListeners { get; init; } = true;
+
     /// <summary>The log of policies.</summary>
     public ILogger PolicyLog { get; init; } = NullLogger.Instance;
 

@@ -44,6 +44,19 @@ internal static class RouteReferences
         from name in Names(use, config)
         select name;
 
+    /// <summary>A policy of a list as it is written, followed by those that it refers to; none if its name is unknown.</summary>
+    public static IEnumerable<PolicyConfig> Written(PolicyUse use, GatewayConfig config)
+    {
+        if ((use.Policy ?? config.Policies.GetValueOrDefault(use.Name!)) is not { } policy)
+            yield break;
+        yield return policy;
+        foreach (var member in PolicyCatalog.Of(policy).Kind.MembersOf(policy))
+        {
+            if ((member.Policy ?? config.Policies.GetValueOrDefault(member.Name!)) is { } inner)
+                yield return inner;
+        }
+    }
+
     private static IEnumerable<string> Names(PolicyUse use, GatewayConfig config)
     {
         if (use.Name is { } name)

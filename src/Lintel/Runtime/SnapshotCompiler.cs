@@ -40,7 +40,10 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
         var acquired = Acquire(config, problems);
         CheckListeners(config, problems);
         new CodeCheck(problems).Check(config);
-        CheckClientCertificates(config, problems);
+        var certificates = new CertificateCheck(config, problems);
+        certificates.CheckListeners();
+        if (parts.OwnsListeners)
+            certificates.CheckPolicies();
         var scope = new CompileScope(config, acquired, problems);
         var policies = new PolicyCompiler(_policies, parts.Application, scope);
         policies.CompileUnused();
@@ -228,29 +231,6 @@ internal sealed class SnapshotCompiler(ServiceRegistry registry, RouteParts part
                     "give one of them another address"
                 );
             taken.Add((name, address));
-        }
-    }
-
-    /// <summary>Checks for a route that requires a client certificate on one listener, and is reachable without one on another.</summary>
-    private static void CheckClientCertificates(GatewayConfig config, ProblemSink problems)
-    {
-        var open = config
-            .Listeners.Where(l => l.Value.ClientCertificates?.Mode != ClientCertificateMode.Required)
-            .Select(l => l.Key)
-            .ToHashSet(StringComparer.Ordinal);
-        foreach (var (guarded, listener) in config.Listeners.Where(l => !open.Contains(l.Key)))
-        {
-            var routes = config.Routes.Where(r => open.Count > 0 && r.Value.Match.Listeners.Count == 0).Select(r => r.Key).ToList();
-            if (routes.Count == 0)
-                continue;
-            var some = string.Join(", ", routes.Take(5).Select(r => $"`{r}`")) + (routes.Count > 5 ? $" and {routes.Count - 5} more" : "");
-            problems.Warn(
-                "unguarded",
-                KeyPath.Root["listeners"][guarded]["clientCertificates"],
-                $"requests that require a client certificate at `{guarded}` are served without one by "
-                    + $"{string.Join(", ", open.Select(o => $"`{o}`"))}: {some}",
-                $"add `match.listeners: [{guarded}]` to routes that need it, and list all listeners where that is intended"
-            );
         }
     }
 

@@ -35,7 +35,7 @@ internal sealed class UnusedCheck(GatewayConfig config, ProblemSink problems)
         );
         Check(
             "clients",
-            config.Clients.Where(c => c.Value.ApiKeys.Count + c.Value.Claims.Count == 0).Select(c => c.Key), // not by a credential
+            config.Clients.Where(c => !c.Value.HasCredential).Select(c => c.Key),
             config.Routes.Values.SelectMany(RouteReferences.Clients),
             "client",
             "refer to it in `match.client` or `compose.variants`, or remove it"

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Lintel.Config;
 using Lintel.Identities;
 using Lintel.Pipeline;
 using Lintel.Routing;
@@ -28,6 +29,7 @@ internal abstract class Rule
             { Claim: { } claim, EqualTo: { } text } => new ClaimEqualsRule(claim, text),
             { Claim: { } claim } => new ClaimRule(claim, config),
             { Client: { } client } => new ClientRule(client),
+            { Certificate: { } name } => new CertificateRule(name),
             _ => new MethodRule(config.Methods),
         };
 
@@ -150,6 +152,26 @@ internal sealed class ClientRule(string client) : Rule
     public override bool IsMet(Exchange exchange) => exchange.CallingClient == client;
 
     public override string ToString() => $"client {client}";
+}
+
+internal sealed class CertificateRule(string name) : Rule
+{
+    private readonly CertificatePattern _name = CertificatePattern.TryParse(name, out var pattern)
+        ? pattern
+        : throw new FormatException($"`{name}` is not a name of certificates");
+
+    public override bool IsMet(Exchange exchange)
+    {
+        for (var caller = exchange.Caller; caller is not null; caller = caller.Earlier)
+        {
+            if (caller.Identity.CertificateNames?.Find(_name) is not null)
+                return true;
+        }
+
+        return false;
+    }
+
+    public override string ToString() => $"certificate {name}";
 }
 
 internal sealed class MethodRule(IReadOnlyList<string> methods) : Rule

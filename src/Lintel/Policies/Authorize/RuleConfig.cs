@@ -51,14 +51,20 @@ public sealed record RuleConfig
     /// <summary>The caller is this configured client, by its credential.</summary>
     public string? Client { get; init; }
 
+    /// <summary>
+    /// The caller's certificate (<c>clientCertificate</c>) has a name like this: a DNS name with <c>*.</c> for one label, a URI with
+    /// <c>*</c> for one segment and a final <c>**</c> for any number, an email address with <c>*@</c> for anyone.
+    /// </summary>
+    public string? Certificate { get; init; }
+
     /// <summary>The request has one of these methods.</summary>
     public ValueList<string> Methods { get; init; } = [];
 
     internal const string OneHint =
-        "write one condition: `scope`, `role`, `claim`, `client`, `methods`, or combine rules with `all`, `any`, `not`";
+        "write one condition: `scope`, `role`, `claim`, `client`, `certificate`, `methods`, or combine rules with `all`, `any`, `not`";
 
     /// <summary>The keys of which a rule has exactly one.</summary>
-    internal static readonly string[] Keys = ["all", "any", "not", "scope", "role", "claim", "client", "methods"];
+    internal static readonly string[] Keys = ["all", "any", "not", "scope", "role", "claim", "client", "certificate", "methods"];
 
     internal static Grammar<RuleConfig> Grammar { get; } = new LateGrammar();
 
@@ -66,7 +72,7 @@ public sealed record RuleConfig
         (All.Count > 0 ? 1 : 0)
         + (Any.Count > 0 ? 1 : 0)
         + (Methods.Count > 0 ? 1 : 0)
-        + new object?[] { Not, Scope, Role, Claim, Client }.Count(c => c is not null);
+        + new object?[] { Not, Scope, Role, Claim, Client, Certificate }.Count(c => c is not null);
 
     internal int ClaimTests => (OneOf.Count > 0 ? 1 : 0) + (EqualTo is null ? 0 : 1) + (Matches is null ? 0 : 1);
 
@@ -81,6 +87,8 @@ public sealed record RuleConfig
                 return ("`equals`, `oneOf` and `matches` need the name of a claim", "add `claim: NAME`");
             if (ClaimTests > 1)
                 return ("a claim has at most one of `equals`, `oneOf` and `matches`", "combine two rules with `all` or `any`");
+            if (Certificate is not null && !CertificatePattern.TryParse(Certificate, out _))
+                return ($"`{Certificate}` is not a name of certificates", "write `*.example.com`, `spiffe://example.com/**` or such");
             return All.Concat(Any).Append(Not).OfType<RuleConfig>().Select(r => r.Problem).FirstOrDefault(p => p is not null);
         }
     }
@@ -99,6 +107,7 @@ public sealed record RuleConfig
             OneOf = f.FilledList("oneOf", Scalars.Text, OneHint),
             Matches = f.Find("matches", PatternGrammar),
             Client = f.Find("client", Scalars.Name),
+            Certificate = f.Find("certificate", CertificatePattern.Grammar),
             Methods = f.FilledList("methods", MatchConfig.MethodGrammar, OneHint, allowSingle: true),
         };
 
