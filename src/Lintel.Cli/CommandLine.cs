@@ -23,6 +23,7 @@ internal static class CommandLine
         root.Subcommands.Add(RunCommand.Create(surroundings));
         root.Subcommands.Add(DemoCommand.Create(surroundings));
         root.Subcommands.Add(ValidateCommand.Create());
+        root.Subcommands.Add(CheckCommand.Create());
         root.Subcommands.Add(ExplainCommand.Create());
         root.Subcommands.Add(HealthCommand.Create());
         root.Subcommands.Add(StatusCommand.Create());

@@ -45,8 +45,8 @@ internal sealed class CertificatePattern
                 value = text;
                 return TryParse(text, out _);
             },
-            "write a DNS name (`api.example.com`, `*.example.com`), a URI (`spiffe://example.com/ns/*/sa/shop`, `spiffe://example.com/**`) or "
-                + "an email address (`kim@example.com`, `*@example.com`)"
+            "write a DNS name (`api.example.com`, `*.example.com`), a URI (`spiffe://example.com/ns/*/sa/shop`, "
+                + "`spiffe://example.com/**`) or an email address (`kim@example.com`, `*@example.com`)"
         );
 
     public static bool TryParse(string text, [NotNullWhen(true)] out CertificatePattern? pattern)

@@ -4,7 +4,7 @@ using Lintel.Config;
 
 namespace Lintel.Identities;
 
-/// <summary>The names that a certificate is issued for: DNS names, URIs and email addresses. Its subject is none (RFC 9525 section 2).</summary>
+/// <summary>The names that a certificate is for: DNS names, URIs, email addresses. Its subject is none (RFC 9525 section 2).</summary>
 /// <param name="Dns">DNS names.</param>
 /// <param name="Uris">URIs.</param>
 /// <param name="Emails">Email addresses.</param>

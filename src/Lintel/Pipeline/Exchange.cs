@@ -366,6 +366,9 @@ internal sealed partial class Exchange
             : RequestTarget.Path.Substring(_state.Captures[capture].Start, _state.Captures[capture].Length);
     }
 
+    /// <summary>The names of the route's parameters.</summary>
+    public IReadOnlyList<string> ParameterNames => _state.Candidate?.Parameters ?? [];
+
     /// <summary>The same for a parameter of this name; <see langword="null"/>, too, if the route has none.</summary>
     public string? Parameter(string name)
     {

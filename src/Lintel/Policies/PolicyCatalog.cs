@@ -39,7 +39,12 @@ internal static class PolicyCatalog
             Name = AnyOfConfig.Key,
             Members = static c => c.Policies,
         },
-        new PolicyKind<AuthorizeConfig>(AuthorizeConfig.Grammar, static (c, _) => new AuthorizePolicy(c)) { Name = AuthorizeConfig.Key },
+        new PolicyKind<AuthorizeConfig>(AuthorizeConfig.Grammar, static (c, parts) =>
+            c.Http is null ? new AuthorizePolicy(c) : new DecisionPolicy(c, parts)
+        )
+        {
+            Name = AuthorizeConfig.Key,
+        },
         new PolicyKind<ValidateConfig>(ValidateConfig.Grammar, static (c, parts) => new ValidatePolicy(c, parts))
         {
             Name = ValidateConfig.Key,

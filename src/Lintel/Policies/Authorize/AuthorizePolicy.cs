@@ -6,7 +6,7 @@ namespace Lintel.Policies.Authorize;
 /// <summary>Phase 2, after authentication: refuses callers that do not meet a rule.</summary>
 internal sealed class AuthorizePolicy(AuthorizeConfig config) : Policy, IAdmitting, IReadingParameters
 {
-    private readonly Rule _rule = Rule.Create(config.Rule);
+    private readonly Rule _rule = Rule.Create(config.Rule ?? new RuleConfig());
 
     /// <summary>The rule, for <c>explain</c>.</summary>
     public Rule Rule => _rule;

@@ -22,6 +22,31 @@ public readonly struct PolicyContext
     /// </summary>
     public IPAddress? ClientAddress => _exchange.ClientAddress;
 
+    /// <summary>
+    /// Whether the caller is known: from the route's authentication policies, which run before, or from the application
+    /// (<c>HttpContext.User</c>).
+    /// </summary>
+    public bool IsAuthenticated => _exchange.Caller is not null;
+
+    /// <summary>
+    /// The caller's name within its issuer (<c>sub</c>), as the last policy has established it; <see langword="null"/> if it has none.
+    /// </summary>
+    public string? Subject => _exchange.Caller?.Identity.Subject;
+
+    /// <summary>The name of the configured client that the caller is by its credential; <see langword="null"/> for none.</summary>
+    public string? Client => _exchange.CallingClient;
+
+    /// <summary>
+    /// A claim of the caller as text; the values of a list are separated by commas. A dotted name leads into objects.
+    /// </summary>
+    /// <param name="name">The claim's name.</param>
+    /// <returns><see langword="null"/> if the caller has no such claim, or it is an object.</returns>
+    public string? FindClaim(string name) => _exchange.Claim(name);
+
+    /// <summary>Whether the caller has a scope, in its credential or by <c>clients.NAME.scopes</c>.</summary>
+    /// <param name="scope">The scope.</param>
+    public bool HasScope(string scope) => _exchange.HasScope(scope);
+
     /// <summary>The identifier of the request's trace, in hexadecimal digits, as in the access log and in problems.</summary>
     public string TraceId => _exchange.TraceId;
 
