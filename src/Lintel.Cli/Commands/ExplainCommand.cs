@@ -26,6 +26,16 @@ internal static class ExplainCommand
             Description = "The listener that receives the request. Default: the first one of the target's scheme.",
             HelpName = "NAME",
         };
+        var client = new Option<string>("--as")
+        {
+            Description = "The configured client that is assumed to be the caller.",
+            HelpName = "CLIENT",
+        };
+        var claims = new Option<string>("--claims")
+        {
+            Description = "Claims that the caller is assumed to have: --claims '{\"sub\":\"kim\"}'.",
+            HelpName = "JSON",
+        };
         var format = new Option<string>("--format") { Description = "Output format.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json");
         var command = new Command(
@@ -37,30 +47,36 @@ internal static class ExplainCommand
             words,
             headers,
             listener,
+            client,
+            claims,
             format,
         };
         command.SetAction(parse =>
-            Run(
-                parse.GetValue(words)!,
-                parse.GetValue(headers) ?? [],
-                parse.GetValue(listener),
-                parse.GetValue(format) == "json",
-                parse.InvocationConfiguration
-            )
-        );
+        {
+            var all = parse.GetValue(words)!;
+            var request = ExplainRequest
+                .Parse(all[^1], parse.GetValue(headers) ?? [], out var problem)
+                ?.Of(parse.GetValue(client), parse.GetValue(claims), out problem);
+            if (request is not null)
+                return Run(
+                    all[..^1],
+                    request with
+                    {
+                        Listener = parse.GetValue(listener),
+                    },
+                    parse.GetValue(format) == "json",
+                    parse.InvocationConfiguration
+                );
+            parse.InvocationConfiguration.Error.WriteLine(problem);
+            return ExitCode.Invalid;
+        });
         return command;
     }
 
-    private static int Run(string[] words, string[] headers, string? listener, bool asJson, InvocationConfiguration streams)
+    private static int Run(string[] files, ExplainRequest request, bool asJson, InvocationConfiguration streams)
     {
-        if (ExplainRequest.Parse(words[^1], headers, out var problem) is not { } request)
-        {
-            streams.Error.WriteLine(problem);
-            return ExitCode.Invalid;
-        }
-
-        using var services = new ServiceCollection().AddLogging().AddLintelServer(words[..^1]).BuildServiceProvider();
-        var explanation = RequestExplainer.Explain(services.GetRequiredService<Gateway>(), request with { Listener = listener });
+        using var services = new ServiceCollection().AddLogging().AddLintelServer(files).BuildServiceProvider();
+        var explanation = RequestExplainer.Explain(services.GetRequiredService<Gateway>(), request);
         if (!explanation.Report.IsValid)
         {
             ReportFormat.Write(explanation.Report, asJson ? "json" : "text", streams.Output);

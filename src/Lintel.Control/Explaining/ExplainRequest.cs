@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Lintel.Control.Explaining;
 
 /// <summary>A request to explain.</summary>
@@ -16,6 +18,33 @@ internal sealed record ExplainRequest
     /// The name of the listener that receives it. Default: the first one of the target's scheme, <c>http</c> if the target is a path.
     /// </summary>
     public string? Listener { get; init; }
+
+    /// <summary>The configured client that is assumed to be the caller. Default: none.</summary>
+    public string? Client { get; init; }
+
+    /// <summary>The claims that the caller is assumed to have: a JSON object. Default: none.</summary>
+    public JsonElement? Claims { get; init; }
+
+    /// <summary>The same request of an assumed caller.</summary>
+    /// <param name="client">The name of a client.</param>
+    /// <param name="claims">A JSON object.</param>
+    /// <param name="problem">What is wrong with it.</param>
+    /// <returns><see langword="null"/> if the claims are none.</returns>
+    public ExplainRequest? Of(string? client, string? claims, out string? problem)
+    {
+        problem = null;
+        if (claims is null)
+            return this with { Client = client };
+        try
+        {
+            if (JsonElement.Parse(claims, new() { AllowDuplicateProperties = false }) is { ValueKind: JsonValueKind.Object } json)
+                return this with { Client = client, Claims = json };
+        }
+        catch (JsonException) { }
+
+        problem = "`--claims` is not a JSON object: write --claims '{\"sub\":\"kim\"}'";
+        return null;
+    }
 
     /// <summary>Parses <c>[METHOD] /path?query</c>.</summary>
     /// <param name="line">Such as <c>GET /api/users/42</c>.</param>

@@ -50,6 +50,9 @@ internal sealed record Explanation
     /// <summary>The names of the policies that apply, in their order.</summary>
     public IReadOnlyList<string> Policies { get; init; } = [];
 
+    /// <summary>What the route demands of its callers; <see langword="null"/> if it demands nothing.</summary>
+    public ExplainedCaller? Caller { get; init; }
+
     /// <summary>The route's priority: which requests are shed first while the gateway is overloaded.</summary>
     public RoutePriority? Priority { get; init; }
 

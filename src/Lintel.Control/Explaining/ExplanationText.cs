@@ -28,6 +28,8 @@ internal sealed class ExplanationText
             Line("refused", $"{status}: {explanation.Refusal}");
         if (explanation.Policies.Count > 0)
             Line("policies", string.Join(", ", explanation.Policies));
+        if (explanation.Caller is { } caller)
+            Write(caller);
         if (explanation.Priority is { } priority and not RoutePriority.Normal)
             Line("priority", $"{(priority == RoutePriority.High ? "high: shed last" : "low: shed first")} while the gateway is overloaded");
         if (explanation.Forward is { } forward)
@@ -40,6 +42,36 @@ internal sealed class ExplanationText
     }
 
     public override string ToString() => _text.ToString();
+
+    private void Write(ExplainedCaller caller)
+    {
+        if (caller.Credentials.Count > 0)
+            Line("credential", "required: " + string.Join(", ", caller.Credentials));
+        if (caller.IsAssumed)
+            Line(
+                "caller",
+                "assumed: "
+                    + (caller.Client is { } client ? $"client {client}" : "no client")
+                    + (caller.Subject is { } subject ? $", subject {subject}" : "")
+            );
+        var label = "rules";
+        foreach (var rule in caller.Rules)
+            Write(rule, ref label, "");
+    }
+
+    private void Write(ExplainedRule rule, ref string label, string indent)
+    {
+        var verdict = rule.IsMet switch
+        {
+            true => "met      ",
+            false => "not met  ",
+            null => "",
+        };
+        Line(label, indent + verdict + rule.Text);
+        label = "";
+        foreach (var part in rule.Parts)
+            Write(part, ref label, indent + "  ");
+    }
 
     private void Write(IReadOnlyList<LosingRoute> others, int further)
     {

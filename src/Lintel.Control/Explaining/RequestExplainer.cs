@@ -100,6 +100,9 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
                 };
         }
 
+        if (request.Client is { } client && !config.Clients.ContainsKey(client))
+            return explanation with { RefusedWith = StatusCodes.Status404NotFound, Refusal = $"there is no client named `{client}`" };
+        CallerExplainer.Assume(exchange, request);
         return Winner(explanation, exchange, lookup.Candidate!, error);
     }
 
@@ -142,6 +145,7 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
             Path = route.Template,
             Action = status.Action,
             Policies = status.Policies,
+            Caller = CallerExplainer.Explain(exchange),
             Priority = status.Priority,
             Parameters = Parameters(exchange, candidate),
         };
@@ -152,8 +156,16 @@ internal sealed class RequestExplainer(GatewayConfig config, Snapshot snapshot)
                 Refusal = Refusal(exchange.RequestTarget.Traits & PathTraits.Refused & ~route.Allowed, error),
             };
 
+        if (explanation.Caller?.Unmet is not null)
+            return explanation with
+            {
+                RefusedWith = ErrorTable.Get(GatewayErrorKind.Forbidden).Status,
+                Refusal = "the caller does not meet the rules",
+            };
+
         foreach (var identity in route.Policies.All.OfType<IdentityPolicy>())
             identity.Preview(exchange);
+
         string? problem = null;
         explanation = route.Target switch
         {

@@ -48,6 +48,20 @@ public sealed record AccessLogConfig
             "header names are letters, digits and `-`"
         );
 
+    /// <summary>The same log, which also redacts where policies say that clients send credentials.</summary>
+    internal AccessLogConfig RedactedFor(IEnumerable<PolicyConfig> policies)
+    {
+        var all = policies.ToList();
+        var headers = all.SelectMany(p => p.SecretHeaders).Except(Redact.Headers, StringComparer.OrdinalIgnoreCase).ToList();
+        var query = all.SelectMany(p => p.SecretParameters).Except(Redact.Query, StringComparer.Ordinal).ToList();
+        return headers.Count + query.Count == 0
+            ? this
+            : this with
+            {
+                Redact = new RedactConfig { Headers = [.. Redact.Headers, .. headers], Query = [.. Redact.Query, .. query] },
+            };
+    }
+
     internal static Grammar<AccessLogConfig> Grammar { get; } =
         new RecordGrammar<AccessLogConfig>(static f =>
         {

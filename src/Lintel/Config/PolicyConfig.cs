@@ -41,6 +41,12 @@ public abstract record PolicyConfig
     /// </summary>
     internal virtual (string Message, string Hint)? Problem => null;
 
+    /// <summary>Headers in which clients send credentials because the policy says so: logs do not show their values.</summary>
+    internal virtual IEnumerable<string> SecretHeaders => [];
+
+    /// <summary>Query parameters in which clients send credentials because the policy says so.</summary>
+    internal virtual IEnumerable<string> SecretParameters => [];
+
     /// <summary>Files whose content is part of the policy: full paths.</summary>
     internal virtual IEnumerable<string> Files => [];
 }

@@ -128,7 +128,7 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         Serve(snapshot, config, log);
         Follow("the listeners", () => commit(config.DrainTimeout));
         await change.CommitAsync(Failed).ConfigureAwait(false);
-        _accessLog = config.Observability.AccessLog;
+        _accessLog = AccessLogOf(config);
         foreach (var follower in Delegate.EnumerateInvocationList(Applied))
         {
             try
@@ -198,13 +198,15 @@ internal sealed class ConfigSwitch(GatewayParts parts, ListenerSet? listeners, R
         }
     }
 
+    private static AccessLogConfig AccessLogOf(GatewayConfig config) => config.Observability.AccessLog.RedactedFor(config.AllPolicies);
+
     private AccessLog? OpenAccessLog(GatewayConfig config, SourceReading reading)
     {
-        if (config.Observability.AccessLog == _accessLog)
+        if (AccessLogOf(config) == _accessLog)
             return parts.AccessLog.Current;
         try
         {
-            return parts.AccessLog.Open(config.Observability.AccessLog);
+            return parts.AccessLog.Open(AccessLogOf(config));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

@@ -150,7 +150,7 @@ internal static class Secrets
                 return true;
         }
 
-        return false;
+        return canonical.EndsWith("key", StringComparison.Ordinal) || canonical.EndsWith("auth", StringComparison.Ordinal);
     }
 
     /// <summary>The letters and digits of a name in lower case. Empty for names that are too long to be listed.</summary>

@@ -24,6 +24,10 @@ public sealed record AnyOfConfig : PolicyConfig
 
     internal override string Kind => Key;
 
+    internal override IEnumerable<string> SecretHeaders => Policies.SelectMany(u => u.Policy?.SecretHeaders ?? []);
+
+    internal override IEnumerable<string> SecretParameters => Policies.SelectMany(u => u.Policy?.SecretParameters ?? []);
+
     internal override IEnumerable<string> Files => Policies.SelectMany(u => u.Policy?.Files ?? []);
 
     internal override (string Message, string Hint)? Problem =>

@@ -33,4 +33,8 @@ public sealed record ApiKeyConfig : PolicyConfig
         });
 
     internal override string Kind => Key;
+
+    internal override IEnumerable<string> SecretHeaders => EffectiveHeader is { } header ? [header] : [];
+
+    internal override IEnumerable<string> SecretParameters => Query is { } query ? [query] : [];
 }

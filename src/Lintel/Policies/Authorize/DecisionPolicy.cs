@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Lintel.Config;
 using Lintel.Errors;
 using Lintel.Identities;
 using Lintel.Identities.Providers;

@@ -15,6 +15,12 @@ internal abstract class Rule
     /// <summary>Of a rule that is not met: the first part that is responsible.</summary>
     public virtual Rule FirstUnmet(Exchange exchange) => this;
 
+    /// <summary>The rules that it combines.</summary>
+    public virtual IReadOnlyList<Rule> Parts => [];
+
+    /// <summary>Of a combination: how it combines its parts.</summary>
+    public virtual string Label => "";
+
     /// <summary>The parameters of the route that the rule refers to.</summary>
     public virtual IEnumerable<string> Parameters => [];
 
@@ -52,6 +58,10 @@ internal sealed class AllRule(Rule[] rules) : Rule
 
     public override Rule FirstUnmet(Exchange exchange) => Array.Find(rules, r => !r.IsMet(exchange))!.FirstUnmet(exchange);
 
+    public override IReadOnlyList<Rule> Parts => rules;
+
+    public override string Label => "all of";
+
     public override IEnumerable<string> Parameters => rules.SelectMany(r => r.Parameters);
 
     public override string ToString() => "all of (" + string.Join("; ", rules.AsEnumerable()) + ")";
@@ -61,6 +71,10 @@ internal sealed class AnyRule(Rule[] rules) : Rule
 {
     public override bool IsMet(Exchange exchange) => Array.Exists(rules, r => r.IsMet(exchange));
 
+    public override IReadOnlyList<Rule> Parts => rules;
+
+    public override string Label => "any of";
+
     public override IEnumerable<string> Parameters => rules.SelectMany(r => r.Parameters);
 
     public override string ToString() => "any of (" + string.Join("; ", rules.AsEnumerable()) + ")";
@@ -69,6 +83,10 @@ internal sealed class AnyRule(Rule[] rules) : Rule
 internal sealed class NotRule(Rule rule) : Rule
 {
     public override bool IsMet(Exchange exchange) => !rule.IsMet(exchange);
+
+    public override IReadOnlyList<Rule> Parts => [rule];
+
+    public override string Label => "not";
 
     public override IEnumerable<string> Parameters => rule.Parameters;
 

@@ -7,7 +7,7 @@ using Lintel.Pipeline;
 namespace Lintel.Policies.Basic;
 
 /// <summary>Phase 2: recognizes users by name and password.</summary>
-internal sealed class BasicPolicy : AuthenticationPolicy
+internal sealed class BasicPolicy : AuthenticationPolicy, IDisposable
 {
     /// <summary>Beyond any name with any password; longer ones are refused before anything is decoded.</summary>
     private const int MaxCredentials = 1024;
@@ -55,6 +55,8 @@ internal sealed class BasicPolicy : AuthenticationPolicy
     /// <summary>An invalid configuration, which is compiled to find all of its problems, may have no users.</summary>
     private static int Longest(IEnumerable<BasicUser> users) =>
         users.Select(u => u.Password.Iterations).DefaultIfEmpty(PasswordHash.UsualIterations).Max();
+
+    public void Dispose() => _checks.Dispose();
 
     private static BasicUser UserOf(string name, BasicUserConfig config)
     {

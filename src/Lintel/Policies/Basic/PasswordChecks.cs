@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Lintel.Transport.Loop;
 
@@ -11,8 +10,7 @@ namespace Lintel.Policies.Basic;
 /// <remarks>Thread rule: any number of callers. Who guesses passwords delays other first log-ins, and neither requests nor loops.</remarks>
 /// <param name="time">The clock.</param>
 /// <param name="atATime">The number of checks at a time.</param>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields", Justification = "a semaphore without its wait handle holds nothing")]
-internal sealed class PasswordChecks(TimeProvider time, int atATime)
+internal sealed class PasswordChecks(TimeProvider time, int atATime) : IDisposable
 {
     /// <summary>How long a correct password is remembered. A removed user or changed password counts at once.</summary>
     public static readonly TimeSpan Memory = TimeSpan.FromMinutes(5);
@@ -55,6 +53,8 @@ internal sealed class PasswordChecks(TimeProvider time, int atATime)
             _turns.Release();
         }
     }
+
+    public void Dispose() => _turns.Dispose();
 
     private bool IsRemembered(BasicUser user, byte[] mac) =>
         user.Last is { } last && time.GetElapsedTime(last.Timestamp) < Memory && CryptographicOperations.FixedTimeEquals(last.Mac, mac);

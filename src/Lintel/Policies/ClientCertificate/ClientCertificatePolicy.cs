@@ -1,8 +1,6 @@
-using System.Security.Cryptography.X509Certificates;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Errors;
-using Lintel.Identities;
 using Lintel.Pipeline;
 
 namespace Lintel.Policies.ClientCertificate;

@@ -76,7 +76,7 @@ public sealed class BasicPolicyTests
     [Fact]
     public async Task Password_IsRememberedForAWhile_AndWrongOnesAreNot()
     {
-        var checks = new PasswordChecks(_time, atATime: 1);
+        using var checks = new PasswordChecks(_time, atATime: 1);
         Assert.True(PasswordHash.TryParse(Lee, out var hash));
         var user = new BasicUser(new CallerIdentity("basic", ClaimSet.None), hash);
         Assert.False(await checks.CheckAsync(user, "wrong"u8.ToArray(), default));
@@ -95,7 +95,7 @@ public sealed class BasicPolicyTests
     [Fact]
     public async Task Checks_ThatGetNoTurnInTime_AreGivenUp()
     {
-        var checks = new PasswordChecks(_time, atATime: 0);
+        using var checks = new PasswordChecks(_time, atATime: 0);
         var user = new BasicUser(null, PasswordHash.OfNothing(PasswordHash.LeastIterations));
         using var client = new CancellationTokenSource();
         var first = checks.CheckAsync(user, "b"u8.ToArray(), default).AsTask();
