@@ -19,6 +19,7 @@ public sealed class ScrapedGateway : IAsyncLifetime
     public const int Requests = 25;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("lintel-prometheus-").FullName;
+    private static readonly string Keys = KeySet();
     private TestService _service = null!;
     private OtlpReceiver _receiver = null!;
     private Process _prometheus = null!;
@@ -90,6 +91,8 @@ public sealed class ScrapedGateway : IAsyncLifetime
         }
 
         context.Response.StatusCode = context.Request.Path == "/fail" ? 503 : 200;
+        if (context.Request.Path == "/keys")
+            await context.Response.WriteAsync(Keys);
         if (context.Request.Path == "/json")
             await context.Response.WriteAsync("{}");
 
@@ -112,6 +115,12 @@ public sealed class ScrapedGateway : IAsyncLifetime
             ["tls.pem"] = certificate.ExportCertificatePem(),
             ["tls.key"] = key.ExportPkcs8PrivateKeyPem(),
         };
+    }
+
+    private static string KeySet()
+    {
+        using var issuer = new TestIssuer();
+        return TestIssuer.Jwks(issuer);
     }
 
     /// <summary>With a service of two instances, or with only one of them.</summary>
@@ -138,8 +147,10 @@ public sealed class ScrapedGateway : IAsyncLifetime
               lost: { discover: { file: missing.yaml } }
               found: { discover: { file: pool.yaml } }
             policies:
+              signed-in: { jwt: { issuer: http://id.test, audiences: shop, jwks: "{{_service.Address}}/keys" } }
               login: { session: { issuer: "http://127.0.0.1:1", clientId: shop, clientSecret: secret } }
             routes:
+              signed: { match: /k, forward: s, policies: [signed-in] }
               session: { match: /session, respond: { body: in }, policies: [login] }
               found: { match: /n, forward: found }
               lost: { match: /l, forward: lost }

@@ -50,6 +50,7 @@ internal abstract class AuthenticationPolicy : Policy, IAdmitting
         {
             LogDetail = result.LogDetail,
             Challenges = [.. Challenge(exchange, result)],
+            Headers = result.Headers ?? [],
         };
     }
 }
@@ -98,6 +99,9 @@ internal readonly record struct AuthenticationResult
 
     /// <summary>The alternative of <c>anyOf</c> that the result is from; <see langword="null"/> for the policy itself.</summary>
     public AuthenticationPolicy? By { get; init; }
+
+    /// <summary>Fields of the response that go with the challenge, such as <c>DPoP-Nonce</c>; <see langword="null"/> for none.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>>? Headers { get; init; }
 
     /// <summary>Why it could not be found out.</summary>
     public Exception? Cause { get; private init; }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Lintel.Config;
 using Lintel.Config.Grammars;
 using Lintel.Config.Reading;
+using Lintel.Identities.Providers;
 using Lintel.Observability.Metrics;
 using Lintel.Pipeline;
 using Lintel.Routing;
@@ -38,6 +39,28 @@ internal sealed record PolicyParts(TimeProvider Time, Random Random, GatewayMetr
 
     /// <summary>The policies that the policy refers to (<c>anyOf</c>), in the order of the configuration.</summary>
     public ValueList<Policy> Members { get; init; } = [];
+
+    /// <summary>Creates a policy's client of an identity provider, whose requests are counted.</summary>
+    public ProviderClient CreateProviderClient(ProviderConfig config) =>
+        new(config.Authorities, config.Timeout, isAnswered => Metrics.ProviderAsked(Place, isAnswered));
+
+    /// <summary>Creates the keys of an issuer.</summary>
+    /// <param name="issuer">The issuer.</param>
+    /// <param name="location">Where the keys are; <see langword="null"/> if the issuer's metadata says so.</param>
+    /// <param name="client">Fetches them.</param>
+    /// <exception cref="FormatException">A file's keys cannot be used.</exception>
+    public KeySource CreateKeySource(string issuer, KeySetLocation? location, ProviderClient client)
+    {
+        var log = new KeySourceLog(Log, Place, issuer);
+        var keys = location switch
+        {
+            { File: { } file } => KeySource.OfFile(file, Time),
+            { Address: { } address } => KeySource.OfAddress(address, client, Time, log),
+            _ => KeySource.OfProvider(new OpenIdProvider(issuer, client, Time), Time, log),
+        };
+        keys.Watched = Metrics.WatchKeys(Place, issuer, () => keys.Age);
+        return keys;
+    }
 }
 
 /// <summary>A kind of policy: its configuration grammar and its implementation.</summary>

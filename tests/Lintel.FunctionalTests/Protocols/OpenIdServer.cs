@@ -35,7 +35,18 @@ public sealed class OpenIdServer : IAsyncLifetime
     }
 
     /// <summary>Posts a form as the client <c>service</c>, and returns the answer.</summary>
-    public async Task<JsonNode> PostAsync(string path, params (string Name, string Value)[] form)
+    public Task<JsonNode> PostAsync(string path, params (string Name, string Value)[] form) => PostAsync(path, null, form);
+
+    /// <summary>A JWT of the audience <c>shop</c> that is bound to the key of a proof.</summary>
+    /// <param name="proof">A DPoP proof for the token endpoint.</param>
+    public async Task<string> BoundTokenAsync(string proof)
+    {
+        var answer = await PostAsync("/token", proof, ("grant_type", "client_credentials"), ("resource", "urn:shop"));
+        Assert.Equal("DPoP", (string?)answer["token_type"]);
+        return (string)answer["access_token"]!;
+    }
+
+    private async Task<JsonNode> PostAsync(string path, string? proof, params (string Name, string Value)[] form)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, Issuer + path)
         {
@@ -45,6 +56,8 @@ public sealed class OpenIdServer : IAsyncLifetime
             "Basic",
             Convert.ToBase64String(Encoding.ASCII.GetBytes("service:service-secret"))
         );
+        if (proof is not null)
+            request.Headers.Add("DPoP", proof);
         using var answer = await _client.SendAsync(request);
         var text = await answer.Content.ReadAsStringAsync();
         return text.Length == 0 ? new JsonObject() : JsonNode.Parse(text)!;

@@ -169,12 +169,12 @@ public sealed class SchemaTests
             found.Add($"{path}: below {minimum}");
         if (schema["maximum"] is { } maximum && NumberOf(value) > NumberOf(maximum))
             found.Add($"{path}: above {maximum}");
-        if (value is JsonArray list)
+        if (value is JsonArray list && schema["items"] is { } items)
         {
             if (schema["minItems"] is { } least && list.Count < (int)least)
                 found.Add($"{path}: too short");
             for (var i = 0; i < list.Count; i++)
-                found.AddRange(Violations(schema["items"]!, list[i], $"{path}[{i}]"));
+                found.AddRange(Violations(items, list[i], $"{path}[{i}]"));
         }
 
         if (value is JsonObject map)

@@ -13,18 +13,16 @@ internal sealed class ProviderClient : IDisposable
     /// <summary>The longest answer that is read. A key set of a thousand RSA keys is shorter.</summary>
     public const int MaxAnswer = 1024 * 1024;
 
-    /// <summary>Beyond this depth an answer was made to do harm: metadata and key sets have three levels.</summary>
-    private const int MaxDepth = 32;
-
-    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = MaxDepth, AllowDuplicateProperties = false };
-
     private readonly HttpClient _client;
+    private readonly Action<bool>? _asked;
 
     /// <param name="authorities">A PEM file with the certificate authorities that are trusted; <see langword="null"/> for those of the
     /// system.</param>
     /// <param name="timeout">The time for a whole request.</param>
-    public ProviderClient(string? authorities, TimeSpan timeout)
+    /// <param name="asked">Called after each request: whether there was an answer, and not that of a server that failed.</param>
+    public ProviderClient(string? authorities, TimeSpan timeout, Action<bool>? asked = null)
     {
+        _asked = asked;
         var handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false, // the answer's address is the one that the configuration names, or none
@@ -85,11 +83,13 @@ internal sealed class ProviderClient : IDisposable
     /// <exception cref="ProviderException">There is no answer, or it does not arrive in time.</exception>
     public async Task<ProviderAnswer> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
+        var isAnswered = false;
         try
         {
             using var response = await _client.SendAsync(request, cancellationToken).ConfigureAwait(false);
             var bytes = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
-            return new ProviderAnswer(response.StatusCode, Parse(bytes), bytes, response.Headers);
+            isAnswered = (int)response.StatusCode < 500;
+            return new ProviderAnswer(response.StatusCode, StrictJson.TryParse(bytes, out var json) ? json : null, bytes, response.Headers);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
@@ -99,22 +99,13 @@ internal sealed class ProviderClient : IDisposable
         {
             throw new ProviderException($"{request.RequestUri!.GetLeftPart(UriPartial.Path)} did not answer in time", e);
         }
+        finally
+        {
+            _asked?.Invoke(isAnswered);
+        }
     }
 
     public void Dispose() => _client.Dispose();
-
-    private static JsonElement? Parse(byte[] bytes)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(bytes, Strict);
-            return document.RootElement.Clone();
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
 }
 
 /// <summary>The answer of a provider.</summary>

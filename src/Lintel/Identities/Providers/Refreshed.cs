@@ -19,13 +19,17 @@ internal sealed class Refreshed<T>(
 )
     where T : class
 {
-    /// <summary>The least time between two fetches, however many callers ask: a provider that is down is not flooded.</summary>
+    /// <summary>
+    /// The least time between two fetches, however many callers ask: a provider that is down is not flooded. It holds for renewals on their
+    /// own, so that one which follows a regular fetch is not in vain.
+    /// </summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private volatile Held? _held;
     private Task? _fetching;
     private long? _attempted;
+    private long? _renewed;
     private ProviderException? _failure;
 
     /// <summary>The value as it is known; <see langword="null"/> if it has never been fetched.</summary>
@@ -41,7 +45,7 @@ internal sealed class Refreshed<T>(
         if (_held is { } held)
         {
             if (time.GetElapsedTime(held.Fetched) >= freshness)
-                _ = TryFetch();
+                _ = TryFetch(ref _attempted);
             return new(held.Value);
         }
 
@@ -55,7 +59,7 @@ internal sealed class Refreshed<T>(
     /// <exception cref="ProviderException">There is none.</exception>
     public async Task<T> RenewAsync(CancellationToken cancellationToken)
     {
-        if (TryFetch() is { } fetching)
+        if ((_held is null ? TryFetch(ref _attempted) : TryFetch(ref _renewed)) is { } fetching)
             await fetching.WaitAsync(cancellationToken).ConfigureAwait(false);
         return _held?.Value ?? throw Failure ?? new ProviderException("there is no answer yet");
     }
@@ -63,15 +67,15 @@ internal sealed class Refreshed<T>(
     private async Task<T> FirstAsync(CancellationToken cancellationToken) => await RenewAsync(cancellationToken).ConfigureAwait(false);
 
     /// <summary>Begins a fetch, or returns the one under way; <see langword="null"/> if the last attempt was too recent.</summary>
-    private Task? TryFetch()
+    private Task? TryFetch(ref long? attempted)
     {
         lock (_lock)
         {
             if (_fetching is not null)
                 return _fetching;
-            if (_attempted is { } last && time.GetElapsedTime(last) < Pause)
+            if (attempted is { } last && time.GetElapsedTime(last) < Pause)
                 return null;
-            _attempted = time.GetTimestamp();
+            attempted = time.GetTimestamp();
             var fetching = Task.Run(FetchAsync);
             _fetching = fetching;
             return fetching;

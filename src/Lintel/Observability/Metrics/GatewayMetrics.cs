@@ -55,6 +55,7 @@ internal sealed class GatewayMetrics
     private readonly Counter<long> _faults;
     private readonly Counter<long> _sessions;
     private readonly Gauge<int> _fallback;
+    private readonly ProviderUse _providers;
     private long _stalls;
     private double _appliedAt;
     private int _lastReload = -1;
@@ -139,6 +140,7 @@ internal sealed class GatewayMetrics
             ObserveLastReload,
             description: "1 if the last configuration load was applied, 0 if it was refused."
         );
+        _providers = new ProviderUse(_meter);
         _fallback = _meter.CreateGauge<int>(
             "lintel.config.fallback",
             description: "1 while the last good configuration is served because the given files are not valid."
@@ -190,6 +192,12 @@ internal sealed class GatewayMetrics
             new KeyValuePair<string, object?>("lintel.resource", resource),
             new KeyValuePair<string, object?>("lintel.priority", priority)
         );
+
+    /// <summary>A policy has asked its identity provider.</summary>
+    internal void ProviderAsked(string policy, bool isAnswered) => _providers.Asked(policy, isAnswered);
+
+    /// <summary>Observes the age of an issuer's keys, until the result is disposed.</summary>
+    internal IDisposable WatchKeys(string policy, string issuer, Func<TimeSpan?> age) => _providers.WatchKeys(policy, issuer, age);
 
     /// <summary>A callback has held an event loop for long.</summary>
     internal void LoopStalled() => Interlocked.Increment(ref _stalls);
