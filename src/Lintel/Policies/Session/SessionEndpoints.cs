@@ -131,8 +131,8 @@ internal sealed class SessionEndpoints(SessionParts parts)
             return new GatewayError(GatewayErrorKind.BadRequestBody, "the form needs one `logout_token`");
         try
         {
-            var claims = await parts.Provider.Tokens.ValidateLogoutAsync(token, exchange.Aborted).ConfigureAwait(false);
-            if (!await parts.Sessions.TakeOnceAsync(claims.Text("jti")!, IdTokens.LogoutMemory, exchange.Aborted).ConfigureAwait(false))
+            var (claims, memory) = await parts.Provider.Tokens.ValidateLogoutAsync(token, exchange.Aborted).ConfigureAwait(false);
+            if (!await parts.Sessions.TakeOnceAsync(claims.Text("jti")!, memory, exchange.Aborted).ConfigureAwait(false))
                 return new GatewayError(GatewayErrorKind.BadRequestBody, "the logout token was used before");
             var (claim, value) = claims.Text("sid") is { } sid ? ("sid", sid) : ("sub", claims.Text("sub")!);
             await parts.Sessions.RevokeAsync(claim, value, exchange.Aborted).ConfigureAwait(false);

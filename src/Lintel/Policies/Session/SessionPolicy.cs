@@ -1,4 +1,5 @@
 using Lintel.Identities;
+using Lintel.Identities.Providers;
 using Lintel.Pipeline;
 using Microsoft.AspNetCore.DataProtection;
 
@@ -24,7 +25,7 @@ internal sealed class SessionPolicy : AuthenticationPolicy, IServingEndpoints, I
         );
         _parts = new SessionParts(
             config,
-            new SessionProvider(config, parts.Time),
+            new SessionProvider(config, parts.Time, new KeySourceLog(parts.Log, parts.Place, config.Issuer!)),
             new SessionStore(parts.State, config, name, parts.Time),
             new SessionCookies(name, () => protector.Value, parts.Time)
         )

@@ -15,13 +15,13 @@ internal sealed class SessionProvider : IDisposable
     private readonly TimeProvider _time;
 
     /// <exception cref="FormatException">The key cannot be used.</exception>
-    public SessionProvider(SessionConfig config, TimeProvider time)
+    public SessionProvider(SessionConfig config, TimeProvider time, KeySourceLog log)
     {
         (_config, _time) = (config, time);
         _authentication = new ClientAuthentication(config);
         _client = new ProviderClient(config.Authorities, config.Timeout);
         _provider = new OpenIdProvider(config.Issuer!, _client, time);
-        Tokens = new IdTokens(_provider, config.ClientId, time);
+        Tokens = new IdTokens(_provider, config.ClientId, time, log);
     }
 
     /// <summary>Validates what the provider has signed.</summary>
@@ -125,6 +125,7 @@ internal sealed class SessionProvider : IDisposable
 
     public void Dispose()
     {
+        Tokens.Dispose();
         _client.Dispose();
         _authentication.Dispose();
     }

@@ -270,6 +270,7 @@ public sealed class SessionAttackTests
     [InlineData("iat", "null")]
     [InlineData("iat", "1000")]
     [InlineData("iat", "99999999999")]
+    [InlineData("exp", "null")]
     [InlineData("exp", "1000")]
     [Attack("A forged, foreign or old logout token; an ID token in its place", "400, and no session ends")]
     public async Task LogoutToken_ThatIsNotOne_EndsNothing(string claim, string value)

@@ -86,6 +86,7 @@ internal sealed class SessionProviderStub : IAsyncDisposable
             ["iss"] = Issuer,
             ["aud"] = "shop",
             ["iat"] = _time.GetUtcNow().ToUnixTimeSeconds(),
+            ["exp"] = _time.GetUtcNow().ToUnixTimeSeconds() + 120,
             ["jti"] = Guid.NewGuid().ToString(),
             ["events"] = new JsonObject { ["http://schemas.openid.net/event/backchannel-logout"] = new JsonObject() },
         };
