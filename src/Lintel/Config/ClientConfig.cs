@@ -49,7 +49,7 @@ public sealed record ClientConfig
     internal static Grammar<string> ScopeGrammar { get; } =
         new ScalarGrammar<string>(
             "a scope",
-            "^[!#-[\\]-~]+$",
+            "^[!#-Z\\[\\]-~]+$",
             static (string text, out string value) =>
             {
                 value = text;

@@ -19,10 +19,19 @@ internal sealed class SessionRefresh(SessionParts parts)
     {
         var now = parts.Time.GetUtcNow();
         if (session.Tokens.AccessEnds <= now)
-            return new(RunAsync(key).WaitAsync(cancellationToken));
+            return new(RefreshFirstAsync(key, cancellationToken));
         if (session.Tokens.RefreshAt <= now && IsDue(session))
             _ = RunAsync(key);
         return new(new RefreshedSession(session, null));
+    }
+
+    /// <summary>Waits for a refresh. One that began while the token was valid may have failed, and the token ended meanwhile.</summary>
+    private async Task<RefreshedSession> RefreshFirstAsync(string key, CancellationToken cancellationToken)
+    {
+        var refreshed = await RunAsync(key).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return refreshed.Session?.Tokens.AccessEnds <= parts.Time.GetUtcNow()
+            ? new RefreshedSession(null, refreshed.Problem ?? "the access token has ended")
+            : refreshed;
     }
 
     /// <summary>Whether the last attempt is long enough ago: a provider that is down is not asked for every request.</summary>
