@@ -5,6 +5,8 @@ using Lintel.Policies.ApiKey;
 using Lintel.Policies.Authorize;
 using Lintel.Policies.Basic;
 using Lintel.Policies.Cors;
+using Lintel.Policies.SecurityHeaders;
+using Lintel.Policies.Session;
 using Lintel.Runtime;
 
 namespace Lintel.Control.Checking;
@@ -23,6 +25,7 @@ internal sealed class WeakSettings
     public const string AnyProxy = "any-proxy";
     public const string WeakHash = "weak-hash";
     public const string OldTls = "old-tls";
+    public const string NoSecurityHeaders = "no-security-headers";
 
     /// <summary>All codes.</summary>
     public static readonly string[] Codes =
@@ -37,6 +40,7 @@ internal sealed class WeakSettings
         AnyProxy,
         WeakHash,
         OldTls,
+        NoSecurityHeaders,
     ];
 
     private readonly GatewayConfig _config;
@@ -108,6 +112,13 @@ internal sealed class WeakSettings
                 path["policies"],
                 $"the route `{name}` has `authorize`, and no policy that establishes the caller",
                 "add a policy that authenticates: without a caller most rules are never met, and `not` always is"
+            );
+        if (policies.Any(p => p is SessionPolicy) && !policies.Any(p => p is SecurityHeadersPolicy))
+            Warn(
+                NoSecurityHeaders,
+                path,
+                $"the route `{name}` serves browsers with a session, and its responses have no security headers",
+                "add `securityHeaders`, with a `contentSecurityPolicy` that names where scripts come from"
             );
         if (!authenticates)
             return;

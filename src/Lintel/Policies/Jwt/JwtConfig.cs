@@ -106,6 +106,8 @@ public sealed record JwtConfig : ProviderConfig
 
     internal override string Kind => Key;
 
+    internal override IEnumerable<string> SecretHeaders => [Header];
+
     internal override IEnumerable<string> Files => base.Files.Concat(Locations.Select(l => l?.File).OfType<string>());
 
     internal override (string Message, string Hint)? Problem => FindProblem() is { } found ? (found.Message, found.Hint) : null;

@@ -19,12 +19,15 @@ public sealed class WeakSettingsTests
           point: { authorize: { http: http://opa.internal:8181/v1/data/x } }
           any: { cors: { origins: ["*"] } }
           office: { access: { allow: 10.0.0.0/8 } }
+          web: { session: { issuer: https://id.example.com, clientId: shop, clientSecret: x } }
         routes:
           open: { match: /open, forward: near }
           office: { match: /office, forward: near, policies: [office] }
           text: { match: /text, respond: { body: x }, policies: [any] }
           rule: { match: /rule, forward: near, policies: [admin] }
           far: { match: /far, forward: far, policies: [key] }
+          page: { match: /page, forward: safe, policies: [web] }
+          headers: { match: /headers, forward: safe, policies: [web, { securityHeaders: {} }] }
           safe: { match: /safe, forward: safe, policies: [key, point, { basic: { users: { lee: "{{Hash}}" } } }, users] }
         """;
 
@@ -42,6 +45,7 @@ public sealed class WeakSettingsTests
                 "any-origin policies.any.cors.origins",
                 "open-route routes.open",
                 "rule-without-caller routes.rule.policies",
+                "no-security-headers routes.page",
                 "weak-hash routes.safe.policies[2].basic.users.lee",
             ],
             findings.Select(f => $"{f.Code} {f.Path}")
