@@ -6,7 +6,8 @@ namespace Lintel.Identities.Providers;
 /// </summary>
 /// <remarks>Thread rule: any number of callers. A request for a token does not end with the caller that began it.</remarks>
 /// <param name="time">The clock.</param>
-internal sealed class IssuedTokens(TimeProvider time)
+/// <param name="notRenewed">Called when a token that is still good could not be renewed, to log it.</param>
+internal sealed class IssuedTokens(TimeProvider time, Action<ProviderException>? notRenewed = null)
 {
     /// <summary>A token has a kilobyte or two: about 20 MB.</summary>
     private const int MaxTokens = 10_000;
@@ -74,9 +75,18 @@ internal sealed class IssuedTokens(TimeProvider time)
         }
         catch (Exception e)
         {
+            var failure = e as ProviderException ?? new ProviderException($"{e.GetType().Name}: {e.Message}", e);
+            bool isGood;
             lock (entry)
-                entry.RenewAt = time.GetUtcNow() + RefusedFor; // the token at hand stays, and the provider gets a rest
-            throw e as ProviderException ?? new ProviderException($"{e.GetType().Name}: {e.Message}", e);
+            {
+                var now = time.GetUtcNow();
+                isGood = entry.Token is not null && now < entry.Until;
+                entry.RenewAt = now + RefusedFor; // the token at hand stays, and the provider gets a rest
+            }
+
+            if (isGood)
+                notRenewed?.Invoke(failure);
+            throw failure;
         }
         finally
         {

@@ -24,7 +24,7 @@ internal sealed class IdentityPolicy : Policy, IAdmitting, IResponding, IReading
     {
         _config = config;
         _headers = [.. config.Headers.Select(h => new IdentityHeader(h.Key, h.Value))];
-        _source = config.Credentials.Request is null ? null : new TokenSource(config.Credentials, parts.Time);
+        _source = config.Credentials.Request is null ? null : new TokenSource(config.Credentials, parts);
         _signer = config.Jwt is null ? null : new TokenSigner(config.Jwt, parts.Time);
         IEnumerable<string?> names =
         [

@@ -13,18 +13,24 @@ internal sealed class TokenSource : IDisposable
 
     private const string Jwt = "urn:ietf:params:oauth:token-type:jwt";
 
+    /// <summary>Thousands of tokens may fail at once: one line tells it.</summary>
+    private static readonly TimeSpan LogPause = TimeSpan.FromSeconds(10);
+
+    private readonly PolicyParts _parts;
     private readonly TokenRequestConfig _config;
     private readonly TokenEndpoint _endpoint;
     private readonly IssuedTokens _tokens;
     private readonly bool _exchanges;
+    private long _logged;
 
     /// <exception cref="FormatException">A key cannot be used.</exception>
-    public TokenSource(CredentialsConfig config, TimeProvider time)
+    public TokenSource(CredentialsConfig config, PolicyParts parts)
     {
+        _parts = parts;
         _config = config.Request!;
         _exchanges = config.Exchange is not null;
-        _endpoint = new TokenEndpoint(_config, _config.Address, time);
-        _tokens = new IssuedTokens(time);
+        _endpoint = new TokenEndpoint(_config, _config.Address, parts.Time);
+        _tokens = new IssuedTokens(parts.Time, OnNotRenewed);
     }
 
     /// <summary>Returns the token for a request, or why there is none.</summary>
@@ -67,6 +73,15 @@ internal sealed class TokenSource : IDisposable
         }
 
         return null;
+    }
+
+    private void OnNotRenewed(ProviderException failure)
+    {
+        var (last, now) = (Volatile.Read(ref _logged), _parts.Time.GetTimestamp());
+        if (last != 0 && _parts.Time.GetElapsedTime(last, now) < LogPause)
+            return;
+        if (Interlocked.CompareExchange(ref _logged, now, last) == last)
+            IdentityLog.NotRenewed(_parts.Log, _parts.Place, failure.Message);
     }
 
     private async Task<IssuedToken> RequestAsync(string? subject)

@@ -44,6 +44,10 @@ public sealed class TokenSourceTests : IAsyncLifetime
     }
 
     [Fact]
+    [Attack(
+        "two callers with tokens of their own, in turns, through the cache of exchanged tokens",
+        "each gets the token that was issued for its own, and nobody another's"
+    )]
     public async Task Exchange_ForTwoCallers_NeverMixesTheirTokens_AndAsksOncePerCaller()
     {
         var exchange = Exchange(Exchanges);
