@@ -22,6 +22,20 @@ internal sealed record PublicKey(string Id, string Algorithm)
     /// <summary>The other coordinate of an EC key; <see langword="null"/> for others.</summary>
     public string? Y { get; private init; }
 
+    /// <summary>The members of the key as JSON; those without a value are absent.</summary>
+    public IEnumerable<(string Name, string? Value)> Members =>
+        [
+            ("kty", Curve is null ? "RSA" : "EC"),
+            ("use", "sig"),
+            ("alg", Algorithm),
+            ("kid", Id),
+            ("n", Modulus),
+            ("e", Exponent),
+            ("crv", Curve),
+            ("x", X),
+            ("y", Y),
+        ];
+
     public static PublicKey Of(SigningCredentials credentials)
     {
         var key = new PublicKey(credentials.Key.KeyId, credentials.Algorithm);

@@ -3,11 +3,12 @@ using Lintel.Errors;
 using Lintel.Identities;
 using Lintel.Identities.Providers;
 using Lintel.Pipeline;
+using Microsoft.AspNetCore.Http;
 
 namespace Lintel.Policies.Identity;
 
 /// <summary>Phase 2, after authorization: decides what services receive about the caller.</summary>
-internal sealed class IdentityPolicy : Policy, IAdmitting, IResponding, IReadingParameters, IDisposable
+internal sealed class IdentityPolicy : Policy, IAdmitting, IResponding, IReadingParameters, IServingEndpoints, IDisposable
 {
     private const string Authorization = "Authorization";
 
@@ -38,6 +39,11 @@ internal sealed class IdentityPolicy : Policy, IAdmitting, IResponding, IReading
 
     /// <summary>The public keys of the tokens that the policy signs.</summary>
     public IReadOnlyList<PublicKey> PublicKeys => _signer?.PublicKeys ?? [];
+
+    public IEnumerable<PolicyEndpoint> Endpoints =>
+        _config.Jwt?.Path is { } path ? [new PolicyEndpoint("jwks", path, [HttpMethods.Get], new KeySetTarget(PublicKeys))] : [];
+
+    public IReadOnlyList<string> Hosts => [];
 
     public IEnumerable<string> Parameters => _headers.SelectMany(h => h.Parameters);
 

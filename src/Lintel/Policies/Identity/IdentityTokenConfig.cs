@@ -35,6 +35,12 @@ public sealed record IdentityTokenConfig
     /// <summary>Claims of the caller that the token has, too. A dotted name leads into objects. Default: none.</summary>
     public ValueList<string> Claims { get; init; } = [];
 
+    /// <summary>
+    /// A path at which the gateway publishes the keys, on the hosts of the routes that use the policy and any other, for everybody:
+    /// <c>/.well-known/jwks.json</c>. Default: the admin address alone does.
+    /// </summary>
+    public string? Path { get; init; }
+
     internal const string DefaultHeader = "Authorization";
 
     private static readonly TimeSpan DefaultLifetime = TimeSpan.FromSeconds(60);
@@ -58,6 +64,18 @@ public sealed record IdentityTokenConfig
             $"the gateway sets {string.Join(", ", Own.Select(c => $"`{c}`"))} itself"
         );
 
+    private static Grammar<string> PathGrammar { get; } =
+        new ScalarGrammar<string>(
+            "a path of plain segments",
+            "^(/[A-Za-z0-9._~-]+)+$",
+            static (string text, out string value) =>
+            {
+                value = text;
+                return IsPath(text);
+            },
+            "write a path such as `/.well-known/jwks.json`, without a slash at its end and without parameters"
+        );
+
     internal static Grammar<IdentityTokenConfig> Grammar { get; } =
         new RecordGrammar<IdentityTokenConfig>(static f =>
         {
@@ -78,6 +96,7 @@ public sealed record IdentityTokenConfig
                 Lifetime = f.Get("lifetime", Scalars.Duration(Shortest, Longest), DefaultLifetime),
                 Header = f.Get("header", HeaderGrammar.Name, DefaultHeader),
                 Claims = f.List("claims", ClaimGrammar, allowSingle: true),
+                Path = f.Find("path", PathGrammar),
             };
             return token;
         });
@@ -89,9 +108,16 @@ public sealed record IdentityTokenConfig
             { Key.Count: 0 } => ("there is no key that signs tokens", "set `Key`"),
             { Audience.Count: 0 } => ("the tokens are for nobody", "set `Audience`"),
             _ when Lifetime < Shortest || Lifetime > Longest => ("`Lifetime` is out of range", "set it from 10 s to 1 h"),
+            _ when Path is not null && !IsPath(Path) => ("`Path` is not a path of plain segments", "such as `/.well-known/jwks.json`"),
             _ when Claims.Any(Own.Contains) => ("`Claims` has one that the gateway sets itself", "remove it"),
             _ => null,
         };
+
+    private static bool IsPath(string text) =>
+        text.StartsWith('/')
+        && text.Split('/')
+            .Skip(1)
+            .All(s => s is not ("" or "." or "..") && s.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '~' or '-'));
 
     /// <summary>A file with a key that can sign.</summary>
     private sealed class KeyGrammar : Grammar<string>

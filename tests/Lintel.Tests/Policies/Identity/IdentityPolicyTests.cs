@@ -247,6 +247,25 @@ public sealed class IdentityPolicyTests : IDisposable
     }
 
     [Fact]
+    public async Task Keys_AreServedAtThePath_WithoutACredential()
+    {
+        using var gateway = new MemoryGateway(
+            $$"""
+            routes:
+              r:
+                match: { path: /x, hosts: [api.example.com] }
+                respond: {}
+                policies: [{ apiKey: {} }, { identity: { jwt: { key: {{WriteKey("ec")}}, audience: a, path: /.well-known/jwks.json } } }]
+            """
+        );
+        var answer = await gateway.GetAsync("/.well-known/jwks.json", ("Host", "api.example.com"));
+        Assert.Equal((200, "application/jwk-set+json"), (answer.Status, answer["Content-Type"]));
+        var key = Assert.Single(new JsonWebKeySet(answer.Body).Keys);
+        Assert.Equal(("EC", "ES256", false), (key.Kty, key.Alg, key.HasPrivateKey));
+        Assert.Equal(401, (await gateway.GetAsync("/x", ("Host", "api.example.com"))).Status);
+    }
+
+    [Fact]
     public void Keys_OfARotation_AreAllPublished_AndTheFirstSigns()
     {
         var config = $"jwt: {{ key: [{WriteKey("ec")}, {WriteKey("rsa")}], audience: [a, b] }}";
@@ -290,6 +309,7 @@ public sealed class IdentityPolicyTests : IDisposable
     [InlineData("jwt: { audience: a }", "key")]
     [InlineData("jwt: { key: none.pem, audience: a }", "does not exist")]
     [InlineData("jwt: { key: KEY }", "audience")]
+    [InlineData("jwt: { key: KEY, audience: a, path: '/a/{b}' }", "plain segments")]
     [InlineData("jwt: { key: KEY, audience: a, lifetime: 1s }", "10s")]
     [InlineData("jwt: { key: KEY, audience: a, claims: [exp] }", "a claim that a token may have")]
     [InlineData("jwt: { key: BAD, audience: a }", "private RSA or EC key")]
