@@ -11,6 +11,7 @@ using Lintel.Policies.ClientCertificate;
 using Lintel.Policies.Cors;
 using Lintel.Policies.Fault;
 using Lintel.Policies.Identity;
+using Lintel.Policies.Introspection;
 using Lintel.Policies.Jwt;
 using Lintel.Policies.SecurityHeaders;
 using Lintel.Policies.Session;
@@ -28,13 +29,17 @@ internal static class PolicyCatalog
     [
         new PolicyKind<CorsConfig>(CorsConfig.Grammar, static (c, _) => new CorsPolicy(c)) { Name = CorsConfig.Key, IsSingle = true },
         new PolicyKind<AccessConfig>(AccessConfig.Grammar, static (c, _) => new AccessPolicy(c)) { Name = AccessConfig.Key },
-        new PolicyKind<JwtConfig>(JwtConfig.Grammar, static (c, parts) => new JwtPolicy(c, parts)) { Name = JwtConfig.Key },
-        new PolicyKind<ApiKeyConfig>(ApiKeyConfig.Grammar, static (c, parts) => new ApiKeyPolicy(c, parts)) { Name = ApiKeyConfig.Key },
-        new PolicyKind<BasicConfig>(BasicConfig.Grammar, static (c, parts) => new BasicPolicy(c, parts)) { Name = BasicConfig.Key },
         new PolicyKind<ClientCertificateConfig>(ClientCertificateConfig.Grammar, static (c, parts) => new ClientCertificatePolicy(c, parts))
         {
             Name = ClientCertificateConfig.Key,
         },
+        new PolicyKind<JwtConfig>(JwtConfig.Grammar, static (c, parts) => new JwtPolicy(c, parts)) { Name = JwtConfig.Key },
+        new PolicyKind<IntrospectionConfig>(IntrospectionConfig.Grammar, static (c, parts) => new IntrospectionPolicy(c, parts))
+        {
+            Name = IntrospectionConfig.Key,
+        },
+        new PolicyKind<ApiKeyConfig>(ApiKeyConfig.Grammar, static (c, parts) => new ApiKeyPolicy(c, parts)) { Name = ApiKeyConfig.Key },
+        new PolicyKind<BasicConfig>(BasicConfig.Grammar, static (c, parts) => new BasicPolicy(c, parts)) { Name = BasicConfig.Key },
         new PolicyKind<SessionConfig>(SessionConfig.Grammar, static (c, parts) => new SessionPolicy(c, parts)) { Name = SessionConfig.Key },
         new PolicyKind<AnyOfConfig>(AnyOfConfig.CreateGrammar(PolicyGrammar), static (_, parts) => new AnyOfPolicy(parts))
         {

@@ -41,22 +41,21 @@ internal sealed record TokenRules(string Issuer)
             return new TokenProblem($"it is valid from {notBefore:O}") { Description = "the token is not valid yet" };
         if (now < issued - ClockSkew)
             return new TokenProblem($"it was issued in the future, at {issued:O}") { Description = "the token is not valid yet" };
-        return HasAudience(claims)
+        return Audiences is null || HasAudience(claims, Audiences)
             ? null
             : new TokenProblem("its audience is another") { Description = "the token is for another audience" };
     }
 
-    private bool HasAudience(JsonElement claims)
+    /// <summary>Whether a token is for one of these audiences.</summary>
+    internal static bool HasAudience(JsonElement claims, IReadOnlyList<string> audiences)
     {
-        if (Audiences is null)
-            return true;
         if (!claims.TryGetProperty("aud", out var audience))
             return false;
         if (audience.ValueKind == JsonValueKind.String)
-            return Audiences.Contains(audience.GetString()!);
+            return audiences.Contains(audience.GetString()!);
         return audience.ValueKind == JsonValueKind.Array
             && audience.EnumerateArray().All(a => a.ValueKind == JsonValueKind.String)
-            && audience.EnumerateArray().Any(a => Audiences.Contains(a.GetString()!));
+            && audience.EnumerateArray().Any(a => audiences.Contains(a.GetString()!));
     }
 
     /// <summary>Reads a NumericDate (RFC 7519 section 2): seconds, possibly with a fraction.</summary>
