@@ -47,6 +47,8 @@ internal sealed class JwtPolicy : AuthenticationPolicy, IStarting, IDisposable
         _client.Dispose();
     }
 
+    public override IEnumerable<Credential> Places => [new Credential(CredentialPlace.Header, _header)];
+
     public override ValueTask<AuthenticationResult> AuthenticateAsync(Exchange exchange)
     {
         var token = BearerToken.Read(exchange, _header);
