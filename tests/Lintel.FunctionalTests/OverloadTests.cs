@@ -25,6 +25,7 @@ public sealed class OverloadTests
     [Fact]
     public async Task Threads_ThatAreKeptBusy_ShedLowBeforeNormalAndRecover()
     {
+        Assert.SkipWhen(Transport.IsSockets, "it would block the pool's threads, which the tests beside it need");
         using var calm = new ManualResetEventSlim();
         await using var gateway = await InProcessGateway.StartAsync(
             """
@@ -41,13 +42,7 @@ public sealed class OverloadTests
         var clients = new List<Task>();
         for (var i = 0; i < 8; i++)
             clients.AddRange([CallAsync("/low"), CallAsync("/normal"), CallAsync("/slow")]);
-        await Until.TrueAsync(() =>
-        {
-            // the thread pool grows with what blocks it
-            if (gateway.Gateway.Parts.Loops is null && clients.Count < 500)
-                clients.Add(CallAsync("/slow"));
-            return shed.Contains("/normal");
-        });
+        await Until.TrueAsync(() => shed.Contains("/normal"));
         Assert.Equal("/low", shed.First());
         Assert.Equal(ScarceResource.LoopDelay, overload.Reason);
 
