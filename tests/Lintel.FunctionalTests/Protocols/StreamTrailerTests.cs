@@ -49,9 +49,10 @@ public sealed class StreamTrailerTests
         }
 
         var lines = await gateway.StopAsync();
-        Assert.Equal(["bad-framing", null], lines.Select(Error));
-        Assert.Equal(400, lines[0].GetProperty("status").GetInt32());
-        Assert.Contains("in the trailers", lines[0].GetProperty("detail").GetString(), StringComparison.Ordinal);
+        Assert.Equal(2, lines.Length);
+        var refused = Assert.Single(lines, l => Error(l) == "bad-framing"); // the next stream may end before it
+        Assert.Equal(400, refused.GetProperty("status").GetInt32());
+        Assert.Contains("in the trailers", refused.GetProperty("detail").GetString(), StringComparison.Ordinal);
 
         // Neither the end of chunks nor all of the bytes that were promised.
         Assert.All(received, r =>
